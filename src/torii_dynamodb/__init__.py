@@ -1,0 +1,1 @@
+"""Authentication you own, on DynamoDB."""
