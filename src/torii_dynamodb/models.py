@@ -1,0 +1,465 @@
+"""What goes into the storage and what comes out: frozen dataclasses, nothing else.
+
+Every datetime is aware and in UTC. Secrets are left out of ``repr``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
+
+__all__ = [
+    "EMAIL_VERIFICATION",
+    "MAGIC_LINK",
+    "PASSWORD_RESET",
+    "UNSET",
+    "AttemptKind",
+    "AttemptResult",
+    "CeremonyKind",
+    "FailedAttempt",
+    "LockoutPolicy",
+    "LockoutStatus",
+    "Metadata",
+    "MetadataValue",
+    "NewOAuthAccount",
+    "NewPasskey",
+    "NewPasskeyChallenge",
+    "NewSession",
+    "NewToken",
+    "NewUser",
+    "OAuthAccount",
+    "Page",
+    "Passkey",
+    "PasskeyChallenge",
+    "PasswordCredentials",
+    "PkceVerifier",
+    "Session",
+    "Token",
+    "Unset",
+    "User",
+    "VerifiedToken",
+]
+
+MetadataValue: TypeAlias = (
+    "None | bool | int | float | Decimal | str | bytes | Sequence[MetadataValue] | Mapping[str, MetadataValue]"
+)
+"""What metadata may hold. It comes back equal and of the same type (``1`` an int, ``1.0`` a float)."""
+
+Metadata: TypeAlias = Mapping[str, MetadataValue]
+
+T = TypeVar("T")
+
+
+class Unset(Enum):
+    """The type of :data:`UNSET`."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+"""Stands for "leave as it is", where ``None`` is a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some of many.
+
+    Args:
+        items: This page's; may be empty although more follow.
+        next_cursor: Hand it in for the next page; ``None`` when this is the last.
+    """
+
+    items: Sequence[T]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUser:
+    """A user to create.
+
+    Args:
+        email: As the person wrote it. Normalised for identity, kept as given for display and mail.
+        id: 1 to 64 of ``A-Z a-z 0-9 _ -``. ``None``: one is made. Give it to make your own retry of the call safe.
+        name: A display name, up to 256 characters.
+        email_verified_at: When somebody proved to own the address, if that has happened.
+        metadata: Anything of yours; see ``docs/metadata.md`` for how it is stored.
+    """
+
+    email: str
+    id: str | None = None
+    name: str | None = None
+    email_verified_at: datetime | None = None
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A user, as stored.
+
+    Args:
+        id: The user's id; never changes.
+        email: The address, normalised: what makes it unique.
+        email_as_given: The address as the person wrote it.
+        name: A display name.
+        email_verified_at: When the address was proved to be theirs; ``None`` if it was not.
+        locked_at: When an administrator locked the account; ``None`` if it is not locked.
+        created_at: When the user was created.
+        updated_at: When the profile or a credential changed last.
+        metadata: The caller's own.
+        version: Goes up with every ``update_user``; the condition of the next.
+        session_epoch: The sessions made under it are valid; goes up when all sessions are ended.
+        password_version: Changes with the password; ``None`` when there is none.
+        identities: Keys of all identities the user holds: e-mail, OAuth accounts, passkeys.
+        token_serials: One-time tokens issued under an older serial of their purpose are dead.
+    """
+
+    id: str
+    email: str
+    email_as_given: str
+    name: str | None
+    email_verified_at: datetime | None
+    locked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    metadata: Metadata
+    version: int
+    session_epoch: int = field(repr=False)
+    password_version: str | None = field(repr=False)
+    identities: frozenset[str] = field(repr=False)
+    token_serials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the user can sign in with a password."""
+        return self.password_version is not None
+
+    @property
+    def is_email_verified(self) -> bool:
+        """Whether the address was proved to be theirs."""
+        return self.email_verified_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """A session to create.
+
+    Args:
+        user_id: Whose it is.
+        expires_at: When it ends; kept in whole seconds (rounded down), because DynamoDB's TTL counts so.
+        user_agent: The browser's name for itself; cut to 1,024 characters.
+        ip_address: Where the sign-in came from.
+        metadata: Anything of yours.
+    """
+
+    user_id: str
+    expires_at: datetime
+    user_agent: str | None = None
+    ip_address: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session.
+
+    Args:
+        id: SHA-256 of the token, in hex. Names the session without giving it away.
+        user_id: Whose it is.
+        created_at: When the person signed in.
+        expires_at: From this moment on it is refused.
+        epoch: The user's ``session_epoch`` when it was made.
+        user_agent: The browser's name for itself.
+        ip_address: Where the sign-in came from.
+        metadata: The caller's own.
+        token: The secret to hand to the browser. Known only where the caller holds it already or it has just been
+            made: stored is only its hash, so listed sessions have ``None``.
+    """
+
+    id: str
+    user_id: str
+    created_at: datetime
+    expires_at: datetime
+    epoch: int = field(repr=False)
+    user_agent: str | None
+    ip_address: str | None
+    metadata: Metadata
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordCredentials:
+    """What a sign-in with a password needs, in one strongly consistent read.
+
+    Args:
+        user_id: Whose they are.
+        email: The address, normalised.
+        password_hash: As the hasher wrote it; ``None`` when the user has no password.
+        password_version: Equal to the user's while the hash is the current one.
+    """
+
+    user_id: str
+    email: str
+    password_hash: str | None = field(repr=False)
+    password_version: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOAuthAccount:
+    """An account at a provider, to link to a user.
+
+    Args:
+        provider: 1 to 32 of ``a-z 0-9 _ -``, for example ``"google"``.
+        subject: The provider's id for the person (OpenID Connect's ``sub``), up to 255 bytes. Never an e-mail address.
+        email: The address that the provider tells, for display.
+        profile: What else the provider tells; not shown in ``repr``.
+        tokens: The provider's tokens, if you call its API later. Stored as handed in, so seal them first if your
+            threat model needs more than DynamoDB's encryption at rest. Not shown in ``repr``.
+    """
+
+    provider: str
+    subject: str
+    email: str | None = None
+    profile: Metadata = field(default_factory=dict, repr=False)
+    tokens: Metadata = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthAccount:
+    """A linked account at a provider. The fields are :class:`NewOAuthAccount`'s, and whose it is and since when."""
+
+    provider: str
+    subject: str
+    user_id: str
+    email: str | None
+    profile: Metadata = field(repr=False)
+    tokens: Metadata = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PkceVerifier:
+    """A PKCE code verifier (RFC 7636) kept while the person is at the provider.
+
+    Args:
+        verifier: The secret; stored sealed under the state, which itself is stored only as its hash.
+        expires_at: From this moment on it is refused.
+        metadata: Anything of yours (where to go next, the nonce, ...).
+    """
+
+    verifier: str = field(repr=False)
+    expires_at: datetime
+    metadata: Metadata = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPasskey:
+    """A passkey to add to a user.
+
+    Args:
+        user_id: Whose it is.
+        credential_id: The authenticator's id for it, 1 to 1,023 bytes (WebAuthn Level 3, 4); unique across users.
+        public_key: The COSE public key, up to 4,096 bytes.
+        sign_count: The authenticator's counter at registration.
+        name: What the person calls it, up to 64 characters.
+        transports: How the browser may reach it, as it said (``"internal"``, ``"usb"``, ...).
+        aaguid: The authenticator's model, if told.
+        backed_up: Whether it is synchronised between devices.
+    """
+
+    user_id: str
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int = 0
+    name: str = "Passkey"
+    transports: tuple[str, ...] = ()
+    aaguid: str | None = None
+    backed_up: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passkey:
+    """A passkey. The fields are :class:`NewPasskey`'s, and since when it exists and when it was used last."""
+
+    user_id: str
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    name: str
+    transports: tuple[str, ...]
+    aaguid: str | None
+    backed_up: bool
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+CeremonyKind: TypeAlias = Literal["registration", "authentication"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPasskeyChallenge:
+    """A WebAuthn challenge to remember.
+
+    Args:
+        challenge: 16 to 64 random bytes (WebAuthn Level 3, 13.4.3). Stored as its hash.
+        kind: The ceremony it was issued for; it passes for no other.
+        expires_at: When it ends, in whole seconds.
+        user_id: The user it was issued to; ``None`` for a sign-in without a name.
+        metadata: Anything of yours.
+    """
+
+    challenge: bytes = field(repr=False)
+    kind: CeremonyKind
+    expires_at: datetime
+    user_id: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeyChallenge:
+    """What was remembered of a challenge."""
+
+    kind: CeremonyKind
+    user_id: str | None
+    created_at: datetime
+    expires_at: datetime
+    metadata: Metadata
+
+
+MAGIC_LINK: Final = "magic_link"
+PASSWORD_RESET: Final = "password_reset"  # noqa: S105 - the name of a purpose, no secret
+EMAIL_VERIFICATION: Final = "email_verification"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A one-time token to issue.
+
+    Args:
+        purpose: What it is good for: :data:`MAGIC_LINK`, :data:`PASSWORD_RESET`, :data:`EMAIL_VERIFICATION`, or 1 to 32
+            of ``a-z 0-9 _ -`` of your own. It passes for no other purpose.
+        expires_at: When it ends, in whole seconds.
+        user_id: Whose it is. It then dies with the user's e-mail address, sessions epoch or the user.
+        email: For a token without a user (a sign-up by link): the address it proves.
+        metadata: Anything of yours.
+        revoke_earlier: Whether the user's earlier tokens of this purpose die with this one's issue.
+    """
+
+    purpose: str
+    expires_at: datetime
+    user_id: str | None = None
+    email: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    revoke_earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A one-time token.
+
+    Args:
+        id: Its key: the purpose, ``#``, SHA-256 of the token in hex.
+        purpose: What it is good for.
+        user_id: Whose it is; ``None`` for one without a user.
+        email: The address (normalised) that it was issued for.
+        created_at: When it was issued.
+        expires_at: From this moment on it is refused.
+        metadata: The caller's own.
+        token: The secret to send. Known only where it has just been made.
+    """
+
+    id: str
+    purpose: str
+    user_id: str | None
+    email: str | None
+    created_at: datetime
+    expires_at: datetime
+    metadata: Metadata
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedToken:
+    """A token that holds, and the user it was issued to, as read while checking it.
+
+    Args:
+        token: The token.
+        user: The user; ``None`` for a token without one.
+    """
+
+    token: Token
+    user: User | None
+
+
+AttemptKind: TypeAlias = Literal["login", "ip", "mail", "device"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockoutPolicy:
+    """How many attempts are taken in which time.
+
+    Args:
+        max_attempts: At most so many in any window; 1 to 20.
+        window: The window's length, at least a second.
+        retention: How long the audit of failed attempts is kept.
+        enabled: ``False`` takes every attempt and writes nothing.
+    """
+
+    max_attempts: int = 5
+    window: timedelta = timedelta(minutes=15)
+    retention: timedelta = timedelta(days=7)
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResult:
+    """Whether an attempt may go on.
+
+    Args:
+        allowed: Whether it was taken. Only then may the password be looked at.
+        attempt_id: Names the attempt that was taken (empty where none was).
+        retry_after: When it was not taken: how long until the next one is.
+    """
+
+    allowed: bool
+    attempt_id: str = ""
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockoutStatus:
+    """Where an address stands.
+
+    Args:
+        locked: Whether the next attempt would be refused now.
+        attempts: How many attempts the present window holds.
+        retry_after: How long until the next attempt is taken; ``None`` when it would be now.
+    """
+
+    locked: bool
+    attempts: int
+    retry_after: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """An audit row: a sign-in that failed.
+
+    Args:
+        attempt_id: The attempt's name.
+        at: When.
+        ip_address: From where.
+        user_agent: By what.
+    """
+
+    attempt_id: str
+    at: datetime
+    ip_address: str | None
+    user_agent: str | None
