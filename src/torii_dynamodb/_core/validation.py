@@ -1,0 +1,279 @@
+"""Every argument is checked before anything is read or written. Each function returns the value, cleaned, or raises
+:class:`~torii_dynamodb.errors.ValidationError` naming the field, what is wrong and the limit."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.models import LockoutPolicy, Metadata
+
+__all__ = [
+    "attempt_value",
+    "binary",
+    "flag",
+    "instance",
+    "integer",
+    "ip_address",
+    "metadata",
+    "moment",
+    "password_hash",
+    "policy",
+    "provider",
+    "purpose",
+    "secret_text",
+    "subject",
+    "text",
+    "token_argument",
+    "user_agent",
+    "user_id",
+]
+
+_USER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_NAME = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
+_SESSION_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+# DynamoDB nests at most 32 levels deep ("Attributes", Constraints); a tagged number or a wrapped map takes one more.
+MAX_METADATA_DEPTH = 14
+RESERVED_PURPOSES = frozenset({"pkce", "challenge"})
+MAX_ATTEMPTS = 20
+
+
+def text(value: object, field: str, *, most: int, least: int = 1, lines: bool = False) -> str:
+    """Text of ``least`` to ``most`` characters that can be stored as UTF-8, without control characters."""
+    if not isinstance(value, str):
+        raise ValidationError(field, f"give text, not {type(value).__name__}")
+    if not least <= len(value) <= most:
+        raise ValidationError(field, f"has {len(value)} characters; give {least} to {most}")
+    _storable(value, field)
+    if not lines and _CONTROL.search(value):
+        raise ValidationError(field, "has control characters or line breaks")
+    return value
+
+
+def user_id(value: object, field: str = "user_id") -> str:
+    """A user id. The strict grammar matters: ids stand inside tokens, beside a checksum that proves nothing."""
+    if not isinstance(value, str) or not _USER_ID.fullmatch(value):
+        raise ValidationError(field, f"{_shown(value)} is no user id: give 1 to 64 of the characters A-Z a-z 0-9 _ -")
+    return value
+
+
+def session_id(value: object, field: str = "session_id") -> str:
+    """A session's id: 64 hexadecimal digits, as ``Session.id`` tells it."""
+    if not isinstance(value, str) or not _SESSION_ID.fullmatch(value):
+        raise ValidationError(field, "is no session id: give the 64 hexadecimal digits of Session.id (not the token)")
+    return value
+
+
+def provider(value: object, field: str = "provider") -> str:
+    """An OAuth provider's name."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValidationError(field, f"{_shown(value)} is no provider name: give 1 to 32 of the characters a-z 0-9 _ -")
+    return value
+
+
+def subject(value: object, field: str = "subject") -> str:
+    """A provider's id for a person. OpenID Connect Core, 2: at most 255 characters."""
+    cleaned = text(value, field, most=255)
+    if len(cleaned.encode()) > 255:
+        raise ValidationError(field, f"has {len(cleaned.encode())} bytes; give at most 255")
+    return cleaned
+
+
+def purpose(value: object, field: str = "purpose") -> str:
+    """A one-time token's purpose."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValidationError(field, f"{_shown(value)} is no purpose: give 1 to 32 of the characters a-z 0-9 _ -")
+    if value in RESERVED_PURPOSES:
+        raise ValidationError(field, f"{value!r} is reserved; choose another name")
+    return value
+
+
+def moment(value: object, field: str) -> datetime:
+    """An aware datetime, turned to UTC."""
+    if not isinstance(value, datetime):
+        raise ValidationError(field, f"give a datetime, not {type(value).__name__}")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise ValidationError(field, "has no time zone; give an aware datetime, for example datetime.now(UTC)")
+    try:
+        utc = value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise ValidationError(field, "is out of range") from None
+    if not _EARLIEST <= utc < _LATEST:
+        raise ValidationError(field, "is out of range; give a moment from 1970 to 9998")
+    return utc
+
+
+def password_hash(value: object, field: str = "password_hash") -> str:
+    """A password hash as a hasher writes it. A plain password handed in by mistake mostly fails the grammar."""
+    if not isinstance(value, str) or not 16 <= len(value) <= 1024 or not value.isascii() or not value.startswith("$"):
+        raise ValidationError(
+            field, "is no password hash: give the hasher's text, 16 to 1024 ASCII characters that begin with $"
+        )
+    if _CONTROL.search(value) or " " in value:
+        raise ValidationError(field, "is no password hash: it has white space or control characters")
+    return value
+
+
+def ip_address(value: object, field: str = "ip_address") -> str | None:
+    """An IP address in its canonical form, or ``None``. IPv4 inside IPv6 becomes IPv4; a zone is dropped."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > 64:
+        raise ValidationError(field, f"{_shown(value)} is no IP address")
+    try:
+        parsed = ipaddress.ip_address(value.split("%", 1)[0])
+    except ValueError:
+        raise ValidationError(field, f"{_shown(value)} is no IP address") from None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(parsed)
+
+
+def user_agent(value: object, field: str = "user_agent") -> str | None:
+    """A user agent, cut to 1,024 characters and without control characters: browsers send it, callers do not choose it."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValidationError(field, f"give text, not {type(value).__name__}")
+    cleaned = _CONTROL.sub(" ", value[:1024])
+    return cleaned.encode("utf-8", "replace").decode()
+
+
+def secret_text(value: object, field: str, *, least: int, most: int) -> str:
+    """A secret the caller made: printable ASCII. The error does not show it."""
+    if not isinstance(value, str):
+        raise ValidationError(field, f"give text, not {type(value).__name__}")
+    if not least <= len(value) <= most:
+        raise ValidationError(field, f"has {len(value)} characters; give {least} to {most}")
+    if not value.isascii() or not value.isprintable():
+        raise ValidationError(field, "has characters outside printable ASCII")
+    return value
+
+
+def token_argument(value: object, field: str = "token") -> str:
+    """Whatever was sent as a token: text. Whether it is one is for the parser to say."""
+    if not isinstance(value, str):
+        raise ValidationError(field, f"give text, not {type(value).__name__}")
+    return value
+
+
+def binary(value: object, field: str, *, most: int, least: int = 1) -> bytes:
+    """Bytes, ``least`` to ``most`` of them."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise ValidationError(field, f"give bytes, not {type(value).__name__}")
+    raw = bytes(value)
+    if not least <= len(raw) <= most:
+        raise ValidationError(field, f"has {len(raw)} bytes; give {least} to {most}")
+    return raw
+
+
+def integer(value: object, field: str, *, least: int, most: int) -> int:
+    """A whole number (a bool is none)."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValidationError(field, f"give a whole number, not {type(value).__name__}")
+    if not least <= value <= most:
+        raise ValidationError(field, f"{_shown(value)} is out of range; give {least} to {most}")
+    return value
+
+
+def flag(value: object, field: str) -> bool:
+    """``True`` or ``False`` and nothing that merely looks so."""
+    if not isinstance(value, bool):
+        raise ValidationError(field, f"give True or False, not {type(value).__name__}")
+    return value
+
+
+def instance(value: object, field: str, kind: type[Any]) -> None:
+    """An object of the given class."""
+    if not isinstance(value, kind):
+        raise ValidationError(field, f"give a {kind.__name__}, not {type(value).__name__}")
+
+
+def attempt_value(kind: str, value: object) -> str:
+    """What an attempt is counted under: a canonical IP address, or text."""
+    if kind == "ip":
+        return ip_address(value, "value") or _refuse_none()
+    return text(value, "value", most=1024)
+
+
+def policy(value: LockoutPolicy | None) -> LockoutPolicy:
+    """A lockout policy that can be kept."""
+    if value is None:
+        return LockoutPolicy()
+    instance(value, "policy", LockoutPolicy)
+    integer(value.max_attempts, "policy.max_attempts", least=1, most=MAX_ATTEMPTS)
+    for name, span, least in (
+        ("window", value.window, timedelta(seconds=1)),
+        ("retention", value.retention, timedelta(seconds=1)),
+    ):
+        if not isinstance(span, timedelta) or not least <= span <= timedelta(days=3650):
+            raise ValidationError(f"policy.{name}", "give a timedelta from one second to ten years")
+    flag(value.enabled, "policy.enabled")
+    return value
+
+
+def metadata(value: object, field: str = "metadata") -> Metadata:
+    """Metadata that DynamoDB can hold and give back equal."""
+    if not isinstance(value, Mapping):
+        raise ValidationError(field, f"give a mapping, not {type(value).__name__}")
+    _metadata_value(value, field, 0)
+    return dict(value)
+
+
+def _metadata_value(value: object, path: str, depth: int) -> None:
+    if depth > MAX_METADATA_DEPTH:
+        raise ValidationError(path.split(".", 1)[0], f"is nested more than {MAX_METADATA_DEPTH} levels deep")
+    if value is None or isinstance(value, bool | int | bytes):
+        if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4096:
+            raise ValidationError(path, "holds a whole number of more than 4,096 bits")
+        return
+    if isinstance(value, str):
+        _storable(value, path)
+    elif isinstance(value, float):
+        if not isfinite(value):
+            raise ValidationError(path, "holds NaN or an infinity, which cannot be stored")
+    elif isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValidationError(path, "holds NaN or an infinity, which cannot be stored")
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ValidationError(path, f"has a key of type {type(key).__name__}; keys are text")
+            _storable(key, path)
+            if not key or len(key.encode()) > 255:
+                raise ValidationError(path, "has a key that is empty or longer than 255 bytes")
+            _metadata_value(inner, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _metadata_value(inner, f"{path}[{index}]", depth + 1)
+    elif isinstance(value, Sequence):
+        raise ValidationError(path, f"holds a {type(value).__name__}, which would come back as a list; give a list")
+    else:
+        raise ValidationError(path, f"holds a {type(value).__name__}, which cannot be stored")
+
+
+def _storable(value: str, field: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValidationError(field, "has a lone surrogate, which is no character") from None
+
+
+def _refuse_none() -> str:
+    raise ValidationError("value", "is no IP address")
+
+
+def _shown(value: object) -> str:
+    """A value as an error shows it: short, and escaped."""
+    shown = ascii(value)
+    return shown if len(shown) <= 48 else f"{shown[:45]}..."
