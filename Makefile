@@ -1,0 +1,71 @@
+# 'make help' lists the targets. Everything lives in .venv and .engines; nothing is installed elsewhere.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input -qq
+PYTEST_ARGS ?= -n 2 --dist worksteal
+DEMO_ARGS ?=
+
+# PYTHON=... chooses the interpreter; else the first of these that is 3.11 or newer.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
+
+.PHONY: help demo test check format unasync bench setup engine clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(VENV)/.local-stamp ## the main job on a local engine; needs Python and pip (DEMO_ARGS=... adds options)
+	@$(BIN)/torii-dynamodb demo $(DEMO_ARGS)
+
+test: setup ## set everything up and run all tests (PYTEST_ARGS=... replaces the options)
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev-stamp ## lint, format, types, generated code, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(PY) tools/unasync.py --check
+	@$(BIN)/mypy
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	@$(BIN)/pytest tests/unit/test_layers.py
+
+format: $(VENV)/.dev-stamp ## format the code, mend what can be mended
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+unasync: $(VENV)/.dev-stamp ## generate _sync from _async
+	@$(PY) tools/unasync.py
+
+bench: setup ## the benchmarks, side by side
+	@$(PY) benchmarks/run.py
+
+setup: $(VENV)/.dev-stamp engine ## the virtual environment, all packages, the test engine
+
+engine: $(VENV)/.dev-stamp
+	@$(PY) tools/dynoxide.py --prefix .engines
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) .engines .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(VENV)/.venv-stamp:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no working venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@touch $@
+
+# pyproject.toml is the list of packages: a change in it installs again. '.[dev]' holds '.[local]'.
+$(VENV)/.local-stamp: $(VENV)/.venv-stamp pyproject.toml
+	@echo "Installing torii-dynamodb into $(VENV) ..."
+	@$(PIP) install -e '.[local]'
+	@touch $@
+
+$(VENV)/.dev-stamp: $(VENV)/.venv-stamp pyproject.toml
+	@echo "Installing torii-dynamodb and the development tools into $(VENV) ..."
+	@$(PIP) install -e '.[dev]'
+	@touch $@ $(VENV)/.local-stamp

@@ -1,0 +1,59 @@
+"""Fixtures for all tests: the engines, a table prefix of one's own, a clean AWS environment."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from torii_dynamodb.testing.engines import EngineError, LocalEngine, find_dynoxide
+
+# No deadline: a shared machine's pauses are no failures. CI is repeatable; at a desk every run looks elsewhere.
+settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", parent=settings.get_profile("dev"), max_examples=100, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_aws_from_the_machine() -> Iterator[None]:
+    """Keep the developer's own AWS settings out of the tests, and so the tests out of their account."""
+    if os.environ.get("TORII_TEST_AWS"):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def dynoxide() -> Iterator[LocalEngine]:
+    """A running Dynoxide, in memory, one a test process. Missing, it fails the test."""
+    binary = find_dynoxide()
+    if binary is None:
+        pytest.fail("the Dynoxide engine is not installed: run 'make setup' (needs npm), or set TORII_DYNOXIDE")
+    with LocalEngine("dynoxide", binary=binary) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def moto_engine() -> Iterator[LocalEngine]:
+    """A running moto server, one a test process. Missing, it fails the test. One call at a time: it is not safe."""
+    try:
+        engine = LocalEngine("moto").start()
+    except EngineError as error:
+        pytest.fail(f"{error}; run 'make setup'")
+    with engine:
+        yield engine
+
+
+@pytest.fixture
+def table_prefix() -> str:
+    """A table prefix that no other test uses: tests share an engine, never a table."""
+    return f"t{uuid.uuid4().hex[:16]}"
