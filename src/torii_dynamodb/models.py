@@ -113,7 +113,8 @@ class User:
         created_at: When the user was created.
         updated_at: When the profile or a credential changed last.
         metadata: The caller's own.
-        version: Goes up with every ``update_user``; the condition of the next.
+        version: Goes up by one with every change of the user, its identities included; the condition of
+            ``update_user``. Equal versions of one id are equal users.
         session_epoch: The sessions made under it are valid; goes up when all sessions are ended.
         password_version: Changes with the password; ``None`` when there is none.
         identities: Keys of all identities the user holds: e-mail, OAuth accounts, passkeys.

@@ -310,7 +310,12 @@ class AsyncEmailPasswordStorage(Protocol):
     """Password hashes. They live on the e-mail identity, because a sign-in reads that first."""
 
     async def set_password_hash(
-        self, user_id: str, password_hash: str, *, expected_version: str | None | Unset = UNSET
+        self,
+        user_id: str,
+        password_hash: str,
+        *,
+        expected_version: str | None | Unset = UNSET,
+        user: User | None = None,
     ) -> User:
         """Set or replace the password; ends all sessions in the same write.
 
@@ -319,6 +324,7 @@ class AsyncEmailPasswordStorage(Protocol):
             password_hash: As the hasher wrote it.
             expected_version: The ``password_version`` that the caller verified (``None``: that there is no password).
                 Left out, the write wins over any other.
+            user: The user as read, where the caller has it (saves a read; a stale one is read again).
 
         Returns:
             The user as stored now: what a session made next should be bound to.

@@ -45,6 +45,11 @@ def normalise_email(text: object, *, field: str = "email") -> Email:
         raise ValidationError(field, "is empty")
     if len(stripped) > MAX_LENGTH:
         raise ValidationError(field, f"has {len(stripped)} characters; an address has at most {MAX_LENGTH}")
+    # Before the library sees it: Unicode normalisation turns the Kelvin sign into an ASCII K.
+    if not stripped.rpartition("@")[0].isascii():
+        raise ValidationError(
+            field, "has characters outside ASCII before the @; such an address cannot be told apart from others safely"
+        )
     return _normalise(stripped, field)
 
 
@@ -61,10 +66,6 @@ def _normalise(text: str, field: str) -> Email:
         raise ValidationError(field, f"is no usable e-mail address: {error}") from None
     except (UnicodeError, ValueError):
         raise ValidationError(field, "is no usable e-mail address") from None
-    if not found.local_part.isascii():
-        raise ValidationError(
-            field, "has characters outside ASCII before the @; such an address cannot be told apart from others safely"
-        )
     if not found.ascii_domain:
         raise ValidationError(field, "has a domain that cannot be written in ASCII (IDNA)")
     normalised = f"{found.local_part.lower()}@{found.ascii_domain.lower()}"
