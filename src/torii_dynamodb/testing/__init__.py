@@ -1,0 +1,1 @@
+"""Shipped help for tests: the conformance kit, an in-memory storage, local engines."""

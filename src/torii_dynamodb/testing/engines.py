@@ -523,7 +523,7 @@ def _require_moto() -> None:
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(_HOST, port, timeout=1)
+    connection = http.client.HTTPConnection(_HOST, port, timeout=0.5)
     try:
         connection.request("GET", "/")
         connection.getresponse().read()
@@ -570,7 +570,12 @@ def _is_executable(path: Path) -> bool:
 def _binary_version(binary: Path) -> str | None:
     try:
         done = subprocess.run(
-            [str(binary), "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
+            [str(binary), "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

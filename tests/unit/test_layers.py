@@ -1,0 +1,315 @@
+"""Who may import whom: the directions between the layers, read from the source by `ast`.
+
+The rules stand in the table RULES. Each is tried on an example that breaks it, so that a rule which can no longer fail
+is noticed.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "torii_dynamodb"
+PACKAGE = "torii_dynamodb"
+
+
+class When(IntEnum):
+    """When an import takes effect; a rule forbids its own kind and all above it."""
+
+    TYPING = 0  # under `if TYPE_CHECKING:`
+    CALL = 1  # inside a function
+    IMPORT = 2  # as soon as the module is imported
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module; `from a import b` counts as `a` and as `a.b`, since either may be the module."""
+
+    module: str
+    when: When
+    line: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Modules matching `files`, but not `but`, do not import `forbidden` or anything below it."""
+
+    name: str
+    files: tuple[str, ...]
+    forbidden: tuple[str, ...]
+    broken_by: tuple[str, str]
+    """An example: a file's path, and source in it that breaks this rule."""
+    but: tuple[str, ...] = ()
+    since: When = When.TYPING
+
+
+def own(*parts: str) -> tuple[str, ...]:
+    """Modules of this package."""
+    return tuple(f"{PACKAGE}.{part}" for part in parts)
+
+
+IO = (
+    "asyncio", "selectors", "socket", "socketserver", "ssl", "http", "urllib.request", "ftplib", "smtplib",
+    "subprocess", "threading", "concurrent", "multiprocessing", "signal", "sqlite3", "tempfile", "shutil", "time",
+    "aiohttp", "anyio", "httpx", "requests", "urllib3", "httptools",
+)  # fmt: skip
+AWS = ("boto3", "botocore", "s3transfer", "moto")
+OUTER = own("admin", "cli", "fastapi", "testing")
+
+RULES = [
+    Rule(
+        "the core is pure",
+        files=("_core/**",),
+        forbidden=(*IO, *AWS, *own("_wire", "_async", "_sync"), *OUTER),
+        broken_by=("_core/users.py", "def f():\n    from torii_dynamodb import _wire"),
+    ),
+    Rule(
+        "the wire does no I/O",
+        files=("_wire/**",),
+        forbidden=(*IO, *own("_async", "_sync"), *OUTER),
+        broken_by=("_wire/retry.py", "from asyncio import sleep"),
+    ),
+    Rule(
+        "storage does not know the services",
+        files=("_async/storage/**", "_sync/storage/**"),
+        forbidden=own("_async.services", "_sync.services"),
+        broken_by=("_async/storage/users.py", "from torii_dynamodb._async import services"),
+    ),
+    Rule(
+        "the async library does not use its twin",
+        files=("_async/**",),
+        forbidden=own("_sync"),
+        broken_by=("_async/client.py", "import torii_dynamodb._sync.client"),
+    ),
+    Rule(
+        "the sync library does not use its twin, nor asyncio",
+        files=("_sync/**",),
+        forbidden=(*own("_async"), "asyncio", "aiohttp"),
+        broken_by=("_sync/client.py", "import asyncio"),
+    ),
+    Rule(
+        "the library does not lean on what surrounds it",
+        files=("*.py", "_async/**", "_sync/**"),
+        forbidden=OUTER,
+        since=When.IMPORT,
+        broken_by=("_async/storage/users.py", "from torii_dynamodb.testing.engines import LocalEngine"),
+    ),
+    Rule(
+        "errors of the wire do not leave storage and admin",
+        files=("*.py", "_async/services/**", "_sync/services/**", "fastapi/**", "cli/**"),
+        forbidden=own("_wire.errors"),
+        broken_by=("fastapi/routes.py", "from torii_dynamodb._wire import errors"),
+    ),
+    Rule(
+        "only fastapi/ knows FastAPI",
+        files=("**",),
+        but=("fastapi/**",),
+        forbidden=("fastapi", "starlette", "pydantic", "uvicorn", *own("fastapi")),
+        broken_by=("_async/services/password.py", "from fastapi import Request"),
+    ),
+    Rule(
+        "only cli/ draws on the terminal",
+        files=("**",),
+        but=("cli/**",),
+        forbidden=("typer", "rich", "click"),
+        broken_by=("admin/cost.py", "from rich.table import Table"),
+    ),
+    Rule(
+        "the AWS SDK is used by admin, testing and the credentials alone",
+        files=("**",),
+        but=("admin/**", "testing/**", "**credentials*.py"),
+        forbidden=AWS,
+        since=When.CALL,
+        broken_by=("_async/storage/users.py", "def f():\n    import boto3"),
+    ),
+    Rule(
+        "and by them only when called",
+        files=("admin/**", "testing/**", "**credentials*.py"),
+        # That file is the moto process itself; nothing imports it.
+        but=("testing/_moto_process.py",),
+        forbidden=AWS,
+        since=When.IMPORT,
+        broken_by=("admin/autoscaling.py", "import boto3"),
+    ),
+]
+
+
+def imports_of(tree: ast.AST, path: str) -> Iterator[Import]:
+    """All imports of a module, relative ones resolved."""
+    package = [PACKAGE, *Path(path).parent.parts]
+
+    def walk(node: ast.AST, when: When) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, when, node.lineno)
+            return
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield Import(module, when, node.lineno)
+            for alias in node.names:
+                yield Import(f"{module}.{alias.name}", when, node.lineno)
+            return
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for statement in node.body:
+                yield from walk(statement, When.TYPING)
+            for statement in node.orelse:
+                yield from walk(statement, when)
+            return
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, min(when, When.CALL) if inside else when)
+
+    return walk(tree, When.IMPORT)
+
+
+def matches(path: str, patterns: Iterable[str]) -> bool:
+    """Whether a path matches one of the patterns; `*` stays in its folder, `**` does not."""
+    return any(
+        fnmatchcase(path, pattern) and ("**" in pattern or path.count("/") == pattern.count("/"))
+        for pattern in patterns
+    )
+
+
+def violations(rule: Rule, path: str, source: str) -> list[str]:
+    """What in a module breaks a rule, for people to read."""
+    if not matches(path, rule.files) or matches(path, rule.but):
+        return []
+    found = [
+        f"{path}:{one.line} imports {one.module}"
+        for one in imports_of(ast.parse(source), path)
+        for name in rule.forbidden
+        if one.when >= rule.since and (one.module == name or one.module.startswith(f"{name}."))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def modules() -> list[tuple[str, str]]:
+    """Every module of the package: its path below it, and its source."""
+    return [
+        (path.relative_to(SOURCE).as_posix(), path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))
+    ]
+
+
+def clock_reads(path: str, source: str) -> list[str]:
+    """Where a module asks the machine for the time of day, or for randomness, instead of the configuration."""
+    wanted = {
+        "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns",
+        "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today",
+        "secrets.token_bytes", "secrets.token_hex", "secrets.token_urlsafe", "os.urandom", "uuid.uuid4",
+    }  # fmt: skip
+    return [
+        f"{path}:{node.lineno} uses {ast.unparse(node)}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in wanted
+    ]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_the_source_keeps_the_rule(rule: Rule) -> None:
+    """No module imports what its layer must not know."""
+    broken = [line for path, source in modules() for line in violations(rule, path, source)]
+    assert not broken, f"{rule.name}:\n" + "\n".join(broken)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_the_rule_can_fail(rule: Rule) -> None:
+    """Each rule finds the fault in its own example."""
+    path, source = rule.broken_by
+    assert violations(rule, path, source)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import asyncio", True),
+        ("import asyncio.events as e", True),
+        ("from . import x", False),
+        ("from .. import _wire", True),
+        ("from .._wire.errors import X", True),
+        ("try:\n    import socket\nexcept ImportError:\n    pass", True),
+        ("class C:\n    def f(self):\n        import socket", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import socket", True),
+        ("import httplib2", False),
+        ("import urllib.parse", False),
+        ("from torii_dynamodb._core import keys", False),
+    ],
+)
+def test_every_form_of_import_is_seen(source: str, found: bool) -> None:
+    """Plain, aliased, relative, nested and typing-only imports count; names that only begin alike do not."""
+    assert bool(violations(RULES[0], "_core/users.py", source)) is found
+
+
+def test_a_lazy_import_is_told_from_an_eager_one() -> None:
+    """A rule about import time lets an import inside a function, or for typing only, pass."""
+    eager = next(rule for rule in RULES if rule.name == "and by them only when called")
+    lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import boto3\ndef f():\n    import boto3"
+    assert not violations(eager, "admin/autoscaling.py", lazy)
+    assert violations(eager, "_wire/credentials.py", "class C:\n    import boto3")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_an_exempt_file_exists_for_a_reason(rule: Rule) -> None:
+    """An exception from a rule names files that are there: a stale one would hide a later fault."""
+    for pattern in rule.but:
+        assert any(matches(path, [pattern]) for path, _ in modules()), pattern
+
+
+def test_only_the_clock_asks_the_machine() -> None:
+    """Time of day and randomness come from the configuration; `clock.py` alone takes them from the machine.
+
+    The shipped test tools and the command line make their own sample data and are exempt.
+    """
+    exempt = ("clock.py", "testing/**", "cli/**")
+    broken = [line for path, source in modules() if not matches(path, exempt) for line in clock_reads(path, source)]
+    assert not broken, "\n".join(broken)
+
+
+@pytest.mark.parametrize(
+    "use", ["datetime.now(UTC)", "time.time()", "f(default_factory=datetime.utcnow)", "uuid.uuid4()"]
+)
+def test_the_clock_rule_can_fail(use: str) -> None:
+    """Calls and mere mentions of the machine's clock and randomness are found; monotonic time is not one."""
+    assert clock_reads("x.py", f"x = {use}")
+    assert not clock_reads("x.py", "x = time.monotonic()")
+
+
+def imported_by(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after a statement."""
+    code = f"{statement}\nimport sys, json; print(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(json.loads(done.stdout))
+
+
+HEAVY = {
+    "boto3", "botocore", "aiohttp", "moto", "typer", "click", "rich", "fastapi", "starlette", "pydantic", "argon2",
+    "hypothesis", "pytest",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("import torii_dynamodb", set[str]()),
+        ("from torii_dynamodb import DynamoDbConfig", set[str]()),
+        ("import torii_dynamodb.testing.engines", set[str]()),
+        ("import torii_dynamodb.cli", {"typer", "click", "rich"}),
+    ],
+)
+def test_an_import_is_light(statement: str, allowed: set[str]) -> None:
+    """Importing the library brings in no SDK, no web framework and no hash function: cold starts pay for each."""
+    assert imported_by(statement) & HEAVY <= allowed
+
+
+def test_the_light_import_test_can_fail() -> None:
+    """A heavy module that is imported is seen."""
+    assert "pytest" in imported_by("import pytest")
