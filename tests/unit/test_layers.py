@@ -128,14 +128,14 @@ RULES = [
     Rule(
         "the AWS SDK is used by admin, testing and the credentials alone",
         files=("**",),
-        but=("admin/**", "testing/**", "**credentials*.py"),
+        but=("admin/**", "testing/**", "_aws.py"),
         forbidden=AWS,
         since=When.CALL,
         broken_by=("_async/storage/users.py", "def f():\n    import boto3"),
     ),
     Rule(
         "and by them only when called",
-        files=("admin/**", "testing/**", "**credentials*.py"),
+        files=("admin/**", "testing/**", "_aws.py"),
         # That file is the moto process itself; nothing imports it.
         but=("testing/_moto_process.py",),
         forbidden=AWS,
@@ -256,7 +256,7 @@ def test_a_lazy_import_is_told_from_an_eager_one() -> None:
     eager = next(rule for rule in RULES if rule.name == "and by them only when called")
     lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import boto3\ndef f():\n    import boto3"
     assert not violations(eager, "admin/autoscaling.py", lazy)
-    assert violations(eager, "_wire/credentials.py", "class C:\n    import boto3")
+    assert violations(eager, "_aws.py", "class C:\n    import boto3")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
