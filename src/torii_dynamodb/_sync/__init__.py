@@ -1,0 +1,2 @@
+# Generated from src/torii_dynamodb/_async/__init__.py by tools/unasync.py. Do not edit.
+

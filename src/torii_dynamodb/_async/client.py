@@ -1,0 +1,366 @@
+"""The client: one call to DynamoDB with all it takes, and batches of reads and writes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from zlib import crc32
+
+from torii_dynamodb._async.credentials import AsyncSigning
+from torii_dynamodb._async.merging import AsyncReadMerger
+from torii_dynamodb._async.primitives import Background, gather, monotonic, sleep
+from torii_dynamodb._async.transport import AsyncPool
+from torii_dynamodb._wire.batches import MAX_KEYS, MAX_WRITES, Key, ReadBatch, ReadUnit
+from torii_dynamodb._wire.errors import (
+    Failure,
+    TransportError,
+    failure_of_response,
+    failure_of_transport,
+    final_error,
+    request_id,
+    torn_answer,
+)
+from torii_dynamodb._wire.http import AsyncTransport, Request, Response
+from torii_dynamodb._wire.json import DecodeError, dumps, loads
+from torii_dynamodb._wire.records import CAPACITY_OPERATIONS, make_record, tables_of
+from torii_dynamodb._wire.retry import RetryPolicy, RetryQuota
+from torii_dynamodb._wire.signing import Signer
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.errors import Throttled, Unavailable
+
+__all__ = ["AsyncClient"]
+
+_log = logging.getLogger("torii_dynamodb")
+
+# How many chunks of one big batch are on their way at once: enough to hide latency, few enough to leave room.
+_PARALLEL_CHUNKS = 8
+
+# Clocks closer than this are not why a signature was refused: AWS grants five minutes, and the network takes its time.
+_SKEW_WORTH_IT = timedelta(seconds=30)
+
+
+class AsyncClient:
+    """Calls DynamoDB. Every operation goes through :meth:`call`; nothing is requested before the first.
+
+    Args:
+        config: The configuration.
+        transport: Sends the requests, instead of the pool that the library brings.
+    """
+
+    def __init__(self, config: DynamoDbConfig, *, transport: AsyncTransport | None = None) -> None:
+        self.config = config
+        self._transport = transport
+        self._background = Background()
+        self._signing = AsyncSigning(config, self._background)
+        self._clock = config.clock
+        self._skew: timedelta | None = None
+        self._quota = RetryQuota(config.retry_quota)
+        self._policy = RetryPolicy(config.retry_attempts, config.random)
+        self._on_call = config.on_call
+        self._timeout = min(config.read_timeout, config.deadline)
+        self._closed = False
+        self._mergers = (
+            (AsyncReadMerger(self.call, False), AsyncReadMerger(self.call, True)) if config.merge_reads else None
+        )
+
+    async def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation and return DynamoDB's answer.
+
+        A ``TransactWriteItems`` gets a ``ClientRequestToken`` unless it has one. With ``on_call`` set, the consumed
+        capacity is asked for.
+
+        Args:
+            operation: DynamoDB's name of it, for example ``"GetItem"``.
+            payload: Its parameters, as the DynamoDB API Reference has them.
+
+        Raises:
+            ConditionFailed: The condition of a single write did not hold (a wire error: storage translates it).
+            TransactionCanceled: A transaction was cancelled for good (a wire error).
+            ServiceError: DynamoDB refused an operation on tables rather than items (a wire error).
+            Unavailable: No success within the attempts and the deadline. A write may have been applied.
+            Throttled: The same, for lack of capacity.
+            AccessDenied: The credentials are wrong or lack a permission.
+            ConfigurationError: No region, no credentials, or the table does not exist.
+            RequestRejected: DynamoDB refused the request otherwise.
+        """
+        if operation == "TransactWriteItems" and "ClientRequestToken" not in payload:
+            payload = {**payload, "ClientRequestToken": self.config.random(16).hex()}
+        hook = self._on_call
+        started = monotonic()
+        if hook is not None and operation in CAPACITY_OPERATIONS and "ReturnConsumedCapacity" not in payload:
+            payload = {**payload, "ReturnConsumedCapacity": "INDEXES"}
+        body = dumps(payload)
+        name = operation.encode("ascii")
+        timeout = self._timeout
+        signing = self._signing
+        attempts = retries = throttles = cost = 0
+        fresh = resent = skewed = renewed = False
+        while True:
+            now = self._clock() if self._skew is None else self._clock() + self._skew
+            signer = signing.signer
+            if signer is None or now >= signing.refresh_at:
+                signer = await self._fresh_signer(now)
+            transport = self._transport
+            if transport is None:
+                transport = self._transport = self._make_pool()
+            attempts += 1
+            failure: Failure
+            try:
+                response = await transport(Request(signer.head(name, body, now), body), timeout, fresh)
+            except TransportError as error:
+                failure = failure_of_transport(error)
+            else:
+                answer = read_answer(response)
+                if not isinstance(answer, Failure):
+                    if self._quota.available < self._quota.capacity:
+                        self._quota.give(cost or 1)
+                    if hook is not None:
+                        seconds = monotonic() - started
+                        self._tell(operation, payload, attempts, retries, throttles, seconds, answer, response, None)
+                    return answer
+                failure = answer
+            why = ""
+            kind = failure.kind
+            if kind == "throttle":
+                throttles += 1
+            if self._closed:
+                why = "the client was closed"
+            elif kind == "stale" and not resent:
+                resent = fresh = True
+                continue
+            elif kind == "skew":
+                if not skewed and self._correct_clock(failure):
+                    skewed = True
+                    continue
+            elif kind == "expired":
+                if not renewed and await signing.replace(signer) is not None:
+                    renewed = True
+                    continue
+            elif kind != "final":
+                if retries >= self._policy.retries:
+                    why = "no retries left" if retries else "retries are off"
+                else:
+                    pause = self._policy.pause(kind, retries + 1)
+                    left = self.config.deadline - (monotonic() - started) - pause
+                    cost = self._policy.cost(kind)
+                    if left <= 0:
+                        why = "the deadline is over"
+                    elif not self._quota.take(cost):
+                        why = "the retry quota is used up: too many calls fail"
+                    else:
+                        retries += 1
+                        await sleep(pause)
+                        timeout = min(self._timeout, left)
+                        fresh = False
+                        continue
+            if hook is not None:
+                seconds = monotonic() - started
+                self._tell(operation, payload, attempts, retries, throttles, seconds, None, None, failure)
+            raise final_error(
+                failure, operation=operation, tables=tables_of(payload), where=self.where, attempts=attempts, why=why
+            )
+
+    async def batch_get(self, keys: Sequence[Key], *, consistent: bool) -> list[dict[str, Any] | None]:
+        """Read any number of items, of any tables.
+
+        Not a snapshot: each item is read for itself. Treat the items as read-only: callers that ask for the same key
+        at the same moment share them.
+
+        Args:
+            keys: ``(table's full name, key)`` each; duplicates are asked once.
+            consistent: Whether to read strongly consistently.
+
+        Returns:
+            The items, aligned with the keys; ``None`` where there is none.
+
+        Raises:
+            Throttled: If DynamoDB left keys unprocessed for as long as we were allowed to try.
+            ToriiError: As :meth:`call` does.
+        """
+        if not keys:
+            return []
+        unit = ReadUnit(keys)
+        if len(unit.missing) <= MAX_KEYS:
+            await self._read(unit, consistent)
+        else:
+            every = list(unit.missing.values())
+            units = [ReadUnit(every[start : start + MAX_KEYS]) for start in range(0, len(every), MAX_KEYS)]
+
+            def reader(part: ReadUnit) -> Any:
+                return lambda: self._read(part, consistent)
+
+            await gather(*(reader(part) for part in units), limit=_PARALLEL_CHUNKS)
+            unit.join(units)
+        assert unit.result is not None
+        return unit.result
+
+    async def batch_write(self, requests: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Put and delete any number of items, of any tables, each for itself (not atomically, in no order).
+
+        Args:
+            requests: ``(table's full name, {"PutRequest": {"Item": ...}} or {"DeleteRequest": {"Key": ...}})`` each; an
+                item may stand there once only.
+
+        Raises:
+            Unavailable: If some could not be written; the message says how many. Writing all again is safe.
+            ToriiError: As :meth:`call` does.
+        """
+
+        def writer(part: Sequence[tuple[str, dict[str, Any]]]) -> Any:
+            return lambda: self._write(part)
+
+        chunks = [requests[start : start + MAX_WRITES] for start in range(0, len(requests), MAX_WRITES)]
+        if not chunks:
+            return
+        outcomes: list[tuple[int, Unavailable | None]] = await gather(
+            *(writer(chunk) for chunk in chunks), limit=_PARALLEL_CHUNKS
+        )
+        left = sum(count for count, _ in outcomes)
+        if left:
+            cause = next(error for _, error in outcomes if error is not None)
+            raise type(cause)(
+                f"BatchWriteItem: {left} of {len(requests)} writes were not done; lastly: {cause}",
+                attempts=cause.attempts,
+                request_id=cause.request_id,
+            ) from cause
+
+    async def aclose(self) -> None:
+        """Wait for background work, then close the connections. Calls made afterwards fail."""
+        await self._background.aclose()
+        self._closed = True
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    @property
+    def where(self) -> str:
+        """Region and endpoint, for messages."""
+        endpoint = self._signing.endpoint
+        return (
+            f"{endpoint.url} (region {self._signing.region})" if endpoint is not None else "an endpoint not known yet"
+        )
+
+    async def _fresh_signer(self, now: Any) -> Signer:
+        if self._signing.signer is None:
+            return await self._signing.open()
+        return await self._signing.due(now)
+
+    def _make_pool(self) -> AsyncTransport:
+        endpoint = self._signing.endpoint
+        assert endpoint is not None
+        return AsyncPool(endpoint, limit=self.config.max_connections, connect_timeout=self.config.connect_timeout)
+
+    async def _read(self, unit: ReadUnit, consistent: bool) -> None:
+        if self._mergers is not None and len(unit.missing) < MAX_KEYS:
+            await self._mergers[consistent].read(unit)
+            if unit.result is not None:
+                return
+        # Alone: merging is off, or the batch was refused, or left keys of ours unprocessed.
+        started = monotonic()
+        stalled = 0
+        while unit.result is None:
+            if unit.throttled:
+                stalled += 1
+                await self._wait_for_capacity("BatchGetItem", started, stalled, f"{len(unit.missing)} keys unread")
+            batch = ReadBatch((unit,), consistent)
+            if batch.absorb(await self.call("BatchGetItem", batch.payload())):
+                stalled = 0
+
+    async def _write(self, requests: Sequence[tuple[str, dict[str, Any]]]) -> tuple[int, Unavailable | None]:
+        items: dict[str, list[dict[str, Any]]] = {}
+        for table, request in requests:
+            items.setdefault(table, []).append(request)
+        left = len(requests)
+        started = monotonic()
+        stalled = 0
+        try:
+            while True:
+                answer = await self.call("BatchWriteItem", {"RequestItems": items})
+                items = answer.get("UnprocessedItems") or {}
+                count = sum(len(part) for part in items.values())
+                if not count:
+                    return 0, None
+                stalled = stalled + 1 if count >= left else 1
+                left = count
+                await self._wait_for_capacity("BatchWriteItem", started, stalled, f"{left} writes not done")
+        except Unavailable as error:
+            return left, error
+
+    async def _wait_for_capacity(self, operation: str, started: float, stalled: int, state: str) -> None:
+        # DynamoDB answered, but left some unprocessed: throttling, by another name. Rounds that got something done are
+        # not counted against the attempts.
+        pause = self._policy.pause("throttle", stalled)
+        if (
+            stalled > self._policy.retries
+            or monotonic() - started + pause > self.config.deadline
+            or not self._quota.take(self._policy.cost("throttle"))
+        ):
+            raise Throttled(
+                f"{operation}: DynamoDB throttles: {state} (in {stalled} rounds without progress); "
+                "raise the capacity or slow down",
+                attempts=stalled,
+            )
+        await sleep(pause)
+
+    def _correct_clock(self, failure: Failure) -> bool:
+        server = failure.server_time
+        if server is None:
+            return False
+        skew = server - self._clock()
+        known = self._skew or timedelta(0)
+        if abs(skew - known) < _SKEW_WORTH_IT:
+            return False
+        self._skew = skew
+        _log.warning(
+            "this machine's clock is %+.0f seconds off AWS'; requests are signed with AWS' time from here on. "
+            "Set the clock: expiry of sessions and tokens follows it",
+            -skew.total_seconds(),
+        )
+        return True
+
+    def _tell(
+        self,
+        operation: str,
+        payload: dict[str, Any],
+        attempts: int,
+        retries: int,
+        throttles: int,
+        latency: float,
+        answer: dict[str, Any] | None,
+        response: Response | None,
+        failure: Failure | None,
+    ) -> None:
+        record = make_record(
+            operation=operation,
+            payload=payload,
+            attempts=attempts,
+            retries=retries,
+            throttles=throttles,
+            latency=latency,
+            answer=answer,
+            request_id=request_id(response) if response is not None else failure.request_id if failure else None,
+            error=failure.code if failure is not None else None,
+        )
+        assert self._on_call is not None
+        try:
+            self._on_call(record)
+        except Exception:
+            _log.exception("on_call raised")
+
+
+def read_answer(response: Response) -> dict[str, Any] | Failure:
+    """The answer's document if it is one of success, else what went wrong."""
+    body = response.body
+    checksum = response.headers.get(b"x-amz-crc32")
+    if checksum is not None and checksum != b"%d" % crc32(body):
+        return torn_answer(response, "the answer's checksum (x-amz-crc32) is wrong")
+    if response.status != 200:
+        return failure_of_response(response)
+    try:
+        answer = loads(body)
+    except DecodeError:
+        return torn_answer(response, "the answer is no JSON")
+    if type(answer) is not dict:
+        return torn_answer(response, "the answer is no JSON object")
+    return answer

@@ -1,0 +1,138 @@
+"""Who signs: region, endpoint and credentials, found once, refreshed ahead of their expiry off the path of any call."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from torii_dynamodb._async.primitives import Background, Lock, run_in_thread
+from torii_dynamodb._aws import credentials_source, is_quick, resolve_endpoint
+from torii_dynamodb._wire.credentials import CredentialsSource
+from torii_dynamodb._wire.signing import Endpoint, Signer
+from torii_dynamodb.config import Credentials, DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError, ToriiError, Unavailable
+
+__all__ = ["AsyncSigning"]
+
+_log = logging.getLogger("torii_dynamodb")
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+# botocore's windows: it begins to refresh 15 minutes ahead, and insists from 10 minutes on. Ours are shorter, so that a
+# session that was handed in has refreshed already when it is asked.
+_REFRESH_AHEAD = timedelta(minutes=9)
+_INSIST_AHEAD = timedelta(minutes=1)
+_TRY_AGAIN = timedelta(seconds=30)
+
+
+class AsyncSigning:
+    """Holds the signer of the present credentials.
+
+    Attributes:
+        signer: The present signer; ``None`` until :meth:`open`.
+        refresh_at: From when on :meth:`due` must be asked for the signer instead.
+        region: The region; empty until :meth:`open`.
+        endpoint: The endpoint; ``None`` until :meth:`open`.
+    """
+
+    def __init__(self, config: DynamoDbConfig, background: Background) -> None:
+        self.signer: Signer | None = None
+        self.refresh_at = NEVER
+        self.region = ""
+        self.endpoint: Endpoint | None = None
+        self._config = config
+        self._background = background
+        self._source: CredentialsSource | None = None
+        self._lock = Lock()
+        self._insist_at = NEVER
+        self._refreshing = False
+
+    async def open(self) -> Signer:
+        """Find region, endpoint and credentials.
+
+        Raises:
+            ConfigurationError: If one of them is not to be found.
+        """
+        async with self._lock:
+            if self.signer is not None:
+                return self.signer
+            source = credentials_source(self._config)
+            if is_quick(source) and (self._config.region or self._config.endpoint_url):
+                self.region, url = resolve_endpoint(self._config)
+            else:
+                self.region, url = await run_in_thread(resolve_endpoint, self._config)
+            try:
+                self.endpoint = Endpoint(url)
+            except ValueError as error:
+                raise ConfigurationError(f"the endpoint {url!r} cannot be used: {error}") from error
+            self._source = source
+            return await self._load()
+
+    async def due(self, now: datetime) -> Signer:
+        """The signer to use when :attr:`refresh_at` has come: the present one, unless it is about to expire."""
+        signer = self.signer
+        if signer is None:
+            return await self.open()
+        if now < self._insist_at:
+            if not self._refreshing:
+                self._refreshing = True
+                self.refresh_at = self._insist_at
+                self._background.spawn(self._refresh_ahead, "refreshing the AWS credentials")
+            return signer
+        async with self._lock:
+            if self.signer is not signer and self.signer is not None:
+                return self.signer
+            return await self._load()
+
+    async def replace(self, refused: Signer) -> Signer | None:
+        """Fetch credentials anew, because AWS refused those of a signer; ``None`` if there are no others."""
+        async with self._lock:
+            if self.signer is not refused and self.signer is not None:
+                return self.signer
+            known = refused.credentials
+            signer = await self._load()
+            return signer if signer.credentials != known else None
+
+    async def _refresh_ahead(self) -> None:
+        try:
+            async with self._lock:
+                await self._load()
+        except ToriiError as error:
+            self.refresh_at = min(self._config.clock() + _TRY_AGAIN, self._insist_at)
+            _log.warning("the AWS credentials could not be refreshed ahead of their expiry: %s", error)
+        finally:
+            self._refreshing = False
+
+    async def _load(self) -> Signer:
+        source = self._source
+        endpoint = self.endpoint
+        assert source is not None and endpoint is not None
+        try:
+            if is_quick(source):
+                credentials, expires = source.load()
+            else:
+                credentials, expires = await run_in_thread(source.load)
+        except ToriiError:
+            raise
+        except Exception as error:
+            # Metadata services and token endpoints fail like any other; what they say may hold secrets.
+            raise Unavailable(
+                f"the AWS credentials could not be fetched ({type(error).__name__})", attempts=0
+            ) from error
+        self._set_times(expires)
+        self.signer = self._signer_of(credentials, endpoint)
+        return self.signer
+
+    def _signer_of(self, credentials: Credentials, endpoint: Endpoint) -> Signer:
+        if self.signer is not None and self.signer.credentials == credentials:
+            return self.signer
+        return Signer(credentials, region=self.region, endpoint=endpoint)
+
+    def _set_times(self, expires: datetime | None) -> None:
+        if expires is None:
+            self.refresh_at = self._insist_at = NEVER
+            return
+        now = self._config.clock()
+        left = max(expires - now, timedelta(0))
+        self._insist_at = expires - min(_INSIST_AHEAD, left / 10)
+        self.refresh_at = expires - min(_REFRESH_AHEAD, left / 2)

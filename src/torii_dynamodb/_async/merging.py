@@ -1,0 +1,113 @@
+"""Reads that wait at the same moment share a request. Written by hand here and in the sync twin.
+
+While a few ``BatchGetItem`` are on their way, further reads gather and go with the next one: so the busier a process,
+the fewer requests a read costs. Nothing waits for a timer: an idle client sends at once.
+
+Each batch is asked once, by a task that belongs to no caller, so that a cancelled caller takes nobody along. What is
+left afterwards (keys that DynamoDB did not process, the members of a batch that it refused) goes back to the callers,
+and each sees to its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from torii_dynamodb._wire.batches import ReadBatch, ReadUnit, take_units
+from torii_dynamodb._wire.errors import copy_error
+from torii_dynamodb.errors import Unavailable
+
+__all__ = ["AsyncReadMerger"]
+
+# More at once means less waiting behind a slow one, and smaller batches.
+IN_FLIGHT = 3
+
+Send = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class _Waiter:
+    __slots__ = ("done", "unit")
+
+    def __init__(self, unit: ReadUnit, done: asyncio.Future[None]) -> None:
+        self.unit = unit
+        self.done = done
+
+
+class AsyncReadMerger:
+    """Merges the reads of one consistency mode.
+
+    Args:
+        send: Sends a request, with retries.
+        consistent: Whether the reads are strongly consistent.
+    """
+
+    def __init__(self, send: Send, consistent: bool) -> None:
+        self._send = send
+        self._consistent = consistent
+        self._waiting: deque[_Waiter] = deque()
+        self._flying = 0
+        self._starting = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def read(self, unit: ReadUnit) -> None:
+        """Ask for a unit once, together with others. Afterwards its ``result`` is there, or the caller asks again.
+
+        Raises:
+            Unavailable: If there was no answer.
+            ToriiError: If it was asked alone and refused.
+        """
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(unit, loop.create_future())
+        self._waiting.append(waiter)
+        if not self._starting and self._flying < IN_FLIGHT:
+            self._start(loop)
+        try:
+            await waiter.done
+        except asyncio.CancelledError:
+            try:
+                self._waiting.remove(waiter)
+            except ValueError:
+                pass  # it is on its way; its keys come for nothing
+            raise
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        # The task begins in the loop's next round: what else asks in this round goes with it.
+        self._starting = True
+        self._flying += 1
+        task = loop.create_task(self._fly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fly(self) -> None:
+        self._starting = False
+        try:
+            while self._waiting:
+                waiters = take_units(self._waiting)
+                if self._waiting and not self._starting and self._flying < IN_FLIGHT:
+                    self._start(asyncio.get_running_loop())
+                await self._ask(waiters)
+        finally:
+            self._flying -= 1
+
+    async def _ask(self, waiters: list[_Waiter]) -> None:
+        error: Exception | None = None
+        try:
+            batch = ReadBatch([waiter.unit for waiter in waiters], self._consistent)
+            batch.absorb(await self._send("BatchGetItem", batch.payload()))
+        except Unavailable as unavailable:
+            error = unavailable
+        except Exception as refused:
+            if len(waiters) == 1:
+                error = refused
+        except BaseException:
+            for waiter in waiters:
+                waiter.done.cancel()
+            raise
+        for waiter in waiters:
+            if not waiter.done.done():
+                if error is None:
+                    waiter.done.set_result(None)
+                else:
+                    waiter.done.set_exception(copy_error(error))

@@ -1,0 +1,91 @@
+"""The few things that differ between the asynchronous library and its blocking twin. Written by hand in both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import ParamSpec, TypeVar
+
+__all__ = ["Background", "Future", "Lock", "gather", "monotonic", "run_in_thread", "sleep"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+_log = logging.getLogger("torii_dynamodb")
+
+Lock = asyncio.Lock
+Future = asyncio.Future
+
+
+async def sleep(seconds: float) -> None:
+    """Wait that long, letting others run."""
+    await asyncio.sleep(seconds)
+
+
+async def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run something that blocks or computes for long, off the event loop."""
+    return await asyncio.to_thread(call, *args, **kwargs)
+
+
+async def gather(*calls: Callable[[], Awaitable[T]], limit: int | None = None) -> list[T]:
+    """Run calls at the same time and return their results in order.
+
+    If one raises, the others are cancelled and waited for, and the first error (by time) is raised.
+
+    Args:
+        calls: Functions without arguments, each called once.
+        limit: How many run at once at most; ``None``: all.
+    """
+    if len(calls) == 1:
+        return [await calls[0]()]
+    if limit is None or limit >= len(calls):
+        tasks = [asyncio.ensure_future(_run(call)) for call in calls]
+    else:
+        gate = asyncio.Semaphore(limit)
+        tasks = [asyncio.ensure_future(_run_within(gate, call)) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def _run(call: Callable[[], Awaitable[T]]) -> T:
+    return await call()
+
+
+async def _run_within(gate: asyncio.Semaphore, call: Callable[[], Awaitable[T]]) -> T:
+    async with gate:
+        return await call()
+
+
+class Background:
+    """Work that goes on behind the caller's back. Errors are logged; closing waits for all of it."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, call: Callable[[], Awaitable[object]], name: str) -> None:
+        """Start a call; ``name`` says in the log what it was."""
+        task = asyncio.get_running_loop().create_task(self._guard(call, name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, call: Callable[[], Awaitable[object]], name: str) -> None:
+        try:
+            await call()
+        except Exception as error:
+            _log.warning("%s failed in the background: %s", name, error)
+
+    async def wait(self) -> None:
+        """Wait until nothing is running any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def aclose(self) -> None:
+        """Wait for what is running; more can still be spawned afterwards."""
+        await self.wait()

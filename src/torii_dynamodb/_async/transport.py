@@ -1,0 +1,335 @@
+"""The default transport: a pool of kept HTTP/1.1 connections over asyncio. Written by hand here and in the sync twin.
+
+Why not aiohttp: importing it alone takes longer than the whole start of this library, and a request over it costs about
+twice the CPU time. What this one leaves out (proxies, above all) is there by handing in another transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from torii_dynamodb._wire.errors import BadResponse, ConnectFailed, Disconnected, TimedOut, TransportError
+from torii_dynamodb._wire.http import Request, Response, ResponseParser
+from torii_dynamodb._wire.signing import Endpoint
+from torii_dynamodb._wire.tls import tls_context
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["AsyncPool"]
+
+# DynamoDB closes connections that are idle for about a minute; one about to be closed is not worth the risk.
+IDLE_SECONDS = 50.0
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: carries one request at a time."""
+
+    __slots__ = ("_answer", "_parser", "_pool", "_transport", "expires", "idle_since", "lost", "served")
+
+    def __init__(self, pool: AsyncPool) -> None:
+        self._pool = pool
+        self._parser = ResponseParser()
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Response] | None = None
+        self.expires = 0.0
+        self.idle_since = 0.0
+        self.lost = False
+        self.served = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._pool.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        answer = self._answer
+        if answer is None:  # nothing was asked: whatever this is, it answers no request of ours
+            self.abort()
+            return
+        try:
+            response = self._parser.feed(data)
+        except BadResponse as error:
+            self._fail(error)
+            self.abort()
+            return
+        if response is not None:
+            self._answer = None
+            if not answer.done():
+                answer.set_result(response)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        pool = self._pool
+        pool.connections.discard(self)
+        if self._answer is not None:
+            response = self._parser.end()
+            if response is not None:
+                answer, self._answer = self._answer, None
+                if not answer.done():
+                    answer.set_result(response)
+            else:
+                self._fail(_disconnected(self._parser.started, self.served, exc))
+        pool.forget(self)
+
+    def _fail(self, error: TransportError) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
+    def timed_out(self) -> None:
+        """The time for the answer is over."""
+        self._fail(TimedOut("no complete answer came in time"))
+        self.abort()
+
+    def start(self, request: Request, answer: asyncio.Future[Response], expires: float) -> None:
+        """Send a request; its answer goes to the future."""
+        self._answer = answer
+        self.expires = expires
+        transport = self._transport
+        if self.lost or transport is None or transport.is_closing():
+            self._fail(_disconnected(False, self.served, None))
+            return
+        transport.write(request.head + request.body)
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request can go over it."""
+        transport = self._transport
+        return not self.lost and self._parser.keep_alive and transport is not None and not transport.is_closing()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._answer is not None
+
+    def abort(self) -> None:
+        """Close at once. A request on its way fails."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class AsyncPool:
+    """Sends requests over at most ``limit`` connections, kept open between requests. Bound to one event loop.
+
+    Who finds all of them busy waits in a queue, first come first served.
+
+    Args:
+        endpoint: Where to connect to.
+        limit: How many connections there are at most.
+        connect_timeout: Seconds to make a connection, TLS included.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, limit: int, connect_timeout: float) -> None:
+        self.connections: set[_Connection] = set()
+        self._endpoint = endpoint
+        self._limit = limit
+        self._connect_timeout = connect_timeout
+        self._tls: ssl.SSLContext | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle: list[_Connection] = []
+        self._waiters: deque[asyncio.Future[_Connection | None]] = deque()
+        self._held = 0  # connections made or in the making, idle ones included
+        self._closed = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = float("inf")
+
+    async def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response:
+        """Send a request and return its answer.
+
+        Raises:
+            TransportError: If there was none.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._bind(loop)
+        now = monotonic()
+        expires = now + timeout
+        connection = None
+        if not fresh:
+            idle = self._idle
+            while idle:
+                connection = idle.pop()
+                if connection.usable and now - connection.idle_since < IDLE_SECONDS:
+                    break
+                self._discard(connection)
+                connection = None
+        if connection is None:
+            connection = await self._acquire(loop, expires, fresh)
+        answer: asyncio.Future[Response] = loop.create_future()
+        if expires < self._alarm_at:
+            self._set_alarm(loop, expires)
+        try:
+            connection.start(request, answer, expires)
+            response = await answer
+        except BaseException:
+            self._discard(connection)
+            raise
+        connection.served = True
+        self._release(connection)
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections; requests on their way fail."""
+        self._closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+            self._alarm_at = float("inf")
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(ConnectFailed("the client was closed"))
+        self._waiters.clear()
+        for connection in list(self.connections):
+            connection.abort()
+        # The loop tells each connection in its next rounds that it is lost; TLS takes one more.
+        for _ in range(8):
+            if not self.connections:
+                break
+            await asyncio.sleep(0)
+        self._idle.clear()
+
+    def forget(self, connection: _Connection) -> None:
+        """An idle connection was closed by the other side."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+            self._held -= 1
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            raise RuntimeError("this client is in use in another event loop; make one for each loop")
+        # The loop of before is gone, and its connections with it.
+        self._loop = loop
+        self.connections.clear()
+        self._idle.clear()
+        self._waiters.clear()
+        self._held = 0
+        self._alarm = None
+        self._alarm_at = float("inf")
+
+    async def _acquire(self, loop: asyncio.AbstractEventLoop, expires: float, fresh: bool) -> _Connection:
+        if self._closed:
+            raise ConnectFailed("the client was closed")
+        if fresh and self._held >= self._limit and self._idle:
+            self._discard(self._idle.pop(0))
+        if self._held >= self._limit or self._waiters:
+            connection = await self._wait(loop, expires)
+            if connection is not None:
+                if connection.usable and not fresh:
+                    return connection
+                self._discard(connection, reuse_slot=True)
+        else:
+            self._held += 1
+        return await self._connect(loop, expires)  # in a slot that is counted already
+
+    async def _wait(self, loop: asyncio.AbstractEventLoop, expires: float) -> _Connection | None:
+        waiter: asyncio.Future[_Connection | None] = loop.create_future()
+        self._waiters.append(waiter)
+        timer = loop.call_later(max(expires - monotonic(), 0), _time_out, waiter)
+        try:
+            return await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # Served and cancelled in the same moment: pass it on.
+                connection = waiter.result()
+                if connection is None:
+                    self._free_slot()
+                else:
+                    self._release(connection)
+            else:
+                try:
+                    self._waiters.remove(waiter)
+                except ValueError:
+                    pass
+            raise
+        finally:
+            timer.cancel()
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop, expires: float) -> _Connection:
+        endpoint = self._endpoint
+        options: dict[str, Any] = {}
+        try:
+            if endpoint.tls:
+                if self._tls is None:
+                    self._tls = tls_context()
+                options = {"ssl": self._tls, "server_hostname": endpoint.host}
+            async with asyncio.timeout(min(self._connect_timeout, max(expires - monotonic(), 0.001))):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self), endpoint.host, endpoint.port, **options
+                )
+        except TimeoutError:
+            self._free_slot()
+            raise ConnectFailed(f"no connection to {endpoint.url} within the time") from None
+        except OSError as error:
+            self._free_slot()
+            raise ConnectFailed(f"no connection to {endpoint.url}: {error}") from error
+        except BaseException:
+            self._free_slot()
+            raise
+        if self._closed:
+            connection.abort()
+            raise ConnectFailed("the client was closed")
+        return connection
+
+    def _release(self, connection: _Connection) -> None:
+        if not connection.usable or self._closed:
+            self._discard(connection)
+            return
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        connection.idle_since = monotonic()
+        self._idle.append(connection)
+
+    def _discard(self, connection: _Connection, *, reuse_slot: bool = False) -> None:
+        connection.abort()
+        if not reuse_slot:
+            self._free_slot()
+
+    def _free_slot(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)  # the slot passes on: connect for yourself
+                return
+        self._held -= 1
+
+    # One timer for all requests, set to the earliest end of any. Setting and cancelling one for each request would cost
+    # more than reading its answer.
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = at
+        self._alarm = loop.call_later(max(at - monotonic(), 0), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._alarm_at = float("inf")
+        now = monotonic()
+        earliest = float("inf")
+        for connection in list(self.connections):
+            if connection.busy:
+                if connection.expires <= now:
+                    connection.timed_out()
+                else:
+                    earliest = min(earliest, connection.expires)
+        if earliest < float("inf") and self._loop is not None:
+            self._set_alarm(self._loop, earliest)
+
+
+def _time_out(waiter: asyncio.Future[Any]) -> None:
+    if not waiter.done():
+        waiter.set_exception(ConnectFailed("all connections were busy for the whole time (max_connections)"))
+
+
+def _disconnected(started: bool, served: bool, exc: Exception | None) -> Disconnected:
+    if started:
+        return Disconnected("the connection ended within the answer")
+    if served:
+        return Disconnected("a kept connection was closed by the other side", stale=True)
+    reason = f": {exc}" if exc is not None else ""
+    return Disconnected(f"the connection ended before an answer{reason}")

@@ -1,0 +1,121 @@
+"""Reads that wait at the same moment share a request. Written by hand here and in the async twin.
+
+While a few ``BatchGetItem`` are on their way, further threads gather and go with the next one: so the busier a process,
+the fewer requests a read costs. Nothing waits for a timer: an idle client sends at once.
+
+A thread that finds a place free leads: it takes along who waits, asks once, hands out the answers and passes the place
+on to the first who came meanwhile. What is left afterwards (keys that DynamoDB did not process, the members of a batch
+that it refused) goes back to the threads, and each sees to its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from torii_dynamodb._sync.primitives import Future
+from torii_dynamodb._wire.batches import ReadBatch, ReadUnit, take_units
+from torii_dynamodb._wire.errors import copy_error
+from torii_dynamodb.errors import Unavailable
+
+__all__ = ["ReadMerger"]
+
+# More at once means less waiting behind a slow one, and smaller batches.
+IN_FLIGHT = 3
+
+Send = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+class _Waiter:
+    __slots__ = ("done", "unit")
+
+    def __init__(self, unit: ReadUnit) -> None:
+        self.unit = unit
+        self.done: Future[bool] = Future()  # True: asked; False: your turn to lead
+
+
+class ReadMerger:
+    """Merges the reads of one consistency mode.
+
+    Args:
+        send: Sends a request, with retries.
+        consistent: Whether the reads are strongly consistent.
+    """
+
+    def __init__(self, send: Send, consistent: bool) -> None:
+        self._send = send
+        self._consistent = consistent
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiter] = deque()
+        self._flying = 0
+
+    def read(self, unit: ReadUnit) -> None:
+        """Ask for a unit once, together with others. Afterwards its ``result`` is there, or the caller asks again.
+
+        Raises:
+            Unavailable: If there was no answer.
+            ToriiError: If it was asked alone and refused.
+        """
+        waiter = _Waiter(unit)
+        with self._lock:
+            leads = self._flying < IN_FLIGHT
+            if leads:
+                self._flying += 1
+            else:
+                self._waiting.append(waiter)
+        if not leads and self._wait(waiter):
+            return
+        try:
+            with self._lock:
+                others: list[_Waiter] = take_units(self._waiting, first=waiter)[1:]
+            self._ask(waiter, others)
+        finally:
+            self._pass_on()
+
+    def _wait(self, waiter: _Waiter) -> bool:
+        try:
+            return waiter.done.result()
+        except BaseException:
+            with self._lock:
+                try:
+                    self._waiting.remove(waiter)
+                    raise
+                except ValueError:
+                    pass
+            # Taken along already, or called to lead this very moment by an interrupt that came in between.
+            if waiter.done.wait(0) and not waiter.done.failed() and not waiter.done.result():
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._flying -= 1
+                return
+            following = self._waiting.popleft()
+        following.done.set_result(False)
+
+    def _ask(self, leader: _Waiter, others: list[_Waiter]) -> None:
+        error: Exception | None = None
+        try:
+            batch = ReadBatch([leader.unit, *(waiter.unit for waiter in others)], self._consistent)
+            batch.absorb(self._send("BatchGetItem", batch.payload()))
+        except Unavailable as unavailable:
+            error = unavailable
+        except Exception as refused:
+            if not others:
+                raise
+            del refused
+        except BaseException:
+            for waiter in others:  # the leader is interrupted; the others ask again, each for itself
+                waiter.done.set_result(True)
+            raise
+        for waiter in others:
+            if error is None:
+                waiter.done.set_result(True)
+            else:
+                waiter.done.set_exception(copy_error(error))
+        if error is not None:
+            raise error

@@ -1,0 +1,257 @@
+"""The default transport: a pool of kept HTTP/1.1 connections over blocking sockets. The async twin is over asyncio.
+
+Why not urllib3: importing it takes longer than the whole start of this library. What this one leaves out (proxies,
+above all) is there by handing in another transport.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from torii_dynamodb._sync.primitives import Future
+from torii_dynamodb._wire.errors import ConnectFailed, Disconnected, TimedOut
+from torii_dynamodb._wire.http import Request, Response, ResponseParser
+from torii_dynamodb._wire.signing import Endpoint
+from torii_dynamodb._wire.tls import tls_context
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Pool"]
+
+# DynamoDB closes connections that are idle for about a minute; one about to be closed is not worth the risk.
+IDLE_SECONDS = 50.0
+# Within this time of its last answer, looking whether the other side has closed costs more than it finds.
+_TRUSTED_SECONDS = 1.0
+_PIECE = 256 * 1024
+
+
+class _Connection:
+    """One connection: carries one request at a time."""
+
+    __slots__ = ("_parser", "_socket", "idle_since", "served")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._parser = ResponseParser()
+        self.idle_since = 0.0
+        self.served = False
+
+    def exchange(self, request: Request, expires: float) -> Response:
+        """Send a request and wait for its answer."""
+        sock = self._socket
+        parser = self._parser
+        try:
+            sock.settimeout(max(expires - monotonic(), 0.001))
+            sock.sendall(request.head + request.body)
+            data = sock.recv(_PIECE)
+            while True:
+                if not data:
+                    response = parser.end()
+                    if response is None:
+                        raise self._disconnected(None)
+                    return response
+                response = parser.feed(data)
+                if response is not None:
+                    return response
+                left = expires - monotonic()
+                if left <= 0:
+                    raise TimedOut("no complete answer came in time")
+                sock.settimeout(left)
+                data = sock.recv(_PIECE)
+        except TimeoutError:
+            raise TimedOut("no complete answer came in time") from None
+        except OSError as error:
+            raise self._disconnected(error) from error
+
+    def _disconnected(self, error: OSError | None) -> Disconnected:
+        if self._parser.started:
+            return Disconnected("the connection ended within the answer")
+        if self.served:
+            return Disconnected("a kept connection was closed by the other side", stale=True)
+        reason = f": {error}" if error is not None else ""
+        return Disconnected(f"the connection ended before an answer{reason}")
+
+    def usable(self, now: float) -> bool:
+        """Whether another request can go over it."""
+        if not self._parser.keep_alive:
+            return False
+        idle = now - self.idle_since
+        if idle < _TRUSTED_SECONDS:
+            return True
+        if idle > IDLE_SECONDS:
+            return False
+        if hasattr(select, "poll"):  # select() itself cannot look at sockets numbered over 1023
+            poller = select.poll()
+            poller.register(self._socket, select.POLLIN)
+            return not poller.poll(0)
+        return not select.select([self._socket], [], [], 0)[0]
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._socket.close()
+
+
+class Pool:
+    """Sends requests over at most ``limit`` connections, kept open between requests. Threads share it.
+
+    Who finds all of them busy waits in a queue, first come first served. After a fork, the child starts anew.
+
+    Args:
+        endpoint: Where to connect to.
+        limit: How many connections there are at most.
+        connect_timeout: Seconds to make a connection, TLS included.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, limit: int, connect_timeout: float) -> None:
+        self._endpoint = endpoint
+        self._limit = limit
+        self._connect_timeout = connect_timeout
+        self._tls: ssl.SSLContext | None = None
+        self._closed = False
+        self._start()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: list[_Connection] = []
+        self._waiters: deque[Future[_Connection | None]] = deque()
+        self._held = 0  # connections made or in the making, idle ones included
+
+    def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response:
+        """Send a request and return its answer.
+
+        Raises:
+            TransportError: If there was none.
+        """
+        expires = monotonic() + timeout
+        if self._process != os.getpid():
+            self._start()
+        connection = self._acquire(expires, fresh)
+        try:
+            response = connection.exchange(request, expires)
+        except BaseException:
+            self._discard(connection)
+            raise
+        connection.served = True
+        self._release(connection)
+        return response
+
+    def close(self) -> None:
+        """Close the idle connections now and the others after their answers."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._held -= len(idle)
+            waiters, self._waiters = self._waiters, deque()
+        for connection in idle:
+            connection.abort()
+        for waiter in waiters:
+            waiter.set_exception(ConnectFailed("the client was closed"))
+
+    def _acquire(self, expires: float, fresh: bool) -> _Connection:
+        now = monotonic()
+        waiter: Future[_Connection | None] | None = None
+        with self._lock:
+            if self._closed:
+                raise ConnectFailed("the client was closed")
+            while self._idle:
+                if fresh and self._held < self._limit:
+                    break
+                connection = self._idle.pop(0 if fresh else -1)
+                if not fresh and connection.usable(now):
+                    return connection
+                connection.abort()
+                self._held -= 1
+            if self._held >= self._limit:
+                waiter = Future()
+                self._waiters.append(waiter)
+            else:
+                self._held += 1
+        if waiter is not None:
+            connection_or_slot = self._wait(waiter, expires)
+            if connection_or_slot is not None:
+                if not fresh:
+                    return connection_or_slot
+                connection_or_slot.abort()
+        return self._connect(expires)  # in a slot that is counted already
+
+    def _wait(self, waiter: Future[_Connection | None], expires: float) -> _Connection | None:
+        try:
+            served = waiter.wait(expires - monotonic())
+        except BaseException:
+            self._leave(waiter)
+            raise
+        if not served and self._leave(waiter, keep=True):
+            raise ConnectFailed("all connections were busy for the whole time (max_connections)")
+        return waiter.result()
+
+    def _leave(self, waiter: Future[_Connection | None], *, keep: bool = False) -> bool:
+        # True: it stood in the queue still. Otherwise it was served this very moment: pass on what it got, or keep it.
+        with self._lock:
+            try:
+                self._waiters.remove(waiter)
+                return True
+            except ValueError:
+                pass
+        if not keep:
+            connection = waiter.result()
+            if connection is None:
+                self._free_slot()
+            else:
+                self._release(connection)
+        return False
+
+    def _connect(self, expires: float) -> _Connection:
+        endpoint = self._endpoint
+        sock: socket.socket | None = None
+        try:
+            timeout = min(self._connect_timeout, max(expires - monotonic(), 0.001))
+            sock = socket.create_connection((endpoint.host, endpoint.port), timeout)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if endpoint.tls:
+                if self._tls is None:
+                    self._tls = tls_context()
+                sock = self._tls.wrap_socket(sock, server_hostname=endpoint.host)
+        except BaseException as error:
+            if sock is not None:
+                sock.close()
+            self._free_slot()
+            if isinstance(error, TimeoutError):
+                raise ConnectFailed(f"no connection to {endpoint.url} within the time") from None
+            if isinstance(error, OSError):
+                raise ConnectFailed(f"no connection to {endpoint.url}: {error}") from error
+            raise
+        return _Connection(sock)
+
+    def _release(self, connection: _Connection) -> None:
+        now = monotonic()
+        connection.idle_since = now
+        if connection.usable(now):
+            with self._lock:
+                waiter = self._waiters.popleft() if self._waiters else None
+                if waiter is None and not self._closed:
+                    self._idle.append(connection)
+                    return
+            if waiter is not None:
+                waiter.set_result(connection)
+                return
+        self._discard(connection)
+
+    def _discard(self, connection: _Connection) -> None:
+        connection.abort()
+        self._free_slot()
+
+    def _free_slot(self) -> None:
+        with self._lock:
+            if not self._waiters:
+                self._held -= 1
+                return
+            waiter = self._waiters.popleft()
+        waiter.set_result(None)  # the slot passes on: connect for yourself

@@ -1,0 +1,166 @@
+"""Batches of reads: which keys go into one ``BatchGetItem``, and whose answer is whose. Pure.
+
+A *unit* is what one caller waits for: up to 100 keys. A *batch* is one request: one unit, or several that share it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+__all__ = ["MAX_KEYS", "MAX_WRITES", "Key", "ReadBatch", "ReadUnit", "take_units"]
+
+# DynamoDB API Reference, BatchGetItem: at most 100 keys; BatchWriteItem: at most 25 requests.
+MAX_KEYS = 100
+MAX_WRITES = 25
+
+Item = dict[str, Any]
+Key = tuple[str, Item]
+"""A table's full name, and the key of an item in it."""
+
+KeyId = tuple[Any, ...]
+
+
+def key_id(table: str, key: Item) -> KeyId:
+    """What tells keys apart: equal exactly for keys that name the same item in the same way."""
+    if len(key) == 1:
+        ((name, value),) = key.items()
+        ((kind, raw),) = value.items()
+        return (table, name, kind, raw if kind != "N" else Decimal(raw).normalize())
+    parts: list[Any] = [table]
+    for name in sorted(key):
+        ((kind, raw),) = key[name].items()
+        parts += (name, kind, raw if kind != "N" else Decimal(raw).normalize())
+    return tuple(parts)
+
+
+class ReadUnit:
+    """What one caller reads, at most 100 keys.
+
+    Attributes:
+        result: The items, aligned with the keys, ``None`` where there is none; ``None`` as long as it is not complete.
+        missing: The keys not answered yet.
+        throttled: Whether DynamoDB left keys of it unprocessed when it was last asked.
+    """
+
+    __slots__ = ("_found", "ids", "missing", "result", "throttled")
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        ids = [key_id(table, key) for table, key in keys]
+        self.ids = ids
+        self.missing: dict[KeyId, Key] = dict(zip(ids, keys, strict=True))
+        self.result: list[Item | None] | None = None
+        self.throttled = False
+        self._found: dict[KeyId, Item] | None = None
+
+    def settle(self, found: dict[KeyId, Item], left: dict[KeyId, Key]) -> None:
+        """Take what a batch found; ``left`` are the keys that it asked for in vain."""
+        if self._found is not None:
+            self._found.update((key, found[key]) for key in self.missing if key in found)
+            found = self._found
+        if left:
+            missing = {key: left[key] for key in self.missing if key in left}
+            if missing:
+                if self._found is None:
+                    self._found = {key: found[key] for key in self.missing if key in found}
+                self.missing = missing
+                self.throttled = True
+                return
+        self.missing = {}
+        self.result = [found.get(key) for key in self.ids]
+
+    def join(self, parts: Sequence[ReadUnit]) -> None:
+        """Take the result from units that read the same keys in parts."""
+        found: dict[KeyId, Item | None] = {}
+        for part in parts:
+            found.update(zip(part.ids, part.result or (), strict=True))
+        self.missing = {}
+        self.result = [found[key] for key in self.ids]
+
+
+class ReadBatch:
+    """One ``BatchGetItem``, for one or more units.
+
+    Args:
+        units: Whose keys it asks for: together at most 100 different ones.
+        consistent: Whether the read is strongly consistent.
+    """
+
+    __slots__ = ("_keys", "_shapes", "consistent", "units")
+
+    def __init__(self, units: Sequence[ReadUnit], consistent: bool) -> None:
+        self.units = units
+        self.consistent = consistent
+        if len(units) == 1:
+            self._keys = units[0].missing
+        else:
+            keys: dict[KeyId, Key] = {}
+            for unit in units:
+                keys.update(unit.missing)
+            self._keys = keys
+
+    def payload(self) -> dict[str, Any]:
+        """The request."""
+        consistent = self.consistent
+        tables: dict[str, dict[str, Any]] = {}
+        # The names of the key attributes, by table: what to look for in an answer. Callers may (wrongly) disagree.
+        shapes: dict[str, list[tuple[str, ...]]] = {}
+        for table, key in self._keys.values():
+            request = tables.get(table)
+            if request is None:
+                tables[table] = {"Keys": [key], "ConsistentRead": consistent}
+                shapes[table] = [tuple(key)]
+            else:
+                request["Keys"].append(key)
+                shape = tuple(key)
+                if shape != shapes[table][0] and shape not in shapes[table]:
+                    shapes[table].append(shape)
+        self._shapes = shapes
+        return {"RequestItems": tables}
+
+    def absorb(self, answer: dict[str, Any]) -> int:
+        """Give every unit its part of the answer; return how many keys DynamoDB answered (found or not)."""
+        found: dict[KeyId, Item] = {}
+        for table, items in answer["Responses"].items():
+            for shape in self._shapes.get(table, ()):
+                if len(shape) == 1:
+                    name = shape[0]
+                    for item in items:
+                        value = item.get(name)
+                        if value is not None:
+                            ((kind, raw),) = value.items()
+                            found[(table, name, kind, raw if kind != "N" else Decimal(raw).normalize())] = item
+                else:
+                    for item in items:
+                        if all(name in item for name in shape):
+                            found[key_id(table, {name: item[name] for name in shape})] = item
+        unprocessed = answer.get("UnprocessedKeys")
+        left: dict[KeyId, Key] = {}
+        if unprocessed:
+            for table, request in unprocessed.items():
+                for key in request["Keys"]:
+                    left[key_id(table, key)] = (table, key)
+        for unit in self.units:
+            unit.settle(found, left)
+        return len(self._keys) - len(left)
+
+
+def take_units(waiting: deque[Any], first: Any = None) -> list[Any]:
+    """Take from the head of the queue what fits one batch (objects with an attribute ``unit``), at least one of them.
+
+    ``first`` is taken in any case, ahead of the queue.
+    """
+    taken: list[Any] = []
+    keys: set[KeyId] = set()
+    if first is not None:
+        taken.append(first)
+        keys.update(first.unit.missing)
+    while waiting:
+        missing = waiting[0].unit.missing
+        if taken and len(keys) + len(missing) > MAX_KEYS and len(keys.union(missing)) > MAX_KEYS:
+            break
+        keys.update(missing)
+        taken.append(waiting.popleft())
+    return taken

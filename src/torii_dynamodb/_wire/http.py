@@ -1,0 +1,252 @@
+"""HTTP/1.1 as far as DynamoDB speaks it: one request rendered, one response parsed. Pure, no I/O.
+
+The parser is our own because importing httptools costs more than the whole parser at run time saves, on the path from
+process start to the first answer (a Lambda's cold start). It takes what RFC 9112 allows a server to send to a client
+that pipelines nothing: a length, chunks, or a body that ends with the connection.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torii_dynamodb._wire.errors import BadResponse
+
+__all__ = ["AsyncTransport", "Request", "Response", "ResponseParser", "Transport"]
+
+# A head of DynamoDB's is under 1 KB; its largest answer 16 MB of items, which JSON and base64 can more than double.
+MAX_HEAD = 64 * 1024
+MAX_BODY = 64 * 1024 * 1024
+
+
+class Request:
+    """One signed request, ready to be written.
+
+    Attributes:
+        head: The request line and all headers, the empty line after them included.
+        body: The JSON document.
+    """
+
+    __slots__ = ("body", "head")
+
+    def __init__(self, head: bytes, body: bytes) -> None:
+        self.head = head
+        self.body = body
+
+    @property
+    def target(self) -> str:
+        """The path that is asked for."""
+        return self.head.split(b" ", 2)[1].decode("ascii")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by name, for transports that build their own head."""
+        lines = self.head.split(b"\r\n")[1:-2]
+        pairs = (line.split(b": ", 1) for line in lines)
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+
+class Response:
+    """One answer, complete.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers; names in lower case.
+        body: The whole body.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[bytes, bytes], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class AsyncTransport(Protocol):
+    """Sends one request and returns its answer: the asynchronous kind.
+
+    ``timeout`` is in seconds, for the request and its answer. With ``fresh`` the request must go over a new connection
+    (the last one had been closed by the other side). It raises only
+    :class:`~torii_dynamodb._wire.errors.TransportError`.
+    """
+
+    async def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends one request and returns its answer: the blocking kind; threads share it. See :class:`AsyncTransport`."""
+
+    def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response: ...
+
+    def close(self) -> None: ...
+
+
+class ResponseParser:
+    """Parses the answers of one connection, one after the other.
+
+    Attributes:
+        started: Whether a byte of the present answer has come.
+        keep_alive: Whether the connection may be used again after the answer that was returned last.
+    """
+
+    __slots__ = ("_buffer", "_chunked", "_headers", "_parts", "_remaining", "_size", "_status", "keep_alive", "started")
+
+    def __init__(self) -> None:
+        self.started = False
+        self.keep_alive = True
+        self._buffer = b""
+        self._status = 0  # 0: the head is not complete yet
+        self._headers: dict[bytes, bytes] = {}
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._remaining = -1  # -1: until the connection ends
+        self._chunked = False
+
+    def feed(self, data: bytes) -> Response | None:
+        """Take bytes as they come; return the answer once it is complete.
+
+        Raises:
+            BadResponse: If this is no HTTP answer, or one over the limits.
+        """
+        self.started = True
+        if self._status:
+            return self._feed_body(data)
+        if self._buffer:
+            data = self._buffer + data
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > MAX_HEAD:
+                    raise BadResponse("the head of the answer is over 64 KB")
+                self._buffer = data
+                return None
+            if self._read_head(data[:end]):
+                break
+            data = data[end + 4 :]  # an interim answer (1xx): the real one follows
+        body = data[end + 4 :]
+        self._buffer = b""
+        if len(body) == self._remaining:  # the common case: all of it in one piece
+            return self._finish(body)
+        return self._feed_body(body)
+
+    def end(self) -> Response | None:
+        """The other side closed the connection; return the answer if that is how it ends, ``None`` if it is torn."""
+        if self._status and self._remaining < 0 and not self._chunked:
+            self.keep_alive = False
+            return self._finish(b"".join(self._parts))
+        return None
+
+    def _read_head(self, head: bytes) -> bool:
+        lines = head.split(b"\r\n")
+        line = lines[0]
+        status = line[9:12]
+        if line[:7] != b"HTTP/1." or line[8:9] != b" " or not status.isdigit() or len(status) != 3:
+            raise BadResponse("the answer is not HTTP/1.1")
+        headers = self._headers = {}
+        del lines[0]
+        for line in lines:
+            name, colon, value = line.partition(b":")
+            if not colon:
+                raise BadResponse("a header of the answer has no colon")
+            headers[name.lower()] = value.strip()
+        code = int(status)
+        if code < 200:
+            return False
+        self._status = code
+        self.keep_alive = line_keeps(lines, headers, head)
+        if b"transfer-encoding" in headers:
+            if headers[b"transfer-encoding"].lower() != b"chunked":
+                raise BadResponse("the answer's transfer encoding is not known")
+            self._chunked = True
+        elif code in (204, 304):
+            self._remaining = 0
+        elif b"content-length" in headers:
+            length = headers[b"content-length"]
+            if not length.isdigit() or len(length) > 12:
+                raise BadResponse("the answer's length is not a number")
+            self._remaining = int(length)
+            if self._remaining > MAX_BODY:
+                raise BadResponse("the answer is over 64 MB")
+        return True
+
+    def _feed_body(self, data: bytes) -> Response | None:
+        if self._chunked:
+            return self._feed_chunks(data)
+        self._size += len(data)
+        self._parts.append(data)
+        if self._remaining < 0:
+            if self._size > MAX_BODY:
+                raise BadResponse("the answer is over 64 MB")
+            return None
+        if self._size < self._remaining:
+            return None
+        body = b"".join(self._parts)
+        if self._size > self._remaining:
+            self.keep_alive = False  # more than was asked for: whatever follows is not ours to read
+            body = body[: self._remaining]
+        return self._finish(body)
+
+    def _feed_chunks(self, data: bytes) -> Response | None:
+        # Chunks come only from proxies: DynamoDB sends a length. So this is plain rather than fast.
+        buffer = self._buffer + data
+        position = 0
+        while True:
+            end = buffer.find(b"\r\n", position)
+            if end < 0:
+                if len(buffer) - position > 1024:
+                    raise BadResponse("a chunk of the answer has no size")
+                break
+            text = buffer[position:end].split(b";", 1)[0].strip()
+            try:
+                size = int(text, 16) if len(text) <= 8 and not text.startswith((b"+", b"-")) else -1
+            except ValueError:
+                size = -1
+            if size < 0 or self._size + size > MAX_BODY:
+                raise BadResponse("a chunk of the answer has no fair size")
+            if size == 0:
+                if buffer[end + 2 : end + 4] == b"\r\n":
+                    finish = end + 4
+                else:  # trailers
+                    last = buffer.find(b"\r\n\r\n", end)
+                    if last < 0:
+                        if len(buffer) - end > MAX_HEAD:
+                            raise BadResponse("the answer's trailers are over 64 KB")
+                        break
+                    finish = last + 4
+                if len(buffer) > finish:
+                    self.keep_alive = False
+                return self._finish(b"".join(self._parts))
+            if len(buffer) < end + 2 + size + 2:
+                break
+            if buffer[end + 2 + size : end + 4 + size] != b"\r\n":
+                raise BadResponse("a chunk of the answer does not end where it says")
+            self._parts.append(buffer[end + 2 : end + 2 + size])
+            self._size += size
+            position = end + 4 + size
+        self._buffer = buffer[position:]
+        return None
+
+    def _finish(self, body: bytes) -> Response:
+        response = Response(self._status, self._headers, body)
+        self.started = False
+        self._status = 0
+        self._buffer = b""
+        if self._parts:
+            self._parts = []
+        self._size = 0
+        self._remaining = -1
+        self._chunked = False
+        return response
+
+
+def line_keeps(lines: list[bytes], headers: dict[bytes, bytes], head: bytes) -> bool:
+    """Whether the connection stays open after this answer (RFC 9112, 9.3)."""
+    connection = headers.get(b"connection")
+    if connection is None:
+        return head[7:8] != b"0"
+    connection = connection.lower()
+    if head[7:8] == b"0":
+        return b"keep-alive" in connection
+    return b"close" not in connection

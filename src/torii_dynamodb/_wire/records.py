@@ -1,0 +1,179 @@
+"""What is told about every call to AWS: feeds logs, traces, the budget tests and the cost model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+__all__ = [
+    "CAPACITY_OPERATIONS",
+    "CallRecord",
+    "TableCapacity",
+    "count_items",
+    "make_record",
+    "read_capacity",
+    "tables_of",
+]
+
+CAPACITY_OPERATIONS = frozenset(
+    {
+        "BatchGetItem",
+        "BatchWriteItem",
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "Scan",
+        "TransactGetItems",
+        "TransactWriteItems",
+        "UpdateItem",
+    }
+)
+"""The operations that report consumed capacity when asked."""
+
+_READS = frozenset({"BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableCapacity:
+    """What one call consumed of one table.
+
+    Args:
+        table: The table's full name.
+        read_units: Read units, those of the indexes included.
+        write_units: Write units, those of the indexes included.
+        indexes: Of those, the units of each secondary index by name (read units for reads, write units for writes).
+    """
+
+    table: str
+    read_units: float
+    write_units: float
+    indexes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One call to AWS, with all its attempts. Holds no key and no item.
+
+    Args:
+        operation: DynamoDB's name, for example ``"GetItem"``.
+        tables: The full names of the tables it touches, in the order of the request.
+        attempts: How many requests were sent.
+        retries: How many of them were retries that the policy granted (a resend over a fresh connection, with new
+            credentials or a corrected clock counts as an attempt only).
+        throttles: How many answers said that capacity is short.
+        latency: Seconds from the call to its end, pauses included.
+        read_units: Read units consumed by the answer that counts.
+        write_units: Write units consumed by the answer that counts.
+        capacity: The same, by table.
+        items: How many items came back.
+        request_id: AWS' id of the last answer, if there was one.
+        error: ``None`` for success, else DynamoDB's error code or the transport error's (``"TimedOut"``, ...).
+    """
+
+    operation: str
+    tables: tuple[str, ...]
+    attempts: int
+    retries: int = 0
+    throttles: int = 0
+    latency: float
+    read_units: float = 0.0
+    write_units: float = 0.0
+    capacity: tuple[TableCapacity, ...] = ()
+    items: int = 0
+    request_id: str | None = None
+    error: str | None = None
+
+
+def tables_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tables that a request touches, each once, in its order."""
+    name = payload.get("TableName")
+    if isinstance(name, str):
+        return (name,)
+    requests = payload.get("RequestItems")
+    if isinstance(requests, Mapping):
+        return tuple(requests)
+    names: dict[str, None] = {}
+    actions = payload.get("TransactItems")
+    if isinstance(actions, list | tuple):
+        for action in actions:
+            for part in action.values():
+                table = part.get("TableName")
+                if isinstance(table, str):
+                    names[table] = None
+    return tuple(names)
+
+
+def read_capacity(operation: str, answer: Mapping[str, Any]) -> tuple[TableCapacity, ...]:
+    """The capacity that an answer reports, by table."""
+    given = answer.get("ConsumedCapacity")
+    if not given:
+        return ()
+    tables = given if isinstance(given, list) else [given]
+    reads = operation in _READS
+    return tuple(_table_capacity(table, reads) for table in tables)
+
+
+def _table_capacity(given: Mapping[str, Any], reads: bool) -> TableCapacity:
+    read = given.get("ReadCapacityUnits")
+    write = given.get("WriteCapacityUnits")
+    if read is None and write is None:
+        units = float(given.get("CapacityUnits") or 0.0)
+        read, write = (units, 0.0) if reads else (0.0, units)
+    indexes: dict[str, float] = {}
+    for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
+        for name, used in (given.get(kind) or {}).items():
+            indexes[name] = float(used.get("CapacityUnits") or 0.0)
+    return TableCapacity(
+        table=str(given.get("TableName", "")),
+        read_units=float(read or 0.0),
+        write_units=float(write or 0.0),
+        indexes=MappingProxyType(indexes),
+    )
+
+
+def count_items(answer: Mapping[str, Any]) -> int:
+    """How many items an answer holds."""
+    if "Item" in answer or "Attributes" in answer:
+        return 1
+    items = answer.get("Items")
+    if isinstance(items, list):
+        return len(items)
+    responses = answer.get("Responses")
+    if isinstance(responses, Mapping):
+        return sum(len(items) for items in responses.values())
+    if isinstance(responses, list):
+        return sum(1 for response in responses if response.get("Item"))
+    return 0
+
+
+def make_record(
+    *,
+    operation: str,
+    payload: Mapping[str, Any],
+    attempts: int,
+    retries: int,
+    throttles: int,
+    latency: float,
+    answer: Mapping[str, Any] | None,
+    request_id: str | None,
+    error: str | None,
+) -> CallRecord:
+    """The record of a call that has ended, from its request and its answer (``None`` if it failed)."""
+    capacity = read_capacity(operation, answer) if answer is not None else ()
+    return CallRecord(
+        operation=operation,
+        tables=tables_of(payload),
+        attempts=attempts,
+        retries=retries,
+        throttles=throttles,
+        latency=latency,
+        read_units=sum((table.read_units for table in capacity), 0.0),
+        write_units=sum((table.write_units for table in capacity), 0.0),
+        capacity=capacity,
+        items=count_items(answer) if answer is not None else 0,
+        request_id=request_id,
+        error=error,
+    )

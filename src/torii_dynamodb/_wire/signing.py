@@ -1,0 +1,161 @@
+"""AWS Signature Version 4, for requests to DynamoDB: the head of an HTTP request, signed.
+
+Source: AWS General Reference, "Create a signed AWS API request". What does not change from one request to the next is
+computed once: the key of the day (four HMACs), the constant headers, the text that is the same for a whole second.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from hmac import digest as hmac
+from urllib.parse import quote, urlsplit
+
+from torii_dynamodb.config import Credentials
+
+__all__ = ["Endpoint", "Signer"]
+
+TARGET_PREFIX = b"DynamoDB_20120810."
+CONTENT_TYPE = b"application/x-amz-json-1.0"
+USER_AGENT = b"torii-dynamodb/0.1"
+
+
+class Endpoint:
+    """Where requests go, taken apart from its URL.
+
+    Attributes:
+        url: The URL as given, without a trailing slash.
+        host: The host to connect to, without brackets.
+        port: The port to connect to.
+        tls: Whether to speak TLS.
+        authority: What the ``Host`` header says: the port only where it is not the scheme's own.
+        path: What is asked for, ``/`` at least.
+    """
+
+    __slots__ = ("authority", "host", "path", "port", "tls", "url")
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("no http:// or https:// address with a host")
+        self.url = url.rstrip("/")
+        self.host = parts.hostname
+        self.tls = parts.scheme == "https"
+        default = 443 if self.tls else 80
+        self.port = parts.port or default
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        self.authority = name if self.port == default else f"{name}:{self.port}"
+        self.path = parts.path or "/"
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.url!r})"
+
+
+class _Second:
+    """What all signatures within one second share."""
+
+    __slots__ = ("authorization", "canonical", "head", "key", "second", "to_sign")
+
+    def __init__(
+        self, second: int, canonical: bytes, to_sign: bytes, head: bytes, authorization: bytes, key: bytes
+    ) -> None:
+        self.second = second
+        self.canonical = canonical
+        self.to_sign = to_sign
+        self.head = head
+        self.authorization = authorization
+        self.key = key
+
+
+class Signer:
+    """Signs requests of one set of credentials to one endpoint. Threads can share it."""
+
+    __slots__ = (
+        "_access",
+        "_canonical_start",
+        "_canonical_token",
+        "_day",
+        "_head_start",
+        "_head_token",
+        "_now",
+        "_region",
+        "_secret",
+        "_signed_headers",
+        "credentials",
+    )
+
+    def __init__(self, credentials: Credentials, *, region: str, endpoint: Endpoint) -> None:
+        self.credentials = credentials
+        host = endpoint.authority.encode("ascii")
+        path = endpoint.path.encode("ascii")
+        token = credentials.session_token
+        self._access = credentials.access_key_id.encode("utf-8")
+        self._secret = b"AWS4" + credentials.secret_access_key.encode("utf-8")
+        self._region = region.encode("ascii")
+        names = b"content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
+        self._signed_headers = names if token else names.replace(b"x-amz-security-token;", b"")
+        canonical_path = quote(endpoint.path, safe="/~-_.").encode("ascii")
+        self._canonical_start = (
+            b"POST\n" + canonical_path + b"\n\ncontent-type:" + CONTENT_TYPE + b"\nhost:" + host + b"\nx-amz-date:"
+        )
+        self._head_start = (
+            b"POST " + path + b" HTTP/1.1\r\nhost: " + host + b"\r\nuser-agent: " + USER_AGENT
+            + b"\r\naccept-encoding: identity\r\ncontent-type: " + CONTENT_TYPE + b"\r\nx-amz-date: "
+        )  # fmt: skip
+        encoded = b"" if token is None else token.encode("utf-8")
+        self._canonical_token = b"\nx-amz-security-token:" + encoded if token else b""
+        self._head_token = b"\r\nx-amz-security-token: " + encoded if token else b""
+        self._day = b""
+        self._now: _Second | None = None
+
+    def __repr__(self) -> str:
+        return f"Signer({self.credentials!r})"
+
+    def head(self, operation: bytes, body: bytes, now: datetime) -> bytes:
+        """The complete, signed head of a request.
+
+        Args:
+            operation: DynamoDB's name of the operation, for example ``b"GetItem"``.
+            body: The JSON document that goes with it.
+            now: The time of signing; DynamoDB refuses more than five minutes off its own.
+        """
+        second = int(now.timestamp())
+        shared = self._now
+        if shared is None or shared.second != second:
+            shared = self._now = self._start_second(second, now)
+        target = TARGET_PREFIX + operation
+        canonical = b"%b%b\n\n%b\n%b" % (
+            shared.canonical,
+            target,
+            self._signed_headers,
+            sha256(body).hexdigest().encode(),
+        )
+        signature = hmac(shared.key, shared.to_sign + sha256(canonical).hexdigest().encode(), "sha256").hex().encode()
+        return b"%b%b%b%b\r\ncontent-length: %d\r\n\r\n" % (
+            shared.head,
+            target,
+            shared.authorization,
+            signature,
+            len(body),
+        )
+
+    def _start_second(self, second: int, now: datetime) -> _Second:
+        stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ").encode("ascii")
+        day = stamp[:8]
+        previous = self._now
+        if previous is not None and previous.to_sign[17:25] == day:
+            key = previous.key
+        else:
+            key = self._secret
+            for part in (day, self._region, b"dynamodb", b"aws4_request"):
+                key = hmac(key, part, "sha256")
+        scope = day + b"/" + self._region + b"/dynamodb/aws4_request"
+        return _Second(
+            second,
+            self._canonical_start + stamp + self._canonical_token + b"\nx-amz-target:",
+            b"AWS4-HMAC-SHA256\n" + stamp + b"\n" + scope + b"\n",
+            self._head_start + stamp + self._head_token + b"\r\nx-amz-target: ",
+            b"\r\nauthorization: AWS4-HMAC-SHA256 Credential=" + self._access + b"/" + scope
+            + b", SignedHeaders=" + self._signed_headers + b", Signature=",
+            key,
+        )  # fmt: skip
