@@ -1,1 +1,44 @@
-"""Shipped help for tests: the conformance kit, an in-memory storage, local engines."""
+"""Shipped help for tests: the conformance kit, an in-memory storage, local engines.
+
+Each name is imported when it is first used, so that a test suite pays for what it takes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torii_dynamodb.testing._async.memory import AsyncMemoryStorage
+    from torii_dynamodb.testing._memory.state import MemoryState
+    from torii_dynamodb.testing._sync.memory import MemoryStorage
+    from torii_dynamodb.testing.clock import FakeClock, FakeRandom
+
+__all__ = [
+    "AsyncMemoryStorage",
+    "FakeClock",
+    "FakeRandom",
+    "MemoryState",
+    "MemoryStorage",
+]
+
+# Where each name is at home.
+_HOMES = {
+    "AsyncMemoryStorage": "torii_dynamodb.testing._async.memory",
+    "FakeClock": "torii_dynamodb.testing.clock",
+    "FakeRandom": "torii_dynamodb.testing.clock",
+    "MemoryState": "torii_dynamodb.testing._memory.state",
+    "MemoryStorage": "torii_dynamodb.testing._sync.memory",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,1 @@
+"""The asynchronous source of what has a synchronous twin."""

@@ -1,0 +1,213 @@
+"""OAuth accounts and PKCE verifiers in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from torii_dynamodb._core import keys, sealing, validation
+from torii_dynamodb.errors import AlreadyExists
+from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
+from torii_dynamodb.testing._memory import inputs, rows
+from torii_dynamodb.testing._memory.base import MemoryBase, copied_account, copied_user
+from torii_dynamodb.testing._memory.state import TokenRow
+
+__all__ = ["AsyncMemoryOAuth"]
+
+
+class AsyncMemoryOAuth(MemoryBase):
+    """The contract's ``AsyncOAuthStorage``."""
+
+    async def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
+        """Create a user who signs in through a provider, or return what a repeated call created."""
+        new, email = inputs.new_user(new_user)
+        given = inputs.new_oauth_account(account)
+        key = keys.oauth_key(given.provider, given.subject)
+        with self._state.lock:
+            there = None if new.id is None else self._state.users.get(new.id)
+            linked = self._account(key)
+            if there is not None and there.email == email.normalised and linked and linked.user_id == there.id:
+                return copied_user(there), copied_account(linked)
+            if linked is not None:
+                raise AlreadyExists("oauth_account", "another user holds the account")
+            if there is not None:
+                raise AlreadyExists("user", f"there is a user {there.id} already")
+            if keys.email_key(email.normalised) in self._state.identities:
+                raise AlreadyExists("email", "another user holds the address")
+            user = self._insert_user(new, email, account=_account(given, "", self._now()))
+            created = self._account(key)
+            assert created is not None
+            return copied_user(user), copied_account(created)
+
+    async def link_oauth_account(self, user_id: str, account: NewOAuthAccount) -> OAuthAccount:
+        """Link an account to a user."""
+        validation.user_id(user_id)
+        given = inputs.new_oauth_account(account)
+        key = keys.oauth_key(given.provider, given.subject)
+        with self._state.lock:
+            user = self._user(user_id)
+            held = self._holder_or_conflict(key, user_id, "oauth_account")
+            if isinstance(held, OAuthAccount):
+                return copied_account(held)
+            linked = _account(given, user_id, self._now())
+            self._add_identity(user, key, linked)
+            return copied_account(linked)
+
+    def _account(self, key: str) -> OAuthAccount | None:
+        identity = self._state.identities.get(key)
+        return identity if isinstance(identity, OAuthAccount) else None
+
+    async def get_oauth_account_by_provider_and_subject(
+        self, provider: str, subject: str, *, consistent: bool | None = None
+    ) -> OAuthAccount | None:
+        """The linked account."""
+        key = _key(provider, subject)
+        inputs.consistent(consistent)
+        with self._state.lock:
+            found = self._account(key)
+            return None if found is None else copied_account(found)
+
+    async def get_user_by_provider_and_subject(
+        self, provider: str, subject: str, *, consistent: bool | None = None
+    ) -> User | None:
+        """The user who linked the account."""
+        key = _key(provider, subject)
+        inputs.consistent(consistent)
+        with self._state.lock:
+            found = self._account(key)
+            return None if found is None else copied_user(self._state.users[found.user_id])
+
+    async def list_oauth_accounts_for_user(self, user_id: str) -> list[OAuthAccount]:
+        """The user's linked accounts, oldest first."""
+        validation.user_id(user_id)
+        with self._state.lock:
+            user = self._state.users.get(user_id)
+            found = [self._account(key) for key in (() if user is None else user.identities)]
+            accounts = [copied_account(account) for account in found if account is not None]
+            return sorted(accounts, key=lambda account: (account.created_at, account.provider, account.subject))
+
+    async def update_oauth_account(
+        self,
+        user_id: str,
+        provider: str,
+        subject: str,
+        *,
+        email: str | None | Unset = UNSET,
+        profile: Metadata | Unset = UNSET,
+        tokens: Metadata | Unset = UNSET,
+    ) -> OAuthAccount | None:
+        """Keep what the provider tells now."""
+        validation.user_id(user_id)
+        key = _key(provider, subject)
+        changes: dict[str, Any] = {}
+        if not isinstance(email, Unset):
+            changes["email"] = inputs.display_email(email)
+        if not isinstance(profile, Unset):
+            changes["profile"] = inputs.metadata(profile, "profile")
+        if not isinstance(tokens, Unset):
+            changes["tokens"] = inputs.metadata(tokens, "tokens")
+        with self._state.lock:
+            found = self._account(key)
+            if found is None or found.user_id != user_id:
+                return None
+            changed = replace(found, **changes, updated_at=self._now())
+            rows.check_size(rows.identity_row(key, changed), "the identity")
+            self._state.identities[key] = changed
+            return copied_account(changed)
+
+    async def unlink_oauth_account(
+        self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False
+    ) -> bool:
+        """Unlink an account, unless it is the last way to sign in."""
+        validation.user_id(user_id)
+        key = _key(provider, subject)
+        inputs.flag(allow_verified_email, "allow_verified_email")
+        with self._state.lock:
+            found = self._account(key)
+            if found is None or found.user_id != user_id:
+                return False
+            user = self._user(user_id)
+            self._remove_identities(user, frozenset({key}), allow_verified_email=allow_verified_email)
+            return True
+
+    async def store_pkce_verifier(
+        self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
+    ) -> None:
+        """Keep a verifier, sealed under the state."""
+        key = keys.pkce_key(_oauth_state(state))
+        validation.secret_text(verifier, "verifier", least=43, most=128)
+        until = inputs.to_come(expires_at, self._now())
+        extra = inputs.metadata({} if metadata is None else metadata)
+        with self._state.lock:
+            now = self._now()
+            there = self._state.tokens.get(key)
+            if there is not None and there.expires_at > now:
+                if there.consumed_by is None and there.sealed is not None:
+                    same = (sealing.unseal(there.sealed, state=state), there.expires_at, there.metadata)
+                    if same == (verifier, until, extra):
+                        return
+                raise AlreadyExists("state", "the state was used before; make a new one for every sign-in")
+            row = TokenRow(
+                id=key,
+                purpose="pkce",
+                created_at=now,
+                expires_at=until,
+                metadata=extra,
+                sealed=sealing.seal(verifier, state=state, random=self._random),
+            )
+            rows.check_size(rows.token_row(row), "the verifier")
+            self._state.tokens[key] = row
+
+    async def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
+        """The verifier, left in place."""
+        _oauth_state(state)
+        with self._state.lock:
+            found = self._verifier(state)
+            return None if found is None else _opened(found, state)
+
+    async def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
+        """The verifier, used up."""
+        _oauth_state(state)
+        with self._state.lock:
+            found = self._verifier(state)
+            if found is None:
+                return None
+            self._consume(found)
+            return _opened(found, state)
+
+    def _verifier(self, state: str) -> TokenRow | None:
+        row = self._state.tokens.get(keys.pkce_key(state))
+        if row is None or row.consumed_by is not None or self._now() >= row.expires_at:
+            return None
+        return row
+
+
+def _key(provider: str, subject: str) -> str:
+    return keys.oauth_key(validation.provider(provider), validation.subject(subject))
+
+
+def _account(new: NewOAuthAccount, user_id: str, now: datetime) -> OAuthAccount:
+    return OAuthAccount(
+        provider=new.provider,
+        subject=new.subject,
+        user_id=user_id,
+        email=new.email,
+        profile=new.profile,
+        tokens=new.tokens,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _oauth_state(value: object) -> str:
+    return validation.secret_text(value, "state", least=16, most=512)
+
+
+def _opened(row: TokenRow, state: str) -> PkceVerifier:
+    assert row.sealed is not None
+    return PkceVerifier(
+        verifier=sealing.unseal(row.sealed, state=state),
+        expires_at=row.expires_at,
+        metadata=inputs.own(row.metadata),
+    )

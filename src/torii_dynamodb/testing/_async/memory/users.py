@@ -1,0 +1,171 @@
+"""Users in memory."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from torii_dynamodb._core import keys, validation
+from torii_dynamodb._core.emails import Email, normalise_email
+from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
+from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
+from torii_dynamodb.testing._memory import inputs
+from torii_dynamodb.testing._memory.base import ALL_PURPOSES, MemoryBase, copied_user
+
+__all__ = ["AsyncMemoryUsers"]
+
+
+class AsyncMemoryUsers(MemoryBase):
+    """The contract's ``AsyncUserStorage``."""
+
+    async def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
+        """Create a user, or return the one that a repeated call with an explicit id created."""
+        new, email = inputs.new_user(new_user)
+        hashed = None if password_hash is None else validation.password_hash(password_hash)
+        with self._state.lock:
+            there = None if new.id is None else self._state.users.get(new.id)
+            if there is not None and there.email == email.normalised:
+                return copied_user(there)
+            if there is not None:
+                raise AlreadyExists("user", f"there is a user {there.id} already, with another address")
+            if keys.email_key(email.normalised) in self._state.identities:
+                raise AlreadyExists("email", "another user holds the address")
+            return copied_user(self._insert_user(new, email, password_hash=hashed))
+
+    async def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
+        """Read a user by id."""
+        validation.user_id(user_id)
+        inputs.consistent(consistent)
+        with self._state.lock:
+            user = self._state.users.get(user_id)
+            return None if user is None else copied_user(user)
+
+    async def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
+        """Read the user who holds an address."""
+        normalised = normalise_email(email).normalised
+        inputs.consistent(consistent)
+        with self._state.lock:
+            user = self._holder(normalised)
+            return None if user is None else copied_user(user)
+
+    async def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
+        """The user who holds the address, created if there is none."""
+        new, both = inputs.new_user(NewUser(email=email, name=name))
+        with self._state.lock:
+            user = self._holder(both.normalised)
+            if user is not None:
+                return copied_user(user), False
+            return copied_user(self._insert_user(new, both)), True
+
+    async def update_user(
+        self,
+        user: User,
+        *,
+        email: str | Unset = UNSET,
+        name: str | None | Unset = UNSET,
+        metadata: Metadata | Unset = UNSET,
+    ) -> User:
+        """Change what is given, if the user is still as read."""
+        validation.instance(user, "user", User)
+        validation.user_id(user.id, "user")
+        changes: dict[str, Any] = {}
+        address = None if isinstance(email, Unset) else normalise_email(email)
+        if not isinstance(name, Unset):
+            changes["name"] = inputs.display_name(name)
+        if not isinstance(metadata, Unset):
+            changes["metadata"] = inputs.metadata(metadata)
+        if address is not None:
+            changes["email_as_given"] = address.as_given
+        with self._state.lock:
+            now = self._user(user.id)
+            # The epoch starts at random: it tells a user created anew under the id from the one that was read.
+            if (now.version, now.session_epoch) != (user.version, user.session_epoch):
+                raise VersionConflict(f"user {user.id} was changed since it was read; read it again")
+            if address is None or address.normalised == now.email:
+                return copied_user(self._change(now, **changes))
+            return copied_user(self._move_email(now, address, changes))
+
+    def _move_email(self, user: User, email: Email, changes: dict[str, Any]) -> User:
+        old, new = keys.email_key(user.email), keys.email_key(email.normalised)
+        if new in self._state.identities:
+            raise AlreadyExists("email", "another user holds the address")
+        identity = replace(self._email_identity(user), email=email.normalised)
+        changed = self._change(
+            user,
+            **changes,
+            email=email.normalised,
+            email_verified_at=None,
+            identities=(user.identities - {old}) | {new},
+            # Links to the old address end for good, also if the user takes that address again.
+            token_serials={ALL_PURPOSES: self._nonce()},
+        )
+        del self._state.identities[old]
+        self._state.identities[new] = identity
+        return changed
+
+    async def mark_email_verified(self, user_id: str, *, email: str, remove_unproven: bool = False) -> User | None:
+        """Record that the person proved to own the address."""
+        validation.user_id(user_id)
+        normalised = normalise_email(email).normalised
+        inputs.flag(remove_unproven, "remove_unproven")
+        with self._state.lock:
+            user = self._state.users.get(user_id)
+            if user is None or user.email != normalised:
+                return None
+            if user.is_email_verified:
+                return copied_user(user)
+            now = self._now()
+            if not remove_unproven:
+                return copied_user(self._change(user, email_verified_at=now))
+            unproven = self._other_identities(user)
+            changed = self._write_password(user, None, identities=user.identities - unproven, email_verified_at=now)
+            for key in unproven:
+                del self._state.identities[key]
+            return copied_user(changed)
+
+    async def delete_user(self, user_id: str) -> bool:
+        """Delete a user with its identities, sessions and tokens."""
+        validation.user_id(user_id)
+        with self._state.lock:
+            state = self._state
+            user = state.users.pop(user_id, None)
+            for key in () if user is None else user.identities:
+                del state.identities[key]
+            state.sessions = {key: row for key, row in state.sessions.items() if row.user_id != user_id}
+            state.tokens = {key: row for key, row in state.tokens.items() if row.user_id != user_id}
+            return user is not None
+
+    async def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
+        """Read many users, in the order asked."""
+        if isinstance(user_ids, str | bytes) or not isinstance(user_ids, Sequence):
+            raise ValidationError("user_ids", f"give a list of ids, not {type(user_ids).__name__}")
+        asked = [validation.user_id(user_id, "user_ids") for user_id in user_ids]
+        inputs.consistent(consistent)
+        with self._state.lock:
+            found = [self._state.users.get(user_id) for user_id in asked]
+            return [None if user is None else copied_user(user) for user in found]
+
+    async def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
+        """Read users page by page, by id."""
+        most = inputs.limit(limit)
+        after = "" if cursor is None else _after(cursor)
+        with self._state.lock:
+            ids = sorted(user_id for user_id in self._state.users if user_id > after)
+            users = [copied_user(self._state.users[user_id]) for user_id in ids[:most]]
+            return Page(users, _cursor(users[-1].id) if len(ids) > most else None)
+
+
+def _cursor(user_id: str) -> str:
+    return urlsafe_b64encode(user_id.encode()).decode()
+
+
+def _after(cursor: object) -> str:
+    try:
+        if not isinstance(cursor, str):
+            raise TypeError
+        return validation.user_id(urlsafe_b64decode(cursor.encode()).decode())
+    except (TypeError, UnicodeError, NotBase64, ValidationError):
+        raise ValidationError("cursor", "is no cursor; give the next_cursor of the page before") from None

@@ -1,0 +1,215 @@
+"""What the operations of all domains are made of. Whatever reads or writes the state is called with the lock held."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from torii_dynamodb._core import keys, validation
+from torii_dynamodb._core.emails import Email
+from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
+from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, TooManyIdentities
+from torii_dynamodb.models import NewUser, OAuthAccount, Passkey, User
+from torii_dynamodb.testing._memory import rows
+from torii_dynamodb.testing._memory.inputs import own
+from torii_dynamodb.testing._memory.state import EmailIdentity, Identity, MemoryState, TokenRow
+
+__all__ = ["MemoryBase", "copied_account", "copied_user"]
+
+ALL_PURPOSES: Final = "*"
+"""The serial that all purposes share; no purpose is called so."""
+
+
+def copied_user(user: User) -> User:
+    """The user as handed out: changing its metadata changes nothing here."""
+    return replace(user, metadata=own(user.metadata), token_serials=dict(user.token_serials))
+
+
+def copied_account(account: OAuthAccount) -> OAuthAccount:
+    """The account as handed out."""
+    return replace(account, profile=own(account.profile), tokens=own(account.tokens))
+
+
+class MemoryBase:
+    """State, clock and randomness, and the steps that several operations share.
+
+    Args:
+        clock: Where the time comes from.
+        random: Where random bytes come from.
+        state: What is stored; ``None`` begins with nothing. Share one between storages to act as several hosts.
+    """
+
+    def __init__(
+        self, *, clock: Clock = system_clock, random: RandomBytes = system_random, state: MemoryState | None = None
+    ) -> None:
+        self._clock = clock
+        self._random = random
+        self._state = MemoryState() if state is None else state
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._state!r})"
+
+    @property
+    def state(self) -> MemoryState:
+        """What is stored; hand it to another storage to share it."""
+        return self._state
+
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything that is kept, by table, as plain Python values: to show that no secret is among it.
+
+        Times are text as in the tables; ``expires_at`` is in epoch seconds. An absent value is an absent key.
+        """
+        with self._state.lock:
+            return rows.dump(self._state)
+
+    def _now(self) -> datetime:
+        return validation.moment(self._clock(), "clock")
+
+    def _nonce(self) -> str:
+        return self._random(16).hex()
+
+    # Users
+
+    def _user(self, user_id: str) -> User:
+        user = self._state.users.get(user_id)
+        if user is None:
+            raise NotFound("user", f"there is no user {user_id}")
+        return user
+
+    def _holder(self, email: str) -> User | None:
+        identity = self._state.identities.get(keys.email_key(email))
+        return None if identity is None else self._state.users[identity.user_id]
+
+    def _insert_user(
+        self, new: NewUser, email: Email, *, password_hash: str | None = None, account: OAuthAccount | None = None
+    ) -> User:
+        """A user with the address and what else it begins with; that nothing of it is taken was checked."""
+        now = self._now()
+        user_id = f"usr_{self._nonce()}" if new.id is None else new.id
+        password_version = None if password_hash is None else self._nonce()
+        identities: dict[str, Identity] = {
+            keys.email_key(email.normalised): EmailIdentity(
+                user_id=user_id,
+                email=email.normalised,
+                created_at=now,
+                password_hash=password_hash,
+                password_version=password_version,
+            )
+        }
+        if account is not None:
+            account = replace(account, user_id=user_id, created_at=now, updated_at=now)
+            identities[keys.oauth_key(account.provider, account.subject)] = account
+        user = User(
+            id=user_id,
+            email=email.normalised,
+            email_as_given=email.as_given,
+            name=new.name,
+            email_verified_at=new.email_verified_at,
+            locked_at=None,
+            created_at=now,
+            updated_at=now,
+            metadata=new.metadata,
+            version=1,
+            # Random, so that a user created anew under an old id revives none of its sessions and tokens.
+            session_epoch=int.from_bytes(self._random(6), "big"),
+            password_version=password_version,
+            identities=frozenset(identities),
+        )
+        rows.check_size(rows.user_row(user), "the user")
+        for key, identity in identities.items():
+            rows.check_size(rows.identity_row(key, identity), "the identity")
+        self._state.users[user_id] = user
+        self._state.identities.update(identities)
+        return user
+
+    def _change(self, user: User, **changes: Any) -> User:
+        """Replace the user by a changed one, a version further."""
+        changed = replace(user, version=user.version + 1, updated_at=self._now(), **changes)
+        rows.check_size(rows.user_row(changed), "the user")
+        self._state.users[user.id] = changed
+        return changed
+
+    # Identities
+
+    def _email_identity(self, user: User) -> EmailIdentity:
+        identity = self._state.identities[keys.email_key(user.email)]
+        assert isinstance(identity, EmailIdentity)
+        return identity
+
+    def _add_identity(self, user: User, key: str, identity: OAuthAccount | Passkey) -> None:
+        """Give the user an identity that nobody holds."""
+        if len(user.identities) >= keys.MAX_IDENTITIES:
+            raise TooManyIdentities(
+                f"the user holds {len(user.identities)} identities; remove one before adding another",
+                limit=keys.MAX_IDENTITIES,
+            )
+        rows.check_size(rows.identity_row(key, identity), "the identity")
+        self._change(user, identities=user.identities | {key})
+        self._state.identities[key] = identity
+
+    def _remove_identities(self, user: User, removed: frozenset[str], *, allow_verified_email: bool) -> None:
+        """Take identities away, unless nothing would be left to sign in with."""
+        left = user.identities - removed
+        self._require_sign_in_method(user, left, password=user.has_password, verified_email=allow_verified_email)
+        self._change(user, identities=left)
+        for key in removed:
+            del self._state.identities[key]
+
+    def _require_sign_in_method(
+        self, user: User, left: frozenset[str], *, password: bool, verified_email: bool
+    ) -> None:
+        others = left - {keys.email_key(user.email)}
+        if not (password or others or (verified_email and user.is_email_verified)):
+            raise LastSignInMethod("this is the user's last way to sign in; add another before removing it")
+
+    def _other_identities(self, user: User) -> frozenset[str]:
+        return user.identities - {keys.email_key(user.email)}
+
+    def _holder_or_conflict(self, key: str, user_id: str, what: str) -> Identity | None:
+        """The identity, where this user holds it; ``None`` where nobody does."""
+        identity = self._state.identities.get(key)
+        if identity is not None and identity.user_id != user_id:
+            raise AlreadyExists(what, "another user holds it")
+        return identity
+
+    # Passwords and sessions
+
+    def _write_password(self, user: User, password_hash: str | None, **changes: Any) -> User:
+        """Set or remove the password and end all sessions and tokens, with whatever else changes."""
+        version = None if password_hash is None else self._nonce()
+        identity = replace(self._email_identity(user), password_hash=password_hash, password_version=version)
+        changed = self._change(user, password_version=version, session_epoch=user.session_epoch + 1, **changes)
+        self._state.identities[keys.email_key(user.email)] = identity
+        self._drop_ended_sessions(changed)
+        return changed
+
+    def _drop_ended_sessions(self, user: User) -> None:
+        sessions = self._state.sessions
+        for key in [key for key, row in sessions.items() if row.user_id == user.id and row.epoch != user.session_epoch]:
+            del sessions[key]
+
+    # One-time tokens
+
+    def _serial(self, user: User, purpose: str) -> str:
+        """What a token of the purpose has to carry to hold."""
+        return f"{user.token_serials.get(ALL_PURPOSES, '')}/{user.token_serials.get(purpose, '')}"
+
+    def _token_user(self, row: TokenRow | None, now: datetime) -> tuple[TokenRow, User | None] | None:
+        """The token and its user, where it holds."""
+        if row is None or row.consumed_by is not None or now >= row.expires_at:
+            return None
+        if row.user_id is None:
+            return row, None
+        user = self._state.users.get(row.user_id)
+        if (
+            user is None
+            or row.email != user.email
+            or row.epoch != user.session_epoch
+            or row.serial != self._serial(user, row.purpose)
+        ):
+            return None
+        return row, user
+
+    def _consume(self, row: TokenRow) -> None:
+        self._state.tokens[row.id] = replace(row, consumed_by=self._nonce())

@@ -1,0 +1,183 @@
+# Generated from src/torii_dynamodb/testing/_async/memory/attempts.py by tools/unasync.py. Do not edit.
+
+"""Attempts, lockout and the audit of failures in memory."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from torii_dynamodb._core import keys, times, validation
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus, User
+from torii_dynamodb.testing._memory import inputs
+from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
+from torii_dynamodb.testing._memory.state import AuditRow
+
+__all__ = ["MemoryAttempts"]
+
+
+class MemoryAttempts(MemoryBase):
+    """The contract's ``BruteForceStorage``."""
+
+    def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
+        """Ask to try a password for an address."""
+        subject = _login(normalise_email(email).normalised)
+        limits = validation.policy(policy)
+        with self._state.lock:
+            return self._acquire(subject, limits)
+
+    def acquire_attempt(self, kind: AttemptKind, value: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
+        """The same limit for anything else."""
+        counted = inputs.attempt_kind(kind)
+        subject = keys.attempt_subject(counted, validation.attempt_value(counted, value))
+        limits = validation.policy(policy)
+        with self._state.lock:
+            return self._acquire(subject, limits)
+
+    def _acquire(self, subject: str, policy: LockoutPolicy) -> AttemptResult:
+        if not policy.enabled:
+            return AttemptResult(allowed=True)
+        register = self._state.registers.get(subject, ())
+        retry_after = self._retry_after(register, policy)
+        if retry_after is not None:
+            return AttemptResult(allowed=False, retry_after=retry_after)
+        attempt_id = f"{times.epoch_millis(self._now()):013d}#{self._nonce()}"
+        self._state.registers[subject] = (attempt_id, *register)[: validation.MAX_ATTEMPTS]
+        return AttemptResult(allowed=True, attempt_id=attempt_id)
+
+    def _retry_after(self, register: tuple[str, ...], policy: LockoutPolicy) -> timedelta | None:
+        """How long until the attempt ``max_attempts`` ago leaves the window; ``None`` when it has."""
+        if len(register) < policy.max_attempts:
+            return None
+        frees = _millis(register[policy.max_attempts - 1]) + _window(policy)
+        wait = frees - times.epoch_millis(self._now())
+        return timedelta(milliseconds=wait) if wait > 0 else None
+
+    def record_failed_attempt(
+        self,
+        email: str,
+        attempt_id: str,
+        *,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        policy: LockoutPolicy | None = None,
+    ) -> None:
+        """Write the audit row of an attempt; a second call for it changes nothing."""
+        subject = _login(normalise_email(email).normalised)
+        limits = validation.policy(policy)
+        address = validation.ip_address(ip_address)
+        agent = validation.user_agent(user_agent)
+        if not limits.enabled:
+            return
+        named = inputs.attempt_id(attempt_id)
+        with self._state.lock:
+            now = self._now()
+            row = AuditRow(
+                attempt_id=named,
+                at=now,
+                ip_address=address,
+                user_agent=agent,
+                expires_at=inputs.seconds(now + limits.retention),
+            )
+            self._state.audit.setdefault(subject, {}).setdefault(named, row)
+
+    def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
+        """What acquire_login_attempt would tell now."""
+        subject = _login(normalise_email(email).normalised)
+        limits = validation.policy(policy)
+        with self._state.lock:
+            if not limits.enabled:
+                return LockoutStatus(locked=False, attempts=0, retry_after=None)
+            register = self._state.registers.get(subject, ())
+            cutoff = times.epoch_millis(self._now()) - _window(limits)
+            retry_after = self._retry_after(register, limits)
+            return LockoutStatus(
+                locked=retry_after is not None,
+                attempts=sum(_millis(attempt) > cutoff for attempt in register[: limits.max_attempts]),
+                retry_after=retry_after,
+            )
+
+    def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
+        """Forget the attempts, if the one named is still the latest."""
+        subject = _login(normalise_email(email).normalised)
+        # An attempt that no policy counted is named "".
+        named = attempt_id if not attempt_id and attempt_id in (None, "") else inputs.attempt_id(attempt_id)
+        with self._state.lock:
+            register = self._state.registers.get(subject, ())
+            if named is None or (register and register[0] == named):
+                self._state.registers.pop(subject, None)
+
+    def list_failed_attempts(self, email: str, *, limit: int = 100) -> list[FailedAttempt]:
+        """The audit, newest first."""
+        normalised = normalise_email(email).normalised
+        most = inputs.limit(limit)
+        with self._state.lock:
+            now, locked = self._now(), self._is_locked(normalised)
+            kept = [
+                row for row in self._state.audit.get(_login(normalised), {}).values() if locked or now < row.expires_at
+            ]
+            kept.sort(key=lambda row: (row.at, row.attempt_id), reverse=True)
+            return [
+                FailedAttempt(
+                    attempt_id=row.attempt_id, at=row.at, ip_address=row.ip_address, user_agent=row.user_agent
+                )
+                for row in kept[:most]
+            ]
+
+    def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
+        """Remove older audit rows, unless the account is locked."""
+        normalised = normalise_email(email).normalised
+        moment = validation.moment(before, "before")
+        with self._state.lock:
+            audit = self._state.audit.get(_login(normalised), {})
+            if self._is_locked(normalised):
+                return 0
+            old = [attempt for attempt, row in audit.items() if row.at < moment]
+            for attempt in old:
+                del audit[attempt]
+            return len(old)
+
+    def _is_locked(self, email: str) -> bool:
+        user = self._holder(email)
+        return user is not None and user.locked_at is not None
+
+    def set_locked_at(self, user_id: str, locked_at: datetime | None) -> User | None:
+        """Lock or unlock an account; locking ends its sessions."""
+        validation.user_id(user_id)
+        moment = None if locked_at is None else validation.moment(locked_at, "locked_at")
+        with self._state.lock:
+            user = self._state.users.get(user_id)
+            if user is None:
+                return None
+            if moment is None:
+                return copied_user(self._change(user, locked_at=None))
+            if user.locked_at is None:
+                self._drop_expired_audit(user.email)
+            changed = self._change(user, locked_at=moment, session_epoch=user.session_epoch + 1)
+            self._drop_ended_sessions(changed)
+            return copied_user(changed)
+
+    def _drop_expired_audit(self, email: str) -> None:
+        """A lock keeps what there is; it brings nothing back."""
+        audit, now = self._state.audit.get(_login(email), {}), self._now()
+        for attempt in [attempt for attempt, row in audit.items() if now >= row.expires_at]:
+            del audit[attempt]
+
+    def get_locked_at(self, user_id: str) -> datetime | None:
+        """When the account was locked."""
+        validation.user_id(user_id)
+        with self._state.lock:
+            user = self._state.users.get(user_id)
+            return None if user is None else user.locked_at
+
+
+def _login(email: str) -> str:
+    return keys.attempt_subject("login", email)
+
+
+def _millis(attempt_id: str) -> int:
+    return int(attempt_id.partition("#")[0])
+
+
+def _window(policy: LockoutPolicy) -> int:
+    return policy.window // timedelta(milliseconds=1)

@@ -1,0 +1,112 @@
+# Generated from src/torii_dynamodb/testing/_async/memory/passwords.py by tools/unasync.py. Do not edit.
+
+"""Passwords in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torii_dynamodb._core import keys, secrets, validation
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb.errors import VersionConflict
+from torii_dynamodb.models import PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
+from torii_dynamodb.testing._memory import inputs
+from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
+from torii_dynamodb.testing._memory.state import EmailIdentity
+
+__all__ = ["MemoryPasswords"]
+
+
+class MemoryPasswords(MemoryBase):
+    """The contract's ``EmailPasswordStorage``."""
+
+    def set_password_hash(
+        self,
+        user_id: str,
+        password_hash: str,
+        *,
+        expected_version: str | None | Unset = UNSET,
+        user: User | None = None,
+    ) -> User:
+        """Set or replace the password and end all sessions."""
+        validation.user_id(user_id)
+        hashed = validation.password_hash(password_hash)
+        expected = inputs.version(expected_version)
+        inputs.user_read(user, user_id)
+        with self._state.lock:
+            now = self._user(user_id)
+            if not isinstance(expected, Unset) and expected != now.password_version:
+                raise VersionConflict(f"the password of user {user_id} was changed since it was read")
+            return copied_user(self._write_password(now, hashed))
+
+    def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
+        """Replace the hash by another of the same password."""
+        validation.user_id(user_id)
+        key = keys.email_key(normalise_email(email).normalised)
+        old = validation.password_hash(old_hash, "old_hash")
+        new = validation.password_hash(new_hash, "new_hash")
+        with self._state.lock:
+            identity = self._state.identities.get(key)
+            if not isinstance(identity, EmailIdentity) or identity.user_id != user_id or identity.password_hash != old:
+                return False
+            self._state.identities[key] = replace(identity, password_hash=new)
+            return True
+
+    def get_password_hash(self, user_id: str) -> str | None:
+        """The user's hash."""
+        validation.user_id(user_id)
+        with self._state.lock:
+            user = self._state.users.get(user_id)
+            return None if user is None else self._email_identity(user).password_hash
+
+    def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
+        """What a sign-in needs, by address."""
+        normalised = normalise_email(email).normalised
+        with self._state.lock:
+            identity = self._state.identities.get(keys.email_key(normalised))
+            if not isinstance(identity, EmailIdentity):
+                return None
+            return PasswordCredentials(
+                user_id=identity.user_id,
+                email=identity.email,
+                password_hash=identity.password_hash,
+                password_version=identity.password_version,
+            )
+
+    def remove_password_hash(self, user_id: str, *, allow_verified_email: bool = False) -> bool:
+        """Take the password away and end all sessions."""
+        validation.user_id(user_id)
+        inputs.flag(allow_verified_email, "allow_verified_email")
+        with self._state.lock:
+            user = self._user(user_id)
+            if not user.has_password:
+                return False
+            self._require_sign_in_method(user, user.identities, password=False, verified_email=allow_verified_email)
+            self._write_password(user, None)
+            return True
+
+    def complete_password_reset(self, token: str, password_hash: str) -> User | None:
+        """Use up a reset token and set the password."""
+        validation.token_argument(token)
+        hashed = validation.password_hash(password_hash)
+        parsed = secrets.parse_one_time_token(token)
+        with self._state.lock:
+            if parsed is None:
+                return None
+            now = self._now()
+            found = self._token_user(self._state.tokens.get(keys.token_key(PASSWORD_RESET, parsed.digest)), now)
+            if found is None or found[1] is None or found[1].id != parsed.user_id:
+                return None
+            row, user = found[0], found[1]
+            # Whoever proves the address first owns the account: what others linked before the proof goes.
+            unproven = frozenset[str]() if user.is_email_verified else self._other_identities(user)
+            changed = self._write_password(
+                user,
+                hashed,
+                identities=user.identities - unproven,
+                email_verified_at=user.email_verified_at or now,
+            )
+            for key in unproven:
+                del self._state.identities[key]
+            self._consume(row)
+            return copied_user(changed)

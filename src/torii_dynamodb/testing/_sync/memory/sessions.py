@@ -1,0 +1,129 @@
+# Generated from src/torii_dynamodb/testing/_async/memory/sessions.py by tools/unasync.py. Do not edit.
+
+"""Sessions in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from torii_dynamodb._core import secrets, validation
+from torii_dynamodb.models import NewSession, Session, User
+from torii_dynamodb.testing._memory import inputs, rows
+from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
+
+__all__ = ["MemorySessions"]
+
+
+class MemorySessions(MemoryBase):
+    """The contract's ``SessionStorage``."""
+
+    def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
+        """Make a session, bound to the user's epoch as read."""
+        new = inputs.new_session(new_session, self._now())
+        read = inputs.user_read(user, new.user_id)
+        with self._state.lock:
+            holder = self._user(new.user_id) if read is None else read
+            token = secrets.make_session_token(new.user_id, self._random)
+            row = Session(
+                id=secrets.digest(token),
+                user_id=new.user_id,
+                created_at=self._now(),
+                expires_at=new.expires_at,
+                epoch=holder.session_epoch,
+                user_agent=new.user_agent,
+                ip_address=new.ip_address,
+                metadata=new.metadata,
+            )
+            rows.check_size(rows.session_row(row), "the session")
+            self._state.sessions[row.id] = row
+            return _told(row, token)
+
+    def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
+        """Check a session's token."""
+        found = self.get_session_and_user(token, consistent=consistent)
+        return None if found is None else found[0]
+
+    def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
+        """Check a session's token and read its user."""
+        validation.token_argument(token)
+        inputs.consistent(consistent)
+        with self._state.lock:
+            found = self._valid(token, self._now())
+            return None if found is None else (_told(found[0], token), copied_user(found[1]))
+
+    def _valid(self, token: str, now: datetime) -> tuple[Session, User] | None:
+        parsed = secrets.parse_session_token(token)
+        row = None if parsed is None else self._state.sessions.get(parsed.digest)
+        if parsed is None or row is None or row.user_id != parsed.user_id:
+            return None
+        user = self._state.users.get(row.user_id)
+        if user is None or not _holds(row, user, now):
+            return None
+        return row, user
+
+    def list_sessions_for_user(self, user_id: str) -> list[Session]:
+        """The user's valid sessions, newest first."""
+        validation.user_id(user_id)
+        with self._state.lock:
+            user, now = self._state.users.get(user_id), self._now()
+            found = [row for row in self._state.sessions.values() if user is not None and _holds(row, user, now)]
+            return [_told(row, None) for row in sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)]
+
+    def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
+        """Extend a valid session."""
+        validation.token_argument(token)
+        until = inputs.seconds(expires_at)
+        with self._state.lock:
+            found = self._valid(token, self._now())
+            if found is None:
+                return None
+            row = replace(found[0], expires_at=max(found[0].expires_at, until))
+            self._state.sessions[row.id] = row
+            return _told(row, token)
+
+    def delete_session(self, token: str) -> None:
+        """End this session."""
+        validation.token_argument(token)
+        parsed = secrets.parse_session_token(token)
+        with self._state.lock:
+            if parsed is not None:
+                self._state.sessions.pop(parsed.digest, None)
+
+    def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
+        """End one of the user's sessions."""
+        validation.user_id(user_id)
+        validation.session_id(session_id)
+        with self._state.lock:
+            row = self._state.sessions.get(session_id)
+            if row is None or row.user_id != user_id:
+                return False
+            del self._state.sessions[session_id]
+            user = self._state.users.get(user_id)
+            return user is not None and _holds(row, user, self._now())
+
+    def delete_sessions_for_user(self, user_id: str) -> int | None:
+        """End all the user's sessions."""
+        validation.user_id(user_id)
+        with self._state.lock:
+            user = self._state.users.get(user_id)
+            if user is None:
+                return None
+            changed = self._change(user, session_epoch=user.session_epoch + 1)
+            self._drop_ended_sessions(changed)
+            return changed.session_epoch
+
+    def cleanup_expired_sessions(self) -> int:
+        """Remove expired sessions."""
+        with self._state.lock:
+            now, before = self._now(), len(self._state.sessions)
+            self._state.sessions = {key: row for key, row in self._state.sessions.items() if now < row.expires_at}
+            return before - len(self._state.sessions)
+
+
+def _holds(row: Session, user: User, now: datetime) -> bool:
+    return row.user_id == user.id and row.epoch == user.session_epoch and now < row.expires_at
+
+
+def _told(row: Session, token: str | None) -> Session:
+    return replace(row, token=token, metadata=inputs.own(row.metadata))

@@ -1,0 +1,75 @@
+# Generated from src/torii_dynamodb/testing/_async/memory/storage.py by tools/unasync.py. Do not edit.
+
+"""The whole contract in memory."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from torii_dynamodb.testing._sync.memory.attempts import MemoryAttempts
+from torii_dynamodb.testing._sync.memory.oauth import MemoryOAuth
+from torii_dynamodb.testing._sync.memory.passkeys import MemoryPasskeys
+from torii_dynamodb.testing._sync.memory.passwords import MemoryPasswords
+from torii_dynamodb.testing._sync.memory.sessions import MemorySessions
+from torii_dynamodb.testing._sync.memory.tokens import MemoryTokens
+from torii_dynamodb.testing._sync.memory.users import MemoryUsers
+
+if TYPE_CHECKING:
+    from torii_dynamodb._sync.contract import Storage
+
+__all__ = ["MemoryStorage"]
+
+
+class MemoryStorage(
+    MemoryUsers,
+    MemorySessions,
+    MemoryPasswords,
+    MemoryOAuth,
+    MemoryPasskeys,
+    MemoryTokens,
+    MemoryAttempts,
+):
+    """A storage in memory: for your own unit tests, and the contract in executable form.
+
+    It keeps every clause of the contract, with the same checks and the same errors as the storage on DynamoDB. Every
+    operation is one section under one lock, so it is atomic for tasks and threads alike, and all reads are strongly
+    consistent. What it holds is gone with the process.
+
+    Args:
+        clock: Where the time comes from; hand in a :class:`~torii_dynamodb.testing.FakeClock` to move it by hand.
+        random: Where random bytes come from.
+        state: What is stored; ``None`` begins with nothing. Several storages that share one state (``other.state``)
+            act as several hosts on one database; the synchronous twin may share it too.
+
+    Example:
+        ::
+
+            clock = FakeClock()
+            with MemoryStorage(clock=clock) as storage:
+                user = storage.create_user(NewUser(email="ada@example.com"))
+                clock.advance(timedelta(days=1))
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def health_check(self) -> None:
+        """Does nothing: memory is there."""
+
+    def cleanup(self) -> None:
+        """Remove what has expired: sessions, tokens, verifiers and challenges."""
+        self.cleanup_expired_sessions()
+        self.cleanup_expired_tokens()
+
+    def close(self) -> None:
+        """Does nothing: the state stays, because other storages may share it."""
+
+
+if TYPE_CHECKING:
+    _keeps_the_contract: type[Storage] = MemoryStorage

@@ -1,0 +1,96 @@
+# Generated from src/torii_dynamodb/testing/_async/memory/tokens.py by tools/unasync.py. Do not edit.
+
+"""One-time tokens in memory."""
+
+from __future__ import annotations
+
+from torii_dynamodb._core import keys, secrets, validation
+from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
+from torii_dynamodb.testing._memory import inputs, rows
+from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
+from torii_dynamodb.testing._memory.state import TokenRow
+
+__all__ = ["MemoryTokens"]
+
+
+class MemoryTokens(MemoryBase):
+    """The contract's ``TokenStorage``."""
+
+    def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
+        """Issue a token, bound to the user's address and epoch as read."""
+        new = inputs.new_token(new_token, self._now())
+        read = inputs.user_read(user, new.user_id)
+        with self._state.lock:
+            holder = None
+            if new.user_id is not None:
+                holder = self._user(new.user_id) if read is None else read
+            serial = None if holder is None else self._serial(holder, new.purpose)
+            token = secrets.make_one_time_token(new.user_id, self._random)
+            if new.revoke_earlier and new.user_id is not None:
+                stored = self._user(new.user_id)
+                changed = self._change(stored, token_serials={**stored.token_serials, new.purpose: self._nonce()})
+                serial = self._serial(changed, new.purpose)
+            row = TokenRow(
+                id=keys.token_key(new.purpose, secrets.digest(token)),
+                purpose=new.purpose,
+                created_at=self._now(),
+                expires_at=new.expires_at,
+                metadata=new.metadata,
+                user_id=new.user_id,
+                email=new.email if holder is None else holder.email,
+                epoch=None if holder is None else holder.session_epoch,
+                serial=serial,
+            )
+            rows.check_size(rows.token_row(row), "the token")
+            self._state.tokens[row.id] = row
+            return _told(row, token)
+
+    def verify_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
+        """Use up a token."""
+        validation.token_argument(token)
+        validation.purpose(purpose)
+        with self._state.lock:
+            found = self._holding(token, purpose)
+            if found is None:
+                return None
+            self._consume(found[0])
+            return _verified(*found)
+
+    def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
+        """What verify_token would return now."""
+        validation.token_argument(token)
+        validation.purpose(purpose)
+        with self._state.lock:
+            found = self._holding(token, purpose)
+            return None if found is None else _verified(*found)
+
+    def _holding(self, token: str, purpose: str) -> tuple[TokenRow, User | None] | None:
+        parsed = secrets.parse_one_time_token(token)
+        row = None if parsed is None else self._state.tokens.get(keys.token_key(purpose, parsed.digest))
+        if parsed is None or row is None or (row.user_id or "") != parsed.user_id:
+            return None
+        return self._token_user(row, self._now())
+
+    def cleanup_expired_tokens(self) -> int:
+        """Remove expired tokens, verifiers and challenges."""
+        with self._state.lock:
+            now, before = self._now(), len(self._state.tokens)
+            self._state.tokens = {key: row for key, row in self._state.tokens.items() if now < row.expires_at}
+            return before - len(self._state.tokens)
+
+
+def _told(row: TokenRow, token: str | None) -> Token:
+    return Token(
+        id=row.id,
+        purpose=row.purpose,
+        user_id=row.user_id,
+        email=row.email,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        metadata=inputs.own(row.metadata),
+        token=token,
+    )
+
+
+def _verified(row: TokenRow, user: User | None) -> VerifiedToken:
+    return VerifiedToken(token=_told(row, None), user=None if user is None else copied_user(user))
