@@ -1,0 +1,361 @@
+"""The conformance tests of :class:`~torii_dynamodb._async.contract.AsyncEmailPasswordStorage`."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.errors import LastSignInMethod, NotFound, VersionConflict
+from torii_dynamodb.models import MAGIC_LINK, PASSWORD_RESET, NewToken
+from torii_dynamodb.testing._async.conformance.primitives import Call
+from torii_dynamodb.testing._async.conformance.sessions import garbage_tokens
+from torii_dynamodb.testing._async.conformance.support import (
+    AsyncConformance,
+    clause,
+    fresh,
+    new_address,
+    new_hash,
+    retarget,
+)
+from torii_dynamodb.testing.clock import FakeClock
+
+__all__ = ["AsyncPasswordConformance"]
+
+
+class AsyncPasswordConformance(AsyncConformance):
+    """Password hashes."""
+
+    @clause("PASSWORD-1", "PASSWORD-5")
+    async def test_a_password_is_set_and_replaced(self, storage: AsyncStorage) -> None:
+        """The first and the second password are each the only one when set_password_hash has returned."""
+        user = await self.user(storage)
+        versions = {user.password_version}
+        for digest in (new_hash(), new_hash(), new_hash()):
+            changed = await storage.set_password_hash(user.id, digest)
+            assert changed.has_password
+            assert changed.password_version not in versions
+            versions.add(changed.password_version)
+            assert await self.reread(storage, user) == changed
+            assert await storage.get_password_hash(user.id) == digest
+            credentials = await storage.get_credentials_by_email(user.email)
+            assert credentials is not None
+            assert credentials.password_hash == digest
+            assert credentials.password_version == changed.password_version
+
+    @clause("PASSWORD-1")
+    async def test_a_new_password_ends_all_sessions(self, storage: AsyncStorage) -> None:
+        """Older sessions are refused; one bound to the user returned passes, one bound to the user before does not."""
+        user = await self.user(storage, password_hash=new_hash())
+        old = [await self.session(storage, user) for _ in range(3)]
+        changed = await storage.set_password_hash(user.id, new_hash())
+        assert changed.session_epoch != user.session_epoch
+        for token in old:
+            assert await storage.get_session(token) is None
+        assert await storage.get_session(await self.session(storage, changed)) is not None
+        assert await storage.get_session(await self.session(storage, user)) is None
+
+    @clause("PASSWORD-1")
+    async def test_a_user_at_hand_may_be_stale(self, storage: AsyncStorage) -> None:
+        """Handed in, the user saves a read; a stale one is read again, and nothing of it comes back."""
+        user = await self.user(storage)
+        first = await storage.set_password_hash(user.id, new_hash(), user=user)
+        moved = await storage.update_user(first, email=new_address(), name="Moved")
+        digest = new_hash()
+        changed = await storage.set_password_hash(user.id, digest, user=user)
+        assert (changed.email, changed.name) == (moved.email, "Moved")
+        assert await storage.get_password_hash(user.id) == digest
+        assert await storage.get_user_by_email(user.email) is None
+        credentials = await storage.get_credentials_by_email(moved.email)
+        assert credentials is not None
+        assert credentials.password_hash == digest
+
+    @clause("PASSWORD-2")
+    async def test_the_version_verified_is_the_condition(self, storage: AsyncStorage) -> None:
+        """With the current password_version the password changes; with any other, VersionConflict and nothing does."""
+        user = await self.user(storage)
+        digest = new_hash()
+        with pytest.raises(VersionConflict):
+            await storage.set_password_hash(user.id, new_hash(), expected_version="other")
+        first = await storage.set_password_hash(user.id, digest, expected_version=None)
+        token = await self.session(storage, first)
+        for wrong in (None, "other", f"{first.password_version}x"):
+            with pytest.raises(VersionConflict):
+                await storage.set_password_hash(user.id, new_hash(), expected_version=wrong)
+        assert await storage.get_password_hash(user.id) == digest
+        assert await storage.get_session(token) is not None
+        second = await storage.set_password_hash(user.id, new_hash(), expected_version=first.password_version)
+        with pytest.raises(VersionConflict):
+            await storage.set_password_hash(user.id, new_hash(), expected_version=first.password_version)
+        assert await self.reread(storage, user) == second
+
+    @clause("PASSWORD-2")
+    async def test_the_condition_holds_with_a_stale_user_at_hand(self, storage: AsyncStorage) -> None:
+        """A user read before the change does not help an outdated expected_version through."""
+        user = await self.user(storage, password_hash=new_hash())
+        digest = new_hash()
+        await storage.set_password_hash(user.id, digest)
+        with pytest.raises(VersionConflict):
+            await storage.set_password_hash(user.id, new_hash(), expected_version=user.password_version, user=user)
+        assert await storage.get_password_hash(user.id) == digest
+
+    @clause("PASSWORD-3")
+    async def test_a_password_for_nobody_creates_nobody(self, storage: AsyncStorage) -> None:
+        """NotFound for a user that never was and for one that is gone; no row comes into being."""
+        user = await self.user(storage, password_hash=new_hash())
+        await storage.delete_user(user.id)
+        for user_id in (user.id, fresh("u")):
+            with pytest.raises(NotFound) as caught:
+                await storage.set_password_hash(user_id, new_hash())
+            assert caught.value.what == "user"
+            with pytest.raises(NotFound):
+                await storage.remove_password_hash(user_id)
+            assert await storage.get_user(user_id, consistent=True) is None
+        with pytest.raises(NotFound):
+            await storage.set_password_hash(user.id, new_hash(), user=user)
+        assert await storage.get_credentials_by_email(user.email) is None
+        assert await storage.get_password_hash(user.id) is None
+
+    @clause("PASSWORD-4")
+    async def test_a_rehash_ends_nothing(self, storage: AsyncStorage) -> None:
+        """A stronger hash of the same password replaces the old one; sessions and the password's version stay."""
+        old, new = new_hash(), new_hash()
+        user = await self.user(storage, password_hash=old)
+        token = await self.session(storage, user)
+        assert await storage.rehash_password(user.id, email=user.email.upper(), old_hash=old, new_hash=new) is True
+        assert await storage.get_password_hash(user.id) == new
+        after = await self.reread(storage, user)
+        assert (after.session_epoch, after.password_version) == (user.session_epoch, user.password_version)
+        assert await storage.get_session(token) is not None
+
+    @clause("PASSWORD-4")
+    async def test_a_rehash_overwrites_its_own_old_hash_only(self, storage: AsyncStorage) -> None:
+        """Another stored hash, no password, another address, another user or nobody: False, and nothing changes."""
+        old, current = new_hash(), new_hash()
+        user = await self.user(storage, password_hash=old)
+        await storage.set_password_hash(user.id, current)
+        bare, other = await self.user(storage), await self.user(storage, password_hash=old)
+        attempts = [
+            (user.id, user.email, old),
+            (bare.id, bare.email, old),
+            (user.id, other.email, old),
+            (other.id, user.email, current),
+            (user.id, new_address(), current),
+            (fresh("u"), user.email, current),
+            (fresh("u"), new_address(), old),
+        ]
+        for user_id, email, digest in attempts:
+            replaced = await storage.rehash_password(user_id, email=email, old_hash=digest, new_hash=new_hash())
+            assert replaced is False, (user_id, email)
+        assert await storage.get_password_hash(user.id) == current
+        assert await storage.get_password_hash(other.id) == old
+        assert await storage.get_password_hash(bare.id) is None
+
+    @clause("PASSWORD-4")
+    async def test_a_rehash_does_not_bring_a_removed_password_back(self, storage: AsyncStorage) -> None:
+        """After the password was removed, or the user deleted, a late re-hash changes nothing."""
+        old = new_hash()
+        user = await self.user(storage, password_hash=old)
+        await self.link(storage, user)
+        await storage.remove_password_hash(user.id)
+        assert not await storage.rehash_password(user.id, email=user.email, old_hash=old, new_hash=new_hash())
+        assert await storage.get_password_hash(user.id) is None
+        await storage.delete_user(user.id)
+        assert not await storage.rehash_password(user.id, email=user.email, old_hash=old, new_hash=new_hash())
+        assert await storage.get_credentials_by_email(user.email) is None
+
+    @clause("PASSWORD-5", "PASSWORD-6")
+    async def test_without_a_password_there_is_none(self, storage: AsyncStorage) -> None:
+        """No user: None and None; a user without a password: no hash, and credentials with both fields None."""
+        user = await self.user(storage)
+        assert await storage.get_password_hash(user.id) is None
+        assert await storage.get_password_hash(fresh("u")) is None
+        assert await storage.get_credentials_by_email(new_address()) is None
+        credentials = await storage.get_credentials_by_email(user.email)
+        assert credentials is not None
+        assert (credentials.user_id, credentials.email) == (user.id, user.email)
+        assert credentials.password_hash is None
+        assert credentials.password_version is None
+
+    @clause("PASSWORD-6")
+    async def test_credentials_are_found_by_any_spelling(self, storage: AsyncStorage) -> None:
+        """Case and white space do not matter; repr shows no hash."""
+        digest = new_hash()
+        user = await self.user(storage, password_hash=digest)
+        credentials = await storage.get_credentials_by_email(f"\t{user.email.upper()} ")
+        assert credentials is not None
+        assert credentials.password_hash == digest
+        assert digest not in repr(credentials)
+        assert digest not in repr(await self.reread(storage, user))
+
+    @clause("PASSWORD-7", "PASSWORD-8")
+    @pytest.mark.parametrize(("oauth", "passkey", "verified", "allow"), list(product([False, True], repeat=4)))
+    async def test_the_last_way_to_sign_in_stays(
+        self, storage: AsyncStorage, oauth: bool, passkey: bool, verified: bool, allow: bool
+    ) -> None:
+        """The password can go if an account, a passkey or (where the caller counts it) a verified address is left."""
+        digest = new_hash()
+        user = await self.user(storage, password_hash=digest, verified=verified)
+        if oauth:
+            await self.link(storage, user)
+        if passkey:
+            await self.passkey(storage, user)
+        user = await self.reread(storage, user)
+        token = await self.session(storage, user)
+        if oauth or passkey or (verified and allow):
+            assert await storage.remove_password_hash(user.id, allow_verified_email=allow) is True
+            after = await self.reread(storage, user)
+            assert not after.has_password
+            assert after.identities == user.identities
+            assert await storage.get_password_hash(user.id) is None
+            credentials = await storage.get_credentials_by_email(user.email)
+            assert credentials is not None
+            assert credentials.password_hash is None
+            assert await storage.get_session(token) is None
+            assert await storage.get_session(await self.session(storage, user)) is None
+            assert await storage.get_session(await self.session(storage, after)) is not None
+            assert await storage.remove_password_hash(user.id, allow_verified_email=allow) is False
+        else:
+            with pytest.raises(LastSignInMethod):
+                await storage.remove_password_hash(user.id, allow_verified_email=allow)
+            assert await self.reread(storage, user) == user
+            assert await storage.get_password_hash(user.id) == digest
+            assert await storage.get_session(token) is not None
+
+    @clause("PASSWORD-7")
+    async def test_removing_no_password_changes_nothing(self, storage: AsyncStorage) -> None:
+        """A user without a password: False, and the sessions stay."""
+        user = await self.user(storage)
+        await self.link(storage, user)
+        user = await self.reread(storage, user)
+        token = await self.session(storage, user)
+        assert await storage.remove_password_hash(user.id) is False
+        assert await storage.get_session(token) is not None
+        assert await self.reread(storage, user) == user
+
+    @clause("PASSWORD-8")
+    async def test_a_removed_password_is_not_stored(self, storage: AsyncStorage) -> None:
+        """No table holds the hash after its removal."""
+        digest = new_hash()
+        user = await self.user(storage, password_hash=digest)
+        await self.passkey(storage, user)
+        await storage.remove_password_hash(user.id)
+        assert digest not in repr(await self.dump())
+
+    # Resetting.
+
+    @clause("PASSWORD-9", "TOKEN-6")
+    async def test_a_reset_changes_the_password_once(self, storage: AsyncStorage) -> None:
+        """Token used, password set, sessions and all other tokens dead; a second try changes nothing."""
+        user = await self.user(storage, password_hash=new_hash(), verified=True)
+        session = await self.session(storage, user)
+        reset, second = [await self.token(storage, user, PASSWORD_RESET) for _ in range(2)]
+        link = await self.token(storage, user, MAGIC_LINK)
+        digest = new_hash()
+        after = await storage.complete_password_reset(reset, digest)
+        assert after is not None
+        assert after.id == user.id
+        assert await self.reread(storage, user) == after
+        assert await storage.get_password_hash(user.id) == digest
+        assert await storage.get_session(session) is None
+        assert await storage.get_session(await self.session(storage, user)) is None
+        assert await storage.get_session(await self.session(storage, after)) is not None
+        assert await storage.complete_password_reset(reset, new_hash()) is None
+        assert await storage.complete_password_reset(second, new_hash()) is None
+        assert await storage.check_token(reset, purpose=PASSWORD_RESET) is None
+        assert await storage.verify_token(second, purpose=PASSWORD_RESET) is None
+        assert await storage.verify_token(link, purpose=MAGIC_LINK) is None
+        assert await storage.get_password_hash(user.id) == digest
+
+    @clause("PASSWORD-9")
+    async def test_a_reset_gives_a_first_password(self, storage: AsyncStorage) -> None:
+        """A user without a password gets one."""
+        user = await self.user(storage)
+        reset = await self.token(storage, user, PASSWORD_RESET)
+        digest = new_hash()
+        after = await storage.complete_password_reset(reset, digest)
+        assert after is not None
+        assert after.has_password
+        assert await storage.get_password_hash(user.id) == digest
+
+    @clause("PASSWORD-9")
+    async def test_a_reset_proves_the_address(self, storage: AsyncStorage, clock: FakeClock) -> None:
+        """The first proof verifies the address and removes accounts and passkeys that somebody set before it."""
+        user = await self.user(storage, password_hash=new_hash())
+        account = await self.link(storage, user)
+        passkey = await self.passkey(storage, user)
+        reset = await self.token(storage, user, PASSWORD_RESET)
+        clock.advance(60)
+        after = await storage.complete_password_reset(reset, new_hash())
+        assert after is not None
+        assert after.email_verified_at == clock()
+        assert len(after.identities) == 1
+        assert await self.reread(storage, user) == after
+        assert await storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+        assert await storage.get_passkey(passkey.credential_id) is None
+
+    @clause("PASSWORD-9")
+    async def test_a_later_reset_keeps_accounts_and_passkeys(self, storage: AsyncStorage) -> None:
+        """Of a user whose address is verified already, a reset changes the password only."""
+        user = await self.user(storage, password_hash=new_hash(), verified=True)
+        account = await self.link(storage, user)
+        passkey = await self.passkey(storage, user)
+        reset = await self.token(storage, user, PASSWORD_RESET)
+        after = await storage.complete_password_reset(reset, new_hash())
+        assert after is not None
+        assert after.email_verified_at == user.email_verified_at
+        assert await storage.list_oauth_accounts_for_user(user.id) == [account]
+        assert await storage.list_passkeys_for_user(user.id) == [passkey]
+
+    @clause("PASSWORD-9")
+    async def test_a_token_that_does_not_hold_resets_nothing(self, storage: AsyncStorage, clock: FakeClock) -> None:
+        """Garbage, another purpose's token, one without a user, another user's id in it, an expired one: None."""
+        digest = new_hash()
+        user, other = await self.user(storage, password_hash=digest), await self.user(storage)
+        reset = await self.token(storage, user, PASSWORD_RESET, seconds=60)
+        link = await self.token(storage, user, MAGIC_LINK)
+        nobody = await storage.create_token(NewToken(purpose=PASSWORD_RESET, expires_at=self.later(), email=user.email))
+        assert nobody.token
+        session = await self.session(storage, user)
+        for text in [*garbage_tokens(reset), link, nobody.token, session, retarget(reset, other.id)]:
+            assert await storage.complete_password_reset(text, new_hash()) is None, text[:80]
+        assert await storage.check_token(link, purpose=MAGIC_LINK) is not None
+        assert await storage.check_token(reset, purpose=PASSWORD_RESET) is not None
+        clock.advance(self.later(60) - clock())
+        assert await storage.complete_password_reset(reset, new_hash()) is None
+        assert await storage.get_password_hash(user.id) == digest
+        assert await storage.get_password_hash(other.id) is None
+
+    @clause("PASSWORD-9")
+    async def test_a_token_used_otherwise_resets_nothing(self, storage: AsyncStorage) -> None:
+        """Used up by verify_token, a reset token is used up."""
+        user = await self.user(storage, password_hash=(digest := new_hash()))
+        reset = await self.token(storage, user, PASSWORD_RESET)
+        assert await storage.verify_token(reset, purpose=PASSWORD_RESET) is not None
+        assert await storage.complete_password_reset(reset, new_hash()) is None
+        assert await storage.get_password_hash(user.id) == digest
+
+    @clause("PASSWORD-10")
+    @pytest.mark.parametrize("change", ["address", "password", "sessions", "removal", "lock", "deletion", "reset"])
+    async def test_a_reset_dies_with_what_it_was_issued_for(self, storage: AsyncStorage, change: str) -> None:
+        """Address, password, sessions epoch or the user changed since the issue: the token is refused."""
+        user = await self.user(storage, password_hash=new_hash(), verified=True)
+        await self.link(storage, user)
+        user = await self.reread(storage, user)
+        reset, other = [await self.token(storage, user, PASSWORD_RESET) for _ in range(2)]
+        changes: dict[str, Call[object]] = {
+            "address": lambda: storage.update_user(user, email=new_address()),
+            "password": lambda: storage.set_password_hash(user.id, new_hash()),
+            "sessions": lambda: storage.delete_sessions_for_user(user.id),
+            "removal": lambda: storage.remove_password_hash(user.id),
+            "lock": lambda: storage.set_locked_at(user.id, self.now()),
+            "deletion": lambda: storage.delete_user(user.id),
+            "reset": lambda: storage.complete_password_reset(other, new_hash()),
+        }
+        await changes[change]()
+        before = await storage.get_password_hash(user.id)
+        assert await storage.complete_password_reset(reset, new_hash()) is None
+        assert await storage.get_password_hash(user.id) == before
+        if change == "deletion":
+            assert await storage.get_user(user.id, consistent=True) is None

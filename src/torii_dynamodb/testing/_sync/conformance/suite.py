@@ -1,0 +1,23 @@
+# Generated from src/torii_dynamodb/testing/_async/conformance/suite.py by tools/unasync.py. Do not edit.
+
+"""The whole kit in one class."""
+
+from __future__ import annotations
+
+from torii_dynamodb.testing._sync.conformance.passwords import PasswordConformance
+from torii_dynamodb.testing._sync.conformance.sessions import SessionConformance
+from torii_dynamodb.testing._sync.conformance.users import UserConformance
+
+__all__ = ["SequentialConformance", "StorageConformance"]
+
+
+class SequentialConformance(
+    UserConformance,
+    SessionConformance,
+    PasswordConformance,
+):
+    """All tests that make one call at a time."""
+
+
+class StorageConformance(SequentialConformance):
+    """All tests."""

@@ -1,0 +1,859 @@
+# Generated from src/torii_dynamodb/testing/_async/conformance/users.py by tools/unasync.py. Do not edit.
+
+"""The conformance tests of :class:`~torii_dynamodb._sync.contract.UserStorage`."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from torii_dynamodb._sync.contract import Storage
+from torii_dynamodb.errors import AlreadyExists, NotFound, VersionConflict
+from torii_dynamodb.models import MAGIC_LINK, NewOAuthAccount, NewSession, NewToken, NewUser, User
+from torii_dynamodb.testing._sync.conformance.primitives import Call
+from torii_dynamodb.testing._sync.conformance.support import (
+    Conformance,
+    clause,
+    fresh,
+    new_address,
+    new_hash,
+)
+from torii_dynamodb.testing.clock import FakeClock
+
+__all__ = ["NASTY_METADATA", "UserConformance", "same"]
+
+NASTY_METADATA: dict[str, Any] = {
+    "empty text": "",
+    "text": "Zoë Ångström 東京 \U0001f469\u200d\U0001f680 e\u0301",
+    "control": "a\x00b\tc\n\x7f\u2028",
+    "looks like a number": "1.0",
+    "none": None,
+    "true": True,
+    "false": False,
+    "int 1": 1,
+    "float 1.0": 1.0,
+    "decimal 1": Decimal(1),
+    "decimal 1.0": Decimal("1.0"),
+    "decimal 1.00": Decimal("1.00"),
+    "decimal 1E+2": Decimal("1E+2"),
+    "decimal tiny": Decimal("1E-200"),
+    "decimal huge": Decimal("9E+300"),
+    "decimal long": Decimal("3." + "14159265" * 8),
+    "decimal -0": Decimal("-0"),
+    "int 0": 0,
+    "float 0.0": 0.0,
+    "float -0.0": -0.0,
+    "negative": -17,
+    "38 digits": 10**38 - 1,
+    "39 digits": 10**38,
+    "64 bits": 2**64,
+    "1,000 bits": -(2**1000) + 1,
+    "0.1": 0.1,
+    "0.1 + 0.2": 0.1 + 0.2,
+    "smallest normal": 2.2250738585072014e-308,
+    "1e-310": 1e-310,
+    "5e-324": 5e-324,
+    "1e308": 1e308,
+    "-1.7976931348623157e308": -1.7976931348623157e308,
+    "pi": math.pi,
+    "bytes": b"\x00\xff\x80bytes",
+    "empty bytes": b"",
+    "bytes that are base64": b"AAAA",
+    "empty list": [],
+    "empty map": {},
+    "list": [1, 1.0, True, None, "1", b"1", Decimal(1), [], {}, [[[]]]],
+    "map": {"a": {"b": {"c": [{"d": b"deep"}]}}},
+    "\u00e9": "a key in composed form",
+    "e\u0301": "the same key in decomposed form",
+    "a.b[0]#:$ key": {"$": 1, "#": 2, ":": 3, " ": 4},
+    "$float": "a key like a tag",
+    "tags": {"$float": "1.5", "$int": {"$decimal": "2"}, "$map": {}},
+    "one tag": [{"$float": "1.5"}, {"$int": 1}, {"$decimal": None}, {"$map": {"$map": {}}}, {"$": ""}],
+    "attribute names": {"S": "s", "N": "1", "M": {}, "NULL": True, "id": "other", "version": 99},
+    "long key " + "k" * 200: "v",
+}
+
+
+def same(left: object, right: object) -> bool:
+    """Whether two values are equal and of the same types all through: ``1`` is not ``1.0`` is not ``True``."""
+    if isinstance(left, Mapping):
+        if not isinstance(right, Mapping):
+            return False
+        ours, theirs = cast("Mapping[str, object]", left), cast("Mapping[str, object]", right)
+        return set(ours) == set(theirs) and all(same(ours[key], theirs[key]) for key in ours)
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, list) and isinstance(right, list):
+        mine, others = cast("list[object]", left), cast("list[object]", right)
+        return len(mine) == len(others) and all(same(a, b) for a, b in zip(mine, others, strict=True))
+    if isinstance(left, float) and isinstance(right, float):
+        return struct.pack(">d", left) == struct.pack(">d", right)
+    if isinstance(left, Decimal) and isinstance(right, Decimal):
+        return left.as_tuple() == right.as_tuple()
+    return left == right
+
+
+class UserConformance(Conformance):
+    """Users."""
+
+    # Creating.
+
+    @clause("USER-1")
+    def test_a_taken_address_is_refused(self, storage: Storage) -> None:
+        """A second user with a taken address is refused, and the first one keeps it unchanged."""
+        address = new_address()
+        first = storage.create_user(NewUser(email=address, name="First"), password_hash=new_hash())
+        with pytest.raises(AlreadyExists) as caught:
+            storage.create_user(NewUser(email=address, name="Second"), password_hash=new_hash())
+        assert caught.value.what == "email"
+        assert storage.get_user_by_email(address) == first
+
+    @clause("USER-1", "USER-7")
+    def test_a_new_user_is_returned_as_it_is_stored(self, storage: Storage, clock: FakeClock) -> None:
+        """create_user returns what get_user reads: all fields as given, times from the clock, nothing more."""
+        address = new_address()
+        created = storage.create_user(NewUser(email=address, name="Ada", metadata={"plan": "pro"}))
+        assert (created.email, created.email_as_given, created.name) == (address, address, "Ada")
+        assert created.metadata == {"plan": "pro"}
+        assert created.created_at == created.updated_at == clock()
+        assert created.email_verified_at is None
+        assert created.locked_at is None
+        assert not created.has_password
+        assert len(created.identities) == 1
+        assert storage.get_user(created.id) == created
+        assert storage.get_user(created.id, consistent=True) == created
+
+    @clause("USER-1")
+    def test_ids_that_are_made_are_all_different(self, storage: Storage) -> None:
+        """Users without a given id get ids of their own, of the documented characters."""
+        ids = [(self.user(storage)).id for _ in range(20)]
+        assert len(set(ids)) == 20
+        assert all(1 <= len(user_id) <= 64 and user_id.replace("-", "_").replace("_", "a").isalnum() for user_id in ids)
+
+    @clause("USER-1")
+    def test_optional_fields_of_a_new_user_are_kept(self, storage: Storage, clock: FakeClock) -> None:
+        """An explicit id, a missing name, and the moment of verification are stored as given."""
+        user_id = fresh("u")
+        at = clock() - timedelta(days=3, microseconds=17)
+        created = storage.create_user(NewUser(email=new_address(), id=user_id, email_verified_at=at))
+        found = self.reread(storage, created)
+        assert (found.id, found.name, found.email_verified_at) == (user_id, None, at)
+        assert found.is_email_verified
+
+    @clause("USER-1")
+    @pytest.mark.parametrize("user_id", ["a", "_", "-", "Z" * 64, "0-_A"])
+    def test_ids_of_every_allowed_shape_work(self, storage: Storage, user_id: str) -> None:
+        """The shortest, the longest and the oddest allowed ids can be used throughout."""
+        storage.delete_user(user_id)
+        created = storage.create_user(NewUser(email=new_address(), id=user_id))
+        token = self.session(storage, created)
+        found = storage.get_session_and_user(token)
+        assert found is not None
+        assert found[1] == created
+        assert storage.delete_user(user_id)
+
+    @clause("USER-2", "USER-8")
+    @pytest.mark.parametrize(
+        ("given", "spelling"),
+        [
+            ("{x}@example.com", "{X}@EXAMPLE.COM"),
+            ("{X}@Example.Com", "{x}@example.com"),
+            ("  {x}@example.com\n", "{x}@example.com"),
+            ("{x}@example.com", "\t {x}@example.com  "),
+            ("{x}@bücher.example", "{x}@xn--bcher-kva.example"),
+            ("{x}@xn--bcher-kva.example", "{x}@BÜCHER.example"),
+            ("{x}@bu\u0308cher.example", "{x}@b\u00fccher.example"),
+        ],
+    )
+    def test_spellings_of_one_address_are_one_address(self, storage: Storage, given: str, spelling: str) -> None:
+        """Case, white space, and IDNA spelling do not make another address; look-ups find it by any."""
+        local = fresh("Mixed")
+        address = given.format(x=local.lower(), X=local.upper())
+        other = spelling.format(x=local.lower(), X=local.upper())
+        created = storage.create_user(NewUser(email=address))
+        with pytest.raises(AlreadyExists) as caught:
+            storage.create_user(NewUser(email=other))
+        assert caught.value.what == "email"
+        for text in (address, other, created.email, created.email_as_given):
+            found = storage.get_user_by_email(text)
+            assert found == created, f"not found as {text!r}"
+
+    @clause("USER-2")
+    def test_addresses_that_differ_are_different(self, storage: Storage) -> None:
+        """Dots, tags and sub-domains are the mail host's business: they make another address."""
+        local = fresh("q")
+        addresses = [
+            f"{local}@example.com",
+            f"{local}+tag@example.com",
+            f"{local[:5]}.{local[5:]}@example.com",
+            f"{local}@mail.example.com",
+            f"{local}@example.org",
+        ]
+        users = [storage.create_user(NewUser(email=address)) for address in addresses]
+        assert len({user.email for user in users}) == len(addresses)
+        for address, user in zip(addresses, users, strict=True):
+            assert storage.get_user_by_email(address) == user
+
+    @clause("USER-2")
+    def test_the_address_as_given_is_kept(self, storage: Storage) -> None:
+        """Beside the normalised address stands the one that the person wrote, without white space around it."""
+        local = fresh("Grace")
+        created = storage.create_user(NewUser(email=f"  {local}@Bücher.Example "))
+        assert created.email == f"{local.lower()}@xn--bcher-kva.example"
+        assert created.email_as_given.startswith(local)
+        assert created.email_as_given.rpartition("@")[2].lower() == "bücher.example"
+        assert (self.reread(storage, created)).email_as_given == created.email_as_given
+
+    @clause("USER-3")
+    def test_the_password_is_there_with_the_user(self, storage: Storage) -> None:
+        """A user created with a hash can sign in with it at once."""
+        digest = new_hash()
+        created = self.user(storage, password_hash=digest)
+        assert created.has_password
+        credentials = storage.get_credentials_by_email(created.email)
+        assert credentials is not None
+        assert (credentials.user_id, credentials.email) == (created.id, created.email)
+        assert credentials.password_hash == digest
+        assert credentials.password_version == created.password_version
+        assert storage.get_password_hash(created.id) == digest
+
+    @clause("USER-3")
+    def test_a_refused_user_leaves_nothing(self, storage: Storage) -> None:
+        """Refused for its address, a user leaves neither a row nor its password behind."""
+        first = self.user(storage, password_hash=(kept := new_hash()))
+        user_id, refused = fresh("u"), new_hash()
+        with pytest.raises(AlreadyExists) as caught:
+            storage.create_user(NewUser(email=first.email, id=user_id), password_hash=refused)
+        assert caught.value.what == "email"
+        assert storage.get_user(user_id, consistent=True) is None
+        assert storage.get_password_hash(first.id) == kept
+
+    @clause("USER-4")
+    def test_a_repeated_creation_returns_the_user(self, storage: Storage, clock: FakeClock) -> None:
+        """The same call again, with the explicit id, returns the user of the first one and changes nothing."""
+        new_user = NewUser(email=new_address(), id=fresh("u"), name="Ada", metadata={"n": 1})
+        digest = new_hash()
+        first = storage.create_user(new_user, password_hash=digest)
+        clock.advance(10)
+        assert storage.create_user(new_user, password_hash=digest) == first
+        assert storage.get_user(first.id) == first
+        assert storage.get_password_hash(first.id) == digest
+
+    @clause("USER-4")
+    def test_a_repetition_is_known_by_its_address_in_any_spelling(self, storage: Storage) -> None:
+        """What counts is id and normalised address, also after the user was changed otherwise."""
+        user_id, address = fresh("u"), new_address()
+        created = storage.create_user(NewUser(email=address, id=user_id))
+        changed = storage.update_user(created, name="Changed")
+        assert storage.create_user(NewUser(email=address.upper(), id=user_id)) == changed
+
+    @clause("USER-4", "USER-1")
+    def test_without_an_id_a_repetition_is_a_second_user(self, storage: Storage) -> None:
+        """Without an explicit id nothing tells a repetition from another person: it is refused."""
+        new_user = NewUser(email=new_address())
+        storage.create_user(new_user)
+        with pytest.raises(AlreadyExists):
+            storage.create_user(new_user)
+
+    @clause("USER-5", "USER-3")
+    def test_a_taken_id_claims_no_address(self, storage: Storage) -> None:
+        """An id that is taken is refused as such, the address stays free, and the holder is untouched."""
+        first = self.user(storage)
+        address = new_address()
+        with pytest.raises(AlreadyExists) as caught:
+            storage.create_user(NewUser(email=address, id=first.id), password_hash=new_hash())
+        assert caught.value.what == "user"
+        assert storage.get_user_by_email(address) is None
+        assert storage.get_credentials_by_email(address) is None
+        assert self.reread(storage, first) == first
+        assert (storage.create_user(NewUser(email=address))).email == address
+
+    @clause("USER-5", "USER-4")
+    def test_a_creation_repeated_after_a_change_of_address_is_refused(self, storage: Storage) -> None:
+        """The id's holder has another address by now: the repetition claims the old one for nobody."""
+        address, user_id = new_address(), fresh("u")
+        created = storage.create_user(NewUser(email=address, id=user_id))
+        storage.update_user(created, email=new_address())
+        with pytest.raises(AlreadyExists) as caught:
+            storage.create_user(NewUser(email=address, id=user_id))
+        assert caught.value.what == "user"
+        assert storage.get_user_by_email(address) is None
+
+    @clause("USER-6")
+    @pytest.mark.parametrize("name", list(NASTY_METADATA))
+    def test_a_metadata_value_comes_back_the_same(self, storage: Storage, name: str) -> None:
+        """Each odd value comes back equal and of the same type, from creation and from each read."""
+        metadata = {name: NASTY_METADATA[name]}
+        created = storage.create_user(NewUser(email=new_address(), metadata=metadata))
+        found = self.reread(storage, created)
+        assert same(created.metadata, metadata), f"{created.metadata!r}"
+        assert same(found.metadata, metadata), f"{found.metadata!r}"
+
+    @clause("USER-6", "USER-11")
+    def test_all_metadata_together_comes_back_the_same(self, storage: Storage) -> None:
+        """A map of all odd values, nested too, comes back the same from every kind of read and from an update."""
+        metadata = {**NASTY_METADATA, "nested": [NASTY_METADATA, {"again": NASTY_METADATA}]}
+        created = self.user(storage)
+        updated = storage.update_user(created, metadata=metadata)
+        token = self.session(storage, updated)
+        checked = storage.get_session_and_user(token)
+        [batched] = storage.batch_get_users([created.id])
+        assert checked is not None
+        assert batched is not None
+        for found in (updated, self.reread(storage, created), checked[1], batched):
+            assert same(found.metadata, metadata)
+
+    @clause("USER-6")
+    def test_stored_metadata_is_not_the_callers(self, storage: Storage) -> None:
+        """Changing what was handed in, or what was read, changes nothing stored."""
+        metadata: dict[str, Any] = {"list": [1], "map": {"a": 1}}
+        created = storage.create_user(NewUser(email=new_address(), metadata=metadata))
+        metadata["list"].append(2)
+        metadata["map"]["b"] = 2
+        read = self.reread(storage, created)
+        assert same(read.metadata, {"list": [1], "map": {"a": 1}})
+        cast("dict[str, Any]", read.metadata)["list"].append(3)
+        assert same((self.reread(storage, created)).metadata, {"list": [1], "map": {"a": 1}})
+
+    # Reading.
+
+    @clause("USER-7", "USER-8")
+    def test_a_look_up_that_misses_returns_none(self, storage: Storage) -> None:
+        """No user: None, by id and by address, in both consistency modes."""
+        for consistent in (None, True, False):
+            assert storage.get_user(fresh("u"), consistent=consistent) is None
+            assert storage.get_user_by_email(new_address(), consistent=consistent) is None
+
+    @clause("USER-7", "USER-8")
+    def test_an_eventual_read_finds_the_user(self, storage: Storage) -> None:
+        """With consistent=False a user is found too, as soon as the store has caught up."""
+        user = self.user(storage)
+        by_id = self.until(lambda: storage.get_user(user.id, consistent=False), lambda found: found is not None)
+        by_email = self.until(
+            lambda: storage.get_user_by_email(user.email, consistent=False), lambda found: found is not None
+        )
+        assert by_id == by_email == user
+
+    @clause("USER-7")
+    def test_a_consistent_read_sees_each_write(self, storage: Storage) -> None:
+        """After each of many writes a consistent read returns what that write returned, and the version has moved."""
+        user = self.user(storage)
+        for number in range(10):
+            changed = storage.update_user(user, metadata={"n": number})
+            assert changed.version == user.version + 1
+            assert storage.get_user(user.id, consistent=True) == changed
+            assert storage.get_user_by_email(user.email, consistent=True) == changed
+            user = changed
+
+    @clause("USER-9")
+    def test_get_or_create_creates_once(self, storage: Storage) -> None:
+        """The first call creates the user with the name; later ones, by any spelling, find it and change nothing."""
+        address = new_address()
+        created, new = storage.get_or_create_user_by_email(address, name="Ada")
+        assert new
+        assert (created.name, created.email, created.has_password) == ("Ada", address, False)
+        assert created.email_verified_at is None
+        again, new = storage.get_or_create_user_by_email(f" {address.upper()}", name="Other")
+        assert not new
+        assert again == created
+
+    # Updating.
+
+    @clause("USER-10")
+    def test_a_stale_update_is_refused(self, storage: Storage) -> None:
+        """An update of a version that was updated since raises VersionConflict and leaves the first one's work."""
+        user = self.user(storage)
+        wanted = new_address()
+        first = storage.update_user(user, name="First", metadata={"by": 1})
+        with pytest.raises(VersionConflict):
+            storage.update_user(user, name="Second")
+        with pytest.raises(VersionConflict):
+            storage.update_user(user, metadata={"by": 2})
+        with pytest.raises(VersionConflict):
+            storage.update_user(user, email=wanted)
+        with pytest.raises(VersionConflict):
+            storage.update_user(user, email=user.email.upper())
+        assert self.reread(storage, user) == first
+        assert storage.get_user_by_email(wanted) is None
+
+    @clause("USER-10")
+    def test_every_change_of_a_user_moves_the_version(self, storage: Storage) -> None:
+        """Equal versions are equal users: each change moves it, so an update of what was read before it is refused."""
+        user = self.user(storage)
+        subject = fresh("s")
+        changes: list[Call[Any]] = [
+            lambda: storage.set_password_hash(user.id, new_hash()),
+            lambda: self.link(storage, user, subject=subject),
+            lambda: storage.unlink_oauth_account(user.id, "google", subject),
+            lambda: self.passkey(storage, user),
+            lambda: storage.mark_email_verified(user.id, email=user.email),
+            lambda: storage.set_locked_at(user.id, self.now()),
+            lambda: storage.set_locked_at(user.id, None),
+            lambda: storage.delete_sessions_for_user(user.id),
+            lambda: storage.remove_password_hash(user.id),
+            lambda: storage.delete_passkeys_for_user(user.id, allow_verified_email=True),
+        ]
+        for number, change in enumerate(changes):
+            before = self.reread(storage, user)
+            change()
+            after = self.reread(storage, user)
+            assert after.version > before.version, f"change {number} did not move the version"
+            with pytest.raises(VersionConflict):
+                storage.update_user(before, name="Stale")
+            assert self.reread(storage, user) == after
+
+    @clause("USER-11")
+    def test_only_what_is_given_changes(self, storage: Storage, clock: FakeClock) -> None:
+        """Name, metadata and address each change alone; updated_at moves, all else stays."""
+        user = storage.create_user(
+            NewUser(email=new_address(), name="Ada", metadata={"a": 1}, email_verified_at=clock()),
+            password_hash=new_hash(),
+        )
+        token = self.session(storage, user)
+        clock.advance(5)
+        named = storage.update_user(user, name="Grace")
+        assert (named.name, named.metadata, named.email) == ("Grace", {"a": 1}, user.email)
+        assert named.email_verified_at == user.email_verified_at
+        assert (named.created_at, named.updated_at) == (user.created_at, clock())
+        clock.advance(5)
+        described = storage.update_user(named, metadata={"b": 2})
+        assert (described.name, described.metadata) == ("Grace", {"b": 2})
+        assert described.updated_at == clock()
+        clock.advance(5)
+        nameless = storage.update_user(described, name=None)
+        assert (nameless.name, nameless.metadata) == (None, {"b": 2})
+        emptied = storage.update_user(nameless, metadata={})
+        assert emptied.metadata == {}
+        for after in (named, described, nameless, emptied):
+            assert (after.id, after.identities, after.password_version, after.session_epoch, after.email) == (
+                user.id,
+                user.identities,
+                user.password_version,
+                user.session_epoch,
+                user.email,
+            )
+        assert self.reread(storage, user) == emptied
+        assert storage.get_session(token) is not None
+
+    @clause("USER-11")
+    def test_several_fields_change_together(self, storage: Storage) -> None:
+        """Name, metadata and address can change in one write."""
+        user = self.user(storage)
+        address = new_address()
+        changed = storage.update_user(user, name="Ada", metadata={"x": 1}, email=address)
+        assert (changed.name, changed.metadata, changed.email) == ("Ada", {"x": 1}, address)
+        assert self.reread(storage, user) == changed
+        assert storage.get_user_by_email(address) == changed
+
+    @clause("USER-11")
+    def test_an_update_of_nothing_changes_no_field(self, storage: Storage) -> None:
+        """An update without a field given leaves each field as it is."""
+        user = storage.create_user(NewUser(email=new_address(), name="Ada", metadata={"a": 1}))
+        after = storage.update_user(user)
+        assert (after.name, after.metadata, after.email) == (user.name, user.metadata, user.email)
+
+    @clause("USER-12")
+    def test_a_new_address_moves_everything(self, storage: Storage, clock: FakeClock) -> None:
+        """The new address is claimed, the old one free, the password moves along, the verification is gone."""
+        digest = new_hash()
+        user = self.user(storage, password_hash=digest, verified=True)
+        assert user.is_email_verified
+        local = fresh("New")
+        moved = storage.update_user(user, email=f"{local}@Example.com")
+        assert moved.email == f"{local.lower()}@example.com"
+        assert moved.email_as_given.lower() == moved.email
+        assert moved.email_as_given.startswith(local)
+        assert moved.email_verified_at is None
+        assert moved.has_password
+        assert storage.get_user_by_email(user.email) is None
+        assert storage.get_user_by_email(moved.email) == moved
+        assert storage.get_credentials_by_email(user.email) is None
+        credentials = storage.get_credentials_by_email(moved.email)
+        assert credentials is not None
+        assert (credentials.user_id, credentials.password_hash) == (user.id, digest)
+        assert credentials.password_version == moved.password_version
+        assert storage.get_password_hash(user.id) == digest
+        newcomer = storage.create_user(NewUser(email=user.email))
+        assert newcomer.id != user.id
+
+    @clause("USER-12")
+    def test_a_new_address_keeps_other_identities(self, storage: Storage) -> None:
+        """Accounts, passkeys and sessions stay with the user who changes the address."""
+        user = self.user(storage, password_hash=new_hash())
+        account = self.link(storage, user)
+        passkey = self.passkey(storage, user)
+        user = self.reread(storage, user)
+        token = self.session(storage, user)
+        moved = storage.update_user(user, email=new_address())
+        assert len(moved.identities) == 3
+        assert storage.list_oauth_accounts_for_user(user.id) == [account]
+        assert storage.list_passkeys_for_user(user.id) == [passkey]
+        assert storage.get_session_and_user(token) is not None
+
+    @clause("USER-12")
+    def test_an_address_can_go_and_come_back(self, storage: Storage) -> None:
+        """Two users exchange addresses by way of a third one; each is found under what it holds now."""
+        one, two = self.user(storage, password_hash=new_hash()), self.user(storage)
+        one_moved = storage.update_user(one, email=new_address())
+        two_moved = storage.update_user(two, email=one.email)
+        one_there = storage.update_user(one_moved, email=two.email)
+        assert storage.get_user_by_email(one.email) == two_moved
+        assert storage.get_user_by_email(two.email) == one_there
+        assert storage.get_user_by_email(one_moved.email) is None
+
+    @clause("USER-12", "USER-10")
+    def test_a_change_of_address_never_loses_a_newer_password(self, storage: Storage) -> None:
+        """An address changed from a user read before the password changed never brings the old password back."""
+        user = self.user(storage, password_hash=new_hash())
+        newer = new_hash()
+        storage.set_password_hash(user.id, newer)
+        with pytest.raises(VersionConflict):
+            storage.update_user(user, email=new_address())
+        assert storage.get_password_hash(user.id) == newer
+
+    @clause("USER-13")
+    def test_a_taken_address_changes_nothing(self, storage: Storage) -> None:
+        """Moving to a taken address, in any spelling, is refused whole: the name given beside it does not change."""
+        holder, user = self.user(storage), self.user(storage, password_hash=new_hash())
+        for spelling in (holder.email, holder.email.upper()):
+            with pytest.raises(AlreadyExists) as caught:
+                storage.update_user(user, email=spelling, name="Changed")
+            assert caught.value.what == "email"
+        assert self.reread(storage, user) == user
+        assert storage.get_user_by_email(holder.email) == holder
+        assert storage.get_user_by_email(user.email) == user
+
+    @clause("USER-14")
+    def test_a_new_spelling_is_the_same_address(self, storage: Storage) -> None:
+        """The address written otherwise: shown otherwise, found as before, still verified, with its password."""
+        digest = new_hash()
+        user = self.user(storage, password_hash=digest, verified=True)
+        spelling = user.email.replace("p", "P", 1)
+        changed = storage.update_user(user, email=spelling)
+        assert (changed.email, changed.email_as_given) == (user.email, spelling)
+        assert changed.email_verified_at == user.email_verified_at
+        assert (changed.identities, changed.password_version) == (user.identities, user.password_version)
+        assert changed.version == user.version + 1
+        assert storage.get_user_by_email(user.email) == changed
+        assert storage.get_password_hash(user.id) == digest
+
+    @clause("USER-14")
+    def test_the_same_address_again_is_no_error(self, storage: Storage) -> None:
+        """The very address that the user holds is no conflict with itself."""
+        user = self.user(storage, verified=True)
+        changed = storage.update_user(user, email=user.email_as_given)
+        assert (changed.email, changed.email_verified_at) == (user.email, user.email_verified_at)
+        assert storage.get_user_by_email(user.email) == changed
+
+    @clause("USER-15")
+    def test_updating_a_deleted_user_creates_nothing(self, storage: Storage) -> None:
+        """An update of a user that is gone raises NotFound; neither the user nor the address comes into being."""
+        user = self.user(storage, password_hash=new_hash())
+        storage.delete_user(user.id)
+        address = new_address()
+        calls: list[Call[User]] = [
+            lambda: storage.update_user(user, name="Ghost"),
+            lambda: storage.update_user(user, metadata={"ghost": True}),
+            lambda: storage.update_user(user, email=address),
+            lambda: storage.update_user(user, email=user.email.upper()),
+        ]
+        for call in calls:
+            with pytest.raises(NotFound) as caught:
+                call()
+            assert caught.value.what == "user"
+        assert storage.get_user(user.id, consistent=True) is None
+        assert storage.get_user_by_email(address) is None
+        assert storage.get_user_by_email(user.email) is None
+
+    # Verifying.
+
+    @clause("USER-16")
+    def test_verifies_the_named_address(self, storage: Storage, clock: FakeClock) -> None:
+        """The address that the user holds, in any spelling, is verified as of now."""
+        user = self.user(storage)
+        clock.advance(7)
+        verified = storage.mark_email_verified(user.id, email=user.email.upper())
+        assert verified is not None
+        assert verified.email_verified_at == clock()
+        assert (verified.email, verified.email_as_given) == (user.email, user.email_as_given)
+        assert self.reread(storage, user) == verified
+
+    @clause("USER-16")
+    def test_another_address_proves_nothing(self, storage: Storage) -> None:
+        """A proof of the address that the user held before, or never held, verifies nothing; a missing user neither."""
+        user = self.user(storage, password_hash=new_hash())
+        moved = storage.update_user(user, email=new_address())
+        assert storage.mark_email_verified(user.id, email=user.email) is None
+        assert storage.mark_email_verified(user.id, email=new_address(), remove_unproven=True) is None
+        assert self.reread(storage, user) == moved
+        ghost = fresh("u")
+        assert storage.mark_email_verified(ghost, email=new_address()) is None
+        assert storage.get_user(ghost, consistent=True) is None
+
+    @clause("USER-17")
+    def test_a_second_proof_changes_nothing(self, storage: Storage, clock: FakeClock) -> None:
+        """Verified is verified: the moment of the first proof stays."""
+        user = self.user(storage)
+        first = storage.mark_email_verified(user.id, email=user.email)
+        clock.advance(100)
+        again = storage.mark_email_verified(user.id, email=user.email)
+        assert again == first
+        assert self.reread(storage, user) == first
+
+    @clause("USER-18")
+    def test_the_first_proof_removes_what_was_not_proved(self, storage: Storage) -> None:
+        """With remove_unproven, password, accounts, passkeys and sessions from before the first proof are gone."""
+        user = self.user(storage, password_hash=new_hash())
+        account = self.link(storage, user)
+        passkey = self.passkey(storage, user)
+        token = self.session(storage, self.reread(storage, user))
+        link = self.token(storage, user, "attacker")
+        verified = storage.mark_email_verified(user.id, email=user.email, remove_unproven=True)
+        assert verified is not None
+        assert verified.is_email_verified
+        assert not verified.has_password
+        assert len(verified.identities) == 1
+        assert self.reread(storage, user) == verified
+        assert storage.get_password_hash(user.id) is None
+        assert storage.list_oauth_accounts_for_user(user.id) == []
+        assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+        assert storage.get_passkey(passkey.credential_id) is None
+        assert storage.get_session(token) is None
+        assert storage.check_token(link, purpose="attacker") is None
+        new = self.session(storage, verified)
+        assert storage.get_session(new) is not None
+        assert (storage.set_password_hash(user.id, new_hash())).has_password
+
+    @clause("USER-18")
+    def test_the_first_proof_of_a_bare_user_removes_nothing_else(self, storage: Storage) -> None:
+        """A user without anything to remove is verified all the same; name and metadata stay."""
+        user = storage.create_user(NewUser(email=new_address(), name="Ada", metadata={"a": 1}))
+        verified = storage.mark_email_verified(user.id, email=user.email, remove_unproven=True)
+        assert verified is not None
+        assert (verified.name, verified.metadata, verified.is_email_verified) == ("Ada", {"a": 1}, True)
+
+    @clause("USER-18", "USER-17")
+    def test_a_later_proof_removes_nothing(self, storage: Storage) -> None:
+        """After the first proof, what the owner set since is kept, sessions too."""
+        user = self.user(storage, verified=True)
+        digest = new_hash()
+        storage.set_password_hash(user.id, digest)
+        account = self.link(storage, user)
+        passkey = self.passkey(storage, user)
+        before = self.reread(storage, user)
+        token = self.session(storage, before)
+        assert storage.mark_email_verified(user.id, email=user.email, remove_unproven=True) == before
+        assert storage.get_password_hash(user.id) == digest
+        assert storage.list_oauth_accounts_for_user(user.id) == [account]
+        assert storage.list_passkeys_for_user(user.id) == [passkey]
+        assert storage.get_session(token) is not None
+
+    # Deleting.
+
+    @clause("USER-19", "SESSION-7")
+    def test_nothing_is_left_of_a_deleted_user(self, storage: Storage) -> None:
+        """User, address, account, passkey, sessions and tokens are all gone or dead when delete_user has returned."""
+        user = self.user(storage, password_hash=new_hash())
+        account = self.link(storage, user)
+        passkey = self.passkey(storage, user)
+        user = self.reread(storage, user)
+        sessions = [self.session(storage, user) for _ in range(5)]
+        tokens = [self.token(storage, user, MAGIC_LINK) for _ in range(3)]
+        assert storage.delete_user(user.id)
+        assert storage.get_user(user.id, consistent=True) is None
+        assert storage.get_user_by_email(user.email) is None
+        assert storage.get_credentials_by_email(user.email) is None
+        assert storage.get_password_hash(user.id) is None
+        assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+        assert storage.get_user_by_provider_and_subject(account.provider, account.subject) is None
+        assert storage.get_passkey(passkey.credential_id) is None
+        assert storage.list_oauth_accounts_for_user(user.id) == []
+        assert storage.list_passkeys_for_user(user.id) == []
+        assert storage.list_sessions_for_user(user.id) == []
+        for session in sessions:
+            assert storage.get_session(session) is None
+            assert storage.get_session_and_user(session) is None
+        for token in tokens:
+            assert storage.check_token(token, purpose=MAGIC_LINK) is None
+            assert storage.verify_token(token, purpose=MAGIC_LINK) is None
+        if "raw" in self.capabilities:
+            dump = self.dump()
+            assert user.id not in {item["id"] for item in dump["users"]}
+            assert user.id not in {item["user_id"] for item in dump["identities"]}
+
+    @clause("USER-19")
+    def test_deleting_one_user_leaves_the_others(self, storage: Storage) -> None:
+        """Another user keeps everything."""
+        other = self.user(storage, password_hash=new_hash())
+        account = self.link(storage, other)
+        other = self.reread(storage, other)
+        token = self.session(storage, other)
+        user = self.user(storage)
+        storage.delete_user(user.id)
+        assert storage.get_session_and_user(token) is not None
+        assert self.reread(storage, other) == other
+        assert storage.list_oauth_accounts_for_user(other.id) == [account]
+
+    @clause("USER-20")
+    def test_what_a_deleted_user_held_is_free(self, storage: Storage) -> None:
+        """Address, account and passkey of a deleted user can be claimed by another at once."""
+        user = self.user(storage, password_hash=new_hash())
+        account = self.link(storage, user)
+        passkey = self.passkey(storage, user)
+        storage.delete_user(user.id)
+        heir = storage.create_user(NewUser(email=user.email))
+        assert heir.id != user.id
+        assert not heir.has_password
+        linked = storage.link_oauth_account(
+            heir.id, NewOAuthAccount(provider=account.provider, subject=account.subject)
+        )
+        assert linked.user_id == heir.id
+        again = storage.get_passkey(passkey.credential_id)
+        assert again is None
+        assert storage.get_user_by_provider_and_subject(account.provider, account.subject) is not None
+
+    @clause("USER-21")
+    def test_deleting_nobody_returns_false(self, storage: Storage) -> None:
+        """There was no user, or there is none any more: False, however often."""
+        assert storage.delete_user(fresh("u")) is False
+        user = self.user(storage)
+        assert storage.delete_user(user.id) is True
+        assert storage.delete_user(user.id) is False
+        assert storage.delete_user(user.id) is False
+
+    @clause("USER-22", "SESSION-2", "TOKEN-6")
+    def test_an_id_used_again_revives_nothing(self, storage: Storage) -> None:
+        """A user made anew under the same id and address gets no old session or token, nor new ones bound to the old.
+
+        Repeated, because an epoch that starts anew by chance at the old one's value would pass once.
+        """
+        user_id, address = fresh("u"), new_address()
+        old: list[tuple[User, str, str]] = []
+        for _ in range(4):
+            user = storage.create_user(NewUser(email=address, id=user_id), password_hash=new_hash())
+            for earlier, session, token in old:
+                assert storage.get_session(session) is None
+                assert storage.check_token(token, purpose=MAGIC_LINK) is None
+                stale = self.session(storage, earlier)
+                assert storage.get_session(stale) is None
+                bound = storage.create_token(
+                    NewToken(purpose=MAGIC_LINK, expires_at=self.later(), user_id=user_id), user=earlier
+                )
+                assert bound.token
+                assert storage.verify_token(bound.token, purpose=MAGIC_LINK) is None
+            session = self.session(storage, user)
+            token = self.token(storage, user, MAGIC_LINK)
+            assert storage.get_session(session) is not None
+            assert storage.check_token(token, purpose=MAGIC_LINK) is not None
+            old.append((user, session, token))
+            storage.delete_user(user_id)
+
+    @clause("USER-22")
+    def test_refreshing_does_not_revive_a_session_of_an_id_used_again(self, storage: Storage) -> None:
+        """Refreshed after the deletion and after the re-creation, an old session stays refused."""
+        user_id, address = fresh("u"), new_address()
+        user = storage.create_user(NewUser(email=address, id=user_id))
+        created = storage.create_session(NewSession(user_id=user_id, expires_at=self.later()), user=user)
+        assert created.token
+        storage.delete_user(user_id)
+        storage.refresh_session(created.token, expires_at=self.later(7200))
+        assert storage.get_session(created.token) is None
+        storage.create_user(NewUser(email=address, id=user_id))
+        storage.refresh_session(created.token, expires_at=self.later(9000))
+        assert storage.get_session(created.token) is None
+
+    # Many.
+
+    @clause("USER-23")
+    @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 200, 250])
+    def test_a_batch_answers_in_the_order_asked(self, storage: Storage, size: int) -> None:
+        """Each place of the answer is the place's user or None, at any size, with duplicates and missing ones."""
+        users = [self.user(storage) for _ in range(4)]
+        places = {0: 0, 1: 1, 50: 0, 98: 2, 99: 3, 100: 0, 101: 1, 199: 2, 200: 3, 249: 0}
+        ids = [users[places[n]].id if n in places else fresh("missing") for n in range(size)]
+        found = storage.batch_get_users(ids)
+        assert found == [users[places[n]] if n in places else None for n in range(size)]
+
+    @clause("USER-23")
+    def test_a_batch_of_one_user_many_times(self, storage: Storage) -> None:
+        """One id asked for 230 times is answered 230 times; so are two in turn."""
+        one, two = self.user(storage), self.user(storage)
+        assert storage.batch_get_users([one.id] * 230) == [one] * 230
+        assert storage.batch_get_users([one.id, two.id] * 60) == [one, two] * 60
+        assert storage.batch_get_users([one.id, one.id], consistent=True) == [one, one]
+
+    @clause("USER-23")
+    def test_a_batch_of_many_different_users(self, storage: Storage) -> None:
+        """130 users that all exist come back, in reverse order too."""
+        self.needs("large")
+        users = [self.user(storage) for _ in range(130)]
+        ids = [user.id for user in users]
+        assert storage.batch_get_users(ids) == users
+        assert storage.batch_get_users(list(reversed(ids))) == list(reversed(users))
+
+    @clause("USER-23")
+    def test_a_batch_over_a_page_of_data_is_complete(self, storage: Storage) -> None:
+        """100 users of 200 KB are over what one answer carries (16 MB): none may be missing."""
+        self.needs("large")
+        blob = b"x" * 200_000
+        users = [storage.create_user(NewUser(email=new_address(), metadata={"b": blob})) for _ in range(100)]
+        found = storage.batch_get_users([user.id for user in users])
+        assert [user.id if user else None for user in found] == [user.id for user in users]
+
+    @clause("USER-24")
+    @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 1000])
+    def test_pages_hold_each_user_once(self, storage: Storage, limit: int) -> None:
+        """Seven users, in pages of any size: no page over the limit, each user once, all fields there."""
+        if limit < 8:
+            self.needs("isolated")
+        users = {user.id: user for user in [self.user(storage) for _ in range(7)]}
+        seen = self._walk(storage, limit)
+        assert len(seen) == len({user.id for user in seen})
+        assert {user.id: user for user in seen if user.id in users} == users
+
+    @clause("USER-24")
+    def test_an_empty_table_is_one_empty_page(self, storage: Storage) -> None:
+        """Without users, following the pages ends, and yields nobody."""
+        self.needs("isolated")
+        assert self._walk(storage, 10) == []
+
+    @clause("USER-24")
+    def test_pages_outlive_deletions(self, storage: Storage) -> None:
+        """Users deleted between two pages, the one the cursor stands on too, lose nobody else."""
+        self.needs("isolated")
+        users = [self.user(storage) for _ in range(12)]
+        page = storage.list_users(limit=4)
+        seen = [user.id for user in page.items]
+        storage.delete_user(seen[-1])
+        storage.delete_user(seen[0])
+        while page.next_cursor is not None:
+            page = storage.list_users(limit=4, cursor=page.next_cursor)
+            seen += [user.id for user in page.items]
+        assert len(seen) == len(set(seen))
+        assert set(seen) == {user.id for user in users}
+
+    @clause("USER-24")
+    def test_pages_over_a_megabyte_are_followed(self, storage: Storage) -> None:
+        """30 users of 90 KB are more than one read returns (1 MB): following the cursor still yields all."""
+        self.needs("large")
+        blob = b"x" * 90_000
+        made = {(storage.create_user(NewUser(email=new_address(), metadata={"b": blob}))).id for _ in range(30)}
+        seen = [user.id for user in self._walk(storage, 1000)]
+        assert len(seen) == len(set(seen))
+        assert made <= set(seen)
+
+    def _walk(self, storage: Storage, limit: int) -> list[User]:
+        page = storage.list_users(limit=limit)
+        assert len(page.items) <= limit
+        seen = list(page.items)
+        while page.next_cursor is not None:
+            page = storage.list_users(limit=limit, cursor=page.next_cursor)
+            assert len(page.items) <= limit
+            seen += page.items
+        return seen
