@@ -95,15 +95,11 @@ class Translator:
                 out.append(self.name(token.string))
             elif token.type in (tokenize.STRING, tokenize.COMMENT) or token.type == _FSTRING_MIDDLE:
                 out.append(self.prose(token.string))
-            elif token.type not in (tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
-                out.append(token.string)
-            elif token.type == tokenize.INDENT:
+            elif token.type not in (tokenize.DEDENT, tokenize.ENDMARKER):
                 out.append(token.string)
             index += 1
-        result = "".join(out)
         # The import of Awaitable has nothing left to name.
-        result = re.sub(r"(from collections\.abc import [^\n]*)", _without_awaitable, result)
-        return result
+        return re.sub(r"(from collections\.abc import [^\n]*)", _without_awaitable, "".join(out))
 
 
 _FSTRING_MIDDLE = getattr(tokenize, "FSTRING_MIDDLE", -1)
@@ -148,7 +144,8 @@ def is_generated(path: Path) -> bool:
 def tidy(files: dict[Path, str]) -> dict[Path, str]:
     """Format by ruff, as the sources are: shorter names leave shorter lines, and another order of imports."""
     result: dict[Path, str] = {}
-    for path, text in files.items():
+    for path, written in files.items():
+        text = written
         for arguments in (["check", "--select", "I", "--fix", "--quiet"], ["format", "--quiet"]):
             done = subprocess.run(
                 [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-"],

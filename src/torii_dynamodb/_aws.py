@@ -1,4 +1,4 @@
-"""Credentials and region from AWS' standard places. botocore is imported only where the environment does not suffice."""
+"""Credentials and region from AWS' standard places. botocore is imported only where the environment says too little."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from torii_dynamodb.errors import ConfigurationError
 __all__ = ["ChainSource", "EnvironmentSource", "StaticSource", "credentials_source", "is_quick", "resolve_endpoint"]
 
 _NO_CREDENTIALS = (
-    "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give DynamoDbConfig(credentials=...); "
-    "an emulator takes any values"
+    "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
+    "DynamoDbConfig(credentials=...); an emulator takes any values"
 )
 # For credentials that refresh themselves but do not say until when they last: how often to ask for them.
 _ASK_AGAIN = timedelta(minutes=10)
@@ -137,7 +137,7 @@ def resolve_endpoint(config: DynamoDbConfig) -> tuple[str, str]:
     return region, url or regional_endpoint(region, os.environ)
 
 
-def _region_of_session(given: object) -> str | None:
+def _region_of_session(given: Any) -> str | None:
     name = getattr(given, "region_name", None)  # boto3.Session
     if name is None and hasattr(given, "get_config_variable"):  # botocore.session.Session
         name = given.get_config_variable("region")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 from torii_dynamodb._async.credentials import AsyncSigning
@@ -345,14 +345,14 @@ class AsyncClient:
         assert self._on_call is not None
         try:
             self._on_call(record)
-        except Exception:
-            _log.exception("on_call raised")
+        except Exception:  # noqa: BLE001 - whatever a hook does, the call has its outcome already
+            _log.warning("on_call raised", exc_info=True)
 
 
 def read_answer(response: Response) -> dict[str, Any] | Failure:
     """The answer's document if it is one of success, else what went wrong."""
     body = response.body
-    checksum = response.headers.get(b"x-amz-crc32")
+    checksum = response.header(b"x-amz-crc32")
     if checksum is not None and checksum != b"%d" % crc32(body):
         return torn_answer(response, "the answer's checksum (x-amz-crc32) is wrong")
     if response.status != 200:
@@ -363,4 +363,4 @@ def read_answer(response: Response) -> dict[str, Any] | Failure:
         return torn_answer(response, "the answer is no JSON")
     if type(answer) is not dict:
         return torn_answer(response, "the answer is no JSON object")
-    return answer
+    return cast("dict[str, Any]", answer)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from torii_dynamodb._wire.batches import ReadBatch, ReadUnit, take_units
@@ -66,10 +67,8 @@ class AsyncReadMerger:
         try:
             await waiter.done
         except asyncio.CancelledError:
-            try:
+            with suppress(ValueError):  # not there: it is on its way; its keys come for nothing
                 self._waiting.remove(waiter)
-            except ValueError:
-                pass  # it is on its way; its keys come for nothing
             raise
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -98,7 +97,7 @@ class AsyncReadMerger:
             batch.absorb(await self._send("BatchGetItem", batch.payload()))
         except Unavailable as unavailable:
             error = unavailable
-        except Exception as refused:
+        except Exception as refused:  # noqa: BLE001 - each caller of the batch asks again and gets its own
             if len(waiters) == 1:
                 error = refused
         except BaseException:

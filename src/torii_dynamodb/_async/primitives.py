@@ -78,7 +78,7 @@ class Background:
     async def _guard(self, call: Callable[[], Awaitable[object]], name: str) -> None:
         try:
             await call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nobody waits for it: the log is all there is
             _log.warning("%s failed in the background: %s", name, error)
 
     async def wait(self) -> None:

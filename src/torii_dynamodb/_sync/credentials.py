@@ -108,7 +108,8 @@ class Signing:
     def _load(self) -> Signer:
         source = self._source
         endpoint = self.endpoint
-        assert source is not None and endpoint is not None
+        assert source is not None
+        assert endpoint is not None
         try:
             if is_quick(source):
                 credentials, expires = source.load()

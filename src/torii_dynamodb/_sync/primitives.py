@@ -85,7 +85,7 @@ def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:
                 return
             try:
                 results[index] = calls[index]()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
                 errors.append(error)
 
     count = len(calls) if limit is None else min(limit, len(calls))
@@ -115,7 +115,7 @@ class Background:
     def _guard(self, call: Callable[[], object], name: str) -> None:
         try:
             call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nobody waits for it: the log is all there is
             _log.warning("%s failed in the background: %s", name, error)
         finally:
             self._threads.discard(threading.current_thread())

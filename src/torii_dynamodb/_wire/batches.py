@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from torii_dynamodb.errors import Unavailable
+
 __all__ = ["MAX_KEYS", "MAX_WRITES", "Key", "ReadBatch", "ReadUnit", "take_units"]
 
 # DynamoDB API Reference, BatchGetItem: at most 100 keys; BatchWriteItem: at most 25 requests.
@@ -123,7 +125,11 @@ class ReadBatch:
     def absorb(self, answer: dict[str, Any]) -> int:
         """Give every unit its part of the answer; return how many keys DynamoDB answered (found or not)."""
         found: dict[KeyId, Item] = {}
-        for table, items in answer["Responses"].items():
+        unprocessed = answer.get("UnprocessedKeys")
+        if "Responses" not in answer and not unprocessed:
+            raise Unavailable("BatchGetItem: an answer without content", attempts=1)
+        responses: dict[str, list[Item]] = answer.get("Responses") or {}
+        for table, items in responses.items():
             for shape in self._shapes.get(table, ()):
                 if len(shape) == 1:
                     name = shape[0]
@@ -136,7 +142,6 @@ class ReadBatch:
                     for item in items:
                         if all(name in item for name in shape):
                             found[key_id(table, {name: item[name] for name in shape})] = item
-        unprocessed = answer.get("UnprocessedKeys")
         left: dict[KeyId, Key] = {}
         if unprocessed:
             for table, request in unprocessed.items():

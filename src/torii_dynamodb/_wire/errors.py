@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from torii_dynamodb import errors as public
-from torii_dynamodb._wire.json import DecodeError, loads
+from torii_dynamodb._wire.json import DecodeError, list_of, loads, object_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -192,9 +192,9 @@ class Failure:
     """One failed attempt, understood.
 
     Attributes:
-        kind: What to do about it. ``throttle``, ``transient``, ``timeout`` and ``conflict`` are worth another try later;
-            ``stale`` at once, over a new connection; ``skew`` after correcting the clock; ``expired`` after fetching
-            credentials; ``final`` is not worth any.
+        kind: What to do about it. ``throttle``, ``transient``, ``timeout`` and ``conflict`` are worth another try
+            later; ``stale`` at once, over a new connection; ``skew`` after correcting the clock; ``expired`` after
+            fetching credentials; ``final`` is not worth any.
         code: DynamoDB's name of the error, or the transport error's.
         error: The exception that tells it.
         request_id: AWS' id of the request, where there was an answer.
@@ -294,7 +294,7 @@ def torn_answer(response: Response, reason: str) -> Failure:
 
 def request_id(response: Response) -> str | None:
     """AWS' id of the request, if the answer has one."""
-    value = response.headers.get(b"x-amzn-requestid")
+    value = response.header(b"x-amzn-requestid")
     return value.decode("latin-1") if value else None
 
 
@@ -307,7 +307,7 @@ def failure_of_response(response: Response) -> Failure:
     message = _message(document)
     kind: Kind = "final"
     if code == "ConditionalCheckFailedException":
-        return Failure(kind, code, ConditionFailed(document.get("Item"), identity), identity)
+        return Failure(kind, code, ConditionFailed(object_of(document.get("Item")) or None, identity), identity)
     if code == "TransactionCanceledException":
         reasons = _reasons(document, message)
         return Failure(_kind_of_reasons(reasons), code, TransactionCanceled(reasons, identity), identity)
@@ -322,7 +322,7 @@ def failure_of_response(response: Response) -> Failure:
     elif code in _SKEW or code in _SIGNATURE:
         kind = "skew"
     error = ServiceError(code, message, status, identity)
-    return Failure(kind, code, error, identity, _date(response.headers))
+    return Failure(kind, code, error, identity, _date(response.header(b"date")))
 
 
 def final_error(
@@ -388,16 +388,15 @@ def public_error(
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
-        document = loads(body)
+        return object_of(loads(body))
     except DecodeError:
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _code(document: Mapping[str, Any], response: Response) -> str:
     name = document.get("__type") or document.get("code") or document.get("Code")
     if not isinstance(name, str):
-        header = response.headers.get(b"x-amzn-errortype")
+        header = response.header(b"x-amzn-errortype")
         if header:
             name = header.decode("latin-1").split(":", 1)[0]
         else:
@@ -417,20 +416,21 @@ def _safe(message: str) -> str:
 
 
 def _reasons(document: Mapping[str, Any], message: str) -> tuple[CancellationReason, ...]:
-    given = document.get("CancellationReasons")
-    if isinstance(given, list):
-        return tuple(
-            CancellationReason(
-                reason.get("Code") or "None",
-                _safe(reason["Message"]) if isinstance(reason.get("Message"), str) else None,
-                reason.get("Item"),
-            )
-            for reason in given
-            if isinstance(reason, dict)
-        )
+    given = list_of(document.get("CancellationReasons"))
+    if given:
+        return tuple(_reason(object_of(reason)) for reason in given)
     # Only in the message: "... specific reasons [None, ConditionalCheckFailed]"
     found = re.search(r"\[([A-Za-z, ]+)\]", message)
     return tuple(CancellationReason(code.strip()) for code in found.group(1).split(",")) if found else ()
+
+
+def _reason(given: Mapping[str, Any]) -> CancellationReason:
+    message = given.get("Message")
+    return CancellationReason(
+        str(given.get("Code") or "None"),
+        _safe(message) if isinstance(message, str) else None,
+        object_of(given.get("Item")) or None,
+    )
 
 
 def _kind_of_reasons(reasons: tuple[CancellationReason, ...]) -> Kind:
@@ -440,8 +440,7 @@ def _kind_of_reasons(reasons: tuple[CancellationReason, ...]) -> Kind:
     return "throttle" if "throttle" in kinds else "conflict"
 
 
-def _date(headers: Mapping[bytes, bytes]) -> datetime | None:
-    value = headers.get(b"date")
+def _date(value: bytes | None) -> datetime | None:
     if value is None:
         return None
     from email.utils import parsedate_to_datetime  # here, because it costs every start and serves few errors

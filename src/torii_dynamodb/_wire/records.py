@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from torii_dynamodb._wire.json import list_of, object_of
+
 __all__ = [
     "CAPACITY_OPERATIONS",
     "CallRecord",
@@ -92,18 +94,12 @@ def tables_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
     name = payload.get("TableName")
     if isinstance(name, str):
         return (name,)
-    requests = payload.get("RequestItems")
-    if isinstance(requests, Mapping):
+    requests = object_of(payload.get("RequestItems"))
+    if requests:
         return tuple(requests)
-    names: dict[str, None] = {}
-    actions = payload.get("TransactItems")
-    if isinstance(actions, list | tuple):
-        for action in actions:
-            for part in action.values():
-                table = part.get("TableName")
-                if isinstance(table, str):
-                    names[table] = None
-    return tuple(names)
+    actions = (object_of(action) for action in list_of(payload.get("TransactItems")))
+    named = (object_of(part).get("TableName") for action in actions for part in action.values())
+    return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
 
 
 def read_capacity(operation: str, answer: Mapping[str, Any]) -> tuple[TableCapacity, ...]:
@@ -111,9 +107,8 @@ def read_capacity(operation: str, answer: Mapping[str, Any]) -> tuple[TableCapac
     given = answer.get("ConsumedCapacity")
     if not given:
         return ()
-    tables = given if isinstance(given, list) else [given]
     reads = operation in _READS
-    return tuple(_table_capacity(table, reads) for table in tables)
+    return tuple(_table_capacity(object_of(table), reads) for table in list_of(given) or [given])
 
 
 def _table_capacity(given: Mapping[str, Any], reads: bool) -> TableCapacity:
@@ -124,8 +119,8 @@ def _table_capacity(given: Mapping[str, Any], reads: bool) -> TableCapacity:
         read, write = (units, 0.0) if reads else (0.0, units)
     indexes: dict[str, float] = {}
     for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
-        for name, used in (given.get(kind) or {}).items():
-            indexes[name] = float(used.get("CapacityUnits") or 0.0)
+        for name, used in object_of(given.get(kind)).items():
+            indexes[name] = float(object_of(used).get("CapacityUnits") or 0.0)
     return TableCapacity(
         table=str(given.get("TableName", "")),
         read_units=float(read or 0.0),
@@ -138,15 +133,11 @@ def count_items(answer: Mapping[str, Any]) -> int:
     """How many items an answer holds."""
     if "Item" in answer or "Attributes" in answer:
         return 1
-    items = answer.get("Items")
-    if isinstance(items, list):
-        return len(items)
+    if "Items" in answer:
+        return len(list_of(answer["Items"]))
     responses = answer.get("Responses")
-    if isinstance(responses, Mapping):
-        return sum(len(items) for items in responses.values())
-    if isinstance(responses, list):
-        return sum(1 for response in responses if response.get("Item"))
-    return 0
+    in_batch = sum(len(list_of(items)) for items in object_of(responses).values())
+    return in_batch + sum(1 for response in list_of(responses) if object_of(response).get("Item"))
 
 
 def make_record(
