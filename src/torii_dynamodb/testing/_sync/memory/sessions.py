@@ -73,7 +73,7 @@ class MemorySessions(MemoryBase):
     def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
         """Extend a valid session."""
         validation.token_argument(token)
-        until = inputs.seconds(expires_at)
+        until = inputs.to_come(expires_at, self._now())
         with self._state.lock:
             found = self._valid(token, self._now())
             if found is None:
