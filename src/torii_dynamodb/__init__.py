@@ -1,1 +1,117 @@
-"""Authentication you own, on DynamoDB."""
+"""Authentication you own, on DynamoDB.
+
+The storage (``AsyncDynamoDbStorage``, ``DynamoDbStorage``), the services on top of it (``AsyncTorii``, ``Torii``), and what
+goes in and comes out. Everything public is importable from here, and loaded when first used: a blocking program does not
+pay for asyncio, nor a session check for password hashing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.services import AsyncTorii
+    from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
+    from torii_dynamodb._core.transactions import TransactionBuilder
+    from torii_dynamodb._sync.services import Torii
+    from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
+    from torii_dynamodb._wire.records import CallRecord
+    from torii_dynamodb.config import Credentials, DynamoDbConfig
+    from torii_dynamodb.errors import ToriiError
+    from torii_dynamodb.models import (
+        EMAIL_VERIFICATION,
+        MAGIC_LINK,
+        PASSWORD_RESET,
+        UNSET,
+        AttemptResult,
+        FailedAttempt,
+        Health,
+        LockoutPolicy,
+        LockoutStatus,
+        NewOAuthAccount,
+        NewPasskey,
+        NewPasskeyChallenge,
+        NewSession,
+        NewToken,
+        NewUser,
+        OAuthAccount,
+        Page,
+        Passkey,
+        PasskeyChallenge,
+        PasswordCredentials,
+        PkceVerifier,
+        Session,
+        Token,
+        User,
+        VerifiedToken,
+    )
+
+__all__ = [
+    "EMAIL_VERIFICATION",
+    "MAGIC_LINK",
+    "PASSWORD_RESET",
+    "UNSET",
+    "AsyncDynamoDbHandle",
+    "AsyncDynamoDbStorage",
+    "AsyncTorii",
+    "AttemptResult",
+    "CallRecord",
+    "Credentials",
+    "DynamoDbConfig",
+    "DynamoDbHandle",
+    "DynamoDbStorage",
+    "FailedAttempt",
+    "Health",
+    "LockoutPolicy",
+    "LockoutStatus",
+    "NewOAuthAccount",
+    "NewPasskey",
+    "NewPasskeyChallenge",
+    "NewSession",
+    "NewToken",
+    "NewUser",
+    "OAuthAccount",
+    "Page",
+    "Passkey",
+    "PasskeyChallenge",
+    "PasswordCredentials",
+    "PkceVerifier",
+    "Session",
+    "Token",
+    "Torii",
+    "ToriiError",
+    "TransactionBuilder",
+    "User",
+    "VerifiedToken",
+    "__version__",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AsyncTorii": "_async.services",
+    "AsyncDynamoDbHandle": "_async.storage.handle",
+    "AsyncDynamoDbStorage": "_async.storage.handle",
+    "TransactionBuilder": "_core.transactions",
+    "Torii": "_sync.services",
+    "DynamoDbHandle": "_sync.storage.handle",
+    "DynamoDbStorage": "_sync.storage.handle",
+    "CallRecord": "_wire.records",
+    "Credentials": "config",
+    "DynamoDbConfig": "config",
+    "ToriiError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'models')}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

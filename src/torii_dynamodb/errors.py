@@ -252,7 +252,7 @@ class AccessDenied(ToriiError):
 
 
 class ConfigurationError(ToriiError):
-    """The set-up is wrong: no region, no credentials, a missing table, a table of another shape. Mend it, then start."""
+    """The set-up is wrong: no region, no credentials, a missing table or one of another shape. Mend it, then start."""
 
     code = "configuration_error"
 

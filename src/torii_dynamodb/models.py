@@ -21,6 +21,7 @@ __all__ = [
     "AttemptResult",
     "CeremonyKind",
     "FailedAttempt",
+    "Health",
     "LockoutPolicy",
     "LockoutStatus",
     "Metadata",
@@ -65,6 +66,21 @@ class Unset(Enum):
 
 UNSET: Final = Unset.UNSET
 """Stands for "leave as it is", where ``None`` is a value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What a health check found.
+
+    Args:
+        healthy: Whether every table could be read.
+        latency: How long the check took, in seconds.
+        tables: For each table ``"ok"``, or what was wrong.
+    """
+
+    healthy: bool
+    latency: float
+    tables: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +351,7 @@ class PasskeyChallenge:
 
 
 MAGIC_LINK: Final = "magic_link"
-PASSWORD_RESET: Final = "password_reset"  # noqa: S105 - the name of a purpose, no secret
+PASSWORD_RESET: Final = "password_reset"
 EMAIL_VERIFICATION: Final = "email_verification"
 
 

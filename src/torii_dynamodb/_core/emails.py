@@ -1,7 +1,7 @@
-"""The one rule by which two spellings are one address. It is a key: changing it would split or join accounts.
+r"""The one rule by which two spellings are one address. It is a key: changing it would split or join accounts.
 
 * The local part is ASCII and lower-cased ASCII-wise. A local part with other characters is refused: case folding
-  beyond ASCII joins addresses that mail servers keep apart (``"\\u212a".lower()`` is ``"k"``).
+  beyond ASCII joins addresses that mail servers keep apart (``"\u212a".lower()`` is ``"k"``).
 * The domain is its IDNA A-label (``bücher.example`` is ``xn--bcher-kva.example``), lower-cased.
 * Dots and ``+tags`` stay: what they mean is the mail host's business.
 """
@@ -56,7 +56,7 @@ def normalise_email(text: object, *, field: str = "email") -> Email:
 @lru_cache(maxsize=4096)
 def _normalise(text: str, field: str) -> Email:
     # Imported when first used: it costs a cold start more than a session check takes.
-    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+    from email_validator import EmailNotValidError, validate_email
 
     try:
         found = validate_email(

@@ -1,11 +1,11 @@
-"""The secrets we issue: session tokens and one-time tokens. One shape, two prefixes.
+r"""The secrets we issue: session tokens and one-time tokens. One shape, two prefixes.
 
 ``torii_s1_<user id>.<43 characters><8 characters>``: a fixed prefix and a checksum, so that secret scanners find leaks
 and garbage is refused without a request; the user id, so that a check reads session and user at once; 256 random bits.
 The checksum is public and proves nothing. Stored is SHA-256 of the whole text; a plain hash is right for a secret
 of 256 random bits, which nobody can guess offline.
 
-Scanner pattern: ``torii_[st]1_[A-Za-z0-9_-]{0,64}\\.[A-Za-z0-9_-]{43}[0-9a-f]{8}``
+Scanner pattern: ``torii_[st]1_[A-Za-z0-9_-]{0,64}\.[A-Za-z0-9_-]{43}[0-9a-f]{8}``
 """
 
 from __future__ import annotations

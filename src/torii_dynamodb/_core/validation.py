@@ -1,5 +1,6 @@
 """Every argument is checked before anything is read or written. Each function returns the value, cleaned, or raises
-:class:`~torii_dynamodb.errors.ValidationError` naming the field, what is wrong and the limit."""
+:class:`~torii_dynamodb.errors.ValidationError` naming the field, what is wrong and the limit.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +141,7 @@ def ip_address(value: object, field: str = "ip_address") -> str | None:
 
 
 def user_agent(value: object, field: str = "user_agent") -> str | None:
-    """A user agent, cut to 1,024 characters and without control characters: browsers send it, callers do not choose it."""
+    """A user agent, cut to 1,024 characters, without control characters: callers do not choose what browsers send."""
     if value is None:
         return None
     if not isinstance(value, str):

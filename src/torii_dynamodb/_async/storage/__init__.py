@@ -1,0 +1,1 @@
+"""The storage on DynamoDB, one module a domain."""

@@ -1,0 +1,220 @@
+"""Attempts: a shift register that counts, in one conditional write, and the audit rows beside it.
+
+The register of a subject holds the times of its last ``M`` attempts, newest first. An attempt is taken if the oldest of
+them lies outside the window, and is then shifted in. So at most ``M`` are taken in any window, however parallel:
+DynamoDB orders the writes of one item. A refused attempt changes nothing, so an attacker cannot prolong a lockout at will.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from torii_dynamodb._core import attributes as av
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import reading, validation
+from torii_dynamodb._core.attributes import Attribute, Item
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.keys import REGISTER, attempt_subject
+from torii_dynamodb._core.times import epoch_millis, epoch_seconds, to_text
+from torii_dynamodb.clock import RandomBytes
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus
+from torii_dynamodb.schema import SCHEMA_VERSION
+
+__all__ = [
+    "acquire",
+    "attempt_id",
+    "audit_item",
+    "audit_page",
+    "clear",
+    "holds",
+    "keep",
+    "key",
+    "new_attempt_id",
+    "read_audit",
+    "refusal",
+    "release",
+    "status",
+    "subject",
+]
+
+_KINDS: tuple[AttemptKind, ...] = ("login", "ip", "mail", "device")
+_ATTEMPT_ID = re.compile(r"[0-9]{13}#[0-9a-f]{16}", re.ASCII)
+_CELL = "a"
+# Below every attempt id, which begins with thirteen digits.
+_NEVER = "0"
+
+
+def key(subject: str, attempt: str = REGISTER) -> Item:
+    """The key of a register, or of an audit row."""
+    return {"subject": {"S": subject}, "attempt": {"S": attempt}}
+
+
+def subject(kind: object, value: object) -> str:
+    """What attempts of any kind are counted under. Checks both."""
+    if kind not in _KINDS:
+        raise ValidationError("kind", f"give one of {', '.join(_KINDS)}")
+    if kind in ("login", "mail"):
+        return attempt_subject(kind, normalise_email(value, field="value").normalised)
+    return attempt_subject(kind, validation.attempt_value(kind, value))
+
+
+def attempt_id(value: object) -> str:
+    """An attempt's id, as ``AttemptResult.attempt_id`` tells it."""
+    if not isinstance(value, str) or not _ATTEMPT_ID.fullmatch(value):
+        raise ValidationError(
+            "attempt_id", "is no attempt id: give AttemptResult.attempt_id of an attempt that was taken"
+        )
+    return value
+
+
+def new_attempt_id(now: datetime, random: RandomBytes) -> str:
+    """Names an attempt: its time in milliseconds, so that ids sort by time, and a random part."""
+    return f"{epoch_millis(now):013d}#{random(8).hex()}"
+
+
+def acquire(table: str, subject: str, attempt_id: str, policy: LockoutPolicy, now: datetime) -> dict[str, Any]:
+    """The ``UpdateItem`` that takes an attempt, or is refused. A retry finds itself in the register."""
+    shifts, not_in_it = ex.register(_CELL, policy.max_attempts, ":me")
+    last = f"#{_CELL}{policy.max_attempts}"
+    return ex.update(
+        table,
+        key(subject),
+        f"SET {', '.join(shifts)}, #expires_at = :expires_at, #schema_version = :schema",
+        f"{not_in_it} AND (attribute_not_exists({last}) OR {last} <= :cutoff)",
+        {
+            ":me": {"S": attempt_id},
+            ":none": {"S": _NEVER},
+            ":cutoff": {"S": _cutoff(policy, now)},
+            ":expires_at": av.number(epoch_seconds(now + policy.window) + 1),
+            ":schema": av.number(SCHEMA_VERSION),
+        },
+    )
+
+
+def holds(register: Item | None, attempt_id: str, policy: LockoutPolicy) -> bool:
+    """Whether an attempt is in the register."""
+    return attempt_id in _cells(register, policy)
+
+
+def refusal(register: Item | None, policy: LockoutPolicy, now: datetime) -> AttemptResult:
+    """What a refused attempt is told."""
+    return AttemptResult(allowed=False, retry_after=_wait(register, policy, now) or timedelta(milliseconds=1))
+
+
+def status(register: Item | None, policy: LockoutPolicy, now: datetime) -> LockoutStatus:
+    """Where a subject stands."""
+    wait = _wait(register, policy, now)
+    return LockoutStatus(
+        locked=wait is not None,
+        attempts=sum(cell > _cutoff(policy, now) for cell in _cells(register, policy)),
+        retry_after=wait,
+    )
+
+
+def clear(table: str, subject: str, attempt_id: str | None) -> dict[str, Any]:
+    """The ``DeleteItem`` of a register; with an attempt id, only if that attempt is the latest."""
+    if attempt_id is None:
+        return ex.delete(table, key(subject))
+    return ex.delete(table, key(subject), f"#{_CELL}1 = :me", {":me": {"S": attempt_id}})
+
+
+def audit_item(
+    subject: str, attempt_id: str, now: datetime, ip_address: str | None, user_agent: str | None, policy: LockoutPolicy
+) -> Item:
+    """The audit row of an attempt that failed."""
+    item: Item = {
+        **key(subject, attempt_id),
+        "at": {"S": to_text(now)},
+        "expires_at": av.number(epoch_seconds(now + policy.retention)),
+        "schema_version": av.number(SCHEMA_VERSION),
+    }
+    if ip_address is not None:
+        item["ip_address"] = {"S": ip_address}
+    if user_agent is not None:
+        item["user_agent"] = {"S": user_agent}
+    return item
+
+
+def audit_page(table: str, subject: str, start: Item | None, *, consistent: bool, limit: int | None) -> dict[str, Any]:
+    """The ``Query`` for a page of audit rows, newest first."""
+    condition = "#subject = :subject AND #attempt > :register"
+    body: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeNames": dict(ex.names_in(condition)),
+        "ExpressionAttributeValues": {":subject": {"S": subject}, ":register": {"S": REGISTER}},
+        "ScanIndexForward": False,
+        "ConsistentRead": consistent,
+    }
+    if limit is not None:
+        body["Limit"] = limit
+    if start:
+        body["ExclusiveStartKey"] = start
+    return body
+
+
+@reading.reader("login_attempts")
+def read_audit(item: Item) -> FailedAttempt:
+    """The failed attempt that an audit row tells."""
+    return FailedAttempt(
+        attempt_id=reading.text(item, "attempt"),
+        at=reading.moment(item, "at"),
+        ip_address=reading.optional_text(item, "ip_address"),
+        user_agent=reading.optional_text(item, "user_agent"),
+    )
+
+
+def is_kept(item: Item, now: datetime) -> bool:
+    """Whether an audit row has not expired. A locked account's rows have no end."""
+    return "expires_at" not in item or _end(item) > now
+
+
+@reading.reader("login_attempts")
+def _end(item: Item) -> datetime:
+    return reading.expires_at(item)
+
+
+def keep(item: Item) -> Item | None:
+    """An audit row without an end, for a locked account; ``None`` if it has none already."""
+    if "expires_at" not in item:
+        return None
+    kept = dict(item)
+    kept["kept_expires_at"] = kept.pop("expires_at")
+    return kept
+
+
+def release(item: Item) -> Item | None:
+    """The inverse of :func:`keep`: the row with its end put back; ``None`` if nothing is to be done."""
+    if "kept_expires_at" not in item:
+        return None
+    released = dict(item)
+    released["expires_at"] = released.pop("kept_expires_at")
+    return released
+
+
+def _cells(register: Item | None, policy: LockoutPolicy) -> list[str]:
+    cells: list[Attribute] = [
+        (register or {}).get(f"{_CELL}{index}", {}) for index in range(1, policy.max_attempts + 1)
+    ]
+    return [value for cell in cells if isinstance(value := cell.get("S"), str)]
+
+
+def _cutoff(policy: LockoutPolicy, now: datetime) -> str:
+    # "~" sorts after "#": an attempt exactly one window ago is outside.
+    return f"{epoch_millis(now - policy.window):013d}~"
+
+
+def _wait(register: Item | None, policy: LockoutPolicy, now: datetime) -> timedelta | None:
+    """How long until the next attempt is taken; ``None`` if it is taken now."""
+    cells = _cells(register, policy)
+    if len(cells) < policy.max_attempts or cells[-1] <= _cutoff(policy, now):
+        return None
+    try:
+        oldest = int(cells[-1].partition("#")[0])
+    except ValueError:
+        return policy.window
+    wait = oldest - epoch_millis(now - policy.window)
+    return timedelta(milliseconds=max(wait, 1))

@@ -1,0 +1,144 @@
+"""Passkeys: what is stored, the rule for sign counts, and the requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from torii_dynamodb._core import attributes as av
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import reading, users, validation
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.keys import passkey_key
+from torii_dynamodb._core.times import to_text
+from torii_dynamodb.errors import ClonedAuthenticator, ValidationError
+from torii_dynamodb.models import NewPasskey, Passkey
+from torii_dynamodb.schema import SCHEMA_VERSION
+
+__all__ = ["MAX_SIGN_COUNT", "checked", "credential_id", "name", "passkey_model", "read", "rename", "to_item", "used"]
+
+# WebAuthn Level 3, 6.1: the counter is an unsigned 32-bit number.
+MAX_SIGN_COUNT = 2**32 - 1
+_MAX_TRANSPORTS = 16
+
+
+def credential_id(value: object, field: str = "credential_id") -> bytes:
+    """A credential id. WebAuthn Level 3, 4: at most 1,023 bytes."""
+    return validation.binary(value, field, most=1023)
+
+
+def name(value: object) -> str:
+    """What a person calls a passkey."""
+    return validation.text(value, "name", most=64)
+
+
+def checked(new_passkey: NewPasskey) -> NewPasskey:
+    """The passkey with every field checked."""
+    validation.instance(new_passkey, "new_passkey", NewPasskey)
+    transports = new_passkey.transports
+    if not isinstance(transports, tuple) or len(transports) > _MAX_TRANSPORTS:
+        raise ValidationError("transports", f"give a tuple of at most {_MAX_TRANSPORTS} names")
+    return replace(
+        new_passkey,
+        user_id=validation.user_id(new_passkey.user_id),
+        credential_id=credential_id(new_passkey.credential_id),
+        public_key=validation.binary(new_passkey.public_key, "public_key", most=4096),
+        sign_count=validation.integer(new_passkey.sign_count, "sign_count", least=0, most=MAX_SIGN_COUNT),
+        name=name(new_passkey.name),
+        transports=tuple(validation.text(transport, "transports", most=32) for transport in transports),
+        aaguid=None if new_passkey.aaguid is None else validation.text(new_passkey.aaguid, "aaguid", most=64),
+        backed_up=validation.flag(new_passkey.backed_up, "backed_up"),
+    )
+
+
+def passkey_model(new_passkey: NewPasskey, now: datetime) -> Passkey:
+    """The passkey as added now."""
+    return Passkey(
+        user_id=new_passkey.user_id,
+        credential_id=new_passkey.credential_id,
+        public_key=new_passkey.public_key,
+        sign_count=new_passkey.sign_count,
+        name=new_passkey.name,
+        transports=new_passkey.transports,
+        aaguid=new_passkey.aaguid,
+        backed_up=new_passkey.backed_up,
+        created_at=now,
+        last_used_at=None,
+    )
+
+
+def to_item(passkey: Passkey) -> Item:
+    """The item that a passkey is stored as."""
+    item: Item = {
+        "id": {"S": passkey_key(passkey.credential_id)},
+        "user_id": {"S": passkey.user_id},
+        "credential_id": av.binary(passkey.credential_id),
+        "public_key": av.binary(passkey.public_key),
+        "sign_count": av.number(passkey.sign_count),
+        "name": {"S": passkey.name},
+        "transports": {"L": [{"S": transport} for transport in passkey.transports]},
+        "backed_up": {"BOOL": passkey.backed_up},
+        "created_at": {"S": to_text(passkey.created_at)},
+        "schema_version": av.number(SCHEMA_VERSION),
+    }
+    if passkey.aaguid is not None:
+        item["aaguid"] = {"S": passkey.aaguid}
+    if passkey.last_used_at is not None:
+        item["last_used_at"] = {"S": to_text(passkey.last_used_at)}
+    return item
+
+
+@reading.reader("identities")
+def read(item: Item) -> Passkey:
+    """The passkey that an item holds."""
+    return Passkey(
+        user_id=reading.text(item, "user_id"),
+        credential_id=reading.binary(item, "credential_id"),
+        public_key=reading.binary(item, "public_key"),
+        sign_count=reading.integer(item, "sign_count"),
+        name=reading.text(item, "name"),
+        transports=tuple(reading.text_list(item, "transports")),
+        aaguid=reading.optional_text(item, "aaguid"),
+        backed_up=reading.flag(item, "backed_up"),
+        created_at=reading.moment(item, "created_at"),
+        last_used_at=reading.optional_moment(item, "last_used_at"),
+    )
+
+
+def rename(table: str, user_id: str, identity: str, new_name: str) -> dict[str, Any]:
+    """The write of another name, if the passkey is the named user's."""
+    return {
+        "Update": ex.update(
+            table,
+            users.key(identity),
+            "SET #name = :name",
+            "attribute_exists(#id) AND #user_id = :user_id",
+            {":name": {"S": new_name}, ":user_id": {"S": user_id}},
+        )
+    }
+
+
+def used(
+    table: str, user_id: str, identity: str, sign_count: int, now: datetime, *, allow_decrease: bool
+) -> dict[str, Any]:
+    """The write of a sign-in, if the sign count goes up (or is zero and always was: WebAuthn Level 3, 6.1.1)."""
+    condition = "attribute_exists(#id) AND #user_id = :user_id"
+    values = {":count": av.number(sign_count), ":now": {"S": to_text(now)}, ":user_id": {"S": user_id}}
+    if not allow_decrease:
+        condition += " AND #sign_count < :count" if sign_count else " AND #sign_count = :count"
+    return {
+        "Update": ex.update(
+            table, users.key(identity), "SET #sign_count = :count, #last_used_at = :now", condition, values
+        )
+    }
+
+
+def cloned(stored: int, received: int, request_id: str | None = None) -> ClonedAuthenticator:
+    """The refusal of a sign count that does not go up."""
+    return ClonedAuthenticator(
+        f"the passkey's sign count went from {stored} to {received}; two authenticators may hold the same key",
+        stored=stored,
+        received=received,
+        request_id=request_id,
+    )

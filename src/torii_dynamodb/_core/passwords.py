@@ -1,0 +1,193 @@
+"""Password hashes: they stand on the e-mail identity, and their version on the user too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import reading, users, validation
+from torii_dynamodb._core.attributes import Attribute, Item
+from torii_dynamodb._core.keys import EMAIL, email_key
+from torii_dynamodb._core.users import Change, changed, drop_identity, key, update_if_version
+from torii_dynamodb.errors import ValidationError, VersionConflict
+from torii_dynamodb.models import UNSET, PasswordCredentials, Unset, User
+
+__all__ = [
+    "check_expected",
+    "move_email",
+    "read_credentials",
+    "rehash",
+    "remove_hash",
+    "remove_password",
+    "set_hash",
+    "set_password",
+]
+
+
+@reading.reader("identities")
+def read_credentials(item: Item) -> PasswordCredentials:
+    """What an e-mail identity tells a sign-in."""
+    identity = reading.text(item, "id")
+    return PasswordCredentials(
+        user_id=reading.text(item, "user_id"),
+        email=identity[len(EMAIL) :],
+        password_hash=reading.optional_text(item, "password_hash"),
+        password_version=reading.optional_text(item, "password_version"),
+    )
+
+
+def check_expected(user: User, expected_version: str | None | Unset) -> None:
+    """Refuse to replace another password than the one that the caller verified."""
+    if expected_version is not UNSET and expected_version != user.password_version:
+        raise VersionConflict("the password was changed since it was checked; nothing was written")
+
+
+def set_password(
+    users_table: str, identities_table: str, user: User, password_hash: str, version: str, now: datetime
+) -> Change:
+    """Set the hash and end all sessions, in one transaction."""
+    after = changed(user, now, password_version=version, session_epoch=user.session_epoch + 1)
+    return Change(
+        after,
+        (
+            update_if_version(users_table, user, after),
+            set_hash(identities_table, user, password_hash, version),
+        ),
+    )
+
+
+def reset(
+    users_table: str, identities_table: str, user: User, password_hash: str, version: str, now: datetime
+) -> Change:
+    """Set the hash, end all sessions, and take the address as proved. The token's use is for the caller to add.
+
+    At the first proof of the address, accounts and passkeys linked before it go: whoever set them did not own it.
+    """
+    fields: dict[str, Any] = {"password_version": version, "session_epoch": user.session_epoch + 1}
+    dropped: list[dict[str, Any]] = []
+    if not user.is_email_verified:
+        fields |= {"email_verified_at": now, "identities": frozenset({email_key(user.email)})}
+        dropped = _drop_links(identities_table, user)
+    after = changed(user, now, **fields)
+    return Change(
+        after,
+        (
+            update_if_version(users_table, user, after),
+            set_hash(identities_table, user, password_hash, version),
+            *dropped,
+        ),
+    )
+
+
+def prove_email(users_table: str, identities_table: str, user: User, now: datetime, *, remove_unproven: bool) -> Change:
+    """Take the address as proved; with ``remove_unproven``, take away whatever was set before the proof."""
+    links = len(user.identities) > 1
+    if not remove_unproven or not (links or user.has_password):
+        # Sessions made before the proof are somebody else's too, so the epoch moves all the same.
+        fields: dict[str, Any] = {"session_epoch": user.session_epoch + 1} if remove_unproven else {}
+        after = changed(user, now, email_verified_at=now, **fields)
+        return Change(after, (update_if_version(users_table, user, after),))
+    after = changed(
+        user,
+        now,
+        email_verified_at=now,
+        password_version=None,
+        session_epoch=user.session_epoch + 1,
+        identities=frozenset({email_key(user.email)}),
+    )
+    removed = [remove_hash(identities_table, user)] if user.has_password else []
+    return Change(after, (update_if_version(users_table, user, after), *removed, *_drop_links(identities_table, user)))
+
+
+def _drop_links(table: str, user: User) -> list[dict[str, Any]]:
+    links = sorted(user.identities - {email_key(user.email)})
+    return [drop_identity(table, name, user.id) for name in links]
+
+
+def check_set_arguments(user_id: str, expected_version: str | None | Unset, user: User | None) -> None:
+    """Refuse arguments of ``set_password_hash`` that cannot be meant."""
+    if not isinstance(expected_version, str | Unset) and expected_version is not None:
+        raise ValidationError("expected_version", "give the password_version that was read, or None for no password")
+    if user is not None:
+        validation.instance(user, "user", User)
+        if user.id != user_id:
+            raise ValidationError("user", "is another user than user_id names")
+
+
+def remove_password(users_table: str, identities_table: str, user: User, now: datetime) -> Change:
+    """Take the hash away and end all sessions, in one transaction."""
+    after = changed(user, now, password_version=None, session_epoch=user.session_epoch + 1)
+    return Change(after, (update_if_version(users_table, user, after), remove_hash(identities_table, user)))
+
+
+def set_hash(table: str, user: User, password_hash: str, version: str) -> dict[str, Any]:
+    """The write of a hash on the identity that holds the user's address."""
+    return {
+        "Update": ex.update(
+            table,
+            key(email_key(user.email)),
+            "SET #password_hash = :hash, #password_version = :version",
+            "attribute_exists(#id) AND #user_id = :user_id",
+            {":hash": {"S": password_hash}, ":version": {"S": version}, ":user_id": {"S": user.id}},
+        )
+    }
+
+
+def remove_hash(table: str, user: User) -> dict[str, Any]:
+    """The write that takes the hash off the identity that holds the user's address."""
+    return {
+        "Update": ex.update(
+            table,
+            key(email_key(user.email)),
+            "REMOVE #password_hash, #password_version",
+            "attribute_exists(#id) AND #user_id = :user_id",
+            {":user_id": {"S": user.id}},
+        )
+    }
+
+
+def rehash(table: str, user_id: str, normalised_email: str, old_hash: str, new_hash: str) -> dict[str, Any]:
+    """The write of a stronger hash of the same password, if that is still the stored one."""
+    return {
+        "Update": ex.update(
+            table,
+            key(email_key(normalised_email)),
+            "SET #password_hash = :new",
+            "attribute_exists(#id) AND #user_id = :user_id AND #password_hash = :old",
+            {":new": {"S": new_hash}, ":old": {"S": old_hash}, ":user_id": {"S": user_id}},
+        )
+    }
+
+
+def move_email(users_table: str, identities_table: str, before: User, after: User, identity: Item) -> Change:
+    """Give up the old address and claim the new one, hash and all, in one transaction.
+
+    Args:
+        users_table: The table's name.
+        identities_table: The table's name.
+        before: The user as read.
+        after: The user with the new address.
+        identity: The old address' item as read; nothing of it may have changed.
+    """
+    moved = dict(identity) | {"id": {"S": email_key(after.email)}}
+    condition, values = _unchanged(identity)
+    return Change(
+        after,
+        (
+            update_if_version(users_table, before, after),
+            {"Put": ex.put(identities_table, moved, users.NOT_TAKEN)},
+            {"Delete": ex.delete(identities_table, key(email_key(before.email)), condition, values)},
+        ),
+    )
+
+
+def _unchanged(identity: Item) -> tuple[str, dict[str, Attribute]]:
+    conditions, values = ["#user_id = :user_id"], {":user_id": identity["user_id"]}
+    for name in ("password_hash", "password_version"):
+        if name in identity:
+            conditions.append(f"#{name} = :{name}")
+            values[f":{name}"] = identity[name]
+        else:
+            conditions.append(f"attribute_not_exists(#{name})")
+    return " AND ".join(conditions), values

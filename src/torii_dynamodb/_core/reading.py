@@ -1,0 +1,155 @@
+"""Typed reading of stored items. What cannot be read is :class:`~torii_dynamodb.errors.CorruptItem`, never another
+exception: other programs write to the same tables.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any, TypeVar
+
+from torii_dynamodb._core.attributes import Item, decode_map
+from torii_dynamodb._core.times import from_epoch_seconds, from_text
+from torii_dynamodb.errors import CorruptItem
+
+__all__ = [
+    "binary",
+    "expires_at",
+    "flag",
+    "integer",
+    "metadata",
+    "moment",
+    "optional_moment",
+    "optional_text",
+    "reader",
+    "string_set",
+    "text",
+    "text_list",
+]
+
+Model = TypeVar("Model")
+
+
+class _Unreadable(Exception):
+    """An attribute that cannot be read. Turned into CorruptItem by :func:`reader`."""
+
+    def __init__(self, attribute: str, reason: str) -> None:
+        super().__init__(attribute, reason)
+        self.attribute = attribute
+        self.reason = reason
+
+
+def reader(table: str) -> Callable[[Callable[[Item], Model]], Callable[[Item], Model]]:
+    """Make a function from an item to a model raise CorruptItem, naming the table, for what it cannot read."""
+
+    def decorate(read: Callable[[Item], Model]) -> Callable[[Item], Model]:
+        @wraps(read)
+        def checked(item: Item) -> Model:
+            try:
+                return read(item)
+            except _Unreadable as error:
+                raise CorruptItem(table, error.attribute, error.reason) from None
+
+        return checked
+
+    return decorate
+
+
+def text(item: Item, name: str) -> str:
+    """A string that must be there."""
+    try:
+        value = item[name]["S"]
+    except (KeyError, TypeError):
+        raise _Unreadable(name, "a string is expected") from None
+    if value.__class__ is not str:
+        raise _Unreadable(name, "a string is expected")
+    return value
+
+
+def optional_text(item: Item, name: str) -> str | None:
+    """A string, or ``None`` where there is none."""
+    return text(item, name) if name in item else None
+
+
+def integer(item: Item, name: str) -> int:
+    """A whole number that must be there."""
+    try:
+        return int(item[name]["N"])
+    except (KeyError, TypeError, ValueError):
+        raise _Unreadable(name, "a whole number is expected") from None
+
+
+def flag(item: Item, name: str) -> bool:
+    """A boolean; ``False`` where there is none."""
+    if name not in item:
+        return False
+    try:
+        return bool(item[name]["BOOL"])
+    except (KeyError, TypeError):
+        raise _Unreadable(name, "a boolean is expected") from None
+
+
+def binary(item: Item, name: str) -> bytes:
+    """Bytes that must be there."""
+    try:
+        return b64decode(item[name]["B"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise _Unreadable(name, "bytes are expected") from None
+
+
+def moment(item: Item, name: str) -> datetime:
+    """A time kept as text."""
+    try:
+        return from_text(text(item, name))
+    except ValueError:
+        raise _Unreadable(name, "a time such as 2026-11-22T15:04:05.123456Z is expected") from None
+
+
+def optional_moment(item: Item, name: str) -> datetime | None:
+    """A time kept as text, or ``None`` where there is none."""
+    return moment(item, name) if name in item else None
+
+
+def expires_at(item: Item) -> datetime:
+    """The time after which the item no longer counts, kept in epoch seconds."""
+    try:
+        return from_epoch_seconds(integer(item, "expires_at"))
+    except OverflowError:
+        raise _Unreadable("expires_at", "seconds since 1970 are expected") from None
+
+
+def string_set(item: Item, name: str) -> frozenset[str]:
+    """A set of strings; empty where there is none (DynamoDB stores no empty set)."""
+    if name not in item:
+        return frozenset()
+    try:
+        values: list[Any] = item[name]["SS"]
+        found = frozenset(values)
+    except (KeyError, TypeError):
+        raise _Unreadable(name, "a string set is expected") from None
+    if values.__class__ is not list or not all(value.__class__ is str for value in values):
+        raise _Unreadable(name, "a string set is expected")
+    return found
+
+
+def text_list(item: Item, name: str) -> list[str]:
+    """A list of strings; empty where there is none."""
+    if name not in item:
+        return []
+    try:
+        return [text({name: value}, name) for value in item[name]["L"]]
+    except (KeyError, TypeError):
+        raise _Unreadable(name, "a list of strings is expected") from None
+
+
+def metadata(item: Item, name: str = "metadata") -> dict[str, Any]:
+    """A map as :func:`~torii_dynamodb._core.attributes.encode_map` wrote it; empty where there is none."""
+    if name not in item:
+        return {}
+    try:
+        return decode_map(item[name]["M"])
+    # Whatever the nesting holds, the answer is the same: it cannot be read.
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise _Unreadable(name, "a map is expected, encoded as docs/metadata.md says") from None

@@ -1,0 +1,201 @@
+"""Sessions: what is stored, when one is valid, and the requests that make and end them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from torii_dynamodb._core import attributes as av
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import reading, users, validation
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.secrets import ParsedSecret, digest, make_session_token
+from torii_dynamodb._core.sizes import check_item_size
+from torii_dynamodb._core.times import epoch_seconds, from_epoch_seconds, to_text
+from torii_dynamodb.clock import RandomBytes
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.models import NewSession, Session, User
+from torii_dynamodb.schema import SCHEMA_VERSION, USER_SESSIONS_INDEX
+
+__all__ = [
+    "by_user",
+    "delete_owned",
+    "end_all",
+    "extend",
+    "is_current",
+    "new_session_model",
+    "read",
+    "stale_keys",
+    "to_item",
+]
+
+_EPOCH_WRITES = 4
+
+
+def new_session_model(new_session: NewSession, user: User | None, now: datetime) -> NewSession:
+    """The new session with every field checked and cleaned."""
+    validation.instance(new_session, "new_session", NewSession)
+    user_id = validation.user_id(new_session.user_id)
+    if user is not None:
+        validation.instance(user, "user", User)
+        if user.id != user_id:
+            raise ValidationError("user", "is another user than new_session.user_id names")
+    expires_at = validation.moment(new_session.expires_at, "expires_at")
+    if expires_at <= now:
+        raise ValidationError("expires_at", f"{to_text(expires_at)} has passed; give a moment to come")
+    return replace(
+        new_session,
+        expires_at=from_epoch_seconds(epoch_seconds(expires_at)),
+        user_agent=validation.user_agent(new_session.user_agent),
+        ip_address=validation.ip_address(new_session.ip_address),
+        metadata=validation.metadata(new_session.metadata),
+    )
+
+
+def bind(new_session: NewSession, epoch: int, now: datetime, random: RandomBytes) -> Session:
+    """The session, with its token, bound to a user's epoch."""
+    token = make_session_token(new_session.user_id, random)
+    return Session(
+        id=digest(token),
+        user_id=new_session.user_id,
+        created_at=now,
+        expires_at=new_session.expires_at,
+        epoch=epoch,
+        user_agent=new_session.user_agent,
+        ip_address=new_session.ip_address,
+        metadata=new_session.metadata,
+        token=token,
+    )
+
+
+def to_item(session: Session) -> Item:
+    """The item that a session is stored as; its token is not part of it."""
+    item: Item = {
+        "id": {"S": session.id},
+        "user_id": {"S": session.user_id},
+        "created_at": {"S": to_text(session.created_at)},
+        "expires_at": av.number(epoch_seconds(session.expires_at)),
+        "epoch": av.number(session.epoch),
+        "schema_version": av.number(SCHEMA_VERSION),
+    }
+    if session.user_agent is not None:
+        item["user_agent"] = {"S": session.user_agent}
+    if session.ip_address is not None:
+        item["ip_address"] = {"S": session.ip_address}
+    if session.metadata:
+        item["metadata"] = {"M": av.encode_map(session.metadata)}
+    check_item_size(item, "the session")
+    return item
+
+
+@reading.reader("sessions")
+def read(item: Item) -> Session:
+    """The session that an item holds, without its token."""
+    return Session(
+        id=reading.text(item, "id"),
+        user_id=reading.text(item, "user_id"),
+        created_at=reading.moment(item, "created_at"),
+        expires_at=reading.expires_at(item),
+        epoch=reading.integer(item, "epoch"),
+        user_agent=reading.optional_text(item, "user_agent"),
+        ip_address=reading.optional_text(item, "ip_address"),
+        metadata=reading.metadata(item),
+    )
+
+
+def judge(
+    parsed: ParsedSecret, token: str, session_item: Item | None, user_item: Item | None, now: datetime
+) -> tuple[Session, User] | None:
+    """Whether a session is valid: the one place that decides it.
+
+    It exists, has not expired, its user exists, token, session and user name one user, and no epoch has passed since.
+    """
+    if session_item is None or user_item is None:
+        return None
+    session = read(session_item)
+    if session.expires_at <= now:
+        return None
+    user = users.read(user_item)
+    if not parsed.user_id == session.user_id == user.id or session.epoch != user.session_epoch:
+        return None
+    return replace_token(session, token), user
+
+
+def replace_token(session: Session, token: str) -> Session:
+    """The session, with the token that the caller holds."""
+    return replace(session, token=token)
+
+
+def is_current(session: Session, user: User, now: datetime) -> bool:
+    """Whether a listed session is valid."""
+    return session.user_id == user.id and session.epoch == user.session_epoch and session.expires_at > now
+
+
+def extend(table: str, session_id: str, user_id: str, expires_at: int, now: int) -> dict[str, Any]:
+    """The ``UpdateItem`` that moves the end of a session forward.
+
+    Only forward: so two extensions end alike in whatever order, and a retry finds its own write done.
+    """
+    return ex.update(
+        table,
+        users.key(session_id),
+        "SET #expires_at = :expires_at",
+        "attribute_exists(#id) AND #user_id = :user_id AND #expires_at > :now AND #expires_at < :expires_at",
+        {":expires_at": {"N": str(expires_at)}, ":now": {"N": str(now)}, ":user_id": {"S": user_id}},
+        returns=True,
+    )
+
+
+def delete_owned(table: str, session_id: str, user_id: str) -> dict[str, Any]:
+    """The ``DeleteItem`` of a session, if it is the named user's."""
+    return ex.delete(table, users.key(session_id), "#user_id = :user_id", {":user_id": {"S": user_id}})
+
+
+def end_all(table: str, user_id: str, write_id: str, now: datetime) -> dict[str, Any]:
+    """The ``UpdateItem`` that ends all sessions of a user, by moving the epoch on.
+
+    The last four such writes are remembered, so that a retry whose answer was lost does not move it twice.
+    """
+    shifts, not_done = ex.register("epoch_write_", _EPOCH_WRITES, ":me")
+    return ex.update(
+        table,
+        users.key(user_id),
+        "SET #session_epoch = #session_epoch + :one, #version = #version + :one, #updated_at = :now, "
+        + ", ".join(shifts),
+        f"attribute_exists(#id) AND {not_done}",
+        {":one": av.number(1), ":now": {"S": to_text(now)}, ":me": {"S": write_id}, ":none": {"S": ""}},
+        returns=True,
+    )
+
+
+def was_ended_by(item: Item, write_id: str) -> bool:
+    """Whether a user's item shows that :func:`end_all` with this id was applied."""
+    return any(item.get(f"epoch_write_{index}", {}).get("S") == write_id for index in range(1, _EPOCH_WRITES + 1))
+
+
+def by_user(table: str, user_id: str, start: Item | None, *, after: int | None = None) -> dict[str, Any]:
+    """The ``Query`` for a page of a user's sessions, by the index; with ``after``, those that end later (seconds)."""
+    condition, values = "#user_id = :user_id", {":user_id": {"S": user_id}}
+    if after is not None:
+        condition += " AND #expires_at > :after"
+        values[":after"] = {"N": str(after)}
+    body: dict[str, Any] = {
+        "TableName": table,
+        "IndexName": USER_SESSIONS_INDEX,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeNames": dict(ex.names_in(condition)),
+        "ExpressionAttributeValues": values,
+    }
+    if start:
+        body["ExclusiveStartKey"] = start
+    return body
+
+
+def stale_keys(items: list[Item], user: User | None) -> list[Item]:
+    """Keys of session rows that can never be valid again.
+
+    The user must have been read, strongly, *after* the rows: a row of a later epoch would else look stale.
+    """
+    epoch = None if user is None else str(user.session_epoch)
+    return [{"id": item["id"]} for item in items if item.get("epoch", {}).get("N") != epoch]

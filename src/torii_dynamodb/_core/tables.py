@@ -1,0 +1,117 @@
+"""Tables: the requests that create them, and what is wrong with those that exist. Read from the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb.config import TableName
+from torii_dynamodb.schema import SCHEMA, IndexSchema, TableSchema
+
+__all__ = [
+    "create_request",
+    "differences",
+    "is_active",
+    "key_schema",
+    "probe_key",
+    "ttl_difference",
+    "ttl_is_off",
+    "ttl_request",
+]
+
+
+def create_request(schema: TableSchema, name: str) -> dict[str, Any]:
+    """The body of ``CreateTable``: on demand, with all indexes."""
+    body: dict[str, Any] = {
+        "TableName": name,
+        "KeySchema": key_schema(schema),
+        "AttributeDefinitions": [
+            {"AttributeName": attribute, "AttributeType": kind} for attribute, kind in schema.attributes.items()
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    if schema.indexes:
+        body["GlobalSecondaryIndexes"] = [
+            {"IndexName": index.name, "KeySchema": key_schema(index), "Projection": {"ProjectionType": "ALL"}}
+            for index in schema.indexes
+        ]
+    return body
+
+
+def key_schema(schema: TableSchema | IndexSchema) -> list[dict[str, str]]:
+    """A table's or an index' keys as DynamoDB writes them."""
+    keys = [{"AttributeName": schema.hash_key.name, "KeyType": "HASH"}]
+    if schema.range_key is not None:
+        keys.append({"AttributeName": schema.range_key.name, "KeyType": "RANGE"})
+    return keys
+
+
+def ttl_request(name: str, attribute: str) -> dict[str, Any]:
+    """The body of ``UpdateTimeToLive``."""
+    return {"TableName": name, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": attribute}}
+
+
+def is_active(description: Mapping[str, Any]) -> bool:
+    """Whether a described table and all its indexes can be used."""
+    indexes: list[Mapping[str, Any]] = description.get("GlobalSecondaryIndexes") or []
+    return description.get("TableStatus") in ("ACTIVE", "UPDATING") and all(
+        index.get("IndexStatus", "ACTIVE") in ("ACTIVE", "UPDATING") for index in indexes
+    )
+
+
+def differences(description: Mapping[str, Any], schema: TableSchema, name: str) -> list[str]:
+    """What of a described table is not as the schema wants it: one sentence each, with table, found and expected.
+
+    Indexes beyond the schema's are none of our business.
+    """
+    types = {
+        attribute["AttributeName"]: attribute["AttributeType"] for attribute in description["AttributeDefinitions"]
+    }
+    wrong: list[str] = []
+    found, expected = _keys(description["KeySchema"], types), _expected(schema)
+    if found != expected:
+        wrong.append(f"table {name}: key found: {found}; expected: {expected}")
+    indexes = {index["IndexName"]: index for index in description.get("GlobalSecondaryIndexes") or []}
+    for index in schema.indexes:
+        if index.name not in indexes:
+            shown = ", ".join(sorted(indexes)) or "none"
+            wrong.append(f"table {name}: index found: {shown}; expected: {index.name} on {_expected(index)}")
+            continue
+        found, expected = _keys(indexes[index.name]["KeySchema"], types), _expected(index)
+        if found != expected:
+            wrong.append(f"table {name}, index {index.name}: key found: {found}; expected: {expected}")
+        projection = indexes[index.name].get("Projection", {}).get("ProjectionType")
+        if projection != "ALL":
+            wrong.append(f"table {name}, index {index.name}: projection found: {projection}; expected: ALL")
+    return wrong
+
+
+def ttl_is_off(described: Mapping[str, Any]) -> bool:
+    """Whether a table deletes nothing by itself."""
+    return described.get("TimeToLiveStatus") in (None, "DISABLED", "DISABLING")
+
+
+def ttl_difference(described: Mapping[str, Any], attribute: str, name: str) -> str | None:
+    """What is wrong with a table's TTL, in a sentence; ``None`` if nothing."""
+    found = None if ttl_is_off(described) else described.get("AttributeName")
+    if found == attribute:
+        return None
+    return f"table {name}: TTL attribute found: {found or 'none'}; expected: {attribute}"
+
+
+def probe_key(table: TableName) -> Item:
+    """A key that no item has, for asking whether a table can be read."""
+    schema = SCHEMA[table]
+    keys = [schema.hash_key] + ([schema.range_key] if schema.range_key else [])
+    return {key.name: {"S": "#health"} for key in keys}
+
+
+def _keys(keys: list[Mapping[str, str]], types: Mapping[str, str]) -> str:
+    ordered = sorted(keys, key=lambda key: key["KeyType"])
+    return ", ".join(f"{key['AttributeName']} ({types.get(key['AttributeName'], '?')})" for key in ordered)
+
+
+def _expected(schema: TableSchema | IndexSchema) -> str:
+    keys = [schema.hash_key] + ([schema.range_key] if schema.range_key else [])
+    return ", ".join(f"{key.name} ({key.type})" for key in keys)

@@ -1,0 +1,291 @@
+"""One-time secrets: tokens, PKCE verifiers, challenges. All live in one table and are used up in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from torii_dynamodb._core import attributes as av
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import reading, users, validation
+from torii_dynamodb._core.attributes import Attribute, Item
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.keys import challenge_key, pkce_key, token_key
+from torii_dynamodb._core.sealing import seal, unseal
+from torii_dynamodb._core.secrets import digest, make_one_time_token
+from torii_dynamodb._core.sizes import check_item_size
+from torii_dynamodb._core.times import epoch_seconds, from_epoch_seconds, to_text
+from torii_dynamodb.clock import RandomBytes
+from torii_dynamodb.errors import CorruptItem, ValidationError
+from torii_dynamodb.models import (
+    CeremonyKind,
+    Metadata,
+    NewPasskeyChallenge,
+    NewToken,
+    PasskeyChallenge,
+    PkceVerifier,
+    Token,
+    User,
+)
+from torii_dynamodb.schema import SCHEMA_VERSION
+
+__all__ = [
+    "bearer_item",
+    "challenge_item",
+    "checked_challenge",
+    "checked_token",
+    "consume",
+    "holds_for",
+    "is_unused",
+    "issue",
+    "kind",
+    "pkce_item",
+    "put_new",
+    "read",
+    "read_challenge",
+    "read_pkce",
+    "set_serial",
+]
+
+_KINDS = ("registration", "authentication")
+
+
+def checked_token(new_token: NewToken, user: User | None, now: datetime) -> NewToken:
+    """The token with every field checked and cleaned."""
+    validation.instance(new_token, "new_token", NewToken)
+    purpose = validation.purpose(new_token.purpose)
+    expires_at = _to_come(new_token.expires_at, now)
+    user_id = None if new_token.user_id is None else validation.user_id(new_token.user_id)
+    if user is not None:
+        validation.instance(user, "user", User)
+        if user.id != user_id:
+            raise ValidationError("user", "is another user than new_token.user_id names")
+    revoke = validation.flag(new_token.revoke_earlier, "revoke_earlier")
+    if user_id is None and new_token.email is None:
+        raise ValidationError("user_id", "give user_id, or email for a token without a user: it must be bound to one")
+    if user_id is not None and new_token.email is not None:
+        raise ValidationError("email", "is for a token without a user; a user's token is bound to the user's address")
+    if revoke and user_id is None:
+        raise ValidationError("revoke_earlier", "needs user_id: what is revoked is kept on the user")
+    email = None if new_token.email is None else normalise_email(new_token.email).normalised
+    return replace(
+        new_token,
+        purpose=purpose,
+        expires_at=expires_at,
+        user_id=user_id,
+        email=email,
+        metadata=validation.metadata(new_token.metadata),
+    )
+
+
+def issue(new_token: NewToken, user: User | None, now: datetime, random: RandomBytes) -> Token:
+    """The token with its secret, bound to the user's address of this moment."""
+    secret = make_one_time_token(new_token.user_id, random)
+    return Token(
+        id=token_key(new_token.purpose, digest(secret)),
+        purpose=new_token.purpose,
+        user_id=new_token.user_id,
+        email=new_token.email if user is None else user.email,
+        created_at=now,
+        expires_at=new_token.expires_at,
+        metadata=new_token.metadata,
+        token=secret,
+    )
+
+
+def bearer_item(token: Token, user: User | None, serial: str | None) -> Item:
+    """The item that a token is stored as, with all that it is bound to."""
+    item = _one_time_item(token.id, token.created_at, token.expires_at, token.metadata)
+    item["purpose"] = {"S": token.purpose}
+    if token.email is not None:
+        item["email"] = {"S": token.email}
+    if user is not None:
+        item["user_id"] = {"S": user.id}
+        item["epoch"] = av.number(user.session_epoch)
+        if serial is not None:
+            item["serial"] = {"S": serial}
+    check_item_size(item, "the token")
+    return item
+
+
+@reading.reader("tokens")
+def read(item: Item) -> Token:
+    """The token that an item holds, without its secret."""
+    return Token(
+        id=reading.text(item, "id"),
+        purpose=reading.text(item, "purpose"),
+        user_id=reading.optional_text(item, "user_id"),
+        email=reading.optional_text(item, "email"),
+        created_at=reading.moment(item, "created_at"),
+        expires_at=reading.expires_at(item),
+        metadata=reading.metadata(item),
+    )
+
+
+def set_serial(table: str, user: User, purpose: str, serial: str, now: datetime) -> users.Change:
+    """The write that kills the user's earlier tokens of a purpose."""
+    after = users.changed(user, now, token_serials={**user.token_serials, purpose: serial})
+    return users.Change(after, (users.update_if_version(table, user, after),))
+
+
+def is_unused(item: Item | None, now: datetime) -> bool:
+    """Whether a one-time item exists, has not expired and was not used."""
+    return item is not None and "consumed_by" not in item and _expires(item) > epoch_seconds(now)
+
+
+@reading.reader("tokens")
+def _expires(item: Item) -> int:
+    return reading.integer(item, "expires_at")
+
+
+def holds_for(item: Item, named_user: str, user: User | None) -> bool:
+    """Whether what a token was bound to is still so.
+
+    Args:
+        item: The token's item.
+        named_user: The user that the token's text names; empty for none.
+        user: That user, as read strongly.
+    """
+    token = read(item)
+    if token.user_id is None:
+        return not named_user
+    return (
+        user is not None
+        and named_user == token.user_id == user.id
+        and token.email == user.email
+        and _epoch(item) == user.session_epoch
+        and item.get("serial", {}).get("S") == user.token_serials.get(token.purpose)
+    )
+
+
+@reading.reader("tokens")
+def _epoch(item: Item) -> int:
+    return reading.integer(item, "epoch")
+
+
+def consume(
+    table: str,
+    token_id: str,
+    write_id: str,
+    now: datetime,
+    also: Mapping[str, str] | None = None,
+    *,
+    returns: bool = False,
+) -> dict[str, Any]:
+    """The update that uses up a one-time item. A retry with the same ``write_id`` finds its own mark.
+
+    Args:
+        table: The table's name.
+        token_id: The item's key.
+        write_id: Who uses it up.
+        now: The present.
+        also: Attributes that must be as given.
+        returns: Whether the item is returned; for a single ``UpdateItem``.
+    """
+    condition = (
+        "attribute_exists(#id) AND #expires_at > :now AND (attribute_not_exists(#consumed_by) OR #consumed_by = :me)"
+    )
+    values: dict[str, Attribute] = {":me": {"S": write_id}, ":now": av.number(epoch_seconds(now))}
+    for name, value in (also or {}).items():
+        condition += f" AND #{name} = :{name}"
+        values[f":{name}"] = {"S": value}
+    return ex.update(table, users.key(token_id), "SET #consumed_by = :me", condition, values, returns=returns)
+
+
+def put_new(table: str, item: Item) -> dict[str, Any]:
+    """The ``PutItem`` of a one-time item under a key that the caller chose: never a second time."""
+    return ex.put(table, item, users.NOT_TAKEN)
+
+
+def pkce_item(
+    state: str, verifier: str, expires_at: datetime, metadata: Metadata | None, now: datetime, random: RandomBytes
+) -> Item:
+    """The item that a PKCE verifier is stored as: sealed under the state, which is stored as its hash."""
+    state = validation.secret_text(state, "state", least=16, most=512)
+    # RFC 7636, 4.1: 43 to 128 characters.
+    verifier = validation.secret_text(verifier, "verifier", least=43, most=128)
+    checked = validation.metadata({} if metadata is None else metadata)
+    item = _one_time_item(pkce_key(state), now, _to_come(expires_at, now), checked)
+    item["sealed"] = av.binary(seal(verifier, state=state, random=random))
+    check_item_size(item, "the verifier")
+    return item
+
+
+def read_pkce(item: Item, state: str) -> PkceVerifier:
+    """The verifier that an item holds, for who knows the state."""
+    sealed, expires_at, metadata = _read_sealed(item)
+    try:
+        verifier = unseal(sealed, state=state)
+    except ValueError:
+        raise CorruptItem("tokens", "sealed", "it was not sealed under this state, or was changed") from None
+    return PkceVerifier(verifier=verifier, expires_at=expires_at, metadata=metadata)
+
+
+@reading.reader("tokens")
+def _read_sealed(item: Item) -> tuple[bytes, datetime, Metadata]:
+    return reading.binary(item, "sealed"), reading.expires_at(item), reading.metadata(item)
+
+
+def checked_challenge(challenge: NewPasskeyChallenge, now: datetime) -> NewPasskeyChallenge:
+    """The challenge with every field checked."""
+    validation.instance(challenge, "challenge", NewPasskeyChallenge)
+    return replace(
+        challenge,
+        challenge=validation.binary(challenge.challenge, "challenge", least=16, most=64),
+        kind=kind(challenge.kind),
+        expires_at=_to_come(challenge.expires_at, now),
+        user_id=None if challenge.user_id is None else validation.user_id(challenge.user_id),
+        metadata=validation.metadata(challenge.metadata),
+    )
+
+
+def kind(value: object) -> CeremonyKind:
+    """A ceremony's kind."""
+    if value == "registration":
+        return "registration"
+    if value == "authentication":
+        return "authentication"
+    raise ValidationError("kind", f"give one of {', '.join(_KINDS)}")
+
+
+def challenge_item(challenge: NewPasskeyChallenge, now: datetime) -> Item:
+    """The item that a challenge is stored as."""
+    item = _one_time_item(challenge_key(challenge.challenge), now, challenge.expires_at, challenge.metadata)
+    item["kind"] = {"S": challenge.kind}
+    if challenge.user_id is not None:
+        item["user_id"] = {"S": challenge.user_id}
+    check_item_size(item, "the challenge")
+    return item
+
+
+@reading.reader("tokens")
+def read_challenge(item: Item) -> PasskeyChallenge:
+    """What was remembered of a challenge."""
+    return PasskeyChallenge(
+        kind="registration" if reading.text(item, "kind") == "registration" else "authentication",
+        user_id=reading.optional_text(item, "user_id"),
+        created_at=reading.moment(item, "created_at"),
+        expires_at=reading.expires_at(item),
+        metadata=reading.metadata(item),
+    )
+
+
+def _one_time_item(item_id: str, now: datetime, expires_at: datetime, metadata: Metadata) -> Item:
+    item: Item = {
+        "id": {"S": item_id},
+        "created_at": {"S": to_text(now)},
+        "expires_at": av.number(epoch_seconds(expires_at)),
+        "schema_version": av.number(SCHEMA_VERSION),
+    }
+    if metadata:
+        item["metadata"] = {"M": av.encode_map(metadata)}
+    return item
+
+
+def _to_come(value: object, now: datetime) -> datetime:
+    expires_at = validation.moment(value, "expires_at")
+    if expires_at <= now:
+        raise ValidationError("expires_at", f"{to_text(expires_at)} has passed; give a moment to come")
+    return from_epoch_seconds(epoch_seconds(expires_at))

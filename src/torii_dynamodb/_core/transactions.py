@@ -1,0 +1,117 @@
+"""The caller's own atomic write (RFC 0008, ``transact_write``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from torii_dynamodb._core import attributes as av
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import users
+from torii_dynamodb._core.attributes import Attribute, Item
+from torii_dynamodb._core.sizes import check_item_size
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.models import NewUser, User
+
+__all__ = ["MAX_ITEMS", "TransactionBuilder"]
+
+# TransactWriteItems, API reference: up to 100 actions, 4 MB together.
+MAX_ITEMS = 100
+
+Plain = Mapping[str, Any]
+
+
+class TransactionBuilder:
+    """Collects the writes of one transaction: all are applied, or none.
+
+    Table names are full names, so your own tables take part as ours do (``config.table_name("users")``). Keys and items
+    are plain Python values: ``int`` and ``Decimal`` are numbers, a ``frozenset`` of text is a string set, a ``float``
+    is refused, because DynamoDB's numbers are decimal.
+    In expressions write ``#name`` for every attribute (filled in for you) and ``:value`` for every value.
+    """
+
+    def __init__(self, config: DynamoDbConfig) -> None:
+        self._config = config
+        self._actions: list[dict[str, Any]] = []
+        self._keys: set[tuple[str, str]] = set()
+
+    def put(
+        self, table: str, item: Plain, *, condition: str | None = None, values: Plain | None = None
+    ) -> TransactionBuilder:
+        """Put an item, if the condition holds."""
+        encoded = _encode(item, "item")
+        check_item_size(encoded, f"the item for {table}")
+        return self._add("Put", table, None, ex.put(table, encoded, condition, _values(values)))
+
+    def update(
+        self, table: str, key: Plain, expression: str, *, condition: str, values: Plain | None = None
+    ) -> TransactionBuilder:
+        """Update an item. The condition is not optional: without one, an update creates what it does not find."""
+        encoded = _encode(key, "key")
+        return self._add("Update", table, encoded, ex.update(table, encoded, expression, condition, _values(values)))
+
+    def delete(
+        self, table: str, key: Plain, *, condition: str | None = None, values: Plain | None = None
+    ) -> TransactionBuilder:
+        """Delete an item, if the condition holds."""
+        encoded = _encode(key, "key")
+        return self._add("Delete", table, encoded, ex.delete(table, encoded, condition, _values(values)))
+
+    def check(self, table: str, key: Plain, *, condition: str, values: Plain | None = None) -> TransactionBuilder:
+        """Write nothing, but let all fail unless the condition holds."""
+        encoded = _encode(key, "key")
+        return self._add("ConditionCheck", table, encoded, ex.check(table, encoded, condition, _values(values)))
+
+    def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
+        """Create a user, as ``create_user`` does, together with the rest.
+
+        Returns:
+            The user as it will be stored if the transaction is applied.
+        """
+        user = users.new_user_model(new_user, password_hash, self._config.clock(), self._config.random)
+        tables = self._config.table_name("users"), self._config.table_name("identities")
+        for action in users.creation(*tables, user, password_hash):
+            body = action["Put"]
+            self._add("Put", body["TableName"], {"id": body["Item"]["id"]}, body)
+        return user
+
+    def payload(self) -> dict[str, Any]:
+        """The body of the ``TransactWriteItems``. Raises ValidationError for an empty one."""
+        if not self._actions:
+            raise ValidationError("builder", "added nothing to the transaction")
+        return ex.transaction(*self._actions)
+
+    def _add(self, kind: str, table: str, key: Item | None, body: dict[str, Any]) -> TransactionBuilder:
+        if not isinstance(table, str) or not 3 <= len(table) <= 255:
+            raise ValidationError("table", "give the table's full name")
+        if len(self._actions) == MAX_ITEMS:
+            raise ValidationError("builder", f"a transaction takes at most {MAX_ITEMS} writes")
+        if key is not None:
+            mark = (table, orjson.dumps(key, option=orjson.OPT_SORT_KEYS).decode())
+            if mark in self._keys:
+                raise ValidationError("key", f"an item of {table} stands twice in one transaction")
+            self._keys.add(mark)
+        self._actions.append({kind: body})
+        return self
+
+
+def _encode(values: Plain, field: str) -> Item:
+    if not isinstance(values, Mapping) or not values:
+        raise ValidationError(field, "give a mapping of attribute names to values")
+    return {name: _attribute(value, f"{field}.{name}") for name, value in values.items()}
+
+
+def _values(values: Plain | None) -> dict[str, Attribute] | None:
+    if values is None:
+        return None
+    return {f":{name.lstrip(':')}": _attribute(value, f"values.{name}") for name, value in values.items()}
+
+
+def _attribute(value: object, field: str) -> Attribute:
+    try:
+        return av.encode_plain(value)
+    except (TypeError, ValueError) as error:
+        raise ValidationError(field, str(error)) from None

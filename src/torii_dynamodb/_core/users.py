@@ -1,0 +1,362 @@
+"""Users: what is stored, and the requests that create, change and delete one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from torii_dynamodb._core import attributes as av
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import reading, validation
+from torii_dynamodb._core.attributes import Attribute, Item
+from torii_dynamodb._core.emails import Email, normalise_email
+from torii_dynamodb._core.keys import EMAIL, MAX_IDENTITIES, email_key
+from torii_dynamodb._core.sizes import check_item_size
+from torii_dynamodb._core.times import to_text
+from torii_dynamodb.clock import RandomBytes
+from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, TooManyIdentities, ValidationError
+from torii_dynamodb.models import UNSET, Metadata, NewUser, Unset, User
+from torii_dynamodb.schema import SCHEMA_VERSION
+
+__all__ = [
+    "NOT_TAKEN",
+    "Change",
+    "add_identity",
+    "changed",
+    "email_identity",
+    "key",
+    "new_random_version",
+    "new_user_model",
+    "read",
+    "remove_identity",
+    "to_item",
+    "update_if_version",
+]
+
+NOT_TAKEN = "attribute_not_exists(#id)"
+_SERIAL = "token_serial_"
+
+
+def key(user_id: str) -> Item:
+    """The key of anything whose key is ``id``."""
+    return {"id": {"S": user_id}}
+
+
+def new_user_model(new_user: NewUser, password_hash: str | None, now: datetime, random: RandomBytes) -> User:
+    """The user that :class:`NewUser` asks for. Checks every field.
+
+    The session epoch begins at a random number: a user created anew under an old id revives no old session.
+    """
+    validation.instance(new_user, "new_user", NewUser)
+    email = normalise_email(new_user.email)
+    user_id = f"usr_{random(16).hex()}" if new_user.id is None else validation.user_id(new_user.id, "id")
+    name = None if new_user.name is None else validation.text(new_user.name, "name", most=256)
+    verified_at = (
+        None
+        if new_user.email_verified_at is None
+        else validation.moment(new_user.email_verified_at, "email_verified_at")
+    )
+    metadata = validation.metadata(new_user.metadata)
+    if password_hash is not None:
+        validation.password_hash(password_hash)
+    return User(
+        id=user_id,
+        email=email.normalised,
+        email_as_given=email.as_given,
+        name=name,
+        email_verified_at=verified_at,
+        locked_at=None,
+        created_at=now,
+        updated_at=now,
+        metadata=metadata,
+        version=1,
+        session_epoch=int.from_bytes(random(6)),
+        password_version=None if password_hash is None else new_random_version(random),
+        identities=frozenset({email_key(email.normalised)}),
+    )
+
+
+def new_random_version(random: RandomBytes) -> str:
+    """A password version, token serial or write id: random, so that two writers never choose the same."""
+    return random(12).hex()
+
+
+def to_item(user: User) -> Item:
+    """The item that a user is stored as."""
+    item: Item = {
+        "id": {"S": user.id},
+        "email": {"S": user.email},
+        "email_as_given": {"S": user.email_as_given},
+        "created_at": {"S": to_text(user.created_at)},
+        "updated_at": {"S": to_text(user.updated_at)},
+        "version": av.number(user.version),
+        "session_epoch": av.number(user.session_epoch),
+        "identities": av.string_set(user.identities),
+        "schema_version": av.number(SCHEMA_VERSION),
+    }
+    if user.name is not None:
+        item["name"] = {"S": user.name}
+    if user.email_verified_at is not None:
+        item["email_verified_at"] = {"S": to_text(user.email_verified_at)}
+    if user.locked_at is not None:
+        item["locked_at"] = {"S": to_text(user.locked_at)}
+    if user.password_version is not None:
+        item["password_version"] = {"S": user.password_version}
+    if user.metadata:
+        item["metadata"] = {"M": av.encode_map(user.metadata)}
+    for purpose, serial in user.token_serials.items():
+        item[_SERIAL + purpose] = {"S": serial}
+    return item
+
+
+@reading.reader("users")
+def read(item: Item) -> User:
+    """The user that an item holds."""
+    return User(
+        id=reading.text(item, "id"),
+        email=reading.text(item, "email"),
+        email_as_given=reading.optional_text(item, "email_as_given") or reading.text(item, "email"),
+        name=reading.optional_text(item, "name"),
+        email_verified_at=reading.optional_moment(item, "email_verified_at"),
+        locked_at=reading.optional_moment(item, "locked_at"),
+        created_at=reading.moment(item, "created_at"),
+        updated_at=reading.moment(item, "updated_at"),
+        metadata=reading.metadata(item),
+        version=reading.integer(item, "version"),
+        session_epoch=reading.integer(item, "session_epoch"),
+        password_version=reading.optional_text(item, "password_version"),
+        identities=reading.string_set(item, "identities"),
+        token_serials={name[len(_SERIAL) :]: reading.text(item, name) for name in item if name.startswith(_SERIAL)},
+    )
+
+
+def email_identity(user: User, password_hash: str | None) -> Item:
+    """The item that claims a user's address, and holds the password hash."""
+    item: Item = {
+        "id": {"S": email_key(user.email)},
+        "user_id": {"S": user.id},
+        "created_at": {"S": to_text(user.created_at)},
+        "schema_version": av.number(SCHEMA_VERSION),
+    }
+    if password_hash is not None and user.password_version is not None:
+        item["password_hash"] = {"S": password_hash}
+        item["password_version"] = {"S": user.password_version}
+    return item
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one atomic write makes of a user.
+
+    Args:
+        user: The user afterwards.
+        items: The writes of the transaction; the user's own comes first.
+    """
+
+    user: User
+    items: tuple[dict[str, Any], ...]
+
+
+def creation(users_table: str, identities_table: str, user: User, password_hash: str | None) -> list[dict[str, Any]]:
+    """The writes that create a user: the user, then the claim on the address, each only if it is not there."""
+    item, claim = to_item(user), email_identity(user, password_hash)
+    check_item_size(item, "the user")
+    return [{"Put": ex.put(users_table, item, NOT_TAKEN)}, {"Put": ex.put(identities_table, claim, NOT_TAKEN)}]
+
+
+def deletion(users_table: str, identities_table: str, user: User) -> tuple[dict[str, Any], ...]:
+    """The writes that delete a user with all identities, if the user is still as read.
+
+    An identity that is missing, though listed, must not keep the user from being deleted.
+    """
+    unchanged = ex.delete(users_table, key(user.id), "#version = :read", {":read": av.number(user.version)})
+    return (
+        {"Delete": unchanged},
+        *(drop_identity(identities_table, name, user.id) for name in sorted(user.identities)),
+    )
+
+
+def drop_identity(table: str, identity: str, user_id: str) -> dict[str, Any]:
+    """The deletion of an identity together with its listing: never another user's."""
+    condition = "attribute_not_exists(#id) OR #user_id = :user_id"
+    return {"Delete": ex.delete(table, key(identity), condition, {":user_id": {"S": user_id}})}
+
+
+def release_identity(table: str, identity: str, user_id: str) -> dict[str, Any]:
+    """The deletion of an identity, if it is the named user's."""
+    return {"Delete": ex.delete(table, key(identity), "#user_id = :user_id", {":user_id": {"S": user_id}})}
+
+
+def drop_identities(users_table: str, identities_table: str, user: User, names: Sequence[str], now: datetime) -> Change:
+    """The writes that take several identities off a user at once."""
+    after = changed(user, now, identities=user.identities - set(names))
+    deletions = [drop_identity(identities_table, name, user.id) for name in names]
+    return Change(after, (update_if_version(users_table, user, after), *deletions))
+
+
+def with_identity(user: User, identity: str) -> User:
+    """A new user who holds one more identity from the start."""
+    return replace(user, identities=user.identities | {identity})
+
+
+def lock(table: str, user: User, moment: datetime | None, now: datetime) -> Change | None:
+    """The write that locks a user, ending all sessions, or unlocks it; ``None`` if it is so already."""
+    if moment == user.locked_at:
+        return None
+    fields: dict[str, Any] = {"locked_at": moment}
+    if moment is not None:
+        fields["session_epoch"] = user.session_epoch + 1
+    after = changed(user, now, **fields)
+    return Change(after, (update_if_version(table, user, after),))
+
+
+def changed(user: User, now: datetime, **fields: Any) -> User:
+    """A user with other fields, one version on."""
+    return replace(user, version=user.version + 1, updated_at=now, **fields)
+
+
+def update_if_version(table: str, before: User, after: User) -> dict[str, Any]:
+    """The write that turns the user as read into what it is to be.
+
+    Only the attributes that differ are written, and only if nobody changed the user since. A transaction returns no item, so the version is what makes ``after`` the stored truth.
+    """
+    old, new = to_item(before), to_item(after)
+    check_item_size(new, "the user")
+    put = {name: value for name, value in new.items() if old.get(name) != value}
+    gone = [name for name in old if name not in new]
+    aliases = {name: "a" + name.encode().hex() if not name.isidentifier() else name for name in (*put, *gone)}
+    expression = "SET " + ", ".join(f"#{aliases[name]} = :{aliases[name]}" for name in put)
+    if gone:
+        expression += " REMOVE " + ", ".join(f"#{aliases[name]}" for name in gone)
+    values = {f":{aliases[name]}": value for name, value in put.items()} | {":read": av.number(before.version)}
+    return {
+        "Update": ex.update(
+            table,
+            key(before.id),
+            expression,
+            "attribute_exists(#id) AND #version = :read",
+            values,
+            names={f"#{alias}": name for name, alias in aliases.items()},
+        )
+    }
+
+
+def profile_change(
+    user: User,
+    now: datetime,
+    *,
+    email: str | Unset,
+    name: str | None | Unset,
+    metadata: Metadata | Unset,
+) -> User:
+    """The user after ``update_user``. Checks the arguments."""
+    fields: dict[str, Any] = {}
+    if name is not UNSET:
+        fields["name"] = None if name is None else validation.text(name, "name", most=256)
+    if metadata is not UNSET:
+        fields["metadata"] = validation.metadata(metadata)
+    if email is not UNSET:
+        fields |= _email_fields(user, normalise_email(email))
+    if not fields:
+        raise ValidationError(
+            "update_user", "names nothing to change; give the new values by keyword, for example name='Ada'"
+        )
+    return changed(user, now, **fields)
+
+
+def _email_fields(user: User, email: Email) -> dict[str, Any]:
+    if email.normalised == user.email:
+        return {"email_as_given": email.as_given}
+    return {
+        "email": email.normalised,
+        "email_as_given": email.as_given,
+        "email_verified_at": None,
+        "identities": user.identities - {email_key(user.email)} | {email_key(email.normalised)},
+    }
+
+
+def add_identity(table: str, user_id: str, identity: str, now: datetime) -> dict[str, Any]:
+    """The write that lists one more identity on a user, without having read the user."""
+    return {
+        "Update": ex.update(
+            table,
+            key(user_id),
+            "SET #version = #version + :one, #updated_at = :now ADD #identities :identity",
+            "attribute_exists(#id) AND size(#identities) < :most",
+            {
+                ":one": av.number(1),
+                ":now": {"S": to_text(now)},
+                ":identity": av.string_set({identity}),
+                ":most": av.number(MAX_IDENTITIES),
+            },
+        )
+    }
+
+
+def remove_identity(
+    table: str, user_id: str, identity: str, now: datetime, *, allow_verified_email: bool
+) -> dict[str, Any]:
+    """The write that takes an identity off a user, unless it is the last way to sign in.
+
+    Left must be a password, or one more identity beside the e-mail's and this one; or, where the caller counts that,
+    a verified address.
+    """
+    ways = ["attribute_exists(#password_version)", "size(#identities) > :two"]
+    if allow_verified_email:
+        ways.append("attribute_exists(#email_verified_at)")
+    return {
+        "Update": ex.update(
+            table,
+            key(user_id),
+            "SET #version = #version + :one, #updated_at = :now DELETE #identities :identity",
+            f"attribute_exists(#id) AND contains(#identities, :name) AND ({' OR '.join(ways)})",
+            {
+                ":one": av.number(1),
+                ":two": av.number(2),
+                ":now": {"S": to_text(now)},
+                ":identity": av.string_set({identity}),
+                ":name": {"S": identity},
+            },
+        )
+    }
+
+
+def has_other_way(user: User, removed: Iterable[str], *, password: bool, allow_verified_email: bool) -> bool:
+    """Whether a user can still sign in once identities (and, with ``password=False``, the password) are gone."""
+    left = {identity for identity in user.identities - set(removed) if not identity.startswith(EMAIL)}
+    return bool(left or (password and user.has_password) or (allow_verified_email and user.is_email_verified))
+
+
+def last_sign_in_method(what: str, request_id: str | None = None) -> LastSignInMethod:
+    """The refusal to remove the last way to sign in."""
+    return LastSignInMethod(
+        f"{what} is the user's last way to sign in; add a password, passkey or account first", request_id=request_id
+    )
+
+
+def too_many_identities(request_id: str | None = None) -> TooManyIdentities:
+    """The refusal of one identity too many."""
+    return TooManyIdentities(
+        f"the user holds {MAX_IDENTITIES} identities (e-mail address, accounts and passkeys together), "
+        "the most that can be deleted in one atomic write; remove one first",
+        limit=MAX_IDENTITIES,
+        request_id=request_id,
+    )
+
+
+def taken(what: str, request_id: str | None = None) -> AlreadyExists:
+    """The refusal of an identity that somebody holds. It does not repeat the address: logs collect messages."""
+    shown = {
+        "email": "another user holds this e-mail address",
+        "user": "another user has this id",
+        "oauth_account": "another user holds this account",
+        "passkey": "another user holds this passkey",
+    }
+    return AlreadyExists(what, shown[what], request_id=request_id)
+
+
+def page_key(cursor: Mapping[str, Attribute]) -> str:
+    """The id that a scan stopped at."""
+    return reading.text(dict(cursor), "id")

@@ -1,0 +1,100 @@
+"""The five tables, declared once.
+
+Creation, verification, templates, IAM policies, autoscaling and the cost model all read this; nothing else repeats a
+key, an index or a TTL attribute.
+
+``users`` and ``sessions`` are RFC 0008's, name for name. The other three hold what RFC 0002 needs beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from torii_dynamodb.config import TableName
+
+__all__ = ["EMAIL_INDEX", "SCHEMA", "SCHEMA_VERSION", "USER_SESSIONS_INDEX", "IndexSchema", "Key", "TableSchema"]
+
+SCHEMA_VERSION: Final = 1
+"""Every item carries the version it was written under, as ``schema_version``."""
+
+AttributeType = Literal["S", "N", "B"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key attribute: its name and type."""
+
+    name: str
+    type: AttributeType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSchema:
+    """A global secondary index. All attributes are projected.
+
+    Args:
+        name: The index' name.
+        hash_key: The partition key.
+        range_key: The sort key, if it has one.
+    """
+
+    name: str
+    hash_key: Key
+    range_key: Key | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSchema:
+    """A table.
+
+    Args:
+        table: Its name without the prefix.
+        hash_key: The partition key.
+        range_key: The sort key, if it has one.
+        indexes: Its global secondary indexes.
+        ttl: The attribute, in epoch seconds, after which DynamoDB deletes an item; ``None``: nothing expires.
+    """
+
+    table: TableName
+    hash_key: Key
+    range_key: Key | None = None
+    indexes: tuple[IndexSchema, ...] = ()
+    ttl: str | None = None
+
+    @property
+    def attributes(self) -> dict[str, AttributeType]:
+        """All key attributes of the table and its indexes, with their types."""
+        keys = [self.hash_key, self.range_key]
+        for index in self.indexes:
+            keys += [index.hash_key, index.range_key]
+        return {key.name: key.type for key in keys if key is not None}
+
+
+EMAIL_INDEX: Final = "email-index"
+USER_SESSIONS_INDEX: Final = "user-sessions-index"
+
+SCHEMA: Final[Mapping[TableName, TableSchema]] = MappingProxyType(
+    {
+        "users": TableSchema(
+            table="users",
+            hash_key=Key("id", "S"),
+            indexes=(IndexSchema(name=EMAIL_INDEX, hash_key=Key("email", "S")),),
+        ),
+        "sessions": TableSchema(
+            table="sessions",
+            hash_key=Key("id", "S"),
+            indexes=(
+                IndexSchema(name=USER_SESSIONS_INDEX, hash_key=Key("user_id", "S"), range_key=Key("expires_at", "N")),
+            ),
+            ttl="expires_at",
+        ),
+        "identities": TableSchema(table="identities", hash_key=Key("id", "S")),
+        "tokens": TableSchema(table="tokens", hash_key=Key("id", "S"), ttl="expires_at"),
+        "login_attempts": TableSchema(
+            table="login_attempts", hash_key=Key("subject", "S"), range_key=Key("attempt", "S"), ttl="expires_at"
+        ),
+    }
+)
