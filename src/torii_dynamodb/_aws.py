@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from torii_dynamodb._wire.credentials import CredentialsSource, from_environment
@@ -13,6 +13,7 @@ from torii_dynamodb._wire.endpoints import (
     region_of_endpoint,
     regional_endpoint,
 )
+from torii_dynamodb.clock import system_clock
 from torii_dynamodb.config import Credentials, DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError
 
@@ -71,7 +72,7 @@ class ChainSource:
         # botocore tells the expiry nowhere else; without it we ask in fair intervals, which it answers from memory.
         expires = getattr(self._credentials, "_expiry_time", None)
         if expires is None and hasattr(self._credentials, "refresh_needed"):
-            expires = datetime.now(UTC) + _ASK_AGAIN
+            expires = system_clock() + _ASK_AGAIN
         credentials = Credentials(
             access_key_id=frozen.access_key, secret_access_key=frozen.secret_key, session_token=frozen.token or None
         )

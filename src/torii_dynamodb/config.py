@@ -131,9 +131,7 @@ class DynamoDbConfig:
             if not isinstance(seconds, int | float) or not 0 < seconds <= 300:
                 raise ConfigurationError(f"{option}: {seconds!r}: give seconds above 0, at most 300")
         if self.session_cleanup not in ("background", "inline", "off"):
-            raise ConfigurationError(
-                f"session_cleanup: {self.session_cleanup!r}: give 'background', 'inline' or 'off'"
-            )
+            raise ConfigurationError(f"session_cleanup: {self.session_cleanup!r}: give 'background', 'inline' or 'off'")
 
     def table_name(self, table: TableName) -> str:
         """The table's name on DynamoDB (RFC 0008, ``DynamoDbHandle::table_name``)."""

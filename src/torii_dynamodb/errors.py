@@ -73,7 +73,8 @@ class AlreadyExists(ToriiError):
     """An identity is taken: it belongs to a user already.
 
     Attributes:
-        what: ``"user"``, ``"email"``, ``"oauth_account"`` or ``"passkey"``.
+        what: ``"user"``, ``"email"``, ``"oauth_account"`` or ``"passkey"``; for a one-time secret under a key that was
+            stored before, ``"state"`` or ``"challenge"``.
     """
 
     code = "already_exists"

@@ -127,7 +127,7 @@ class User:
         email_verified_at: When the address was proved to be theirs; ``None`` if it was not.
         locked_at: When an administrator locked the account; ``None`` if it is not locked.
         created_at: When the user was created.
-        updated_at: When the profile or a credential changed last.
+        updated_at: When anything of the user changed last.
         metadata: The caller's own.
         version: Goes up by one with every change of the user, its identities included; the condition of
             ``update_user``. Equal versions of one id are equal users.

@@ -127,6 +127,7 @@ class AsyncUserStorage(Protocol):
 
         Raises:
             VersionConflict: The user was changed since it was read. Nothing was written.
+            ValidationError: Nothing to change is named.
             NotFound: There is no such user (any more).
             AlreadyExists: ``what="email"``: another user holds the new address.
 
@@ -227,9 +228,7 @@ class AsyncSessionStorage(Protocol):
         """Check a session's token. Same rules as :meth:`get_session_and_user`."""
         ...
 
-    async def get_session_and_user(
-        self, token: str, *, consistent: bool | None = None
-    ) -> tuple[Session, User] | None:
+    async def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
         """Check a session's token and read its user, in one request.
 
         Returns:
@@ -252,7 +251,7 @@ class AsyncSessionStorage(Protocol):
         ...
 
     async def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
-        """Extend a session. It never shortens one, and proves nothing: check first.
+        """Extend a session. It never shortens one, and proves nothing: a revoked one stays refused. Check first.
 
         Returns:
             The session as stored now; ``None`` when there is no such session or it has expired.
@@ -509,6 +508,9 @@ class AsyncOAuthStorage(Protocol):
     ) -> None:
         """Keep a verifier under the state (16 to 512 characters, unguessable) until the person comes back.
 
+        Raises:
+            AlreadyExists: ``what="state"``: something is stored under this state and has not expired.
+
         Clauses:
             OAUTH-12: Stored so that neither state nor verifier can be read from the table.
         """
@@ -588,9 +590,7 @@ class AsyncPasskeyStorage(Protocol):
         """
         ...
 
-    async def delete_passkey(
-        self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False
-    ) -> bool:
+    async def delete_passkey(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
         """Remove a passkey; the rules of :meth:`AsyncOAuthStorage.unlink_oauth_account`.
 
         Raises:
@@ -617,6 +617,9 @@ class AsyncPasskeyStorage(Protocol):
 
     async def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
         """Remember a challenge.
+
+        Raises:
+            AlreadyExists: ``what="challenge"``: this challenge is stored and has not expired.
 
         Clauses:
             PASSKEY-9: Stored as its hash.
@@ -744,7 +747,7 @@ class AsyncBruteForceStorage(Protocol):
 
         Args:
             email: The address.
-            attempt_id: The attempt that succeeded. Given, nothing is forgotten if others were made since: theirs count.
+            attempt_id: The attempt that succeeded (empty: none was counted, nothing is forgotten). Given, nothing is forgotten if others were made since: theirs count.
 
         Clauses:
             LOCKOUT-8: After it, max_attempts are allowed again; with attempt_id, later attempts are kept.

@@ -2,7 +2,7 @@
 
 The register of a subject holds the times of its last ``M`` attempts, newest first. An attempt is taken if the oldest of
 them lies outside the window, and is then shifted in. So at most ``M`` are taken in any window, however parallel:
-DynamoDB orders the writes of one item. A refused attempt changes nothing, so an attacker cannot prolong a lockout at will.
+DynamoDB orders the writes of one item. A refused attempt changes nothing, so an attacker cannot prolong a lockout.
 """
 
 from __future__ import annotations

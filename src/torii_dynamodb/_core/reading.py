@@ -1,5 +1,7 @@
-"""Typed reading of stored items. What cannot be read is :class:`~torii_dynamodb.errors.CorruptItem`, never another
-exception: other programs write to the same tables.
+"""Typed reading of stored items.
+
+What cannot be read is :class:`~torii_dynamodb.errors.CorruptItem`, never another exception: other programs write to
+the same tables.
 """
 
 from __future__ import annotations

@@ -95,8 +95,8 @@ def issue(new_token: NewToken, user: User | None, now: datetime, random: RandomB
     )
 
 
-def bearer_item(token: Token, user: User | None, serial: str | None) -> Item:
-    """The item that a token is stored as, with all that it is bound to."""
+def bearer_item(token: Token, user: User | None) -> Item:
+    """The item that a token is stored as, with all that it is bound to in the user."""
     item = _one_time_item(token.id, token.created_at, token.expires_at, token.metadata)
     item["purpose"] = {"S": token.purpose}
     if token.email is not None:
@@ -104,6 +104,7 @@ def bearer_item(token: Token, user: User | None, serial: str | None) -> Item:
     if user is not None:
         item["user_id"] = {"S": user.id}
         item["epoch"] = av.number(user.session_epoch)
+        serial = users.serial_of(user, token.purpose)
         if serial is not None:
             item["serial"] = {"S": serial}
     check_item_size(item, "the token")
@@ -156,7 +157,7 @@ def holds_for(item: Item, named_user: str, user: User | None) -> bool:
         and named_user == token.user_id == user.id
         and token.email == user.email
         and _epoch(item) == user.session_epoch
-        and item.get("serial", {}).get("S") == user.token_serials.get(token.purpose)
+        and item.get("serial", {}).get("S") == users.serial_of(user, token.purpose)
     )
 
 
@@ -194,9 +195,9 @@ def consume(
     return ex.update(table, users.key(token_id), "SET #consumed_by = :me", condition, values, returns=returns)
 
 
-def put_new(table: str, item: Item) -> dict[str, Any]:
-    """The ``PutItem`` of a one-time item under a key that the caller chose: never a second time."""
-    return ex.put(table, item, users.NOT_TAKEN)
+def put_new(table: str, item: Item, now: datetime) -> dict[str, Any]:
+    """The ``PutItem`` of a one-time item under a key that the caller chose: never a second time while one lives."""
+    return ex.put(table, item, f"{users.NOT_TAKEN} OR #expires_at <= :now", {":now": av.number(epoch_seconds(now))})
 
 
 def pkce_item(

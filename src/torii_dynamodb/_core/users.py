@@ -31,12 +31,17 @@ __all__ = [
     "new_user_model",
     "read",
     "remove_identity",
+    "serial_of",
     "to_item",
     "update_if_version",
 ]
 
 NOT_TAKEN = "attribute_not_exists(#id)"
 _SERIAL = "token_serial_"
+
+ANY_PURPOSE = "*"
+"""The serial that every token of a user carries: it changes with the address, so that a token does not come back to life
+when the user returns to an address it had before."""
 
 
 def key(user_id: str) -> Item:
@@ -212,15 +217,32 @@ def lock(table: str, user: User, moment: datetime | None, now: datetime) -> Chan
     return Change(after, (update_if_version(table, user, after),))
 
 
+def serial_of(user: User, purpose: str) -> str | None:
+    """What a one-time token of a purpose must carry to hold: that of the purpose, and that of the address."""
+    serials = [user.token_serials.get(ANY_PURPOSE), user.token_serials.get(purpose)]
+    return ".".join(serial or "" for serial in serials) if any(serials) else None
+
+
 def changed(user: User, now: datetime, **fields: Any) -> User:
     """A user with other fields, one version on."""
     return replace(user, version=user.version + 1, updated_at=now, **fields)
 
 
+AS_READ = "attribute_exists(#id) AND #version = :read AND #session_epoch = :read_epoch"
+"""The condition that nobody changed a user since. The epoch, which begins at random, tells a user created anew under the
+same id apart: versions begin at 1 again."""
+
+
+def as_read(user: User) -> dict[str, Attribute]:
+    """The values of :data:`AS_READ`."""
+    return {":read": av.number(user.version), ":read_epoch": av.number(user.session_epoch)}
+
+
 def update_if_version(table: str, before: User, after: User) -> dict[str, Any]:
     """The write that turns the user as read into what it is to be.
 
-    Only the attributes that differ are written, and only if nobody changed the user since. A transaction returns no item, so the version is what makes ``after`` the stored truth.
+    Only the attributes that differ are written, and only if nobody changed the user since. A transaction returns no
+    item, so the version is what makes ``after`` the stored truth.
     """
     old, new = to_item(before), to_item(after)
     check_item_size(new, "the user")
@@ -230,13 +252,13 @@ def update_if_version(table: str, before: User, after: User) -> dict[str, Any]:
     expression = "SET " + ", ".join(f"#{aliases[name]} = :{aliases[name]}" for name in put)
     if gone:
         expression += " REMOVE " + ", ".join(f"#{aliases[name]}" for name in gone)
-    values = {f":{aliases[name]}": value for name, value in put.items()} | {":read": av.number(before.version)}
+    values = {f":{aliases[name]}": value for name, value in put.items()} | as_read(before)
     return {
         "Update": ex.update(
             table,
             key(before.id),
             expression,
-            "attribute_exists(#id) AND #version = :read",
+            AS_READ,
             values,
             names={f"#{alias}": name for name, alias in aliases.items()},
         )
@@ -250,6 +272,7 @@ def profile_change(
     email: str | Unset,
     name: str | None | Unset,
     metadata: Metadata | Unset,
+    serial: str,
 ) -> User:
     """The user after ``update_user``. Checks the arguments."""
     fields: dict[str, Any] = {}
@@ -258,7 +281,7 @@ def profile_change(
     if metadata is not UNSET:
         fields["metadata"] = validation.metadata(metadata)
     if email is not UNSET:
-        fields |= _email_fields(user, normalise_email(email))
+        fields |= _email_fields(user, normalise_email(email), serial)
     if not fields:
         raise ValidationError(
             "update_user", "names nothing to change; give the new values by keyword, for example name='Ada'"
@@ -266,7 +289,7 @@ def profile_change(
     return changed(user, now, **fields)
 
 
-def _email_fields(user: User, email: Email) -> dict[str, Any]:
+def _email_fields(user: User, email: Email, serial: str) -> dict[str, Any]:
     if email.normalised == user.email:
         return {"email_as_given": email.as_given}
     return {
@@ -274,6 +297,7 @@ def _email_fields(user: User, email: Email) -> dict[str, Any]:
         "email_as_given": email.as_given,
         "email_verified_at": None,
         "identities": user.identities - {email_key(user.email)} | {email_key(email.normalised)},
+        "token_serials": {**user.token_serials, ANY_PURPOSE: serial},
     }
 
 

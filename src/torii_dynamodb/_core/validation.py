@@ -1,5 +1,7 @@
-"""Every argument is checked before anything is read or written. Each function returns the value, cleaned, or raises
-:class:`~torii_dynamodb.errors.ValidationError` naming the field, what is wrong and the limit.
+"""Every argument is checked before anything is read or written.
+
+Each function returns the value, cleaned, or raises :class:`~torii_dynamodb.errors.ValidationError` naming the field,
+what is wrong and the limit.
 """
 
 from __future__ import annotations

@@ -52,13 +52,16 @@ class AsyncAttempts(AsyncPasskeys):
         policy: LockoutPolicy | None = None,
     ) -> None:
         """See the contract. One request: 1 write unit."""
+        checked = validation.policy(policy)
+        if not checked.enabled and attempt_id == "":
+            return
         item = attempts.audit_item(
             _login(email),
             attempts.attempt_id(attempt_id),
             self._now(),
             validation.ip_address(ip_address),
             validation.user_agent(user_agent),
-            validation.policy(policy),
+            checked,
         )
         # Without a condition: the key is the attempt's own, so that a retry writes the same again.
         await self._client.call("PutItem", {"TableName": self._attempts, "Item": item})
@@ -74,6 +77,8 @@ class AsyncAttempts(AsyncPasskeys):
     async def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
         """See the contract. One request: 1 write unit, 2 without ``attempt_id``."""
         subject = _login(email)
+        if attempt_id == "":
+            return
         if attempt_id is None:
             # A transaction: a retry must not forget attempts that were made after the first try was applied.
             await self._transact({"Delete": attempts.clear(self._attempts, subject, None)})

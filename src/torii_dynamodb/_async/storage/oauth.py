@@ -39,7 +39,7 @@ class AsyncOAuth(AsyncTokens):
             return await self._existing_user(user, refused), oauth.read(held)
         if failed(refused, 2):
             raise users.taken("oauth_account", refused.request_id) from refused.strip()
-        raise users.taken("email" if failed(refused, 1) else "user", refused.request_id) from refused.strip()
+        raise users.taken("user" if failed(refused, 0) else "email", refused.request_id) from refused.strip()
 
     async def link_oauth_account(self, user_id: str, account: NewOAuthAccount) -> OAuthAccount:
         """See the contract. One request: 4 write units, and 1 for the index."""

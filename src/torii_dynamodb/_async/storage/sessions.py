@@ -41,9 +41,7 @@ class AsyncSessions(AsyncUsers):
         return None if found is None else found[0]
 
     async def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
-        """See the contract. One request, which may serve other checks too: 2 read units, or 1. None for a malformed
-        token.
-        """
+        """See the contract. One request, which may serve other checks too: 2 read units, or 1; none if malformed."""
         strong = self._strong(consistent)
         parsed = parse_session_token(validation.token_argument(token))
         if parsed is None:

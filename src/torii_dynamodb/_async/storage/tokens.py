@@ -13,7 +13,7 @@ from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import token_key
 from torii_dynamodb._core.secrets import parse_one_time_token
 from torii_dynamodb._wire.errors import ConditionFailed
-from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.errors import AlreadyExists
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 
 __all__ = ["AsyncTokens"]
@@ -31,7 +31,7 @@ class AsyncTokens(AsyncIdentities):
         checked = tokens.checked_token(new_token, user, now)
         if checked.user_id is None:
             token = tokens.issue(checked, None, now, self.config.random)
-            return await self._put_token(token, tokens.bearer_item(token, None, None))
+            return await self._put_token(token, tokens.bearer_item(token, None))
         if checked.revoke_earlier:
             return await self._replace_tokens(checked, user)
         if user is None:
@@ -39,7 +39,7 @@ class AsyncTokens(AsyncIdentities):
             if user is None:
                 raise no_such_user()
         token = tokens.issue(checked, user, now, self.config.random)
-        return await self._put_token(token, tokens.bearer_item(token, user, user.token_serials.get(checked.purpose)))
+        return await self._put_token(token, tokens.bearer_item(token, user))
 
     async def _put_token(self, token: Token, item: Item) -> Token:
         # Without a condition: the key is the hash of a fresh random secret, so that a retry writes the same again.
@@ -55,7 +55,7 @@ class AsyncTokens(AsyncIdentities):
             token = tokens.issue(checked, user, now, self.config.random)
             issued[:] = [token]
             change = tokens.set_serial(self._users, user, checked.purpose, serial, now)
-            put = {"Put": ex.put(self._tokens, tokens.bearer_item(token, user, serial))}
+            put = {"Put": ex.put(self._tokens, tokens.bearer_item(token, change.user))}
             return users.Change(change.user, (*change.items, put))
 
         if await self._change_user(checked.user_id or "", decide, user) is None:
@@ -121,8 +121,10 @@ class AsyncTokens(AsyncIdentities):
     async def _store_once(self, item: Item, field: str) -> None:
         """Put a one-time item under a key that the caller chose."""
         try:
-            await self._client.call("PutItem", tokens.put_new(self._tokens, item))
+            await self._client.call("PutItem", tokens.put_new(self._tokens, item, self._now()))
         except ConditionFailed as refused:
             # A retry finds what its first attempt wrote.
             if refused.item is None or any(refused.item.get(name) != value for name, value in item.items()):
-                raise ValidationError(field, "was used before; make a fresh one each time") from refused.strip()
+                raise AlreadyExists(
+                    field, f"this {field} was stored before; make a fresh one each time", request_id=refused.request_id
+                ) from refused.strip()

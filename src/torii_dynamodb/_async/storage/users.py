@@ -34,7 +34,7 @@ class AsyncUsers(AsyncStorageBase):
         request_id = refused.request_id
         if claim is not None and held is not None and claim.get("user_id") == {"S": user.id}:
             return users.read(held)
-        raise users.taken("email" if failed(refused, 1) else "user", request_id) from refused.strip()
+        raise users.taken("user" if failed(refused, 0) else "email", request_id) from refused.strip()
 
     async def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         """See the contract. One request: 1 read unit, or half of one."""
@@ -94,7 +94,9 @@ class AsyncUsers(AsyncStorageBase):
     ) -> User:
         """See the contract. One request; two when the address moves."""
         validation.instance(user, "user", User)
-        after = users.profile_change(user, self._now(), email=email, name=name, metadata=metadata)
+        after = users.profile_change(
+            user, self._now(), email=email, name=name, metadata=metadata, serial=self._write_id()
+        )
         if after.email == user.email:
             refused = await self._transact(users.update_if_version(self._users, user, after))
             if refused is None:
@@ -150,8 +152,8 @@ class AsyncUsers(AsyncStorageBase):
 
     async def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
         """See the contract. One request for each 100 different ids, at the same time; unprocessed ones are retried."""
-        if isinstance(user_ids, str):
-            raise ValidationError("user_ids", "give a list of ids, not one text")
+        if isinstance(user_ids, str | bytes) or not isinstance(user_ids, Sequence):
+            raise ValidationError("user_ids", f"give a list of ids, not {type(user_ids).__name__}")
         keys = [(self._users, users.key(validation.user_id(user_id, "user_ids"))) for user_id in user_ids]
         items = await self._client.batch_get(keys, consistent=self._strong(consistent))
         return [None if item is None else users.read(item) for item in items]

@@ -1,0 +1,7 @@
+"""The services: what an application calls. They stand on the contract alone, so they run on any storage."""
+
+from __future__ import annotations
+
+from torii_dynamodb._async.services.torii import AsyncTorii
+
+__all__ = ["AsyncTorii"]

@@ -1,0 +1,153 @@
+# Generated from src/torii_dynamodb/_async/storage/attempts.py by tools/unasync.py. Do not edit.
+
+"""Attempts, lockout and their audit on DynamoDB."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from torii_dynamodb._core import attempts, users, validation
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.keys import attempt_subject
+from torii_dynamodb._core.times import to_text
+from torii_dynamodb._sync.storage.passkeys import Passkeys
+from torii_dynamodb._wire.errors import ConditionFailed
+from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus, User
+
+__all__ = ["Attempts"]
+
+
+class Attempts(Passkeys):
+    """``BruteForceStorage`` on DynamoDB."""
+
+    def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
+        """See the contract. One request: 1 write unit."""
+        return self._acquire(_login(email), validation.policy(policy))
+
+    def acquire_attempt(self, kind: AttemptKind, value: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
+        """See the contract. One request: 1 write unit."""
+        return self._acquire(attempts.subject(kind, value), validation.policy(policy))
+
+    def _acquire(self, subject: str, policy: LockoutPolicy) -> AttemptResult:
+        if not policy.enabled:
+            return AttemptResult(allowed=True)
+        now = self._now()
+        attempt_id = attempts.new_attempt_id(now, self.config.random)
+        try:
+            self._client.call("UpdateItem", attempts.acquire(self._attempts, subject, attempt_id, policy, now))
+        except ConditionFailed as refused:
+            if not attempts.holds(refused.item, attempt_id, policy):
+                return attempts.refusal(refused.item, policy, now)
+        return AttemptResult(allowed=True, attempt_id=attempt_id)
+
+    def record_failed_attempt(
+        self,
+        email: str,
+        attempt_id: str,
+        *,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        policy: LockoutPolicy | None = None,
+    ) -> None:
+        """See the contract. One request: 1 write unit."""
+        checked = validation.policy(policy)
+        if not checked.enabled and attempt_id == "":
+            return
+        item = attempts.audit_item(
+            _login(email),
+            attempts.attempt_id(attempt_id),
+            self._now(),
+            validation.ip_address(ip_address),
+            validation.user_agent(user_agent),
+            checked,
+        )
+        # Without a condition: the key is the attempt's own, so that a retry writes the same again.
+        self._client.call("PutItem", {"TableName": self._attempts, "Item": item})
+
+    def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
+        """See the contract. One strongly consistent request: 1 read unit."""
+        checked, subject = validation.policy(policy), _login(email)
+        if not checked.enabled:
+            return LockoutStatus(locked=False, attempts=0, retry_after=None)
+        register = self._get(self._attempts, attempts.key(subject), consistent=True)
+        return attempts.status(register, checked, self._now())
+
+    def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
+        """See the contract. One request: 1 write unit, 2 without ``attempt_id``."""
+        subject = _login(email)
+        if attempt_id == "":
+            return
+        if attempt_id is None:
+            # A transaction: a retry must not forget attempts that were made after the first try was applied.
+            self._transact({"Delete": attempts.clear(self._attempts, subject, None)})
+            return
+        try:
+            body = attempts.clear(self._attempts, subject, attempts.attempt_id(attempt_id))
+            self._client.call("DeleteItem", body)
+        except ConditionFailed:
+            # Others were made since, or it is cleared already.
+            return
+
+    def list_failed_attempts(self, email: str, *, limit: int = 100) -> list[FailedAttempt]:
+        """See the contract. One request for each MB of rows."""
+        validation.integer(limit, "limit", least=1, most=10_000)
+        now = self._now()
+        rows = self._audit(_login(email), consistent=self.config.consistent_reads, limit=limit, now=now)
+        return [attempts.read_audit(row) for row in rows]
+
+    def _audit(self, subject: str, *, consistent: bool, limit: int | None, now: datetime | None) -> list[Item]:
+        """The audit rows, newest first; those that have not expired by ``now``, or all."""
+        found: list[Item] = []
+        start: Item | None = None
+        while True:
+            body = attempts.audit_page(self._attempts, subject, start, consistent=consistent, limit=limit)
+            page: dict[str, Any] = self._client.call("Query", body)
+            found += [row for row in page.get("Items", []) if now is None or attempts.is_kept(row, now)]
+            start = page.get("LastEvaluatedKey")
+            if not start or (limit is not None and len(found) >= limit):
+                return found[:limit]
+
+    def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
+        """See the contract. TTL removes what is past retention by itself; this is for removing earlier."""
+        subject, end = _login(email), to_text(validation.moment(before, "before"))
+        user = self.get_user_by_email(email, consistent=True)
+        if user is not None and user.locked_at is not None:
+            return 0
+        rows = self._audit(subject, consistent=True, limit=None, now=None)
+        old = [row for row in rows if row.get("at", {}).get("S", end) < end]
+        self._client.batch_write(
+            [
+                (self._attempts, {"DeleteRequest": {"Key": {"subject": row["subject"], "attempt": row["attempt"]}}})
+                for row in old
+            ]
+        )
+        return len(old)
+
+    def set_locked_at(self, user_id: str, locked_at: datetime | None) -> User | None:
+        """See the contract. Two requests for the user, then as many as the audit has pages, twice."""
+        validation.user_id(user_id)
+        moment = None if locked_at is None else validation.moment(locked_at, "locked_at")
+
+        def decide(user: User) -> users.Change | None:
+            return users.lock(self._users, user, moment, self._now())
+
+        user = self._change_user(user_id, decide)
+        if user is None:
+            return None
+        rows = self._audit(_login(user.email), consistent=True, limit=None, now=None)
+        turned = [attempts.keep(row) if moment is not None else attempts.release(row) for row in rows]
+        self._client.batch_write([(self._attempts, {"PutRequest": {"Item": row}}) for row in turned if row is not None])
+        if moment is not None:
+            self._clean_up_sessions(user_id)
+        return user
+
+    def get_locked_at(self, user_id: str) -> datetime | None:
+        """See the contract. One request."""
+        user = self._read_user(validation.user_id(user_id), consistent=True)
+        return None if user is None else user.locked_at
+
+
+def _login(email: str) -> str:
+    return attempt_subject("login", normalise_email(email).normalised)

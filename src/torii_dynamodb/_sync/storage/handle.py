@@ -1,0 +1,150 @@
+# Generated from src/torii_dynamodb/_async/storage/handle.py by tools/unasync.py. Do not edit.
+
+"""The handle: the whole contract on DynamoDB, and the plugin that opens it (RFC 0008)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any
+
+from torii_dynamodb._core import tables, validation
+from torii_dynamodb._core.transactions import TransactionBuilder
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.primitives import gather, monotonic
+from torii_dynamodb._sync.storage.attempts import Attempts
+from torii_dynamodb._sync.tables import Tables
+from torii_dynamodb._wire.errors import TransactionCanceled
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed
+from torii_dynamodb.models import Health
+
+__all__ = ["DynamoDbHandle", "DynamoDbStorage"]
+
+
+class DynamoDbHandle(Attempts):
+    """Every storage operation, on DynamoDB. Made by :meth:`DynamoDbStorage.initialize` or ``open``.
+
+    One handle serves a whole program: share it between tasks, and close it at the end.
+    """
+
+    def transact_write(self, build: Callable[[TransactionBuilder], object]) -> None:
+        """Write the caller's own items, in any tables, and ours, all or none (RFC 0008, Features 1).
+
+        Args:
+            build: Adds the writes to the builder it is given.
+
+        Raises:
+            TransactionFailed: A condition did not hold; tells which.
+            ValidationError: Nothing was added, an item stands twice, or more than 100.
+        """
+        builder = TransactionBuilder(self.config)
+        build(builder)
+        try:
+            self._client.call("TransactWriteItems", builder.payload())
+        except TransactionCanceled as error:
+            reasons = [reason.code for reason in error.reasons]
+            raise TransactionFailed(
+                f"the transaction was refused, nothing was written: {', '.join(reasons) or error}",
+                reasons=reasons,
+                request_id=error.request_id,
+            ) from error.strip()
+
+    def health_check(self) -> Health:
+        """Whether every table can be read now. Never raises for what DynamoDB or the network does.
+
+        Reads one key that does not exist from each table, at the same time: 5 read units.
+        """
+        started = monotonic()
+
+        def probe(table: TableName) -> Any:
+            return lambda: self._probe(table)
+
+        said: list[str] = gather(*(probe(table) for table in TABLES))
+        return Health(
+            healthy=not any(said),
+            latency=monotonic() - started,
+            tables={table: message or "ok" for table, message in zip(TABLES, said, strict=True)},
+        )
+
+    def _probe(self, table: TableName) -> str:
+        try:
+            self._get(self.config.table_name(table), tables.probe_key(table), consistent=True)
+        except ToriiError as error:
+            return f"{error.code}: {error}"
+        return ""
+
+    def cleanup(self) -> int:
+        """Remove what has expired (RFC 0002). Always 0: DynamoDB's TTL does it."""
+        return self.cleanup_expired_sessions() + self.cleanup_expired_tokens()
+
+    def close(self) -> None:
+        """Wait for background work, then close the connections."""
+        self._background.close()
+        self._client.close()
+
+    def __enter__(self) -> DynamoDbHandle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class DynamoDbStorage:
+    """The plugin (RFC 0002, ``StoragePlugin``): makes a handle from a configuration."""
+
+    def __init__(self) -> None:
+        self._handle: DynamoDbHandle | None = None
+
+    def initialize(self, config: DynamoDbConfig) -> DynamoDbHandle:
+        """Reach DynamoDB, see to the tables, and return the handle.
+
+        With ``create_tables`` (the default) missing tables are created on demand billing, with their indexes and TTL,
+        and waited for; existing ones are verified. Without it nothing is requested at all.
+
+        Raises:
+            ConfigurationError: An existing table has another key, index or TTL attribute; or no region or credentials.
+            AccessDenied: The credentials may not describe or create tables.
+        """
+        validation.instance(config, "config", DynamoDbConfig)
+        client = Client(config)
+        try:
+            if config.create_tables:
+                Tables(client, config).ensure()
+        except BaseException:
+            client.close()
+            raise
+        self._handle = DynamoDbHandle(client, config)
+        return self._handle
+
+    def health_check(self) -> Health:
+        """The handle's :meth:`DynamoDbHandle.health_check`."""
+        return self._opened().health_check()
+
+    def cleanup(self) -> int:
+        """The handle's :meth:`DynamoDbHandle.cleanup`."""
+        return self._opened().cleanup()
+
+    def close(self) -> None:
+        """Close the handle, if there is one."""
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def _opened(self) -> DynamoDbHandle:
+        if self._handle is None:
+            raise ConfigurationError("the storage is not initialised; call initialize(config) first")
+        return self._handle
+
+    @staticmethod
+    @asynccontextmanager
+    def open(config: DynamoDbConfig) -> Iterator[DynamoDbHandle]:
+        """Initialise, hand out the handle, close it at the end of the block."""
+        handle = DynamoDbStorage().initialize(config)
+        try:
+            yield handle
+        finally:
+            handle.close()

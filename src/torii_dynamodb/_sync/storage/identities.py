@@ -1,0 +1,62 @@
+# Generated from src/torii_dynamodb/_async/storage/identities.py by tools/unasync.py. Do not edit.
+
+"""What OAuth accounts and passkeys share: an identity that the user lists, added and removed in one transaction."""
+
+from __future__ import annotations
+
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import users
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._sync.storage.base import failed, no_such_user, old_item
+from torii_dynamodb._sync.storage.passwords import Passwords
+
+__all__ = ["Identities"]
+
+
+class Identities(Passwords):
+    """Adding, listing and removing identities other than the e-mail address."""
+
+    def _add_identity(self, user_id: str, item: Item, what: str) -> Item:
+        """Claim an identity for a user.
+
+        Returns:
+            The identity's item: the given one, or the one that the user holds already.
+        """
+        claim = {"Put": ex.put(self._identities, item, users.NOT_TAKEN)}
+        listed = users.add_identity(self._users, user_id, item["id"]["S"], self._now())
+        refused = self._transact(claim, listed)
+        if refused is None:
+            return item
+        holder, user = old_item(refused, 0), old_item(refused, 1)
+        request_id = refused.request_id
+        if holder is not None:
+            if holder.get("user_id") == {"S": user_id}:
+                return holder
+            raise users.taken(what, request_id) from refused.strip()
+        if failed(refused, 1) and user is not None:
+            raise users.too_many_identities(request_id) from refused.strip()
+        raise no_such_user(request_id) from refused.strip()
+
+    def _remove_identity(self, user_id: str, identity: str, what: str, *, allow_verified_email: bool) -> bool:
+        """Give an identity up, unless it is the last way to sign in. The conditions decide, not a read before."""
+        listed = users.remove_identity(
+            self._users, user_id, identity, self._now(), allow_verified_email=allow_verified_email
+        )
+        refused = self._transact(users.release_identity(self._identities, identity, user_id), listed)
+        if refused is None:
+            return True
+        if failed(refused, 0):
+            return False
+        user = old_item(refused, 1)
+        if user is not None and identity in users.read(user).identities:
+            raise users.last_sign_in_method(what, refused.request_id) from refused.strip()
+        return False
+
+    def _list_identities(self, user_id: str, prefix: str) -> list[Item]:
+        """The items of a user's identities of one kind, strongly consistent: the user lists them."""
+        user = self._read_user(user_id, consistent=True)
+        if user is None:
+            return []
+        names = sorted(name for name in user.identities if name.startswith(prefix))
+        items = self._client.batch_get([(self._identities, users.key(name)) for name in names], consistent=True)
+        return [item for item in items if item is not None and item.get("user_id") == {"S": user_id}]

@@ -1,0 +1,132 @@
+# Generated from src/torii_dynamodb/_async/storage/oauth.py by tools/unasync.py. Do not edit.
+
+"""OAuth accounts and PKCE verifiers on DynamoDB."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import oauth, tokens, users, validation
+from torii_dynamodb._core.keys import OAUTH, oauth_key, pkce_key
+from torii_dynamodb._sync.storage.base import failed, old_item
+from torii_dynamodb._sync.storage.tokens import Tokens
+from torii_dynamodb.errors import Unavailable
+from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
+
+__all__ = ["OAuth"]
+
+_ROUNDS = 20
+
+
+class OAuth(Tokens):
+    """``OAuthStorage`` on DynamoDB."""
+
+    def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
+        """See the contract. One request: 6 write units, and 1 for the index."""
+        now = self._now()
+        checked = oauth.checked(account)
+        plain = users.new_user_model(new_user, None, now, self.config.random)
+        model = oauth.account_model(checked, plain.id, now)
+        item = oauth.to_item(model)
+        user = users.with_identity(plain, item["id"]["S"])
+        refused = self._transact(
+            *users.creation(self._users, self._identities, user, None),
+            {"Put": ex.put(self._identities, item, users.NOT_TAKEN)},
+        )
+        if refused is None:
+            return user, model
+        held = old_item(refused, 2)
+        if held is not None and held.get("user_id") == {"S": user.id}:
+            return self._existing_user(user, refused), oauth.read(held)
+        if failed(refused, 2):
+            raise users.taken("oauth_account", refused.request_id) from refused.strip()
+        raise users.taken("user" if failed(refused, 0) else "email", refused.request_id) from refused.strip()
+
+    def link_oauth_account(self, user_id: str, account: NewOAuthAccount) -> OAuthAccount:
+        """See the contract. One request: 4 write units, and 1 for the index."""
+        model = oauth.account_model(oauth.checked(account), validation.user_id(user_id), self._now())
+        return oauth.read(self._add_identity(user_id, oauth.to_item(model), "oauth_account"))
+
+    def get_oauth_account_by_provider_and_subject(
+        self, provider: str, subject: str, *, consistent: bool | None = None
+    ) -> OAuthAccount | None:
+        """See the contract. One request."""
+        identity = _identity(provider, subject)
+        item = self._get(self._identities, users.key(identity), consistent=self._strong(consistent))
+        return None if item is None else oauth.read(item)
+
+    def get_user_by_provider_and_subject(
+        self, provider: str, subject: str, *, consistent: bool | None = None
+    ) -> User | None:
+        """See the contract. Two requests, one after the other."""
+        strong, identity = self._strong(consistent), _identity(provider, subject)
+        item = self._get(self._identities, users.key(identity), consistent=strong)
+        if item is None:
+            return None
+        user = self._read_user(oauth.read(item).user_id, consistent=strong)
+        return user if user is not None and identity in user.identities else None
+
+    def list_oauth_accounts_for_user(self, user_id: str) -> list[OAuthAccount]:
+        """See the contract. Two requests, one after the other; one when there are none."""
+        items = self._list_identities(validation.user_id(user_id), OAUTH)
+        return sorted(
+            (oauth.read(item) for item in items),
+            key=lambda account: (account.created_at, account.provider, account.subject),
+        )
+
+    def update_oauth_account(
+        self,
+        user_id: str,
+        provider: str,
+        subject: str,
+        *,
+        email: str | None | Unset = UNSET,
+        profile: Metadata | Unset = UNSET,
+        tokens: Metadata | Unset = UNSET,
+    ) -> OAuthAccount | None:
+        """See the contract. Two requests, one after the other."""
+        validation.user_id(user_id)
+        identity = _identity(provider, subject)
+        fields = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
+        for _ in range(_ROUNDS):
+            item = self._get(self._identities, users.key(identity), consistent=True)
+            if item is None or item.get("user_id") != {"S": user_id}:
+                return None
+            after = oauth.changed(oauth.read(item), self._now(), fields)
+            if self._transact(oauth.write_if_unchanged(self._identities, item, after)) is None:
+                return after
+        raise Unavailable(f"the account was changed by others {_ROUNDS} times; try again", attempts=_ROUNDS)
+
+    def unlink_oauth_account(
+        self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False
+    ) -> bool:
+        """See the contract. One request: 4 write units, and 1 for the index."""
+        return self._remove_identity(
+            validation.user_id(user_id),
+            _identity(provider, subject),
+            "the account",
+            allow_verified_email=validation.flag(allow_verified_email, "allow_verified_email"),
+        )
+
+    def store_pkce_verifier(
+        self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
+    ) -> None:
+        """See the contract. One request: 1 write unit."""
+        item = tokens.pkce_item(state, verifier, expires_at, metadata, self._now(), self.config.random)
+        self._store_once(item, "state")
+
+    def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
+        """See the contract. One request: 1 read unit."""
+        key = users.key(pkce_key(validation.text(state, "state", most=512)))
+        item = self._get(self._tokens, key, consistent=True)
+        return tokens.read_pkce(item, state) if item is not None and tokens.is_unused(item, self._now()) else None
+
+    def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
+        """See the contract. One request: 1 write unit."""
+        item = self._consume(pkce_key(validation.text(state, "state", most=512)))
+        return None if item is None else tokens.read_pkce(item, state)
+
+
+def _identity(provider: str, subject: str) -> str:
+    return oauth_key(validation.provider(provider), validation.subject(subject))

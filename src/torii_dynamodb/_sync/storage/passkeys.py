@@ -1,0 +1,99 @@
+# Generated from src/torii_dynamodb/_async/storage/passkeys.py by tools/unasync.py. Do not edit.
+
+"""Passkeys and challenges on DynamoDB."""
+
+from __future__ import annotations
+
+from torii_dynamodb._core import passkeys, tokens, users, validation
+from torii_dynamodb._core.keys import PASSKEY, challenge_key, passkey_key
+from torii_dynamodb._sync.storage.base import old_item
+from torii_dynamodb._sync.storage.oauth import OAuth
+from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, PasskeyChallenge, User
+
+__all__ = ["Passkeys"]
+
+
+class Passkeys(OAuth):
+    """``PasskeyStorage`` on DynamoDB."""
+
+    def add_passkey(self, new_passkey: NewPasskey) -> Passkey:
+        """See the contract. One request: 4 write units, and 1 for the index."""
+        model = passkeys.passkey_model(passkeys.checked(new_passkey), self._now())
+        return passkeys.read(self._add_identity(model.user_id, passkeys.to_item(model), "passkey"))
+
+    def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
+        """See the contract. One request."""
+        key = users.key(passkey_key(passkeys.credential_id(credential_id)))
+        item = self._get(self._identities, key, consistent=self._strong(consistent))
+        return None if item is None else passkeys.read(item)
+
+    def list_passkeys_for_user(self, user_id: str) -> list[Passkey]:
+        """See the contract. Two requests, one after the other; one when there are none."""
+        items = self._list_identities(validation.user_id(user_id), PASSKEY)
+        return sorted(
+            (passkeys.read(item) for item in items), key=lambda passkey: (passkey.created_at, passkey.credential_id)
+        )
+
+    def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
+        """See the contract. Two requests, one after the other: 2 write units, 1 read unit."""
+        identity = passkey_key(passkeys.credential_id(credential_id))
+        body = passkeys.rename(self._identities, validation.user_id(user_id), identity, passkeys.name(name))
+        if self._transact(body) is not None:
+            return None
+        return self.get_passkey(credential_id, consistent=True)
+
+    def update_passkey_use(
+        self, user_id: str, credential_id: bytes, *, sign_count: int, allow_decrease: bool = False
+    ) -> Passkey | None:
+        """See the contract. Two requests, one after the other: 2 write units, 1 read unit."""
+        validation.user_id(user_id)
+        identity = passkey_key(passkeys.credential_id(credential_id))
+        validation.integer(sign_count, "sign_count", least=0, most=passkeys.MAX_SIGN_COUNT)
+        validation.flag(allow_decrease, "allow_decrease")
+        refused = self._transact(
+            passkeys.used(self._identities, user_id, identity, sign_count, self._now(), allow_decrease=allow_decrease)
+        )
+        if refused is None:
+            return self.get_passkey(credential_id, consistent=True)
+        held = old_item(refused, 0)
+        if held is None or held.get("user_id") != {"S": user_id}:
+            return None
+        raise passkeys.cloned(passkeys.read(held).sign_count, sign_count, refused.request_id) from refused.strip()
+
+    def delete_passkey(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
+        """See the contract. One request: 4 write units, and 1 for the index."""
+        return self._remove_identity(
+            validation.user_id(user_id),
+            passkey_key(passkeys.credential_id(credential_id)),
+            "the passkey",
+            allow_verified_email=validation.flag(allow_verified_email, "allow_verified_email"),
+        )
+
+    def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:
+        """See the contract. Two requests, one after the other."""
+        validation.user_id(user_id)
+        validation.flag(allow_verified_email, "allow_verified_email")
+        removed = 0
+
+        def decide(user: User) -> users.Change | None:
+            nonlocal removed
+            names = sorted(name for name in user.identities if name.startswith(PASSKEY))
+            removed = len(names)
+            if not names:
+                return None
+            if not users.has_other_way(user, names, password=True, allow_verified_email=allow_verified_email):
+                raise users.last_sign_in_method("the passkeys together")
+            return users.drop_identities(self._users, self._identities, user, names, self._now())
+
+        return 0 if self._change_user(user_id, decide) is None else removed
+
+    def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
+        """See the contract. One request: 1 write unit."""
+        now = self._now()
+        self._store_once(tokens.challenge_item(tokens.checked_challenge(challenge, now), now), "challenge")
+
+    def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
+        """See the contract. One request: 1 write unit."""
+        key = challenge_key(validation.binary(challenge, "challenge", most=1024))
+        item = self._consume(key, also={"kind": tokens.kind(kind)})
+        return None if item is None else tokens.read_challenge(item)

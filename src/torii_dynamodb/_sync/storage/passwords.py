@@ -1,0 +1,125 @@
+# Generated from src/torii_dynamodb/_async/storage/passwords.py by tools/unasync.py. Do not edit.
+
+"""Password hashes on DynamoDB."""
+
+from __future__ import annotations
+
+from torii_dynamodb._core import passwords, users, validation
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.keys import email_key, token_key
+from torii_dynamodb._core.secrets import parse_one_time_token
+from torii_dynamodb._core.tokens import consume, holds_for, is_unused
+from torii_dynamodb._sync.storage.base import failed, no_such_user, old_item
+from torii_dynamodb._sync.storage.sessions import Sessions
+from torii_dynamodb.errors import Unavailable
+from torii_dynamodb.models import PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
+
+__all__ = ["Passwords"]
+
+_ROUNDS = 20
+
+
+class Passwords(Sessions):
+    """``EmailPasswordStorage`` on DynamoDB."""
+
+    def set_password_hash(
+        self,
+        user_id: str,
+        password_hash: str,
+        *,
+        expected_version: str | None | Unset = UNSET,
+        user: User | None = None,
+    ) -> User:
+        """See the contract. One request with the user at hand, else two: 4 write units, and 1 for the index."""
+        validation.user_id(user_id)
+        validation.password_hash(password_hash)
+        passwords.check_set_arguments(user_id, expected_version, user)
+        version = self._write_id()
+
+        def decide(user: User) -> users.Change:
+            passwords.check_expected(user, expected_version)
+            return passwords.set_password(self._users, self._identities, user, password_hash, version, self._now())
+
+        after = self._change_user(user_id, decide, user)
+        if after is None:
+            raise no_such_user()
+        self._clean_up_sessions(user_id)
+        return after
+
+    def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
+        """See the contract. One request: 2 write units."""
+        body = passwords.rehash(
+            self._identities,
+            validation.user_id(user_id),
+            normalise_email(email).normalised,
+            validation.password_hash(old_hash, "old_hash"),
+            validation.password_hash(new_hash, "new_hash"),
+        )
+        return self._transact(body) is None
+
+    def get_password_hash(self, user_id: str) -> str | None:
+        """See the contract. Two strongly consistent requests, one after the other."""
+        user = self._read_user(validation.user_id(user_id), consistent=True)
+        if user is None or not user.has_password:
+            return None
+        found = self._credentials(user.email)
+        return None if found is None or found.user_id != user_id else found.password_hash
+
+    def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
+        """See the contract. One strongly consistent request, whatever ``consistent_reads`` says: 1 read unit."""
+        return self._credentials(normalise_email(email).normalised)
+
+    def _credentials(self, normalised: str) -> PasswordCredentials | None:
+        item = self._get(self._identities, users.key(email_key(normalised)), consistent=True)
+        return None if item is None else passwords.read_credentials(item)
+
+    def remove_password_hash(self, user_id: str, *, allow_verified_email: bool = False) -> bool:
+        """See the contract. Two requests, one after the other."""
+        validation.user_id(user_id)
+        validation.flag(allow_verified_email, "allow_verified_email")
+        found = False
+
+        def decide(user: User) -> users.Change | None:
+            nonlocal found
+            found = user.has_password
+            if not found:
+                return None
+            if not users.has_other_way(user, (), password=False, allow_verified_email=allow_verified_email):
+                raise users.last_sign_in_method("the password")
+            return passwords.remove_password(self._users, self._identities, user, self._now())
+
+        if self._change_user(user_id, decide) is None:
+            raise no_such_user()
+        if found:
+            self._clean_up_sessions(user_id)
+        return found
+
+    def complete_password_reset(self, token: str, password_hash: str) -> User | None:
+        """See the contract. Two requests, one after the other; none for a malformed token."""
+        validation.password_hash(password_hash)
+        parsed = parse_one_time_token(validation.token_argument(token))
+        if parsed is None or not parsed.user_id:
+            return None
+        token_id = token_key(PASSWORD_RESET, parsed.digest)
+        version, write_id = self._write_id(), self._write_id()
+        for _ in range(_ROUNDS):
+            item, user_item = self._client.batch_get(
+                ((self._tokens, users.key(token_id)), (self._users, users.key(parsed.user_id))), consistent=True
+            )
+            now = self._now()
+            if item is None or user_item is None or not is_unused(item, now):
+                return None
+            user = users.read(user_item)
+            if not holds_for(item, parsed.user_id, user):
+                return None
+            change = passwords.reset(self._users, self._identities, user, password_hash, version, now)
+            used = {"Update": consume(self._tokens, token_id, write_id, now)}
+            refused = self._transact(used, *change.items)
+            if refused is None:
+                self._clean_up_sessions(user.id)
+                return change.user
+            if failed(refused, 0) and (old_item(refused, 0) or {}).get("consumed_by") != {"S": write_id}:
+                return None
+        raise Unavailable(
+            f"the user was changed by others {_ROUNDS} times during the reset; try again", attempts=_ROUNDS
+        )

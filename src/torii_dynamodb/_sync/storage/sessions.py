@@ -1,0 +1,129 @@
+# Generated from src/torii_dynamodb/_async/storage/sessions.py by tools/unasync.py. Do not edit.
+
+"""Sessions on DynamoDB."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from torii_dynamodb._core import sessions, users, validation
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.secrets import parse_session_token
+from torii_dynamodb._core.times import epoch_seconds, to_text
+from torii_dynamodb._sync.primitives import gather
+from torii_dynamodb._sync.storage.base import no_such_user
+from torii_dynamodb._sync.storage.users import Users
+from torii_dynamodb._wire.errors import ConditionFailed
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.models import NewSession, Session, User
+
+__all__ = ["Sessions"]
+
+
+class Sessions(Users):
+    """``SessionStorage`` on DynamoDB."""
+
+    def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
+        """See the contract. One request with the user at hand, else two. 1 write unit, and 1 for the index."""
+        now = self._now()
+        checked = sessions.new_session_model(new_session, user, now)
+        if user is None:
+            user = self._read_user(checked.user_id, consistent=True)
+            if user is None:
+                raise no_such_user()
+        session = sessions.bind(checked, user.session_epoch, now, self.config.random)
+        # Without a condition: the key is the hash of a fresh random token, so that a retry writes the same again.
+        self._client.call("PutItem", {"TableName": self._sessions, "Item": sessions.to_item(session)})
+        return session
+
+    def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
+        """See the contract. One request."""
+        found = self.get_session_and_user(token, consistent=consistent)
+        return None if found is None else found[0]
+
+    def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
+        """See the contract. One request, which may serve other checks too: 2 read units, or 1; none if malformed."""
+        strong = self._strong(consistent)
+        parsed = parse_session_token(validation.token_argument(token))
+        if parsed is None:
+            return None
+        session, user = self._client.batch_get(
+            ((self._sessions, users.key(parsed.digest)), (self._users, users.key(parsed.user_id))), consistent=strong
+        )
+        return sessions.judge(parsed, token, session, user, self._now())
+
+    def list_sessions_for_user(self, user_id: str) -> list[Session]:
+        """See the contract. The user and the pages of the index, at the same time."""
+        validation.user_id(user_id)
+        now = self._now()
+        rows: list[Item] = []
+
+        def read_rows() -> User | None:
+            start = None
+            while True:
+                body = sessions.by_user(self._sessions, user_id, start, after=epoch_seconds(now))
+                page = self._client.call("Query", body)
+                rows.extend(page.get("Items", []))
+                start = page.get("LastEvaluatedKey")
+                if not start:
+                    return None
+
+        _, user = gather(read_rows, lambda: self._read_user(user_id, consistent=True))
+        if user is None:
+            return []
+        found = [session for row in rows if sessions.is_current(session := sessions.read(row), user, now)]
+        return sorted(found, key=lambda session: (session.created_at, session.id), reverse=True)
+
+    def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
+        """See the contract. One request: 1 write unit, and 2 for the index, whose sort key moves."""
+        parsed = parse_session_token(validation.token_argument(token))
+        now, ends = self._now(), validation.moment(expires_at, "expires_at")
+        if ends <= now:
+            raise ValidationError("expires_at", f"{to_text(ends)} has passed; give a moment to come")
+        if parsed is None:
+            return None
+        body = sessions.extend(self._sessions, parsed.digest, parsed.user_id, epoch_seconds(ends), epoch_seconds(now))
+        item: Item | None
+        try:
+            answer: dict[str, Any] = self._client.call("UpdateItem", body)
+            item = answer.get("Attributes")
+        except ConditionFailed as refused:
+            item = refused.item
+        if item is None:
+            return None
+        session = sessions.read(item)
+        if session.user_id != parsed.user_id or session.expires_at <= now:
+            return None
+        return sessions.replace_token(session, token)
+
+    def delete_session(self, token: str) -> None:
+        """See the contract. One request: 1 write unit, and 1 for the index; none for a malformed token."""
+        parsed = parse_session_token(validation.token_argument(token))
+        if parsed is not None:
+            self._client.call("DeleteItem", {"TableName": self._sessions, "Key": users.key(parsed.digest)})
+
+    def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
+        """See the contract. One request."""
+        body = sessions.delete_owned(self._sessions, validation.session_id(session_id), validation.user_id(user_id))
+        # A transaction: a row that is gone could not tell a retry that it was the one to delete it.
+        return self._transact({"Delete": body}) is None
+
+    def delete_sessions_for_user(self, user_id: str) -> int | None:
+        """See the contract. One request before it returns: 1 write unit, and 1 for the index."""
+        validation.user_id(user_id)
+        write_id = self._write_id()
+        item: Item | None
+        try:
+            answer: dict[str, Any] = self._client.call(
+                "UpdateItem", sessions.end_all(self._users, user_id, write_id, self._now())
+            )
+            item = answer.get("Attributes")
+        except ConditionFailed as refused:
+            item = refused.item
+        self._clean_up_sessions(user_id)
+        return None if item is None else users.read(item).session_epoch
+
+    def cleanup_expired_sessions(self) -> int:
+        """Nothing to do: DynamoDB's TTL deletes the rows, and every read checks ``expires_at`` itself (RFC 0008)."""
+        return 0

@@ -1,0 +1,205 @@
+# Generated from src/torii_dynamodb/_async/storage/users.py by tools/unasync.py. Do not edit.
+
+"""Users on DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torii_dynamodb._core import passwords, sessions, users, validation
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.keys import email_key
+from torii_dynamodb._sync.storage.base import StorageBase, failed, no_such_user, old_item
+from torii_dynamodb._wire.errors import TransactionCanceled
+from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
+from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
+from torii_dynamodb.schema import EMAIL_INDEX
+
+__all__ = ["Users"]
+
+_CONFLICT = "the user was changed since it was read; read it again, then decide again"
+
+
+class Users(StorageBase):
+    """``UserStorage`` on DynamoDB."""
+
+    def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
+        """See the contract. One request: 4 write units, and 1 for the index."""
+        user = users.new_user_model(new_user, password_hash, self._now(), self.config.random)
+        refused = self._transact(*users.creation(self._users, self._identities, user, password_hash))
+        return user if refused is None else self._existing_user(user, refused)
+
+    def _existing_user(self, user: User, refused: TransactionCanceled) -> User:
+        """The user that stands in the way of a new one, if it is the same: the caller's own retry."""
+        held, claim = old_item(refused, 0), old_item(refused, 1)
+        request_id = refused.request_id
+        if claim is not None and held is not None and claim.get("user_id") == {"S": user.id}:
+            return users.read(held)
+        raise users.taken("user" if failed(refused, 0) else "email", request_id) from refused.strip()
+
+    def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
+        """See the contract. One request: 1 read unit, or half of one."""
+        strong = self._strong(consistent)
+        return self._read_user(validation.user_id(user_id), consistent=strong)
+
+    def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
+        """See the contract. Strongly consistent two requests, one after the other; else one, by the index."""
+        normalised = normalise_email(email).normalised
+        if not self._strong(consistent):
+            return self._indexed_user(normalised)
+        # Once more if the address moved to another user between the two reads.
+        for _ in range(2):
+            claim = self._get(self._identities, users.key(email_key(normalised)), consistent=True)
+            if claim is None:
+                return None
+            user = self._read_user(passwords.read_credentials(claim).user_id, consistent=True)
+            if user is not None and user.email == normalised:
+                return user
+        return None
+
+    def _indexed_user(self, normalised: str) -> User | None:
+        answer = self._client.call(
+            "Query",
+            {
+                "TableName": self._users,
+                "IndexName": EMAIL_INDEX,
+                "KeyConditionExpression": "#email = :email",
+                "ExpressionAttributeNames": {"#email": "email"},
+                "ExpressionAttributeValues": {":email": {"S": normalised}},
+            },
+        )
+        found: list[Item] = answer.get("Items", [])
+        return users.read(found[0]) if found else None
+
+    def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
+        """See the contract. Two requests when the user exists, two when not."""
+        new_user = NewUser(email=email, name=name)
+        users.new_user_model(new_user, None, self._now(), self.config.random)
+        while True:
+            user = self.get_user_by_email(email, consistent=True)
+            if user is not None:
+                return user, False
+            try:
+                return self.create_user(new_user), True
+            except AlreadyExists:
+                # Somebody was first: read theirs (and should it be gone again already, create once more).
+                continue
+
+    def update_user(
+        self,
+        user: User,
+        *,
+        email: str | Unset = UNSET,
+        name: str | None | Unset = UNSET,
+        metadata: Metadata | Unset = UNSET,
+    ) -> User:
+        """See the contract. One request; two when the address moves."""
+        validation.instance(user, "user", User)
+        after = users.profile_change(
+            user, self._now(), email=email, name=name, metadata=metadata, serial=self._write_id()
+        )
+        if after.email == user.email:
+            refused = self._transact(users.update_if_version(self._users, user, after))
+            if refused is None:
+                return after
+            raise self._stale(refused)
+        while True:
+            claim = self._get(self._identities, users.key(email_key(user.email)), consistent=True)
+            if claim is None or passwords.read_credentials(claim).password_version != user.password_version:
+                current = self._read_user(user.id, consistent=True)
+                raise no_such_user() if current is None else VersionConflict(_CONFLICT)
+            change = passwords.move_email(self._users, self._identities, user, after, claim)
+            refused = self._transact(*change.items)
+            if refused is None:
+                return after
+            if failed(refused, 0):
+                raise self._stale(refused)
+            if failed(refused, 1):
+                raise users.taken("email", refused.request_id) from refused.strip()
+            # Only the hash was replaced by a stronger one of the same password: move that.
+
+    def _stale(self, refused: TransactionCanceled) -> Exception:
+        gone, request_id = old_item(refused, 0) is None, refused.request_id
+        error = no_such_user(request_id) if gone else VersionConflict(_CONFLICT, request_id=request_id)
+        error.__cause__ = refused.strip()
+        return error
+
+    def mark_email_verified(self, user_id: str, *, email: str, remove_unproven: bool = False) -> User | None:
+        """See the contract. Two requests, one after the other; one when it was verified before."""
+        validation.user_id(user_id)
+        validation.flag(remove_unproven, "remove_unproven")
+        proved = normalise_email(email).normalised
+
+        def decide(user: User) -> users.Change | None:
+            if user.email != proved or user.is_email_verified:
+                return None
+            return passwords.prove_email(
+                self._users, self._identities, user, self._now(), remove_unproven=remove_unproven
+            )
+
+        user = self._change_user(user_id, decide)
+        return user if user is not None and user.email == proved else None
+
+    def delete_user(self, user_id: str) -> bool:
+        """See the contract. Two requests, one after the other, then session rows in the background."""
+        validation.user_id(user_id)
+
+        def decide(user: User) -> users.Change:
+            return users.Change(user, users.deletion(self._users, self._identities, user))
+
+        deleted = self._change_user(user_id, decide)
+        self._clean_up_sessions(user_id)
+        return deleted is not None
+
+    def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
+        """See the contract. One request for each 100 different ids, at the same time; unprocessed ones are retried."""
+        if isinstance(user_ids, str | bytes) or not isinstance(user_ids, Sequence):
+            raise ValidationError("user_ids", f"give a list of ids, not {type(user_ids).__name__}")
+        keys = [(self._users, users.key(validation.user_id(user_id, "user_ids"))) for user_id in user_ids]
+        items = self._client.batch_get(keys, consistent=self._strong(consistent))
+        return [None if item is None else users.read(item) for item in items]
+
+    def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
+        """See the contract. One request a page; a page is also full at 1 MB."""
+        body = {
+            "TableName": self._users,
+            "Limit": validation.integer(limit, "limit", least=1, most=1000),
+            "ConsistentRead": self.config.consistent_reads,
+        }
+        if cursor is not None:
+            body["ExclusiveStartKey"] = users.key(validation.user_id(cursor, "cursor"))
+        answer = self._client.call("Scan", body)
+        last: Item | None = answer.get("LastEvaluatedKey")
+        items: list[Item] = answer.get("Items", [])
+        return Page(tuple(users.read(item) for item in items), None if last is None else users.page_key(last))
+
+    def _clean_up_sessions(self, user_id: str) -> None:
+        """Remove rows of ended sessions, as configured. They are refused already; this only saves storage."""
+        mode = self.config.session_cleanup
+        if mode == "background":
+            self._background.spawn(lambda: self.remove_ended_sessions(user_id), "removing rows of ended sessions")
+        elif mode == "inline":
+            self.remove_ended_sessions(user_id)
+
+    def remove_ended_sessions(self, user_id: str) -> int:
+        """Remove the rows of a user's sessions that can never be valid again. Any number; can be repeated at will.
+
+        Each page of rows is read *before* the user: a row whose epoch is not the user's by then never will be again.
+
+        Returns:
+            How many rows were removed.
+        """
+        validation.user_id(user_id)
+        removed, start = 0, None
+        while True:
+            page = self._client.call("Query", sessions.by_user(self._sessions, user_id, start))
+            rows: list[Item] = page.get("Items", [])
+            if rows:
+                user = self._read_user(user_id, consistent=True)
+                stale = sessions.stale_keys(rows, user)
+                self._client.batch_write([(self._sessions, {"DeleteRequest": {"Key": key}}) for key in stale])
+                removed += len(stale)
+            start = page.get("LastEvaluatedKey")
+            if not start:
+                return removed

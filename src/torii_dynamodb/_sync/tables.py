@@ -1,0 +1,169 @@
+# Generated from src/torii_dynamodb/_async/tables.py by tools/unasync.py. Do not edit.
+
+"""Creating and verifying the tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torii_dynamodb._core import tables
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.primitives import gather, monotonic, sleep
+from torii_dynamodb._wire.errors import ServiceError
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ConfigurationError, RequestRejected, Unavailable
+from torii_dynamodb.schema import SCHEMA, TableSchema
+
+__all__ = ["Tables"]
+
+# A table without indexes takes AWS some seconds; the API reference promises nothing.
+_WAIT = 300.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+
+
+class Tables:
+    """The five tables on DynamoDB's control plane."""
+
+    def __init__(self, client: Client, config: DynamoDbConfig) -> None:
+        self._client = client
+        self._config = config
+
+    def ensure(self) -> list[TableName]:
+        """Create what is missing, wait until all is active, switch TTL on, verify what was there.
+
+        Safe to run from many processes at once.
+
+        Returns:
+            The tables that this call created.
+
+        Raises:
+            ConfigurationError: An existing table has another key, index or TTL attribute.
+            Unavailable: A table did not become active within five minutes.
+        """
+
+        def ensurer(table: TableName) -> Any:
+            return lambda: self._ensure_table(SCHEMA[table])
+
+        created: list[bool] = gather(*(ensurer(table) for table in TABLES))
+        return [table for table, new in zip(TABLES, created, strict=True) if new]
+
+    def describe(self, table: TableName) -> dict[str, Any] | None:
+        """``DescribeTable``'s description, or ``None`` where there is no such table."""
+        name = self._config.table_name(table)
+        try:
+            answer = self._control("DescribeTable", {"TableName": name})
+        except ServiceError as error:
+            if error.code == "ResourceNotFoundException":
+                return None
+            raise self._rejected("DescribeTable", name, error) from error
+        found: dict[str, Any] = answer["Table"]
+        return found
+
+    def time_to_live(self, table: TableName) -> dict[str, Any]:
+        """``DescribeTimeToLive``'s description."""
+        name = self._config.table_name(table)
+        try:
+            answer = self._control("DescribeTimeToLive", {"TableName": name})
+        except ServiceError as error:
+            raise self._rejected("DescribeTimeToLive", name, error) from error
+        found: dict[str, Any] = answer["TimeToLiveDescription"]
+        return found
+
+    def delete(self) -> list[TableName]:
+        """Delete all five tables and everything in them, and wait until they are gone.
+
+        Returns:
+            The tables that there were.
+        """
+
+        def deleter(table: TableName) -> Any:
+            return lambda: self._delete_table(table)
+
+        deleted: list[bool] = gather(*(deleter(table) for table in TABLES))
+        return [table for table, was in zip(TABLES, deleted, strict=True) if was]
+
+    def _ensure_table(self, schema: TableSchema) -> bool:
+        name = self._config.table_name(schema.table)
+        found = self.describe(schema.table)
+        created = False
+        if found is None:
+            created = self._create(schema, name)
+        found = self._active(schema.table)
+        wrong = tables.differences(found, schema, name)
+        if wrong:
+            raise ConfigurationError("; ".join(wrong))
+        if schema.ttl is not None:
+            self._ensure_ttl(schema, name, schema.ttl)
+        return created
+
+    def _create(self, schema: TableSchema, name: str) -> bool:
+        try:
+            self._control("CreateTable", tables.create_request(schema, name))
+        except ServiceError as error:
+            # Another process was first.
+            if error.code == "ResourceInUseException":
+                return False
+            raise self._rejected("CreateTable", name, error) from error
+        return True
+
+    def _active(self, table: TableName) -> dict[str, Any]:
+        started, pause = monotonic(), _FIRST_PAUSE
+        while True:
+            found = self.describe(table)
+            if found is not None and tables.is_active(found):
+                return found
+            if monotonic() - started > _WAIT:
+                name = self._config.table_name(table)
+                raise Unavailable(f"{name} is not active after {_WAIT:.0f} seconds", attempts=1)
+            sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _ensure_ttl(self, schema: TableSchema, name: str, attribute: str) -> None:
+        described = self.time_to_live(schema.table)
+        if tables.ttl_is_off(described):
+            try:
+                self._control("UpdateTimeToLive", tables.ttl_request(name, attribute))
+            except ServiceError as error:
+                # Another process was first, and DynamoDB takes one change an hour.
+                described = self.time_to_live(schema.table)
+                if tables.ttl_is_off(described):
+                    raise self._rejected("UpdateTimeToLive", name, error) from error
+            else:
+                return
+        wrong = tables.ttl_difference(described, attribute, name)
+        if wrong:
+            raise ConfigurationError(wrong)
+
+    def _delete_table(self, table: TableName) -> bool:
+        name = self._config.table_name(table)
+        try:
+            self._control("DeleteTable", {"TableName": name})
+        except ServiceError as error:
+            if error.code == "ResourceNotFoundException":
+                return False
+            if error.code != "ResourceInUseException":
+                raise self._rejected("DeleteTable", name, error) from error
+        started, pause = monotonic(), _FIRST_PAUSE
+        while self.describe(table) is not None:
+            if monotonic() - started > _WAIT:
+                raise Unavailable(f"{name} is not gone after {_WAIT:.0f} seconds", attempts=1)
+            sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        return True
+
+    def _control(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """A control-plane call. DynamoDB refuses more than a few table changes at once, for a while."""
+        started, pause = monotonic(), 0.5
+        while True:
+            try:
+                return self._client.call(operation, payload)
+            except ServiceError as error:
+                if error.code != "LimitExceededException" or monotonic() - started > _WAIT:
+                    raise
+            sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE * 2)
+
+    def _rejected(self, operation: str, table: str, error: ServiceError) -> RequestRejected:
+        return RequestRejected(
+            f"{operation} on {table}: {error.code}: {error.message}", aws_code=error.code, request_id=error.request_id
+        )
