@@ -191,7 +191,7 @@ class AsyncPasswordConformance(AsyncConformance):
 
     @clause("PASSWORD-7", "PASSWORD-8")
     @pytest.mark.parametrize(("oauth", "passkey", "verified", "allow"), list(product([False, True], repeat=4)))
-    async def test_the_last_way_to_sign_in_stays(
+    async def test_the_last_password_stays(
         self, storage: AsyncStorage, oauth: bool, passkey: bool, verified: bool, allow: bool
     ) -> None:
         """The password can go if an account, a passkey or (where the caller counts it) a verified address is left."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from torii_dynamodb.testing._async.conformance.lockout import AsyncLockoutConformance
+from torii_dynamodb.testing._async.conformance.oauth import AsyncOAuthConformance
+from torii_dynamodb.testing._async.conformance.passkeys import AsyncPasskeyConformance
 from torii_dynamodb.testing._async.conformance.passwords import AsyncPasswordConformance
 from torii_dynamodb.testing._async.conformance.sessions import AsyncSessionConformance
+from torii_dynamodb.testing._async.conformance.tokens import AsyncTokenConformance
 from torii_dynamodb.testing._async.conformance.users import AsyncUserConformance
 
 __all__ = ["AsyncSequentialConformance", "AsyncStorageConformance"]
@@ -13,6 +17,10 @@ class AsyncSequentialConformance(
     AsyncUserConformance,
     AsyncSessionConformance,
     AsyncPasswordConformance,
+    AsyncOAuthConformance,
+    AsyncPasskeyConformance,
+    AsyncTokenConformance,
+    AsyncLockoutConformance,
 ):
     """All tests that make one call at a time."""
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
-from torii_dynamodb.errors import AlreadyExists, NotFound, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, NotFound, ValidationError, VersionConflict
 from torii_dynamodb.models import MAGIC_LINK, NewOAuthAccount, NewSession, NewToken, NewUser, User
 from torii_dynamodb.testing._async.conformance.primitives import Call
 from torii_dynamodb.testing._async.conformance.support import (
@@ -452,11 +452,12 @@ class AsyncUserConformance(AsyncConformance):
         assert await storage.get_user_by_email(address) == changed
 
     @clause("USER-11")
-    async def test_an_update_of_nothing_changes_no_field(self, storage: AsyncStorage) -> None:
-        """An update without a field given leaves each field as it is."""
-        user = await storage.create_user(NewUser(email=new_address(), name="Ada", metadata={"a": 1}))
-        after = await storage.update_user(user)
-        assert (after.name, after.metadata, after.email) == (user.name, user.metadata, user.email)
+    async def test_an_update_of_nothing_is_refused(self, storage: AsyncStorage) -> None:
+        """An update that names nothing to change is a mistake: ValidationError, and nothing changes."""
+        user = await self.user(storage)
+        with pytest.raises(ValidationError):
+            await storage.update_user(user)
+        assert await self.reread(storage, user) == user
 
     @clause("USER-12")
     async def test_a_new_address_moves_everything(self, storage: AsyncStorage, clock: FakeClock) -> None:

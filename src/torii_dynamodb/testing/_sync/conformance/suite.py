@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+from torii_dynamodb.testing._sync.conformance.lockout import LockoutConformance
+from torii_dynamodb.testing._sync.conformance.oauth import OAuthConformance
+from torii_dynamodb.testing._sync.conformance.passkeys import PasskeyConformance
 from torii_dynamodb.testing._sync.conformance.passwords import PasswordConformance
 from torii_dynamodb.testing._sync.conformance.sessions import SessionConformance
+from torii_dynamodb.testing._sync.conformance.tokens import TokenConformance
 from torii_dynamodb.testing._sync.conformance.users import UserConformance
 
 __all__ = ["SequentialConformance", "StorageConformance"]
@@ -15,6 +19,10 @@ class SequentialConformance(
     UserConformance,
     SessionConformance,
     PasswordConformance,
+    OAuthConformance,
+    PasskeyConformance,
+    TokenConformance,
+    LockoutConformance,
 ):
     """All tests that make one call at a time."""
 

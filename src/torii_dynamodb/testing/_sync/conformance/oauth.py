@@ -1,0 +1,462 @@
+# Generated from src/torii_dynamodb/testing/_async/conformance/oauth.py by tools/unasync.py. Do not edit.
+
+"""The conformance tests of :class:`~torii_dynamodb._sync.contract.OAuthStorage`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+
+import pytest
+
+from torii_dynamodb._sync.contract import Storage
+from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, TooManyIdentities
+from torii_dynamodb.models import Metadata, NewOAuthAccount, NewUser
+from torii_dynamodb.testing._sync.conformance.support import (
+    MAX_IDENTITIES,
+    Conformance,
+    clause,
+    fresh,
+    new_address,
+    new_hash,
+)
+from torii_dynamodb.testing._sync.conformance.users import NASTY_METADATA, same
+from torii_dynamodb.testing.clock import FakeClock
+
+__all__ = ["OAuthConformance", "new_account", "new_state", "new_verifier"]
+
+
+def new_account(provider: str = "google") -> NewOAuthAccount:
+    """An account that nobody has linked."""
+    return NewOAuthAccount(provider=provider, subject=fresh("s"))
+
+
+def new_state() -> str:
+    """A state that was never used."""
+    return fresh("state-")
+
+
+def new_verifier() -> str:
+    """A verifier of the length that RFC 7636 asks for."""
+    return fresh("verifier-") + "~._-" + fresh("")
+
+
+class OAuthConformance(Conformance):
+    """OAuth accounts and PKCE verifiers."""
+
+    # Creating and linking.
+
+    @clause("OAUTH-1", "OAUTH-6", "OAUTH-7")
+    def test_a_user_is_created_with_an_account(self, storage: Storage, clock: FakeClock) -> None:
+        """User, address and account are there together, each as returned."""
+        address, account = new_address(), new_account()
+        user, linked = storage.create_oauth_account(
+            NewUser(email=address, name="Ada", email_verified_at=clock(), metadata={"a": 1}), account
+        )
+        assert (user.email, user.name, user.is_email_verified, user.has_password) == (address, "Ada", True, False)
+        assert user.metadata == {"a": 1}
+        assert len(user.identities) == 2
+        assert (linked.user_id, linked.provider, linked.subject) == (user.id, account.provider, account.subject)
+        assert linked.created_at == linked.updated_at == clock()
+        assert storage.get_user_by_email(address) == user
+        assert self.reread(storage, user) == user
+        assert storage.get_user_by_provider_and_subject(account.provider, account.subject) == user
+        assert storage.list_oauth_accounts_for_user(user.id) == [linked]
+
+    @clause("OAUTH-1")
+    def test_a_taken_account_creates_nobody(self, storage: Storage) -> None:
+        """Somebody holds the account: refused as such, the address stays free."""
+        holder, account, address = self.user(storage), new_account(), new_address()
+        storage.link_oauth_account(holder.id, account)
+        with pytest.raises(AlreadyExists) as caught:
+            storage.create_oauth_account(NewUser(email=address), account)
+        assert caught.value.what == "oauth_account"
+        assert storage.get_user_by_email(address) is None
+        assert storage.get_user_by_provider_and_subject(account.provider, account.subject) == self.reread(
+            storage, holder
+        )
+
+    @clause("OAUTH-1")
+    def test_a_taken_address_links_nothing(self, storage: Storage) -> None:
+        """Somebody holds the address: refused as such, and the account is linked to nobody."""
+        holder, account = self.user(storage), new_account()
+        with pytest.raises(AlreadyExists) as caught:
+            storage.create_oauth_account(NewUser(email=holder.email.upper()), account)
+        assert caught.value.what == "email"
+        assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+        assert self.reread(storage, holder) == holder
+
+    @clause("OAUTH-1")
+    def test_a_taken_id_links_and_claims_nothing(self, storage: Storage) -> None:
+        """Somebody holds the id: refused as such, account and address stay free."""
+        holder, account, address = self.user(storage), new_account(), new_address()
+        with pytest.raises(AlreadyExists) as caught:
+            storage.create_oauth_account(NewUser(email=address, id=holder.id), account)
+        assert caught.value.what == "user"
+        assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+        assert storage.get_user_by_email(address) is None
+
+    @clause("OAUTH-2")
+    def test_an_account_has_one_holder(self, storage: Storage) -> None:
+        """A second user cannot link what the first one holds, and the first one keeps it."""
+        one, two, account = self.user(storage), self.user(storage), new_account()
+        linked = storage.link_oauth_account(one.id, account)
+        with pytest.raises(AlreadyExists) as caught:
+            storage.link_oauth_account(two.id, account)
+        assert caught.value.what == "oauth_account"
+        assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) == linked
+        assert self.reread(storage, two) == two
+        assert storage.list_oauth_accounts_for_user(two.id) == []
+
+    @clause("OAUTH-2")
+    def test_provider_and_subject_are_told_apart(self, storage: Storage) -> None:
+        """Subjects are compared as they are, per provider: no case folding, no joining of the two, no trimming."""
+        tail = fresh("")
+        pairs = [
+            ("google", f"A{tail}"),
+            ("google", f"a{tail}"),
+            ("github", f"A{tail}"),
+            ("google", f"#{tail}"),
+            ("google", f"x#A{tail}"),
+            ("google-x", f"A{tail}"),
+            ("google_x", f"A{tail}"),
+            ("google", f" A{tail}"),
+            ("google", f"A{tail} "),
+            ("google", f"é{tail}"),
+            ("google", f"e\u0301{tail}"),
+        ]
+        for provider, subject in pairs:
+            user = self.user(storage)
+            storage.link_oauth_account(user.id, NewOAuthAccount(provider=provider, subject=subject))
+            found = storage.get_user_by_provider_and_subject(provider, subject)
+            assert found is not None
+            assert found.id == user.id
+            account = storage.get_oauth_account_by_provider_and_subject(provider, subject)
+            assert account is not None
+            assert (account.provider, account.subject, account.user_id) == (provider, subject, user.id)
+
+    @clause("OAUTH-2")
+    def test_the_longest_subject_works(self, storage: Storage) -> None:
+        """A subject of 255 bytes at a provider of 32 characters is an account like any other."""
+        user = self.user(storage)
+        account = NewOAuthAccount(provider="p" * 32, subject=fresh("s").ljust(255, "x"))
+        linked = storage.link_oauth_account(user.id, account)
+        assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) == linked
+
+    @clause("OAUTH-3")
+    def test_linking_again_changes_nothing(self, storage: Storage, clock: FakeClock) -> None:
+        """The holder's second link returns the account as stored, whatever it brings along."""
+        user, account = self.user(storage), new_account()
+        first = storage.link_oauth_account(user.id, replace(account, email="a@example.com", profile={"n": 1}))
+        before = self.reread(storage, user)
+        clock.advance(60)
+        again = storage.link_oauth_account(user.id, replace(account, email="b@example.com", profile={"n": 2}))
+        assert again == first
+        assert self.reread(storage, user) == before
+        assert storage.list_oauth_accounts_for_user(user.id) == [first]
+
+    @clause("OAUTH-4")
+    def test_nobody_gets_nothing_linked(self, storage: Storage) -> None:
+        """NotFound for a user that never was or is gone; the account stays free, and no ghost appears."""
+        account, gone = new_account(), self.user(storage)
+        storage.delete_user(gone.id)
+        for user_id in (fresh("u"), gone.id):
+            with pytest.raises(NotFound) as caught:
+                storage.link_oauth_account(user_id, account)
+            assert caught.value.what == "user"
+            assert storage.get_user(user_id, consistent=True) is None
+        assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+
+    @clause("OAUTH-5", "PASSKEY-2", "USER-19")
+    def test_ninety_identities_are_the_limit(self, storage: Storage) -> None:
+        """The 91st identity is refused, of either kind; what is held can be linked again; all 90 go with the user."""
+        user = self.user(storage)
+        accounts = [new_account() for _ in range(MAX_IDENTITIES - 2)]
+        for account in accounts:
+            storage.link_oauth_account(user.id, account)
+        passkey = self.passkey(storage, user)
+        full = self.reread(storage, user)
+        assert len(full.identities) == MAX_IDENTITIES
+        extra = new_account()
+        with pytest.raises(TooManyIdentities) as caught:
+            storage.link_oauth_account(user.id, extra)
+        assert caught.value.limit == MAX_IDENTITIES
+        with pytest.raises(TooManyIdentities):
+            self.passkey(storage, user)
+        assert storage.get_oauth_account_by_provider_and_subject(extra.provider, extra.subject) is None
+        assert self.reread(storage, user) == full
+        again = storage.link_oauth_account(user.id, accounts[0])
+        assert (again.subject, again.user_id) == (accounts[0].subject, user.id)
+        listed = storage.list_oauth_accounts_for_user(user.id)
+        assert {account.subject for account in listed} == {account.subject for account in accounts}
+        moved = storage.update_user(full, email=new_address())
+        assert len(moved.identities) == MAX_IDENTITIES
+        assert storage.unlink_oauth_account(user.id, accounts[0].provider, accounts[0].subject)
+        storage.link_oauth_account(user.id, extra)
+        assert storage.delete_user(user.id)
+        for account in [*accounts, extra]:
+            assert storage.get_user_by_provider_and_subject(account.provider, account.subject) is None
+        assert storage.get_passkey(passkey.credential_id) is None
+
+    @clause("OAUTH-5", "USER-18", "PASSWORD-9")
+    def test_a_first_proof_removes_ninety_identities(self, storage: Storage) -> None:
+        """With the most identities a user can have, the first proof still removes all but the address in one write."""
+        user = self.user(storage, password_hash=new_hash())
+        for _ in range(MAX_IDENTITIES - 1):
+            storage.link_oauth_account(user.id, new_account())
+        verified = storage.mark_email_verified(user.id, email=user.email, remove_unproven=True)
+        assert verified is not None
+        assert len(verified.identities) == 1
+        assert storage.list_oauth_accounts_for_user(user.id) == []
+
+    # Reading.
+
+    @clause("OAUTH-6")
+    @pytest.mark.parametrize("consistent", [None, True, False])
+    def test_an_account_comes_back_as_stored(self, storage: Storage, consistent: bool | None) -> None:
+        """Address, profile and tokens keep values and types; repr shows neither profile nor tokens."""
+        user = self.user(storage)
+        account = replace(
+            new_account(),
+            email="Display@Example.com",
+            profile=NASTY_METADATA,
+            tokens={"access_token": "provider-secret", "nasty": NASTY_METADATA},
+        )
+        linked = storage.link_oauth_account(user.id, account)
+        found = self.until(
+            lambda: storage.get_oauth_account_by_provider_and_subject(
+                account.provider, account.subject, consistent=consistent
+            ),
+            lambda found: found is not None,
+        )
+        assert found is not None
+        for each in (linked, found):
+            assert each.email == "Display@Example.com"
+            assert same(each.profile, account.profile)
+            assert same(each.tokens, account.tokens)
+            assert "provider-secret" not in repr(each)
+            assert "smallest normal" not in repr(each)
+
+    @clause("OAUTH-6", "OAUTH-7", "OAUTH-8")
+    def test_an_unknown_account_is_none(self, storage: Storage) -> None:
+        """Nobody linked it: None, None and, for a user that does not exist, an empty list."""
+        for consistent in (None, True, False):
+            assert (
+                storage.get_oauth_account_by_provider_and_subject("google", fresh("s"), consistent=consistent) is None
+            )
+            assert storage.get_user_by_provider_and_subject("google", fresh("s"), consistent=consistent) is None
+        assert storage.list_oauth_accounts_for_user(fresh("u")) == []
+
+    @clause("OAUTH-7")
+    def test_the_holder_is_found_as_it_is_now(self, storage: Storage) -> None:
+        """By the account the current user is read; once unlinked or deleted, nobody."""
+        user, account = self.user(storage, password_hash=new_hash()), new_account()
+        storage.link_oauth_account(user.id, account)
+        user = storage.update_user(self.reread(storage, user), name="Ada", email=new_address())
+        assert storage.get_user_by_provider_and_subject(account.provider, account.subject) == user
+        assert storage.unlink_oauth_account(user.id, account.provider, account.subject)
+        assert storage.get_user_by_provider_and_subject(account.provider, account.subject) is None
+        storage.link_oauth_account(user.id, account)
+        storage.delete_user(user.id)
+        assert storage.get_user_by_provider_and_subject(account.provider, account.subject) is None
+
+    @clause("OAUTH-8")
+    def test_lists_exactly_the_linked_accounts_oldest_first(self, storage: Storage, clock: FakeClock) -> None:
+        """Linked ones in order of linking, passkeys and other users' not among them; an unlinked one is gone."""
+        user, other = self.user(storage), self.user(storage)
+        self.link(storage, other)
+        made: list[str] = []
+        for provider in ("google", "github", "apple", "google"):
+            clock.advance(1)
+            linked = storage.link_oauth_account(user.id, new_account(provider))
+            made.append(linked.subject)
+        self.passkey(storage, user)
+        listed = storage.list_oauth_accounts_for_user(user.id)
+        assert [account.subject for account in listed] == made
+        assert storage.unlink_oauth_account(user.id, "github", made[1])
+        listed = storage.list_oauth_accounts_for_user(user.id)
+        assert [account.subject for account in listed] == [made[0], made[2], made[3]]
+
+    # Updating.
+
+    @clause("OAUTH-9")
+    def test_an_account_is_updated_by_what_is_given(self, storage: Storage, clock: FakeClock) -> None:
+        """Address, profile and tokens change alone or together; updated_at moves, the rest stays."""
+        user = self.user(storage)
+        account = replace(new_account(), email="a@example.com", profile={"p": 1}, tokens={"t": 1})
+        linked = storage.link_oauth_account(user.id, account)
+        name = (account.provider, account.subject)
+        clock.advance(60)
+        first = storage.update_oauth_account(user.id, *name, tokens={"t": 2})
+        assert first == replace(linked, tokens={"t": 2}, updated_at=clock())
+        clock.advance(60)
+        second = storage.update_oauth_account(user.id, *name, email=None, profile={"p": 1.0})
+        assert second is not None
+        assert (second.email, second.tokens, second.updated_at) == (None, {"t": 2}, clock())
+        assert same(second.profile, {"p": 1.0})
+        third = storage.update_oauth_account(user.id, *name, email="c@example.com", profile={}, tokens={})
+        assert third is not None
+        assert (third.email, third.profile, third.tokens) == ("c@example.com", {}, {})
+        assert storage.get_oauth_account_by_provider_and_subject(*name) == third
+
+    @clause("OAUTH-9")
+    def test_only_the_holders_account_is_updated(self, storage: Storage) -> None:
+        """Another user, an unlinked account, nobody: None, and nothing changes or appears."""
+        user, other = self.user(storage, password_hash=new_hash()), self.user(storage)
+        account = new_account()
+        linked = storage.link_oauth_account(user.id, account)
+        name = (account.provider, account.subject)
+        assert storage.update_oauth_account(other.id, *name, email="x@example.com") is None
+        assert storage.update_oauth_account(fresh("u"), *name, tokens={"x": 1}) is None
+        assert storage.get_oauth_account_by_provider_and_subject(*name) == linked
+        storage.unlink_oauth_account(user.id, *name)
+        assert storage.update_oauth_account(user.id, *name, email="x@example.com") is None
+        assert storage.get_oauth_account_by_provider_and_subject(*name) is None
+
+    # Unlinking.
+
+    @clause("OAUTH-10")
+    @pytest.mark.parametrize(
+        ("password", "another", "passkey", "verified", "allow"), list(product([False, True], repeat=5))
+    )
+    def test_the_last_account_stays(
+        self, storage: Storage, password: bool, another: bool, passkey: bool, verified: bool, allow: bool
+    ) -> None:
+        """An account can go if a password, an account, a passkey or (where counted) a verified address is left."""
+        user = self.user(storage, password_hash=new_hash() if password else None, verified=verified)
+        account = self.link(storage, user)
+        if another:
+            self.link(storage, user)
+        if passkey:
+            self.passkey(storage, user)
+        user = self.reread(storage, user)
+        if password or another or passkey or (verified and allow):
+            removed = storage.unlink_oauth_account(
+                user.id, account.provider, account.subject, allow_verified_email=allow
+            )
+            assert removed is True
+            after = self.reread(storage, user)
+            assert len(after.identities) == len(user.identities) - 1
+            assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+            assert not storage.unlink_oauth_account(
+                user.id, account.provider, account.subject, allow_verified_email=allow
+            )
+        else:
+            with pytest.raises(LastSignInMethod):
+                storage.unlink_oauth_account(user.id, account.provider, account.subject, allow_verified_email=allow)
+            assert self.reread(storage, user) == user
+            assert storage.list_oauth_accounts_for_user(user.id) == [account]
+
+    @clause("OAUTH-10")
+    def test_unlinking_ends_at_the_last(self, storage: Storage) -> None:
+        """Of three accounts two can go, one after the other; the third stays."""
+        user = self.user(storage)
+        accounts = [self.link(storage, user) for _ in range(3)]
+        for account in accounts[:2]:
+            assert storage.unlink_oauth_account(user.id, account.provider, account.subject)
+        with pytest.raises(LastSignInMethod):
+            storage.unlink_oauth_account(user.id, accounts[2].provider, accounts[2].subject)
+        assert storage.list_oauth_accounts_for_user(user.id) == [accounts[2]]
+
+    @clause("OAUTH-11")
+    def test_only_the_holders_account_is_unlinked(self, storage: Storage) -> None:
+        """Another user's, an unknown one, and for nobody: False, and nothing is removed."""
+        user, other = self.user(storage), self.user(storage, password_hash=new_hash())
+        account = self.link(storage, user)
+        before = self.reread(storage, other)
+        for user_id in (other.id, fresh("u")):
+            assert storage.unlink_oauth_account(user_id, account.provider, account.subject) is False
+        assert storage.unlink_oauth_account(user.id, "google", fresh("s")) is False
+        assert storage.unlink_oauth_account(other.id, "google", fresh("s")) is False
+        assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) == account
+        assert self.reread(storage, other) == before
+
+    @clause("OAUTH-11")
+    def test_what_was_unlinked_is_free(self, storage: Storage) -> None:
+        """Unlinked, an account can be linked by another user."""
+        user, other = self.user(storage, password_hash=new_hash()), self.user(storage)
+        account = self.link(storage, user, subject=(subject := fresh("s")))
+        storage.unlink_oauth_account(user.id, account.provider, subject)
+        assert (self.link(storage, other, subject=subject)).user_id == other.id
+
+    # PKCE.
+
+    @clause("OAUTH-12")
+    def test_neither_state_nor_verifier_is_readable(self, storage: Storage) -> None:
+        """The raw tables tell neither, before and after the use; repr does not tell the verifier."""
+        state, verifier = new_state(), new_verifier()
+        storage.store_pkce_verifier(state, verifier, expires_at=self.later(600))
+        found = storage.get_pkce_verifier(state)
+        assert verifier not in repr(found)
+        for _ in range(2):
+            if "raw" in self.capabilities:
+                dump = repr(self.dump())
+                assert state not in dump
+                assert verifier not in dump
+            storage.consume_pkce_verifier(state)
+
+    @clause("OAUTH-13", "OAUTH-14")
+    def test_a_verifier_is_kept_until_it_is_used(self, storage: Storage) -> None:
+        """Read as often as asked, used once, gone then."""
+        state, verifier = new_state(), new_verifier()
+        metadata: Metadata = {"next": "/home", "nested": NASTY_METADATA}
+        storage.store_pkce_verifier(state, verifier, expires_at=self.later(600), metadata=metadata)
+        for _ in range(3):
+            found = storage.get_pkce_verifier(state)
+            assert found is not None
+            assert (found.verifier, found.expires_at) == (verifier, self.later(600))
+            assert same(found.metadata, metadata)
+        used = storage.consume_pkce_verifier(state)
+        assert used is not None
+        assert (used.verifier, used.expires_at) == (verifier, self.later(600))
+        assert same(used.metadata, metadata)
+        assert storage.consume_pkce_verifier(state) is None
+        assert storage.get_pkce_verifier(state) is None
+
+    @clause("OAUTH-13")
+    def test_a_verifier_without_metadata_has_none(self, storage: Storage) -> None:
+        """Left out, the metadata is empty."""
+        state = new_state()
+        storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later(600))
+        found = storage.get_pkce_verifier(state)
+        assert found is not None
+        assert found.metadata == {}
+
+    @clause("OAUTH-13", "OAUTH-14")
+    def test_a_verifier_expires(self, storage: Storage, clock: FakeClock) -> None:
+        """There a microsecond before expires_at; from then on neither read nor used."""
+        state, late = new_state(), new_state()
+        for each in (state, late):
+            storage.store_pkce_verifier(each, new_verifier(), expires_at=self.later(600))
+        clock.advance(self.later(600) - clock() - timedelta(microseconds=1))
+        assert storage.get_pkce_verifier(state) is not None
+        assert storage.consume_pkce_verifier(state) is not None
+        clock.advance(timedelta(microseconds=1))
+        assert storage.get_pkce_verifier(late) is None
+        assert storage.consume_pkce_verifier(late) is None
+
+    @clause("OAUTH-13", "OAUTH-14")
+    def test_states_do_not_mix(self, storage: Storage) -> None:
+        """Each state has its own verifier; an unknown one, near another, has none; using one leaves the other."""
+        one, two = new_state(), new_state()
+        first, second = new_verifier(), new_verifier()
+        storage.store_pkce_verifier(one, first, expires_at=self.later(600))
+        storage.store_pkce_verifier(two, second, expires_at=self.later(600))
+        for unknown in (new_state(), one + "x", one[:-1], one.upper()):
+            assert storage.get_pkce_verifier(unknown) is None
+            assert storage.consume_pkce_verifier(unknown) is None
+        used = storage.consume_pkce_verifier(one)
+        assert used is not None
+        assert used.verifier == first
+        left = storage.get_pkce_verifier(two)
+        assert left is not None
+        assert left.verifier == second
+
+    @clause("OAUTH-13")
+    @pytest.mark.parametrize("length", [16, 17, 512])
+    def test_states_of_every_length_work(self, storage: Storage, length: int) -> None:
+        """The shortest and the longest state."""
+        state = (fresh("")[:16]).ljust(length, "~")
+        storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later(600))
+        assert storage.consume_pkce_verifier(state) is not None

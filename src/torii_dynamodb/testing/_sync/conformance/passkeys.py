@@ -1,0 +1,359 @@
+# Generated from src/torii_dynamodb/testing/_async/conformance/passkeys.py by tools/unasync.py. Do not edit.
+
+"""The conformance tests of :class:`~torii_dynamodb._sync.contract.PasskeyStorage`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+from typing import get_args
+from uuid import uuid4
+
+import pytest
+
+from torii_dynamodb._sync.contract import Storage
+from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator, LastSignInMethod, NotFound
+from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, User
+from torii_dynamodb.testing._sync.conformance.support import Conformance, clause, fresh, new_hash
+from torii_dynamodb.testing._sync.conformance.users import NASTY_METADATA, same
+from torii_dynamodb.testing.clock import FakeClock
+
+__all__ = ["PasskeyConformance", "new_challenge", "new_credential_id"]
+
+
+def new_credential_id(size: int = 32) -> bytes:
+    """A credential id that nobody holds, of the given size (16 or more)."""
+    return uuid4().bytes.ljust(size, b"\xff")
+
+
+def new_challenge() -> bytes:
+    """A challenge that was never used."""
+    return uuid4().bytes + uuid4().bytes
+
+
+class PasskeyConformance(Conformance):
+    """Passkeys and challenges."""
+
+    def new_passkey(self, user: User) -> NewPasskey:
+        """A passkey that nobody has."""
+        return NewPasskey(user_id=user.id, credential_id=new_credential_id(), public_key=b"\xa5" + uuid4().bytes)
+
+    @clause("PASSKEY-1", "PASSKEY-3")
+    def test_a_passkey_comes_back_as_added(self, storage: Storage, clock: FakeClock) -> None:
+        """All fields as given, created now, never used."""
+        user = self.user(storage)
+        new = NewPasskey(
+            user_id=user.id,
+            credential_id=new_credential_id(),
+            public_key=b"\x00\xff" * 100,
+            sign_count=7,
+            name="Zoë's Schlüssel \U0001f511",
+            transports=("internal", "usb", "hybrid"),
+            aaguid="ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4",
+            backed_up=True,
+        )
+        added = storage.add_passkey(new)
+        assert (added.user_id, added.credential_id, added.public_key) == (user.id, new.credential_id, new.public_key)
+        assert (added.sign_count, added.name, added.transports) == (7, new.name, new.transports)
+        assert (added.aaguid, added.backed_up) == (new.aaguid, True)
+        assert (added.created_at, added.last_used_at) == (clock(), None)
+        assert storage.get_passkey(new.credential_id) == added
+        assert storage.get_passkey(new.credential_id, consistent=True) == added
+        assert len((self.reread(storage, user)).identities) == 2
+
+    @clause("PASSKEY-3")
+    def test_a_bare_passkey_has_the_defaults(self, storage: Storage) -> None:
+        """What is left out has its default."""
+        user = self.user(storage)
+        added = storage.add_passkey(self.new_passkey(user))
+        assert (added.sign_count, added.name, added.transports, added.aaguid, added.backed_up) == (
+            0,
+            "Passkey",
+            (),
+            None,
+            False,
+        )
+        found = self.until(
+            lambda: storage.get_passkey(added.credential_id, consistent=False), lambda found: found is not None
+        )
+        assert found == added
+
+    @clause("PASSKEY-3")
+    def test_an_unknown_passkey_is_none(self, storage: Storage) -> None:
+        """Nobody holds it: None; an id one byte longer, shorter or other is another."""
+        user = self.user(storage)
+        held = (storage.add_passkey(self.new_passkey(user))).credential_id
+        for credential_id in (new_credential_id(), held[:-1], held + b"\x00", held[:-1] + bytes([held[-1] ^ 1])):
+            assert storage.get_passkey(credential_id) is None
+
+    @clause("PASSKEY-1", "PASSKEY-3")
+    @pytest.mark.parametrize("size", [16, 64, 255, 1023])
+    def test_credential_ids_of_every_length_work(self, storage: Storage, size: int) -> None:
+        """Up to the 1,023 bytes that WebAuthn allows, and a public key of 4,096."""
+        user = self.user(storage)
+        credential_id = new_credential_id(size)
+        new = NewPasskey(user_id=user.id, credential_id=credential_id, public_key=b"k" * 4096)
+        added = storage.add_passkey(new)
+        found = storage.get_passkey(credential_id)
+        assert found == added
+        assert found is not None
+        assert len(found.credential_id) == size
+
+    @clause("PASSKEY-1")
+    def test_a_credential_id_has_one_holder(self, storage: Storage) -> None:
+        """A second user cannot add it; the first one keeps it unchanged."""
+        one, two = self.user(storage), self.user(storage)
+        new = self.new_passkey(one)
+        added = storage.add_passkey(new)
+        with pytest.raises(AlreadyExists) as caught:
+            storage.add_passkey(replace(new, user_id=two.id, public_key=b"other"))
+        assert caught.value.what == "passkey"
+        assert storage.get_passkey(new.credential_id) == added
+        assert self.reread(storage, two) == two
+
+    @clause("PASSKEY-1")
+    def test_adding_again_changes_nothing(self, storage: Storage, clock: FakeClock) -> None:
+        """The holder's second time returns the passkey as stored, whatever it brings along."""
+        user = self.user(storage)
+        new = self.new_passkey(user)
+        added = storage.add_passkey(new)
+        before = self.reread(storage, user)
+        clock.advance(60)
+        assert storage.add_passkey(replace(new, name="Other", public_key=b"other", sign_count=9)) == added
+        assert storage.get_passkey(new.credential_id) == added
+        assert self.reread(storage, user) == before
+
+    @clause("PASSKEY-2")
+    def test_nobody_gets_no_passkey(self, storage: Storage) -> None:
+        """NotFound for a user that never was or is gone; the id stays free."""
+        gone = self.user(storage)
+        storage.delete_user(gone.id)
+        for user_id in (fresh("u"), gone.id):
+            new = replace(self.new_passkey(gone), user_id=user_id)
+            with pytest.raises(NotFound) as caught:
+                storage.add_passkey(new)
+            assert caught.value.what == "user"
+            assert storage.get_passkey(new.credential_id) is None
+            assert storage.get_user(user_id, consistent=True) is None
+
+    @clause("PASSKEY-4")
+    def test_lists_exactly_the_users_passkeys_oldest_first(self, storage: Storage, clock: FakeClock) -> None:
+        """In order of adding; accounts and other users' are not among them; a deleted one is gone."""
+        user, other = self.user(storage), self.user(storage)
+        self.passkey(storage, other)
+        self.link(storage, user)
+        added: list[Passkey] = []
+        for _ in range(5):
+            clock.advance(1)
+            added.append(self.passkey(storage, user))
+        assert storage.list_passkeys_for_user(user.id) == added
+        assert storage.delete_passkey(user.id, added[2].credential_id)
+        assert storage.list_passkeys_for_user(user.id) == [*added[:2], *added[3:]]
+        assert storage.list_passkeys_for_user(fresh("u")) == []
+
+    @clause("PASSKEY-5")
+    def test_renaming_changes_the_name_only(self, storage: Storage) -> None:
+        """The holder's is renamed; another user's, an unknown one and nobody's: None, nothing changes or appears."""
+        user, other = self.user(storage), self.user(storage)
+        passkey = self.passkey(storage, user, sign_count=4)
+        renamed = storage.rename_passkey(user.id, passkey.credential_id, "Büro")
+        assert renamed == replace(passkey, name="Büro")
+        assert storage.get_passkey(passkey.credential_id) == renamed
+        unknown = new_credential_id()
+        assert storage.rename_passkey(other.id, passkey.credential_id, "Mine") is None
+        assert storage.rename_passkey(fresh("u"), passkey.credential_id, "Mine") is None
+        assert storage.rename_passkey(user.id, unknown, "Mine") is None
+        assert storage.get_passkey(passkey.credential_id) == renamed
+        assert storage.get_passkey(unknown) is None
+
+    @clause("PASSKEY-6")
+    @pytest.mark.parametrize(
+        ("stored", "received"), [(0, 0), (0, 1), (5, 6), (5, 4_000_000_000), (2**32 - 2, 2**32 - 1)]
+    )
+    def test_a_count_that_goes_up_is_stored(
+        self, storage: Storage, clock: FakeClock, stored: int, received: int
+    ) -> None:
+        """The count and the moment of the use are stored; both zero is an authenticator that does not count."""
+        user = self.user(storage)
+        passkey = self.passkey(storage, user, sign_count=stored)
+        clock.advance(60)
+        used = storage.update_passkey_use(user.id, passkey.credential_id, sign_count=received)
+        assert used == replace(passkey, sign_count=received, last_used_at=clock())
+        assert storage.get_passkey(passkey.credential_id) == used
+
+    @clause("PASSKEY-6")
+    @pytest.mark.parametrize(("stored", "received"), [(1, 0), (5, 5), (5, 4), (5, 0), (2**32 - 1, 1), (10, 9)])
+    def test_a_count_that_does_not_go_up_is_refused(
+        self, storage: Storage, clock: FakeClock, stored: int, received: int
+    ) -> None:
+        """ClonedAuthenticator with both counts, and nothing written; with allow_decrease it is stored."""
+        user = self.user(storage)
+        passkey = self.passkey(storage, user, sign_count=stored)
+        clock.advance(60)
+        with pytest.raises(ClonedAuthenticator) as caught:
+            storage.update_passkey_use(user.id, passkey.credential_id, sign_count=received)
+        assert (caught.value.stored, caught.value.received) == (stored, received)
+        assert storage.get_passkey(passkey.credential_id) == passkey
+        used = storage.update_passkey_use(user.id, passkey.credential_id, sign_count=received, allow_decrease=True)
+        assert used == replace(passkey, sign_count=received, last_used_at=clock())
+
+    @clause("PASSKEY-6")
+    def test_only_the_holders_use_is_recorded(self, storage: Storage) -> None:
+        """Another user, an unknown passkey, a deleted one: None, and nothing comes into being."""
+        user, other = self.user(storage, password_hash=new_hash()), self.user(storage)
+        passkey = self.passkey(storage, user)
+        unknown = new_credential_id()
+        for allow in (False, True):
+            for user_id, credential_id in (
+                (other.id, passkey.credential_id),
+                (fresh("u"), passkey.credential_id),
+                (user.id, unknown),
+            ):
+                used = storage.update_passkey_use(user_id, credential_id, sign_count=9, allow_decrease=allow)
+                assert used is None
+        assert storage.get_passkey(passkey.credential_id) == passkey
+        storage.delete_passkey(user.id, passkey.credential_id)
+        assert storage.update_passkey_use(user.id, passkey.credential_id, sign_count=9) is None
+        assert storage.get_passkey(passkey.credential_id) is None
+
+    @clause("PASSKEY-7")
+    @pytest.mark.parametrize(
+        ("password", "oauth", "another", "verified", "allow"), list(product([False, True], repeat=5))
+    )
+    def test_the_last_passkey_stays(
+        self, storage: Storage, password: bool, oauth: bool, another: bool, verified: bool, allow: bool
+    ) -> None:
+        """A passkey can go if a password, an account, a passkey or (where counted) a verified address is left."""
+        user = self.user(storage, password_hash=new_hash() if password else None, verified=verified)
+        passkey = self.passkey(storage, user)
+        if oauth:
+            self.link(storage, user)
+        if another:
+            self.passkey(storage, user)
+        user = self.reread(storage, user)
+        if password or oauth or another or (verified and allow):
+            assert storage.delete_passkey(user.id, passkey.credential_id, allow_verified_email=allow) is True
+            assert storage.get_passkey(passkey.credential_id) is None
+            assert len((self.reread(storage, user)).identities) == len(user.identities) - 1
+            assert storage.delete_passkey(user.id, passkey.credential_id, allow_verified_email=allow) is False
+        else:
+            with pytest.raises(LastSignInMethod):
+                storage.delete_passkey(user.id, passkey.credential_id, allow_verified_email=allow)
+            assert storage.get_passkey(passkey.credential_id) == passkey
+            assert self.reread(storage, user) == user
+
+    @clause("PASSKEY-7")
+    def test_only_the_holders_passkey_is_deleted(self, storage: Storage) -> None:
+        """Another user's, an unknown one, nobody's: False, and nothing is removed; a deleted one is free."""
+        user, other = self.user(storage, password_hash=new_hash()), self.user(storage)
+        new = self.new_passkey(user)
+        passkey = storage.add_passkey(new)
+        assert storage.delete_passkey(other.id, passkey.credential_id) is False
+        assert storage.delete_passkey(fresh("u"), passkey.credential_id) is False
+        assert storage.delete_passkey(user.id, new_credential_id()) is False
+        assert storage.get_passkey(passkey.credential_id) == passkey
+        assert storage.delete_passkey(user.id, passkey.credential_id) is True
+        assert (storage.add_passkey(replace(new, user_id=other.id))).user_id == other.id
+
+    @clause("PASSKEY-8")
+    @pytest.mark.parametrize(("password", "oauth", "verified", "allow"), list(product([False, True], repeat=4)))
+    def test_all_passkeys_go_or_none(
+        self, storage: Storage, password: bool, oauth: bool, verified: bool, allow: bool
+    ) -> None:
+        """All three go if a password, an account or (where counted) a verified address is left; else none goes."""
+        user = self.user(storage, password_hash=new_hash() if password else None, verified=verified)
+        passkeys = [self.passkey(storage, user) for _ in range(3)]
+        if oauth:
+            self.link(storage, user)
+        user = self.reread(storage, user)
+        if password or oauth or (verified and allow):
+            assert storage.delete_passkeys_for_user(user.id, allow_verified_email=allow) == 3
+            for passkey in passkeys:
+                assert storage.get_passkey(passkey.credential_id) is None
+            assert storage.list_passkeys_for_user(user.id) == []
+            after = self.reread(storage, user)
+            assert len(after.identities) == len(user.identities) - 3
+            assert after.has_password == password
+            assert storage.delete_passkeys_for_user(user.id, allow_verified_email=allow) == 0
+        else:
+            with pytest.raises(LastSignInMethod):
+                storage.delete_passkeys_for_user(user.id, allow_verified_email=allow)
+            assert self.reread(storage, user) == user
+            assert len(storage.list_passkeys_for_user(user.id)) == 3
+
+    @clause("PASSKEY-8")
+    def test_without_passkeys_none_go(self, storage: Storage) -> None:
+        """A user without passkeys, whatever else it has, and one that does not exist: 0."""
+        user, other = self.user(storage), self.user(storage)
+        kept = self.passkey(storage, other)
+        assert storage.delete_passkeys_for_user(user.id) == 0
+        assert storage.delete_passkeys_for_user(fresh("u")) == 0
+        assert storage.get_passkey(kept.credential_id) == kept
+
+    # Challenges.
+
+    @clause("PASSKEY-9")
+    def test_a_challenge_is_not_readable(self, storage: Storage) -> None:
+        """The raw tables do not tell it, in any usual encoding (the frame looks for it), nor does repr."""
+        challenge = new_challenge()
+        new = NewPasskeyChallenge(challenge=challenge, kind="registration", expires_at=self.later(300))
+        storage.store_passkey_challenge(new)
+        assert repr(challenge) not in repr(new)
+        if "raw" in self.capabilities:
+            assert repr(challenge) not in repr(self.dump())
+
+    @clause("PASSKEY-10")
+    @pytest.mark.parametrize("kind", get_args(CeremonyKind))
+    def test_a_challenge_is_used_once(self, storage: Storage, clock: FakeClock, kind: CeremonyKind) -> None:
+        """The first use tells what was stored, the second None."""
+        user, challenge = self.user(storage), new_challenge()
+        made = clock()
+        storage.store_passkey_challenge(
+            NewPasskeyChallenge(
+                challenge=challenge, kind=kind, expires_at=self.later(300), user_id=user.id, metadata=NASTY_METADATA
+            )
+        )
+        clock.advance(10)
+        found = storage.consume_passkey_challenge(challenge, kind=kind)
+        assert found is not None
+        assert (found.kind, found.user_id, found.created_at) == (kind, user.id, made)
+        assert found.expires_at == self.later(290)
+        assert same(found.metadata, NASTY_METADATA)
+        assert storage.consume_passkey_challenge(challenge, kind=kind) is None
+
+    @clause("PASSKEY-10")
+    def test_a_challenge_needs_no_user(self, storage: Storage) -> None:
+        """A sign-in without a name has none; challenges of 16 and 64 bytes work."""
+        for challenge in (uuid4().bytes, uuid4().bytes * 4):
+            storage.store_passkey_challenge(
+                NewPasskeyChallenge(challenge=challenge, kind="authentication", expires_at=self.later(300))
+            )
+            found = storage.consume_passkey_challenge(challenge, kind="authentication")
+            assert found is not None
+            assert (found.user_id, found.metadata) == (None, {})
+
+    @clause("PASSKEY-10")
+    @pytest.mark.parametrize(
+        ("kind", "other"), [("registration", "authentication"), ("authentication", "registration")]
+    )
+    def test_a_challenge_is_for_its_own_kind(self, storage: Storage, kind: CeremonyKind, other: CeremonyKind) -> None:
+        """A try for the other ceremony yields None and does not use it up."""
+        challenge = new_challenge()
+        storage.store_passkey_challenge(NewPasskeyChallenge(challenge=challenge, kind=kind, expires_at=self.later(300)))
+        assert storage.consume_passkey_challenge(challenge, kind=other) is None
+        assert storage.consume_passkey_challenge(challenge, kind=kind) is not None
+
+    @clause("PASSKEY-10")
+    def test_a_challenge_expires(self, storage: Storage, clock: FakeClock) -> None:
+        """Good a microsecond before expires_at, refused from then on; an unknown one is None."""
+        good, late = new_challenge(), new_challenge()
+        for challenge in (good, late):
+            storage.store_passkey_challenge(
+                NewPasskeyChallenge(challenge=challenge, kind="registration", expires_at=self.later(300))
+            )
+        clock.advance(self.later(300) - clock() - timedelta(microseconds=1))
+        assert storage.consume_passkey_challenge(good, kind="registration") is not None
+        clock.advance(timedelta(microseconds=1))
+        assert storage.consume_passkey_challenge(late, kind="registration") is None
+        assert storage.consume_passkey_challenge(new_challenge(), kind="registration") is None

@@ -1,0 +1,39 @@
+"""The storage on DynamoDB keeps the contract on moto, one call at a time.
+
+One set of tables for all tests, because moto is slow. It is not safe under concurrency, so no race is run on it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+import pytest
+from tests.conformance._async.on_dynamodb import AsyncOnDynamoDb
+
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.testing import conformance
+from torii_dynamodb.testing.clock import FakeClock
+from torii_dynamodb.testing.engines import LocalEngine
+
+PREFIX = f"shared{uuid.uuid4().hex[:12]}"
+
+
+class TestMoto(AsyncOnDynamoDb, conformance.AsyncSequentialConformance):
+    """All but the races."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "ttl"})
+
+    @pytest.fixture(autouse=True)
+    def _engine(self, moto_engine: LocalEngine) -> None:
+        self.engine = moto_engine
+
+    def config(self, clock: FakeClock) -> DynamoDbConfig:
+        return self.engine.config(
+            table_prefix=PREFIX,
+            clock=clock,
+            on_call=self.count,
+            max_connections=1,
+            merge_reads=False,
+            session_cleanup="inline",
+        )

@@ -1,0 +1,75 @@
+# Generated from tests/conformance/_async/on_dynamodb.py by tools/unasync.py. Do not edit.
+
+"""What the instantiations over DynamoDB share: how its storage is opened, and its tables read past it."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+from torii_dynamodb import CallRecord
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
+from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.testing import conformance
+from torii_dynamodb.testing.clock import FakeClock
+
+
+def plain(attribute: dict[str, Any]) -> Any:
+    """An attribute as a Python value. Not the library's decoder: this is evidence against it."""
+    ((tag, value),) = attribute.items()
+    match tag:
+        case "N":
+            return int(value)
+        case "B":
+            return b64decode(value)
+        case "SS":
+            return frozenset(value)
+        case "NULL":
+            return None
+        case "L":
+            return [plain(inner) for inner in value]
+        case "M":
+            return {key: plain(inner) for key, inner in value.items()}
+        case _:
+            return value
+
+
+class OnDynamoDb:
+    """Hooks of the kit, over DynamoDB."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "isolated", "large", "races", "ttl"})
+
+    requests = 0
+
+    def config(self, clock: FakeClock) -> DynamoDbConfig:
+        """Where the storage under test is."""
+        raise NotImplementedError
+
+    def make_storage(self, clock: FakeClock) -> AbstractContextManager[DynamoDbHandle]:
+        return DynamoDbStorage.open(self.config(clock))
+
+    def count(self, record: CallRecord) -> None:
+        """Count a request, as the configuration's ``on_call``."""
+        self.requests += record.attempts
+
+    def count_requests(self, storage: DynamoDbHandle) -> int | None:
+        return self.requests
+
+    def raw(self, storage: DynamoDbHandle) -> conformance.Dump:
+        client = Client(storage.config)
+        try:
+            return {table: self._scan(client, storage.config.table_name(table)) for table in TABLES}
+        finally:
+            client.close()
+
+    def _scan(self, client: Client, table: str) -> list[dict[str, Any]]:
+        payload: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
+        items: list[dict[str, Any]] = []
+        while True:
+            answer = client.call("Scan", payload)
+            items += [{name: plain(value) for name, value in item.items()} for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return items
+            payload["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

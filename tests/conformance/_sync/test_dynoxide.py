@@ -1,0 +1,24 @@
+# Generated from tests/conformance/_async/test_dynoxide.py by tools/unasync.py. Do not edit.
+
+"""The storage on DynamoDB keeps the contract, races included: on Dynoxide."""
+
+from __future__ import annotations
+
+import pytest
+from tests.conformance._sync.on_dynamodb import OnDynamoDb
+
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.testing import conformance
+from torii_dynamodb.testing.clock import FakeClock
+from torii_dynamodb.testing.engines import LocalEngine
+
+
+class TestDynoxide(OnDynamoDb, conformance.StorageConformance):
+    """The whole kit; each test has tables of its own."""
+
+    @pytest.fixture(autouse=True)
+    def _engine(self, dynoxide: LocalEngine, table_prefix: str) -> None:
+        self.engine, self.prefix = dynoxide, table_prefix
+
+    def config(self, clock: FakeClock) -> DynamoDbConfig:
+        return self.engine.config(table_prefix=self.prefix, clock=clock, on_call=self.count)
