@@ -1,0 +1,43 @@
+"""The application: its groups of commands, one line each."""
+
+from __future__ import annotations
+
+import typer
+
+from torii_dynamodb import __version__
+from torii_dynamodb.cli import demo, local, sessions, tables, users
+from torii_dynamodb.cli.support import EXIT_CODES_HELP, Commands, say
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="torii-dynamodb",
+    cls=Commands,
+    help="Authentication you own, on DynamoDB: try it, set it up, look after it.",
+    epilog=EXIT_CODES_HELP,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+TRY, SETUP, PEOPLE = "Try it", "Set it up", "Look after people"
+
+app.command("demo", rich_help_panel=TRY)(demo.demo)
+app.command("local", rich_help_panel=TRY)(local.local)
+app.add_typer(tables.app, name="tables", rich_help_panel=SETUP)
+app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
+app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"torii-dynamodb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Authentication you own, on DynamoDB: try it, set it up, look after it."""

@@ -1,0 +1,75 @@
+"""``torii-dynamodb local``: a DynamoDB engine on this machine, for development."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from torii_dynamodb.cli.support import ExitCode, Json, emit, fail, note, say
+from torii_dynamodb.testing.engines import LocalEngine, start_engine
+
+__all__ = ["Engine", "local"]
+
+
+class Engine(StrEnum):
+    """Which engine."""
+
+    AUTO = "auto"
+    DYNOXIDE = "dynoxide"
+    MOTO = "moto"
+
+
+_POLL_SECONDS = 0.5
+
+
+def local(
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="auto: Dynoxide if it is here or npm can bring it, else moto.")
+    ] = Engine.AUTO,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Else a free one.")] = None,
+    db_path: Annotated[
+        Path | None,
+        typer.Option("--db-path", metavar="FILE", help="Keep the data in this file (Dynoxide). Else in memory."),
+    ] = None,
+    install: Annotated[bool, typer.Option(help="Whether npm may be asked for Dynoxide.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Start a local DynamoDB and keep it up until Ctrl-C.
+
+    Prints on stdout the variables that point any AWS client at it: paste them into another terminal. It listens on
+    127.0.0.1 only.
+    """
+    stopped = threading.Event()
+
+    def stop(*_: Any) -> None:
+        stopped.set()
+
+    with start_engine(engine.value, db_path=db_path, port=port, install=install) as running:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        _introduce(running, db_path, as_json)
+        while not stopped.wait(_POLL_SECONDS):
+            if not running.running:
+                said = running.log().strip().splitlines()
+                fail(f"{running.kind} ended by itself: {said[-1] if said else 'no word'}", ExitCode.UNAVAILABLE)
+    note("Stopped." + (f" The data are in {running.db_path}." if running.persistent else " Its data are gone."))
+
+
+def _introduce(engine: LocalEngine, db_path: Path | None, as_json: bool) -> None:
+    note(f"Engine: {engine.why}.")
+    kept = f"in {engine.db_path}" if engine.persistent else "in memory, until it stops"
+    note(f"Data: {kept}.")
+    if db_path is not None and not engine.persistent:
+        note("--db-path is not used: this engine keeps nothing on disk.")
+    if as_json:
+        emit({"engine": engine.kind, "db_path": engine.db_path, "environment": engine.environment})
+    else:
+        for name, value in engine.environment.items():
+            say(f"export {name}={shlex.quote(value)}")
+    note("Ready. Then, in another terminal: torii-dynamodb tables ensure. Ctrl-C stops it.")

@@ -1,0 +1,93 @@
+"""``torii-dynamodb sessions``: who is signed in where, and sign them out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from torii_dynamodb.cli.support import (
+    Connection,
+    ExitCode,
+    Json,
+    Yes,
+    confirm,
+    connected,
+    emit,
+    fail,
+    make_table,
+    new_group,
+    plain,
+    say,
+    show,
+)
+from torii_dynamodb.cli.users import UserArgument, find_user, moment
+
+__all__ = ["app"]
+
+app = new_group("See who is signed in where, and sign them out.")
+
+
+@app.command("list")
+@connected
+def list_sessions(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
+    """List a user's valid sessions, newest first. The list is read from an index, which may lag by a moment."""
+    from torii_dynamodb import DynamoDbStorage
+
+    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+        user = find_user(storage, who)
+        found = storage.list_sessions_for_user(user.id)
+    if as_json:
+        emit({"user_id": user.id, "email": user.email, "sessions": found})
+        return
+    if found:
+        table = make_table("session", "signed in", "ends", "from", "browser")
+        for session in found:
+            table.add_row(
+                session.id,
+                moment(session.created_at),
+                moment(session.expires_at),
+                plain(session.ip_address or ""),
+                plain(session.user_agent or ""),
+            )
+        show(table)
+    say(f"{user.email} has {_count(len(found))}.")
+
+
+@app.command("revoke")
+@connected
+def revoke(
+    connection: Connection,
+    who: UserArgument,
+    session_id: Annotated[
+        str | None, typer.Argument(metavar="[SESSION]", help="The session's id, as 'sessions list' shows it.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="End all the user's sessions: sign out everywhere.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """End one session of a user, or with --all every one of them. Ended is ended: at once, on every host."""
+    from torii_dynamodb import DynamoDbStorage
+
+    if every == (session_id is not None):
+        raise typer.BadParameter("name one session, or give --all", param_hint="SESSION")
+    with DynamoDbStorage().initialize(connection.config(create_tables=False, session_cleanup="inline")) as storage:
+        user = find_user(storage, who)
+        if session_id is not None:
+            if not storage.delete_session_by_id(user.id, session_id):
+                fail(f"{user.email} has no such session", ExitCode.NOT_FOUND)
+            if as_json:
+                emit({"user_id": user.id, "revoked": session_id})
+            else:
+                say(f"{user.email}: the session is ended.")
+            return
+        confirm(f"Sign {user.email} out everywhere?", yes=yes)
+        storage.delete_sessions_for_user(user.id)
+    if as_json:
+        emit({"user_id": user.id, "revoked": "all"})
+    else:
+        say(f"{user.email}: signed out everywhere. No session made before now is valid.")
+
+
+def _count(sessions: int) -> str:
+    return "no session" if not sessions else "1 session" if sessions == 1 else f"{sessions} sessions"

@@ -1,0 +1,131 @@
+"""``torii-dynamodb users``: look people up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from torii_dynamodb.cli.support import (
+    Connection,
+    ExitCode,
+    Json,
+    connected,
+    emit,
+    fail,
+    make_table,
+    new_group,
+    note,
+    plain,
+    say,
+    show,
+)
+from torii_dynamodb.models import User
+
+if TYPE_CHECKING:
+    from torii_dynamodb import DynamoDbHandle
+
+__all__ = ["app", "find_user", "moment", "user_facts"]
+
+app = new_group("Look people up.")
+
+UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The user's id or e-mail address.")]
+
+
+def find_user(storage: DynamoDbHandle, who: str) -> User:
+    """The user of an id or an e-mail address; ends the command when there is none."""
+    found = storage.get_user_by_email(who) if "@" in who else storage.get_user(who)
+    if found is None:
+        fail(f"there is no user {who}", ExitCode.NOT_FOUND)
+    return found
+
+
+def user_facts(user: User) -> dict[str, Any]:
+    """What may be shown of a user: no password version, no epochs."""
+    return {
+        "id": user.id,
+        "email": user.email,
+        "email_as_given": user.email_as_given,
+        "name": user.name,
+        "email_verified_at": user.email_verified_at,
+        "has_password": user.has_password,
+        "locked_at": user.locked_at,
+        "created_at": user.created_at,
+        "updated_at": user.updated_at,
+        "version": user.version,
+        "identities": sorted(user.identities),
+        "metadata": user.metadata,
+    }
+
+
+@app.command("show")
+@connected
+def show_user(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
+    """Show one user: by id, or by e-mail address in whatever spelling."""
+    from torii_dynamodb import DynamoDbStorage
+
+    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+        user = find_user(storage, who)
+        sessions = storage.list_sessions_for_user(user.id)
+    if as_json:
+        emit(user_facts(user) | {"sessions": len(sessions)})
+        return
+    facts: list[tuple[str, str]] = [
+        ("id", user.id),
+        ("e-mail", user.email),
+        ("as given", user.email_as_given),
+        ("name", user.name or "-"),
+        ("verified", moment(user.email_verified_at) or "not verified"),
+        ("password", "set" if user.has_password else "none"),
+        ("locked", moment(user.locked_at) or "no"),
+        ("sessions", str(len(sessions))),
+        ("created", moment(user.created_at)),
+        ("changed", f"{moment(user.updated_at)} (version {user.version})"),
+    ]
+    facts += [("identity", identity) for identity in sorted(user.identities)]
+    facts += [(f"metadata.{key}", str(value)) for key, value in sorted(user.metadata.items())]
+    table = make_table("", "")
+    table.show_header = False
+    for name, value in facts:
+        table.add_row(plain(name), plain(value))
+    show(table)
+
+
+@app.command("list")
+@connected
+def list_users(
+    connection: Connection,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Users a page.")] = 100,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="Begin after this: the page before names it.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Follow the pages to the end.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List users page by page, in no particular order. Reads the table itself: it costs what the table is large."""
+    from torii_dynamodb import DynamoDbStorage
+
+    found: list[User] = []
+    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+        while True:
+            page = storage.list_users(limit=limit, cursor=cursor)
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None or not every:
+                break
+    if as_json:
+        emit({"users": [user_facts(user) for user in found], "next_cursor": cursor})
+        return
+    if found:
+        table = make_table("id", "e-mail", "name", "created")
+        for user in found:
+            table.add_row(plain(user.id), plain(user.email_as_given), plain(user.name or ""), f"{user.created_at:%F}")
+        show(table)
+    if cursor is None:
+        say(f"{len(found)} users." if found else "There are no users.")
+    else:
+        note(f"More follow: --cursor {cursor}, or --all")
+
+
+def moment(value: datetime | None) -> str:
+    """A moment for people, to the second; empty for none."""
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S} UTC"
