@@ -28,6 +28,7 @@ FOLDERS = [
     "tests/conformance",
     "tests/integration/storage",
     "tests/integration/wire",
+    "tests/services",
 ]
 
 HEADER = "# Generated from {source} by tools/unasync.py. Do not edit.\n"
@@ -46,7 +47,7 @@ CLASS = re.compile(r"Async([A-Z]\w*)")
 
 _WORD = re.compile(r"\w+")
 # In prose: only what is code without doubt. "await" goes before a call, not before a noun.
-_PROSE = ((re.compile(r"\basync (?=with |for |def )"), ""), (re.compile(r"\bawait (?=[\w.]+[(\[])"), ""))
+_PROSE = ((re.compile(r"\basync (?=(?:with|for|def)\b)"), ""), (re.compile(r"\bawait (?=[\w.]+[(\[])"), ""))
 
 
 class Translator:

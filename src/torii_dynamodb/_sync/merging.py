@@ -33,7 +33,7 @@ class _Waiter:
 
     def __init__(self, unit: ReadUnit) -> None:
         self.unit = unit
-        self.done: Future[bool] = Future()  # True: asked; False: your turn to lead
+        self.done: Future[list[_Waiter] | None] = Future()  # None: asked; a list: your turn to lead, taking these along
 
 
 class ReadMerger:
@@ -59,22 +59,23 @@ class ReadMerger:
             ToriiError: If it was asked alone and refused.
         """
         waiter = _Waiter(unit)
+        others: list[_Waiter] | None = None
         with self._lock:
-            leads = self._flying < IN_FLIGHT
-            if leads:
+            if self._flying < IN_FLIGHT:
                 self._flying += 1
+                others = take_units(self._waiting, first=waiter)[1:]
             else:
                 self._waiting.append(waiter)
-        if not leads and self._wait(waiter):
+        if others is None:
+            others = self._wait(waiter)
+        if others is None:
             return
         try:
-            with self._lock:
-                others: list[_Waiter] = take_units(self._waiting, first=waiter)[1:]
             self._ask(waiter, others)
         finally:
             self._pass_on()
 
-    def _wait(self, waiter: _Waiter) -> bool:
+    def _wait(self, waiter: _Waiter) -> list[_Waiter] | None:
         try:
             return waiter.done.result()
         except BaseException:
@@ -85,8 +86,12 @@ class ReadMerger:
                 except ValueError:
                     pass
             # Taken along already, or called to lead this very moment by an interrupt that came in between.
-            if waiter.done.wait(0) and not waiter.done.failed() and not waiter.done.result():
-                self._pass_on()
+            if waiter.done.wait(0) and not waiter.done.failed():
+                others = waiter.done.result()
+                if others is not None:
+                    for other in others:
+                        other.done.set_result(None)
+                    self._pass_on()
             raise
 
     def _pass_on(self) -> None:
@@ -94,8 +99,8 @@ class ReadMerger:
             if not self._waiting:
                 self._flying -= 1
                 return
-            following = self._waiting.popleft()
-        following.done.set_result(False)
+            following, *others = take_units(self._waiting)
+        following.done.set_result(others)
 
     def _ask(self, leader: _Waiter, others: list[_Waiter]) -> None:
         error: Exception | None = None
@@ -110,11 +115,11 @@ class ReadMerger:
             del refused
         except BaseException:
             for waiter in others:  # the leader is interrupted; the others ask again, each for itself
-                waiter.done.set_result(True)
+                waiter.done.set_result(None)
             raise
         for waiter in others:
             if error is None:
-                waiter.done.set_result(True)
+                waiter.done.set_result(None)
             else:
                 waiter.done.set_exception(copy_error(error))
         if error is not None:

@@ -132,6 +132,8 @@ class Pool:
         """
         expires = monotonic() + timeout
         if self._process != os.getpid():
+            for inherited in self._idle:  # the parent's own descriptors stay open
+                inherited.abort()
             self._start()
         connection = self._acquire(expires, fresh)
         try:

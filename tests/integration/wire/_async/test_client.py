@@ -10,8 +10,8 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-
 from tests.integration.wire.server import Act, Answer, Seen, Server, Step, error
+
 from torii_dynamodb import errors
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._wire.errors import ConditionFailed, ServiceError, TransactionCanceled
@@ -88,7 +88,7 @@ async def test_an_answer_comes_back_as_it_is(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize("spoilt", [{"chunked": True}, {"piecemeal": True}, {"crc": False}, {"close": True}])
-async def test_any_http_framing_is_read(opened: Opener, spoilt: dict[str, bool]) -> None:
+async def test_any_http_framing_is_read(opened: Opener, spoilt: dict[str, Any]) -> None:
     """Chunks, single bytes, no checksum and a silent end of the connection make no difference, and cost no retry."""
     with Server(otherwise=Answer({"Item": ITEM}, **spoilt)) as server:
         client = opened(server, retry_attempts=0)
@@ -534,9 +534,8 @@ async def test_keys_that_stay_unprocessed_are_an_error(opened: Opener, merge: bo
 
 async def test_an_answer_without_content_is_not_taken_for_no_items(opened: Opener) -> None:
     """An empty document answers no key."""
-    with Server(otherwise=Answer({})) as server:
-        with pytest.raises(errors.Unavailable):
-            await opened(server).batch_get(keys(2), consistent=True)
+    with Server(otherwise=Answer({})) as server, pytest.raises(errors.Unavailable):
+        await opened(server).batch_get(keys(2), consistent=True)
 
 
 def puts(count: int) -> list[tuple[str, dict[str, Any]]]:
@@ -579,9 +578,8 @@ async def test_writes_that_stay_unprocessed_are_counted(opened: Opener) -> None:
         requests = seen.payload["RequestItems"]["torii_users"]
         return Answer({"UnprocessedItems": {"torii_users": requests[-20:]} if len(requests) >= 20 else {}})
 
-    with Server(otherwise=most) as server:
-        with pytest.raises(errors.Throttled, match="20 of 30 writes"):
-            await opened(server, retry_attempts=2).batch_write(puts(30))
+    with Server(otherwise=most) as server, pytest.raises(errors.Throttled, match="20 of 30 writes"):
+        await opened(server, retry_attempts=2).batch_write(puts(30))
 
 
 async def test_a_closed_client_says_so(opened: Opener) -> None:

@@ -90,7 +90,7 @@ def test_an_answer_comes_back_as_it_is(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize("spoilt", [{"chunked": True}, {"piecemeal": True}, {"crc": False}, {"close": True}])
-def test_any_http_framing_is_read(opened: Opener, spoilt: dict[str, bool]) -> None:
+def test_any_http_framing_is_read(opened: Opener, spoilt: dict[str, Any]) -> None:
     """Chunks, single bytes, no checksum and a silent end of the connection make no difference, and cost no retry."""
     with Server(otherwise=Answer({"Item": ITEM}, **spoilt)) as server:
         client = opened(server, retry_attempts=0)
@@ -536,9 +536,8 @@ def test_keys_that_stay_unprocessed_are_an_error(opened: Opener, merge: bool) ->
 
 def test_an_answer_without_content_is_not_taken_for_no_items(opened: Opener) -> None:
     """An empty document answers no key."""
-    with Server(otherwise=Answer({})) as server:
-        with pytest.raises(errors.Unavailable):
-            opened(server).batch_get(keys(2), consistent=True)
+    with Server(otherwise=Answer({})) as server, pytest.raises(errors.Unavailable):
+        opened(server).batch_get(keys(2), consistent=True)
 
 
 def puts(count: int) -> list[tuple[str, dict[str, Any]]]:
@@ -581,9 +580,8 @@ def test_writes_that_stay_unprocessed_are_counted(opened: Opener) -> None:
         requests = seen.payload["RequestItems"]["torii_users"]
         return Answer({"UnprocessedItems": {"torii_users": requests[-20:]} if len(requests) >= 20 else {}})
 
-    with Server(otherwise=most) as server:
-        with pytest.raises(errors.Throttled, match="20 of 30 writes"):
-            opened(server, retry_attempts=2).batch_write(puts(30))
+    with Server(otherwise=most) as server, pytest.raises(errors.Throttled, match="20 of 30 writes"):
+        opened(server, retry_attempts=2).batch_write(puts(30))
 
 
 def test_a_closed_client_says_so(opened: Opener) -> None:

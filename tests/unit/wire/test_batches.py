@@ -1,0 +1,109 @@
+"""Batches of reads: whose answer is whose."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torii_dynamodb._wire.batches import MAX_KEYS, ReadBatch, ReadUnit, key_id, take_units
+from torii_dynamodb.errors import Unavailable
+
+TABLES = ("users", "sessions")
+keys = st.tuples(st.sampled_from(TABLES), st.integers(0, 30).map(lambda number: {"id": {"S": str(number)}}))
+units = st.lists(st.lists(keys, min_size=1, max_size=12), min_size=1, max_size=6)
+
+
+def item_of(table: str, key: dict[str, Any]) -> dict[str, Any] | None:
+    """Every third item is missing."""
+    return {**key, "of": {"S": table}} if int(key["id"]["S"]) % 3 else None
+
+
+@given(asked=units, data=st.data())
+def test_every_unit_gets_its_own(asked: list[list[tuple[str, dict[str, Any]]]], data: st.DataObject) -> None:
+    """However answers are ordered and keys left unprocessed, each unit ends with its items, in its order."""
+    waiting = [ReadUnit(unit) for unit in asked]
+    everyone = list(waiting)
+    rounds = 0
+    while waiting:
+        batch = ReadBatch(waiting, True)
+        payload = batch.payload()
+        responses: dict[str, list[Any]] = {}
+        left: dict[str, Any] = {}
+        for table, request in payload["RequestItems"].items():
+            assert len({key_id(table, key) for key in request["Keys"]}) == len(request["Keys"])
+            for position, key in enumerate(data.draw(st.permutations(request["Keys"]))):
+                if rounds < 5 and position and data.draw(st.booleans()):
+                    left.setdefault(table, {"Keys": []})["Keys"].append(key)
+                elif (item := item_of(table, key)) is not None:
+                    responses.setdefault(table, []).append(item)
+        assert batch.absorb({"Responses": responses, "UnprocessedKeys": left}) > 0
+        waiting = [unit for unit in waiting if unit.result is None]
+        rounds += 1
+    for unit, wanted in zip(everyone, asked, strict=True):
+        assert unit.result == [item_of(table, key) for table, key in wanted]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"id": {"S": "1"}}, {"id": {"S": "1"}}, True),
+        ({"id": {"S": "1"}}, {"id": {"N": "1"}}, False),
+        ({"id": {"N": "1"}}, {"id": {"N": "1.0"}}, True),
+        ({"id": {"N": "100"}}, {"id": {"N": "1E2"}}, True),
+        ({"a": {"S": "x"}, "b": {"N": "1"}}, {"b": {"N": "1.00"}, "a": {"S": "x"}}, True),
+        ({"a": {"S": "x"}, "b": {"S": "y"}}, {"a": {"S": "y"}, "b": {"S": "x"}}, False),
+    ],
+)
+def test_keys_are_told_apart(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
+    """Equal exactly where DynamoDB takes them for one key."""
+    assert (key_id("t", one) == key_id("t", other)) is same
+
+
+def test_composite_and_number_keys_find_their_items() -> None:
+    """Any key schema is matched, also where DynamoDB writes a number otherwise than it was asked for."""
+    unit = ReadUnit(
+        [("attempts", {"subject": {"S": "a"}, "attempt": {"S": "#register"}}), ("numbers", {"n": {"N": "1.50"}})]
+    )
+    batch = ReadBatch((unit,), True)
+    batch.payload()
+    register = {"attempt": {"S": "#register"}, "subject": {"S": "a"}, "a1": {"S": "x"}}
+    number = {"n": {"N": "1.5"}}
+    batch.absorb({"Responses": {"attempts": [register], "numbers": [number]}})
+    assert unit.result == [register, number]
+
+
+def test_an_empty_answer_is_no_answer() -> None:
+    """Without responses and unprocessed keys nothing is taken for missing."""
+    batch = ReadBatch((ReadUnit([("users", {"id": {"S": "1"}})]),), True)
+    batch.payload()
+    with pytest.raises(Unavailable):
+        batch.absorb({})
+
+
+@dataclass
+class Waiter:
+    """Somebody in the queue."""
+
+    unit: ReadUnit
+
+
+@given(sizes=st.lists(st.integers(1, MAX_KEYS), min_size=1, max_size=8), shared=st.booleans())
+def test_a_batch_takes_from_the_head_what_fits(sizes: list[int], shared: bool) -> None:
+    """At most 100 different keys, at least one unit, first come first served, nobody left out."""
+    waiters = [
+        Waiter(ReadUnit([("t", {"id": {"S": f"{0 if shared else number}-{key}"}}) for key in range(size)]))
+        for number, size in enumerate(sizes)
+    ]
+    queue: deque[Any] = deque(waiters)
+    served: list[Waiter] = []
+    while queue:
+        taken = take_units(queue)
+        assert taken
+        assert len({key for waiter in taken for key in waiter.unit.missing}) <= MAX_KEYS
+        served += taken
+    assert served == waiters

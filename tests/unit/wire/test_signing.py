@@ -1,0 +1,107 @@
+"""Our signatures against botocore's own signer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torii_dynamodb._wire.http import Request
+from torii_dynamodb._wire.signing import Endpoint, Signer
+from torii_dynamodb.config import Credentials
+
+labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
+hosts = st.one_of(
+    st.lists(labels, min_size=1, max_size=4).map(".".join),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]"),
+)
+ports = st.one_of(st.just(""), st.integers(1, 65535).map(lambda port: f":{port}"))
+urls = st.tuples(st.sampled_from(["http://", "https://"]), hosts, ports, st.sampled_from(["", "/"])).map("".join)
+printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)
+credentials = st.builds(
+    Credentials, access_key_id=printable, secret_access_key=printable, session_token=st.none() | printable
+)
+regions = st.sampled_from(["eu-central-1", "us-west-2", "cn-north-1", "us-gov-west-1", "local"])
+times = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+operations = st.sampled_from([b"GetItem", b"BatchGetItem", b"TransactWriteItems"])
+
+
+def by_botocore(request: Request, url: str, given: Credentials, region: str, when: datetime) -> str:
+    """The Authorization header that botocore gives the same request."""
+    names = ("content-type", "x-amz-target")
+    theirs = AWSRequest("POST", url, headers={name: request.headers[name] for name in names}, data=request.body)
+    signer: Any = SigV4Auth(
+        BotocoreCredentials(given.access_key_id, given.secret_access_key, given.session_token), "dynamodb", region
+    )
+    theirs.context["timestamp"] = when.strftime("%Y%m%dT%H%M%SZ")
+    signer._modify_request_before_signing(theirs)
+    canonical = signer.canonical_request(theirs)
+    signature = signer.signature(signer.string_to_sign(theirs, canonical), theirs)
+    signer._inject_signature_to_request(theirs, signature)
+    return str(theirs.headers["Authorization"])
+
+
+@given(url=urls, given_credentials=credentials, region=regions, when=times, operation=operations, body=st.binary())
+def test_signatures_are_those_of_botocore(
+    url: str, given_credentials: Credentials, region: str, when: datetime, operation: bytes, body: bytes
+) -> None:
+    """For any host, port, credentials, time and body, the Authorization header is botocore's, byte for byte."""
+    signer = Signer(given_credentials, region=region, endpoint=Endpoint(url))
+    request = Request(signer.head(operation, body, when), body)
+    assert request.headers["authorization"] == by_botocore(request, url, given_credentials, region, when)
+    assert request.headers.get("x-amz-security-token") == given_credentials.session_token
+    assert request.headers["content-length"] == str(len(body))
+
+
+@given(moments=st.lists(times, min_size=2, max_size=6))
+def test_one_signer_signs_at_any_time(moments: list[datetime]) -> None:
+    """What is kept between calls (the day's key, the second's text) never leaks into another time."""
+    given_credentials = Credentials(access_key_id="AKID", secret_access_key="secret")
+    endpoint = Endpoint("https://dynamodb.eu-central-1.amazonaws.com")
+    kept = Signer(given_credentials, region="eu-central-1", endpoint=endpoint)
+    for when in moments:
+        new = Signer(given_credentials, region="eu-central-1", endpoint=endpoint)
+        assert kept.head(b"GetItem", b"{}", when) == new.head(b"GetItem", b"{}", when)
+
+
+def test_a_time_of_any_zone_is_signed_in_utc() -> None:
+    """The same moment gives the same signature wherever the clock stands."""
+    signer = Signer(
+        Credentials(access_key_id="AKID", secret_access_key="s"), region="eu-central-1", endpoint=Endpoint("http://h")
+    )
+    here = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert b"x-amz-date: 20251231T230000Z" in signer.head(b"GetItem", b"", here)
+
+
+def test_a_signer_hides_its_secrets() -> None:
+    """Neither secret nor session token show in repr."""
+    signer = Signer(
+        Credentials(access_key_id="AKID", secret_access_key="hidden-1", session_token="hidden-2"),
+        region="eu-central-1",
+        endpoint=Endpoint("http://h"),
+    )
+    assert "hidden" not in repr(signer)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "authority", "tls"),
+    [
+        ("https://dynamodb.eu-central-1.amazonaws.com", "dynamodb.eu-central-1.amazonaws.com", 443, None, True),
+        ("https://localhost:443", "localhost", 443, "localhost", True),
+        ("http://localhost:8000/", "localhost", 8000, "localhost:8000", False),
+        ("http://[::1]:8000", "::1", 8000, "[::1]:8000", False),
+        ("http://[::1]", "::1", 80, "[::1]", False),
+    ],
+)
+def test_an_endpoint_is_taken_apart(url: str, host: str, port: int, authority: str | None, tls: bool) -> None:
+    """Host without brackets, the port in the Host header only where it is not the scheme's own."""
+    endpoint = Endpoint(url)
+    assert (endpoint.host, endpoint.port, endpoint.tls) == (host, port, tls)
+    assert endpoint.authority == (authority or host)
