@@ -15,6 +15,7 @@ import io
 import re
 import subprocess
 import sys
+import tempfile
 import tokenize
 from collections.abc import Iterable
 from pathlib import Path
@@ -144,23 +145,21 @@ def is_generated(path: Path) -> bool:
 
 def tidy(files: dict[Path, str]) -> dict[Path, str]:
     """Format by ruff, as the sources are: shorter names leave shorter lines, and another order of imports."""
-    result: dict[Path, str] = {}
-    for path, written in files.items():
-        text = written
-        for arguments in (["check", "--select", "I", "--fix", "--quiet"], ["format", "--quiet"]):
-            done = subprocess.run(
-                [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-"],
-                input=text,
-                capture_output=True,
-                text=True,
-                check=False,
-                cwd=ROOT,
-            )
+    with tempfile.TemporaryDirectory() as name:
+        copies = {Path(name) / str(number) / path.name: path for number, path in enumerate(files)}
+        for copy, path in copies.items():
+            copy.parent.mkdir()
+            copy.write_text(files[path], encoding="utf-8")
+        for arguments in (["check", "--select", "I", "--fix"], ["format"]):
+            command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "--no-cache"]
+            command += ["--config", str(ROOT / "pyproject.toml"), name]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
             if done.returncode != 0:
-                raise SystemExit(f"ruff cannot read what became of {path}:\n{done.stderr}")
-            text = done.stdout
-        result[path] = text
-    return result
+                message = done.stdout + done.stderr
+                for copy, path in copies.items():
+                    message = message.replace(str(copy), f"what became of {path}")
+                raise SystemExit(message)
+        return {path: copy.read_text(encoding="utf-8") for copy, path in copies.items()}
 
 
 def translate(root: Path, folders: Iterable[str]) -> tuple[dict[Path, str], set[str]]:
