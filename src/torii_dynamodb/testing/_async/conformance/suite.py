@@ -6,6 +6,7 @@ from torii_dynamodb.testing._async.conformance.lockout import AsyncLockoutConfor
 from torii_dynamodb.testing._async.conformance.oauth import AsyncOAuthConformance
 from torii_dynamodb.testing._async.conformance.passkeys import AsyncPasskeyConformance
 from torii_dynamodb.testing._async.conformance.passwords import AsyncPasswordConformance
+from torii_dynamodb.testing._async.conformance.races import AsyncRaceConformance
 from torii_dynamodb.testing._async.conformance.sessions import AsyncSessionConformance
 from torii_dynamodb.testing._async.conformance.tokens import AsyncTokenConformance
 from torii_dynamodb.testing._async.conformance.users import AsyncUserConformance
@@ -25,5 +26,5 @@ class AsyncSequentialConformance(
     """All tests that make one call at a time."""
 
 
-class AsyncStorageConformance(AsyncSequentialConformance):
+class AsyncStorageConformance(AsyncSequentialConformance, AsyncRaceConformance):
     """All tests."""

@@ -8,6 +8,7 @@ from torii_dynamodb.testing._sync.conformance.lockout import LockoutConformance
 from torii_dynamodb.testing._sync.conformance.oauth import OAuthConformance
 from torii_dynamodb.testing._sync.conformance.passkeys import PasskeyConformance
 from torii_dynamodb.testing._sync.conformance.passwords import PasswordConformance
+from torii_dynamodb.testing._sync.conformance.races import RaceConformance
 from torii_dynamodb.testing._sync.conformance.sessions import SessionConformance
 from torii_dynamodb.testing._sync.conformance.tokens import TokenConformance
 from torii_dynamodb.testing._sync.conformance.users import UserConformance
@@ -27,5 +28,5 @@ class SequentialConformance(
     """All tests that make one call at a time."""
 
 
-class StorageConformance(SequentialConformance):
+class StorageConformance(SequentialConformance, RaceConformance):
     """All tests."""
