@@ -41,6 +41,7 @@ NAMES = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",
+    "asynccontextmanager": "contextmanager",
 }
 
 # AsyncClient -> Client, AsyncIterator -> Iterator.

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -140,7 +140,7 @@ class DynamoDbStorage:
         return self._handle
 
     @staticmethod
-    @asynccontextmanager
+    @contextmanager
     def open(config: DynamoDbConfig) -> Iterator[DynamoDbHandle]:
         """Initialise, hand out the handle, close it at the end of the block."""
         handle = DynamoDbStorage().initialize(config)
