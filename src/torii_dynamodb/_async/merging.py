@@ -47,6 +47,7 @@ class AsyncReadMerger:
     def __init__(self, send: Send, consistent: bool) -> None:
         self._send = send
         self._consistent = consistent
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[_Waiter] = deque()
         self._flying = 0
         self._starting = False
@@ -60,6 +61,13 @@ class AsyncReadMerger:
             ToriiError: If it was asked alone and refused.
         """
         loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # A loop that was shut down may have taken tasks of ours along before they began.
+            self._loop = loop
+            self._waiting.clear()
+            self._tasks.clear()
+            self._flying = 0
+            self._starting = False
         waiter = _Waiter(unit, loop.create_future())
         self._waiting.append(waiter)
         if not self._starting and self._flying < IN_FLIGHT:

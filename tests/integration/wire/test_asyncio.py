@@ -303,3 +303,26 @@ async def test_background_work_is_waited_for(caplog: pytest.LogCaptureFixture) -
     await background.aclose()
     assert done == ["good"]
     assert "bad work failed in the background: words" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_client_survives_its_loop() -> None:
+    """A loop that ends in the middle of a read leaves nothing behind that would hold up the next one."""
+    gate = Gate()
+    gate.open.set()
+    with Server(otherwise=gate) as server:
+        client = AsyncClient(config(server))
+
+        async def cut_short() -> None:
+            reading = asyncio.create_task(client.batch_get([key(1)], consistent=True))
+            await asyncio.sleep(0)
+            assert not reading.done()
+
+        async def whole() -> list[Any]:
+            try:
+                return await asyncio.wait_for(client.batch_get([key(2)], consistent=True), 10)
+            finally:
+                await client.aclose()
+
+        asyncio.run(cut_short())
+        assert number_of(asyncio.run(whole())) == "2"
