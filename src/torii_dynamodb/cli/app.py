@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from torii_dynamodb import __version__
-from torii_dynamodb.cli import demo, local, sessions, tables, users
+from torii_dynamodb.cli import demo, local, sessions, streams, tables, users
 from torii_dynamodb.cli.support import EXIT_CODES_HELP, Commands, say
 
 __all__ = ["app"]
@@ -26,6 +26,7 @@ TRY, SETUP, PEOPLE = "Try it", "Set it up", "Look after people"
 app.command("demo", rich_help_panel=TRY)(demo.demo)
 app.command("local", rich_help_panel=TRY)(local.local)
 app.add_typer(tables.app, name="tables", rich_help_panel=SETUP)
+app.add_typer(streams.app, name="streams", rich_help_panel=SETUP)
 app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
 app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
 

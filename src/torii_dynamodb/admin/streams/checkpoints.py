@@ -1,0 +1,241 @@
+"""How far a consumer has come, kept in a DynamoDB table of its own, behind a lease that one process holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+from typing import Any
+
+from torii_dynamodb._core.times import epoch_millis, epoch_seconds, to_text
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._wire.errors import ConditionFailed, ServiceError, TransactionCanceled
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError, RequestRejected, ToriiError, Unavailable
+
+__all__ = ["Checkpoint", "CheckpointStore", "LeaseLost", "checkpoint_table_name"]
+
+# A shard and its records live for 24 hours; its checkpoint may go some time after.
+_KEEP = timedelta(days=7)
+_WAIT = 300.0
+
+
+class LeaseLost(ToriiError):
+    """Another process consumes under this name. It goes on from this one's last checkpoint; this one must stop."""
+
+    code = "lease_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a shard is read.
+
+    Args:
+        sequence: The last record that is dealt with; ``None``: none yet.
+        finished: Whether the shard has been read to its end.
+    """
+
+    sequence: str | None
+    finished: bool
+
+
+def checkpoint_table_name(config: DynamoDbConfig) -> str:
+    """The table's full name: ``{table_prefix}_stream_checkpoints``."""
+    return f"{config.table_prefix}_stream_checkpoints"
+
+
+class CheckpointStore:
+    """Checkpoints and the lease of one consumer, by its name.
+
+    Every checkpoint is written in one transaction with a check that the lease still holds: a process that stalled and
+    was taken over cannot set another's progress back.
+
+    Args:
+        client: The client.
+        config: Names the table, and has the clock.
+        name: The consumer's name; each name reads everything for itself.
+        owner: This process' name; made at random.
+        lease: How long a silent owner keeps the lease.
+        table: Another table than :func:`checkpoint_table_name`. Its key is ``id`` (S), its TTL attribute
+            ``expires_at``.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        config: DynamoDbConfig,
+        name: str,
+        *,
+        owner: str | None = None,
+        lease: timedelta = timedelta(seconds=30),
+        table: str | None = None,
+    ) -> None:
+        self.table = table or checkpoint_table_name(config)
+        self.owner = owner or config.random(12).hex()
+        self._client = client
+        self._config = config
+        self._name = name
+        self._lease = lease
+
+    def ensure_table(self) -> bool:
+        """Create the table if there is none, and wait for it; whether it was created."""
+        if self._exists():
+            return False
+        try:
+            self._client.call(
+                "CreateTable",
+                {
+                    "TableName": self.table,
+                    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                    "BillingMode": "PAY_PER_REQUEST",
+                },
+            )
+        except ServiceError as error:
+            if error.code != "ResourceInUseException":
+                raise self._rejected("CreateTable", error) from error
+        started, pause = monotonic(), 0.05
+        while not self._exists():
+            if monotonic() - started > _WAIT:
+                raise Unavailable(f"{self.table} is not active after {_WAIT:.0f} seconds", attempts=1)
+            sleep(pause)
+            pause = min(pause * 2, 2.0)
+        try:
+            self._client.call(
+                "UpdateTimeToLive",
+                {
+                    "TableName": self.table,
+                    "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires_at"},
+                },
+            )
+        except ServiceError as error:
+            if error.code != "ValidationException":  # another process was first
+                raise self._rejected("UpdateTimeToLive", error) from error
+        return True
+
+    def acquire(self) -> bool:
+        """Take the lease, or renew it; whether it is ours now."""
+        now = self._config.clock()
+        try:
+            self._client.call(
+                "UpdateItem",
+                {
+                    "TableName": self.table,
+                    "Key": self._key("lease"),
+                    "UpdateExpression": "SET #owner = :me, #until = :until",
+                    "ConditionExpression": "attribute_not_exists(#owner) OR #owner = :me OR #until < :now",
+                    "ExpressionAttributeNames": {"#owner": "owner", "#until": "until"},
+                    "ExpressionAttributeValues": {
+                        ":me": {"S": self.owner},
+                        ":now": {"N": str(epoch_millis(now))},
+                        ":until": {"N": str(epoch_millis(now + self._lease))},
+                    },
+                },
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the lease back, if it is ours."""
+        try:
+            self._client.call(
+                "DeleteItem",
+                {
+                    "TableName": self.table,
+                    "Key": self._key("lease"),
+                    "ConditionExpression": "#owner = :me",
+                    "ExpressionAttributeNames": {"#owner": "owner"},
+                    "ExpressionAttributeValues": {":me": {"S": self.owner}},
+                },
+            )
+        except ConditionFailed:
+            return
+
+    def started_at(self, since: datetime | None) -> int:
+        """From when on records count, in epoch seconds: what the first start of this name asked for.
+
+        Args:
+            since: What this start asks for; ``None``: everything there is.
+        """
+        wanted = 0 if since is None else epoch_seconds(since)
+        try:
+            self._client.call(
+                "PutItem",
+                {
+                    "TableName": self.table,
+                    "Item": {**self._key("start"), "since": {"N": str(wanted)}},
+                    "ConditionExpression": "attribute_not_exists(#id)",
+                    "ExpressionAttributeNames": {"#id": "id"},
+                },
+            )
+        except ConditionFailed:
+            item = self._get("start")
+            return int(item["since"]["N"]) if item else wanted
+        return wanted
+
+    def read(self, stream_arn: str, shard_id: str) -> Checkpoint | None:
+        """A shard's checkpoint; ``None`` where there is none."""
+        item = self._get(f"{stream_arn}#{shard_id}")
+        if item is None:
+            return None
+        return Checkpoint(item.get("sequence", {}).get("S"), bool(item.get("finished", {}).get("BOOL")))
+
+    def write(self, stream_arn: str, shard_id: str, checkpoint: Checkpoint) -> None:
+        """Keep a shard's checkpoint.
+
+        Raises:
+            LeaseLost: Another process holds the lease.
+        """
+        now = self._config.clock()
+        item: dict[str, Any] = {
+            **self._key(f"{stream_arn}#{shard_id}"),
+            "finished": {"BOOL": checkpoint.finished},
+            "at": {"S": to_text(now)},
+            "expires_at": {"N": str(epoch_seconds(now + _KEEP))},
+        }
+        if checkpoint.sequence is not None:
+            item["sequence"] = {"S": checkpoint.sequence}
+        held = {
+            "TableName": self.table,
+            "Key": self._key("lease"),
+            "ConditionExpression": "#owner = :me",
+            "ExpressionAttributeNames": {"#owner": "owner"},
+            "ExpressionAttributeValues": {":me": {"S": self.owner}},
+        }
+        try:
+            self._client.call(
+                "TransactWriteItems",
+                {"TransactItems": [{"ConditionCheck": held}, {"Put": {"TableName": self.table, "Item": item}}]},
+            )
+        except TransactionCanceled as error:
+            raise LeaseLost(
+                f"another process consumes as {self._name!r} since; this one stops", request_id=error.request_id
+            ) from error
+
+    def _key(self, of: str) -> dict[str, Any]:
+        return {"id": {"S": f"{self._name}#{of}"}}
+
+    def _get(self, of: str) -> dict[str, Any] | None:
+        answer = self._client.call("GetItem", {"TableName": self.table, "Key": self._key(of), "ConsistentRead": True})
+        found: dict[str, Any] | None = answer.get("Item")
+        return found
+
+    def _exists(self) -> bool:
+        try:
+            found = self._client.call("DescribeTable", {"TableName": self.table})["Table"]
+        except ServiceError as error:
+            if error.code == "ResourceNotFoundException":
+                return False
+            raise self._rejected("DescribeTable", error) from error
+        keys = [(key["AttributeName"], key["KeyType"]) for key in found["KeySchema"]]
+        if keys != [("id", "HASH")]:
+            raise ConfigurationError(f"the table {self.table} has another key than id; name another table")
+        return bool(found.get("TableStatus") in ("ACTIVE", "UPDATING"))
+
+    def _rejected(self, operation: str, error: ServiceError) -> RequestRejected:
+        return RequestRejected(
+            f"{operation} on {self.table}: {error.code}: {error.message}",
+            aws_code=error.code,
+            request_id=error.request_id,
+        )

@@ -1,0 +1,271 @@
+"""From a stream record to events. Pure: a record in, events out.
+
+Takes a record as AWS Lambda hands it over and as the Streams API (boto3) returns it; they differ in the spelling of
+``userIdentity``, in the time's type, and in that Lambda leaves bytes in base64.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Final, cast
+
+from torii_dynamodb._core import reading
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.keys import OAUTH, PASSKEY
+from torii_dynamodb._core.times import from_epoch_seconds
+from torii_dynamodb.admin.streams.events import (
+    EmailChanged,
+    EmailVerified,
+    Event,
+    IdentityLinked,
+    IdentityUnlinked,
+    PasswordChanged,
+    SessionCreated,
+    SessionExpired,
+    SessionRefreshed,
+    SessionRevoked,
+    SessionsRevoked,
+    TokenConsumed,
+    UserCreated,
+    UserDeleted,
+    UserLocked,
+    UserUnlocked,
+    UserUpdated,
+)
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ConfigurationError, CorruptItem
+
+__all__ = ["STREAM_TABLES", "decode", "ref_of", "sequence_number", "table_of"]
+
+STREAM_TABLES: Final[tuple[TableName, ...]] = ("users", "sessions", "identities", "tokens")
+"""The tables whose changes mean something to others. Attempts do not: their audit is in the table itself."""
+
+_PROFILE = ("name", "metadata", "email_as_given")
+_SETS = ("SS", "NS", "BS")
+# DynamoDB Developer Guide, "DynamoDB Streams and Time to Live".
+_TTL_PRINCIPAL = "dynamodb.amazonaws.com"
+
+
+def decode(record: Mapping[str, Any], table: TableName) -> tuple[Event, ...]:
+    """The events that a record means, in the order in which to handle them; none for a write that changed nothing.
+
+    Args:
+        record: The record.
+        table: Which of the tables it is of; see :func:`table_of`.
+
+    Raises:
+        ConfigurationError: The stream does not carry the old and new images.
+        CorruptItem: An image cannot be read: something else wrote it.
+    """
+    body = record.get("dynamodb")
+    if not isinstance(body, Mapping):
+        raise ConfigurationError("this is no record of a DynamoDB stream: it has no member 'dynamodb'")
+    change = cast("Mapping[str, Any]", body)
+    old, new = _image(change.get("OldImage")), _image(change.get("NewImage"))
+    name = record.get("eventName")
+    if (name != "INSERT" and old is None) or (name != "REMOVE" and new is None):
+        raise ConfigurationError(
+            f"the stream of {table} has no old and new images (its view is {change.get('StreamViewType')}); "
+            "enable it again with the view type NEW_AND_OLD_IMAGES: `torii-dynamodb streams enable`"
+        )
+    if old == new:
+        return ()
+    reader = _READERS.get(table)
+    if reader is None:
+        return ()
+    at = _time(change.get("ApproximateCreationDateTime"))
+    made = reader(old, new, at, _is_ttl(record))
+    # AWS' record ids are unique everywhere, those of emulators within a table only.
+    event_id = str(record.get("eventID") or change.get("SequenceNumber"))
+    return tuple(kind(id=f"{table}:{event_id}:{kind.type}", at=at, **told) for kind, told in made)
+
+
+def table_of(record: Mapping[str, Any], config: DynamoDbConfig) -> TableName | None:
+    """Which of our tables a record handed over by Lambda is of; ``None`` if of none."""
+    arn = str(record.get("eventSourceARN") or "")
+    name = arn.partition(":table/")[2].partition("/")[0]
+    return next((table for table in TABLES if config.table_name(table) == name), None)
+
+
+def sequence_number(record: Mapping[str, Any]) -> str:
+    """Where in its shard a record stands."""
+    body: Any = record.get("dynamodb") or {}
+    return str(body.get("SequenceNumber", ""))
+
+
+def ref_of(key: str) -> str:
+    """A name for a session or token among events, that is not its key and does not lead back to it."""
+    return sha256(b"torii-event-ref:" + key.encode()).hexdigest()[:32]
+
+
+Made = list[tuple[type[Any], dict[str, Any]]]
+"""The events to make: their class, and what they tell beside id and time."""
+
+
+@reading.reader("users")
+def _user_fields(item: Item) -> dict[str, Any]:
+    return {
+        "id": reading.text(item, "id"),
+        "email": reading.text(item, "email"),
+        "name": reading.optional_text(item, "name"),
+        "verified": reading.optional_moment(item, "email_verified_at"),
+        "locked": reading.optional_moment(item, "locked_at"),
+        "epoch": reading.integer(item, "session_epoch"),
+        "password": reading.optional_text(item, "password_version"),
+    }
+
+
+def _users(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
+    if old is None or new is None:
+        user = _user_fields(_one(old, new))
+        whose = {"user_id": user["id"], "email": user["email"]}
+        if new is None:
+            return [(UserDeleted, whose)]
+        told = {"name": user["name"], "email_verified": user["verified"] is not None}
+        return [(UserCreated, {**whose, **told, "has_password": user["password"] is not None})]
+    before, after = _user_fields(old), _user_fields(new)
+    whose = {"user_id": after["id"]}
+    made: Made = []
+    changed = frozenset(name for name in _PROFILE if old.get(name) != new.get(name))
+    if before["email"] != after["email"]:
+        # The spelling changes with the address; that is not news of its own.
+        changed -= {"email_as_given"}
+        made.append((EmailChanged, {**whose, "old_email": before["email"], "new_email": after["email"]}))
+    if changed:
+        made.insert(0, (UserUpdated, {**whose, "changed": changed}))
+    if after["verified"] is not None and (before["verified"] is None or before["email"] != after["email"]):
+        made.append((EmailVerified, {**whose, "email": after["email"]}))
+    if before["password"] != after["password"]:
+        kind = "set" if before["password"] is None else "removed" if after["password"] is None else "changed"
+        made.append((PasswordChanged, {**whose, "change": kind}))
+    if before["locked"] is None and after["locked"] is not None:
+        made.append((UserLocked, {**whose, "locked_at": after["locked"]}))
+    if before["locked"] is not None and after["locked"] is None:
+        made.append((UserUnlocked, whose))
+    if before["epoch"] != after["epoch"]:
+        made.append((SessionsRevoked, whose))
+    return made
+
+
+@reading.reader("sessions")
+def _session_fields(item: Item) -> tuple[dict[str, Any], datetime]:
+    whose = {"user_id": reading.text(item, "user_id"), "ref": ref_of(reading.text(item, "id"))}
+    return whose, reading.expires_at(item)
+
+
+@reading.reader("sessions")
+def _origin(item: Item) -> dict[str, Any]:
+    return {
+        "user_agent": reading.optional_text(item, "user_agent"),
+        "ip_address": reading.optional_text(item, "ip_address"),
+    }
+
+
+def _sessions(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
+    whose, ends = _session_fields(_one(new, old))
+    if old is None:
+        return [(SessionCreated, {**whose, "expires_at": ends, **_origin(_one(new, old))})]
+    if new is None:
+        if ttl or ends <= at:
+            return [(SessionExpired, {**whose, "expires_at": ends, "by_ttl": ttl})]
+        return [(SessionRevoked, whose)]
+    if _session_fields(old)[1] != ends:
+        return [(SessionRefreshed, {**whose, "expires_at": ends})]
+    return []
+
+
+@reading.reader("identities")
+def _identity_fields(item: Item) -> dict[str, Any] | None:
+    identity = reading.text(item, "id")
+    told = {"user_id": reading.text(item, "user_id"), "provider": None, "subject": None, "name": None}
+    if identity.startswith(OAUTH):
+        provider, _, subject = identity[len(OAUTH) :].partition("#")
+        return {**told, "kind": "oauth", "provider": provider, "subject": subject}
+    if identity.startswith(PASSKEY):
+        return {**told, "kind": "passkey", "name": reading.optional_text(item, "name")}
+    # An address: the user's own record tells of it.
+    return None
+
+
+def _identities(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
+    before = None if old is None else _identity_fields(old)
+    after = None if new is None else _identity_fields(new)
+    if before is not None and after is not None and before["user_id"] == after["user_id"]:
+        return []
+    made: Made = []
+    if before is not None:
+        made.append((IdentityUnlinked, before))
+    if after is not None:
+        made.append((IdentityLinked, after))
+    return made
+
+
+@reading.reader("tokens")
+def _tokens_read(item: Item) -> dict[str, Any]:
+    key = reading.text(item, "id")
+    return {
+        "user_id": reading.optional_text(item, "user_id"),
+        "ref": ref_of(key),
+        "purpose": key.partition("#")[0],
+        "email": reading.optional_text(item, "email"),
+    }
+
+
+def _tokens(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
+    if new is None or "consumed_by" not in new or (old is not None and "consumed_by" in old):
+        return []
+    return [(TokenConsumed, _tokens_read(new))]
+
+
+_READERS: Final[dict[TableName, Callable[..., Made]]] = {
+    "users": _users,
+    "sessions": _sessions,
+    "identities": _identities,
+    "tokens": _tokens,
+}
+
+
+def _one(first: Item | None, second: Item | None) -> Item:
+    found = first if first is not None else second
+    if found is None:
+        raise CorruptItem("stream", "dynamodb", "the record has neither an old nor a new image")
+    return found
+
+
+def _image(image: Any) -> Item | None:
+    return None if image is None else cast("Item", _plain(image))
+
+
+def _plain(value: Any) -> Any:
+    """An image in one form: bytes as base64, sets in order."""
+    if isinstance(value, Mapping):
+        members = cast("Mapping[str, Any]", value)
+        return {
+            # {"SS": [...]} is a set; an attribute that happens to be called SS holds a mapping.
+            name: sorted(_plain(member)) if name in _SETS and not isinstance(member, Mapping) else _plain(member)
+            for name, member in members.items()
+        }
+    if isinstance(value, list | tuple | set):
+        return [_plain(part) for part in cast("Sequence[object]", value)]
+    if isinstance(value, bytes | bytearray):
+        return b64encode(value).decode("ascii")
+    return value
+
+
+def _time(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if isinstance(value, int | float):
+        return from_epoch_seconds(int(value))
+    raise CorruptItem("stream", "ApproximateCreationDateTime", "seconds since 1970 are expected")
+
+
+def _is_ttl(record: Mapping[str, Any]) -> bool:
+    by: Any = record.get("userIdentity")
+    if not isinstance(by, Mapping):
+        return False
+    told = {str(name).lower(): value for name, value in cast("Mapping[object, object]", by).items()}
+    return told.get("type") == "Service" and told.get("principalid") == _TTL_PRINCIPAL

@@ -1,0 +1,86 @@
+"""Who is told: the handler's interface, a registry that makes one of plain functions, and how a record is handled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, TypeVar
+
+from torii_dynamodb.admin.streams.decode import decode
+from torii_dynamodb.admin.streams.events import Event
+from torii_dynamodb.config import TableName
+from torii_dynamodb.errors import CorruptItem
+
+__all__ = ["EventHandler", "Handlers", "OnCorrupt", "handle_record"]
+
+_log = logging.getLogger("torii_dynamodb")
+
+E = TypeVar("E", bound=Event)
+
+OnCorrupt = Literal["fail", "skip"]
+"""What becomes of a record that cannot be read: it counts as failed, or it is logged and passed over."""
+
+
+class EventHandler(Protocol):
+    """Something that events are told to."""
+
+    def handle(self, event: Event, /) -> object:
+        """Deal with an event. Raise to have it delivered again.
+
+        Delivery is at least once: an event may come again, with the same ``id``. Events of one item come in order.
+        """
+        ...
+
+
+class Handlers:
+    """A handler made of functions, by type of event.
+
+    ::
+
+        handlers = Handlers()
+
+        @handlers.on(UserCreated)
+        def welcome(event: UserCreated) -> None: ...
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[type[Event], Callable[[Any], object]]] = []
+
+    def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
+        """Call a function for each event of that class; ``Event`` is every event's."""
+
+        def register(call: Callable[[E], object]) -> Callable[[E], object]:
+            self._calls.append((kind, call))
+            return call
+
+        return register
+
+    def handle(self, event: Event, /) -> None:
+        """Call every function that asked for such events, in the order of registration. The first error ends it."""
+        for kind, call in self._calls:
+            if isinstance(event, kind):
+                call(event)
+
+
+def handle_record(
+    record: Mapping[str, Any], table: TableName, handle: Callable[[Event], object], on_corrupt: OnCorrupt
+) -> int:
+    """Decode a record and hand its events over.
+
+    Returns:
+        How many events it meant.
+
+    Raises:
+        CorruptItem: The record cannot be read, and that is to fail.
+        Exception: Whatever the handler raised.
+    """
+    try:
+        events = decode(record, table)
+    except CorruptItem as error:
+        if on_corrupt == "fail":
+            raise
+        _log.warning("a record of the stream of %s was passed over: %s", table, error)
+        return 0
+    for event in events:
+        handle(event)
+    return len(events)

@@ -1,0 +1,147 @@
+"""``torii-dynamodb streams``: switch the tables' streams on, watch what happens."""
+
+from __future__ import annotations
+
+import json
+import sys
+from time import monotonic
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.streams import (
+    Event,
+    LeaseLost,
+    StreamConsumer,
+    disable_streams,
+    enable_streams,
+    stream_status,
+    to_dict,
+)
+from torii_dynamodb.cli.support import (
+    Connection,
+    Json,
+    Yes,
+    confirm,
+    connected,
+    emit,
+    make_table,
+    new_group,
+    note,
+    plain,
+    say,
+    show,
+)
+from torii_dynamodb.clock import system_clock
+
+__all__ = ["app"]
+
+app = new_group("What happens to users and sessions, as events (DynamoDB Streams).")
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; print what would change.")]
+
+
+@app.command()
+@connected
+def enable(connection: Connection, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Switch the streams on, with old and new images. Tables that have one are left alone."""
+    config = connection.config()
+    client = Client(config)
+    try:
+        done = enable_streams(client, config, dry_run=dry_run)
+    finally:
+        client.close()
+    _tell(done, dry_run, as_json, "Every stream is on already.")
+
+
+@app.command()
+@connected
+def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Switch the streams off. Changes from then on are told to nobody."""
+    config = connection.config()
+    client = Client(config)
+    try:
+        done = disable_streams(client, config, dry_run=True)
+        if done and not dry_run:
+            confirm(f"Switch off {len(done)} streams, with all who read them?", yes=yes)
+            done = disable_streams(client, config)
+    finally:
+        client.close()
+    _tell(done, dry_run, as_json, "Every stream is off already.")
+
+
+@app.command()
+@connected
+def status(connection: Connection, as_json: Json = False) -> None:
+    """Tell where the streams stand (exit code 1 if events cannot be made of one)."""
+    config = connection.config()
+    client = Client(config)
+    try:
+        found = stream_status(client, config)
+    finally:
+        client.close()
+    usable = all(one.usable for one in found)
+    if as_json:
+        emit({"ok": usable, "streams": found})
+    else:
+        table = make_table("table", "stream", "view", "ARN")
+        for one in found:
+            on = Text("on", style="green") if one.usable else Text("on" if one.enabled else "off", style="yellow")
+            table.add_row(one.name, on, one.view_type or "", one.arn or "")
+        show(table)
+    if not usable:
+        raise typer.Exit(1)
+
+
+@app.command()
+@connected
+def consume(
+    connection: Connection,
+    name: Annotated[str, typer.Option("--name", help="The consumer's name; progress is kept under it.")] = "cli",
+    from_now: Annotated[bool, typer.Option("--from-now", help="At the first start, pass over what is past.")] = False,
+    idle: Annotated[
+        float | None, typer.Option("--idle-seconds", min=0.0, help="End when nothing came for so long. Else: Ctrl-C.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print events as they happen; goes on where it stopped the last time.
+
+    With --json one JSON object a line, for a pipe. Progress is kept in the table PREFIX_stream_checkpoints. An event
+    that was printed may be printed again after an interruption, with the same id.
+    """
+    config = connection.config()
+    last = monotonic()
+
+    class Printer:
+        def handle(self, event: Event, /) -> None:
+            nonlocal last
+            last = monotonic()
+            told = to_dict(event)
+            if as_json:
+                sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+                return
+            rest = ", ".join(
+                f"{field}={plain(value)}"
+                for field, value in told.items()
+                if field not in ("type", "id", "at", "user_id") and value is not None
+            )
+            say(f"{told['at']}  {event.type:<22} {plain(event.user_id or '-')}  {rest}")
+
+    since = system_clock() if from_now else None
+    with StreamConsumer(config, Printer(), name=name, since=since) as consumer:
+        try:
+            consumer.run(stop=lambda: idle is not None and monotonic() - last > idle, pause=min(1.0, (idle or 1.0) / 4))
+        except LeaseLost as lost:
+            note(str(lost))
+            raise typer.Exit(6) from lost
+
+
+def _tell(done: list[str], dry_run: bool, as_json: bool, nothing: str) -> None:
+    if as_json:
+        emit({"dry_run": dry_run, "changes": done})
+        return
+    for line in done or [nothing]:
+        say(("would " if dry_run and done else "") + line)

@@ -1,0 +1,357 @@
+"""Stream records as AWS documents them, and the events made of them. Pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from torii_dynamodb import DynamoDbConfig
+from torii_dynamodb._core.times import epoch_seconds
+from torii_dynamodb.admin.streams import (
+    EVENT_TYPES,
+    EmailChanged,
+    EmailVerified,
+    Event,
+    Handlers,
+    IdentityLinked,
+    IdentityUnlinked,
+    PasswordChanged,
+    SessionCreated,
+    SessionExpired,
+    SessionRefreshed,
+    SessionRevoked,
+    SessionsRevoked,
+    TokenConsumed,
+    UserCreated,
+    UserDeleted,
+    UserLocked,
+    UserUnlocked,
+    UserUpdated,
+    decode,
+    lambda_handler,
+    table_of,
+    to_dict,
+)
+from torii_dynamodb.admin.streams.consumer import readable_shards
+from torii_dynamodb.config import TableName
+from torii_dynamodb.errors import ConfigurationError, CorruptItem
+
+AT = datetime(2026, 11, 22, 15, 4, 5, tzinfo=UTC)
+LATER = "2026-11-22T15:04:05.000000Z"
+DIGEST = "d" * 64
+CONFIG = DynamoDbConfig(region="eu-central-1", table_prefix="torii")
+
+USER: dict[str, Any] = {
+    "id": {"S": "usr_1"},
+    "email": {"S": "ada@example.com"},
+    "email_as_given": {"S": "Ada@Example.com"},
+    "created_at": {"S": LATER},
+    "updated_at": {"S": LATER},
+    "version": {"N": "1"},
+    "session_epoch": {"N": "41"},
+    "identities": {"SS": ["email#ada@example.com"]},
+    "schema_version": {"N": "1"},
+}
+SESSION: dict[str, Any] = {
+    "id": {"S": DIGEST},
+    "user_id": {"S": "usr_1"},
+    "created_at": {"S": LATER},
+    "expires_at": {"N": str(epoch_seconds(AT) + 3600)},
+    "epoch": {"N": "41"},
+    "user_agent": {"S": "Firefox"},
+    "ip_address": {"S": "192.0.2.1"},
+}
+OAUTH: dict[str, Any] = {
+    "id": {"S": "oauth#google#a#b"},
+    "user_id": {"S": "usr_1"},
+    "tokens": {"M": {"access": {"S": "hush"}}},
+}
+PASSKEY: dict[str, Any] = {
+    "id": {"S": "passkey#" + DIGEST},
+    "user_id": {"S": "usr_1"},
+    "name": {"S": "Key"},
+    "public_key": {"B": "aHVzaA=="},
+}
+TOKEN: dict[str, Any] = {
+    "id": {"S": "password_reset#" + DIGEST},
+    "purpose": {"S": "password_reset"},
+    "user_id": {"S": "usr_1"},
+    "email": {"S": "ada@example.com"},
+}
+TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+
+
+def record(
+    table: TableName, old: dict[str, Any] | None, new: dict[str, Any] | None, *, number: str = "100", **more: Any
+) -> dict[str, Any]:
+    """A record in the form in which Lambda hands it over (AWS Lambda Developer Guide, "Using Lambda with DynamoDB")."""
+    images = {name: image for name, image in (("OldImage", old), ("NewImage", new)) if image is not None}
+    return {
+        "eventID": "7de3041dd709b024af6f29e4fa13d34c",
+        "eventName": "INSERT" if old is None else "REMOVE" if new is None else "MODIFY",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "eu-central-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": float(epoch_seconds(AT)),
+            "Keys": {"id": (old or new or {}).get("id")},
+            **images,
+            "SequenceNumber": number,
+            "SizeBytes": 100,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+        "eventSourceARN": f"arn:aws:dynamodb:eu-central-1:123456789012:table/torii_{table}/stream/2026-11-22T00",
+        **more,
+    }
+
+
+def events(table: TableName, old: dict[str, Any] | None, new: dict[str, Any] | None, **more: Any) -> list[Event]:
+    return list(decode(record(table, old, new, **more), table))
+
+
+def the_one(made: list[Event], kind: type[Event]) -> Any:
+    assert [type(event) for event in made] == [kind]
+    return made[0]
+
+
+def with_(item: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:
+    return {**item, **changes}
+
+
+def test_a_new_user_is_told() -> None:
+    """A new user's event names address, name and what there is, and carries id and time."""
+    made = the_one(events("users", None, with_(USER, name={"S": "Ada"}, password_version={"S": "v1"})), UserCreated)
+    assert made == UserCreated(
+        id="users:7de3041dd709b024af6f29e4fa13d34c:user.created",
+        at=AT,
+        user_id="usr_1",
+        email="ada@example.com",
+        name="Ada",
+        email_verified=False,
+        has_password=True,
+    )
+
+
+def test_a_deleted_user_is_told() -> None:
+    """A removed user's event names the address that is free again."""
+    assert the_one(events("users", USER, None), UserDeleted).email == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"name": {"S": "Ada"}}, UserUpdated),
+        ({"metadata": {"M": {"a": {"S": "b"}}}}, UserUpdated),
+        ({"email": {"S": "new@example.com"}, "email_as_given": {"S": "new@example.com"}}, EmailChanged),
+        ({"email_verified_at": {"S": LATER}}, EmailVerified),
+        ({"password_version": {"S": "v1"}}, PasswordChanged),
+        ({"locked_at": {"S": LATER}}, UserLocked),
+        ({"session_epoch": {"N": "42"}, "epoch_write_1": {"S": "x"}}, SessionsRevoked),
+    ],
+)
+def test_each_change_of_a_user_has_its_event(change: dict[str, Any], kind: type[Event]) -> None:
+    """Every change of a user that means something to others has exactly one event."""
+    made = the_one(events("users", USER, with_(USER, version={"N": "2"}, **change)), kind)
+    assert made.user_id == "usr_1"
+
+
+def test_a_lock_that_is_lifted_is_told() -> None:
+    """Taking the lock away is an event of its own."""
+    the_one(events("users", with_(USER, locked_at={"S": LATER}), USER), UserUnlocked)
+
+
+def test_the_kinds_of_a_password_change_are_told_apart() -> None:
+    """Set, changed and removed differ."""
+    one, two = with_(USER, password_version={"S": "v1"}), with_(USER, password_version={"S": "v2"})
+    kinds = [the_one(events("users", *pair), PasswordChanged).change for pair in ((USER, one), (one, two), (two, USER))]
+    assert kinds == ["set", "changed", "removed"]
+
+
+def test_a_reset_is_told_in_order() -> None:
+    """One write can mean several events: a first reset proves the address, sets a password and ends all sessions."""
+    after = with_(USER, email_verified_at={"S": LATER}, password_version={"S": "v"}, session_epoch={"N": "42"})
+    made = events("users", USER, after)
+    assert [type(event) for event in made] == [EmailVerified, PasswordChanged, SessionsRevoked]
+    assert len({event.id for event in made}) == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [
+        ("users", USER, USER),
+        ("users", USER, with_(USER, version={"N": "2"}, updated_at={"S": "2026-11-22T15:04:06.000000Z"})),
+        ("users", with_(USER, identities={"SS": ["a", "b"]}), with_(USER, identities={"SS": ["b", "a"]})),
+        ("users", USER, with_(USER, schema_version={"N": "2"})),
+        ("sessions", SESSION, SESSION),
+        ("identities", OAUTH, with_(OAUTH, tokens={"M": {}})),
+        ("identities", None, {"id": {"S": "email#ada@example.com"}, "user_id": {"S": "usr_1"}}),
+        ("tokens", None, TOKEN),
+        ("tokens", with_(TOKEN, consumed_by={"S": "x"}), None),
+        ("login_attempts", None, {"subject": {"S": "x"}, "attempt": {"S": "#register"}}),
+    ],
+)
+def test_what_changes_nothing_for_others_is_no_event(
+    table: TableName, old: dict[str, Any] | None, new: dict[str, Any] | None
+) -> None:
+    """A no-op write, book-keeping, and what another table tells already raise no event."""
+    assert events(table, old, new) == []
+
+
+def test_a_session_s_life_is_told() -> None:
+    """Begin, refresh and end of a session, under one ref that is not its key."""
+    longer = with_(SESSION, expires_at={"N": str(epoch_seconds(AT) + 7200)})
+    made: list[Any] = [
+        the_one(events("sessions", None, SESSION), SessionCreated),
+        the_one(events("sessions", SESSION, longer), SessionRefreshed),
+        the_one(events("sessions", longer, None), SessionRevoked),
+    ]
+    assert made[0].user_agent == "Firefox"
+    assert made[0].ip_address == "192.0.2.1"
+    assert made[1].expires_at > made[0].expires_at
+    assert len({event.ref for event in made}) == 1
+    assert DIGEST not in made[0].ref
+
+
+def test_ttl_is_told_from_a_sign_out() -> None:
+    """A row that DynamoDB's TTL removed is an expiry, and says so; so is one removed after its end by anybody."""
+    by_ttl = the_one(events("sessions", SESSION, None, userIdentity=TTL), SessionExpired)
+    assert by_ttl.by_ttl
+    from_the_api = the_one(
+        events("sessions", SESSION, None, userIdentity={"Type": TTL["type"], "PrincipalId": TTL["principalId"]}),
+        SessionExpired,
+    )
+    assert from_the_api.by_ttl
+    over = with_(SESSION, expires_at={"N": str(epoch_seconds(AT) - 1)})
+    assert not the_one(events("sessions", over, None), SessionExpired).by_ttl
+
+
+def test_identities_are_told() -> None:
+    """Linking and unlinking an account and a passkey; the subject may hold the separator."""
+    linked = the_one(events("identities", None, OAUTH), IdentityLinked)
+    assert (linked.kind, linked.provider, linked.subject) == ("oauth", "google", "a#b")
+    passkey = the_one(events("identities", PASSKEY, None), IdentityUnlinked)
+    assert (passkey.kind, passkey.name, passkey.subject) == ("passkey", "Key", None)
+
+
+def test_a_used_token_is_told_once() -> None:
+    """Only the write that uses a token up is an event; purpose, user and address are named."""
+    used = with_(TOKEN, consumed_by={"S": "me"})
+    made = the_one(events("tokens", TOKEN, used), TokenConsumed)
+    assert (made.purpose, made.user_id, made.email) == ("password_reset", "usr_1", "ada@example.com")
+    assert events("tokens", used, with_(used, metadata={"M": {}})) == []
+
+
+def test_bytes_of_the_streams_api_read_like_those_of_lambda() -> None:
+    """boto3 returns bytes and datetimes where Lambda has text and numbers; the events are the same."""
+    given = record("identities", None, with_(PASSKEY, public_key={"B": b"hush"}))
+    given["dynamodb"]["ApproximateCreationDateTime"] = AT
+    assert decode(given, "identities") == tuple(events("identities", None, PASSKEY))
+
+
+def test_no_event_holds_a_secret() -> None:
+    """Neither a digest of a token, nor a hash, nor a provider's tokens, in any event, repr or JSON of one."""
+    user = with_(USER, password_version={"S": "secret-version"}, metadata={"M": {"k": {"S": "secret-data"}}})
+    made: list[Event] = [
+        *events("users", None, user),
+        *events("users", USER, user),
+        *events("sessions", None, SESSION),
+        *events("sessions", SESSION, None),
+        *events("sessions", SESSION, None, userIdentity=TTL),
+        *events("identities", None, OAUTH),
+        *events("identities", None, PASSKEY),
+        *events("identities", OAUTH, None),
+        *events("tokens", TOKEN, with_(TOKEN, consumed_by={"S": "secret-writer"}, sealed={"B": "secret"})),
+    ]
+    told = repr(made) + json.dumps([to_dict(event) for event in made])
+    for secret in (DIGEST, DIGEST[:16], "secret", "hush", "aHVzaA"):
+        assert secret not in told
+
+
+def test_every_event_is_json_under_its_name() -> None:
+    """Names are unique and stable, and every event turns into JSON."""
+    assert len(EVENT_TYPES) == 16
+    told = to_dict(events("users", USER, with_(USER, name={"S": "A"}, metadata={"M": {}}))[0])
+    assert json.loads(json.dumps(told)) == {
+        "type": "user.updated",
+        "id": "users:7de3041dd709b024af6f29e4fa13d34c:user.updated",
+        "at": LATER,
+        "user_id": "usr_1",
+        "changed": ["metadata", "name"],
+    }
+
+
+def test_a_stream_without_images_is_refused() -> None:
+    """A stream of keys alone cannot make events; the error says what to do."""
+    bare = record("users", None, USER)
+    del bare["dynamodb"]["NewImage"]
+    with pytest.raises(ConfigurationError, match="NEW_AND_OLD_IMAGES"):
+        decode(bare, "users")
+
+
+def test_an_unreadable_image_is_said() -> None:
+    """A record that something else wrote raises CorruptItem, naming the attribute and no value."""
+    with pytest.raises(CorruptItem, match="session_epoch"):
+        events("users", None, {name: value for name, value in USER.items() if name != "session_epoch"})
+
+
+def test_the_table_is_known_by_its_arn() -> None:
+    """A record names its table in the stream's ARN; a stranger's is none of ours."""
+    assert table_of(record("sessions", None, SESSION), CONFIG) == "sessions"
+    assert table_of({"eventSourceARN": "arn:aws:dynamodb:r:1:table/other/stream/x"}, CONFIG) is None
+
+
+def test_lambda_reports_the_first_failure_and_handles_nothing_after_it() -> None:
+    """The answer names the first failed record; later ones wait, so that no change overtakes an earlier one."""
+    seen: list[str] = []
+    handlers = Handlers()
+
+    @handlers.on(Event)
+    def handle(event: Event) -> None:
+        if event.user_id == "usr_bad":
+            raise RuntimeError("no")
+        seen.append(str(event.user_id))
+
+    users = [with_(USER, id={"S": name}) for name in ("usr_a", "usr_bad", "usr_c")]
+    batch = {"Records": [record("users", None, user, number=str(100 + index)) for index, user in enumerate(users)]}
+    answer = lambda_handler(CONFIG, handlers)(batch, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "101"}]}
+    assert seen == ["usr_a"]
+
+
+def test_lambda_reports_success_as_an_empty_list() -> None:
+    """A batch that went well, an empty one, and one of strangers' records have no failures."""
+    handle = lambda_handler(CONFIG, Handlers())
+    stranger = {**record("users", None, USER), "eventSourceARN": "arn:aws:dynamodb:r:1:table/other/stream/x"}
+    assert handle({"Records": [record("users", None, USER), stranger]}, None) == {"batchItemFailures": []}
+    assert handle({"Records": []}, None) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize(("on_corrupt", "failures"), [("fail", 1), ("skip", 0)])
+def test_an_unreadable_record_fails_or_is_passed_over(on_corrupt: Any, failures: int) -> None:
+    """What becomes of a record that cannot be read is the operator's choice."""
+    broken = record("users", None, {"id": {"S": "usr_1"}})
+    answer = lambda_handler(CONFIG, Handlers(), on_corrupt=on_corrupt)({"Records": [broken]}, None)
+    assert len(answer["batchItemFailures"]) == failures
+
+
+def test_handlers_are_called_by_type() -> None:
+    """A function gets the events of its class, in the order of registration; Event gets all."""
+    calls: list[str] = []
+    handlers = Handlers()
+    handlers.on(UserCreated)(lambda event: calls.append(f"created {event.email}"))
+    handlers.on(Event)(lambda event: calls.append(event.type))
+    for event in events("users", None, USER) + events("users", USER, None):
+        handlers.handle(event)
+    assert calls == ["created ada@example.com", "user.created", "user.deleted"]
+
+
+def test_parents_come_before_children() -> None:
+    """A shard is read when its parent is finished or forgotten, never before; finished ones are not read again."""
+    parents = {"a": None, "b": "a", "c": "a", "d": "gone", "e": "b"}
+    assert readable_shards(parents, ()) == ["a", "d"]
+    assert readable_shards(parents, {"a"}) == ["b", "c", "d"]
+    assert readable_shards(parents, {"a", "b", "d"}) == ["c", "e"]
+    assert readable_shards(parents, set(parents)) == []
