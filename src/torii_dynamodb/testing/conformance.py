@@ -28,7 +28,12 @@ import pytest
 _MODULES = ["torii_dynamodb.testing._async.conformance", "torii_dynamodb.testing._sync.conformance"]
 pytest.register_assert_rewrite(*(name for name in _MODULES if name not in sys.modules))
 
+from torii_dynamodb.testing._async.conformance.bad_input import AsyncBadInputConformance  # noqa: E402
+from torii_dynamodb.testing._async.conformance.lockout import AsyncLockoutConformance  # noqa: E402
+from torii_dynamodb.testing._async.conformance.oauth import AsyncOAuthConformance  # noqa: E402
+from torii_dynamodb.testing._async.conformance.passkeys import AsyncPasskeyConformance  # noqa: E402
 from torii_dynamodb.testing._async.conformance.passwords import AsyncPasswordConformance  # noqa: E402
+from torii_dynamodb.testing._async.conformance.races import AsyncRaceConformance  # noqa: E402
 from torii_dynamodb.testing._async.conformance.sessions import AsyncSessionConformance  # noqa: E402
 from torii_dynamodb.testing._async.conformance.suite import (  # noqa: E402
     AsyncSequentialConformance,
@@ -42,29 +47,48 @@ from torii_dynamodb.testing._async.conformance.support import (  # noqa: E402
     check_no_secret,
     clause,
 )
+from torii_dynamodb.testing._async.conformance.tokens import AsyncTokenConformance  # noqa: E402
 from torii_dynamodb.testing._async.conformance.users import AsyncUserConformance  # noqa: E402
+from torii_dynamodb.testing._sync.conformance.bad_input import BadInputConformance  # noqa: E402
+from torii_dynamodb.testing._sync.conformance.lockout import LockoutConformance  # noqa: E402
+from torii_dynamodb.testing._sync.conformance.oauth import OAuthConformance  # noqa: E402
+from torii_dynamodb.testing._sync.conformance.passkeys import PasskeyConformance  # noqa: E402
 from torii_dynamodb.testing._sync.conformance.passwords import PasswordConformance  # noqa: E402
+from torii_dynamodb.testing._sync.conformance.races import RaceConformance  # noqa: E402
 from torii_dynamodb.testing._sync.conformance.sessions import SessionConformance  # noqa: E402
 from torii_dynamodb.testing._sync.conformance.suite import (  # noqa: E402
     SequentialConformance,
     StorageConformance,
 )
 from torii_dynamodb.testing._sync.conformance.support import Conformance  # noqa: E402
+from torii_dynamodb.testing._sync.conformance.tokens import TokenConformance  # noqa: E402
 from torii_dynamodb.testing._sync.conformance.users import UserConformance  # noqa: E402
 
 __all__ = [
+    "AsyncBadInputConformance",
     "AsyncConformance",
+    "AsyncLockoutConformance",
+    "AsyncOAuthConformance",
+    "AsyncPasskeyConformance",
     "AsyncPasswordConformance",
+    "AsyncRaceConformance",
     "AsyncSequentialConformance",
     "AsyncSessionConformance",
     "AsyncStorageConformance",
+    "AsyncTokenConformance",
     "AsyncUserConformance",
+    "BadInputConformance",
     "Conformance",
     "Dump",
+    "LockoutConformance",
+    "OAuthConformance",
+    "PasskeyConformance",
     "PasswordConformance",
+    "RaceConformance",
     "SequentialConformance",
     "SessionConformance",
     "StorageConformance",
+    "TokenConformance",
     "UserConformance",
     "broken_invariants",
     "check_invariants",

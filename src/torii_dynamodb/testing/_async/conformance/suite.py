@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torii_dynamodb.testing._async.conformance.bad_input import AsyncBadInputConformance
 from torii_dynamodb.testing._async.conformance.lockout import AsyncLockoutConformance
 from torii_dynamodb.testing._async.conformance.oauth import AsyncOAuthConformance
 from torii_dynamodb.testing._async.conformance.passkeys import AsyncPasskeyConformance
@@ -22,6 +23,7 @@ class AsyncSequentialConformance(
     AsyncPasskeyConformance,
     AsyncTokenConformance,
     AsyncLockoutConformance,
+    AsyncBadInputConformance,
 ):
     """All tests that make one call at a time."""
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from torii_dynamodb.testing._sync.conformance.bad_input import BadInputConformance
 from torii_dynamodb.testing._sync.conformance.lockout import LockoutConformance
 from torii_dynamodb.testing._sync.conformance.oauth import OAuthConformance
 from torii_dynamodb.testing._sync.conformance.passkeys import PasskeyConformance
@@ -24,6 +25,7 @@ class SequentialConformance(
     PasskeyConformance,
     TokenConformance,
     LockoutConformance,
+    BadInputConformance,
 ):
     """All tests that make one call at a time."""
 

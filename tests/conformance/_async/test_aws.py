@@ -1,0 +1,56 @@
+"""The storage on DynamoDB keeps the contract on DynamoDB itself; runs where TORII_TEST_AWS names a region.
+
+One set of tables for all tests, deleted afterwards. The clock starts at the present, because DynamoDB's TTL deletes by its
+own. Costs some cents.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import pytest
+from tests.conformance._async.on_dynamodb import AsyncOnDynamoDb
+
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.testing import conformance
+from torii_dynamodb.testing.clock import FakeClock
+
+REGION = os.environ.get("TORII_TEST_AWS", "")
+PREFIX = f"torii-test-{uuid.uuid4().hex[:12]}"
+
+_made: set[str] = set()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _delete_tables() -> Iterator[None]:
+    yield
+    if not _made:
+        return
+    config = DynamoDbConfig(region=REGION, table_prefix=PREFIX)
+    client = Client(config)
+    for table in TABLES:
+        client.call("DeleteTable", {"TableName": config.table_name(table)})
+    client.close()
+
+
+@pytest.mark.aws
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(not REGION, reason="TORII_TEST_AWS names no region")
+class TestAws(AsyncOnDynamoDb, conformance.AsyncStorageConformance):
+    """The whole kit, with few rounds of each race."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "large", "races", "ttl"})
+    race_rounds = 3
+    start = datetime.now(UTC)
+
+    def config(self, clock: FakeClock) -> DynamoDbConfig:
+        first = PREFIX not in _made
+        _made.add(PREFIX)
+        return DynamoDbConfig(
+            region=REGION, table_prefix=PREFIX, clock=clock, on_call=self.count, create_tables=first, deadline=120
+        )
