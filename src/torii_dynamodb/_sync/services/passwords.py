@@ -7,22 +7,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy, attempted_password, check_password
+from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
+from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy, attempted_password
+from torii_dynamodb._core.signing_in import Browser, refuse_locked
 from torii_dynamodb._sync.primitives import gather, run_in_thread
-from torii_dynamodb.errors import AccountLocked, InvalidCredentials, VersionConflict
+from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
+from torii_dynamodb._sync.services.mail import mailbox
+from torii_dynamodb._sync.services.password_checks import PasswordChecks
+from torii_dynamodb._sync.services.password_resets import PasswordResets
+from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, VersionConflict
 from torii_dynamodb.models import (
-    AttemptResult,
+    EMAIL_VERIFICATION,
     LockoutPolicy,
     Metadata,
     NewUser,
     PasswordCredentials,
     Session,
     User,
+    VerifiedToken,
 )
 
 if TYPE_CHECKING:
+    from torii_dynamodb._core.devices import Devices
     from torii_dynamodb._sync.contract import Storage
+    from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.mail import Mail
     from torii_dynamodb._sync.services.sessions import SessionService
+    from torii_dynamodb.clock import Clock
+    from torii_dynamodb.compromised import CompromisedPasswords
 
 __all__ = ["PasswordService"]
 
@@ -38,6 +50,11 @@ class PasswordService:
         hasher: Hashes; called in a thread.
         policy: Which passwords are taken.
         lockout: How many attempts are taken in which time.
+        events: Who is told.
+        clock: What time it is.
+        compromised: Knows passwords from breaches.
+        devices: Recognises browsers that signed the user in before.
+        mail: Sends links and notices; ``None``: what needs them raises ConfigurationError.
     """
 
     def __init__(
@@ -48,26 +65,78 @@ class PasswordService:
         hasher: PasswordHasher,
         policy: PasswordPolicy,
         lockout: LockoutPolicy,
+        events: Events,
+        clock: Clock,
+        compromised: CompromisedPasswords | None = None,
+        devices: Devices | None = None,
+        mail: Mail | None = None,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
         self._hasher = hasher
         self._policy = policy
-        self._lockout = lockout
+        self._checks = PasswordChecks(policy, hasher, compromised)
+        self._resets = PasswordResets(storage, self._checks, events=events, clock=clock, mail=mail)
+        self._attempts = Attempts(storage, lockout=lockout, events=events, clock=clock, devices=devices)
+        self._events = events
+        self._clock = clock
+        self._mail = mail
         self._decoy: str | None = None
+
+    def check_policy(self, password: str, *, email: str | None = None) -> None:
+        """Whether a password would be taken, for a form that tells early.
+
+        Raises:
+            ValidationError: It would not; the message says why.
+        """
+        self._checks.check(password, email=email)
 
     def register(self, email: str, password: str, *, name: str | None = None, metadata: Metadata | None = None) -> User:
         """Create a user with a password, in one write. It signs nobody in.
 
         Raises:
             ValidationError: The address or the password cannot be used.
-            AlreadyExists: ``what="email"``: somebody holds the address. A public form should not tell.
+            AlreadyExists: ``what="email"``: somebody holds the address. A public form should not tell: it calls
+                :meth:`sign_up`.
         """
         # Before the hash, which costs more than everything else together.
-        normalise_email(email)
-        password_hash = run_in_thread(self._hasher.hash, check_password(password, self._policy))
+        address = normalise_email(email)
+        normalised = self._checks.check(password, email=address.as_given)
+        password_hash = self._checks.hash(normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
-        return self._storage.create_user(new_user, password_hash=password_hash)
+        user = self._storage.create_user(new_user, password_hash=password_hash)
+        self._events.emit(UserCreated(at=self._clock(), user_id=user.id, email=user.email, method="password"))
+        return user
+
+    def sign_up(self, email: str, password: str, *, name: str | None = None, metadata: Metadata | None = None) -> None:
+        """Register from a public form: answers alike, after the same work, whether or not the address is taken.
+
+        A free address gets an account and a verification link; the holder of a taken one is told by mail. Three
+        requests in three rounds, and the hash, either way.
+
+        Raises:
+            ValidationError: The address or the password cannot be used.
+            RateLimited: Enough mails were sent to this mailbox.
+            ConfigurationError: There is no mailer.
+        """
+        mail = self._resets.mail()
+        address = normalise_email(email)
+        normalised = self._checks.check(password, email=address.as_given)
+        mail.throttle("sign_up", email)
+        password_hash = self._checks.hash(normalised)
+        new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
+        user: User | None
+        try:
+            user = self._storage.create_user(new_user, password_hash=password_hash)
+        except AlreadyExists:
+            user = None
+        lifetime = mail.settings.verify_email_for
+        token = mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised)
+        if user is None:
+            mail.send("account_exists", address.normalised, {}, user_id=None)
+            return
+        mail.send_link("verify_email", mailbox(user), mail.settings.verify_email_path, token, lifetime, user_id=user.id)
+        self._events.emit(UserCreated(at=self._clock(), user_id=user.id, email=user.email, method="password"))
 
     def authenticate(
         self,
@@ -77,12 +146,22 @@ class PasswordService:
         user_agent: str | None = None,
         ip_address: str | None = None,
         metadata: Metadata | None = None,
+        device_token: str | None = None,
     ) -> tuple[User, Session]:
         """Sign in.
 
         The attempt is counted before the password is looked at. An unknown address costs the same work as a known one.
         Five requests in three rounds: (count the attempt, read the hash), (read the user, verify), (store the session,
         clear the count).
+
+        Args:
+            email: The address.
+            password: The password.
+            user_agent: The browser's name for itself.
+            ip_address: Where it is.
+            metadata: Anything of yours, for the session.
+            device_token: What ``torii.devices.issue`` left with this browser. When the address is locked out, a browser
+                that signed this user in before has attempts of its own: nobody can lock the owner out from afar.
 
         Returns:
             The user and a new session with its token.
@@ -91,24 +170,23 @@ class PasswordService:
             InvalidCredentials: No such user, no password, or a wrong one; it does not tell which.
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
         """
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         attempted = attempted_password(password, self._policy)
-        attempt, credentials = self._take_attempt(email)
+        attempt, credentials = self._attempts.take(email, browser)
         for _ in range(2):
             user = self._verified(credentials, attempted)
             if user is None:
-                self._fail(email, attempt, user_agent, ip_address)
-                raise InvalidCredentials(_REFUSED)
+                self._attempts.refuse(email, credentials, attempt, browser)
             if credentials is not None and user.password_version == credentials.password_version:
                 break
             # The password was changed between the two reads: what was verified is no longer true. Once more.
             credentials = self._storage.get_credentials_by_email(email)
         else:
-            self._fail(email, attempt, user_agent, ip_address)
-            raise InvalidCredentials(_REFUSED)
-        if user.locked_at is not None:
-            raise AccountLocked("the account is locked by an administrator", retry_after=None, locked_at=user.locked_at)
-        session = self._sign_in(user, email, attempt, user_agent, ip_address, metadata)
+            self._attempts.refuse(email, credentials, attempt, browser)
+        self._sessions.refuse_locked(user, browser, method="password")
+        session = self._sign_in(user, email, attempt, browser)
         self._rehash(user, credentials, attempted)
+        self._sessions.announce(user, session, browser, method="password")
         return user, session
 
     def change_password(
@@ -121,7 +199,8 @@ class PasswordService:
     ) -> User:
         """Replace the password, having verified the current one. All sessions end in the same write.
 
-        Two requests with the user at hand. Sign the person in anew with ``create_session(user)`` if they are to stay.
+        Two requests with the user at hand, and two to count and clear the attempt where lockout is on. Sign the person
+        in anew with ``create_session(user)`` if they are to stay. The owner is told by mail, if there is a mailer.
 
         Args:
             user_id: Whose it is.
@@ -134,48 +213,57 @@ class PasswordService:
 
         Raises:
             InvalidCredentials: The current password is wrong, or there is no such user or password.
-            AccountLocked: Too many wrong ones: attempts count as those of signing in.
+            AccountLocked: Too many wrong ones (attempts count as those of signing in), or locked by an administrator.
             ValidationError: The new password cannot be used.
             VersionConflict: Somebody else changed it at the same moment.
         """
-        normalised = check_password(new_password, self._policy)
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
             user = self._storage.get_user(user_id, consistent=True)
             if user is None:
                 raise InvalidCredentials(_REFUSED)
-        attempt, credentials = self._take_attempt(user.email)
+        refuse_locked(user)
+        normalised = self._checks.check(new_password, email=user.email_as_given)
+        browser = Browser()
+        attempt, credentials = self._attempts.take(user.email, browser)
         if credentials is not None and credentials.user_id != user_id:
             credentials = None
-        if not self._matches(credentials, attempted):
-            self._fail(user.email, attempt, None, None)
+        if credentials is None or not self._matches(credentials, attempted):
+            self._attempts.fail(user.email, attempt, browser)
             raise InvalidCredentials("the current password is wrong")
-        version = credentials.password_version if credentials is not None else None
-        password_hash = run_in_thread(self._hasher.hash, normalised)
-
-        def write() -> User:
-            return self._storage.set_password_hash(user_id, password_hash, expected_version=version, user=user)
-
-        after = write()
-        self._clear(user.email, attempt)
+        password_hash = self._checks.hash(normalised)
+        after = self._storage.set_password_hash(
+            user_id, password_hash, expected_version=credentials.password_version, user=user
+        )
+        self._attempts.clear(user.email, attempt)
+        self._tell_of_change(after, first=False)
         return after
 
     def set_password(self, user_id: str, new_password: str, *, user: User | None = None) -> User:
         """Set a first password, where there is none (for one who signs in otherwise so far). All sessions end.
+
+        Ask for a recent sign-in before.
 
         Raises:
             ValidationError: The password cannot be used.
             NotFound: There is no such user.
             VersionConflict: There is a password already; change it with ``change_password``, or by a reset.
         """
-        normalised = check_password(new_password, self._policy)
+        email = None if user is None else user.email_as_given
+        normalised = self._checks.check(new_password, email=email)
         if user is not None and user.has_password:
             raise VersionConflict("there is a password already; use change_password, or a reset")
-        password_hash = run_in_thread(self._hasher.hash, normalised)
-        return self._storage.set_password_hash(user_id, password_hash, expected_version=None, user=user)
+        password_hash = self._checks.hash(normalised)
+        after = self._storage.set_password_hash(user_id, password_hash, expected_version=None, user=user)
+        self._tell_of_change(after, first=True)
+        return after
 
     def remove_password(self, user_id: str, *, allow_verified_email: bool = False) -> bool:
         """Take the password away. All sessions end.
+
+        Args:
+            user_id: Whose it is.
+            allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
 
         Returns:
             Whether there was one.
@@ -184,25 +272,45 @@ class PasswordService:
             LastSignInMethod: Nothing else is left to sign in with.
             NotFound: There is no such user.
         """
-        return self._storage.remove_password_hash(user_id, allow_verified_email=allow_verified_email)
+        removed = self._storage.remove_password_hash(user_id, allow_verified_email=allow_verified_email)
+        if removed:
+            self._events.emit(PasswordRemoved(at=self._clock(), user_id=user_id))
+        return removed
 
-    def _take_attempt(self, email: str) -> tuple[AttemptResult, PasswordCredentials | None]:
-        found: list[PasswordCredentials | None] = []
+    def initiate_reset(self, email: str) -> None:
+        """Mail a link to choose a new password. Answers alike, after the same work, for known and unknown addresses.
 
-        def acquire() -> AttemptResult:
-            return self._storage.acquire_login_attempt(email, policy=self._lockout)
+        Raises:
+            ValidationError: It is no address.
+            RateLimited: Enough were sent to this mailbox.
+            ConfigurationError: There is no mailer.
+        """
+        self._resets.initiate(email)
 
-        def read() -> AttemptResult | None:
-            found.append(self._storage.get_credentials_by_email(email))
-            return None
+    def verify_reset(self, token: str) -> VerifiedToken | None:
+        """Whether a reset link holds, without using it up: for the page with the form. ``None`` when it does not."""
+        return self._resets.verify(token)
 
-        attempt, _ = gather(acquire, read)
-        assert attempt is not None
-        if not attempt.allowed:
-            raise AccountLocked(
-                "too many attempts to sign in to this account; try again later", retry_after=attempt.retry_after
-            )
-        return attempt, found[0]
+    def complete_reset(self, token: str, new_password: str) -> User:
+        """Use a reset link: the new password, in one write, which ends all sessions and links.
+
+        It proves the address too; a first proof removes accounts and passkeys set before it. It signs nobody in:
+        ``create_session(user, method="password_reset")`` does.
+
+        Returns:
+            The user as stored now.
+
+        Raises:
+            InvalidToken: The link does not hold.
+            ValidationError: The password cannot be used; the link is not used up.
+            AccountLocked: An administrator locked the account.
+        """
+        return self._resets.complete(token, new_password)
+
+    def _tell_of_change(self, user: User, *, first: bool) -> None:
+        if self._mail is not None:
+            self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
+        self._events.emit(PasswordChanged(at=self._clock(), user_id=user.id, first=first))
 
     def _verified(self, credentials: PasswordCredentials | None, attempted: str | None) -> User | None:
         """The user, if the password is right. Both are looked at together, and for unknown addresses too."""
@@ -232,35 +340,17 @@ class PasswordService:
             self._decoy = run_in_thread(self._hasher.hash, "nobody's password")
         return self._decoy
 
-    def _sign_in(
-        self,
-        user: User,
-        email: str,
-        attempt: AttemptResult,
-        user_agent: str | None,
-        ip_address: str | None,
-        metadata: Metadata | None,
-    ) -> Session:
+    def _sign_in(self, user: User, email: str, attempt: TakenAttempt, browser: Browser) -> Session:
         def create() -> Session | None:
-            return self._sessions.create(user, user_agent=user_agent, ip_address=ip_address, metadata=metadata)
+            return self._sessions.create(user, browser)
 
         def clear() -> Session | None:
-            self._clear(email, attempt)
+            self._attempts.clear(email, attempt)
             return None
 
         session, _ = gather(create, clear)
         assert session is not None
         return session
-
-    def _clear(self, email: str, attempt: AttemptResult) -> None:
-        if attempt.attempt_id:
-            self._storage.clear_attempts(email, attempt_id=attempt.attempt_id)
-
-    def _fail(self, email: str, attempt: AttemptResult, user_agent: str | None, ip_address: str | None) -> None:
-        if attempt.attempt_id:
-            self._storage.record_failed_attempt(
-                email, attempt.attempt_id, ip_address=ip_address, user_agent=user_agent, policy=self._lockout
-            )
 
     def _rehash(self, user: User, credentials: PasswordCredentials, attempted: str | None) -> None:
         old = credentials.password_hash

@@ -1,50 +1,38 @@
 # Generated from src/torii_dynamodb/_async/services/sessions.py by tools/unasync.py. Do not edit.
 
-"""Making, checking, extending and ending sessions."""
+"""Making, checking, extending, rotating and ending sessions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from torii_dynamodb._core.events import (
+    SessionEnded,
+    SessionRotated,
+    SessionsEnded,
+    SignInFailed,
+    SignInMethod,
+    UserSignedIn,
+)
+from torii_dynamodb._core.secrets import parse_session_token
+from torii_dynamodb._core.session_policy import SessionPolicy, carry_sign_in, own_metadata, signed_in_at
+from torii_dynamodb._core.signing_in import Browser, refuse_locked
 from torii_dynamodb.clock import Clock
-from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.models import Metadata, NewSession, Session, User
+from torii_dynamodb.errors import AccountLocked
+from torii_dynamodb.models import NewSession, Session, User
 
 if TYPE_CHECKING:
+    from torii_dynamodb._core.devices import Devices
     from torii_dynamodb._sync.contract import Storage
+    from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.mail import Mail
 
-__all__ = ["SessionService", "SessionPolicy"]
+__all__ = ["SessionService"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionPolicy:
-    """How long sessions last.
-
-    Args:
-        absolute: A session ends so long after the sign-in, whatever happens.
-        idle: A session ends when it was not used for so long.
-        refresh_after: A session's end is moved at most so often: a write a request would cost more than all else.
-    """
-
-    absolute: timedelta = timedelta(days=30)
-    idle: timedelta = timedelta(days=7)
-    refresh_after: timedelta = timedelta(hours=1)
-
-    def __post_init__(self) -> None:
-        if not timedelta(seconds=1) <= self.idle <= self.absolute <= timedelta(days=3650):
-            raise ConfigurationError("session policy: give one second <= idle <= absolute <= ten years")
-        if not timedelta(0) <= self.refresh_after < self.idle:
-            raise ConfigurationError("session policy: refresh_after must be shorter than idle")
-
-    def end(self, signed_in: datetime, now: datetime) -> datetime:
-        """When a session used now ends, unless it is used again."""
-        return min(signed_in + self.absolute, now + self.idle)
-
-    def is_due(self, session: Session, now: datetime) -> bool:
-        """Whether moving a session's end is worth a write."""
-        return self.end(session.created_at, now) - session.expires_at >= max(self.refresh_after, timedelta(seconds=1))
+# Whoever has just signed up need not be told that they signed in.
+_NEW_USER = timedelta(hours=1)
 
 
 class SessionService:
@@ -54,31 +42,101 @@ class SessionService:
         storage: Where they are kept.
         policy: How long they last.
         clock: What time it is.
+        events: Who is told.
+        devices: Recognises browsers; ``None``: nobody is recognised.
+        mail: Tells the owner of sign-ins from unknown browsers; ``None``: nobody is told.
     """
 
-    def __init__(self, storage: Storage, *, policy: SessionPolicy, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        policy: SessionPolicy,
+        clock: Clock,
+        events: Events,
+        devices: Devices | None = None,
+        mail: Mail | None = None,
+    ) -> None:
         self._storage = storage
         self.policy = policy
         self._clock = clock
+        self._events = events
+        self._devices = devices
+        self._mail = mail
 
-    def create(
-        self,
-        user: User,
-        *,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-    ) -> Session:
-        """A session for a user as read by whatever authenticated it."""
+    def create(self, user: User, browser: Browser) -> Session:
+        """A session for a user as read by whatever authenticated it. Tells nobody.
+
+        Raises:
+            AccountLocked: An administrator locked the account.
+        """
+        refuse_locked(user)
         now = self._clock()
         new_session = NewSession(
             user_id=user.id,
             expires_at=self.policy.end(now, now),
-            user_agent=user_agent,
-            ip_address=ip_address,
-            metadata={} if metadata is None else metadata,
+            user_agent=browser.user_agent,
+            ip_address=browser.ip_address,
+            metadata=own_metadata(browser.metadata),
         )
         return self._storage.create_session(new_session, user=user)
+
+    def sign_in(self, user: User, browser: Browser, *, method: SignInMethod, provider: str | None = None) -> Session:
+        """A session, and all who want to know are told.
+
+        Raises:
+            AccountLocked: An administrator locked the account.
+        """
+        self.refuse_locked(user, browser, method=method, provider=provider)
+        session = self.create(user, browser)
+        self.announce(user, session, browser, method=method, provider=provider)
+        return session
+
+    def refuse_locked(self, user: User, browser: Browser, *, method: SignInMethod, provider: str | None = None) -> None:
+        """Refuse to sign in to an account that an administrator locked, and tell who wants to know."""
+        try:
+            refuse_locked(user)
+        except AccountLocked:
+            self._events.emit(
+                SignInFailed(
+                    at=self._clock(),
+                    user_id=user.id,
+                    method=method,
+                    reason="locked",
+                    email=user.email,
+                    provider=provider,
+                    ip_address=browser.ip_address,
+                    user_agent=browser.user_agent,
+                )
+            )
+            raise
+
+    def announce(
+        self,
+        user: User,
+        session: Session,
+        browser: Browser,
+        *,
+        method: SignInMethod,
+        provider: str | None = None,
+    ) -> None:
+        """Tell of a sign-in: the handlers of events, and the owner where the browser is not known."""
+        known = None if self._devices is None else self._devices.recognise(browser.device_token, user) is not None
+        now = self._clock()
+        if known is False and self._mail is not None and now - user.created_at >= _NEW_USER:
+            self._mail.tell_of_sign_in(user, browser)
+        self._events.emit(
+            UserSignedIn(
+                at=now,
+                user_id=user.id,
+                session_id=session.id,
+                method=method,
+                provider=provider,
+                ip_address=session.ip_address,
+                user_agent=session.user_agent,
+                known_device=known,
+            )
+        )
 
     def refresh(self, token: str) -> Session | None:
         """Check a session, and move its end if that is due (``SessionPolicy.refresh_after``).
@@ -87,9 +145,87 @@ class SessionService:
             The session as it is now; ``None`` when it is not valid.
         """
         session = self._storage.get_session(token)
-        if session is None:
-            return None
+        return None if session is None else self.touch(session, token)
+
+    def touch(self, session: Session, token: str) -> Session | None:
+        """Move the end of a session that was just checked, if that is due; else no request is made.
+
+        Returns:
+            The session as it is now; ``None`` when it ended since.
+        """
         now = self._clock()
         if not self.policy.is_due(session, now):
             return session
-        return self._storage.refresh_session(token, expires_at=self.policy.end(session.created_at, now))
+        ends = self.policy.end(signed_in_at(session), now)
+        return self._storage.refresh_session(token, expires_at=ends)
+
+    def rotate(self, token: str) -> Session | None:
+        """Replace a session by one with another token. Three requests.
+
+        Returns:
+            The new session with its token; ``None`` when the old one is not valid.
+        """
+        found = self._storage.get_session_and_user(token)
+        if found is None:
+            return None
+        old, user = found
+        new = self._successor(old, user)
+        self._storage.delete_session(token)
+        self._events.emit(SessionRotated(at=self._clock(), user_id=user.id, old_session_id=old.id, session_id=new.id))
+        return new
+
+    def end_others(self, token: str) -> Session | None:
+        """Sign out everywhere else: end all sessions in one write, and make a new one for this device.
+
+        Returns:
+            The new session with its token, which takes this one's place; ``None`` when this one is not valid, or all
+            sessions were ended by somebody else at the same moment (this one then stays ended).
+        """
+        found = self._storage.get_session_and_user(token)
+        if found is None:
+            return None
+        old, user = found
+        epoch = self._storage.delete_sessions_for_user(user.id)
+        # One further and no more: else somebody else ended all sessions since the check, this one included.
+        if epoch != user.session_epoch + 1:
+            return None
+        new = self._successor(old, replace(user, session_epoch=epoch))
+        self._events.emit(SessionsEnded(at=self._clock(), user_id=user.id, kept_session_id=new.id))
+        return new
+
+    def _successor(self, old: Session, user: User) -> Session:
+        refuse_locked(user)
+        now = self._clock()
+        new_session = NewSession(
+            user_id=user.id,
+            expires_at=self._end(old, now),
+            user_agent=old.user_agent,
+            ip_address=old.ip_address,
+            metadata=carry_sign_in(old),
+        )
+        return self._storage.create_session(new_session, user=user)
+
+    def _end(self, old: Session, now: datetime) -> datetime:
+        # A session that a caller made longer than the policy says keeps its end.
+        return max(old.expires_at, self.policy.end(signed_in_at(old), now))
+
+    def end(self, token: str) -> None:
+        """Sign out."""
+        parsed = parse_session_token(token)
+        self._storage.delete_session(token)
+        if parsed is not None:
+            self._events.emit(SessionEnded(at=self._clock(), user_id=parsed.user_id, session_id=parsed.digest))
+
+    def end_by_id(self, user_id: str, session_id: str) -> bool:
+        """End one of the user's sessions."""
+        ended = self._storage.delete_session_by_id(user_id, session_id)
+        if ended:
+            self._events.emit(SessionEnded(at=self._clock(), user_id=user_id, session_id=session_id))
+        return ended
+
+    def end_all(self, user_id: str) -> bool:
+        """End all the user's sessions."""
+        ended = self._storage.delete_sessions_for_user(user_id) is not None
+        if ended:
+            self._events.emit(SessionsEnded(at=self._clock(), user_id=user_id))
+        return ended

@@ -1,0 +1,139 @@
+"""Counting attempts to sign in with a password, and telling of those that fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from torii_dynamodb._async.primitives import gather
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.events import SignInFailed
+from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb.errors import AccountLocked, InvalidCredentials
+from torii_dynamodb.models import AttemptResult, LockoutPolicy, PasswordCredentials
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb._async.services.events import AsyncEvents
+    from torii_dynamodb._core.devices import Devices
+    from torii_dynamodb.clock import Clock
+
+__all__ = ["AsyncAttempts", "TakenAttempt"]
+
+_REFUSED = "the e-mail address or the password is wrong"
+_TOO_MANY = "too many attempts to sign in to this account; try again later"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAttempt:
+    """An attempt that was taken.
+
+    Args:
+        id: Its name; empty where none was counted.
+        clears: Whether a success clears the address' register: one of a known device does not, others' count there.
+    """
+
+    id: str
+    clears: bool = True
+
+
+class AsyncAttempts:
+    """Counts attempts: an address' own, and those of a browser that is known while the address is locked out.
+
+    Args:
+        storage: Counts.
+        lockout: How many attempts are taken in which time.
+        events: Who is told of failures.
+        clock: What time it is.
+        devices: Recognises browsers that signed the user in before.
+    """
+
+    def __init__(
+        self,
+        storage: AsyncStorage,
+        *,
+        lockout: LockoutPolicy,
+        events: AsyncEvents,
+        clock: Clock,
+        devices: Devices | None,
+    ) -> None:
+        self._storage = storage
+        self._lockout = lockout
+        self._events = events
+        self._clock = clock
+        self._devices = devices
+
+    async def take(self, email: str, browser: Browser) -> tuple[TakenAttempt, PasswordCredentials | None]:
+        """Count an attempt, and read what is needed to judge it. Two requests at once; a third for a known device.
+
+        Raises:
+            AccountLocked: No attempt is left.
+        """
+        found: list[PasswordCredentials | None] = []
+
+        async def acquire() -> AttemptResult | None:
+            return await self._storage.acquire_login_attempt(email, policy=self._lockout)
+
+        async def read() -> AttemptResult | None:
+            found.append(await self._storage.get_credentials_by_email(email))
+            return None
+
+        attempt, _ = await gather(acquire, read)
+        assert attempt is not None
+        if attempt.allowed:
+            return TakenAttempt(attempt.attempt_id), found[0]
+        retry_after = attempt.retry_after
+        device = None if self._devices is None else self._devices.recognise(browser.device_token, found[0])
+        if device is not None:
+            own = await self._storage.acquire_attempt("device", device, policy=self._lockout)
+            if own.allowed:
+                return TakenAttempt(own.attempt_id, clears=False), found[0]
+            retry_after = min((span for span in (retry_after, own.retry_after) if span is not None), default=None)
+        await self._tell(email, found[0], browser, retry_after)
+        raise AccountLocked(_TOO_MANY, retry_after=retry_after)
+
+    async def clear(self, email: str, attempt: TakenAttempt) -> None:
+        """Forget the attempts: this one succeeded."""
+        if attempt.id and attempt.clears:
+            await self._storage.clear_attempts(email, attempt_id=attempt.id)
+
+    async def fail(self, email: str, attempt: TakenAttempt, browser: Browser) -> None:
+        """Write the audit row."""
+        if attempt.id:
+            await self._storage.record_failed_attempt(
+                email,
+                attempt.id,
+                ip_address=browser.ip_address,
+                user_agent=browser.user_agent,
+                policy=self._lockout,
+            )
+
+    async def refuse(
+        self, email: str, credentials: PasswordCredentials | None, attempt: TakenAttempt, browser: Browser
+    ) -> NoReturn:
+        """Write the audit row, tell who wants to know, and refuse."""
+        await self.fail(email, attempt, browser)
+        await self._tell(email, credentials, browser, None)
+        raise InvalidCredentials(_REFUSED)
+
+    async def _tell(
+        self,
+        email: str,
+        credentials: PasswordCredentials | None,
+        browser: Browser,
+        retry_after: timedelta | None,
+    ) -> None:
+        await self._events.emit(
+            SignInFailed(
+                at=self._clock(),
+                user_id=None if credentials is None else credentials.user_id,
+                method="password",
+                reason="credentials" if retry_after is None else "lockout",
+                email=normalise_email(email).normalised,
+                ip_address=browser.ip_address,
+                user_agent=browser.user_agent,
+                retry_after=retry_after,
+            )
+        )

@@ -1,0 +1,66 @@
+"""Telling others what happened."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from torii_dynamodb._core.events import Event
+
+__all__ = ["AsyncEvents"]
+
+_log = logging.getLogger("torii_dynamodb")
+
+E = TypeVar("E", bound=Event)
+
+
+class AsyncEvents:
+    """Handlers, and the kinds of events that they want.
+
+    Handlers are called one after the other, in the order in which they subscribed, after the change is stored and
+    before the call that made it returns: so keep them short, and hand long work to a queue of your own. What a handler
+    raises is logged and goes no further: neither the caller nor other handlers notice.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: list[tuple[Callable[[Any], Awaitable[object]], tuple[type[Event], ...]]] = []
+
+    def subscribe(self, handler: Callable[[E], Awaitable[object]], *kinds: type[E]) -> Callable[[], None]:
+        """Call a handler with every event of the kinds, and of classes below them; without kinds, with every event.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        entry = (handler, kinds or (Event,))
+        self._handlers.append(entry)
+
+        def unsubscribe() -> None:
+            if entry in self._handlers:
+                self._handlers.remove(entry)
+
+        return unsubscribe
+
+    def on(self, *kinds: type[E]) -> Callable[[Callable[[E], Awaitable[object]]], Callable[[E], Awaitable[object]]]:
+        """The same as a decorator: ``@torii.events.on(UserSignedIn)``."""
+
+        def decorate(handler: Callable[[E], Awaitable[object]]) -> Callable[[E], Awaitable[object]]:
+            self.subscribe(handler, *kinds)
+            return handler
+
+        return decorate
+
+    async def emit(self, event: Event) -> None:
+        """Tell all who want to know. Never raises for what a handler does."""
+        for handler, kinds in tuple(self._handlers):
+            if not isinstance(event, kinds):
+                continue
+            try:
+                await handler(event)
+            except Exception as error:  # noqa: BLE001 - a handler may raise anything; the sign-in goes on
+                _log.exception(
+                    "a handler of the event %s failed: %s: %s",
+                    event.name,
+                    getattr(handler, "__qualname__", type(handler).__name__),
+                    type(error).__name__,
+                )

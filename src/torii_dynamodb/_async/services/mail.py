@@ -1,0 +1,196 @@
+"""Making mails and handing them to the mailer, at most so many a mailbox."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from torii_dynamodb._async.primitives import Background, gather
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.events import MailFailed, MailSent
+from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb.clock import Clock, RandomBytes
+from torii_dynamodb.errors import ConfigurationError, RateLimited, ValidationError
+from torii_dynamodb.mail.messages import MailMessage
+from torii_dynamodb.mail.settings import MailSettings
+from torii_dynamodb.mail.templates import Templates, duration
+from torii_dynamodb.models import AttemptResult, NewToken, PasswordCredentials, Token, User
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb._async.mail import AsyncMailer
+    from torii_dynamodb._async.services.events import AsyncEvents
+
+__all__ = ["AsyncMail", "mailbox"]
+
+_log = logging.getLogger("torii_dynamodb")
+
+
+class AsyncMail:
+    """Mails to users. Always to the stored address, never to the one just typed: two spellings may be two mailboxes.
+
+    Args:
+        storage: Counts the mails.
+        mailer: Sends them.
+        settings: What they say.
+        templates: How they say it.
+        events: Who is told.
+        clock: What time it is.
+        random: Makes ids that nobody has.
+    """
+
+    def __init__(
+        self,
+        storage: AsyncStorage,
+        mailer: AsyncMailer,
+        settings: MailSettings,
+        templates: Templates,
+        *,
+        events: AsyncEvents,
+        clock: Clock,
+        random: RandomBytes,
+    ) -> None:
+        self._storage = storage
+        self._mailer = mailer
+        self.settings = settings
+        self._templates = templates
+        self._events = events
+        self._clock = clock
+        self._random = random
+        self._background = Background()
+
+    async def throttle(self, kind: str, email: str) -> None:
+        """Count a mail to a mailbox, whether or not anybody holds the address.
+
+        Raises:
+            RateLimited: Enough were sent.
+        """
+        value = f"{kind}:{normalise_email(email).normalised}"
+        attempt = await self._storage.acquire_attempt("mail", value, policy=self.settings.throttle)
+        _refuse(attempt)
+
+    async def find(self, kind: str, email: str) -> User | None:
+        """Count a mail to a mailbox, and read who holds it. The same requests for known and unknown addresses.
+
+        Returns:
+            The user; ``None`` where nobody holds the address.
+
+        Raises:
+            RateLimited: Enough were sent.
+        """
+        found: list[PasswordCredentials | None] = []
+        value = f"{kind}:{normalise_email(email).normalised}"
+
+        async def count() -> AttemptResult | None:
+            return await self._storage.acquire_attempt("mail", value, policy=self.settings.throttle)
+
+        async def read() -> AttemptResult | None:
+            found.append(await self._storage.get_credentials_by_email(email))
+            return None
+
+        attempt, _ = await gather(count, read)
+        assert attempt is not None
+        _refuse(attempt)
+        credentials = found[0]
+        user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
+        return await self._storage.get_user(user_id, consistent=True)
+
+    async def token(
+        self,
+        purpose: str,
+        lifetime: timedelta,
+        *,
+        user: User | None,
+        email: str,
+        metadata: dict[str, str] | None = None,
+    ) -> Token:
+        """A one-time token for the user, or for an address that nobody holds: one write either way."""
+        return await self._storage.create_token(
+            NewToken(
+                purpose=purpose,
+                expires_at=self._clock() + lifetime,
+                user_id=None if user is None else user.id,
+                email=email if user is None else None,
+                metadata={} if metadata is None else dict(metadata),
+            ),
+            user=user,
+        )
+
+    async def send_link(
+        self, template: str, to: str, path: str, token: Token, lifetime: timedelta, *, user_id: str | None
+    ) -> None:
+        """Mail a link that carries a token."""
+        assert token.token is not None
+        context = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
+        await self.send(template, to, context, user_id=user_id)
+
+    async def tell_of_sign_in(self, user: User, browser: Browser) -> None:
+        """Tell the owner of a sign-in from a browser that is not known."""
+        if self.settings.new_sign_in_notice:
+            context = {"user_agent": browser.user_agent, "ip_address": browser.ip_address}
+            await self.send("new_sign_in", mailbox(user), context, user_id=user.id)
+
+    async def send(self, template: str, to: str, context: dict[str, Any], *, user_id: str | None) -> None:
+        """Make a mail and hand it to the mailer: behind the caller's back, unless ``delivery="inline"``.
+
+        A mail that fails is logged and told by an event; the caller goes on.
+        """
+        now = self._clock()
+        everything = {
+            "app_name": self.settings.app_name,
+            "base_url": self.settings.base_url,
+            "sign_in_link": self.settings.url(self.settings.sign_in_path),
+            "when": now.strftime("%-d %B %Y at %H:%M UTC"),
+            **context,
+        }
+
+        async def deliver() -> None:
+            await self._deliver(template, to, everything, user_id)
+
+        if self.settings.delivery == "inline":
+            await deliver()
+        else:
+            self._background.spawn(deliver, f"mail-{template}")
+
+    async def _deliver(self, template: str, to: str, context: dict[str, Any], user_id: str | None) -> None:
+        try:
+            made = self._templates.render(template, context)
+            message = MailMessage(
+                sender=self.settings.sender,
+                to=to,
+                subject=made.subject,
+                text=made.text,
+                html=made.html,
+                template=template,
+                reply_to=self.settings.reply_to,
+            )
+            await self._mailer.send(message)
+        except Exception as error:  # noqa: BLE001 - a mailer may raise anything; the sign-up or reset goes on
+            # Neither the message nor a traceback: a mail server's answer may repeat the mail, with its link.
+            detail = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
+            _log.error("the mail %s could not be sent: %s", template, detail)
+            failed = MailFailed(at=self._clock(), user_id=user_id, template=template, error=type(error).__name__)
+            await self._events.emit(failed)
+        else:
+            await self._events.emit(MailSent(at=self._clock(), user_id=user_id, template=template))
+
+    async def wait(self) -> None:
+        """Wait until no mail is under way."""
+        await self._background.wait()
+
+
+def mailbox(user: User) -> str:
+    """Where to send a user's mail: the local part as they wrote it, the domain in ASCII."""
+    return f"{user.email_as_given.rpartition('@')[0]}@{user.email.rpartition('@')[2]}"
+
+
+def _refuse(attempt: AttemptResult) -> None:
+    if attempt.allowed:
+        return
+    if attempt.retry_after is None:
+        raise ValidationError("policy", "the storage refused an attempt without telling until when")
+    raise RateLimited(
+        "enough mails of this kind were sent to this address; try again later", retry_after=attempt.retry_after
+    )

@@ -1,0 +1,86 @@
+"""Choosing a new password by a link sent to the address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torii_dynamodb._async.services.mail import mailbox
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.events import EmailVerified, PasswordReset
+from torii_dynamodb._core.signing_in import refuse_locked
+from torii_dynamodb.errors import ConfigurationError, InvalidToken
+from torii_dynamodb.models import PASSWORD_RESET, User, VerifiedToken
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb._async.services.events import AsyncEvents
+    from torii_dynamodb._async.services.mail import AsyncMail
+    from torii_dynamodb._async.services.password_checks import AsyncPasswordChecks
+    from torii_dynamodb.clock import Clock
+
+__all__ = ["AsyncPasswordResets"]
+
+_INVALID = "the link was used, has expired, or is not one of ours"
+
+
+class AsyncPasswordResets:
+    """What stands behind the password service's reset methods; see there."""
+
+    def __init__(
+        self,
+        storage: AsyncStorage,
+        checks: AsyncPasswordChecks,
+        *,
+        events: AsyncEvents,
+        clock: Clock,
+        mail: AsyncMail | None,
+    ) -> None:
+        self._storage = storage
+        self._checks = checks
+        self._events = events
+        self._clock = clock
+        self._mail = mail
+
+    def mail(self) -> AsyncMail:
+        """The mail service. Raises ``ConfigurationError`` where there is none."""
+        if self._mail is None:
+            raise ConfigurationError("this sends mail: give the services mailer=... and mail=MailSettings(...)")
+        return self._mail
+
+    async def initiate(self, email: str) -> None:
+        """Mail a link, if somebody holds the address."""
+        mail = self.mail()
+        address = normalise_email(email)
+        user = await mail.find("reset_password", email)
+        lifetime = mail.settings.reset_password_for
+        token = await mail.token(PASSWORD_RESET, lifetime, user=user, email=address.normalised)
+        if user is not None and user.locked_at is None:
+            path = mail.settings.reset_password_path
+            await mail.send_link("reset_password", mailbox(user), path, token, lifetime, user_id=user.id)
+
+    async def verify(self, token: str) -> VerifiedToken | None:
+        """Whether a link holds."""
+        found = await self._storage.check_token(token, purpose=PASSWORD_RESET)
+        return None if found is None or found.user is None else found
+
+    async def complete(self, token: str, new_password: str) -> User:
+        """Use a link."""
+        # Before the hash: a stranger's guesses at links shall not cost tens of milliseconds each.
+        found = await self.verify(token)
+        if found is None or found.user is None:
+            raise InvalidToken(_INVALID)
+        before = found.user
+        refuse_locked(before)
+        normalised = await self._checks.check(new_password, email=before.email_as_given)
+        user = await self._storage.complete_password_reset(token, await self._checks.hash(normalised))
+        if user is None:
+            raise InvalidToken(_INVALID)
+        # Who locked the owner out by guessing shall not keep them out with the new password.
+        await self._storage.clear_attempts(user.email)
+        if self._mail is not None:
+            await self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
+        now = self._clock()
+        if not before.is_email_verified:
+            await self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))
+        await self._events.emit(PasswordReset(at=now, user_id=user.id))
+        return user

@@ -1,0 +1,69 @@
+"""Mail by SMTP. Written by hand in both twins: here over aiosmtplib, there over smtplib."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torii_dynamodb.clock import Clock, system_clock
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.mail.messages import MailMessage, to_mime
+
+__all__ = ["AsyncSmtpMailer"]
+
+
+class AsyncSmtpMailer:
+    """Sends by SMTP, one connection a mail (extra ``mail``).
+
+    Args:
+        host: The server.
+        port: Its port; ``None``: 587, with ``security="tls"`` 465, with ``security="none"`` 25.
+        username: With whom to log in; ``None``: not at all.
+        password: The password.
+        security: ``"starttls"`` (the default; refuses to go on without), ``"tls"`` from the first byte, or ``"none"``
+            for a server on this machine.
+        timeout: Seconds for each step.
+        clock: What time it is.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        security: Literal["starttls", "tls", "none"] = "starttls",
+        timeout: float = 10.0,
+        clock: Clock = system_clock,
+    ) -> None:
+        if security not in ("starttls", "tls", "none"):
+            raise ConfigurationError(f"security: {security!r}: give 'starttls', 'tls' or 'none'")
+        if (username is None) != (password is None):
+            raise ConfigurationError("give username and password, or neither")
+        if username is not None and security == "none":
+            raise ConfigurationError("a password is not sent without TLS: give security='starttls' or 'tls'")
+        self._host = host
+        self._port = port if port is not None else {"starttls": 587, "tls": 465, "none": 25}[security]
+        self._username = username
+        self._password = password
+        self._security = security
+        self._timeout = timeout
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._host!r}, {self._port}, security={self._security!r})"
+
+    async def send(self, message: MailMessage) -> None:
+        """Send it. Raises ``aiosmtplib.SMTPException`` or ``OSError`` where the server does not take it."""
+        import aiosmtplib
+
+        await aiosmtplib.send(
+            to_mime(message, self._clock()),
+            hostname=self._host,
+            port=self._port,
+            username=self._username,
+            password=self._password,
+            use_tls=self._security == "tls",
+            start_tls=self._security == "starttls",
+            timeout=self._timeout,
+        )

@@ -1,0 +1,108 @@
+"""Known devices: proof that a browser signed this user in before, without anything stored.
+
+Whoever fails often enough locks an address out, from wherever they sit. A browser that signed the user in before holds
+a device token, and with it attempts that strangers cannot use up (OWASP, "Device Cookies").
+
+``torii_d1_<user id>.<device id>.<issued>.<MAC>``: the MAC (HMAC-SHA256) also covers address and password version, which
+the token does not tell. So it dies with a change of either: whoever knew an old password has no say any more.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import sha256
+
+from torii_dynamodb._core.times import epoch_seconds
+from torii_dynamodb.clock import Clock, RandomBytes
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.models import PasswordCredentials, User
+
+__all__ = ["Devices", "secret_keys"]
+
+_PREFIX = "torii_d1_"
+_TOKEN = re.compile(
+    r"torii_d1_([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{22})\.([0-9a-f]{8,12})\.([A-Za-z0-9_-]{43})", re.ASCII
+)
+_LEAST_SECRET = 32  # bytes: RFC 2104, 3: a key shorter than the hash weakens HMAC
+
+
+def secret_keys(secret: str | bytes | Sequence[str | bytes]) -> tuple[bytes, ...]:
+    """The application's secrets, the signing one first.
+
+    Raises:
+        ConfigurationError: One is shorter than 32 bytes. The message does not show it.
+    """
+    given = [secret] if isinstance(secret, str | bytes) else list(secret)
+    keys = tuple(one.encode() if isinstance(one, str) else bytes(one) for one in given)
+    if not keys or any(len(key) < _LEAST_SECRET for key in keys):
+        raise ConfigurationError(
+            f"secret: give at least {_LEAST_SECRET} random bytes, for example from secrets.token_urlsafe(32)"
+        )
+    return keys
+
+
+class Devices:
+    """Issues and recognises device tokens. No I/O: the proof is in the token.
+
+    Args:
+        secrets: The application's secrets; the first signs, all are recognised.
+        clock: What time it is.
+        random: Where a new device's id comes from.
+        lifetime: How long a browser is remembered.
+    """
+
+    def __init__(
+        self,
+        secrets: Sequence[bytes],
+        *,
+        clock: Clock,
+        random: RandomBytes,
+        lifetime: timedelta = timedelta(days=180),
+    ) -> None:
+        self._keys = [hmac.digest(secret, b"torii-dynamodb/device/1", "sha256") for secret in secrets]
+        self._clock = clock
+        self._random = random
+        self.lifetime = lifetime
+
+    def issue(self, user: User, presented: str | None = None) -> str:
+        """The token to leave with a browser that has just signed this user in.
+
+        Args:
+            user: Who signed in.
+            presented: The token that the browser came with, if any: it keeps its id, so that signing in again and
+                again does not make more devices of one.
+        """
+        known = self.recognise(presented, user)
+        device = known if known is not None else urlsafe_b64encode(self._random(16)).rstrip(b"=").decode()
+        issued = f"{epoch_seconds(self._clock()):08x}"
+        return f"{_PREFIX}{user.id}.{device}.{issued}.{_mac(self._keys[0], user, device, issued)}"
+
+    def recognise(self, token: str | None, user: User | PasswordCredentials | None) -> str | None:
+        """The device's id, when the token was issued for this user as they are now; else ``None``."""
+        match = None if token is None else _TOKEN.fullmatch(token)
+        if match is None or user is None:
+            return None
+        named, device, issued, mac = match.groups()
+        if named != _id(user):
+            return None
+        age = epoch_seconds(self._clock()) - int(issued, 16)
+        if not -300 <= age < self.lifetime // timedelta(seconds=1):
+            return None
+        good = [hmac.compare_digest(mac, _mac(key, user, device, issued)) for key in self._keys]
+        return device if any(good) else None
+
+
+def _id(user: User | PasswordCredentials) -> str:
+    return user.id if isinstance(user, User) else user.user_id
+
+
+def _mac(key: bytes, user: User | PasswordCredentials, device: str, issued: str) -> str:
+    message = b""
+    for part in (_id(user), user.email, user.password_version or "", device, issued):
+        raw = part.encode()
+        message += len(raw).to_bytes(4, "big") + raw
+    return urlsafe_b64encode(hmac.new(key, message, sha256).digest()).rstrip(b"=").decode()

@@ -1,0 +1,76 @@
+"""How long sessions last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from torii_dynamodb._core.times import from_text, to_text
+from torii_dynamodb.errors import ConfigurationError, ValidationError
+from torii_dynamodb.models import Metadata, MetadataValue, Session
+
+__all__ = ["SIGNED_IN_AT", "SessionPolicy", "carry_sign_in", "signed_in_at"]
+
+SIGNED_IN_AT = "torii:signed_in_at"
+"""Where a rotated session keeps when the person signed in. Ours: a caller's metadata cannot set it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPolicy:
+    """How long sessions last.
+
+    Args:
+        absolute: A session ends so long after the sign-in, whatever happens.
+        idle: A session ends when it was not used for so long.
+        refresh_after: A session's end is moved at most so often: a write a request would cost more than all else.
+    """
+
+    absolute: timedelta = timedelta(days=30)
+    idle: timedelta = timedelta(days=7)
+    refresh_after: timedelta = timedelta(hours=1)
+
+    def __post_init__(self) -> None:
+        if not timedelta(seconds=1) <= self.idle <= self.absolute <= timedelta(days=3650):
+            raise ConfigurationError("session policy: give one second <= idle <= absolute <= ten years")
+        if not timedelta(0) <= self.refresh_after < self.idle:
+            raise ConfigurationError("session policy: refresh_after must be shorter than idle")
+
+    def end(self, signed_in: datetime, now: datetime) -> datetime:
+        """When a session used now ends, unless it is used again."""
+        return min(signed_in + self.absolute, now + self.idle)
+
+    def is_due(self, session: Session, now: datetime) -> bool:
+        """Whether moving a session's end is worth a write."""
+        return self.end(signed_in_at(session), now) - session.expires_at >= max(
+            self.refresh_after, timedelta(seconds=1)
+        )
+
+
+def signed_in_at(session: Session) -> datetime:
+    """When the person signed in. Unlike ``created_at``, a rotation does not move it."""
+    noted = session.metadata.get(SIGNED_IN_AT)
+    if not isinstance(noted, str):
+        return session.created_at
+    try:
+        return min(from_text(noted), session.created_at)
+    except ValueError:
+        return session.created_at
+
+
+def carry_sign_in(session: Session) -> dict[str, MetadataValue]:
+    """The metadata of the session that takes another's place."""
+    return {**session.metadata, SIGNED_IN_AT: to_text(signed_in_at(session))}
+
+
+def own_metadata(metadata: Metadata | None) -> Metadata:
+    """A caller's metadata for a new session.
+
+    Raises:
+        ValidationError: It has a key that is ours.
+    """
+    if metadata is None:
+        return {}
+    if isinstance(metadata, Mapping) and SIGNED_IN_AT in metadata:
+        raise ValidationError("metadata", f"the key {SIGNED_IN_AT!r} is taken; choose another")
+    return metadata

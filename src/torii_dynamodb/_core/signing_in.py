@@ -1,0 +1,33 @@
+"""What the services know of the browser that asks, and what a sign-in comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torii_dynamodb.errors import AccountLocked
+from torii_dynamodb.models import Metadata, User
+
+__all__ = ["Browser", "refuse_locked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browser:
+    """Where a request comes from.
+
+    Args:
+        user_agent: The browser's name for itself.
+        ip_address: Where it is.
+        metadata: The caller's own, for the session.
+        device_token: What it holds as proof that it signed the user in before.
+    """
+
+    user_agent: str | None = None
+    ip_address: str | None = None
+    metadata: Metadata | None = None
+    device_token: str | None = field(default=None, repr=False)
+
+
+def refuse_locked(user: User) -> None:
+    """Raise ``AccountLocked`` for an account that an administrator locked."""
+    if user.locked_at is not None:
+        raise AccountLocked("the account is locked by an administrator", retry_after=None, locked_at=user.locked_at)

@@ -1,0 +1,136 @@
+# Generated from src/torii_dynamodb/_async/services/magic_links.py by tools/unasync.py. Do not edit.
+
+"""Signing in by a link sent to the address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.events import EmailVerified, UserCreated
+from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb._sync.services.mail import mailbox
+from torii_dynamodb._sync.services.proofs import prove_email
+from torii_dynamodb.errors import AlreadyExists, InvalidToken
+from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, Session, User, VerifiedToken
+
+if TYPE_CHECKING:
+    from torii_dynamodb._sync.contract import Storage
+    from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.mail import Mail
+    from torii_dynamodb._sync.services.sessions import SessionService
+    from torii_dynamodb.clock import Clock
+
+__all__ = ["MagicLinkService"]
+
+_INVALID = "the link was used, has expired, or is not one of ours"
+_AS_GIVEN = "email_as_given"
+
+
+class MagicLinkService:
+    """Sign-in links.
+
+    Args:
+        storage: Where tokens are kept.
+        sessions: Makes the sessions.
+        mail: Sends the links.
+        events: Who is told.
+        clock: What time it is.
+        sign_up: Whether a link to an address without an account makes one, when it is used.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        sessions: SessionService,
+        mail: Mail,
+        *,
+        events: Events,
+        clock: Clock,
+        sign_up: bool = True,
+    ) -> None:
+        self._storage = storage
+        self._sessions = sessions
+        self._mail = mail
+        self._events = events
+        self._clock = clock
+        self._sign_up = sign_up
+
+    def send(self, email: str) -> None:
+        """Mail a sign-in link. Answers alike, after the same work, for known, unknown and locked addresses.
+
+        An unknown address gets a link that signs up, if that is allowed (``sign_up``); nothing is created before it is
+        used. Three rounds of requests.
+
+        Raises:
+            ValidationError: It is no address.
+            RateLimited: Enough were sent to this mailbox.
+        """
+        address = normalise_email(email)
+        user = self._mail.find("magic_link", email)
+        lifetime = self._mail.settings.magic_link_for
+        metadata = {_AS_GIVEN: address.as_given}
+        token = self._mail.token(MAGIC_LINK, lifetime, user=user, email=address.normalised, metadata=metadata)
+        if user.locked_at is not None if user is not None else not self._sign_up:
+            return
+        to = address.normalised if user is None else mailbox(user)
+        path = self._mail.settings.magic_link_path
+        self._mail.send_link("magic_link", to, path, token, lifetime, user_id=None if user is None else user.id)
+
+    def verify(self, token: str) -> VerifiedToken | None:
+        """Whether a link holds, without using it up: for the page that asks for a click. ``None`` when it does not."""
+        return self._storage.check_token(token, purpose=MAGIC_LINK)
+
+    def complete(
+        self,
+        token: str,
+        *,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        metadata: Metadata | None = None,
+        device_token: str | None = None,
+    ) -> tuple[User, Session]:
+        """Use a link: sign in. It proves the address; the first proof removes what was set before it.
+
+        Returns:
+            The user as stored now, and a new session with its token.
+
+        Raises:
+            InvalidToken: The link does not hold.
+            AccountLocked: An administrator locked the account.
+        """
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
+        verified = self._storage.verify_token(token, purpose=MAGIC_LINK)
+        if verified is None:
+            raise InvalidToken(_INVALID)
+        user = verified.user
+        if user is None:
+            user = self._sign_up_by(verified)
+        self._sessions.refuse_locked(user, browser, method="magic_link")
+        email = verified.token.email
+        proved = prove_email(
+            self._storage, self._events, self._clock, user, email=user.email if email is None else email
+        )
+        if proved is None:
+            raise InvalidToken(_INVALID)
+        return proved, self._sessions.sign_in(proved, browser, method="magic_link")
+
+    def _sign_up_by(self, verified: VerifiedToken) -> User:
+        """The user who holds the address by now, or a new one."""
+        email = verified.token.email
+        if email is None or not self._sign_up:
+            raise InvalidToken(_INVALID)
+        given = verified.token.metadata.get(_AS_GIVEN)
+        now = self._clock()
+        try:
+            user = self._storage.create_user(
+                NewUser(email=given if isinstance(given, str) else email, email_verified_at=now)
+            )
+        except AlreadyExists:
+            found = self._storage.get_user_by_email(email, consistent=True)
+            if found is None:
+                raise InvalidToken(_INVALID) from None
+            return found
+        self._events.emit(UserCreated(at=now, user_id=user.id, email=user.email, method="magic_link"))
+        self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))
+        return user

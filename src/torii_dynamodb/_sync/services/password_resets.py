@@ -1,0 +1,88 @@
+# Generated from src/torii_dynamodb/_async/services/password_resets.py by tools/unasync.py. Do not edit.
+
+"""Choosing a new password by a link sent to the address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.events import EmailVerified, PasswordReset
+from torii_dynamodb._core.signing_in import refuse_locked
+from torii_dynamodb._sync.services.mail import mailbox
+from torii_dynamodb.errors import ConfigurationError, InvalidToken
+from torii_dynamodb.models import PASSWORD_RESET, User, VerifiedToken
+
+if TYPE_CHECKING:
+    from torii_dynamodb._sync.contract import Storage
+    from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.mail import Mail
+    from torii_dynamodb._sync.services.password_checks import PasswordChecks
+    from torii_dynamodb.clock import Clock
+
+__all__ = ["PasswordResets"]
+
+_INVALID = "the link was used, has expired, or is not one of ours"
+
+
+class PasswordResets:
+    """What stands behind the password service's reset methods; see there."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        checks: PasswordChecks,
+        *,
+        events: Events,
+        clock: Clock,
+        mail: Mail | None,
+    ) -> None:
+        self._storage = storage
+        self._checks = checks
+        self._events = events
+        self._clock = clock
+        self._mail = mail
+
+    def mail(self) -> Mail:
+        """The mail service. Raises ``ConfigurationError`` where there is none."""
+        if self._mail is None:
+            raise ConfigurationError("this sends mail: give the services mailer=... and mail=MailSettings(...)")
+        return self._mail
+
+    def initiate(self, email: str) -> None:
+        """Mail a link, if somebody holds the address."""
+        mail = self.mail()
+        address = normalise_email(email)
+        user = mail.find("reset_password", email)
+        lifetime = mail.settings.reset_password_for
+        token = mail.token(PASSWORD_RESET, lifetime, user=user, email=address.normalised)
+        if user is not None and user.locked_at is None:
+            path = mail.settings.reset_password_path
+            mail.send_link("reset_password", mailbox(user), path, token, lifetime, user_id=user.id)
+
+    def verify(self, token: str) -> VerifiedToken | None:
+        """Whether a link holds."""
+        found = self._storage.check_token(token, purpose=PASSWORD_RESET)
+        return None if found is None or found.user is None else found
+
+    def complete(self, token: str, new_password: str) -> User:
+        """Use a link."""
+        # Before the hash: a stranger's guesses at links shall not cost tens of milliseconds each.
+        found = self.verify(token)
+        if found is None or found.user is None:
+            raise InvalidToken(_INVALID)
+        before = found.user
+        refuse_locked(before)
+        normalised = self._checks.check(new_password, email=before.email_as_given)
+        user = self._storage.complete_password_reset(token, self._checks.hash(normalised))
+        if user is None:
+            raise InvalidToken(_INVALID)
+        # Who locked the owner out by guessing shall not keep them out with the new password.
+        self._storage.clear_attempts(user.email)
+        if self._mail is not None:
+            self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
+        now = self._clock()
+        if not before.is_email_verified:
+            self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))
+        self._events.emit(PasswordReset(at=now, user_id=user.id))
+        return user

@@ -1,0 +1,71 @@
+"""Mail by SMTP. Written by hand in both twins: here over smtplib, there over aiosmtplib."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from typing import Literal
+
+from torii_dynamodb.clock import Clock, system_clock
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.mail.messages import MailMessage, to_mime
+
+__all__ = ["SmtpMailer"]
+
+
+class SmtpMailer:
+    """Sends by SMTP, one connection a mail.
+
+    Args:
+        host: The server.
+        port: Its port; ``None``: 587, with ``security="tls"`` 465, with ``security="none"`` 25.
+        username: With whom to log in; ``None``: not at all.
+        password: The password.
+        security: ``"starttls"`` (the default; refuses to go on without), ``"tls"`` from the first byte, or ``"none"``
+            for a server on this machine.
+        timeout: Seconds for each step.
+        clock: What time it is.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        security: Literal["starttls", "tls", "none"] = "starttls",
+        timeout: float = 10.0,
+        clock: Clock = system_clock,
+    ) -> None:
+        if security not in ("starttls", "tls", "none"):
+            raise ConfigurationError(f"security: {security!r}: give 'starttls', 'tls' or 'none'")
+        if (username is None) != (password is None):
+            raise ConfigurationError("give username and password, or neither")
+        if username is not None and security == "none":
+            raise ConfigurationError("a password is not sent without TLS: give security='starttls' or 'tls'")
+        self._host = host
+        self._port = port if port is not None else {"starttls": 587, "tls": 465, "none": 25}[security]
+        self._username = username
+        self._password = password
+        self._security = security
+        self._timeout = timeout
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._host!r}, {self._port}, security={self._security!r})"
+
+    def send(self, message: MailMessage) -> None:
+        """Send it. Raises ``smtplib.SMTPException`` or ``OSError`` where the server does not take it."""
+        with self._connect() as connection:
+            if self._security == "starttls":
+                connection.starttls(context=ssl.create_default_context())
+            if self._username is not None and self._password is not None:
+                connection.login(self._username, self._password)
+            connection.send_message(to_mime(message, self._clock()))
+
+    def _connect(self) -> smtplib.SMTP:
+        if self._security == "tls":
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(self._host, self._port, timeout=self._timeout, context=context)
+        return smtplib.SMTP(self._host, self._port, timeout=self._timeout)

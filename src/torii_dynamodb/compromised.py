@@ -1,0 +1,86 @@
+"""Lists of passwords that are known from breaches, looked up on this machine. Nothing here uses the network.
+
+Any object with ``is_compromised(password) -> bool`` will do; it is called in a thread. Two are here:
+:class:`PasswordList` for a short list in memory, and :class:`PwnedPasswordsFiles` for the whole of Have I Been Pwned's
+"Pwned Passwords", downloaded once (by its own downloader) as one file for each five hexadecimal digits of SHA-1.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from hashlib import sha1
+from pathlib import Path
+from typing import Protocol
+
+from torii_dynamodb.errors import ConfigurationError
+
+__all__ = ["CompromisedPasswords", "PasswordList", "PwnedPasswordsFiles"]
+
+
+class CompromisedPasswords(Protocol):
+    """Knows passwords that must not be taken."""
+
+    def is_compromised(self, password: str) -> bool:
+        """Whether the password is known from a breach, or too common. Blocks; it is called in a thread."""
+        ...
+
+
+class PasswordList:
+    """A list in memory; upper and lower case are one.
+
+    Args:
+        passwords: The passwords.
+    """
+
+    def __init__(self, passwords: Iterable[str]) -> None:
+        self._known = frozenset(_folded(password) for password in passwords if password.strip())
+
+    @classmethod
+    def from_file(cls, path: Path | str) -> PasswordList:
+        """A list from a file, one password a line, UTF-8."""
+        with Path(path).open(encoding="utf-8", errors="replace") as file:
+            return cls(line.rstrip("\r\n") for line in file)
+
+    def is_compromised(self, password: str) -> bool:
+        """See :class:`CompromisedPasswords`."""
+        return _folded(password) in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+class PwnedPasswordsFiles:
+    """Pwned Passwords in a folder, one file ``<5 hex digits>.txt`` a prefix, lines ``<35 hex digits>:<count>``.
+
+    Args:
+        folder: Where the files are.
+        least: A password counts as compromised from so many occurrences on.
+
+    Raises:
+        ConfigurationError: The folder is not there, or has no such file.
+    """
+
+    def __init__(self, folder: Path | str, *, least: int = 1) -> None:
+        self._folder = Path(folder)
+        self._least = least
+        if not self._folder.is_dir() or next(self._folder.glob("?????.txt"), None) is None:
+            raise ConfigurationError(f"{self._folder}: there are no files '<5 hexadecimal digits>.txt' in it")
+
+    def is_compromised(self, password: str) -> bool:
+        """See :class:`CompromisedPasswords`. Reads one file of about 40 KB; a prefix without a file is not known."""
+        # SHA-1 because that is what the lists are keyed by; nothing is protected by it.
+        digest = sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
+        try:
+            text = (self._folder / f"{digest[:5]}.txt").read_text(encoding="ascii")
+        except FileNotFoundError:
+            return False
+        for line in text.splitlines():
+            suffix, _, count = line.strip().partition(":")
+            if suffix.upper() == digest[5:]:
+                return int(count or 1) >= self._least
+        return False
+
+
+def _folded(password: str) -> str:
+    return unicodedata.normalize("NFC", password.strip()).casefold()

@@ -1,0 +1,53 @@
+"""The events that the services emit; subscribe to them by ``torii.events.on``."""
+
+from __future__ import annotations
+
+from torii_dynamodb._core.events import (
+    EmailChanged,
+    EmailVerified,
+    Event,
+    MailFailed,
+    MailSent,
+    OAuthLinked,
+    OAuthUnlinked,
+    PasskeyAdded,
+    PasskeyRemoved,
+    PasswordChanged,
+    PasswordRemoved,
+    PasswordReset,
+    SessionEnded,
+    SessionRotated,
+    SessionsEnded,
+    SignInFailed,
+    SignInMethod,
+    UserCreated,
+    UserDeleted,
+    UserLocked,
+    UserSignedIn,
+    UserUnlocked,
+)
+
+__all__ = [
+    "EmailChanged",
+    "EmailVerified",
+    "Event",
+    "MailFailed",
+    "MailSent",
+    "OAuthLinked",
+    "OAuthUnlinked",
+    "PasskeyAdded",
+    "PasskeyRemoved",
+    "PasswordChanged",
+    "PasswordRemoved",
+    "PasswordReset",
+    "SessionEnded",
+    "SessionRotated",
+    "SessionsEnded",
+    "SignInFailed",
+    "SignInMethod",
+    "UserCreated",
+    "UserDeleted",
+    "UserLocked",
+    "UserSignedIn",
+    "UserUnlocked",
+]

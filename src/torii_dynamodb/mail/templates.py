@@ -1,0 +1,100 @@
+"""Mails from templates: Jinja2, HTML escaped, each one replaceable by a file of the same name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torii_dynamodb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["TEMPLATES", "Rendered", "Templates", "duration"]
+
+TEMPLATES = (
+    "account_exists",
+    "change_email",
+    "email_changed",
+    "magic_link",
+    "new_sign_in",
+    "password_changed",
+    "reset_password",
+    "verify_email",
+)
+"""All templates. Each is two files: ``<name>.txt`` (first line ``Subject: ...``, an empty line, the text) and
+``<name>.html``, which extends ``layout.html``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A mail's contents."""
+
+    subject: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
+
+
+class Templates:
+    """The templates, those of a folder first.
+
+    Args:
+        folder: A folder of your own templates, or ``None``.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._made: Environment | None = None
+
+    def render(self, name: str, context: dict[str, Any]) -> Rendered:
+        """Fill a template in.
+
+        Raises:
+            ConfigurationError: Jinja2 is not installed, or a template of the folder cannot be read or names something
+                that is not there. The message names the template.
+        """
+        environment = self._environment()
+        from jinja2 import TemplateError
+
+        try:
+            plain = environment.get_template(f"{name}.txt").render(context)
+            html = environment.get_template(f"{name}.html").render(context)
+        except TemplateError as error:
+            raise ConfigurationError(f"the mail template {name!r} cannot be used: {error}") from error
+        head, _, body = plain.partition("\n")
+        if not head.startswith("Subject:"):
+            raise ConfigurationError(f"the mail template '{name}.txt' must begin with a line 'Subject: ...'")
+        subject = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+", " ", head.removeprefix("Subject:")).strip()
+        return Rendered(subject, body.strip() + "\n", html)
+
+    def _environment(self) -> Environment:
+        if self._made is None:
+            try:
+                from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+            except ImportError as error:
+                raise ConfigurationError(
+                    "mail templates need Jinja2: pip install 'torii-dynamodb[mail]', or hand in your own Templates"
+                ) from error
+            folders = [] if self._folder is None else [self._folder]
+            self._made = Environment(
+                loader=FileSystemLoader([*folders, Path(__file__).parent / "templates"]),
+                autoescape=select_autoescape(["html"], default=False),
+                undefined=StrictUndefined,
+                trim_blocks=True,
+                lstrip_blocks=True,
+            )
+        return self._made
+
+
+def duration(span: timedelta) -> str:
+    """A time span for people: ``"15 minutes"``, ``"1 day"``; rounded down to its largest whole unit."""
+    seconds = span // timedelta(seconds=1)
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        # 24 hours say more about a link than "1 day"; two days more than 48 hours.
+        if seconds >= size * (2 if unit == "day" else 1):
+            count = seconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} seconds"

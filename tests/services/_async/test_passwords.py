@@ -1,0 +1,377 @@
+"""Registering, signing in, changing and resetting passwords."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, AsyncSetting, recording
+from torii_dynamodb import LockoutPolicy, NewOAuthAccount
+from torii_dynamodb.compromised import PasswordList, PwnedPasswordsFiles
+from torii_dynamodb.errors import (
+    AccountLocked,
+    AlreadyExists,
+    ConfigurationError,
+    InvalidCredentials,
+    InvalidToken,
+    RateLimited,
+    ValidationError,
+    VersionConflict,
+)
+from torii_dynamodb.events import PasswordReset, SignInFailed, UserSignedIn
+
+NEW = "a brand new password"
+
+
+async def test_register_and_sign_in() -> None:
+    """Who registers can sign in by any spelling of the address, and both are told as events."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD, name="Ada")
+    found, session = await here.torii.password.authenticate(
+        "ADA@EXAMPLE.COM", PASSWORD, user_agent=FIREFOX, ip_address="192.0.2.1"
+    )
+    assert found.id == user.id
+    assert session.token is not None
+    checked = await here.torii.get_session(session.token)
+    assert checked is not None
+    assert checked[0].id == session.id
+    assert here.names() == ["user.created", "user.signed_in"]
+    told = here.events[-1]
+    assert isinstance(told, UserSignedIn)
+    assert (told.session_id, told.method, told.known_device) == (session.id, "password", False)
+
+
+async def test_sign_in_keeps_its_budget() -> None:
+    """A sign-in makes five calls to the storage, a change of password two, with lockout on four."""
+    calls: list[str] = []
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    torii = AsyncSetting(storage=recording(here.storage, calls)).torii
+    await torii.password.authenticate(EMAIL, PASSWORD)
+    assert sorted(calls) == [
+        "acquire_login_attempt",
+        "clear_attempts",
+        "create_session",
+        "get_credentials_by_email",
+        "get_user",
+    ]
+    calls.clear()
+    changed = await torii.password.change_password(user.id, PASSWORD, NEW, user=user)
+    assert sorted(calls) == [
+        "acquire_login_attempt",
+        "clear_attempts",
+        "get_credentials_by_email",
+        "set_password_hash",
+    ]
+    calls.clear()
+    off = AsyncSetting(storage=recording(here.storage, calls), lockout=LockoutPolicy(enabled=False)).torii
+    await off.password.change_password(user.id, NEW, PASSWORD, user=changed)
+    # With lockout off, the storage takes the attempt without a request.
+    assert sorted(calls) == ["acquire_login_attempt", "get_credentials_by_email", "set_password_hash"]
+
+
+async def test_a_wrong_password_is_refused_like_an_unknown_address() -> None:
+    """Both raise the same error with the same text, after one verification, and are told and audited."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    texts: list[str] = []
+    verified: list[int] = []
+    for email in (EMAIL, "nobody@example.com"):
+        here.hasher.verified = 0
+        with pytest.raises(InvalidCredentials) as refused:
+            await here.torii.password.authenticate(email, "wrong password", ip_address="192.0.2.7")
+        texts.append(str(refused.value))
+        verified.append(here.hasher.verified)
+        assert len(await here.storage.list_failed_attempts(email)) == 1
+    assert texts[0] == texts[1]
+    assert verified == [1, 1]
+    failures = [event for event in here.events if isinstance(event, SignInFailed)]
+    assert [(event.user_id, event.reason, event.email) for event in failures] == [
+        (user.id, "credentials", "ada@example.com"),
+        (None, "credentials", "nobody@example.com"),
+    ]
+
+
+async def test_lockout_tells_how_long() -> None:
+    """After five failures even the right password is refused, with the time until the next attempt; then it passes."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            await here.torii.password.authenticate(EMAIL, "wrong password")
+    with pytest.raises(AccountLocked) as refused:
+        await here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert refused.value.retry_after == timedelta(minutes=15)
+    assert refused.value.locked_at is None
+    told = here.events[-1]
+    assert isinstance(told, SignInFailed)
+    assert (told.reason, told.retry_after) == ("lockout", timedelta(minutes=15))
+    here.clock.advance(timedelta(minutes=15))
+    await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+async def test_a_known_device_is_not_locked_out_from_afar() -> None:
+    """With the device token of an earlier sign-in the owner signs in during a lockout; strangers stay locked out."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    token = here.torii.devices.issue(user)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            await here.torii.password.authenticate(EMAIL, "wrong password")
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+    told = here.events[-1]
+    assert isinstance(told, UserSignedIn)
+    assert told.known_device is True
+    assert session.token is not None
+    with pytest.raises(AccountLocked):
+        await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+async def test_a_device_has_a_limit_too() -> None:
+    """A known device's own attempts end as well, and its token kept through new sign-ins stays one device."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    token = here.torii.devices.issue(user)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            await here.torii.password.authenticate(EMAIL, "wrong password")
+    for _ in range(5):
+        token = here.torii.devices.issue(user, token)
+        with pytest.raises(InvalidCredentials):
+            await here.torii.password.authenticate(EMAIL, "wrong password", device_token=token)
+    with pytest.raises(AccountLocked):
+        await here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+
+
+async def test_a_device_token_is_one_users_and_one_passwords() -> None:
+    """It is not recognised for another user, after a change of password, changed, too old, or by another secret."""
+    here = AsyncSetting()
+    ada = await here.torii.password.register(EMAIL, PASSWORD)
+    eve = await here.torii.password.register("eve@example.com", PASSWORD)
+    devices = here.torii.devices
+    token = devices.issue(ada)
+    assert devices.recognise(token, ada) is not None
+    assert devices.recognise(token, eve) is None
+    assert devices.recognise(token.replace(ada.id, eve.id), eve) is None
+    assert devices.recognise(token[:-1] + ("A" if token[-1] != "A" else "B"), ada) is None
+    assert devices.recognise("", ada) is None
+    changed = await here.torii.password.change_password(ada.id, PASSWORD, NEW)
+    assert devices.recognise(token, changed) is None
+    assert AsyncSetting(secret="t" * 32).torii.devices.recognise(token, ada) is None
+    assert AsyncSetting(secret=["t" * 32, "s" * 32]).torii.devices.recognise(token, ada) is not None
+    here.clock.advance(timedelta(days=180))
+    assert devices.recognise(token, ada) is None
+
+
+def test_a_short_secret_is_refused_at_the_start() -> None:
+    """A secret under 32 bytes raises when the services are made, without being shown."""
+    with pytest.raises(ConfigurationError) as refused:
+        AsyncSetting(secret="too short")
+    assert "too short" not in str(refused.value)
+
+
+async def test_an_administrators_lock_refuses_the_right_password() -> None:
+    """A locked account raises AccountLocked without retry_after, ends its sessions, and signs in again once unlocked."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    await here.torii.lock_user(user.id)
+    assert session.token is not None
+    assert await here.torii.get_session(session.token) is None
+    with pytest.raises(AccountLocked) as refused:
+        await here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert refused.value.retry_after is None
+    assert refused.value.locked_at is not None
+    locked = await here.torii.get_user(user.id)
+    assert locked is not None
+    with pytest.raises(AccountLocked):
+        await here.torii.create_session(locked)
+    await here.torii.unlock_user(user.id)
+    await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("short", "has 5 characters"),
+        ("x" * 129, "has 129 characters"),
+        ("ada@example.COM", "is the e-mail address"),
+        ("trustno1trustno1", "list of passwords known from breaches"),
+    ],
+)
+async def test_a_refused_password_is_explained(password: str, reason: str) -> None:
+    """The error says why a password is not taken, and not what it is."""
+    here = AsyncSetting(compromised=PasswordList(["TrustNo1TrustNo1"]))
+    with pytest.raises(ValidationError) as refused:
+        await here.torii.password.register("ada@example.com", password)
+    assert refused.value.field == "password"
+    assert reason in str(refused.value)
+    assert password not in str(refused.value)
+
+
+def test_pwned_passwords_are_looked_up_by_prefix(tmp_path: Path) -> None:
+    """A folder of Pwned Passwords files tells what is in it, from a count on; an empty folder is refused."""
+    with pytest.raises(ConfigurationError):
+        PwnedPasswordsFiles(tmp_path)
+    # SHA-1 of "password", as every list of leaked passwords has it.
+    (tmp_path / "5BAA6.txt").write_text(
+        "0018A45C4D1DEF81644B54AB7F969B88D65:1\n1E4C9B93F3F0682250B6CF8331B7EE68FD8:7\n"
+    )
+    assert PwnedPasswordsFiles(tmp_path).is_compromised("password")
+    assert not PwnedPasswordsFiles(tmp_path, least=8).is_compromised("password")
+    assert not PwnedPasswordsFiles(tmp_path).is_compromised(PASSWORD)
+
+
+async def test_register_tells_of_a_taken_address_and_sign_up_does_not() -> None:
+    """Register raises; sign_up answers alike, mails the holder, and leaves the account as it is."""
+    here = AsyncSetting()
+    await here.torii.password.sign_up(EMAIL, PASSWORD)
+    assert await here.templates() == ["verify_email"]
+    await here.torii.password.sign_up("ada@EXAMPLE.com", "another password")
+    assert await here.templates() == ["verify_email", "account_exists"]
+    assert here.mailer.messages[-1].to == "ada@example.com"
+    assert here.names() == ["user.created"]
+    with pytest.raises(AlreadyExists):
+        await here.torii.password.register(EMAIL, "another password")
+    await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+async def test_sign_up_does_the_same_work_either_way() -> None:
+    """The storage is called alike, and the hash made once, for free and taken addresses."""
+    here = AsyncSetting()
+    works: list[list[str]] = []
+    for _ in range(2):
+        calls: list[str] = []
+        there = AsyncSetting(storage=recording(here.storage, calls))
+        await there.torii.password.sign_up(EMAIL, PASSWORD)
+        works.append([*calls, str(there.hasher.hashed)])
+    assert works[0] == works[1]
+
+
+async def test_change_ends_sessions_and_tells_the_owner() -> None:
+    """After a change the old password and the old sessions are refused; a notice goes to the owner."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert session.token is not None
+    with pytest.raises(InvalidCredentials):
+        await here.torii.password.change_password(user.id, "wrong password", NEW)
+    changed = await here.torii.password.change_password(user.id, PASSWORD, NEW)
+    assert await here.torii.get_session(session.token) is None
+    fresh = await here.torii.create_session(changed)
+    assert fresh.token is not None
+    assert await here.torii.get_session(fresh.token) is not None
+    assert await here.templates() == ["password_changed"]
+    with pytest.raises(InvalidCredentials):
+        await here.torii.password.authenticate(EMAIL, PASSWORD)
+    await here.torii.password.authenticate(EMAIL, NEW)
+    with pytest.raises(VersionConflict):
+        await here.torii.password.set_password(user.id, "a third password")
+
+
+async def test_reset() -> None:
+    """A reset link sets the password once, ends sessions and lockout, proves the address, and tells the owner."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            await here.torii.password.authenticate(EMAIL, "wrong password")
+    await here.torii.password.initiate_reset("ada@example.COM")
+    token = await here.link()
+    assert here.mailer.messages[-1].to == "Ada@example.com"
+    found = await here.torii.password.verify_reset(token)
+    assert found is not None
+    assert found.user is not None
+    assert found.user.id == user.id
+    with pytest.raises(ValidationError):
+        await here.torii.password.complete_reset(token, "short")
+    after = await here.torii.password.complete_reset(token, NEW)
+    assert after.is_email_verified
+    assert session.token is not None
+    assert await here.torii.get_session(session.token) is None
+    with pytest.raises(InvalidToken):
+        await here.torii.password.complete_reset(token, "a third password")
+    await here.torii.password.authenticate(EMAIL, NEW)
+    assert await here.templates() == ["reset_password", "password_changed"]
+    assert [type(event) for event in here.events].count(PasswordReset) == 1
+
+
+async def test_reset_answers_alike_for_unknown_addresses() -> None:
+    """The storage is called alike for known, unknown and locked addresses; only the known one gets mail."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    locked = await here.torii.password.register("locked@example.com", PASSWORD)
+    await here.torii.lock_user(locked.id)
+    works: list[list[str]] = []
+    for email in (EMAIL, "nobody@example.com", "locked@example.com"):
+        calls: list[str] = []
+        there = AsyncSetting(storage=recording(here.storage, calls))
+        await there.torii.password.initiate_reset(email)
+        works.append(sorted(calls))
+        assert await there.templates() == (["reset_password"] if email == EMAIL else [])
+    assert works[0] == works[1] == works[2]
+
+
+async def test_resets_are_throttled_alike() -> None:
+    """The fourth mail in a quarter of an hour is refused, whether or not anybody holds the address."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    for email in (EMAIL, "nobody@example.com"):
+        for _ in range(3):
+            await here.torii.password.initiate_reset(email)
+        with pytest.raises(RateLimited) as refused:
+            await here.torii.password.initiate_reset(email)
+        assert refused.value.retry_after == timedelta(minutes=15)
+    here.clock.advance(timedelta(minutes=15))
+    await here.torii.password.initiate_reset(EMAIL)
+
+
+async def test_a_reset_of_a_locked_account_is_refused() -> None:
+    """A link sent before an administrator's lock does not pass any more."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.torii.password.initiate_reset(EMAIL)
+    token = await here.link()
+    await here.torii.lock_user(user.id)
+    with pytest.raises(InvalidToken):
+        await here.torii.password.complete_reset(token, NEW)
+
+
+async def test_mail_without_a_mailer_is_a_configuration_error() -> None:
+    """What needs mail says so; what does not works."""
+    here = AsyncSetting(mailer=None, mail=None)
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.torii.password.change_password(user.id, PASSWORD, NEW)
+    with pytest.raises(ConfigurationError):
+        await here.torii.password.initiate_reset(EMAIL)
+    with pytest.raises(ConfigurationError):
+        assert here.torii.magic_link
+    with pytest.raises(ConfigurationError):
+        AsyncSetting(mailer=None)
+
+
+async def test_a_first_password_and_its_removal() -> None:
+    """One who signs in otherwise can set a password and take it away again."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="1"))
+    assert await here.torii.password.remove_password(user.id)
+    assert not await here.torii.password.remove_password(user.id)
+    await here.torii.password.set_password(user.id, NEW)
+    await here.torii.password.authenticate(EMAIL, NEW)
+    assert here.names()[1:3] == ["password.removed", "password.changed"]
+
+
+async def test_an_old_hash_is_made_anew() -> None:
+    """A sign-in replaces a hash of other parameters, and the next finds it new."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    here.hasher.version = 2
+    await here.torii.password.authenticate(EMAIL, PASSWORD)
+    stored = await here.storage.get_password_hash(user.id)
+    assert stored is not None
+    assert "v=2" in stored
+    await here.torii.password.authenticate(EMAIL, PASSWORD)

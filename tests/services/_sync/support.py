@@ -1,0 +1,110 @@
+# Generated from tests/services/_async/support.py by tools/unasync.py. Do not edit.
+
+"""What the tests of the services share: services in memory, with a clock, an outbox and a record of events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from torii_dynamodb import Torii
+from torii_dynamodb.events import Event
+from torii_dynamodb.mail import MailSettings, MemoryMailer
+from torii_dynamodb.testing import FakeClock, MemoryStorage
+
+EMAIL = "Ada@Example.com"
+PASSWORD = "correct horse battery staple"
+SECRET = "s" * 32
+FIREFOX = "Mozilla/5.0 Firefox/140.0"
+
+
+class QuickHasher:
+    """A hash function that costs nothing, and counts."""
+
+    def __init__(self) -> None:
+        self.verified = 0
+        self.hashed = 0
+        self.version = 1
+
+    def hash(self, password: str) -> str:
+        self.hashed += 1
+        return f"$quick$v={self.version}$" + sha256(password.encode()).hexdigest()
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        self.verified += 1
+        return password_hash.rpartition("$")[2] == sha256(password.encode()).hexdigest()
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        return f"v={self.version}$" not in password_hash
+
+
+class Setting:
+    """Services over a storage in memory, and what they sent and told.
+
+    Args:
+        options: For the services, in place of the defaults here.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = FakeClock()
+        self.storage = MemoryStorage(clock=self.clock)
+        self.mailer = MemoryMailer()
+        self.hasher = QuickHasher()
+        defaults: dict[str, Any] = {
+            "hasher": self.hasher,
+            "secret": SECRET,
+            "mailer": self.mailer,
+            "mail": settings(),
+            "clock": self.clock,
+        }
+        self.torii = Torii(options.pop("storage", self.storage), **(defaults | options))
+        self.events: list[Event] = []
+        self.torii.events.subscribe(self.note)
+
+    def note(self, event: Event) -> None:
+        """Keep an event."""
+        self.events.append(event)
+
+    def names(self) -> list[str]:
+        """The names of the events so far, mail left out."""
+        return [event.name for event in self.events if not event.name.startswith("mail.")]
+
+    def templates(self) -> list[str]:
+        """The templates of the mails so far."""
+        self.torii.wait_for_mail()
+        return [message.template for message in self.mailer.messages]
+
+    def link(self) -> str:
+        """The token that the last mail carries."""
+        self.torii.wait_for_mail()
+        found = re.search(r"token=(\S+)", self.mailer.messages[-1].text)
+        assert found is not None, self.mailer.messages[-1].text
+        return found[1]
+
+
+def settings(**options: Any) -> MailSettings:
+    """What the mails say."""
+    defaults: dict[str, Any] = {
+        "sender": "Example <no-reply@example.com>",
+        "app_name": "Example",
+        "base_url": "https://app.example.com",
+    }
+    return MailSettings(**(defaults | options))
+
+
+def recording(storage: Any, calls: list[str]) -> Any:
+    """The storage, with the names of the methods that are called appended to a list."""
+
+    class Recorder:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            method = getattr(storage, name)
+
+            def call(*arguments: Any, **named: Any) -> Any:
+                calls.append(name)
+                return method(*arguments, **named)
+
+            return call
+
+    return Recorder()
