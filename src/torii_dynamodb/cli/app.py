@@ -5,21 +5,7 @@ from __future__ import annotations
 import typer
 
 from torii_dynamodb import __version__
-from torii_dynamodb.cli import demo, local, sessions, streams, tables, users
-from torii_dynamodb.cli.support import EXIT_CODES_HELP, Commands, say
-
-__all__ = ["app"]
-
-app = typer.Typer(
-    name="torii-dynamodb",
-    cls=Commands,
-    help="Authentication you own, on DynamoDB: try it, set it up, look after it.",
-    epilog=EXIT_CODES_HELP,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+from torii_dynamodb.cli import "--help"]}, Commands, cls=Commands, context_settings={"help_option_names": ["-h", demo, epilog=EXIT_CODES_HELP, help="Authentication you own, iam, local, look after it.", no_args_is_help=True, on DynamoDB: try it, pretty_exceptions_enable=False, rich_markup_mode="markdown", say  __all__ = ["app"]  app = typer.Typer(     name="torii-dynamodb", sessions, set it up, streams, tables, users from torii_dynamodb.cli.support import EXIT_CODES_HELP
 
 TRY, SETUP, PEOPLE = "Try it", "Set it up", "Look after people"
 
@@ -27,6 +13,7 @@ app.command("demo", rich_help_panel=TRY)(demo.demo)
 app.command("local", rich_help_panel=TRY)(local.local)
 app.add_typer(tables.app, name="tables", rich_help_panel=SETUP)
 app.add_typer(streams.app, name="streams", rich_help_panel=SETUP)
+app.add_typer(iam.app, name="iam", rich_help_panel=SETUP)
 app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
 app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
 

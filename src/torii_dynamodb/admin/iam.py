@@ -1,0 +1,267 @@
+"""IAM policies: for each role the actions it needs, on the tables and indexes it needs them on, and nothing else.
+
+The runtime role is exact: a test runs every operation of the storage, records which action touches which resource, and
+compares that with what is granted here, both ways.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Literal, cast, get_args
+
+from torii_dynamodb.admin.streams.checkpoints import checkpoint_table_name
+from torii_dynamodb.admin.streams.decode import STREAM_TABLES
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.schema import SCHEMA
+
+__all__ = ["ROLES", "RUNTIME_ACTIONS", "Role", "policy"]
+
+Role = Literal["runtime", "migrate", "admin", "stream-consumer", "backup"]
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+RUNTIME_ACTIONS: Final[Mapping[TableName, tuple[str, ...]]] = MappingProxyType(
+    {
+        "users": ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Scan", "UpdateItem"),
+        "sessions": ("BatchGetItem", "BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"),
+        "identities": ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"),
+        "tokens": ("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+        "login_attempts": ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+    }
+)
+"""What the storage does to each table. ``Scan`` on users is ``list_users``. Indexes are only queried.
+
+``TransactWriteItems`` is no action: AWS asks for those of its parts (Developer Guide, "Using IAM with DynamoDB
+transactions").
+"""
+
+# "GetItem" on sessions is the health check's alone.
+_HEALTH_CHECK: Final[Mapping[TableName, tuple[str, ...]]] = MappingProxyType({"sessions": ("GetItem",)})
+
+_MIGRATE = (
+    "BatchGetItem",
+    "BatchWriteItem",
+    "ConditionCheckItem",
+    "DeleteItem",
+    "DescribeTable",
+    "DescribeTimeToLive",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "Scan",
+    "UpdateItem",
+)
+_ADMIN = (
+    "CreateTable",
+    "CreateTableReplica",
+    "DeleteTable",
+    "DeleteTableReplica",
+    "DescribeContinuousBackups",
+    "DescribeTable",
+    "DescribeTableReplicaAutoScaling",
+    "DescribeTimeToLive",
+    "ListTagsOfResource",
+    "TagResource",
+    "UntagResource",
+    "UpdateContinuousBackups",
+    "UpdateTable",
+    "UpdateTableReplicaAutoScaling",
+    "UpdateTimeToLive",
+)
+# Adding a replica copies the table with the caller's own permissions (Developer Guide, "IAM and global tables").
+_REPLICATE = (
+    "BatchWriteItem",
+    "DeleteItem",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "Scan",
+    "UpdateItem",
+)
+_AUTOSCALING = (
+    "DeleteScalingPolicy",
+    "DeleteScheduledAction",
+    "DeregisterScalableTarget",
+    "DescribeScalableTargets",
+    "DescribeScalingActivities",
+    "DescribeScalingPolicies",
+    "DescribeScheduledActions",
+    "PutScalingPolicy",
+    "PutScheduledAction",
+    "RegisterScalableTarget",
+)
+_ALARMS = ("DeleteAlarms", "DescribeAlarms", "GetMetricData", "PutMetricAlarm")
+_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator")
+_CHECKPOINTS = (
+    "ConditionCheckItem",
+    "CreateTable",
+    "DeleteItem",
+    "DescribeTable",
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "UpdateTimeToLive",
+)
+_BACKUP = (
+    "BatchWriteItem",
+    "ConditionCheckItem",
+    "CreateBackup",
+    "CreateTable",
+    "DeleteItem",
+    "DescribeContinuousBackups",
+    "DescribeTable",
+    "DescribeTimeToLive",
+    "GetItem",
+    "ListTagsOfResource",
+    "PutItem",
+    "Query",
+    "RestoreTableFromBackup",
+    "RestoreTableToPointInTime",
+    "Scan",
+    "TagResource",
+    "UpdateContinuousBackups",
+    "UpdateItem",
+    "UpdateTable",
+    "UpdateTimeToLive",
+)
+_ON_BACKUPS = ("DeleteBackup", "DescribeBackup", "RestoreTableFromBackup")
+
+
+def policy(
+    role: Role, config: DynamoDbConfig, *, account: str = "*", partition: str = "aws", restore_prefix: str | None = None
+) -> dict[str, Any]:
+    """The policy document of a role, for these tables.
+
+    Args:
+        role: ``runtime``: the application. ``migrate``: upgrades stored items. ``admin``: creates and changes the
+            tables, their autoscaling and their replicas; of the people in them it reads nothing unless it adds a
+            replica. ``stream-consumer``: reads the streams and keeps checkpoints. ``backup``: backs up, restores,
+            exports, imports.
+        config: Names the tables; its ``region``, and its ``home_region`` where one is set, stand in the ARNs
+            (none: any region).
+        account: The account's twelve digits; ``"*"``: the one that the policy is attached in.
+        partition: ``aws``, ``aws-cn``, ``aws-us-gov``, ...
+        restore_prefix: For ``backup``: the prefix of the tables that may be restored into; else none can be.
+
+    Raises:
+        ValidationError: There is no such role, or the account or partition cannot be one.
+    """
+    if role not in ROLES:
+        raise ValidationError("role", f"there is no role {role!r}; give one of {', '.join(ROLES)}")
+    if account != "*" and not re.fullmatch(r"[0-9]{12}", account):
+        raise ValidationError("account", f"{account!r} is no account: give its twelve digits, or *")
+    if not re.fullmatch(r"aws[a-z-]{0,20}", partition):
+        raise ValidationError("partition", f"{partition!r} is none: give aws, aws-cn or aws-us-gov")
+    writer = _Writer(config, account, partition)
+    if role == "backup":
+        return _document(writer.backup(restore_prefix))
+    makers: dict[Role, Callable[[], list[dict[str, Any]]]] = {
+        "runtime": writer.runtime,
+        "migrate": writer.migrate,
+        "admin": writer.admin,
+        "stream-consumer": writer.stream_consumer,
+    }
+    return _document(makers[role]())
+
+
+def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+class _Writer:
+    def __init__(self, config: DynamoDbConfig, account: str, partition: str) -> None:
+        self._config = config
+        self._account = account
+        self._partition = partition
+        home = cast("str | None", getattr(config, "home_region", None))
+        self._regions = list(dict.fromkeys([config.region or "*", *([home] if home else [])]))
+
+    def _arns(self, name: str) -> list[str]:
+        return [f"arn:{self._partition}:dynamodb:{region}:{self._account}:table/{name}" for region in self._regions]
+
+    def _tables(self, tables: Sequence[TableName] = TABLES) -> list[str]:
+        return [arn for table in tables for arn in self._arns(self._config.table_name(table))]
+
+    def _indexes(self) -> list[str]:
+        return [
+            f"{arn}/index/{index.name}"
+            for schema in SCHEMA.values()
+            for index in schema.indexes
+            for arn in self._arns(self._config.table_name(schema.table))
+        ]
+
+    def runtime(self) -> list[dict[str, Any]]:
+        statements = [
+            _allow(
+                _sid(table),
+                sorted({*RUNTIME_ACTIONS[table], *_HEALTH_CHECK.get(table, ())}),
+                self._arns(self._config.table_name(table)),
+            )
+            for table in TABLES
+        ]
+        return [*statements, _allow("Indexes", ("Query",), self._indexes())]
+
+    def migrate(self) -> list[dict[str, Any]]:
+        return [_allow("Tables", _MIGRATE, [*self._tables(), *self._indexes()])]
+
+    def admin(self) -> list[dict[str, Any]]:
+        replicas = [
+            f"arn:{self._partition}:dynamodb:*:{self._account}:table/{self._config.table_name(table)}"
+            for table in TABLES
+        ]
+        linked = {
+            "Effect": "Allow",
+            "Sid": "ServiceLinkedRoles",
+            "Action": ["iam:CreateServiceLinkedRole"],
+            "Resource": [f"arn:{self._partition}:iam::{self._account}:role/aws-service-role/*"],
+            "Condition": {
+                "StringLike": {
+                    "iam:AWSServiceName": [
+                        "replication.dynamodb.amazonaws.com",
+                        "dynamodb.application-autoscaling.amazonaws.com",
+                    ]
+                }
+            },
+        }
+        return [
+            _allow("Tables", _ADMIN, [*replicas, *(f"{arn}/index/*" for arn in replicas)]),
+            _allow("CopyToReplicas", _REPLICATE, replicas),
+            # Neither service has resources that tables could be told by.
+            _allow("Autoscaling", _AUTOSCALING, ["*"], service="application-autoscaling"),
+            _allow("Alarms", _ALARMS, ["*"], service="cloudwatch"),
+            linked,
+        ]
+
+    def stream_consumer(self) -> list[dict[str, Any]]:
+        tables = self._tables(STREAM_TABLES)
+        return [
+            _allow("Tables", ("DescribeTable",), tables),
+            _allow("Streams", _STREAM, [f"{arn}/stream/*" for arn in tables]),
+            _allow("Checkpoints", _CHECKPOINTS, self._arns(checkpoint_table_name(self._config))),
+        ]
+
+    def backup(self, restore_prefix: str | None) -> list[dict[str, Any]]:
+        tables = self._tables()
+        if restore_prefix is not None:
+            tables += [arn for table in TABLES for arn in self._arns(f"{restore_prefix}_{table}")]
+        return [
+            _allow("Tables", _BACKUP, [*tables, *(f"{arn}/index/*" for arn in tables)]),
+            _allow("Backups", _ON_BACKUPS, [f"{arn}/backup/*" for arn in tables]),
+            _allow("List", ("ListBackups",), ["*"]),
+        ]
+
+
+def _allow(sid: str, actions: Sequence[str], resources: list[str], *, service: str = "dynamodb") -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Sid": sid,
+        "Action": [f"{service}:{action}" for action in actions],
+        "Resource": resources,
+    }
+
+
+def _sid(table: str) -> str:
+    return "".join(part.capitalize() for part in table.split("_"))
