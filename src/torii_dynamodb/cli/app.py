@@ -5,7 +5,21 @@ from __future__ import annotations
 import typer
 
 from torii_dynamodb import __version__
-from torii_dynamodb.cli import "--help"]}, Commands, cls=Commands, context_settings={"help_option_names": ["-h", demo, epilog=EXIT_CODES_HELP, help="Authentication you own, iam, local, look after it.", no_args_is_help=True, on DynamoDB: try it, pretty_exceptions_enable=False, rich_markup_mode="markdown", say  __all__ = ["app"]  app = typer.Typer(     name="torii-dynamodb", sessions, set it up, streams, tables, users from torii_dynamodb.cli.support import EXIT_CODES_HELP
+from torii_dynamodb.cli import demo, iam, local, sessions, streams, tables, users
+from torii_dynamodb.cli.support import EXIT_CODES_HELP, Commands, say
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="torii-dynamodb",
+    cls=Commands,
+    help="Authentication you own, on DynamoDB: try it, set it up, look after it.",
+    epilog=EXIT_CODES_HELP,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 TRY, SETUP, PEOPLE = "Try it", "Set it up", "Look after people"
 
