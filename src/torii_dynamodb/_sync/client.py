@@ -98,7 +98,8 @@ class Client:
         attempts = retries = throttles = cost = 0
         fresh = resent = skewed = renewed = False
         while True:
-            now = self._clock() if self._skew is None else self._clock() + self._skew
+            skew = self._skew
+            now = self._clock() if skew is None else self._clock() + skew
             signer = signing.signer
             if signer is None or now >= signing.refresh_at:
                 signer = self._fresh_signer(now)
@@ -131,7 +132,7 @@ class Client:
                 resent = fresh = True
                 continue
             elif kind == "skew":
-                if not skewed and self._correct_clock(failure):
+                if not skewed and self._correct_clock(failure, skew):
                     skewed = True
                     continue
             elif kind == "expired":
@@ -303,7 +304,9 @@ class Client:
             )
         sleep(pause)
 
-    def _correct_clock(self, failure: Failure) -> bool:
+    def _correct_clock(self, failure: Failure, signed_with: timedelta | None) -> bool:
+        if signed_with is not self._skew:
+            return True  # another call has corrected it since this request was signed
         server = failure.server_time
         if server is None:
             return False
