@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATA_PLANE",
+    "TRANSIENT_REASONS",
     "BadResponse",
     "CancellationReason",
     "ConditionFailed",
@@ -268,7 +269,7 @@ _DENIED = frozenset(
         "UnauthorizedOperation",
     }
 )
-_TRANSIENT_REASONS = {
+TRANSIENT_REASONS: Mapping[str, Kind] = {
     "ProvisionedThroughputExceeded": "throttle",
     "ThrottlingError": "throttle",
     "TransactionConflict": "conflict",
@@ -434,7 +435,7 @@ def _reason(given: Mapping[str, Any]) -> CancellationReason:
 
 
 def _kind_of_reasons(reasons: tuple[CancellationReason, ...]) -> Kind:
-    kinds = {_TRANSIENT_REASONS.get(reason.code, "final") for reason in reasons if reason.code != "None"}
+    kinds = {TRANSIENT_REASONS.get(reason.code, "final") for reason in reasons if reason.code != "None"}
     if not kinds or "final" in kinds:
         return "final"
     return "throttle" if "throttle" in kinds else "conflict"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from torii_dynamodb._async.storage.base import failed, old_item
+from torii_dynamodb._async.storage.base import failed, old_item, undecided
 from torii_dynamodb._async.storage.tokens import AsyncTokens
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import oauth, tokens, users, validation
@@ -35,9 +35,11 @@ class AsyncOAuth(AsyncTokens):
         if refused is None:
             return user, model
         held = old_item(refused, 2)
+        if undecided(refused, 2):
+            held = await self._get(self._identities, users.key(item["id"]["S"]), consistent=True)
         if held is not None and held.get("user_id") == {"S": user.id}:
             return await self._existing_user(user, refused), oauth.read(held)
-        if failed(refused, 2):
+        if failed(refused, 2) or held is not None:
             raise users.taken("oauth_account", refused.request_id) from refused.strip()
         raise users.taken("user" if failed(refused, 0) else "email", refused.request_id) from refused.strip()
 

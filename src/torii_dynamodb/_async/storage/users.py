@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torii_dynamodb._async.storage.base import AsyncStorageBase, failed, no_such_user, old_item
+from torii_dynamodb._async.storage.base import AsyncStorageBase, failed, no_such_user, old_item, undecided
 from torii_dynamodb._core import passwords, sessions, users, validation
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.emails import normalise_email
@@ -32,9 +32,13 @@ class AsyncUsers(AsyncStorageBase):
         """The user that stands in the way of a new one, if it is the same: the caller's own retry."""
         held, claim = old_item(refused, 0), old_item(refused, 1)
         request_id = refused.request_id
+        if undecided(refused, 0) or undecided(refused, 1):
+            keys = (self._users, users.key(user.id)), (self._identities, users.key(email_key(user.email)))
+            held, claim = await self._client.batch_get(keys, consistent=True)
         if claim is not None and held is not None and claim.get("user_id") == {"S": user.id}:
             return users.read(held)
-        raise users.taken("user" if failed(refused, 0) else "email", request_id) from refused.strip()
+        id_taken = failed(refused, 0) or held is not None
+        raise users.taken("user" if id_taken else "email", request_id) from refused.strip()
 
     async def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         """See the contract. One request: 1 read unit, or half of one."""

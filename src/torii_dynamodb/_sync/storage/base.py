@@ -14,7 +14,7 @@ from torii_dynamodb._core.expressions import transaction
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import Background
-from torii_dynamodb._wire.errors import TransactionCanceled
+from torii_dynamodb._wire.errors import TRANSIENT_REASONS, TransactionCanceled
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import NotFound, RequestRejected, Unavailable
 from torii_dynamodb.models import User
@@ -68,7 +68,12 @@ class StorageBase:
         try:
             self._client.call("TransactWriteItems", transaction(*items))
         except TransactionCanceled as error:
-            others = [reason for reason in error.reasons if reason.code not in ("None", "ConditionalCheckFailed")]
+            # Where a condition did not hold, it decides, although another item was busy at that moment.
+            others = [
+                reason
+                for reason in error.reasons
+                if reason.code not in ("None", "ConditionalCheckFailed", *TRANSIENT_REASONS)
+            ]
             if others or not any(failed(error, index) for index in range(len(items))):
                 told = ", ".join(f"{reason.code}: {reason.message}" for reason in others) or str(error)
                 raise RequestRejected(
@@ -112,6 +117,12 @@ def failed(cancellation: TransactionCanceled, index: int) -> bool:
     """Whether the condition of that item did not hold."""
     reasons = cancellation.reasons
     return index < len(reasons) and reasons[index].code == "ConditionalCheckFailed"
+
+
+def undecided(cancellation: TransactionCanceled, index: int) -> bool:
+    """Whether that item was busy, so that nobody looked at its condition."""
+    reasons = cancellation.reasons
+    return index < len(reasons) and reasons[index].code in TRANSIENT_REASONS
 
 
 def old_item(cancellation: TransactionCanceled, index: int) -> Item | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import oauth, tokens, users, validation
 from torii_dynamodb._core.keys import OAUTH, oauth_key, pkce_key
-from torii_dynamodb._sync.storage.base import failed, old_item
+from torii_dynamodb._sync.storage.base import failed, old_item, undecided
 from torii_dynamodb._sync.storage.tokens import Tokens
 from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
@@ -37,9 +37,11 @@ class OAuth(Tokens):
         if refused is None:
             return user, model
         held = old_item(refused, 2)
+        if undecided(refused, 2):
+            held = self._get(self._identities, users.key(item["id"]["S"]), consistent=True)
         if held is not None and held.get("user_id") == {"S": user.id}:
             return self._existing_user(user, refused), oauth.read(held)
-        if failed(refused, 2):
+        if failed(refused, 2) or held is not None:
             raise users.taken("oauth_account", refused.request_id) from refused.strip()
         raise users.taken("user" if failed(refused, 0) else "email", refused.request_id) from refused.strip()
 
