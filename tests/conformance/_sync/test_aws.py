@@ -2,8 +2,8 @@
 
 """The storage on DynamoDB keeps the contract on DynamoDB itself; runs where TORII_TEST_AWS names a region.
 
-One set of tables for all tests, deleted afterwards. The clock starts at the present, because DynamoDB's TTL deletes by its
-own. Costs some cents.
+One set of tables for all tests, deleted afterwards. The clock starts at the present, because DynamoDB's TTL deletes by
+its own. Costs some cents.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ PREFIX = f"torii-test-{uuid.uuid4().hex[:12]}"
 
 _made: set[str] = set()
 
+if not REGION:
+    pytest.skip("TORII_TEST_AWS names no region", allow_module_level=True)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _delete_tables() -> Iterator[None]:
@@ -42,7 +45,6 @@ def _delete_tables() -> Iterator[None]:
 
 @pytest.mark.aws
 @pytest.mark.timeout(1200)
-@pytest.mark.skipif(not REGION, reason="TORII_TEST_AWS names no region")
 class TestAws(OnDynamoDb, conformance.StorageConformance):
     """The whole kit, with few rounds of each race."""
 
