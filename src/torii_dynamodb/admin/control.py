@@ -1,0 +1,136 @@
+"""Calls to DynamoDB's control plane: its refusals as public errors, its queues waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from torii_dynamodb._core.tables import is_active
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.primitives import monotonic, sleep
+from torii_dynamodb._wire.errors import ServiceError
+from torii_dynamodb._wire.json import object_of
+from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable
+
+__all__ = ["NOT_OFFERED", "Control", "is_not_offered"]
+
+NOT_OFFERED: Final = frozenset({"UnknownOperationException", "UnknownOperation"})
+_MISSING_TABLE = frozenset({"ResourceNotFoundException", "TableNotFoundException", "SourceTableNotFoundException"})
+# Other control-plane work is under way on the table, or in the account: wait for it.
+_QUEUES = frozenset({"LimitExceededException", "TableInUseException", "BackupInUseException"})
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+
+
+def is_not_offered(error: ToriiError) -> bool:
+    """Whether an error means that the endpoint does not know the operation (emulators leave some out)."""
+    return isinstance(error, RequestRejected) and error.aws_code in NOT_OFFERED
+
+
+class Control:
+    """Calls control-plane operations.
+
+    Args:
+        client: The client to call through.
+        patience: Seconds to wait for DynamoDB to take a request, or to come to a state. Restoring and back-filling a
+            large table takes hours; interrupting a wait harms nothing.
+        pause: Sleeps that many seconds.
+    """
+
+    def __init__(
+        self, client: Client, *, patience: float = 6 * 3600.0, pause: Callable[[float], object] = sleep
+    ) -> None:
+        self.client = client
+        self._patience = patience
+        self._pause = pause
+
+    def call(self, operation: str, payload: dict[str, Any], *, taken: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """Call an operation; wait while DynamoDB has too much to do.
+
+        Args:
+            operation: DynamoDB's name of it.
+            payload: Its parameters.
+            taken: Error codes that mean "done already": an empty answer is returned.
+
+        Raises:
+            ConfigurationError: The table does not exist.
+            NotFound: The backup does not exist.
+            RequestRejected: DynamoDB refused it otherwise.
+            ToriiError: As the client raises.
+        """
+        started, pause = monotonic(), 0.5
+        while True:
+            try:
+                return self.client.call(operation, payload)
+            except ServiceError as error:
+                if error.code in taken:
+                    return {}
+                busy = error.code in _QUEUES or (operation == "UpdateTable" and error.code == "ResourceInUseException")
+                if not busy or monotonic() - started > self._patience:
+                    raise self._translated(operation, payload, error) from error
+            self._pause(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def describe(self, name: str) -> dict[str, Any] | None:
+        """``DescribeTable``'s description; ``None`` where there is no such table."""
+        try:
+            found: dict[str, Any] = self.client.call("DescribeTable", {"TableName": name})["Table"]
+        except ServiceError as error:
+            if error.code in _MISSING_TABLE:
+                return None
+            raise self._translated("DescribeTable", {"TableName": name}, error) from error
+        return found
+
+    def wait_for_table(self, name: str) -> dict[str, Any]:
+        """Wait until a table and its indexes can be used and nothing is being changed; return the description."""
+        description: dict[str, Any] = {}
+
+        def settled() -> bool:
+            nonlocal description
+            description = self.describe(name) or {}
+            return is_settled(description)
+
+        self.wait(settled, f"table {name} to be active")
+        return description
+
+    def wait(self, reached: Callable[[], bool], what: str) -> None:
+        """Ask again and again, at growing intervals, until something is so.
+
+        Raises:
+            Unavailable: It did not come to be in time.
+        """
+        started, pause = monotonic(), _FIRST_PAUSE
+        while not reached():
+            if monotonic() - started > self._patience:
+                raise Unavailable(f"waited {self._patience:.0f} seconds for {what}; run it again later", attempts=1)
+            self._pause(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _translated(self, operation: str, payload: dict[str, Any], error: ServiceError) -> ToriiError:
+        name = payload.get("TableName") or payload.get("SourceTableName") or payload.get("TargetTableName")
+        subject = name or payload.get("BackupArn") or payload.get("ResourceArn") or "the account"
+        where = self.client.where
+        if error.code in _MISSING_TABLE:
+            return ConfigurationError(
+                f"{operation}: there is no table {subject} at {where}; mend table_prefix, table_names, region or "
+                "endpoint_url, or create it with: torii-dynamodb tables ensure",
+                request_id=error.request_id,
+            )
+        if error.code == "BackupNotFoundException":
+            return NotFound("backup", f"{operation}: there is no backup {subject}", request_id=error.request_id)
+        if error.code in NOT_OFFERED:
+            message = f"{operation}: {where} does not offer this operation; emulators leave out some of AWS'"
+        else:
+            message = f"{operation} on {subject}: {error.code}: {error.message}"
+        return RequestRejected(message, aws_code=error.code, request_id=error.request_id)
+
+
+def is_settled(description: Mapping[str, Any]) -> bool:
+    """Whether a described table takes changes: active, its indexes too, no restore and no re-encryption under way."""
+    indexes: list[Mapping[str, Any]] = description.get("GlobalSecondaryIndexes") or []
+    return (
+        is_active(description)
+        and description.get("TableStatus") == "ACTIVE"
+        and all(index.get("IndexStatus", "ACTIVE") == "ACTIVE" for index in indexes)
+        and object_of(description.get("SSEDescription")).get("Status", "ENABLED") in ("ENABLED", "DISABLED")
+        and not object_of(description.get("RestoreSummary")).get("RestoreInProgress")
+    )

@@ -1,0 +1,234 @@
+"""Upgrades of stored items between versions of the library.
+
+Every item carries the ``schema_version`` it was written under. A :class:`Migration` takes items of one table one
+version further; :class:`Migrator` applies all that are due. Its progress *is* the items' version: interrupted at any
+point it is simply run again, and several may run at once. An item that changes meanwhile is read again, never
+overwritten.
+
+This release knows schema version 1 alone, so :data:`MIGRATIONS` is empty.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.sizes import check_item_size
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.primitives import gather
+from torii_dynamodb._wire.errors import ConditionFailed
+from torii_dynamodb.admin.progress import Progress, Report, silent
+from torii_dynamodb.admin.scanning import RateLimit, scan
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ConfigurationError, VersionConflict
+from torii_dynamodb.schema import SCHEMA, SCHEMA_VERSION
+
+__all__ = ["MIGRATIONS", "Migration", "MigrationReport", "Migrator", "update_request"]
+
+_VERSION = "schema_version"
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """Takes the items of one table from one version to the next.
+
+    Args:
+        table: Whose items.
+        to_version: The version that they have afterwards; they come from the one before.
+        description: What it does, for people.
+        upgrade: Takes an item (DynamoDB JSON) and returns the new one. Pure: it may be called more than once. It keeps
+            the key; ``schema_version`` is set for it.
+        reads: Attributes that it looks at and does not change. The write happens only if they too are as read.
+    """
+
+    table: TableName
+    to_version: int
+    description: str
+    upgrade: Callable[[Item], Item]
+    reads: tuple[str, ...] = ()
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = ()
+"""All migrations of the library, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationReport:
+    """What a run found and did.
+
+    Args:
+        target_version: The version that all items now have.
+        looked_at: Items looked at, by table.
+        due: Items of an older version that were found, by table.
+        upgraded: Items that this run upgraded, by table; none in a dry run.
+        newer: Items of a newer version than this library knows, by table: another release wrote them.
+    """
+
+    target_version: int
+    looked_at: dict[TableName, int] = field(default_factory=dict[TableName, int])
+    due: dict[TableName, int] = field(default_factory=dict[TableName, int])
+    upgraded: dict[TableName, int] = field(default_factory=dict[TableName, int])
+    newer: dict[TableName, int] = field(default_factory=dict[TableName, int])
+
+
+class Migrator:
+    """Applies migrations.
+
+    Args:
+        config: Where the tables are.
+        client: The client.
+        migrations: The migrations to apply; several of one table go in the order of their versions.
+        target_version: The version to reach.
+        segments: How many parts of a table are read at once.
+        rate: Limits the work, in capacity units.
+    """
+
+    def __init__(
+        self,
+        config: DynamoDbConfig,
+        client: Client,
+        *,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        target_version: int = SCHEMA_VERSION,
+        segments: int = 4,
+        rate: RateLimit | None = None,
+    ) -> None:
+        self._config = config
+        self._client = client
+        self._target = target_version
+        self._segments = segments
+        self._rate = rate or RateLimit(None)
+        self._lock = threading.Lock()
+        self._by_table: dict[TableName, dict[int, Migration]] = {table: {} for table in TABLES}
+        for migration in migrations:
+            steps = self._by_table[migration.table]
+            if migration.to_version in steps:
+                raise ConfigurationError(f"two migrations take {migration.table} to version {migration.to_version}")
+            steps[migration.to_version] = migration
+
+    def run(self, *, dry_run: bool = False, report: Report = silent) -> MigrationReport:
+        """Upgrade every item that is due; with ``dry_run`` only count them.
+
+        Raises:
+            ConfigurationError: A table is missing.
+            ItemTooLarge: An upgraded item would be over 400 KB; those before it stay upgraded.
+        """
+        found = MigrationReport(target_version=self._target)
+        for table in TABLES:
+            for counts in (found.looked_at, found.due, found.upgraded, found.newer):
+                counts[table] = 0
+
+            def worker(segment: int, table: TableName = table) -> Callable[[], None]:
+                return lambda: self._run_segment(table, segment, found, dry_run=dry_run, report=report)
+
+            gather(*(worker(segment) for segment in range(self._segments)))
+        return found
+
+    def upgraded(self, table: TableName, item: Item) -> Item:
+        """The item as it is under the target version."""
+        version = version_of(item)
+        for step in range(version + 1, self._target + 1):
+            migration = self._by_table[table].get(step)
+            if migration is not None:
+                item = migration.upgrade(deepcopy(item))
+        return {**item, _VERSION: {"N": str(self._target)}}
+
+    def _run_segment(
+        self, table: TableName, segment: int, found: MigrationReport, *, dry_run: bool, report: Report
+    ) -> None:
+        name = self._config.table_name(table)
+        pages = scan(self._client, name, rate=self._rate, segment=segment, segments=self._segments)
+        for page in pages:
+            for item in page.items:
+                version = version_of(item)
+                if version > self._target:
+                    self._count(found.newer, table)
+                elif version < self._target:
+                    self._count(found.due, table)
+                    if not dry_run and self._upgrade(table, name, item):
+                        self._count(found.upgraded, table)
+            with self._lock:
+                found.looked_at[table] += len(page.items)
+                verb = "count" if dry_run else "migrate"
+                report(Progress(task=f"{verb} {table}", done=found.looked_at[table]))
+
+    def _upgrade(self, table: TableName, name: str, item: Item) -> bool:
+        """Upgrade one item; ``False`` if it is gone, or was upgraded by somebody else."""
+        key = {attribute.name: item[attribute.name] for attribute in _key_of(table)}
+        reads = {read for migration in self._by_table[table].values() for read in migration.reads}
+        for _ in range(_TRIES):
+            after = self.upgraded(table, item)
+            check_item_size(after, f"the upgraded item of {table}")
+            self._rate.wait()
+            try:
+                self._client.call("UpdateItem", update_request(name, key, item, after, reads))
+            except ConditionFailed as error:
+                if error.item is None:
+                    return False
+                item = error.item
+                if version_of(item) >= self._target:
+                    return False
+            else:
+                self._rate.spend(2.0)
+                return True
+        raise VersionConflict(f"an item of {name} changes too often to be upgraded; run the migration again later")
+
+    def _count(self, counts: dict[TableName, int], table: TableName) -> None:
+        with self._lock:
+            counts[table] += 1
+
+
+def version_of(item: Item) -> int:
+    """The version an item was written under; 0 for one from before versions."""
+    return int(item.get(_VERSION, {}).get("N", "0"))
+
+
+def update_request(name: str, key: Item, before: Item, after: Item, reads: set[str]) -> dict[str, Any]:
+    """The ``UpdateItem`` that makes ``after`` of ``before``, if what it touches and looks at is still as read.
+
+    Attributes that the migration does not touch are left to whoever changes them meanwhile.
+    """
+    changed = {name for name in after if before.get(name) != after[name]}
+    removed = set(before) - set(after)
+    if (changed | removed) & set(key):
+        raise ConfigurationError("a migration must not change an item's key: write a new item instead")
+    names: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    conditions: list[str] = []
+    for index, attribute in enumerate(sorted({*changed, *removed, *reads, *key})):
+        names[f"#a{index}"] = attribute
+        if attribute in key:
+            conditions.append(f"attribute_exists(#a{index})")
+        elif attribute in before:
+            values[f":b{index}"] = before[attribute]
+            conditions.append(f"#a{index} = :b{index}")
+        else:
+            conditions.append(f"attribute_not_exists(#a{index})")
+    by_name = {attribute: placeholder for placeholder, attribute in names.items()}
+    sets: list[str] = []
+    for attribute in sorted(changed):
+        placeholder = by_name[attribute]
+        values[f":n{placeholder[2:]}"] = after[attribute]
+        sets.append(f"{placeholder} = :n{placeholder[2:]}")
+    expression = f"SET {', '.join(sets)}"
+    if removed:
+        expression += f" REMOVE {', '.join(by_name[attribute] for attribute in sorted(removed))}"
+    return {
+        "TableName": name,
+        "Key": key,
+        "UpdateExpression": expression,
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _key_of(table: TableName) -> list[Any]:
+    schema = SCHEMA[table]
+    return [schema.hash_key] + ([schema.range_key] if schema.range_key is not None else [])

@@ -1,0 +1,116 @@
+"""Reading whole tables: by pages, in parallel segments, at a chosen rate."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic as machine_monotonic
+from time import sleep as machine_sleep
+from typing import Any
+
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._wire.json import object_of
+from torii_dynamodb.errors import ValidationError
+
+__all__ = ["RateLimit", "ScanPage", "scan"]
+
+
+class RateLimit:
+    """Capacity units a second, shared by threads.
+
+    What a request costs is known afterwards: it is paid then, and the next one waits until the debt is worked off.
+
+    Args:
+        per_second: Units a second; ``None``: no limit.
+        monotonic: Seconds that only grow.
+        pause: Sleeps that many seconds.
+    """
+
+    def __init__(
+        self,
+        per_second: float | None,
+        *,
+        monotonic: Callable[[], float] = machine_monotonic,
+        pause: Callable[[float], object] = machine_sleep,
+    ) -> None:
+        if per_second is not None and not per_second > 0:
+            raise ValidationError("rate", f"{per_second!r}: give capacity units a second above 0")
+        self._rate = per_second
+        self._monotonic = monotonic
+        self._pause = pause
+        self._free_at = monotonic()
+        self._lock = threading.Lock()
+        self.spent = 0.0
+
+    def wait(self) -> None:
+        """Wait until what was spent is worked off."""
+        if self._rate is None:
+            return
+        with self._lock:
+            left = self._free_at - self._monotonic()
+        if left > 0:
+            self._pause(left)
+
+    def spend(self, units: float) -> None:
+        """Note what a request has cost."""
+        with self._lock:
+            self.spent += units
+            if self._rate is not None:
+                self._free_at = max(self._free_at, self._monotonic()) + units / self._rate
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPage:
+    """A page of a scan.
+
+    Args:
+        items: Its items.
+        scanned: How many items DynamoDB looked at.
+        next_key: Where the next page begins; ``None``: this was the last.
+    """
+
+    items: list[Item] = field(repr=False)
+    scanned: int
+    next_key: Item | None
+
+
+def scan(
+    client: Client,
+    table_name: str,
+    *,
+    rate: RateLimit,
+    segment: int = 0,
+    segments: int = 1,
+    start: Item | None = None,
+    consistent: bool = True,
+    **parameters: Any,
+) -> Iterator[ScanPage]:
+    """The pages of one segment of a table, one request each.
+
+    Args:
+        client: The client.
+        table_name: The table's full name.
+        rate: What limits it.
+        segment: Which segment.
+        segments: How many there are.
+        start: The ``next_key`` of the last page read before.
+        consistent: Whether the reads are strong.
+        parameters: Further parameters of ``Scan``.
+    """
+    payload: dict[str, Any] = {"TableName": table_name, "ConsistentRead": consistent, **parameters}
+    payload["ReturnConsumedCapacity"] = "TOTAL"
+    if segments > 1:
+        payload |= {"Segment": segment, "TotalSegments": segments}
+    while True:
+        if start is not None:
+            payload["ExclusiveStartKey"] = start
+        rate.wait()
+        answer = client.call("Scan", payload)
+        rate.spend(float(object_of(answer.get("ConsumedCapacity")).get("CapacityUnits", 0.0)))
+        start = answer.get("LastEvaluatedKey")
+        items: list[Item] = answer.get("Items") or []
+        yield ScanPage(items, int(answer.get("ScannedCount", len(items))), start)
+        if start is None:
+            return

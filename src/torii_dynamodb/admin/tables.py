@@ -1,0 +1,234 @@
+"""The tables: plan, create, change, look at, delete.
+
+:meth:`AdminTables.ensure` makes the tables what the schema and the options want, and can be run again at any time: what
+is done is derived from what is found. ``DynamoDbStorage.initialize`` is the simple way at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torii_dynamodb._core import tables as rules
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.tables import Tables
+from torii_dynamodb._wire.json import list_of, object_of
+from torii_dynamodb.admin.control import Control, is_not_offered
+from torii_dynamodb.admin.options import TableOptions
+from torii_dynamodb.admin.planning import Obstacle, Plan, Step, TableState, billing_of, plan_table
+from torii_dynamodb.admin.progress import Progress, Report, silent
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ConfigurationError, RequestRejected
+from torii_dynamodb.schema import SCHEMA
+
+__all__ = ["AdminTables", "Obstacle", "Plan", "Step", "TableStatus"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableStatus:
+    """What a table is found to be.
+
+    Args:
+        table: Its name without the prefix.
+        name: Its name on DynamoDB.
+        status: DynamoDB's word for it (``ACTIVE``, ...); ``MISSING`` if there is none.
+        billing: ``"on_demand"`` or ``"provisioned"``.
+        items: How many items DynamoDB says it holds; AWS counts every six hours or so.
+        bytes: How large DynamoDB says it is, as old as the count.
+        ttl: The attribute after which items expire; ``None`` if none do.
+        point_in_time_recovery: Whether it is on; ``None`` where the endpoint does not offer it.
+        deletion_protection: Whether DynamoDB refuses to delete it.
+        stream: What its stream's records hold; ``None`` without a stream.
+        tags: Its tags.
+        problems: What is not as the schema wants it, a sentence each.
+    """
+
+    table: TableName
+    name: str
+    status: str
+    billing: str | None = None
+    items: int = 0
+    bytes: int = 0
+    ttl: str | None = None
+    point_in_time_recovery: bool | None = None
+    deletion_protection: bool = False
+    stream: str | None = None
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the library can work with it."""
+        return not self.problems
+
+
+class AdminTables:
+    """The five tables, for operators.
+
+    Args:
+        config: Where they are.
+        client: The client to call through; :meth:`open` makes one.
+        control: How DynamoDB is waited for.
+    """
+
+    def __init__(self, config: DynamoDbConfig, client: Client, *, control: Control | None = None) -> None:
+        self.config = config
+        self._client = client
+        self._control = control or Control(client)
+
+    @classmethod
+    @contextmanager
+    def open(cls, config: DynamoDbConfig) -> Generator[AdminTables]:
+        """Open a client for as long as the ``with`` statement runs."""
+        client = Client(config)
+        try:
+            yield cls(config, client)
+        finally:
+            client.close()
+
+    def observe(self) -> tuple[TableState, ...]:
+        """What the tables are now."""
+        return tuple(self._observe(table) for table in TABLES)
+
+    def plan(self, options: TableOptions | None = None) -> Plan:
+        """What :meth:`ensure` would do. Nothing is changed."""
+        wanted = options or TableOptions()
+        plans = [plan_table(state, SCHEMA[state.table], wanted.for_table(state.table)) for state in self.observe()]
+        return Plan(
+            steps=tuple(step for plan in plans for step in plan.steps),
+            obstacles=tuple(obstacle for plan in plans for obstacle in plan.obstacles),
+        )
+
+    def ensure(self, options: TableOptions | None = None, *, report: Report = silent) -> Plan:
+        """Make the tables what is wanted, and wait until they are.
+
+        Safe to run again after an interruption, and from several processes at once.
+
+        Returns:
+            What was done.
+
+        Raises:
+            ConfigurationError: A difference cannot be removed in place; nothing was changed.
+        """
+        plan = self.plan(options)
+        if plan.obstacles:
+            raise ConfigurationError("; ".join(str(obstacle) for obstacle in plan.obstacles))
+        self.apply(plan, report=report)
+        for table in TABLES:
+            self._control.wait_for_table(self.config.table_name(table))
+        return plan
+
+    def apply(self, plan: Plan, *, report: Report = silent) -> None:
+        """Carry out a plan's steps. Every table is waited for before it is changed."""
+        # All tables are created at the same time: each takes AWS some seconds.
+        ordered = sorted(plan.steps, key=lambda step: step.effect != "create")
+        for done, step in enumerate(ordered):
+            report(Progress(task=step.summary, done=done, total=len(ordered), unit="steps"))
+            if step.effect == "create":
+                self._control.call("CreateTable", step.payload, taken=frozenset({"ResourceInUseException"}))
+                continue
+            name = self.config.table_name(step.table)
+            self._control.wait_for_table(name)
+            self._change(step)
+        if ordered:
+            report(Progress(task="done", done=len(ordered), total=len(ordered), unit="steps"))
+
+    def status(self) -> list[TableStatus]:
+        """What every table is, and what is wrong with it."""
+        return [_status(state) for state in self.observe()]
+
+    def delete(self) -> list[TableName]:
+        """Delete all five tables and everything in them, and wait until they are gone.
+
+        Returns:
+            The tables that there were.
+
+        Raises:
+            ConfigurationError: A table is protected against deletion; none was deleted.
+        """
+        names = {table: self.config.table_name(table) for table in TABLES}
+        found = {table: self._control.describe(name) for table, name in names.items()}
+        protected = [names[table] for table, one in found.items() if one and one.get("DeletionProtectionEnabled")]
+        if protected:
+            raise ConfigurationError(
+                f"deletion protection is on: {', '.join(protected)}; nothing was deleted. "
+                "Switch it off first: torii-dynamodb tables ensure --no-deletion-protection"
+            )
+        return Tables(self._client, self.config).delete()
+
+    def _change(self, step: Step) -> None:
+        try:
+            self._control.call(step.operation, step.payload)
+        except RequestRejected:
+            # Another process may have been first: then the difference is gone.
+            state = self._observe(step.table)
+            if step.operation == "UpdateTimeToLive" and not rules.ttl_is_off(state.ttl):
+                return
+            raise
+
+    def _observe(self, table: TableName) -> TableState:
+        name = self.config.table_name(table)
+        description = self._control.describe(name)
+        if description is None:
+            return TableState(table=table, name=name)
+        ttl = self._control.call("DescribeTimeToLive", {"TableName": name})["TimeToLiveDescription"]
+        return TableState(
+            table=table,
+            name=name,
+            description=description,
+            ttl=ttl,
+            recovery=recovery_of(self._control, name),
+            tags=tags_of(self._control, description["TableArn"]),
+        )
+
+
+def recovery_of(control: Control, name: str) -> dict[str, Any] | None:
+    """``DescribeContinuousBackups``' point-in-time part; ``None`` where the endpoint does not offer it."""
+    try:
+        answer = control.call("DescribeContinuousBackups", {"TableName": name})
+    except RequestRejected as error:
+        if is_not_offered(error):
+            return None
+        raise
+    return object_of(answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription"))
+
+
+def tags_of(control: Control, arn: str) -> dict[str, str]:
+    """A table's tags, all pages."""
+    tags: dict[str, str] = {}
+    payload = {"ResourceArn": arn}
+    while True:
+        answer = control.call("ListTagsOfResource", payload)
+        tags |= {tag["Key"]: tag["Value"] for tag in list_of(answer.get("Tags"))}
+        if not answer.get("NextToken"):
+            return tags
+        payload = {"ResourceArn": arn, "NextToken": answer["NextToken"]}
+
+
+def _status(state: TableState) -> TableStatus:
+    if state.description is None:
+        missing = f"table {state.name} is missing; create it with: torii-dynamodb tables ensure"
+        return TableStatus(table=state.table, name=state.name, status="MISSING", problems=(missing,))
+    found = state.description
+    plan = plan_table(state, SCHEMA[state.table], TableOptions())
+    problems = [obstacle.summary for obstacle in plan.obstacles] + [f"to do: {step.summary}" for step in plan.steps]
+    if not rules.is_active(found):
+        problems.append(f"table {state.name} cannot be used yet")
+    stream = object_of(found.get("StreamSpecification"))
+    recovery = state.recovery
+    return TableStatus(
+        table=state.table,
+        name=state.name,
+        status=str(found.get("TableStatus", "?")),
+        billing=billing_of(found),
+        items=int(found.get("ItemCount") or 0),
+        bytes=int(found.get("TableSizeBytes") or 0),
+        ttl=None if rules.ttl_is_off(state.ttl) else str(state.ttl.get("AttributeName")),
+        point_in_time_recovery=None if recovery is None else recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
+        deletion_protection=bool(found.get("DeletionProtectionEnabled")),
+        stream=str(stream.get("StreamViewType")) if stream.get("StreamEnabled") else None,
+        tags=dict(state.tags),
+        problems=tuple(problems),
+    )

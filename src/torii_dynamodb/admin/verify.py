@@ -1,0 +1,250 @@
+"""Whether users, identities and sessions agree: the check at the end of a restore or an import, and at any time.
+
+The tables are read page by page, strongly, while the application runs. What looks wrong is read once more before it is
+reported, so that a change made meanwhile is no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torii_dynamodb._core import sessions, users
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.keys import EMAIL, email_key
+from torii_dynamodb._core.times import epoch_seconds
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.progress import Progress, Report, silent
+from torii_dynamodb.admin.scanning import RateLimit, scan
+from torii_dynamodb.config import DynamoDbConfig, TableName
+from torii_dynamodb.errors import CorruptItem
+from torii_dynamodb.models import User
+
+__all__ = ["Finding", "FindingKind", "Verification", "verify"]
+
+FindingKind = Literal[
+    "unreadable",
+    "identity_missing",
+    "identity_of_another",
+    "email_not_listed",
+    "password_version_differs",
+    "user_missing",
+    "identity_not_listed",
+]
+
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that does not agree.
+
+    Args:
+        kind: What it is.
+        table: Where the item is that it was found at.
+        id: That item's key.
+        text: What is wrong, and what it means, for people. May hold an e-mail address; never a secret.
+    """
+
+    kind: FindingKind
+    table: TableName
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What :func:`verify` found.
+
+    Args:
+        users: How many users there are.
+        identities: How many identities.
+        sessions: How many session rows.
+        valid_sessions: How many of them would pass a check.
+        findings: What does not agree.
+        units: Read units that it took.
+    """
+
+    users: int
+    identities: int
+    sessions: int
+    valid_sessions: int
+    findings: tuple[Finding, ...]
+    units: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether all agree."""
+        return not self.findings
+
+
+def verify(
+    config: DynamoDbConfig, client: Client, *, rate: RateLimit | None = None, report: Report = silent
+) -> Verification:
+    """Check that every user has its identities, every identity its user, and how many sessions hold.
+
+    Rows of ended sessions are no finding: they are refused, and go by TTL.
+
+    Args:
+        config: Where the tables are.
+        client: The client.
+        rate: What limits the reads.
+        report: Told how far it is.
+
+    Raises:
+        ConfigurationError: A table is missing.
+    """
+    return _Verifier(config, client, rate or RateLimit(None), report).run()
+
+
+class _Verifier:
+    def __init__(self, config: DynamoDbConfig, client: Client, rate: RateLimit, report: Report) -> None:
+        self._client = client
+        self._config = config
+        self._rate = rate
+        self._report = report
+        self._users = config.table_name("users")
+        self._identities = config.table_name("identities")
+        self._sessions = config.table_name("sessions")
+        self._valid = 0
+
+    def run(self) -> Verification:
+        suspects: list[Finding] = []
+        users_seen = self._pages("users", self._check_users, suspects)
+        identities_seen = self._pages("identities", self._check_identities, suspects)
+        sessions_seen = self._pages("sessions", self._check_sessions, suspects)
+        return Verification(
+            users=users_seen,
+            identities=identities_seen,
+            sessions=sessions_seen,
+            valid_sessions=self._valid,
+            findings=tuple(self._confirmed(suspects)),
+            units=self._rate.spent,
+        )
+
+    def _pages(
+        self, table: TableName, check: Callable[[Sequence[Item]], Iterable[Finding]], suspects: list[Finding]
+    ) -> int:
+        seen = 0
+        for page in scan(self._client, self._config.table_name(table), rate=self._rate):
+            for begin in range(0, len(page.items), _BATCH):
+                suspects += check(page.items[begin : begin + _BATCH])
+            seen += len(page.items)
+            self._report(Progress(task=f"check {table}", done=seen))
+        return seen
+
+    def _confirmed(self, suspects: list[Finding]) -> list[Finding]:
+        """Those suspicions that still hold when user and identities are read once more."""
+        valid, again = self._valid, list[Finding]()
+        checks: dict[TableName, Callable[[Sequence[Item]], Iterable[Finding]]] = {
+            "users": self._check_users,
+            "identities": self._check_identities,
+            "sessions": self._check_sessions,
+        }
+        places: list[tuple[TableName, str]] = [(one.table, one.id) for one in suspects]
+        for table, key in dict.fromkeys(places):
+            (item,) = self._read(self._config.table_name(table), [key])
+            if item is not None:
+                again += checks[table]([item])
+        self._valid = valid
+        return again
+
+    def _read(self, table: str, ids: Sequence[str]) -> list[Item | None]:
+        found: list[dict[str, Any] | None] = []
+        for begin in range(0, len(ids), _BATCH):
+            part = ids[begin : begin + _BATCH]
+            self._rate.wait()
+            found += self._client.batch_get([(table, {"id": {"S": one}}) for one in part], consistent=True)
+            # Our items are small: one read unit each, as far as 4 KB go.
+            self._rate.spend(len(part))
+        return found
+
+    def _check_users(self, items: Sequence[Item]) -> Iterable[Finding]:
+        readable: list[User] = []
+        for item in items:
+            try:
+                readable.append(users.read(item))
+            except CorruptItem as error:
+                yield _unreadable("users", item, error)
+        wanted = [identity for user in readable for identity in sorted(user.identities)]
+        found = dict(zip(wanted, self._read(self._identities, wanted), strict=True))
+        for user in readable:
+            own = email_key(user.email)
+            if own not in user.identities:
+                yield Finding(
+                    kind="email_not_listed",
+                    table="users",
+                    id=user.id,
+                    text=f"user {user.id} does not list its address among its identities",
+                )
+            for identity in sorted(user.identities):
+                finding = _judge(user, identity, found[identity])
+                if finding is not None:
+                    yield finding
+
+    def _check_identities(self, items: Sequence[Item]) -> Iterable[Finding]:
+        owners: dict[str, str] = {}
+        for item in items:
+            owner = item.get("user_id", {}).get("S")
+            if owner is None:
+                yield Finding(
+                    kind="unreadable", table="identities", id=_id(item), text=f"identity {_id(item)} names no user"
+                )
+            else:
+                owners[_id(item)] = owner
+        ids = list(dict.fromkeys(owners.values()))
+        found = dict(zip(ids, self._read(self._users, ids), strict=True))
+        for identity, owner in owners.items():
+            user = found[owner]
+            if user is None:
+                yield Finding(
+                    kind="user_missing",
+                    table="identities",
+                    id=identity,
+                    text=f"identity {identity} belongs to user {owner}, who does not exist: nobody can register it",
+                )
+            elif identity not in user.get("identities", {}).get("SS", []):
+                yield Finding(
+                    kind="identity_not_listed",
+                    table="identities",
+                    id=identity,
+                    text=f"identity {identity} belongs to user {owner}, who does not list it",
+                )
+
+    def _check_sessions(self, items: Sequence[Item]) -> Iterable[Finding]:
+        ids = list(dict.fromkeys(item["user_id"]["S"] for item in items if "S" in item.get("user_id", {})))
+        found = dict(zip(ids, self._read(self._users, ids), strict=True))
+        now = epoch_seconds(self._config.clock())
+        for item in items:
+            try:
+                session = sessions.read(item)
+            except CorruptItem as error:
+                yield _unreadable("sessions", item, error)
+                continue
+            user = found.get(session.user_id)
+            current = user is not None and user.get("session_epoch", {}).get("N") == str(session.epoch)
+            self._valid += current and epoch_seconds(session.expires_at) > now
+
+
+def _judge(user: User, identity: str, item: Item | None) -> Finding | None:
+    def finding(kind: FindingKind, text: str) -> Finding:
+        return Finding(kind=kind, table="users", id=user.id, text=text)
+
+    if item is None:
+        return finding("identity_missing", f"user {user.id} lists identity {identity}, which does not exist")
+    owner = item.get("user_id", {}).get("S")
+    if owner != user.id:
+        return finding("identity_of_another", f"user {user.id} lists identity {identity}, which belongs to {owner}")
+    if identity.startswith(EMAIL) and item.get("password_version", {}).get("S") != user.password_version:
+        text = f"user {user.id}: the password of its address is of another version than the user's; sign-in is refused"
+        return finding("password_version_differs", text)
+    return None
+
+
+def _unreadable(table: TableName, item: Item, error: CorruptItem) -> Finding:
+    return Finding(kind="unreadable", table=table, id=_id(item), text=str(error))
+
+
+def _id(item: Item) -> str:
+    return str(item["id"]["S"])
