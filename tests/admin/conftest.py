@@ -1,0 +1,39 @@
+"""What the tests of the control plane share: engines and opened clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.testing.engines import LocalEngine
+
+
+@pytest.fixture
+def on_dynoxide(dynoxide: LocalEngine, table_prefix: str) -> DynamoDbConfig:
+    """Tables of one's own on Dynoxide; none is made yet."""
+    return dynoxide.config(table_prefix=table_prefix)
+
+
+@pytest.fixture
+def on_moto(moto_engine: LocalEngine, table_prefix: str) -> DynamoDbConfig:
+    """Tables of one's own on moto; none is made yet. One connection: moto is not safe under concurrency."""
+    return moto_engine.config(table_prefix=table_prefix, max_connections=1)
+
+
+@pytest.fixture
+def dynoxide_client(on_dynoxide: DynamoDbConfig) -> Iterator[Client]:
+    """A client for Dynoxide."""
+    client = Client(on_dynoxide)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def moto_client(on_moto: DynamoDbConfig) -> Iterator[Client]:
+    """A client for moto."""
+    client = Client(on_moto)
+    yield client
+    client.close()

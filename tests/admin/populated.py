@@ -1,0 +1,35 @@
+"""Tables with people in them, and what is in tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from torii_dynamodb import DynamoDbStorage, NewOAuthAccount, NewSession, NewToken, NewUser, Session
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.config import TABLES, DynamoDbConfig
+
+
+def people(config: DynamoDbConfig, count: int = 3) -> list[Session]:
+    """Make users with a password, a linked account, a session and a magic link each; return the sessions."""
+    with DynamoDbStorage.open(config) as storage:
+        sessions: list[Session] = []
+        for index in range(count):
+            user = storage.create_user(
+                NewUser(email=f"user{index}@example.com", metadata={"n": index, "half": 0.5, "set": [1, "a", b"\x00"]}),
+                password_hash="$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA",
+            )
+            storage.link_oauth_account(user.id, NewOAuthAccount(provider="github", subject=f"s{index}"))
+            later = datetime.now(UTC) + timedelta(days=1)
+            storage.create_token(NewToken(purpose="magic_link", user_id=user.id, expires_at=later))
+            sessions.append(storage.create_session(NewSession(user_id=user.id, expires_at=later)))
+    return sessions
+
+
+def dump(config: DynamoDbConfig, client: Client) -> dict[str, list[dict[str, Any]]]:
+    """Every item of every table, in the order of their keys."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for table in TABLES:
+        answer = client.call("Scan", {"TableName": config.table_name(table), "ConsistentRead": True})
+        found[table] = sorted(answer["Items"], key=str)
+    return found
