@@ -1,6 +1,7 @@
 """The storage on DynamoDB keeps the contract on moto, one call at a time.
 
-One set of tables for all tests, because moto is slow. It is not safe under concurrency, so no race is run on it.
+One set of tables for all tests, and one twin, because moto is slow; the other twin sends the same requests. It is not
+safe under concurrency, so no race is run on it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import uuid
 from typing import ClassVar
 
 import pytest
-from tests.conformance._async.on_dynamodb import AsyncOnDynamoDb
+from tests.conformance._sync.on_dynamodb import OnDynamoDb
 
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.testing import conformance
@@ -22,7 +23,7 @@ PREFIX = f"shared{uuid.uuid4().hex[:12]}"
 _tables_of: set[str] = set()
 
 
-class TestMoto(AsyncOnDynamoDb, conformance.AsyncSequentialConformance):
+class TestMoto(OnDynamoDb, conformance.SequentialConformance):
     """All but the races."""
 
     # No raw evidence: it reads all tables after each test, which moto takes its time for. Dynoxide gives it.
