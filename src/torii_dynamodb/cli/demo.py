@@ -1,7 +1,340 @@
-"""The demo."""
+"""``torii-dynamodb demo``: the main job, end to end, on a local engine or on any DynamoDB."""
 
 from __future__ import annotations
 
+import asyncio
+import http.client
+import os
+import shlex
+import sys
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+from urllib.parse import urlsplit
 
-def demo() -> None:
-    """Soon."""
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage, DynamoDbConfig
+from torii_dynamodb._core.hashing import Argon2Hasher
+from torii_dynamodb.cli.demo_accounts import Account, Reject, own_lines, read_accounts, read_lines
+from torii_dynamodb.cli.demo_figures import Ledger
+from torii_dynamodb.cli.demo_run import Demo, Pace
+from torii_dynamodb.cli.local import Engine
+from torii_dynamodb.cli.support import PANEL, Connection, ExitCode, Json, Profile, Region, emit, fail, hang, note, plain
+from torii_dynamodb.testing.engines import start_engine
+
+__all__ = ["demo"]
+
+_MOTO_PACE = Pace(hashes=1, calls=1, sign_ins=20, checks=2, racers=0)
+_MOTO_SAYS = (
+    "moto takes one call at a time here: it is not safe under concurrency, and its unit counts are wrong. So the race "
+    "is left out, and units are not shown; both are exact on Dynoxide (npm brings it) and on DynamoDB."
+)
+
+
+# The most seconds that "auto" lets the hashes of the demo take at the default strength.
+_PATIENCE = 30.0
+
+
+class Hashing(StrEnum):
+    """How strong the password hashes are."""
+
+    AUTO = "auto"
+    DEFAULT = "default"
+    OWASP = "owasp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where the demo runs, and what to say about it."""
+
+    config: DynamoDbConfig
+    moto: bool
+    engine: str
+    data: str
+    again: tuple[str, ...]
+
+
+def demo(
+    accounts: Annotated[
+        Path | None,
+        typer.Option(
+            "--accounts",
+            metavar="FILE",
+            help="JSON lines, UTF-8: email, name, password (and user_agent, ip_address). Else 300 lines of its own.",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N lines.")] = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="auto: Dynoxide if it is here or npm can bring it, else moto.")
+    ] = Engine.AUTO,
+    db_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--db-path",
+            metavar="FILE",
+            help="Where Dynoxide keeps the data. Else .demo/ in a checkout, or among your data.",
+        ),
+    ] = None,
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint-url",
+            metavar="URL",
+            help="Run on this DynamoDB instead of a local engine, with your AWS credentials. The people stay there.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    region: Region = None,
+    profile: Profile = None,
+    table_prefix: Annotated[
+        str,
+        typer.Option(
+            "--table-prefix", metavar="PREFIX", help="Tables of its own, beside yours.", rich_help_panel=PANEL
+        ),
+    ] = "torii_demo",
+    hashing: Annotated[
+        Hashing,
+        typer.Option(
+            "--hashing",
+            help="Argon2id's strength. default: the library's, 64 MiB. owasp: OWASP's minimum, 19 MiB. auto: the "
+            "library's, unless this machine would take minutes over three hundred.",
+        ),
+    ] = Hashing.AUTO,
+    as_json: Json = False,
+) -> None:
+    """See it work: three hundred people sign up, sign in, are checked and sign out.
+
+    Starts a local engine (nothing else is needed), creates the tables, and does the main job through the library as an
+    application would. Shows that what must be refused is refused, and what each operation takes: requests, capacity
+    units, time. What it registers is kept: run it again, and it finds them.
+
+    Exit code 1 if anything that must hold does not.
+    """
+    if endpoint_url is None and (region or profile):
+        fail("--region and --profile belong to --endpoint-url; without it the demo runs here", ExitCode.USAGE)
+    if endpoint_url is not None and (db_path is not None or engine is not Engine.AUTO):
+        fail("--db-path and --engine belong to the local engine; leave --endpoint-url out", ExitCode.USAGE)
+    lines = read_lines(accounts) if accounts is not None else own_lines()
+    usable, rejects = read_accounts(lines[:limit])
+    if not usable:
+        for reject in rejects[:20]:
+            note(f"line {reject.line}: {reject.reason}")
+        fail(f"no line of {accounts or 'the list'} holds an account", ExitCode.USAGE)
+    ledger = Ledger()
+    connection = Connection(region=region, endpoint_url=endpoint_url, profile=profile, table_prefix=table_prefix)
+    with _placed(connection, engine, db_path, ledger) as place:
+        console = Console(stderr=as_json, highlight=False)
+        holds = _present(place, ledger, console, usable, rejects, source=accounts, hashing=hashing, as_json=as_json)
+    if not holds:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@contextmanager
+def _placed(connection: Connection, engine: Engine, db_path: Path | None, ledger: Ledger) -> Generator[_Place]:
+    options = {"on_call": ledger.on_call, "session_cleanup": "off"}
+    prefix = f"--table-prefix {shlex.quote(connection.table_prefix)}"
+    if connection.endpoint_url is not None:
+        url = connection.endpoint_url
+        yield _Place(
+            config=connection.config(**options),
+            moto=_is_moto(url),
+            engine=f"{url}, as asked for",
+            data=f"stays there; to remove it: torii-dynamodb tables delete {prefix} --endpoint-url {shlex.quote(url)}",
+            again=(f"torii-dynamodb users list {prefix} --endpoint-url {shlex.quote(url)}",),
+        )
+        return
+    path = (db_path or _default_path()) if engine is not Engine.MOTO else db_path
+    with start_engine(engine.value, db_path=path) as running:
+        kept = str(running.db_path) if running.persistent else "in memory: gone when the demo ends"
+        again = (
+            f"torii-dynamodb local --db-path {shlex.quote(str(running.db_path))}",
+            f"torii-dynamodb users list {prefix}   (in another terminal)",
+        )
+        yield _Place(
+            config=running.config(table_prefix=connection.table_prefix, **options),
+            moto=running.kind == "moto",
+            engine=running.why,
+            data=kept,
+            again=again if running.persistent else (),
+        )
+
+
+def _present(
+    place: _Place,
+    ledger: Ledger,
+    console: Console,
+    accounts: list[Account],
+    rejects: list[Reject],
+    *,
+    source: Path | None,
+    hashing: Hashing,
+    as_json: bool,
+) -> bool:
+    """Run, tell everything, and say whether all of it held."""
+    started = perf_counter()
+    _fact(console, "Engine", place.engine)
+    _fact(console, "Data", place.data)
+    pace = _MOTO_PACE if place.moto else Pace(hashes=max(2, os.cpu_count() or 2))
+    if place.moto:
+        _fact(console, "Note", _MOTO_SAYS)
+    hasher, strength = _hasher(hashing, pace, len(accounts))
+    _fact(console, "Hashing", strength)
+    _fact(console, "Accounts", f"{len(accounts) + len(rejects)} lines {source or '(--accounts FILE takes your own)'}")
+    try:
+        done = asyncio.run(_run(place, ledger, console, accounts, rejects, pace, hasher))
+    except KeyboardInterrupt:
+        console.print("Stopped half-way. What was written is whole, and run again it goes on from there.", style="dim")
+        raise
+    holds = all(finding.holds for finding in done.findings) and bool(done.findings)
+    seconds = perf_counter() - started
+    if as_json:
+        emit(
+            {
+                "engine": place.engine,
+                "endpoint_url": place.config.endpoint_url,
+                "table_prefix": place.config.table_prefix,
+                "registered": done.registered,
+                "found": done.known,
+                "rejected": sorted(done.rejects, key=lambda reject: reject.line),
+                "findings": done.findings,
+                "operations": ledger.facts(with_units=not place.moto),
+                "seconds": round(seconds, 3),
+                "ok": holds,
+            }
+        )
+        return holds
+    _conclude(place, ledger, console, done, pace)
+    _invite(place, console, seconds, holds=holds)
+    return holds
+
+
+def _hasher(wanted: Hashing, pace: Pace, accounts: int) -> tuple[Argon2Hasher, str]:
+    """What hashes the passwords, and what to say about it."""
+    standard = Argon2Hasher()
+    # OWASP, Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane at least.
+    minimum = Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1)
+    if wanted is Hashing.DEFAULT:
+        return standard, "argon2id, the library's default strength (64 MiB, 3 passes)"
+    if wanted is Hashing.OWASP:
+        return minimum, "argon2id, OWASP's minimum (19 MiB, 2 passes), as asked for"
+    started = perf_counter()
+    with ThreadPoolExecutor(pace.hashes) as pool:
+        list(pool.map(standard.hash, ["how long does one take"] * pace.hashes))
+    seconds = (perf_counter() - started) / pace.hashes * (accounts + pace.sign_ins)
+    if seconds <= _PATIENCE:
+        return standard, f"argon2id, the library's default strength (64 MiB, 3 passes): about {seconds:.0f} s in all"
+    return minimum, (
+        "argon2id, OWASP's minimum (19 MiB, 2 passes): at the library's default (64 MiB, 3 passes) the demo's "
+        f"passwords would take this machine about {seconds:.0f} s; --hashing default does that"
+    )
+
+
+async def _run(
+    place: _Place,
+    ledger: Ledger,
+    console: Console,
+    accounts: list[Account],
+    rejects: list[Reject],
+    pace: Pace,
+    hasher: Argon2Hasher,
+) -> Demo:
+    async with AsyncDynamoDbStorage.open(place.config) as storage:
+        names = f"{place.config.table_name('users')} and four more"
+        people = await _count(storage)
+        found = f"; {people:,} people in them" if people else "; nobody in them yet"
+        _fact(console, "Tables", f"{names}{found}")
+        console.print()
+        demonstration = Demo(storage, ledger, console, pace, hasher)
+        demonstration.take_rejects(rejects)
+        await demonstration.run(accounts, earlier=people > 0)
+        return demonstration
+
+
+async def _count(storage: AsyncDynamoDbHandle) -> int:
+    count, cursor = 0, None
+    while True:
+        page = await storage.list_users(limit=1000, cursor=cursor)
+        count += len(page.items)
+        cursor = page.next_cursor
+        if cursor is None:
+            return count
+
+
+def _conclude(place: _Place, ledger: Ledger, console: Console, done: Demo, pace: Pace) -> None:
+    console.print()
+    console.print("What must hold, tried:", style="bold")
+    for finding in done.findings:
+        mark = ("yes  ", "green") if finding.holds else ("NO   ", "bold red")
+        hang(console, Text.assemble(mark, (finding.claim, "" if finding.holds else "bold red")), indent=2, hanging=7)
+        hang(console, Text(plain(finding.said), style="dim"), indent=7, hanging=7)
+    if not done.findings:
+        console.print("  nothing: nobody could be registered")
+    console.print()
+    console.print("What it took:", style="bold")
+    with_units = not place.moto
+    console.print(ledger.table(with_units=with_units))
+    console.print(ledger.totals(with_units=with_units))
+    told = (
+        "Requests and units are per operation, on average; a share below 1 means that operations which waited at the "
+        f"same moment shared one. Up to {pace.calls} operations ran at once, {pace.hashes} where passwords "
+        "are hashed; there the time is argon2id's."
+    )
+    if place.moto:
+        told += " Units are not shown: moto counts them wrongly."
+    hang(console, Text(told, style="dim"))
+
+
+def _invite(place: _Place, console: Console, seconds: float, *, holds: bool) -> None:
+    console.print()
+    if holds:
+        console.print(Text(f"All of it held, in {seconds:.1f} s.", style="bold green"))
+    else:
+        console.print(Text(f"Not all of it held (see NO above), in {seconds:.1f} s.", style="bold red"))
+    console.print("Next:", style="bold")
+    steps = [("look around" if number == 0 else "", command) for number, command in enumerate(place.again)]
+    steps.append(("your people", "torii-dynamodb demo --accounts FILE"))
+    steps.append(("your code", "README.md begins with a few lines that do this; docs/ has the rest"))
+    for name, step in steps:
+        console.print(Text(f"  {name:<12}{step}"), soft_wrap=True)
+
+
+def _fact(console: Console, name: str, text: str) -> None:
+    # Written by hand rather than as a table, so that a path can be copied whole.
+    hang(console, Text.assemble((f"{name:<10}", "bold"), plain(text)), hanging=10)
+
+
+def _default_path() -> Path:
+    """Where the demo's data are kept: in the checkout this file stands in, else where programs keep a user's data."""
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "pyproject.toml").is_file() and os.access(checkout, os.W_OK):
+        return checkout / ".demo" / "torii.db"
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "torii-dynamodb" / "demo" / "torii.db"
+
+
+def _is_moto(url: str) -> bool:
+    """Whether a moto server answers there; asked of this machine only."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        return False
+    connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=2)
+    try:
+        connection.request("GET", "/moto-api/data.json")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

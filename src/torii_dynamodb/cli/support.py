@@ -56,6 +56,7 @@ __all__ = [
     "connected",
     "emit",
     "fail",
+    "hang",
     "make_table",
     "new_group",
     "note",
@@ -327,6 +328,16 @@ def say(text: str | Text = "", *, style: str = "") -> None:
     """Print a line to stdout; never wrapped where it goes to a file, never read as markup."""
     console = Console(highlight=False)
     console.print(text if isinstance(text, Text) else Text(text), style=style, soft_wrap=not console.is_terminal)
+
+
+def hang(console: Console, text: Text, *, indent: int = 0, hanging: int = 0) -> None:
+    """Print a paragraph, indented, later lines hanging; where it goes to a file, in one line."""
+    room = console.width - max(indent, hanging)
+    if not console.is_terminal or room < 20:
+        console.print(Text(" " * indent) + text, soft_wrap=True, highlight=False)
+        return
+    for number, line in enumerate(text.wrap(console, room)):
+        console.print(Text(" " * (hanging if number else indent)) + line, highlight=False)
 
 
 def note(text: str) -> None:

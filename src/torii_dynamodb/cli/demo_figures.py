@@ -1,0 +1,129 @@
+"""What the demo measures: for each operation its requests and units, from the records of the calls, and its times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, TypeVar
+
+from rich.table import Table
+
+from torii_dynamodb import CallRecord
+from torii_dynamodb.cli.support import make_table, units
+from torii_dynamodb.errors import ValidationError
+
+__all__ = ["Figures", "Ledger"]
+
+T = TypeVar("T")
+
+# Which operation the calls belong to; tasks that an operation starts inherit it.
+_operation: ContextVar[str | None] = ContextVar("operation", default=None)
+
+
+@dataclass(slots=True)
+class Figures:
+    """What one operation came to.
+
+    Attributes:
+        seconds: How long each took.
+        requests: Requests sent, retries included.
+        retries: How many of them were retries.
+        read_units: Read units consumed.
+        write_units: Write units consumed, those of the indexes included.
+    """
+
+    seconds: list[float] = field(default_factory=list[float])
+    requests: int = 0
+    retries: int = 0
+    read_units: float = 0.0
+    write_units: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How often it was done."""
+        return len(self.seconds)
+
+    def percentile(self, percent: float) -> float:
+        """The time that so many percent did not exceed, in seconds (nearest rank); 0 where there is none."""
+        ranked = sorted(self.seconds)
+        return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)] if ranked else 0.0
+
+
+class Ledger:
+    """Figures by operation, in the order in which they were first done."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, Figures] = {}
+
+    def on_call(self, record: CallRecord) -> None:
+        """Take a call's record down to the operation that made it; calls outside of any are left out."""
+        operation = _operation.get()
+        if operation is None:
+            return
+        figures = self.figures.setdefault(operation, Figures())
+        figures.requests += record.attempts
+        figures.retries += record.retries
+        figures.read_units += record.read_units
+        figures.write_units += record.write_units
+
+    async def measure(self, operation: str, call: Awaitable[T]) -> T:
+        """Wait for a call, as part of an operation. A refused one counts; one with wrong arguments does not."""
+        token = _operation.set(operation)
+        started = perf_counter()
+        counts = True
+        try:
+            return await call
+        except ValidationError:
+            counts = False
+            raise
+        finally:
+            if counts:
+                self.figures.setdefault(operation, Figures()).seconds.append(perf_counter() - started)
+            _operation.reset(token)
+
+    def table(self, *, with_units: bool) -> Table:
+        """The figures for people, in less than 80 columns."""
+        columns = ["operation", "count", "requests", "read u.", "write u.", "p50", "p99"]
+        table = make_table(*columns, right=columns[1:])
+        for operation, figures in self.figures.items():
+            table.add_row(operation, f"{figures.count:,}", *self._each(figures, with_units=with_units))
+        return table
+
+    def _each(self, figures: Figures, *, with_units: bool) -> list[str]:
+        count = max(figures.count, 1)
+        consumed = (figures.read_units, figures.write_units)
+        shown = [f"{value / count:.2f}" if with_units else "-" for value in consumed]
+        return [f"{figures.requests / count:.2f}", *shown, _time(figures.percentile(50)), _time(figures.percentile(99))]
+
+    def totals(self, *, with_units: bool) -> str:
+        """One sentence over all operations."""
+        every = self.figures.values()
+        requests, retries = sum(one.requests for one in every), sum(one.retries for one in every)
+        told = f"In all: {requests:,} requests ({retries:,} of them retries)"
+        if with_units:
+            reads, writes = sum(one.read_units for one in every), sum(one.write_units for one in every)
+            told += f", {units(reads)} read units, {units(writes)} write units"
+        return f"{told}."
+
+    def facts(self, *, with_units: bool) -> list[dict[str, Any]]:
+        """The figures for JSON: sums, and times in seconds."""
+        return [
+            {
+                "operation": operation,
+                "count": figures.count,
+                "requests": figures.requests,
+                "retries": figures.retries,
+                "read_units": figures.read_units if with_units else None,
+                "write_units": figures.write_units if with_units else None,
+                "p50": round(figures.percentile(50), 6),
+                "p99": round(figures.percentile(99), 6),
+            }
+            for operation, figures in self.figures.items()
+        ]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
