@@ -11,6 +11,7 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input -qq
 PYTEST_ARGS ?= -n 2 --dist worksteal
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 
 # PYTHON=... chooses the interpreter; else the first of these that is 3.11 or newer.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -42,8 +43,8 @@ format: $(VENV)/.dev-stamp ## format the code, mend what can be mended
 unasync: $(VENV)/.dev-stamp ## generate _sync from _async
 	@$(PY) tools/unasync.py
 
-bench: setup ## the benchmarks, side by side
-	@$(PY) benchmarks/run.py
+bench: setup ## the benchmarks, side by side (BENCH_ARGS=--quick tries them; --help lists the options)
+	@$(PY) benchmarks/run.py $(BENCH_ARGS)
 
 setup: $(VENV)/.dev-stamp engine ## the virtual environment, all packages, the test engine
 
@@ -51,7 +52,7 @@ engine: $(VENV)/.dev-stamp
 	@$(PY) tools/dynoxide.py --prefix .engines
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) .engines .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage
+	rm -rf $(VENV) .engines .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(VENV)/.venv-stamp:

@@ -1,0 +1,304 @@
+"""The frame of every Python contestant: does what the coordinator says, one JSON line for another.
+
+Runs in the contestant's own virtual environment, so it needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import http.client
+import json
+import os
+import resource
+import sys
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SEEDED = 256
+"""Users that exist with one session each: what look-ups look for. A multiple of every concurrency, so that no two lanes
+sign the same user in at the same moment."""
+
+_MANY = {"sign_out_everywhere_10": 10, "sign_out_everywhere_10000": 10_000}
+
+
+def fresh_email():
+    return f"bench-{uuid.uuid4().hex}@example.com"
+
+
+def cpu_seconds():
+    """What this process used so far, all its threads, in user and in system mode."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def resident_bytes():
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Loader:
+    """Writes rows for tests to start from, past every contestant's client."""
+
+    def __init__(self, endpoint):
+        parts = urlsplit(endpoint)
+        self._connection = http.client.HTTPConnection(parts.hostname, parts.port)
+
+    def put(self, rows):
+        """Write ``(table, item)`` pairs."""
+        rows = list(rows)
+        for start in range(0, len(rows), 25):
+            tables = {}
+            for table, item in rows[start : start + 25]:
+                tables.setdefault(table, []).append({"PutRequest": {"Item": item}})
+            left = self._call("BatchWriteItem", {"RequestItems": tables}).get("UnprocessedItems")
+            if left:
+                raise RuntimeError("the engine left rows unprocessed")
+
+    def _call(self, operation, payload):
+        headers = {
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+            "X-Amz-Date": "20260101T000000Z",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request, "
+            "SignedHeaders=host;x-amz-date, Signature=0",
+        }
+        self._connection.request("POST", "/", json.dumps(payload), headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{operation}: {answer.status} {body[:300]!r}")
+        return json.loads(body)
+
+
+class Contestant:
+    """What a contestant provides. ``asynchronous`` says whether its methods are coroutine functions.
+
+    Methods that it leaves out are flows that it does not have. ``user`` is whatever ``register`` returned.
+    """
+
+    asynchronous = True
+    flows = ()
+
+    def session_rows(self, user, count):
+        """Return ``(tokens, [(table, item), ...])``: sessions of a user, made past the client."""
+        raise NotImplementedError
+
+
+def percentile(ordered, share):
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+class Worker:
+    def __init__(self, contestant):
+        self.it = contestant
+        self.loop = asyncio.new_event_loop() if contestant.asynchronous else None
+        self.users = []  # (user, email)
+        self.tokens = []
+
+    def do(self, order):
+        return getattr(self, order.pop("do"))(**order)
+
+    def open(self, endpoint, prefix):
+        self.loader = Loader(endpoint)
+        self.wait(self.it.open(endpoint, prefix))
+        return {"flows": list(self.it.flows)}
+
+    def seed(self):
+        """Make the users that look-ups look for."""
+        self.users = self.new_users(SEEDED)
+        self.tokens = [self.new_sessions(user, 1)[0] for user, _ in self.users]
+        return {"tokens": self.tokens}
+
+    def adopt(self, tokens):
+        """Use another contestant's sessions."""
+        self.tokens = tokens
+        return {}
+
+    def run(self, flow, concurrency, operations):
+        """Do a flow that many times, and tell what it took."""
+        call, arguments = self.prepare(flow, operations)
+        runner = self.run_async if self.loop else self.run_threads
+        gc.collect()
+        cpu, wall, latencies = runner(call, arguments, concurrency)
+        latencies.sort()
+        return {
+            "operations": operations,
+            "cpu": cpu,
+            "wall": wall,
+            "p50": percentile(latencies, 0.5),
+            "p99": percentile(latencies, 0.99),
+        }
+
+    def prepare(self, flow, operations):
+        """The function to call, and its arguments, one a call."""
+        it, users, tokens = self.it, self.users, self.tokens
+        numbers = range(operations)
+        if flow == "register":
+            return it.register, [fresh_email() for _ in numbers]
+        if flow in ("sign_in", "sign_in_lockout", "user_by_email", "user_by_email_eventual"):
+            return getattr(it, flow), [users[index % len(users)][1] for index in numbers]
+        if flow in ("check", "check_batch"):
+            return getattr(it, flow), [tokens[index % len(tokens)] for index in numbers]
+        if flow == "sign_out":
+            made = []
+            for index in range(min(operations, len(users))):
+                made += self.new_sessions(users[index][0], -(-operations // len(users)))
+            return it.sign_out, made[:operations]
+        if flow in _MANY or flow == "sign_out_everywhere_returns":
+            fresh = [user for user, _ in self.new_users(operations)]
+            for user in fresh:
+                self.new_sessions(user, _MANY.get(flow, 10))
+            call = getattr(it, flow, None) or it.sign_out_everywhere
+            return call, fresh
+        if flow == "link_oauth":
+            fresh = [user for user, _ in self.new_users(operations)]
+            return (lambda given: it.link_oauth(*given)), [(user, uuid.uuid4().hex) for user in fresh]
+        if flow == "delete_user":
+            fresh = [user for user, _ in self.new_users(operations)]
+            for user in fresh:
+                self.new_sessions(user, 1)
+            return it.delete_user, fresh
+        raise ValueError(flow)
+
+    def new_users(self, count):
+        emails = [fresh_email() for _ in range(count)]
+        if self.loop is None:
+            with ThreadPoolExecutor(8) as pool:
+                return list(zip(pool.map(self.it.register, emails), emails, strict=True))
+
+        async def make(part):
+            return [(await self.it.register(email), email) for email in part]
+
+        async def make_all():
+            return await asyncio.gather(*(make(emails[start::8]) for start in range(8)))
+
+        return [pair for part in self.loop.run_until_complete(make_all()) for pair in part]
+
+    def new_sessions(self, user, count):
+        tokens, rows = self.it.session_rows(user, count)
+        self.loader.put(rows)
+        return tokens
+
+    def run_async(self, call, arguments, concurrency):
+        latencies = []
+        clock = time.perf_counter
+
+        async def lane(part):
+            for argument in part:
+                began = clock()
+                await call(argument)
+                latencies.append(clock() - began)
+
+        async def all_lanes():
+            before, began = cpu_seconds(), clock()
+            await asyncio.gather(*(lane(arguments[start::concurrency]) for start in range(concurrency)))
+            return cpu_seconds() - before, clock() - began
+
+        cpu, wall = self.loop.run_until_complete(all_lanes())
+        return cpu, wall, latencies
+
+    def run_threads(self, call, arguments, concurrency):
+        latencies, failures = [], []
+        clock = time.perf_counter
+        ready = threading.Barrier(concurrency + 1)
+
+        def lane(part):
+            ready.wait()
+            try:
+                for argument in part:
+                    began = clock()
+                    call(argument)
+                    latencies.append(clock() - began)
+            except Exception as error:  # noqa: BLE001 - raised in the main thread
+                failures.append(error)
+
+        threads = [threading.Thread(target=lane, args=(arguments[start::concurrency],)) for start in range(concurrency)]
+        for thread in threads:
+            thread.start()
+        before, began = cpu_seconds(), clock()
+        ready.wait()
+        for thread in threads:
+            thread.join()
+        cpu, wall = cpu_seconds() - before, clock() - began
+        if failures:
+            raise failures[0]
+        return cpu, wall, latencies
+
+    def memory(self, waiters):
+        """How much larger the process is while that many checks wait at the same moment."""
+        tokens = self.tokens
+        self.run("check", 64, 640)
+        gc.collect()
+        gc.disable()
+        before = resident_bytes()
+        highest = before
+        left = waiters
+
+        async def one(token):
+            nonlocal left
+            found = await self.it.check(token)
+            left -= 1
+            return found is not None
+
+        async def watch():
+            nonlocal highest
+            while left:
+                highest = max(highest, resident_bytes())
+                await asyncio.sleep(0.002)
+
+        async def everyone():
+            tasks = [asyncio.ensure_future(one(tokens[index % len(tokens)])) for index in range(waiters)]
+            watcher = asyncio.ensure_future(watch())
+            answers = await asyncio.gather(*tasks)
+            await watcher
+            return answers
+
+        answers = self.loop.run_until_complete(everyone())
+        gc.enable()
+        if not all(answers):
+            raise RuntimeError("a check failed")
+        return {"bytes": highest - before}
+
+    def profile(self, flow, concurrency, operations, path):
+        """Run a flow under cProfile; the figures go to a file."""
+        import cProfile
+
+        call, arguments = self.prepare(flow, operations)
+        profiler = cProfile.Profile()
+        profiler.enable()
+        (self.run_async if self.loop else self.run_threads)(call, arguments, concurrency)
+        profiler.disable()
+        profiler.dump_stats(path)
+        return {}
+
+    def close(self):
+        self.wait(self.it.close())
+        return {}
+
+    def wait(self, maybe):
+        return self.loop.run_until_complete(maybe) if self.loop is not None else maybe
+
+
+def main(contestant):
+    worker = Worker(contestant)
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints does not mix with the answers
+    for line in sys.stdin:
+        order = json.loads(line)
+        last = order["do"] == "close"
+        try:
+            answer = {"ok": worker.do(order)}
+        except Exception as error:  # noqa: BLE001 - told to the coordinator
+            import traceback
+
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        out.write(json.dumps(answer) + "\n")
+        out.flush()
+        if last:
+            break

@@ -1,0 +1,159 @@
+"""The benchmarks, side by side: ``make bench``, or ``python benchmarks/run.py --help``.
+
+Results go to ``benchmarks/results/latest.json``; ``docs/benchmarks.md`` and its charts are drawn from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.harness import environments, measure, stage
+from benchmarks.harness.contestants import CONTESTANTS, ROOT, Worker, versions
+from benchmarks.harness.report import write
+from benchmarks.harness.targets import judge
+from torii_dynamodb.testing.engines import DYNOXIDE_VERSION, start_engine
+
+RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
+PARTS = ("flows", "cold", "imports", "memory", "sizes")
+
+
+def main() -> None:
+    options = _options()
+    if options.report:
+        result = json.loads(RESULTS.read_text(encoding="utf-8"))
+        result["targets"] = judge(result)
+        _show(result)
+        if not options.no_docs:
+            _keep(result)
+        return
+    environments.prepare()
+    plan = measure.Plan(
+        window=options.window or (0.08 if options.quick else 0.25),
+        rounds=options.rounds or (2 if options.quick else 5),
+        check_rounds=options.rounds or (3 if options.quick else 9),
+        spawns=options.spawns or (3 if options.quick else 11),
+        flows=tuple(options.flows) if options.flows else measure.FLOWS,
+        concurrency=tuple(options.concurrency) if options.concurrency else measure.CONCURRENCY,
+    )
+    result = _measure(options, plan)
+    result["targets"] = judge(result)
+    _show(result)
+    partial = (
+        options.quick or options.flows or options.without or options.concurrency or set(options.parts) != set(PARTS)
+    )
+    if options.out or partial:
+        out = Path(options.out or ROOT / ".bench" / "quick.json")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(f"\nA part only: written to {out}, the documentation is left as it is.")
+    else:
+        _keep(result)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Benchmarks: ratios of one run, interleaved, on one engine.")
+    parser.add_argument("--quick", action="store_true", help="a few short rounds, to try the harness")
+    parser.add_argument(
+        "--million", action="store_true", help="a session check among 1,000,000 users too (fills 2 GB once)"
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured")
+    parser.add_argument("--flows", nargs="+", choices=measure.FLOWS, help="these flows only")
+    parser.add_argument("--concurrency", nargs="+", type=int, help="these only")
+    parser.add_argument("--without", nargs="+", default=[], help="contestants to leave out, by key")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--spawns", type=int)
+    parser.add_argument("--window", type=float, help="seconds of one contestant's turn")
+    parser.add_argument("--out", help="write the results there instead")
+    parser.add_argument("--report", action="store_true", help="measure nothing, draw the page from the kept results")
+    parser.add_argument("--no-docs", action="store_true", help="with --report: print only")
+    return parser.parse_args()
+
+
+def _measure(options: argparse.Namespace, plan: measure.Plan) -> dict[str, Any]:
+    log = Path(tempfile.gettempdir()) / f"torii-bench-{os.getpid()}.log"
+    taking_part = [one for one in CONTESTANTS if one.key not in options.without]
+    result: dict[str, Any] = {"meta": _meta(plan)}
+    began = time.monotonic()
+    with ExitStack() as stack:
+        engine = stack.enter_context(start_engine("dynoxide"))
+        stage.make_tables(engine, taking_part)
+        workers: dict[str, Worker] = {}
+        for one in taking_part:
+            worker = workers[one.key] = Worker(one, log)
+            stack.callback(worker.stop)
+            worker.open(engine.endpoint_url)
+            if one.kind == "floor":
+                worker.adopt(workers["ours_async"].tokens)
+            else:
+                worker.seed()
+        print("All are ready.", flush=True)
+        if "flows" in options.parts:
+            result["flows"] = measure.flows(workers, plan, _say)
+        if "cold" in options.parts:
+            _say("Cold starts ...")
+            result["cold"] = measure.cold_starts(engine.endpoint_url, workers, plan)
+        if "memory" in options.parts:
+            _say("Memory ...")
+            result["memory"] = measure.memory(engine.endpoint_url, workers, log, 10_000, 2 if options.quick else 5)
+    if "imports" in options.parts:
+        _say("Imports ...")
+        result["imports"] = measure.imports(plan)
+    if "sizes" in options.parts:
+        _say("Cost against size ...")
+        with ExitStack() as stack:
+            wanted = [1_000, 100_000] + ([1_000_000] if options.million else [])
+            engines = {}
+            for size in wanted:
+                engine = stack.enter_context(stage.filled_engine(size, _say))
+                engines[size] = (engine.endpoint_url, stage.token_of)
+            result["sizes"] = measure.sizes(engines, log, 3 if options.quick else 11, 1_000)
+    result["meta"]["minutes"] = round((time.monotonic() - began) / 60, 1)
+    return result
+
+
+def _meta(plan: measure.Plan) -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "engine": f"Dynoxide {DYNOXIDE_VERSION}, in memory, a process of its own",
+        "window_seconds": plan.window,
+        "rounds": plan.rounds,
+        "check_rounds": plan.check_rounds,
+        "spawns": plan.spawns,
+        "versions": versions(),
+    }
+
+
+def _show(result: dict[str, Any]) -> None:
+    print()
+    for one in result["targets"]:
+        mark = "met    " if one["met"] else "NOT met" if one["met"] is not None else "unknown"
+        print(f"{mark}  {one['what']}: {one['figure']} (to reach: {one['aim']})")
+
+
+def _keep(result: dict[str, Any]) -> None:
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(result, separators=(",", ":")).replace('},{"flow"', '},\n{"flow"') + "\n"
+    RESULTS.write_text(text, encoding="utf-8")
+    for path in write(result, ROOT / "docs"):
+        print(f"written: {path.relative_to(ROOT)}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The benchmarks' page, charts and judgement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from benchmarks.harness.chart import Bar, bars, grid
+from benchmarks.harness.report import render, table, write
+from benchmarks.harness.targets import Cells, digits, judge
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def cell(contestant: str, cpu: float, *, flow: str = "check", concurrency: int = 16) -> dict[str, Any]:
+    """A cell whose two rounds are alike but for the machine, twice as slow in the second."""
+    return {
+        "flow": flow,
+        "concurrency": concurrency,
+        "contestant": contestant,
+        "operations": 100,
+        "cpu_us": [cpu, cpu * 2],
+        "per_second": [1e6 / cpu, 5e5 / cpu],
+        "p50_ms": [cpu / 100, cpu / 50],
+        "p99_ms": [cpu / 50, cpu / 25],
+    }
+
+
+def result(**more: Any) -> dict[str, Any]:
+    """A small result, as a run leaves it."""
+    flows = [cell("ours_async_alone", 120), cell("ours_async", 60), cell("floor", 100), cell("boto3", 2000)]
+    flows += [cell("ours_sync", 500), cell("aiodynamo", 400)]
+    found: dict[str, Any] = {
+        "meta": {
+            "date": "2026-01-01",
+            "machine": "a machine",
+            "engine": "an engine",
+            "rounds": 2,
+            "check_rounds": 2,
+            "spawns": 2,
+            "versions": {"python": "3.11"},
+        },
+        "flows": flows,
+        "cold": {"ours_async": {"ms": [10, 20], "cpu_ms": [8, 9]}, "boto3": {"ms": [40, 80], "cpu_ms": [30, 31]}},
+        **more,
+    }
+    found["targets"] = judge(found)
+    return found
+
+
+def test_aims_are_judged_by_the_median_of_the_rounds_ratios() -> None:
+    """Met, not met, and not measured are told apart."""
+    told = {one["what"]: one for one in result()["targets"]}
+    unmerged = told["session check, reads not merged, 16 at once: CPU against one bare aiohttp POST"]
+    assert unmerged["met"] is True
+    assert unmerged["figure"].startswith("1.20 ")
+    assert told["session check, sync, 16 threads: CPU against boto3 by hand"]["met"] is True
+    assert told["session check, merged, 64 at once: CPU against one bare aiohttp POST"]["met"] is None
+    assert told["cold start, async: time against boto3 by hand"]["met"] is True
+
+
+def test_a_flow_is_ahead_only_if_it_is_ahead_of_every_peer() -> None:
+    """The peer that needs least is the one to beat, not the first one."""
+    flows = [cell("ours_async", 90, flow="register"), cell("boto3", 900, flow="register")]
+    flows += [cell("aiodynamo", 80, flow="register"), cell("floor", 50, flow="register")]
+    found = next(one for one in judge({"flows": flows}) if one["what"].startswith("register, 16"))
+    assert found["met"] is False
+    assert found["what"].endswith("aiodynamo")
+
+
+def test_a_contestant_without_the_flow_is_not_judged() -> None:
+    """What was not measured is None, never zero."""
+    cells = Cells([cell("ours_async", 90)])
+    assert cells.ratio("check", 16, "ours_async", "boto3") is None
+    assert cells.best_peer("check", 16, "ours_async", ("boto3",)) is None
+
+
+def test_the_page_holds_ratios_in_units_of_the_floor(tmp_path: Path) -> None:
+    """Page and charts are written; the slower second round shows in no figure."""
+    written = write(result(), tmp_path)
+    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    assert {path.name for path in written} >= {"benchmarks.md", "benchmarks-check.svg", "benchmarks-cold-start.svg"}
+    assert "| **torii-dynamodb, async** | 0.60 (0.60 to 0.60) |" in page
+    assert "| boto3 by hand | 20.0 (20.0 to 20.0) |" in page
+    for path in written:
+        if path.suffix == ".svg":
+            assert path.relative_to(tmp_path).as_posix() in page
+
+
+def test_a_page_without_some_parts_is_drawn_from_the_rest() -> None:
+    """Parts that were not measured leave no empty table."""
+    page = render({**result(), "flows": [], "cold": {}, "sizes": {"1000": {"p50_ms": [1.0], "cpu_us": [1.0]}}})
+    assert "## Session check" not in page
+    assert "| 1,000 | 1.00 (1.00 to 1.00) |" in page
+
+
+def test_a_chart_is_well_formed_and_says_in_words_what_it_shows() -> None:
+    """A reader who hears the chart gets every figure; names are escaped; both colour settings are there."""
+    drawn = bars(
+        "A <chart>",
+        "a note",
+        "×",
+        [Bar("one & two", 2.0, 1.5, 2.5, "2.0 ×", "ours"), Bar("three", 4.0, 3.0, 5.0, "4.0 ×", "peer")],
+        aim=1.0,
+    )
+    root = ET.fromstring(drawn)
+    description = root.findtext(f"{SVG}desc") or ""
+    assert root.get("role") == "img"
+    assert root.findtext(f"{SVG}title") == "A <chart>"
+    assert "one & two: 2.0 ×" in description
+    assert "three: 4.0 ×" in description
+    assert "prefers-color-scheme: dark" in drawn
+    widths = [float(rect.get("width") or 0) for rect in root.iter(f"{SVG}rect")]
+    assert widths[0] * 2 == pytest.approx(widths[1], abs=0.2)
+
+
+def test_a_chart_without_bars_is_refused() -> None:
+    """An empty chart would look like a measurement."""
+    with pytest.raises(ValueError, match="needs bars"):
+        bars("t", "n", "×", [])
+
+
+@pytest.mark.parametrize("longest", [0.04, 0.9, 1.0, 3.7, 8.0, 22.4, 100.0, 12_345.0])
+def test_the_grid_begins_at_zero_and_has_a_handful_of_round_lines(longest: float) -> None:
+    """Neither a crowd of lines nor none, whatever the scale."""
+    marks = grid(longest)
+    assert marks[0] == 0
+    assert 2 <= len(marks) <= 9
+    assert marks[-1] <= longest * 1.0001
+
+
+def test_digits_are_as_many_as_mean_something() -> None:
+    """A ratio has two or three digits."""
+    assert [digits(value) for value in (0.456, 9.94, 9.96, 99.6, 1234.5)] == ["0.46", "9.94", "10.0", "100", "1234"]
+
+
+def test_a_bar_in_a_cell_does_not_break_the_table() -> None:
+    """Markdown's own separator is escaped."""
+    assert table(("a",), [("b|c",)]).splitlines()[-1] == "| b\\|c |"
