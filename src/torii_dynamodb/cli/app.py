@@ -5,7 +5,19 @@ from __future__ import annotations
 import typer
 
 from torii_dynamodb import __version__
-from torii_dynamodb.cli import demo, iam, local, sessions, streams, tables, users
+from torii_dynamodb.cli import (
+    autoscaling,
+    backup,
+    demo,
+    iam,
+    local,
+    sessions,
+    streams,
+    tables,
+    template,
+    transfer,
+    users,
+)
 from torii_dynamodb.cli.support import EXIT_CODES_HELP, Commands, say
 
 __all__ = ["app"]
@@ -26,8 +38,14 @@ TRY, SETUP, PEOPLE = "Try it", "Set it up", "Look after people"
 app.command("demo", rich_help_panel=TRY)(demo.demo)
 app.command("local", rich_help_panel=TRY)(local.local)
 app.add_typer(tables.app, name="tables", rich_help_panel=SETUP)
+app.add_typer(autoscaling.app, name="autoscaling", rich_help_panel=SETUP)
+app.add_typer(backup.app, name="backup", rich_help_panel=SETUP)
+app.command("verify", rich_help_panel=SETUP)(backup.verify)
+app.command("export", rich_help_panel=SETUP)(transfer.export)
+app.command("import", rich_help_panel=SETUP)(transfer.import_)
 app.add_typer(streams.app, name="streams", rich_help_panel=SETUP)
 app.add_typer(iam.app, name="iam", rich_help_panel=SETUP)
+app.add_typer(template.app, name="template", rich_help_panel=SETUP)
 app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
 app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
 

@@ -1,0 +1,42 @@
+"""Infrastructure as code, from the schema and the chosen options: CloudFormation, SAM, CDK and Terraform, as JSON.
+
+Pure and deterministic: the same configuration and options give the same text, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, get_args
+
+from torii_dynamodb.admin.options import TableOptions
+from torii_dynamodb.admin.templates.cloudformation import cdk_json, cloudformation, sam
+from torii_dynamodb.admin.templates.terraform import terraform
+from torii_dynamodb.config import DynamoDbConfig
+
+__all__ = ["KINDS", "TemplateKind", "cdk_json", "cloudformation", "render", "sam", "template", "terraform"]
+
+TemplateKind = Literal["cloudformation", "sam", "terraform", "cdk-json"]
+
+KINDS: Final[tuple[TemplateKind, ...]] = get_args(TemplateKind)
+
+_MAKERS: Final[Mapping[TemplateKind, Callable[[DynamoDbConfig, TableOptions], dict[str, Any]]]] = MappingProxyType(
+    {"cloudformation": cloudformation, "sam": sam, "terraform": terraform, "cdk-json": cdk_json}
+)
+
+
+def template(kind: TemplateKind, config: DynamoDbConfig, options: TableOptions | None = None) -> dict[str, Any]:
+    """The template of a kind, as plain values.
+
+    Args:
+        kind: Which tool it is for.
+        config: Names the tables.
+        options: What is chosen about them; what is not managed is left to DynamoDB's defaults.
+    """
+    return _MAKERS[kind](config, options or TableOptions())
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """The template's text: JSON, indented, with a line's end."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
