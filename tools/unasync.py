@@ -27,6 +27,7 @@ FOLDERS = [
     "src/torii_dynamodb",
     "src/torii_dynamodb/testing",
     "tests/conformance",
+    "tests/faults",
     "tests/integration/storage",
     "tests/integration/wire",
     "tests/services",

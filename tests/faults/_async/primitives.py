@@ -1,0 +1,50 @@
+"""What differs between the twins of these tests: how many cases run at once, and which faults are met."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tests.faults.catalogue import TROUBLES
+
+__all__ = ["MET", "WORLDS", "in_worlds", "is_met", "together"]
+
+T = TypeVar("T")
+W = TypeVar("W")
+
+MET = tuple(TROUBLES)
+"""The faults that this twin meets: all."""
+
+WORLDS = 6
+"""How many cases run at once, each on tables of its own: most of a time-out is waiting."""
+
+
+def is_met(method: str, case: str) -> bool:
+    """Whether this twin meets a case of an operation: all."""
+    return True
+
+
+async def in_worlds(worlds: list[W], cases: list[Callable[[W], Awaitable[T]]]) -> list[T]:
+    """Run each case in one of the worlds, one at a time in each; the results in the order of the cases."""
+    free: asyncio.Queue[W] = asyncio.Queue()
+    for world in worlds:
+        free.put_nowait(world)
+
+    async def run(case: Callable[[W], Awaitable[T]]) -> T:
+        world = await free.get()
+        try:
+            return await case(world)
+        finally:
+            free.put_nowait(world)
+
+    outcomes = await asyncio.gather(*(run(case) for case in cases), return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if errors:
+        raise BaseExceptionGroup(f"{len(errors)} of {len(cases)} cases", errors)
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+async def together(*calls: Callable[[], Awaitable[T]]) -> list[T | BaseException]:
+    """Run calls at the same time; what each returned or raised."""
+    return list(await asyncio.gather(*(call() for call in calls), return_exceptions=True))

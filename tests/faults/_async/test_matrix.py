@@ -1,0 +1,198 @@
+"""Every operation under every fault: the tables, read past the library, hold one application or none, never half of one.
+
+Each case is compared with a run without faults from the same tables, the same clock and the same random bytes. The
+outcomes make docs/fault-matrix.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.faults import record
+from tests.faults._async.operations import NOT_SENT, OPERATIONS, Operation
+from tests.faults._async.primitives import MET, in_worlds, is_met
+from tests.faults._async.world import AsyncWorld, Keys, comparable, result_of
+from tests.faults.catalogue import TROUBLES, Trouble
+
+from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.errors import ToriiError, Unavailable
+from torii_dynamodb.testing.faults import WRITES, Answer, Fault, Seen
+
+
+class AsyncTrial:
+    """One operation in one world, with or without a fault."""
+
+    def __init__(self, world: AsyncWorld, operation: Operation) -> None:
+        self.world = world
+        self.operation = operation
+        self.result: Any = None
+        self.error: ToriiError | None = None
+        self.seen: list[Seen] = []
+        self.after: Any = None
+
+    async def run(self, **options: Any) -> AsyncTrial:
+        """Call it, and look at the tables."""
+        world = self.world
+        begin = len(world.proxy.seen)
+        storage = await world.open(**options)
+        try:
+            self.result = result_of(await self.operation.run(storage, world))
+        except ToriiError as error:
+            self.error = error
+            self.result = result_of(error)
+        finally:
+            await storage.close()
+        self.seen = world.proxy.seen[begin:]
+        self.after = await world.dump()
+        return self
+
+    @property
+    def tries(self) -> int:
+        """How often the request that was sent most often was sent."""
+        return max(Counter(seen.body for seen in self.seen).values(), default=0)
+
+
+class AsyncCase:
+    """An operation under a fault, that goes away or lasts, beside what it does without."""
+
+    def __init__(self, operation: Operation, name: str, expected: AsyncTrial, *, lasts: bool) -> None:
+        self.operation = operation
+        self.name = name
+        self.trouble = TROUBLES[name]
+        self.expected = expected
+        self.lasts = lasts
+        self.label = f"{name} ({self.trouble.title}), {'lasting' if lasts else 'once'}"
+        self.happened = 0
+
+    async def __call__(self, world: AsyncWorld) -> str:
+        """Run it and put the world back; the outcome in short."""
+        trouble = self.trouble
+        fault = self._counted(trouble.make(world.clock, lasts=self.lasts))
+        writes = any(seen.operation in WRITES for seen in self.expected.seen)
+        only = WRITES if self.lasts and writes and not trouble.all_requests else ()
+        refuses = fault.answer == "refuse"
+        options: dict[str, Any] = {"read_timeout": trouble.patience}
+        if trouble.rotating:
+            options["credentials"] = Keys()
+        if trouble.patience < 1:
+            options["retry_attempts"] = 1 if self.lasts else 5
+        if refuses:
+            world.proxy.refuse()
+            self.happened = 1
+            if not self.lasts:
+                world.dice.on_pause = world.proxy.listen
+        else:
+            always = self.lasts or trouble.by_itself
+            world.proxy.inject(fault, operation=only, times=None if always else 1, each=not always)
+        trial = AsyncTrial(world, self.operation)
+        try:
+            await trial.run(**options)
+        finally:
+            world.proxy.clear()
+        try:
+            if not self.happened:
+                self._same(trial)
+                return "cannot occur"
+            if not self.lasts or trouble.lasting is None:
+                self._same(trial)
+                assert trial.tries <= 3 or trouble.patience < 1, f"{self.label}: a request was sent {trial.tries} times"
+                return "true outcome" if self.expected.error is not None else "once"
+            return await self._failed(trial, trouble, world, refuses=refuses)
+        finally:
+            await world.put_back(trial.after if trial.after is not None else await world.dump())
+
+    def _counted(self, fault: Fault) -> Fault:
+        # A fault that only some requests can have tells so by not replying.
+        make = fault.reply
+
+        def reply(seen: Seen, answer: Answer | None) -> Answer | None:
+            assert make is not None
+            made = make(seen, answer)
+            self.happened += made is not None
+            return made
+
+        if make is None:
+            self.happened = 1
+            return fault
+        return replace(fault, reply=reply)
+
+    def _same(self, trial: AsyncTrial) -> None:
+        assert trial.result == self.expected.result, f"{self.label}: the result is not the one without a fault"
+        self._tables(trial, self.expected.after)
+
+    def _tables(self, trial: AsyncTrial, expected: Any) -> None:
+        now, due = comparable(trial.after), comparable(expected)
+        for table, items in due.items():
+            assert now[table] == items, f"{self.label}: {table} is not as it should be"
+
+    async def _failed(self, trial: AsyncTrial, trouble: Trouble, world: AsyncWorld, *, refuses: bool) -> str:
+        error = trial.error
+        assert error is not None, f"{self.label}: no error"
+        assert type(error) is trouble.lasting, f"{self.label}: {error!r}"
+        told = str(error)
+        allowed = 2 if trouble.patience < 1 else 3
+        if isinstance(error, Unavailable):
+            # A kept connection that breaks is tried once more at once, over a new one.
+            assert 1 < error.attempts <= allowed + 1, f"{self.label}: {error.attempts} attempts"
+            if trouble.patience < 1:  # on a busy machine even the proxy may not see a request in time
+                assert error.attempts >= trial.tries, f"{self.label}: {trial.tries} tries, {error.attempts} told"
+            elif not refuses and not trouble.all_requests:
+                assert error.attempts == trial.tries, f"{self.label}: {trial.tries} tries, {error.attempts} told"
+        else:
+            assert trial.tries <= 2, f"{self.label}: a refusal was tried {trial.tries} times"
+        if trouble.answered:
+            assert error.request_id, f"{self.label}: no request id"
+        if not trouble.all_requests or refuses:
+            assert error.__cause__ is not None, f"{self.label}: no cause"
+        assert "$argon2" not in f"{told}{error.__cause__!r}", f"{self.label}: the error tells a hash"
+        name = type(error).__name__
+        wrote = comparable(self.expected.after) != comparable(world.base)
+        if not (trouble.applied and wrote):
+            if self.operation.steps and comparable(trial.after) != comparable(world.base):
+                return await self._completed(trial, world, name)
+            self._tables(trial, world.base)
+            return f"{name}, unchanged"
+        if self.operation.steps:
+            return await self._completed(trial, world, name)
+        self._tables(trial, self.expected.after)
+        return f"{name}, applied once"
+
+    async def _completed(self, trial: AsyncTrial, world: AsyncWorld, name: str) -> str:
+        # Several writes, each whole: calling again does what is left.
+        again = await AsyncTrial(world, self.operation).run()
+        trial.after = again.after
+        self._same(again)
+        return f"{name}, completed by a repeated call"
+
+
+@pytest.mark.parametrize(
+    "operation", [operation for operation in OPERATIONS if is_met(operation.method, operation.case)], ids=str
+)
+async def test_no_fault_makes_it_lie(worlds: list[AsyncWorld], operation: Operation) -> None:
+    """A passing fault: the true outcome and one application. A lasting one: a named error, nothing half-written."""
+    expected = await AsyncTrial(worlds[0], operation).run()
+    raised = None if expected.error is None else type(expected.error)
+    assert raised is operation.refused, f"without any fault: {expected.error!r}"
+    assert expected.tries <= 1, "without any fault, a request was sent twice"
+    await worlds[0].put_back(expected.after)
+    cases = [
+        AsyncCase(operation, name, expected, lasts=lasts)
+        for name in sorted(MET, key=lambda name: TROUBLES[name].patience)  # those that wait begin
+        for lasts in (False, True)
+    ]
+    found = dict(zip(((case.name, case.lasts) for case in cases), await in_worlds(worlds, cases), strict=True))
+    record.compare(operation.name, {name: [found[name, False], found[name, True]] for name in MET})
+
+
+def test_every_operation_of_the_contract_is_in_the_matrix() -> None:
+    """A method that is added to the contract has to be added to the matrix."""
+    methods = {
+        name for name, member in inspect.getmembers(AsyncStorage, inspect.isfunction) if not name.startswith("_")
+    }
+    covered = {operation.method for operation in OPERATIONS}
+    assert methods - covered == NOT_SENT
+    assert covered - methods == {"remove_ended_sessions", "transact_write"}

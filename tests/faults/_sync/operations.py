@@ -1,0 +1,360 @@
+# Generated from tests/faults/_async/operations.py by tools/unasync.py. Do not edit.
+
+"""Every operation of the contract, in one or more cases, on the small world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.faults._sync.world import HASH, OTHER_HASH, STRICT, World
+
+from torii_dynamodb._core.transactions import TransactionBuilder
+from torii_dynamodb._sync.storage.handle import DynamoDbHandle
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    ClonedAuthenticator,
+    LastSignInMethod,
+    NotFound,
+    ToriiError,
+    TransactionFailed,
+    VersionConflict,
+)
+from torii_dynamodb.models import (
+    NewOAuthAccount,
+    NewPasskey,
+    NewPasskeyChallenge,
+    NewSession,
+    NewToken,
+    NewUser,
+)
+
+__all__ = ["NOT_SENT", "OPERATIONS", "Operation"]
+
+Run = Callable[[DynamoDbHandle, World], Any]
+
+STATE = "state-" + "x" * 32
+ADA, EVE = b"ada" * 8, b"eve" * 8
+THREE = replace(STRICT, max_attempts=3)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A case of an operation.
+
+    Args:
+        method: The contract's method.
+        case: What is special about it; empty for the plain case.
+        run: Calls it.
+        refused: The error that is its true outcome.
+        steps: Whether it is several writes, each for itself, that a repeated call completes.
+    """
+
+    method: str
+    case: str
+    run: Run
+    refused: type[ToriiError] | None = None
+    steps: bool = False
+
+    @property
+    def name(self) -> str:
+        """How the matrix names it."""
+        return f"{self.method}: {self.case}" if self.case else self.method
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _own_items(builder: TransactionBuilder) -> None:
+    config_table = builder._config.table_name
+    builder.put(config_table("tokens"), {"id": "mine#1", "note": "hello"}, condition="attribute_not_exists(#id)")
+    builder.update(
+        config_table("users"),
+        {"id": "usr_ada"},
+        "SET #visits = if_not_exists(#visits, :zero) + :one",
+        condition="attribute_exists(#id)",
+        values={"zero": 0, "one": 1},
+    )
+    builder.create_user(NewUser(id="usr_new", email="new@example.com"))
+
+
+def _refused_items(builder: TransactionBuilder) -> None:
+    config_table = builder._config.table_name
+    builder.put(config_table("tokens"), {"id": "mine#1", "note": "hello"})
+    builder.check(config_table("users"), {"id": "usr_ada"}, condition="attribute_not_exists(#id)")
+
+
+OPERATIONS = [
+    # Users.
+    Operation("create_user", "", lambda s, w: s.create_user(NewUser(email="new@example.com", metadata={"a": 1.5}))),
+    Operation(
+        "create_user", "with a password", lambda s, w: s.create_user(NewUser(email="n@example.com"), password_hash=HASH)
+    ),
+    Operation(
+        "create_user",
+        "once more, with the same id",
+        lambda s, w: s.create_user(NewUser(id="usr_ada", email="Ada@example.com")),
+    ),
+    Operation(
+        "create_user", "address taken", lambda s, w: s.create_user(NewUser(email="ada@example.com")), AlreadyExists
+    ),
+    Operation(
+        "create_user",
+        "id taken",
+        lambda s, w: s.create_user(NewUser(id="usr_ada", email="new@example.com")),
+        AlreadyExists,
+    ),
+    Operation("get_or_create_user_by_email", "", lambda s, w: s.get_or_create_user_by_email("new@example.com")),
+    Operation(
+        "get_or_create_user_by_email", "who is there", lambda s, w: s.get_or_create_user_by_email("ada@example.com")
+    ),
+    Operation(
+        "update_user", "name and metadata", lambda s, w: s.update_user(w.known.ada, name=None, metadata={"b": 2})
+    ),
+    Operation("update_user", "address", lambda s, w: s.update_user(w.known.ada, email="ada@example.org")),
+    Operation(
+        "update_user", "address taken", lambda s, w: s.update_user(w.known.ada, email="bob@example.com"), AlreadyExists
+    ),
+    Operation(
+        "update_user",
+        "changed since",
+        lambda s, w: s.update_user(replace(w.known.ada, version=1), name="A"),
+        VersionConflict,
+    ),
+    Operation("update_user", "gone", lambda s, w: s.update_user(replace(w.known.ada, id="usr_x"), name="A"), NotFound),
+    Operation("mark_email_verified", "", lambda s, w: s.mark_email_verified("usr_ada", email="ada@example.com")),
+    Operation(
+        "mark_email_verified",
+        "removing what is unproven",
+        lambda s, w: s.mark_email_verified("usr_ada", email="ada@example.com", remove_unproven=True),
+    ),
+    Operation("delete_user", "", lambda s, w: s.delete_user("usr_ada")),
+    Operation("delete_user", "gone", lambda s, w: s.delete_user("usr_x")),
+    Operation("get_user", "", lambda s, w: s.get_user("usr_ada")),
+    Operation("get_user_by_email", "", lambda s, w: s.get_user_by_email("ada@example.com")),
+    Operation("get_user_by_email", "eventual", lambda s, w: s.get_user_by_email("ada@example.com", consistent=False)),
+    Operation("batch_get_users", "", lambda s, w: s.batch_get_users(["usr_eve", "usr_x", "usr_ada", "usr_ada"])),
+    Operation("list_users", "", lambda s, w: s.list_users()),
+    # Sessions.
+    Operation(
+        "create_session",
+        "",
+        lambda s, w: s.create_session(NewSession(user_id="usr_ada", expires_at=w.later()), user=w.known.ada),
+    ),
+    Operation(
+        "create_session",
+        "the user read first",
+        lambda s, w: s.create_session(NewSession(user_id="usr_ada", expires_at=w.later())),
+    ),
+    Operation("get_session", "", lambda s, w: s.get_session(w.known.session)),
+    Operation("get_session_and_user", "", lambda s, w: s.get_session_and_user(w.known.session)),
+    Operation("list_sessions_for_user", "", lambda s, w: s.list_sessions_for_user("usr_ada")),
+    Operation("refresh_session", "", lambda s, w: s.refresh_session(w.known.session, expires_at=w.later(7200))),
+    Operation(
+        "refresh_session", "not further", lambda s, w: s.refresh_session(w.known.session, expires_at=w.later(60))
+    ),
+    Operation("delete_session", "", lambda s, w: s.delete_session(w.known.session)),
+    Operation("delete_session_by_id", "", lambda s, w: s.delete_session_by_id("usr_ada", w.known.session_id)),
+    Operation("delete_session_by_id", "another's", lambda s, w: s.delete_session_by_id("usr_bob", w.known.session_id)),
+    Operation("delete_sessions_for_user", "", lambda s, w: s.delete_sessions_for_user("usr_ada")),
+    Operation("delete_sessions_for_user", "gone", lambda s, w: s.delete_sessions_for_user("usr_x")),
+    Operation("remove_ended_sessions", "", lambda s, w: s.remove_ended_sessions("usr_bob")),
+    # Passwords.
+    Operation("set_password_hash", "", lambda s, w: s.set_password_hash("usr_ada", OTHER_HASH)),
+    Operation("set_password_hash", "the first", lambda s, w: s.set_password_hash("usr_bob", HASH, user=w.known.bob)),
+    Operation(
+        "set_password_hash",
+        "expected another",
+        lambda s, w: s.set_password_hash("usr_ada", HASH, expected_version="0" * 24),
+        VersionConflict,
+    ),
+    Operation("set_password_hash", "gone", lambda s, w: s.set_password_hash("usr_x", HASH), NotFound),
+    Operation(
+        "rehash_password",
+        "",
+        lambda s, w: s.rehash_password("usr_ada", email="ada@example.com", old_hash=HASH, new_hash=OTHER_HASH),
+    ),
+    Operation(
+        "rehash_password",
+        "of another hash",
+        lambda s, w: s.rehash_password("usr_ada", email="ada@example.com", old_hash=OTHER_HASH, new_hash=HASH),
+    ),
+    Operation("get_password_hash", "", lambda s, w: s.get_password_hash("usr_ada")),
+    Operation("get_credentials_by_email", "", lambda s, w: s.get_credentials_by_email("ada@example.com")),
+    Operation("remove_password_hash", "", lambda s, w: s.remove_password_hash("usr_ada")),
+    Operation("complete_password_reset", "", lambda s, w: s.complete_password_reset(w.known.reset, OTHER_HASH)),
+    # OAuth.
+    Operation(
+        "create_oauth_account",
+        "",
+        lambda s, w: s.create_oauth_account(
+            NewUser(email="new@example.com"), NewOAuthAccount(provider="google", subject="new")
+        ),
+    ),
+    Operation(
+        "create_oauth_account",
+        "account taken",
+        lambda s, w: s.create_oauth_account(
+            NewUser(email="new@example.com"), NewOAuthAccount(provider="google", subject="ada")
+        ),
+        AlreadyExists,
+    ),
+    Operation(
+        "link_oauth_account",
+        "",
+        lambda s, w: s.link_oauth_account("usr_ada", NewOAuthAccount(provider="github", subject="ada")),
+    ),
+    Operation(
+        "link_oauth_account",
+        "linked already",
+        lambda s, w: s.link_oauth_account("usr_ada", NewOAuthAccount(provider="google", subject="ada")),
+    ),
+    Operation(
+        "link_oauth_account",
+        "taken",
+        lambda s, w: s.link_oauth_account("usr_bob", NewOAuthAccount(provider="google", subject="ada")),
+        AlreadyExists,
+    ),
+    Operation(
+        "get_oauth_account_by_provider_and_subject",
+        "",
+        lambda s, w: s.get_oauth_account_by_provider_and_subject("google", "ada"),
+    ),
+    Operation("get_user_by_provider_and_subject", "", lambda s, w: s.get_user_by_provider_and_subject("google", "ada")),
+    Operation("list_oauth_accounts_for_user", "", lambda s, w: s.list_oauth_accounts_for_user("usr_ada")),
+    Operation(
+        "update_oauth_account",
+        "",
+        lambda s, w: s.update_oauth_account("usr_ada", "google", "ada", email=None, tokens={"n": 2}),
+    ),
+    Operation("unlink_oauth_account", "", lambda s, w: s.unlink_oauth_account("usr_ada", "google", "ada")),
+    Operation(
+        "unlink_oauth_account",
+        "the last way to sign in",
+        lambda s, w: s.unlink_oauth_account("usr_bob", "google", "bob"),
+        LastSignInMethod,
+    ),
+    Operation("unlink_oauth_account", "another's", lambda s, w: s.unlink_oauth_account("usr_bob", "google", "ada")),
+    Operation(
+        "store_pkce_verifier",
+        "",
+        lambda s, w: s.store_pkce_verifier("state-" + "y" * 32, "w" * 43, expires_at=w.later(), metadata={"next": "/"}),
+    ),
+    Operation(
+        "store_pkce_verifier",
+        "state taken",
+        lambda s, w: s.store_pkce_verifier(STATE, "w" * 43, expires_at=w.later()),
+        AlreadyExists,
+    ),
+    Operation("get_pkce_verifier", "", lambda s, w: s.get_pkce_verifier(STATE)),
+    Operation("consume_pkce_verifier", "", lambda s, w: s.consume_pkce_verifier(STATE)),
+    # Passkeys.
+    Operation(
+        "add_passkey",
+        "",
+        lambda s, w: s.add_passkey(NewPasskey(user_id="usr_ada", credential_id=b"new", public_key=b"key")),
+    ),
+    Operation(
+        "add_passkey",
+        "taken",
+        lambda s, w: s.add_passkey(NewPasskey(user_id="usr_bob", credential_id=ADA, public_key=b"key")),
+        AlreadyExists,
+    ),
+    Operation("get_passkey", "", lambda s, w: s.get_passkey(ADA)),
+    Operation("list_passkeys_for_user", "", lambda s, w: s.list_passkeys_for_user("usr_ada")),
+    Operation("rename_passkey", "", lambda s, w: s.rename_passkey("usr_ada", ADA, "Phone")),
+    Operation("update_passkey_use", "", lambda s, w: s.update_passkey_use("usr_ada", ADA, sign_count=6)),
+    Operation(
+        "update_passkey_use",
+        "the count went back",
+        lambda s, w: s.update_passkey_use("usr_ada", ADA, sign_count=5),
+        ClonedAuthenticator,
+    ),
+    Operation("delete_passkey", "", lambda s, w: s.delete_passkey("usr_ada", ADA)),
+    Operation(
+        "delete_passkey",
+        "the last way to sign in",
+        lambda s, w: s.delete_passkey("usr_eve", EVE),
+        LastSignInMethod,
+    ),
+    Operation("delete_passkeys_for_user", "", lambda s, w: s.delete_passkeys_for_user("usr_ada")),
+    Operation(
+        "delete_passkeys_for_user",
+        "the last way to sign in",
+        lambda s, w: s.delete_passkeys_for_user("usr_eve"),
+        LastSignInMethod,
+    ),
+    Operation(
+        "store_passkey_challenge",
+        "",
+        lambda s, w: s.store_passkey_challenge(
+            NewPasskeyChallenge(challenge=b"d" * 32, kind="registration", expires_at=w.later(), user_id="usr_ada")
+        ),
+    ),
+    Operation(
+        "consume_passkey_challenge", "", lambda s, w: s.consume_passkey_challenge(b"c" * 32, kind="authentication")
+    ),
+    Operation(
+        "consume_passkey_challenge",
+        "of another kind",
+        lambda s, w: s.consume_passkey_challenge(b"c" * 32, kind="registration"),
+    ),
+    # One-time tokens.
+    Operation(
+        "create_token",
+        "",
+        lambda s, w: s.create_token(
+            NewToken(purpose="magic_link", expires_at=w.later(), user_id="usr_ada"), user=w.known.ada
+        ),
+    ),
+    Operation(
+        "create_token",
+        "without a user",
+        lambda s, w: s.create_token(NewToken(purpose="magic_link", expires_at=w.later(), email="new@example.com")),
+    ),
+    Operation(
+        "create_token",
+        "revoking earlier ones",
+        lambda s, w: s.create_token(
+            NewToken(purpose="magic_link", expires_at=w.later(), user_id="usr_ada", revoke_earlier=True)
+        ),
+    ),
+    Operation("verify_token", "", lambda s, w: s.verify_token(w.known.link, purpose="magic_link")),
+    Operation("verify_token", "without a user", lambda s, w: s.verify_token(w.known.bearer, purpose="magic_link")),
+    Operation("verify_token", "used", lambda s, w: s.verify_token(w.known.used, purpose="magic_link")),
+    Operation("check_token", "", lambda s, w: s.check_token(w.known.link, purpose="magic_link")),
+    # Attempts.
+    Operation("acquire_login_attempt", "", lambda s, w: s.acquire_login_attempt("ada@example.com")),
+    Operation(
+        "acquire_login_attempt", "the last one", lambda s, w: s.acquire_login_attempt("ada@example.com", policy=THREE)
+    ),
+    Operation(
+        "acquire_login_attempt", "too many", lambda s, w: s.acquire_login_attempt("full@example.com", policy=STRICT)
+    ),
+    Operation("acquire_attempt", "", lambda s, w: s.acquire_attempt("ip", "192.0.2.7")),
+    Operation(
+        "record_failed_attempt",
+        "",
+        lambda s, w: s.record_failed_attempt("ada@example.com", w.known.attempt_id, user_agent="curl"),
+    ),
+    Operation("get_lockout_status", "", lambda s, w: s.get_lockout_status("ada@example.com")),
+    Operation("clear_attempts", "", lambda s, w: s.clear_attempts("ada@example.com")),
+    Operation(
+        "clear_attempts",
+        "of the last one",
+        lambda s, w: s.clear_attempts("ada@example.com", attempt_id=w.known.attempt_id),
+    ),
+    Operation("list_failed_attempts", "", lambda s, w: s.list_failed_attempts("ada@example.com")),
+    Operation("cleanup_old_attempts", "", lambda s, w: s.cleanup_old_attempts("ada@example.com", before=w.later())),
+    Operation("set_locked_at", "lock", lambda s, w: s.set_locked_at("usr_ada", w.clock()), steps=True),
+    Operation("set_locked_at", "unlock, not locked", lambda s, w: s.set_locked_at("usr_ada", None)),
+    Operation("get_locked_at", "", lambda s, w: s.get_locked_at("usr_ada")),
+    # The caller's own.
+    Operation("transact_write", "", lambda s, w: s.transact_write(_own_items)),
+    Operation("transact_write", "refused", lambda s, w: s.transact_write(_refused_items), TransactionFailed),
+]
+"""All cases; each has a row in the matrix."""
+
+NOT_SENT = frozenset({"cleanup_expired_sessions", "cleanup_expired_tokens"})
+"""What sends no request: DynamoDB's TTL does it."""

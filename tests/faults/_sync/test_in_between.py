@@ -1,0 +1,296 @@
+# Generated from tests/faults/_async/test_in_between.py by tools/unasync.py. Do not edit.
+
+"""The write was applied, its answer lost, and another writer came in between: the retry neither lies nor undoes.
+
+For every write that is no transaction, and for those transactions whose effect another can change meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.faults._sync.operations import ADA, STATE
+from tests.faults._sync.world import HASH, OTHER_HASH, World
+from tests.faults.other import other_writer
+
+from torii_dynamodb._sync.storage.handle import DynamoDbHandle
+from torii_dynamodb._sync.storage.handle import DynamoDbHandle as Other
+from torii_dynamodb.errors import AlreadyExists
+from torii_dynamodb.models import (
+    LockoutPolicy,
+    NewOAuthAccount,
+    NewPasskeyChallenge,
+    NewSession,
+    NewUser,
+)
+from torii_dynamodb.testing import faults
+
+ADDRESS = "ada@example.com"
+
+
+@pytest.fixture
+def storage(world: World) -> Iterator[DynamoDbHandle]:
+    """A handle through the proxy."""
+    handle = world.open()
+    yield handle
+    handle.close()
+
+
+@pytest.fixture
+def meanwhile(world: World) -> Callable[[Callable[[Other], object]], None]:
+    """Say what another writer does after the next write was applied, while its answer is lost."""
+
+    def plan(act: Callable[[Other], object]) -> None:
+        def between(_seen: faults.Seen) -> None:
+            with other_writer(world) as other:
+                act(other)
+
+        world.proxy.inject(faults.answer_lost(between), operation=faults.WRITES)
+
+    return plan
+
+
+Meanwhile = Callable[[Callable[[Other], object]], None]
+
+
+def test_a_refresh_that_was_overtaken_tells_the_later_end(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Two refreshes: whichever retries, the session ends at the later moment, and both are told one that holds."""
+    meanwhile(lambda other: other.refresh_session(world.known.session, expires_at=world.later(9000)))
+    session = storage.refresh_session(world.known.session, expires_at=world.later(7200))
+    assert session is not None
+    assert session.expires_at == world.later(9000)
+
+
+def test_a_refresh_does_not_revive_a_session_that_was_ended(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """The session was extended, then signed out: the retry finds it gone and makes no ghost."""
+    meanwhile(lambda other: other.delete_session(world.known.session))
+    assert storage.refresh_session(world.known.session, expires_at=world.later(7200)) is None
+    assert storage.get_session(world.known.session) is None
+    assert world.known.session_id not in str((world.dump())["sessions"].keys())
+
+
+def test_a_sign_out_everywhere_does_not_end_a_session_made_after_it(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Sign-out, new sign-in, retry of the sign-out: the new session stays, the old ones do not."""
+    made: list[str] = []
+
+    def sign_in(other: Other) -> None:
+        session = other.create_session(NewSession(user_id="usr_ada", expires_at=world.later()))
+        made.append(session.token or "")
+
+    meanwhile(sign_in)
+    storage.delete_sessions_for_user("usr_ada")
+    assert storage.get_session(made[0]) is not None
+    assert storage.get_session(world.known.session) is None
+
+
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_a_sign_out_everywhere_recognises_itself_behind_others(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile, others: int
+) -> None:
+    """Up to three others signed out everywhere in between: the epoch moved once for each, not once more."""
+
+    def sign_out(other: Other) -> None:
+        for _ in range(others):
+            other.delete_sessions_for_user("usr_ada")
+
+    meanwhile(sign_out)
+    epoch = storage.delete_sessions_for_user("usr_ada")
+    assert epoch == world.known.ada.session_epoch + others + 1
+
+
+def test_a_token_that_is_being_consumed_is_nobody_elses(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """A second consumer between the write and its retry gets nothing; the first gets it all the same."""
+    gotten: list[object] = []
+    meanwhile(lambda other: gotten.append(other.verify_token(world.known.link, purpose="magic_link")))
+    assert storage.verify_token(world.known.link, purpose="magic_link") is not None
+    assert gotten == [None]
+
+
+def test_a_verifier_that_is_being_consumed_is_nobody_elses(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """The same for a PKCE verifier."""
+    gotten: list[object] = []
+    meanwhile(lambda other: gotten.append(other.consume_pkce_verifier(STATE)))
+    assert storage.consume_pkce_verifier(STATE) is not None
+    assert gotten == [None]
+
+
+def test_a_challenge_that_is_being_consumed_is_nobody_elses(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """The same for a passkey challenge."""
+    gotten: list[object] = []
+    meanwhile(lambda other: gotten.append(other.consume_passkey_challenge(b"c" * 32, kind="authentication")))
+    assert storage.consume_passkey_challenge(b"c" * 32, kind="authentication") is not None
+    assert gotten == [None]
+
+
+def test_a_verifier_stored_and_used_meanwhile_is_stored(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Stored, consumed by another, retried: no error, and it is not stored a second time."""
+    state = "state-" + "y" * 32
+    gotten: list[object] = []
+    meanwhile(lambda other: gotten.append(other.consume_pkce_verifier(state)))
+    storage.store_pkce_verifier(state, "w" * 43, expires_at=world.later())
+    assert gotten != [None]
+    assert storage.get_pkce_verifier(state) is None
+
+
+def test_a_challenge_stored_twice_is_the_first_ones(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Another who stores the same challenge in between is refused; the retry is not."""
+    challenge = NewPasskeyChallenge(challenge=b"d" * 32, kind="registration", expires_at=world.later())
+    refusals: list[str] = []
+
+    def store(other: Other) -> None:
+        try:
+            other.store_passkey_challenge(replace(challenge, user_id="usr_eve"))
+        except AlreadyExists as refusal:
+            refusals.append(refusal.what)
+
+    meanwhile(store)
+    storage.store_passkey_challenge(challenge)
+    assert refusals == ["challenge"]
+
+
+def test_an_attempt_recognises_itself_behind_others(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """The rest of the register filled up in between: the attempt counts once, and as many are taken as may be."""
+    policy, address = LockoutPolicy(max_attempts=5), "somebody@example.com"
+    taken: list[bool] = []
+
+    def fill(other: Other) -> None:
+        taken.extend(other.acquire_login_attempt(address, policy=policy).allowed for _ in range(6))
+
+    meanwhile(fill)
+    assert (storage.acquire_login_attempt(address, policy=policy)).allowed
+    assert taken == [True, True, True, True, False, False]
+    assert (storage.get_lockout_status(address, policy=policy)).attempts == 5
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_clearing_forgets_no_attempt_made_after_it(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile, named: bool
+) -> None:
+    """Cleared, another attempt, retry of the clearing: that attempt still counts."""
+    meanwhile(lambda other: other.acquire_login_attempt(ADDRESS))
+    storage.clear_attempts(ADDRESS, attempt_id=world.known.attempt_id if named else None)
+    assert (storage.get_lockout_status(ADDRESS)).attempts == 1
+
+
+def test_a_created_user_is_not_put_back_as_it_was(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Created, renamed by another, retried: success, and the new name stays."""
+
+    def rename(other: Other) -> None:
+        user = other.get_user("usr_new")
+        assert user is not None
+        other.update_user(user, name="Renamed")
+
+    meanwhile(rename)
+    created = storage.create_user(NewUser(id="usr_new", email="new@example.com", name="New"))
+    assert created.id == "usr_new"
+    found = storage.get_user("usr_new")
+    assert found is not None
+    assert (found.name, found.version) == ("Renamed", 2)
+
+
+def test_a_user_deleted_meanwhile_is_not_created_again(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Created, deleted by another, retried: the creation did succeed, and nothing is left of it."""
+    meanwhile(lambda other: other.delete_user("usr_new"))
+    storage.create_user(NewUser(id="usr_new", email="new@example.com"))
+    assert storage.get_user("usr_new") is None
+    assert storage.get_user_by_email("new@example.com") is None
+
+
+def test_an_update_is_told_although_another_followed(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Updated, updated by another, retried: success, no conflict, and the other's change stays."""
+
+    def rename(other: Other) -> None:
+        user = other.get_user("usr_ada")
+        assert user is not None
+        other.update_user(user, name="Later")
+
+    meanwhile(rename)
+    after = storage.update_user(world.known.ada, name="Earlier", metadata={"mine": True})
+    assert after.name == "Earlier"
+    found = storage.get_user("usr_ada")
+    assert found is not None
+    assert (found.name, found.metadata) == ("Later", {"mine": True})
+
+
+def test_a_password_set_later_stays(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Set, set by another, retried: the later hash is the one that counts."""
+    meanwhile(lambda other: other.set_password_hash("usr_ada", HASH + "later"))
+    storage.set_password_hash("usr_ada", OTHER_HASH)
+    assert storage.get_password_hash("usr_ada") == HASH + "later"
+
+
+def test_a_reset_is_told_although_the_user_signed_out_everywhere_since(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Reset, another change, retried: the reset did succeed."""
+    meanwhile(lambda other: other.delete_sessions_for_user("usr_ada"))
+    assert storage.complete_password_reset(world.known.reset, OTHER_HASH) is not None
+    assert storage.get_password_hash("usr_ada") == OTHER_HASH
+
+
+def test_a_link_removed_meanwhile_stays_removed(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Linked, unlinked by another, retried: success, and it is not linked again."""
+    meanwhile(lambda other: other.unlink_oauth_account("usr_ada", "github", "ada"))
+    account = storage.link_oauth_account("usr_ada", NewOAuthAccount(provider="github", subject="ada"))
+    assert account.user_id == "usr_ada"
+    assert storage.get_oauth_account_by_provider_and_subject("github", "ada") is None
+
+
+def test_an_account_unlinked_may_be_linked_by_another_at_once(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Unlinked, linked by another user, retried: it was unlinked, and it stays the other's."""
+    meanwhile(lambda other: other.link_oauth_account("usr_eve", NewOAuthAccount(provider="google", subject="ada")))
+    assert storage.unlink_oauth_account("usr_ada", "google", "ada")
+    user = storage.get_user_by_provider_and_subject("google", "ada")
+    assert user is not None
+    assert user.id == "usr_eve"
+
+
+def test_a_passkeys_use_is_not_taken_for_a_clone(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Used, used again with a higher count, retried: no ClonedAuthenticator, and the higher count stays."""
+    meanwhile(lambda other: other.update_passkey_use("usr_ada", ADA, sign_count=9))
+    passkey = storage.update_passkey_use("usr_ada", ADA, sign_count=6)
+    assert passkey is not None
+    assert passkey.sign_count == 9
+
+
+def test_a_user_created_anew_is_not_deleted(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Deleted, created anew under the same id, retried: it was deleted, and the new one stays."""
+    meanwhile(lambda other: other.create_user(NewUser(id="usr_ada", email=ADDRESS)))
+    assert storage.delete_user("usr_ada")
+    assert storage.get_user("usr_ada") is not None
+
+
+def test_a_session_deleted_by_id_is_told(world: World, storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Deleted, asked for by another, retried: there was such a session, and this call ended it."""
+    gotten: list[object] = []
+    meanwhile(lambda other: gotten.append(other.delete_session_by_id("usr_ada", world.known.session_id)))
+    assert storage.delete_session_by_id("usr_ada", world.known.session_id)
+    assert gotten == [False]
+
+
+def test_a_failure_recorded_before_a_lock_is_kept(world: World, storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Recorded, the account locked (which keeps its audit), retried: the row is kept still."""
+    meanwhile(lambda other: other.set_locked_at("usr_ada", world.clock()))
+    storage.record_failed_attempt(ADDRESS, world.known.attempt_id)
+    world.clock.advance(timedelta(days=30))
+    try:
+        assert len(storage.list_failed_attempts(ADDRESS)) == 2
+    finally:
+        world.clock.advance(-timedelta(days=30))

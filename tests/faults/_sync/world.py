@@ -1,0 +1,271 @@
+# Generated from tests/faults/_async/world.py by tools/unasync.py. Do not edit.
+
+"""A small world of users, sessions and secrets, behind the fault proxy, that can be put back as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
+from hashlib import shake_256
+from secrets import token_bytes
+from typing import Any
+
+import orjson
+
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
+from torii_dynamodb.config import TABLES, Credentials, DynamoDbConfig
+from torii_dynamodb.models import (
+    PASSWORD_RESET,
+    LockoutPolicy,
+    NewOAuthAccount,
+    NewPasskey,
+    NewPasskeyChallenge,
+    NewSession,
+    NewToken,
+    NewUser,
+    User,
+)
+from torii_dynamodb.testing.clock import FakeClock
+from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.testing.faults import FaultProxy
+
+HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$ada"
+OTHER_HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$other"
+STRICT = LockoutPolicy(max_attempts=2)
+
+Item = dict[str, Any]
+Tables = dict[str, dict[bytes, Item]]
+
+
+class Dice:
+    """Random bytes of which the same number of calls gives the same, so that two runs store the same.
+
+    Pauses (4 bytes) last no time; what names a transaction (16 bytes) is never the same, or the engine would take one
+    case for the retry of another.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.on_pause: Callable[[], object] | None = None
+
+    def __call__(self, count: int) -> bytes:
+        if count == 4:
+            if self.on_pause is not None:
+                self.on_pause()
+            return bytes(4)
+        if count == 16:
+            return token_bytes(16)
+        self.calls += 1
+        return shake_256(f"{self.calls}".encode()).digest(count)
+
+
+class Keys:
+    """A source of credentials that has others each time it is asked."""
+
+    def __init__(self) -> None:
+        self.loads = 0
+
+    def load(self) -> tuple[Credentials, datetime | None]:
+        """The next ones."""
+        self.loads += 1
+        return Credentials(access_key_id=f"AKID{self.loads}", secret_access_key="secret"), None
+
+
+@dataclass(kw_only=True)
+class Known:
+    """What the world's inhabitants were given: what the operations use."""
+
+    ada: User
+    bob: User
+    session: str
+    session_id: str
+    other_session: str
+    reset: str
+    link: str
+    bearer: str
+    used: str
+    attempt_id: str
+
+
+class World:
+    """Tables of its own, reached directly and through a proxy of its own.
+
+    ``ada`` has a password, an account, a passkey and two sessions; ``bob`` an account only; ``eve`` a passkey only. There
+    are one-time secrets of each kind, attempts and a full register. Nothing expires: the clock stands still.
+    """
+
+    def __init__(self, engine: LocalEngine, prefix: str) -> None:
+        self.engine = engine
+        self.prefix = prefix
+        self.clock = FakeClock()
+        self.dice = Dice()
+        self.proxy = FaultProxy(engine.endpoint_url)
+        self.client: Client
+        self.base: Tables = {}
+        self.calls = 0
+        self.known: Known
+
+    def config(self, **options: Any) -> DynamoDbConfig:
+        """A configuration through the proxy."""
+        settings: dict[str, Any] = {
+            "clock": self.clock,
+            "random": self.dice,
+            "session_cleanup": "off",
+            "create_tables": False,
+            "retry_attempts": 2,
+        }
+        if "endpoint_url" not in options:
+            settings["endpoint_url"] = self.proxy.url
+        return self.engine.config(table_prefix=self.prefix, **(settings | options))
+
+    def open(self, **options: Any) -> DynamoDbHandle:
+        """A handle through the proxy."""
+        return DynamoDbStorage().initialize(self.config(**options))
+
+    def start(self) -> World:
+        """Create the tables and whoever lives here."""
+        self.client = Client(self.config(endpoint_url=self.engine.endpoint_url))
+        if self.base:
+            return self
+        self.proxy.start()
+        direct = self.config(endpoint_url=self.engine.endpoint_url, create_tables=True)
+        with DynamoDbStorage.open(direct) as storage:
+            self.known = self._settle(storage)
+        self.base = self.dump()
+        self.calls = self.dice.calls
+        return self
+
+    def close(self) -> None:
+        """Put everything back for the next test, and close the connection."""
+        self.proxy.clear()
+        self.put_back(self.dump())
+        self.client.close()
+
+    def later(self, seconds: float = 3600) -> datetime:
+        """A moment to come."""
+        return self.clock() + timedelta(seconds=seconds)
+
+    def _settle(self, s: DynamoDbHandle) -> Known:
+        later = self.later
+        ada = s.create_user(NewUser(id="usr_ada", email="ada@example.com", name="Ada"), password_hash=HASH)
+        bob, _ = s.create_oauth_account(
+            NewUser(id="usr_bob", email="bob@example.com"), NewOAuthAccount(provider="google", subject="bob")
+        )
+        s.create_session(NewSession(user_id=bob.id, expires_at=later()), user=bob)
+        s.delete_sessions_for_user(bob.id)
+        eve = s.create_user(NewUser(id="usr_eve", email="eve@example.com"))
+        for user, name in ((ada, b"ada"), (eve, b"eve")):
+            s.add_passkey(NewPasskey(user_id=user.id, credential_id=name * 8, public_key=b"key", sign_count=5))
+        s.link_oauth_account(
+            ada.id, NewOAuthAccount(provider="google", subject="ada", email="ada@gmail.example", tokens={"n": 1})
+        )
+        ada = self._user(s, "usr_ada")
+        bob = self._user(s, "usr_bob")
+        session = s.create_session(NewSession(user_id=ada.id, expires_at=later()), user=ada)
+        other = s.create_session(NewSession(user_id=ada.id, expires_at=later()), user=ada)
+        made = [
+            s.create_token(NewToken(purpose=purpose, expires_at=later(), user_id=user_id, email=email))
+            for purpose, user_id, email in (
+                (PASSWORD_RESET, ada.id, None),
+                ("magic_link", ada.id, None),
+                ("magic_link", None, "new@example.com"),
+                ("magic_link", ada.id, None),
+            )
+        ]
+        secrets = [token.token or "" for token in made]
+        s.verify_token(secrets[3], purpose="magic_link")
+        s.store_pkce_verifier("state-" + "x" * 32, "v" * 43, expires_at=later())
+        s.store_passkey_challenge(NewPasskeyChallenge(challenge=b"c" * 32, kind="authentication", expires_at=later()))
+        first = s.acquire_login_attempt("ada@example.com")
+        s.record_failed_attempt("ada@example.com", first.attempt_id, ip_address="192.0.2.1")
+        last = s.acquire_login_attempt("ada@example.com")
+        for _ in range(2):
+            s.acquire_login_attempt("full@example.com", policy=STRICT)
+        assert session.token is not None
+        assert other.token is not None
+        return Known(
+            ada=ada,
+            bob=bob,
+            session=session.token,
+            session_id=session.id,
+            other_session=other.token,
+            reset=secrets[0],
+            link=secrets[1],
+            bearer=secrets[2],
+            used=secrets[3],
+            attempt_id=last.attempt_id,
+        )
+
+    def _user(self, s: DynamoDbHandle, user_id: str) -> User:
+        user = s.get_user(user_id)
+        assert user is not None
+        return user
+
+    def dump(self) -> Tables:
+        """All items as DynamoDB has them, by table and key."""
+        tables: Tables = {}
+        for table in TABLES:
+            answer = self.client.call("Scan", {"TableName": self.config_table(table), "ConsistentRead": True})
+            assert "LastEvaluatedKey" not in answer
+            tables[table] = {_key_of(item): item for item in answer["Items"]}
+        return tables
+
+    def put_back(self, now: Tables) -> None:
+        """Make everything as it was in the beginning.
+
+        Args:
+            now: The tables as they are.
+        """
+        self.dice.calls = self.calls
+        self.dice.on_pause = None
+        requests: list[tuple[str, dict[str, Any]]] = []
+        for table in TABLES:
+            name = self.config_table(table)
+            was, is_now = self.base[table], now[table]
+            requests += [(name, {"DeleteRequest": {"Key": orjson.loads(key)}}) for key in is_now if key not in was]
+            requests += [(name, {"PutRequest": {"Item": item}}) for key, item in was.items() if is_now.get(key) != item]
+        self.client.batch_write(requests)
+
+    def config_table(self, table: Any) -> str:
+        """A table's full name."""
+        return self.client.config.table_name(table)
+
+
+def _key_of(item: Item) -> bytes:
+    names = ("subject", "attempt") if "subject" in item else ("id",)
+    return orjson.dumps({name: item[name] for name in names})
+
+
+_OWN = re.compile(r"usr_[0-9a-f]{32}")
+
+
+def comparable(tables: Tables) -> dict[str, list[Any]]:
+    """Tables without what is random in every run: ids that the library chose, seals, the order of sets."""
+    return {table: sorted((_plain(item) for item in items.values()), key=repr) for table, items in tables.items()}
+
+
+def result_of(value: object) -> Any:
+    """A result to compare: dataclasses as mappings, without what is random in every run."""
+    if isinstance(value, BaseException):
+        return [type(value).__name__, getattr(value, "what", None)]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: result_of(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, list | tuple):
+        return [result_of(inner) for inner in value]
+    if isinstance(value, frozenset):
+        return sorted(_OWN.sub("usr_*", inner) for inner in value)
+    return _OWN.sub("usr_*", value) if isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: "sealed" if key == "sealed" else sorted(inner) if key == "SS" else _plain(inner)
+            for key, inner in sorted(value.items())
+        }
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return _OWN.sub("usr_*", value) if isinstance(value, str) else value

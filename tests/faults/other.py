@@ -1,0 +1,16 @@
+"""The other writer, who comes in between: a handle that goes past the proxy, and blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
+
+
+@contextmanager
+def other_writer(world: Any) -> Iterator[DynamoDbHandle]:
+    """A handle on the same tables, straight to the engine."""
+    with DynamoDbStorage.open(world.config(endpoint_url=world.engine.endpoint_url)) as storage:
+        yield storage

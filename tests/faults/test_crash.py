@@ -1,0 +1,18 @@
+"""The engine is killed under mixed load: a short run of what `make soak` does for a minute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.faults.crash import crash
+
+
+@pytest.mark.usefixtures("dynoxide")
+async def test_no_acknowledged_write_is_lost_by_a_crash(tmp_path: Path) -> None:
+    """Three seconds of load, kill -9 three times, started on the same file: every acknowledged write, every invariant."""
+    tally = await crash(tmp_path, 3.0, pause=0.8)
+    assert not tally.wrong, tally.wrong[:10]
+    assert tally.kills >= 2
+    assert tally.acknowledged > 100
+    assert tally.checked > 100
