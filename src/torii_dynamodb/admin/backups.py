@@ -250,7 +250,7 @@ class Backups:
         Raises:
             NotFound: There is no such set.
         """
-        found = self._require(name)
+        found = self.require(name)
         for one in (*found.backups.values(), *found.others):
             self._control.call("DeleteBackup", {"BackupArn": one.arn}, taken=frozenset({"BackupNotFoundException"}))
         return found
@@ -262,7 +262,7 @@ class Backups:
             NotFound: There is no such set.
             ConfigurationError: It is not complete; or as :meth:`restore_instant`.
         """
-        found = self._require(name)
+        found = self.require(name)
         if not found.complete:
             lacking = ", ".join(found.missing) or "some are not available yet"
             raise ConfigurationError(f"the backup set {name!r} is not complete: {lacking}")
@@ -521,7 +521,12 @@ class Backups:
             days=given.get("RecoveryPeriodInDays"),
         )
 
-    def _require(self, name: str) -> BackupSet:
+    def require(self, name: str) -> BackupSet:
+        """A set by its name.
+
+        Raises:
+            NotFound: There is no such set; the message names those there are.
+        """
         found = self.find(name)
         if found is None:
             known = ", ".join(one.name for one in self.sets()) or "none"

@@ -1,17 +1,18 @@
-"""``torii-dynamodb tables``: create, look at and delete the five tables."""
+"""``torii-dynamodb tables``: plan, create, change, look at, upgrade and delete the five tables."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from torii_dynamodb._core import tables as rules
+from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb._sync.tables import Tables
+from torii_dynamodb.admin.migrations import MigrationReport, Migrator
+from torii_dynamodb.admin.options import TableOptions
+from torii_dynamodb.admin.tables import AdminTables, Plan, TableStatus
+from torii_dynamodb.cli.reporting import DryRun, Rate, rate_limit, reporting, with_table_options
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -20,157 +21,197 @@ from torii_dynamodb.cli.support import (
     confirm,
     connected,
     emit,
+    fail,
     make_table,
     new_group,
     note,
     say,
     show,
 )
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
-from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.config import TABLES, DynamoDbConfig
 
 __all__ = ["app"]
 
-app = new_group("The five tables: create, look at, delete.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableStatus:
-    """What a table is found to be.
-
-    Args:
-        table: Its name without the prefix.
-        name: Its name on DynamoDB.
-        status: DynamoDB's word for it (``ACTIVE``, ...); ``MISSING`` if there is none.
-        items: How many items DynamoDB says it holds; real DynamoDB counts every six hours or so.
-        bytes: How large DynamoDB says it is, as old as the count.
-        ttl: The attribute after which items expire; ``None`` if none do.
-        problems: What is not as it must be, a sentence each.
-    """
-
-    table: TableName
-    name: str
-    status: str
-    items: int = 0
-    bytes: int = 0
-    ttl: str | None = None
-    problems: list[str] = field(default_factory=list[str])
-
-    @property
-    def ok(self) -> bool:
-        """Whether the library can work with it."""
-        return not self.problems
+app = new_group("The five tables: plan, create, change, look at, upgrade, delete.")
 
 
 @app.command()
 @connected
-def ensure(connection: Connection, as_json: Json = False) -> None:
-    """Create what is missing, wait until it can be used, and verify what was there.
+@with_table_options
+def plan(connection: Connection, options: TableOptions, as_json: Json = False) -> None:
+    """Show what `ensure` would do with the same options. Nothing is changed.
 
-    On demand billing, with indexes and TTL. Safe to run again, and from many places at once. A table of another
-    shape is left as it is, and said so (exit code 3).
+    Exit code 3 if something differs that DynamoDB cannot change in place.
+    """
+    with AdminTables.open(connection.config()) as tables:
+        found = tables.plan(options)
+    _tell(found, as_json=as_json)
+    if found.obstacles:
+        raise typer.Exit(ExitCode.CONFIGURATION)
+
+
+@app.command()
+@connected
+@with_table_options
+def diff(connection: Connection, options: TableOptions, as_json: Json = False) -> None:
+    """As `plan`, for a script: exit code 1 if the tables are not as the schema and the options want them."""
+    with AdminTables.open(connection.config()) as tables:
+        found = tables.plan(options)
+    _tell(found, as_json=as_json)
+    if not found.fits:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+@connected
+@with_table_options
+def ensure(connection: Connection, options: TableOptions, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Create what is missing, change what differs, wait until it can be used.
+
+    Safe to run again, and from many places at once. A difference that DynamoDB cannot remove in place is said, and then
+    nothing is changed (exit code 3).
     """
     config = connection.config()
-    with _opened(config) as tables:
-        created = tables.ensure()
+    with AdminTables.open(config) as tables:
+        if dry_run:
+            found = tables.plan(options)
+            _tell(found, as_json=as_json)
+            if found.obstacles:
+                raise typer.Exit(ExitCode.CONFIGURATION)
+            return
+        with reporting() as report:
+            done = tables.ensure(options, report=report)
+    created = {step.table for step in done.steps if step.effect == "create"}
     if as_json:
-        emit({"tables": [{"table": one, "name": config.table_name(one), "created": one in created} for one in TABLES]})
+        emit(
+            {
+                "tables": [{"table": one, "name": config.table_name(one), "created": one in created} for one in TABLES],
+                "done": [step.summary for step in done.steps],
+            }
+        )
         return
     for one in TABLES:
-        say(f"{config.table_name(one)}: {'created' if one in created else 'was there, and is as it must be'}")
+        changes = [step.summary for step in done.steps if step.table == one and step.effect == "change"]
+        if one in created:
+            say(f"{config.table_name(one)}: created")
+        elif not changes:
+            say(f"{config.table_name(one)}: was there, and is as it must be")
+        for change in changes:
+            say(f"- {change}")
 
 
 @app.command()
 @connected
 def status(connection: Connection, as_json: Json = False) -> None:
     """Tell what the tables are, and what is wrong with them (exit code 1 if anything is)."""
-    config = connection.config()
-    with _opened(config) as tables:
-        found = [_look_at(tables, config, one) for one in TABLES]
+    with AdminTables.open(connection.config()) as tables:
+        found = tables.status()
+    ok = all(one.ok for one in found)
     if as_json:
-        emit({"ok": all(one.ok for one in found), "tables": found})
+        emit({"ok": ok, "tables": found})
     else:
         _show(found)
-    if not all(one.ok for one in found):
+    if not ok:
         raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command()
 @connected
-def delete(connection: Connection, yes: Yes = False, as_json: Json = False) -> None:
-    """Delete all five tables and everybody in them. Asks first; there is no way back without a backup."""
+def migrate(
+    connection: Connection,
+    dry_run: DryRun = False,
+    rate: Rate = None,
+    segments: Annotated[int, typer.Option(help="How many parts of a table are read at once.", min=1, max=1000)] = 4,
+    as_json: Json = False,
+) -> None:
+    """Upgrade stored items that an older release wrote. Run it again if it is interrupted: it goes on.
+
+    Exit code 1 if items were found that a newer release wrote.
+    """
     config = connection.config()
-    with _opened(config) as tables:
-        found: list[TableName] = [one for one in TABLES if tables.describe(one) is not None]
-        if found:
-            names = ", ".join(config.table_name(one) for one in found)
-            if not yes:
-                note(f"To be deleted, on {_where(config)}: {names}")
-            confirm(f"Delete {len(found)} tables and everything in them?", yes=yes)
-            found = tables.delete()
-    if as_json:
-        emit({"deleted": [config.table_name(one) for one in found]})
-    elif not found:
-        say(f"There are no tables with the prefix {config.table_prefix!r}.")
-    else:
-        for one in found:
-            say(f"{config.table_name(one)}: deleted")
-
-
-@contextmanager
-def _opened(config: DynamoDbConfig) -> Generator[Tables]:
     client = Client(config)
     try:
-        yield Tables(client, config)
+        with reporting() as report:
+            migrator = Migrator(config, client, segments=segments, rate=rate_limit(rate))
+            found = migrator.run(dry_run=dry_run, report=report)
     finally:
         client.close()
+    if as_json:
+        emit({"dry_run": dry_run, "report": found})
+    else:
+        _show_migration(config, found, dry_run=dry_run)
+    newer = sum(found.newer.values())
+    if newer:
+        fail(f"{newer} items are of a newer schema version than {found.target_version}: upgrade this program")
+
+
+@app.command()
+@connected
+def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Delete all five tables and everybody in them. Asks first; there is no way back without a backup."""
+    config = connection.config()
+    with AdminTables.open(config) as tables:
+        names = [one.name for one in tables.status() if one.status != "MISSING"]
+        if names and not dry_run:
+            if not yes:
+                note(f"To be deleted, on {_where(config)}: {', '.join(names)}")
+            confirm(f"Delete {len(names)} tables and everything in them?", yes=yes)
+            names = [config.table_name(one) for one in tables.delete()]
+    if as_json:
+        emit({"would_delete" if dry_run else "deleted": names})
+    elif not names:
+        say(f"There are no tables with the prefix {config.table_prefix!r}.")
+    else:
+        for name in names:
+            say(f"{name}: {'would be deleted' if dry_run else 'deleted'}")
 
 
 def _where(config: DynamoDbConfig) -> str:
-    from torii_dynamodb._aws import resolve_endpoint
-
     region, url = resolve_endpoint(config)
     return f"{url} (region {region})"
 
 
-def _look_at(tables: Tables, config: DynamoDbConfig, table: TableName) -> TableStatus:
-    name = config.table_name(table)
-    described = tables.describe(table)
-    if described is None:
-        problem = f"table {name} is missing; create it with: torii-dynamodb tables ensure"
-        return TableStatus(table=table, name=name, status="MISSING", problems=[problem])
-    schema = SCHEMA[table]
-    problems = rules.differences(described, schema, name)
-    if not rules.is_active(described):
-        problems.append(f"table {name} cannot be used yet")
-    ttl = tables.time_to_live(table)
-    if schema.ttl is not None:
-        wrong = rules.ttl_difference(ttl, schema.ttl, name)
-        problems += [wrong] if wrong else []
-    return TableStatus(
-        table=table,
-        name=name,
-        status=str(described.get("TableStatus", "?")),
-        items=int(described.get("ItemCount") or 0),
-        bytes=int(described.get("TableSizeBytes") or 0),
-        ttl=None if rules.ttl_is_off(ttl) else str(ttl.get("AttributeName")),
-        problems=problems,
-    )
+def _tell(found: Plan, *, as_json: bool) -> None:
+    if as_json:
+        emit({"fits": found.fits, "steps": found.steps, "obstacles": found.obstacles})
+        return
+    if found.fits:
+        say("The tables are as they must be.")
+    for step in found.steps:
+        say(f"{'+' if step.effect == 'create' else '~'} {step.summary}")
+    for obstacle in found.obstacles:
+        say(f"! {obstacle}", style="bold red")
 
 
 def _show(found: list[TableStatus]) -> None:
-    table = make_table("table", "status", "items", "bytes", "TTL", "as it must be", right=("items", "bytes"))
+    table = make_table(
+        "table", "status", "billing", "items", "bytes", "TTL", "PITR", "as it must be", right=("items", "bytes")
+    )
     for one in found:
         there = one.status != "MISSING"
+        recovery = {True: "on", False: "off", None: "not offered"}[one.point_in_time_recovery]
         table.add_row(
             one.name,
             Text(one.status, style="" if one.status == "ACTIVE" else "yellow"),
+            (one.billing or "").replace("_", " "),
             f"{one.items:,}" if there else "",
             f"{one.bytes:,}" if there else "",
             one.ttl or "",
+            recovery if there else "",
             Text("yes", style="green") if one.ok else Text("no", style="bold red"),
         )
     show(table)
     for one in found:
         for problem in one.problems:
             say(f"- {problem}")
+
+
+def _show_migration(config: DynamoDbConfig, found: MigrationReport, *, dry_run: bool) -> None:
+    table = make_table(
+        "table", "items", "to upgrade" if dry_run else "upgraded", right=("items", "to upgrade", "upgraded")
+    )
+    for one in TABLES:
+        count = found.due[one] if dry_run else found.upgraded[one]
+        table.add_row(config.table_name(one), f"{found.looked_at[one]:,}", f"{count:,}")
+    show(table)
+    say(f"Schema version: {found.target_version}")

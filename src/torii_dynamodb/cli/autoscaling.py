@@ -1,0 +1,187 @@
+"""``torii-dynamodb autoscaling``: Application Auto Scaling of provisioned tables and their indexes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, Direction, ScheduledAction, Target, TargetState, targets
+from torii_dynamodb.admin.options import Autoscaling, Scaling, TableOptions
+from torii_dynamodb.cli.reporting import DryRun, moment, read_options
+from torii_dynamodb.cli.support import (
+    Connection,
+    Json,
+    Yes,
+    confirm,
+    connected,
+    emit,
+    make_table,
+    new_group,
+    say,
+    show,
+)
+from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.errors import ValidationError
+
+__all__ = ["app"]
+
+app = new_group("Autoscaling of provisioned tables and their indexes. On-demand tables need none, and are refused.")
+
+_DEFAULT = Scaling()
+
+
+@app.command()
+@connected
+def enable(
+    connection: Connection,
+    minimum: Annotated[int, typer.Option("--min", help="The fewest units.")] = _DEFAULT.minimum,
+    maximum: Annotated[int, typer.Option("--max", help="The most units: what caps the bill.")] = _DEFAULT.maximum,
+    target: Annotated[float, typer.Option(help="Utilisation to keep, in percent, 20 to 90.")] = _DEFAULT.target,
+    scale_in_cooldown: Annotated[int, typer.Option(help="Seconds between decreases.")] = _DEFAULT.scale_in_cooldown,
+    scale_out_cooldown: Annotated[int, typer.Option(help="Seconds between increases.")] = _DEFAULT.scale_out_cooldown,
+    indexes: Annotated[bool, typer.Option(help="Scale the indexes, too.")] = True,
+    options_file: Annotated[
+        Path | None,
+        typer.Option("--options", metavar="FILE", help="TOML or JSON file with [autoscaling], instead of the above."),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Register all tables and indexes, reads and writes, with a target-tracking policy. Safe to run again."""
+    scaling = Scaling(
+        minimum=minimum,
+        maximum=maximum,
+        target=target,
+        scale_in_cooldown=scale_in_cooldown,
+        scale_out_cooldown=scale_out_cooldown,
+    )
+    options = TableOptions(autoscaling=Autoscaling(read=scaling, write=scaling, indexes=indexes))
+    if options_file is not None:
+        options = read_options(options_file)
+    with AutoscalingAdmin.open(connection.config()) as admin:
+        wanted = admin.plan(options) if dry_run else admin.register(options)
+    if as_json:
+        key = "would_register" if dry_run else "registered"
+        emit({key: [{**one.key, "scaling": scaled} for one, scaled in wanted]})
+        return
+    for one, scaled in wanted:
+        verb = "would be scaled" if dry_run else "scaled"
+        say(f"{one}: {verb} from {scaled.minimum} to {scaled.maximum} units at {scaled.target:g} %")
+
+
+@app.command()
+@connected
+def status(connection: Connection, as_json: Json = False) -> None:
+    """Tell what is registered: limits, policies, scheduled actions."""
+    with AutoscalingAdmin.open(connection.config()) as admin:
+        found = admin.describe()
+    if as_json:
+        emit({"targets": [_as_mapping(one) for one in found]})
+        return
+    table = make_table("target", "units", "keeps", "cool-down in/out", "scheduled", right=("units",))
+    for one in found:
+        scaling = one.scaling
+        if scaling is None:
+            table.add_row(str(one.target), "not scaled", "", "", "")
+            continue
+        cooldowns = f"{scaling.scale_in_cooldown} s / {scaling.scale_out_cooldown} s"
+        table.add_row(
+            str(one.target),
+            f"{scaling.minimum} to {scaling.maximum}",
+            f"{scaling.target:g} %" if one.tracked else "no policy",
+            cooldowns if one.tracked else "",
+            ", ".join(f"{action.name}: {action.schedule}" for action in one.actions),
+        )
+    show(table)
+
+
+@app.command()
+@connected
+def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Take autoscaling away, with its policies and scheduled actions. The capacities stay as they are. Asks first."""
+    with AutoscalingAdmin.open(connection.config()) as admin:
+        removed = [one.target for one in admin.describe() if one.scaling is not None]
+        if removed and not dry_run:
+            confirm(f"Take autoscaling away from {len(removed)} tables and indexes?", yes=yes)
+            removed = admin.deregister()
+    if as_json:
+        emit({"would_deregister" if dry_run else "deregistered": [one.key for one in removed]})
+        return
+    if not removed:
+        say("Nothing is scaled.")
+    for one in removed:
+        say(f"{one}: {'would no longer be' if dry_run else 'no longer'} scaled")
+
+
+@app.command()
+@connected
+def schedule(
+    connection: Connection,
+    table: Annotated[str, typer.Argument(help="users, sessions, ...")],
+    direction: Annotated[str, typer.Argument(help="read or write")],
+    name: Annotated[str, typer.Argument(help="The action's name.")],
+    when: Annotated[str, typer.Argument(help="at(...), rate(...) or cron(...), in UTC.")],
+    index: Annotated[str | None, typer.Option(help="An index of the table, instead of the table.")] = None,
+    minimum: Annotated[int | None, typer.Option("--min", help="The fewest units from then on.")] = None,
+    maximum: Annotated[int | None, typer.Option("--max", help="The most units from then on.")] = None,
+    start: Annotated[str | None, typer.Option(help="From when it holds.", metavar="MOMENT")] = None,
+    end: Annotated[str | None, typer.Option(help="Until when it holds.", metavar="MOMENT")] = None,
+    as_json: Json = False,
+) -> None:
+    """Move the limits of one target at a time, once or again and again. One of the same name is replaced."""
+    config = connection.config()
+    target = _target(config, table, index, direction)
+    action = ScheduledAction(
+        name=name,
+        schedule=when,
+        minimum=minimum,
+        maximum=maximum,
+        start=None if start is None else moment(start),
+        end=None if end is None else moment(end),
+    )
+    with AutoscalingAdmin.open(config) as admin:
+        admin.schedule(target, action)
+    if as_json:
+        emit({**target.key, "action": action})
+    else:
+        say(f"{target}: {name} at {when}")
+
+
+@app.command()
+@connected
+def unschedule(
+    connection: Connection,
+    table: Annotated[str, typer.Argument(help="users, sessions, ...")],
+    direction: Annotated[str, typer.Argument(help="read or write")],
+    name: Annotated[str, typer.Argument(help="The action's name.")],
+    index: Annotated[str | None, typer.Option(help="An index of the table, instead of the table.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a scheduled action."""
+    config = connection.config()
+    target = _target(config, table, index, direction)
+    with AutoscalingAdmin.open(config) as admin:
+        removed = admin.unschedule(target, name)
+    if as_json:
+        emit({**target.key, "removed": removed})
+    else:
+        say(f"{target}: {name} removed" if removed else f"{target}: there is no {name}")
+
+
+def _target(config: DynamoDbConfig, table: str, index: str | None, direction: str) -> Target:
+    if table not in TABLES:
+        raise ValidationError("table", f"{table!r}: give one of {', '.join(TABLES)}")
+    if direction not in get_args(Direction):
+        raise ValidationError("direction", f"{direction!r}: give read or write")
+    every = [one for one in targets(config) if one.table == table and one.direction == direction]
+    for one in every:
+        if one.index == index:
+            return one
+    known = ", ".join(one.index for one in every if one.index is not None) or "none"
+    raise ValidationError("index", f"{index!r}: {table} has {known}")
+
+
+def _as_mapping(one: TargetState) -> dict[str, object]:
+    return {**one.target.key, "scaling": one.scaling, "tracked": one.tracked, "actions": one.actions}

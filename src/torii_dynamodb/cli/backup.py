@@ -1,0 +1,230 @@
+"""``torii-dynamodb backup``: point-in-time recovery, backup sets, restores, verification."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.backups import Backups, BackupSet, RestoreReport
+from torii_dynamodb.admin.verify import Verification
+from torii_dynamodb.admin.verify import verify as run_verify
+from torii_dynamodb.cli.reporting import DryRun, OptionsFile, Rate, moment, rate_limit, read_options, reporting
+from torii_dynamodb.cli.support import (
+    Connection,
+    ExitCode,
+    Json,
+    Yes,
+    confirm,
+    connected,
+    emit,
+    make_table,
+    new_group,
+    plain,
+    say,
+    show,
+)
+from torii_dynamodb.config import TABLES
+from torii_dynamodb.errors import ValidationError
+
+__all__ = ["app", "verify"]
+
+app = new_group("Backups of all tables together: point-in-time recovery, sets, restores.")
+recovery = new_group("Point-in-time recovery of all tables: to any second of the last days.")
+app.add_typer(recovery, name="pitr")
+
+_Name = Annotated[str, typer.Argument(help="The set's name.")]
+
+
+@recovery.command("on")
+@connected
+def recovery_on(
+    connection: Connection,
+    days: Annotated[int | None, typer.Option(help="How far back, 1 to 35; else as it is (AWS: 35).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Switch it on. It reaches back to this moment, no further."""
+    _switch(connection, enabled=True, days=days, as_json=as_json)
+
+
+@recovery.command("off")
+@connected
+def recovery_off(connection: Connection, yes: Yes = False, as_json: Json = False) -> None:
+    """Switch it off. What it could have restored is lost. Asks first."""
+    confirm("Switch point-in-time recovery off, and lose what it could restore?", yes=yes)
+    _switch(connection, enabled=False, days=None, as_json=as_json)
+
+
+@recovery.command("status")
+@connected
+def recovery_status(connection: Connection, as_json: Json = False) -> None:
+    """Tell whether it is on, and from when to when a restore can reach."""
+    with Backups.open(connection.config()) as backups:
+        found = backups.recovery()
+    if as_json:
+        emit({"tables": found})
+        return
+    table = make_table("table", "recovery", "earliest", "latest", "days", right=("days",))
+    for one in found:
+        earliest, latest = (at.isoformat(" ", "seconds") if at else "" for at in (one.earliest, one.latest))
+        table.add_row(one.name, "on" if one.enabled else "off", earliest, latest, str(one.days or ""))
+    show(table)
+
+
+@app.command()
+@connected
+def create(connection: Connection, name: _Name, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Back up all tables as one set, and wait until it can be restored. Interrupted, run it again: it adds the rest."""
+    with Backups.open(connection.config()) as backups:
+        if dry_run:
+            found = backups.find(name)
+            missing = [backups.config.table_name(one) for one in (found.missing if found is not None else TABLES)]
+            if as_json:
+                emit({"would_back_up": missing})
+            else:
+                say(f"Would be backed up as {name}: {', '.join(missing) or 'nothing, the set is complete'}")
+            return
+        with reporting() as report:
+            made = backups.create(name, report=report)
+    if as_json:
+        emit(_as_mapping(made))
+    else:
+        say(f"{name}: {len(made.backups)} tables, {sum(one.bytes for one in made.backups.values()):,} bytes")
+
+
+@app.command("list")
+@connected
+def list_sets(connection: Connection, as_json: Json = False) -> None:
+    """List the sets of these tables."""
+    with Backups.open(connection.config()) as backups:
+        found = backups.sets()
+    if as_json:
+        emit({"sets": [_as_mapping(one) for one in found]})
+        return
+    if not found:
+        say("There are no backup sets of these tables.")
+        return
+    table = make_table("set", "from", "bytes", "can be restored", right=("bytes",))
+    for one in found:
+        since = min(backup.created_at for backup in one.backups.values())
+        size = sum(backup.bytes for backup in one.backups.values())
+        state = "yes" if one.complete else f"no, lacks {', '.join(one.missing)}" if one.missing else "not yet"
+        table.add_row(one.name, since.isoformat(" ", "seconds"), f"{size:,}", state)
+    show(table)
+
+
+@app.command()
+@connected
+def delete(
+    connection: Connection, name: _Name, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False
+) -> None:
+    """Delete all backups of a set. Asks first."""
+    with Backups.open(connection.config()) as backups:
+        found = backups.require(name)
+        if not dry_run:
+            confirm(f"Delete the backup set {name}?", yes=yes)
+            backups.delete(name)
+    arns = [one.arn for one in (*found.backups.values(), *found.others)]
+    if as_json:
+        emit({"would_delete" if dry_run else "deleted": arns})
+    else:
+        say(f"{name}: {len(arns)} backups {'would be deleted' if dry_run else 'deleted'}")
+
+
+@app.command()
+@connected
+def restore(
+    connection: Connection,
+    to_prefix: Annotated[str, typer.Option("--to-prefix", help="The new tables' prefix.", metavar="PREFIX")],
+    name: Annotated[str | None, typer.Option("--set", help="A backup set.", metavar="NAME")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", help="An instant with its offset, or 'latest'; by point-in-time recovery.", metavar="MOMENT"
+        ),
+    ] = None,
+    options_file: OptionsFile = None,
+    rate: Rate = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Restore all tables under a new prefix, and make them safe to use.
+
+    TTL, point-in-time recovery, tags, streams, autoscaling and deletion protection are put back; every session is ended
+    and every one-time token deleted; users, identities and sessions are verified (exit code 1 if they do not agree).
+    Interrupted, run the same again: it goes on. The source tables are not touched.
+    """
+    if (name is None) == (at is None):
+        raise ValidationError("restore", "give --set NAME, or --at MOMENT")
+    options = read_options(options_file)
+    instant = None if at is None or at == "latest" else moment(at)
+    with Backups.open(connection.config()) as backups:
+        if dry_run:
+            told = backups.restore_plan(name, to_prefix)
+            if as_json:
+                emit({"would_do": told})
+            for line in [] if as_json else told:
+                say(f"- {line}")
+            return
+        with reporting() as report:
+            limit = rate_limit(rate)
+            if name is not None:
+                done = backups.restore_set(name, to_prefix, options=options, rate=limit, report=report)
+            else:
+                done = backups.restore_instant(instant, to_prefix, options=options, rate=limit, report=report)
+    if as_json:
+        emit(_restored(done))
+    else:
+        for one in done.tables:
+            say(f"{one}: restored")
+        for line in done.put_back:
+            say(f"- put back: {line}")
+        say(f"- sessions of {done.users} users ended, {done.tokens} one-time tokens deleted")
+        _show(done.verification)
+    if not done.verification.ok:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@connected
+def verify(connection: Connection, rate: Rate = None, as_json: Json = False) -> None:
+    """Check that users, identities and sessions agree (exit code 1 if not). Reads all of them; changes nothing."""
+    config = connection.config()
+    client = Client(config)
+    try:
+        with reporting() as report:
+            found = run_verify(config, client, rate=rate_limit(rate), report=report)
+    finally:
+        client.close()
+    if as_json:
+        emit({"ok": found.ok, "verification": found})
+    else:
+        _show(found)
+    if not found.ok:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _switch(connection: Connection, *, enabled: bool, days: int | None, as_json: bool) -> None:
+    with Backups.open(connection.config()) as backups:
+        changed = [backups.config.table_name(one) for one in backups.set_recovery(enabled=enabled, days=days)]
+    if as_json:
+        emit({"enabled": enabled, "changed": changed})
+    else:
+        say(f"Point-in-time recovery {'on' if enabled else 'off'}: {', '.join(changed) or 'it was already'}")
+
+
+def _show(found: Verification) -> None:
+    for finding in found.findings:
+        say(f"- {plain(finding.text)}", style="red")
+    say(
+        f"{found.users:,} users, {found.identities:,} identities, {found.sessions:,} session rows "
+        f"({found.valid_sessions:,} valid): {'all agree' if found.ok else f'{len(found.findings)} do not agree'}"
+    )
+
+
+def _as_mapping(one: BackupSet) -> dict[str, object]:
+    return {"name": one.name, "complete": one.complete, "missing": one.missing, "backups": list(one.backups.values())}
+
+
+def _restored(done: RestoreReport) -> dict[str, object]:
+    return {"ok": done.verification.ok, "restore": done}

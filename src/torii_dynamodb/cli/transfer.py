@@ -1,0 +1,115 @@
+"""``torii-dynamodb export`` and ``import``: all tables as portable files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin import transfer
+from torii_dynamodb.cli.reporting import DryRun, Rate, rate_limit, reporting
+from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, emit, say, units
+from torii_dynamodb.config import TABLES
+from torii_dynamodb.errors import ValidationError
+
+__all__ = ["export", "import_"]
+
+_Directory = Annotated[Path, typer.Argument(help="The export's directory.", show_default=False)]
+
+
+@connected
+def export(
+    connection: Connection,
+    directory: _Directory,
+    segments: Annotated[int, typer.Option(help="How many parts of a table are read at once.", min=1, max=1000)] = 4,
+    compression: Annotated[str, typer.Option(help="gzip or none.")] = "gzip",
+    rate: Rate = None,
+    eventual: Annotated[
+        bool, typer.Option("--eventual", help="Eventually consistent reads, at half the cost.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write all tables to a directory: JSON lines and a manifest with checksums.
+
+    Interrupted, run it again: it goes on. Not a snapshot; see the documentation. The files hold password hashes.
+    """
+    if compression not in ("gzip", "none"):
+        raise ValidationError("compression", f"{compression!r}: give gzip or none")
+    kind: transfer.Compression = "none" if compression == "none" else "gzip"
+    config = connection.config()
+    client = Client(config)
+    try:
+        with reporting() as report:
+            done = transfer.export(
+                config,
+                client,
+                directory,
+                segments=segments,
+                compression=kind,
+                rate=rate_limit(rate),
+                consistent=not eventual,
+                report=report,
+            )
+    finally:
+        client.close()
+    if as_json:
+        emit(done)
+        return
+    for table in TABLES:
+        say(f"{config.table_name(table)}: {done.items[table]:,} items")
+    say(f"{directory}: {done.bytes:,} bytes, {units(done.units)} read units")
+
+
+@connected
+def import_(
+    connection: Connection,
+    directory: _Directory,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Into tables that are not empty, too. Asks.")] = False,
+    yes: Yes = False,
+    workers: Annotated[int, typer.Option(help="How many files are read at once.", min=1, max=64)] = 4,
+    rate: Rate = None,
+    read_back: Annotated[bool, typer.Option(help="Read every item back and compare.")] = True,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Write an export into empty tables, exactly as it was; every file is checked before.
+
+    Interrupted, run it again: it goes on. Sessions of the export are valid again.
+    """
+    config = connection.config()
+    if dry_run:
+        manifest = transfer.read_manifest(directory)
+        counts = {config.table_name(table): int(manifest["tables"][table]["items"]) for table in TABLES}
+        if as_json:
+            emit({"would_import": counts})
+            return
+        for name, count in counts.items():
+            say(f"{name}: {count:,} items would be imported")
+        return
+    if overwrite:
+        confirm("Replace items of the same key?", yes=yes)
+    client = Client(config)
+    try:
+        with reporting() as report:
+            done = transfer.import_(
+                config,
+                client,
+                directory,
+                overwrite=overwrite,
+                workers=workers,
+                rate=rate_limit(rate),
+                read_back=read_back,
+                report=report,
+            )
+    finally:
+        client.close()
+    if as_json:
+        emit(done)
+        return
+    for table in TABLES:
+        say(f"{config.table_name(table)}: {done.items[table]:,} items")
+    if done.verified is not None:
+        expired = f", {done.expired:,} have expired" if done.expired else ""
+        say(f"{done.verified:,} items read back and equal{expired}")

@@ -1,0 +1,336 @@
+"""Planning, creating, changing and deleting tables, on Dynoxide and moto."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.session import Session
+from botocore.validate import ParamValidator
+
+from torii_dynamodb._core.tables import create_request
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.options import (
+    Autoscaling,
+    Capacity,
+    Scaling,
+    TableOptions,
+    options_from_mapping,
+    with_table,
+)
+from torii_dynamodb.admin.planning import TableState, plan_table
+from torii_dynamodb.admin.tables import AdminTables
+from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.schema import SCHEMA
+
+MODEL = Session().get_service_model("dynamodb")
+
+
+def check_shape(operation: str, payload: dict[str, Any]) -> None:
+    """Fail unless AWS' own description of the API takes the request."""
+    shape = MODEL.operation_model(operation).input_shape
+    assert shape is not None
+    report = ParamValidator().validate(payload, shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+@pytest.fixture
+def tables(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> AdminTables:
+    """Tables on Dynoxide; none is made yet."""
+    return AdminTables(on_dynoxide, dynoxide_client)
+
+
+@pytest.fixture
+def moto_tables(on_moto: DynamoDbConfig, moto_client: Client) -> AdminTables:
+    """Tables on moto; none is made yet."""
+    return AdminTables(on_moto, moto_client)
+
+
+def summaries(tables: AdminTables, options: TableOptions | None = None) -> list[str]:
+    return [step.summary for step in tables.plan(options).steps]
+
+
+def test_ensure_creates_what_the_plan_says_and_then_nothing(tables: AdminTables) -> None:
+    """Planning changes nothing; what was planned is done; run again, nothing is left to do."""
+    plan = tables.plan()
+    assert [step.operation for step in plan.steps if step.effect == "create"] == ["CreateTable"] * 5
+    assert all(status.status == "MISSING" and not status.ok for status in tables.status())
+    assert tables.ensure() == plan
+    assert tables.plan().fits
+    assert all(status.ok for status in tables.status())
+    assert tables.ensure().steps == ()
+
+
+def test_every_option_is_brought_about_and_then_fits(tables: AdminTables) -> None:
+    """Options on new tables and on existing ones end in the same: a plan with nothing in it."""
+    options = TableOptions(
+        billing="on_demand",
+        deletion_protection=True,
+        tags={"team": "identity", "stage": "test"},
+        stream="NEW_IMAGE",
+    )
+    tables.ensure(options)
+    assert tables.plan(options).fits
+    changed = replace(options, tags={"team": "platform"}, deletion_protection=False)
+    assert len(summaries(tables, changed)) == 10
+    tables.ensure(changed)
+    assert tables.plan(changed).fits
+    assert tables.status()[0].tags == {"team": "platform", "stage": "test"}
+
+
+def test_an_option_left_out_is_left_alone(tables: AdminTables) -> None:
+    """Without options, a table that was made another way fits, however it is billed or protected."""
+    tables.ensure(TableOptions(billing="provisioned", deletion_protection=True, tags={"a": "b"}))
+    assert tables.plan().fits
+    assert tables.status()[0].billing == "provisioned"
+    tables.ensure(TableOptions(deletion_protection=False))
+
+
+def test_billing_is_switched_both_ways(moto_tables: AdminTables) -> None:
+    """On demand to provisioned (the indexes with it), other units, and back. Dynoxide leaves an index' units at 0."""
+    tables = moto_tables
+    tables.ensure()
+    provisioned = TableOptions(
+        billing="provisioned",
+        capacity=Capacity(read=3, write=4),
+        index_capacity={"email-index": Capacity(read=1, write=2)},
+    )
+    assert any("switch from on demand to provisioned" in one for one in summaries(tables, provisioned))
+    tables.ensure(provisioned)
+    assert tables.plan(provisioned).fits
+    more = replace(provisioned, capacity=Capacity(read=6, write=4))
+    assert [one.operation for one in tables.plan(more).steps] == ["UpdateTable"] * 5
+    tables.ensure(more)
+    assert tables.plan(more).fits
+    back = TableOptions(billing="on_demand")
+    assert any("switch from provisioned to on demand" in one for one in summaries(tables, back))
+    tables.ensure(back)
+    assert tables.plan(back).fits
+
+
+def test_autoscaling_owns_the_units(tables: AdminTables) -> None:
+    """Where a table is scaled, a plan does not fight over the capacity that autoscaling has set."""
+    options = TableOptions(
+        billing="provisioned",
+        capacity=Capacity(read=5, write=5),
+        autoscaling=Autoscaling(read=Scaling(), write=Scaling()),
+    )
+    tables.ensure(options)
+    tables.ensure(TableOptions(billing="provisioned", capacity=Capacity(read=9, write=9)))
+    assert tables.plan(options).fits
+
+
+def test_a_missing_index_is_added_online(
+    tables: AdminTables, dynoxide_client: Client, on_dynoxide: DynamoDbConfig
+) -> None:
+    """An index that is missing is added to the table in use, and its items are found by it."""
+    name = on_dynoxide.table_name("users")
+    bare = create_request(replace(SCHEMA["users"], indexes=()), name)
+    dynoxide_client.call("CreateTable", bare)
+    dynoxide_client.call(
+        "PutItem", {"TableName": name, "Item": {"id": {"S": "usr_1"}, "email": {"S": "ada@example.com"}}}
+    )
+    assert any("add index email-index online" in one for one in summaries(tables))
+    tables.ensure()
+    found = dynoxide_client.call(
+        "Query",
+        {
+            "TableName": name,
+            "IndexName": "email-index",
+            "KeyConditionExpression": "email = :e",
+            "ExpressionAttributeValues": {":e": {"S": "ada@example.com"}},
+        },
+    )
+    assert found["Count"] == 1
+    assert tables.plan().fits
+
+
+def test_what_cannot_be_changed_in_place_is_said_and_nothing_is_done(
+    tables: AdminTables, dynoxide_client: Client, on_dynoxide: DynamoDbConfig
+) -> None:
+    """A wrong key and a wrong TTL attribute stop everything, with a way out for each."""
+    users, sessions = on_dynoxide.table_name("users"), on_dynoxide.table_name("sessions")
+    wrong = json.loads(json.dumps(create_request(SCHEMA["identities"], users)).replace('"id"', '"pk"'))
+    dynoxide_client.call("CreateTable", wrong)
+    dynoxide_client.call("CreateTable", create_request(SCHEMA["sessions"], sessions))
+    dynoxide_client.call(
+        "UpdateTimeToLive",
+        {"TableName": sessions, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "ttl"}},
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        tables.ensure()
+    assert "key found: pk (S); expected: id (S)" in str(caught.value)
+    assert "export, create the tables under another prefix, import there" in str(caught.value)
+    assert "TTL attribute found: ttl; expected: expires_at" in str(caught.value)
+    assert dynoxide_client.call("ListTables", {})["TableNames"].count(on_dynoxide.table_name("tokens")) == 0
+    assert "to do" not in " ".join(tables.status()[0].problems)
+
+
+def test_a_protected_table_stops_the_deletion_of_all(tables: AdminTables, on_dynoxide: DynamoDbConfig) -> None:
+    """Deletion protection on one table keeps all five; without it all go; none there is no error."""
+    options = with_table(TableOptions(), "sessions", deletion_protection=True)
+    tables.ensure(options)
+    with pytest.raises(ConfigurationError, match=r"deletion protection is on: .*_sessions; nothing was deleted"):
+        tables.delete()
+    assert all(status.ok for status in tables.status())
+    tables.ensure(TableOptions(deletion_protection=False))
+    assert tables.delete() == list(TABLES)
+    assert tables.delete() == []
+
+
+def test_recovery_and_table_class_and_warm_throughput_on_moto(moto_tables: AdminTables) -> None:
+    """Point-in-time recovery with its days is switched on at creation and later."""
+    options = TableOptions(point_in_time_recovery=True, recovery_days=14, warm=Capacity(read=12000, write=4000))
+    moto_tables.ensure(options)
+    assert moto_tables.plan(options).fits
+    assert all(status.point_in_time_recovery for status in moto_tables.status())
+    moto_tables.ensure(TableOptions(point_in_time_recovery=False))
+    assert not any(status.point_in_time_recovery for status in moto_tables.status())
+
+
+def test_an_interrupted_ensure_is_completed(
+    tables: AdminTables, on_dynoxide: DynamoDbConfig, dynoxide_client: Client
+) -> None:
+    """Interrupted between any two steps, running it again comes to the same tables."""
+    steps = tables.plan().steps
+    for index in range(0, len(steps), 3):
+        tables.apply(replace(tables.plan(), steps=tables.plan().steps[:1]))
+        assert len(tables.plan().steps) == len(steps) - 1 - index // 3
+    tables.ensure()
+    assert tables.plan().fits
+
+
+def everything() -> Iterator[tuple[str, TableOptions]]:
+    yield "defaults", TableOptions()
+    yield (
+        "on demand",
+        TableOptions(
+            billing="on_demand",
+            max_on_demand=Capacity(read=100, write=-1),
+            warm=Capacity(read=13000, write=5000),
+            kms_key="arn:aws:kms:eu-central-1:111122223333:key/1234abcd",
+            deletion_protection=True,
+            point_in_time_recovery=True,
+            recovery_days=7,
+            table_class="STANDARD_INFREQUENT_ACCESS",
+            tags={"a": "b"},
+            stream="KEYS_ONLY",
+        ),
+    )
+    yield "provisioned", TableOptions(billing="provisioned", capacity=Capacity(read=1, write=2), kms_key="aws_managed")
+
+
+DESCRIBED = {
+    # As the API Reference shows TableDescription, with what our tables have.
+    "TableArn": "arn:aws:dynamodb:eu-central-1:111122223333:table/t_users",
+    "TableStatus": "ACTIVE",
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    "AttributeDefinitions": [
+        {"AttributeName": "id", "AttributeType": "S"},
+        {"AttributeName": "email", "AttributeType": "S"},
+    ],
+    "BillingModeSummary": {"BillingMode": "PROVISIONED"},
+    "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+    "WarmThroughput": {"ReadUnitsPerSecond": 12000, "WriteUnitsPerSecond": 6000, "Status": "ACTIVE"},
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "email-index",
+            "IndexStatus": "ACTIVE",
+            "KeySchema": [{"AttributeName": "email", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+            "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+            "WarmThroughput": {"ReadUnitsPerSecond": 12000, "WriteUnitsPerSecond": 6000, "Status": "ACTIVE"},
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "options"), list(everything()))
+@pytest.mark.parametrize("there", [False, True])
+def test_every_request_has_the_shape_that_aws_documents(name: str, options: TableOptions, there: bool) -> None:
+    """Each planned request, for a new and an existing table, is valid by AWS' own model of the API."""
+    state = TableState(table="users", name="t_users", description=DESCRIBED if there else None)
+    for step in plan_table(state, SCHEMA["users"], options).steps:
+        check_shape(step.operation, step.payload)
+        if step.operation == "UpdateTable":
+            # DynamoDB takes one kind of change a request.
+            assert len(set(step.payload) - {"TableName", "GlobalSecondaryIndexUpdates", "AttributeDefinitions"}) <= 2
+
+
+def test_the_figures_of_an_existing_table_are_compared() -> None:
+    """Warm throughput is only raised, and an on-demand maximum waits for the switch to on demand."""
+
+    def steps(options: TableOptions, **changes: Any) -> list[dict[str, Any]]:
+        state = TableState(table="users", name="t_users", description={**DESCRIBED, **changes})
+        return [step.payload for step in plan_table(state, SCHEMA["users"], options).steps]
+
+    assert steps(TableOptions(warm=Capacity(read=1000, write=6000))) == []
+    (raised,) = steps(TableOptions(warm=Capacity(read=1000, write=8000)))
+    assert raised["WarmThroughput"] == {"ReadUnitsPerSecond": 12000, "WriteUnitsPerSecond": 8000}
+    assert steps(TableOptions(max_on_demand=Capacity(read=1, write=1))) == []
+    on_demand = {"BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"}}
+    (limited,) = steps(TableOptions(max_on_demand=Capacity(read=9, write=-1)), **on_demand)
+    assert limited["OnDemandThroughput"] == {"MaxReadRequestUnits": 9, "MaxWriteRequestUnits": -1}
+    assert steps(TableOptions(max_on_demand=Capacity(read=-1, write=-1)), **on_demand) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "found", "fits"),
+    [
+        ("aws_owned", None, True),
+        ("aws_owned", "arn:aws:kms:r:1:key/k", False),
+        ("aws_managed", None, False),
+        ("aws_managed", "arn:aws:kms:r:1:key/k", True),
+        ("arn:aws:kms:r:1:key/k", "arn:aws:kms:r:1:key/k", True),
+        ("k", "arn:aws:kms:r:1:key/k", True),
+        ("other", "arn:aws:kms:r:1:key/k", False),
+    ],
+)
+def test_encryption_keys_are_compared(key: str, found: str | None, fits: bool) -> None:
+    """AWS' own key, AWS' key in the account, and one's own by ARN or id."""
+    described = dict(DESCRIBED)
+    if found is not None:
+        described["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": found}
+    state = TableState(table="users", name="t_users", description=described)
+    assert (plan_table(state, SCHEMA["users"], TableOptions(kms_key=key)).steps == ()) is fits
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"biling": "on_demand"}, "no such option: biling"),
+        ({"billing": "free"}, "give one of on_demand, provisioned"),
+        ({"billing": "on_demand", "capacity": {"read": 1, "write": 1}}, "an on-demand table has none"),
+        ({"billing": "provisioned", "max_on_demand": {"read": 1, "write": 1}}, "a provisioned table has none"),
+        ({"capacity": {"read": 0, "write": 1}}, "read capacity: 0"),
+        ({"capacity": {"read": 1}}, "write"),
+        ({"capacity": 5}, "give a table of values"),
+        ({"index_capacity": {"mail-index": {"read": 1, "write": 1}}}, "no such index: mail-index"),
+        ({"recovery_days": 7}, "only with point_in_time_recovery"),
+        ({"point_in_time_recovery": True, "recovery_days": 36}, "1 to 35"),
+        ({"tags": {"aws:x": "y"}}, "does not begin with aws:"),
+        ({"kms_key": "a b"}, "kms_key"),
+        ({"autoscaling": {"read": {"minimum": 5, "maximum": 2}}}, "minimum not above maximum"),
+        ({"autoscaling": {"read": {"target": 95}}}, "20 to 90"),
+        ({"per_table": {"user": {}}}, "no such table: user"),
+        ({"per_table": {"users": {"per_table": {"users": {}}}}}, "cannot have per_table"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(given: dict[str, Any], told: str) -> None:
+    """Each wrong option is refused when it is given, and the message names it."""
+    with pytest.raises(ConfigurationError, match=told):
+        options_from_mapping(given)
+
+
+@pytest.mark.parametrize(("name", "options"), list(everything()))
+def test_options_survive_plain_values(name: str, options: TableOptions) -> None:
+    """What a file can hold comes back as the same options."""
+    scaled = with_table(
+        options, "tokens", billing="provisioned", max_on_demand=None, autoscaling=Autoscaling(read=None)
+    )
+    assert options_from_mapping(json.loads(json.dumps(options.to_mapping()))) == options
+    assert options_from_mapping(json.loads(json.dumps(scaled.to_mapping()))) == scaled

@@ -1,0 +1,252 @@
+"""Export and import, on Dynoxide."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.admin.populated import dump, people
+from torii_dynamodb import DynamoDbStorage
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.scanning import RateLimit
+from torii_dynamodb.admin.tables import AdminTables
+from torii_dynamodb.admin.transfer import IntegrityError, canonical, export, import_
+from torii_dynamodb.admin.verify import verify
+from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError, ValidationError
+
+
+class Interrupted(Exception):
+    """Stands for Ctrl-C, a crash, a lost connection."""
+
+
+class Interrupting(Client):
+    """A client that stops working after some calls of an operation, and gives small pages."""
+
+    def __init__(self, config: DynamoDbConfig, operation: str = "", after: int = 10**9) -> None:
+        super().__init__(config)
+        self.operation, self.left = operation, after
+
+    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        if operation == self.operation:
+            self.left -= 1
+            if self.left < 0:
+                raise Interrupted
+        if operation == "Scan" and "Limit" not in payload:
+            payload = {**payload, "Limit": 2}
+        return super().call(operation, payload)
+
+
+@pytest.fixture
+def target(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> DynamoDbConfig:
+    """Empty tables to import into."""
+    made = replace(on_dynoxide, table_prefix=on_dynoxide.table_prefix + "n")
+    AdminTables(made, dynoxide_client).ensure()
+    return made
+
+
+ODD = {
+    "id": {"S": "email#odd"},
+    "user_id": {"S": "usr_odd"},
+    "big": {"N": "-12345678901234567890.123456789012345678"},
+    "bin": {"B": "AAECAw=="},
+    "ns": {"NS": ["3", "1", "2"]},
+    "bs": {"BS": ["AA==", "/w=="]},
+    "l": {"L": [{"NULL": True}, {"BOOL": False}, {"M": {"$x": {"S": "\u2028 \u0000 \U0001f600"}}}, {"L": []}]},
+    "empty": {"M": {}},
+}
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_a_round_trip_is_exact(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path, compression: Any
+) -> None:
+    """Every item of every table comes back as it was, whatever types are in it; sessions stay valid."""
+    sessions = people(on_dynoxide, 7)
+    dynoxide_client.call("PutItem", {"TableName": on_dynoxide.table_name("identities"), "Item": ODD})
+    before = dump(on_dynoxide, dynoxide_client)
+    made = export(on_dynoxide, dynoxide_client, tmp_path / "x", compression=compression)
+    assert made.items == {table: len(before[table]) for table in TABLES}
+    done = import_(target, dynoxide_client, tmp_path / "x")
+    after = dump(target, dynoxide_client)
+    assert canonical(after) == canonical(before)
+    assert done.verified == done.written == sum(made.items.values())
+    with DynamoDbStorage.open(target) as storage:
+        assert storage.get_session(sessions[0].token or "") is not None
+
+
+def test_an_export_is_for_its_owner_and_holds_no_token(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, tmp_path: Path
+) -> None:
+    """Files cannot be read by others, and no session or one-time token stands in them in clear."""
+    sessions = people(on_dynoxide, 2)
+    export(on_dynoxide, dynoxide_client, tmp_path / "x", compression="none")
+    every = [path for path in (tmp_path / "x").rglob("*") if path.is_file()]
+    assert every
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in every)
+    text = b"".join(path.read_bytes() for path in every)
+    assert all((session.token or "").encode() not in text for session in sessions)
+    assert b"torii_" not in text
+
+
+@pytest.mark.parametrize("after", [5, 6, 9, 14, 19])
+def test_an_interrupted_export_goes_on(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path, after: int
+) -> None:
+    """Interrupted at any page, and with a torn page at the end of a file: run again, it is complete and exact."""
+    people(on_dynoxide, 9)
+    before = dump(on_dynoxide, dynoxide_client)
+    broken = Interrupting(on_dynoxide, "Scan", after)
+    with pytest.raises(Interrupted):
+        export(on_dynoxide, broken, tmp_path, segments=2)
+    with pytest.raises(IntegrityError, match="not complete"):
+        import_(target, dynoxide_client, tmp_path)
+    for path in tmp_path.rglob("*.gz"):
+        with path.open("ab") as file:
+            file.write(b"\x1f\x8btorn")
+    made = export(on_dynoxide, Interrupting(on_dynoxide), tmp_path)
+    broken.close()
+    assert made.resumed
+    import_(target, dynoxide_client, tmp_path)
+    assert canonical(dump(target, dynoxide_client)) == canonical(before)
+
+
+@pytest.mark.parametrize("after", [0, 2, 4])
+def test_an_interrupted_import_goes_on(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path, after: int
+) -> None:
+    """Interrupted between batches, running it again writes the rest; the half-filled tables do not stop it."""
+    people(on_dynoxide, 9)
+    export(on_dynoxide, dynoxide_client, tmp_path)
+    broken = Interrupting(target, "BatchWriteItem", after)
+    with pytest.raises(Interrupted):
+        import_(target, broken, tmp_path, workers=1)
+    broken.close()
+    done = import_(target, dynoxide_client, tmp_path)
+    assert done.resumed
+    assert canonical(dump(target, dynoxide_client)) == canonical(dump(on_dynoxide, dynoxide_client))
+    assert not list(tmp_path.glob("import-*"))
+
+
+def test_a_damaged_export_writes_nothing(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path
+) -> None:
+    """One changed byte, a missing file, a name that leads outside: found before the first item is written."""
+    people(on_dynoxide, 2)
+    export(on_dynoxide, dynoxide_client, tmp_path, segments=1)
+    part = tmp_path / "users" / "part-0000.jsonl.gz"
+    good, manifest = part.read_bytes(), (tmp_path / "manifest.json").read_text()
+    part.write_bytes(gzip.compress(gzip.decompress(good).replace(b"user0", b"user9")))
+    with pytest.raises(IntegrityError, match=r"users.part-0000.jsonl.gz is damaged"):
+        import_(target, dynoxide_client, tmp_path)
+    part.unlink()
+    with pytest.raises(IntegrityError, match="is missing"):
+        import_(target, dynoxide_client, tmp_path)
+    part.write_bytes(good)
+    (tmp_path / "manifest.json").write_text(manifest.replace("users/part-0000", "../x/part-0000"))
+    with pytest.raises(IntegrityError, match="outside of the export"):
+        import_(target, dynoxide_client, tmp_path)
+    newer = json.loads(manifest) | {"schema_version": 99}
+    (tmp_path / "manifest.json").write_text(json.dumps(newer))
+    with pytest.raises(ConfigurationError, match="schema version 99"):
+        import_(target, dynoxide_client, tmp_path)
+    assert all(items == [] for items in dump(target, dynoxide_client).values())
+
+
+def test_tables_in_use_and_directories_in_use_are_refused(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path
+) -> None:
+    """No import over people, no export over an export, none of no tables; each is said, and nothing is lost."""
+    people(on_dynoxide, 1)
+    export(on_dynoxide, dynoxide_client, tmp_path / "a")
+    with pytest.raises(ConfigurationError, match="not empty: .*_users"):
+        import_(on_dynoxide, dynoxide_client, tmp_path / "a")
+    assert import_(on_dynoxide, dynoxide_client, tmp_path / "a", overwrite=True).verified
+    with pytest.raises(IntegrityError, match="complete export already"):
+        export(on_dynoxide, dynoxide_client, tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "mine.txt").touch()
+    with pytest.raises(IntegrityError, match="not empty"):
+        export(on_dynoxide, dynoxide_client, tmp_path / "b")
+    with pytest.raises(IntegrityError, match="there is no export"):
+        import_(target, dynoxide_client, tmp_path / "none")
+    nowhere = replace(on_dynoxide, table_prefix="nowhere")
+    with pytest.raises(ConfigurationError, match="a table is missing"):
+        export(nowhere, dynoxide_client, tmp_path / "c")
+    with pytest.raises(ConfigurationError, match="a table is missing"):
+        import_(nowhere, dynoxide_client, tmp_path / "a")
+
+
+def test_an_item_changed_after_it_was_written_is_found(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path
+) -> None:
+    """Reading back compares every item, so a write that went wrong or was overtaken does not pass."""
+    people(on_dynoxide, 1)
+    export(on_dynoxide, dynoxide_client, tmp_path)
+
+    class Meddling(Client):
+        def batch_get(self, keys: Any, *, consistent: bool) -> list[dict[str, Any] | None]:
+            found = super().batch_get(keys, consistent=consistent)
+            return [{**item, "name": {"S": "Mallory"}} if item else None for item in found]
+
+    meddling = Meddling(target)
+    with pytest.raises(IntegrityError, match="differs when read back"):
+        import_(target, meddling, tmp_path)
+    meddling.close()
+
+
+def test_the_rate_limit_is_kept(on_dynoxide: DynamoDbConfig, dynoxide_client: Client, tmp_path: Path) -> None:
+    """Units spent are worked off before the next request: at U units a second, N units take N/U seconds."""
+    people(on_dynoxide, 3)
+    now = 0.0
+
+    def pause(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    limit = RateLimit(0.5, monotonic=lambda: now, pause=pause)
+    small = Interrupting(on_dynoxide)
+    made = export(on_dynoxide, small, tmp_path, segments=1, rate=limit)
+    small.close()
+    assert made.units >= 5
+    # The last request's debt is left.
+    assert made.units / 0.5 - 4 <= now <= made.units / 0.5
+    with pytest.raises(ValidationError):
+        RateLimit(0)
+
+
+def test_verification_finds_what_does_not_agree(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:
+    """Each kind of disagreement is found, named, and nothing else; no password hash stands in a finding."""
+    people(on_dynoxide, 5)
+    assert verify(on_dynoxide, dynoxide_client).ok
+    users, identities = on_dynoxide.table_name("users"), on_dynoxide.table_name("identities")
+    by_email = {item["email"]["S"]: item["id"] for item in dump(on_dynoxide, dynoxide_client)["users"]}
+    ids = [by_email[f"user{index}@example.com"] for index in range(5)]
+
+    def change(table: str, key: dict[str, str], expression: str, values: dict[str, Any] | None = None) -> None:
+        payload = {"TableName": table, "Key": {"id": key}, "UpdateExpression": expression}
+        dynoxide_client.call("UpdateItem", payload | ({"ExpressionAttributeValues": values} if values else {}))
+
+    dynoxide_client.call("DeleteItem", {"TableName": identities, "Key": {"id": {"S": "oauth#github#s0"}}})
+    change(identities, {"S": "oauth#github#s1"}, "SET user_id = :u", {":u": ids[2]})
+    change(users, ids[2], "SET password_version = :v", {":v": {"S": "other"}})
+    dynoxide_client.call("DeleteItem", {"TableName": users, "Key": {"id": ids[3]}})
+    change(users, ids[4], "REMOVE created_at")
+    found = verify(on_dynoxide, dynoxide_client)
+    assert sorted(one.kind for one in found.findings) == [
+        "identity_missing",
+        "identity_not_listed",
+        "identity_of_another",
+        "password_version_differs",
+        "unreadable",
+        "user_missing",
+        "user_missing",
+    ]
+    assert (found.users, found.identities, found.sessions, found.valid_sessions) == (4, 9, 5, 4)
+    assert "argon2" not in str(found)
