@@ -5,7 +5,7 @@ Both are plain callables, so that a test hands in its own (``testing.FakeClock``
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ Clock = Callable[[], datetime]
 RandomBytes = Callable[[int], bytes]
 """Returns that many bytes, unpredictable to an attacker."""
 
-system_random: RandomBytes = secrets.token_bytes
+system_random: RandomBytes = os.urandom
 
 
 def system_clock() -> datetime:

@@ -241,7 +241,7 @@ class Unavailable(ToriiError):
 
 
 class Throttled(Unavailable):
-    """DynamoDB refused for capacity, or our own retry quota or rate limit did. Raise capacity or slow down."""
+    """DynamoDB refused for lack of capacity, or our own rate limit did. Raise capacity or slow down."""
 
     code = "throttled"
 

@@ -77,19 +77,18 @@ def new_attempt_id(now: datetime, random: RandomBytes) -> str:
 
 def acquire(table: str, subject: str, attempt_id: str, policy: LockoutPolicy, now: datetime) -> dict[str, Any]:
     """The ``UpdateItem`` that takes an attempt, or is refused. A retry finds itself in the register."""
-    shifts, not_in_it = ex.register(_CELL, policy.max_attempts, ":me")
+    register = ex.register(_CELL, policy.max_attempts, attempt_id, _NEVER)
     last = f"#{_CELL}{policy.max_attempts}"
     return ex.update(
         table,
         key(subject),
-        f"SET {', '.join(shifts)}, #expires_at = :expires_at, #schema_version = :schema",
-        f"{not_in_it} AND (attribute_not_exists({last}) OR {last} <= :cutoff)",
+        f"SET {register.assignments}, #expires_at = :expires_at, #schema_version = :schema",
+        f"{register.not_in_it} AND (attribute_not_exists({last}) OR {last} <= :cutoff)",
         {
-            ":me": {"S": attempt_id},
-            ":none": {"S": _NEVER},
             ":cutoff": {"S": _cutoff(policy, now)},
             ":expires_at": av.number(epoch_seconds(now + policy.window) + 1),
             ":schema": av.number(SCHEMA_VERSION),
+            **register.values,
         },
     )
 
@@ -177,9 +176,9 @@ def _end(item: Item) -> datetime:
     return reading.expires_at(item)
 
 
-def keep(item: Item) -> Item | None:
-    """An audit row without an end, for a locked account; ``None`` if it has none already."""
-    if "expires_at" not in item:
+def keep(item: Item, now: datetime) -> Item | None:
+    """An audit row without an end, for a locked account; ``None`` if it has none already, or has ended."""
+    if "expires_at" not in item or not is_kept(item, now):
         return None
     kept = dict(item)
     kept["kept_expires_at"] = kept.pop("expires_at")

@@ -89,7 +89,7 @@ def encode(value: MetadataValue) -> Attribute:
 
 
 def encode_map(value: Metadata) -> Item:
-    """The attributes of a map."""
+    """The attributes of a map, without a wrapper; :func:`encode` tells one with ``$`` keys apart."""
     return {key: encode(inner) for key, inner in value.items()}
 
 

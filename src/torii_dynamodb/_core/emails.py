@@ -25,7 +25,7 @@ class Email:
 
     Args:
         normalised: What makes it unique.
-        as_given: As the person wrote it, white space around it gone, in Unicode normal form C.
+        as_given: As the person wrote it, white space around it gone.
     """
 
     normalised: str
@@ -60,7 +60,7 @@ def _normalise(text: str, field: str) -> Email:
 
     try:
         found = validate_email(
-            text, check_deliverability=False, allow_smtputf8=True, allow_quoted_local=False, test_environment=True
+            text, check_deliverability=False, strict=True, allow_smtputf8=True, allow_quoted_local=False, test_environment=True
         )
     except EmailNotValidError as error:
         raise ValidationError(field, f"is no usable e-mail address: {error}") from None
@@ -71,4 +71,4 @@ def _normalise(text: str, field: str) -> Email:
     normalised = f"{found.local_part.lower()}@{found.ascii_domain.lower()}"
     if len(normalised) > MAX_LENGTH:
         raise ValidationError(field, f"has {len(normalised)} characters in ASCII; an address has at most {MAX_LENGTH}")
-    return Email(normalised=normalised, as_given=found.normalized)
+    return Email(normalised=normalised, as_given=text)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from torii_dynamodb._core.attributes import Attribute, Item
 
-__all__ = ["check", "delete", "names_in", "put", "register", "transaction", "update"]
+__all__ = ["Register", "check", "delete", "names_in", "put", "register", "transaction", "update"]
 
 _NAME = re.compile(r"#(\w+)")
 
@@ -81,17 +82,38 @@ def transaction(*items: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"TransactItems": list(items)}
 
 
-def register(name: str, size: int, me: str) -> tuple[Sequence[str], str]:
-    """A shift register of ``size`` attributes: what is written last stands in ``{name}1``, older ones move up.
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A shift register's part of an update.
 
-    Returns:
-        The assignments of an update expression, and the condition that ``:me`` is not in it yet, by which a retry
-        recognises itself although others wrote in between. Needs the values ``:me`` and ``:none``.
+    Args:
+        assignments: For the ``SET`` of the update expression.
+        not_in_it: The condition that the new value is not in the register yet, by which a retry recognises itself
+            although others wrote in between.
+        values: What both need.
+    """
+
+    assignments: str
+    not_in_it: str
+    values: dict[str, Attribute]
+
+
+def register(name: str, size: int, newest: str, empty: str) -> Register:
+    """Shift a value into the attributes ``{name}1``, ``{name}2``, ...: the newest stands first, the oldest falls out.
+
+    Args:
+        name: What the attributes' names begin with.
+        size: How many there are.
+        newest: The new value.
+        empty: Stands in the attributes that have no value yet.
     """
     cells = [f"#{name}{index}" for index in range(1, size + 1)]
-    shifts = [f"{cells[0]} = {me}"]
-    shifts += [f"{newer} = if_not_exists({older}, :none)" for older, newer in pairwise(cells)]
-    return shifts, f"NOT ({me} IN ({', '.join(cells)}))"
+    shifts = [f"{cells[0]} = :newest"]
+    shifts += [f"{after} = if_not_exists({before}, :empty)" for before, after in pairwise(cells)]
+    values: dict[str, Attribute] = {":newest": {"S": newest}}
+    if size > 1:
+        values[":empty"] = {"S": empty}
+    return Register(", ".join(shifts), f"NOT (:newest IN ({', '.join(cells)}))", values)
 
 
 def _conditional(condition: str | None, values: Mapping[str, Attribute] | None) -> dict[str, Any]:

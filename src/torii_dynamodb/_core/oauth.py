@@ -80,9 +80,9 @@ def to_item(account: OAuthAccount) -> Item:
     if account.email is not None:
         item["email"] = {"S": account.email}
     if account.profile:
-        item["profile"] = {"M": av.encode_map(account.profile)}
+        item["profile"] = av.encode(account.profile)
     if account.tokens:
-        item["tokens"] = {"M": av.encode_map(account.tokens)}
+        item["tokens"] = av.encode(account.tokens)
     check_item_size(item, "the account")
     return item
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
-from torii_dynamodb._core.attributes import Item, decode_map
+from torii_dynamodb._core.attributes import Item, decode
 from torii_dynamodb._core.times import from_epoch_seconds, from_text
 from torii_dynamodb.errors import CorruptItem
 
@@ -151,7 +151,10 @@ def metadata(item: Item, name: str = "metadata") -> dict[str, Any]:
     if name not in item:
         return {}
     try:
-        return decode_map(item[name]["M"])
+        value = decode(item[name])
     # Whatever the nesting holds, the answer is the same: it cannot be read.
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        raise _Unreadable(name, "a map is expected, encoded as docs/metadata.md says") from None
+        value = None
+    if not isinstance(value, dict):
+        raise _Unreadable(name, "a map is expected, encoded as docs/metadata.md says")
+    return value

@@ -84,7 +84,7 @@ def to_item(session: Session) -> Item:
     if session.ip_address is not None:
         item["ip_address"] = {"S": session.ip_address}
     if session.metadata:
-        item["metadata"] = {"M": av.encode_map(session.metadata)}
+        item["metadata"] = av.encode(session.metadata)
     check_item_size(item, "the session")
     return item
 
@@ -157,21 +157,16 @@ def end_all(table: str, user_id: str, write_id: str, now: datetime) -> dict[str,
 
     The last four such writes are remembered, so that a retry whose answer was lost does not move it twice.
     """
-    shifts, not_done = ex.register("epoch_write_", _EPOCH_WRITES, ":me")
+    register = ex.register("epoch_write_", _EPOCH_WRITES, write_id, "")
     return ex.update(
         table,
         users.key(user_id),
         "SET #session_epoch = #session_epoch + :one, #version = #version + :one, #updated_at = :now, "
-        + ", ".join(shifts),
-        f"attribute_exists(#id) AND {not_done}",
-        {":one": av.number(1), ":now": {"S": to_text(now)}, ":me": {"S": write_id}, ":none": {"S": ""}},
+        + register.assignments,
+        f"attribute_exists(#id) AND {register.not_in_it}",
+        {":one": av.number(1), ":now": {"S": to_text(now)}, **register.values},
         returns=True,
     )
-
-
-def was_ended_by(item: Item, write_id: str) -> bool:
-    """Whether a user's item shows that :func:`end_all` with this id was applied."""
-    return any(item.get(f"epoch_write_{index}", {}).get("S") == write_id for index in range(1, _EPOCH_WRITES + 1))
 
 
 def by_user(table: str, user_id: str, start: Item | None, *, after: int | None = None) -> dict[str, Any]:

@@ -281,7 +281,7 @@ def _one_time_item(item_id: str, now: datetime, expires_at: datetime, metadata: 
         "schema_version": av.number(SCHEMA_VERSION),
     }
     if metadata:
-        item["metadata"] = {"M": av.encode_map(metadata)}
+        item["metadata"] = av.encode(metadata)
     return item
 
 

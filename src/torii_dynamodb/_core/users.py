@@ -40,8 +40,8 @@ NOT_TAKEN = "attribute_not_exists(#id)"
 _SERIAL = "token_serial_"
 
 ANY_PURPOSE = "*"
-"""The serial that every token of a user carries: it changes with the address, so that a token does not come back to life
-when the user returns to an address it had before."""
+"""The serial that every token of a user carries. It changes with the address, so that no token comes back to life when
+the user returns to an address it had before."""
 
 
 def key(user_id: str) -> Item:
@@ -110,7 +110,7 @@ def to_item(user: User) -> Item:
     if user.password_version is not None:
         item["password_version"] = {"S": user.password_version}
     if user.metadata:
-        item["metadata"] = {"M": av.encode_map(user.metadata)}
+        item["metadata"] = av.encode(user.metadata)
     for purpose, serial in user.token_serials.items():
         item[_SERIAL + purpose] = {"S": serial}
     return item
@@ -229,8 +229,8 @@ def changed(user: User, now: datetime, **fields: Any) -> User:
 
 
 AS_READ = "attribute_exists(#id) AND #version = :read AND #session_epoch = :read_epoch"
-"""The condition that nobody changed a user since. The epoch, which begins at random, tells a user created anew under the
-same id apart: versions begin at 1 again."""
+"""The condition that nobody changed a user since. The epoch, which begins at random, tells a user created anew under
+the same id apart: versions begin at 1 again."""
 
 
 def as_read(user: User) -> dict[str, Attribute]:

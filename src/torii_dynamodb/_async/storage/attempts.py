@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from torii_dynamodb._async.storage.passkeys import AsyncPasskeys
 from torii_dynamodb._core import attempts, users, validation
+from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import attempt_subject
@@ -51,20 +53,25 @@ class AsyncAttempts(AsyncPasskeys):
         user_agent: str | None = None,
         policy: LockoutPolicy | None = None,
     ) -> None:
-        """See the contract. One request: 1 write unit."""
+        """See the contract. Three requests, one after the other: an account locked meanwhile keeps the row."""
         checked = validation.policy(policy)
         if not checked.enabled and attempt_id == "":
             return
+        now = self._now()
         item = attempts.audit_item(
             _login(email),
             attempts.attempt_id(attempt_id),
-            self._now(),
+            now,
             validation.ip_address(ip_address),
             validation.user_agent(user_agent),
             checked,
         )
-        # Without a condition: the key is the attempt's own, so that a retry writes the same again.
-        await self._client.call("PutItem", {"TableName": self._attempts, "Item": item})
+        user = await self.get_user_by_email(email, consistent=True)
+        if user is not None and user.locked_at is not None:
+            item = attempts.keep(item, now) or item
+        # The key is the attempt's own: a row that is there is ours, and a lock may have changed it since the first try.
+        with suppress(ConditionFailed):
+            await self._client.call("PutItem", ex.put(self._attempts, item, "attribute_not_exists(#subject)"))
 
     async def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
         """See the contract. One strongly consistent request: 1 read unit."""
@@ -137,7 +144,8 @@ class AsyncAttempts(AsyncPasskeys):
         if user is None:
             return None
         rows = await self._audit(_login(user.email), consistent=True, limit=None, now=None)
-        turned = [attempts.keep(row) if moment is not None else attempts.release(row) for row in rows]
+        now = self._now()
+        turned = [attempts.keep(row, now) if moment is not None else attempts.release(row) for row in rows]
         await self._client.batch_write(
             [(self._attempts, {"PutRequest": {"Item": row}}) for row in turned if row is not None]
         )

@@ -1,0 +1,293 @@
+"""Access tokens as JWT (RFC 7519, RFC 9068) without I/O: which keys, what they say, whether they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any, Literal, cast
+
+from torii_dynamodb.errors import ConfigurationError, InvalidToken
+from torii_dynamodb.models import Session, User
+
+__all__ = ["AccessClaims", "AccessToken", "JwtKey", "JwtSettings", "JwtTokens"]
+
+JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+
+_LEAST_SECRET = 32  # bytes: RFC 7518, 3.2
+_LEAST_RSA = 2048  # bits: RFC 7518, 3.3
+_TYPE = "at+jwt"
+_OURS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "email", "email_verified"})
+_INVALID = "the access token does not hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JwtKey:
+    """A key. Its algorithm is pinned: a token that names the key and another algorithm is refused.
+
+    Args:
+        kid: The key's name, which tokens carry.
+        algorithm: ``"HS256"`` (a shared secret: whoever can check tokens can make them), ``"RS256"``, ``"ES256"``
+            (P-256) or ``"EdDSA"`` (Ed25519).
+        private_key: What signs: for HS256 at least 32 random bytes, else a private key as PEM. ``None``: only checks.
+        public_key: What checks, as PEM; ``None``: taken from the private key. Not for HS256.
+    """
+
+    kid: str
+    algorithm: JwtAlgorithm
+    private_key: str | bytes | None = field(default=None, repr=False)
+    public_key: str | bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JwtSettings:
+    """How access tokens are made.
+
+    What they cost: a session check asks the storage, so that what is revoked is refused at once. An access token is
+    checked without asking, so it holds until it expires, also after sign-out, a change of password or deletion. Keep
+    ``lifetime`` as short as that matters to you, and check the session itself (``get_session``) before anything that
+    must not be done by one who was signed out.
+
+    Args:
+        issuer: Who makes them (``iss``).
+        audience: Whom they are for (``aud``).
+        keys: The first signs, all are checked with. To rotate: add the new key at the end on every host, then move it
+            to the front, then, after ``lifetime``, remove the old.
+        lifetime: How long one holds: at most an hour.
+        leeway: How far clocks may differ: at most a minute.
+    """
+
+    issuer: str
+    audience: str
+    keys: Sequence[JwtKey] = field(repr=False)
+    lifetime: timedelta = timedelta(minutes=5)
+    leeway: timedelta = timedelta(seconds=10)
+
+    def __post_init__(self) -> None:
+        if not self.issuer or not self.audience:
+            raise ConfigurationError("jwt: give issuer and audience")
+        if not timedelta(seconds=10) <= self.lifetime <= timedelta(hours=1):
+            raise ConfigurationError("jwt: lifetime: give ten seconds to one hour: nothing revokes an access token")
+        if not timedelta(0) <= self.leeway <= timedelta(minutes=1):
+            raise ConfigurationError("jwt: leeway: give at most one minute")
+        names = [key.kid for key in self.keys]
+        if not names or len(set(names)) != len(names) or not all(names):
+            raise ConfigurationError("jwt: give at least one key, each with a kid of its own")
+        if self.keys[0].private_key is None:
+            raise ConfigurationError(f"jwt: the first key, {names[0]!r}, signs, so it needs a private key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """An access token.
+
+    Args:
+        token: The JWT.
+        expires_at: From this moment on it is refused.
+        session: The session behind it; its token gets the next access token.
+    """
+
+    token: str = field(repr=False)
+    expires_at: datetime
+    session: Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessClaims:
+    """What an access token that holds says. It was true when the token was issued.
+
+    Args:
+        user_id: Who it is (``sub``).
+        session_id: By which session (``sid``).
+        token_id: The token's own id (``jti``).
+        issued_at: When it was issued.
+        expires_at: From this moment on it is refused.
+        email: The address, normalised.
+        email_verified: Whether it was proved.
+        extra: Claims of yours.
+    """
+
+    user_id: str
+    session_id: str
+    token_id: str
+    issued_at: datetime
+    expires_at: datetime
+    email: str
+    email_verified: bool
+    extra: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    algorithm: JwtAlgorithm
+    signs: Any = field(repr=False)
+    checks: Any = field(repr=False)
+
+
+class JwtTokens:
+    """Makes and checks access tokens.
+
+    Args:
+        settings: How.
+
+    Raises:
+        ConfigurationError: PyJWT is not installed, or a key is too weak or of another kind than its algorithm.
+    """
+
+    def __init__(self, settings: JwtSettings) -> None:
+        self.settings = settings
+        self._jwt = _needed("jwt")
+        self._keys = {key.kid: _load(key) for key in settings.keys}
+
+    def issue(
+        self, session: Session, user: User, *, now: datetime, token_id: str, extra: Mapping[str, Any] | None = None
+    ) -> AccessToken:
+        """An access token for a checked session. It ends with the session at the latest."""
+        claims = dict(extra or {})
+        if taken := _OURS & claims.keys():
+            raise ConfigurationError(f"jwt: these claims are ours: {', '.join(sorted(taken))}")
+        expires_at = min(now + self.settings.lifetime, session.expires_at)
+        issued, expires = int(now.timestamp()), int(expires_at.timestamp())
+        claims |= {
+            "iss": self.settings.issuer,
+            "aud": self.settings.audience,
+            "sub": user.id,
+            "sid": session.id,
+            "jti": token_id,
+            "iat": issued,
+            "nbf": issued,
+            "exp": expires,
+            "email": user.email,
+            "email_verified": user.is_email_verified,
+        }
+        kid = self.settings.keys[0].kid
+        key = self._keys[kid]
+        headers = {"kid": kid, "typ": _TYPE}
+        token = cast("str", self._jwt.encode(claims, key.signs, algorithm=key.algorithm, headers=headers))
+        return AccessToken(token=token, expires_at=datetime.fromtimestamp(expires, UTC), session=session)
+
+    def verify(self, token: str, *, now: datetime) -> AccessClaims:
+        """What a token says, if it holds: signature, key, algorithm, type, issuer, audience, times, no claim missing.
+
+        Raises:
+            InvalidToken: It does not hold. It does not say why.
+        """
+        if not isinstance(token, str) or len(token) > 16_384:
+            raise InvalidToken(_INVALID)
+        try:
+            header = self._jwt.get_unverified_header(token)
+            key = self._keys[header["kid"]]
+            # RFC 8725, 3.1 and 3.11: the key decides the algorithm, and no other kind of JWT passes for one of these.
+            if header.get("alg") != key.algorithm or str(header.get("typ")).lower() not in (
+                _TYPE,
+                f"application/{_TYPE}",
+            ):
+                raise InvalidToken(_INVALID)
+            claims = self._jwt.decode(
+                token,
+                key.checks,
+                algorithms=[key.algorithm],
+                issuer=self.settings.issuer,
+                audience=self.settings.audience,
+                # The times are checked below, against the clock that was handed in.
+                options={
+                    "require": sorted(_OURS),
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "strict_aud": True,
+                },
+            )
+            return self._read(claims, now)
+        except InvalidToken:
+            raise
+        except (self._jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InvalidToken(_INVALID) from error
+
+    def _read(self, claims: dict[str, Any], now: datetime) -> AccessClaims:
+        issued, starts, ends = (_moment(claims[name]) for name in ("iat", "nbf", "exp"))
+        leeway = self.settings.leeway
+        if now >= ends + leeway or now < starts - leeway or now < issued - leeway:
+            raise InvalidToken(_INVALID)
+        for name in ("sub", "sid", "jti", "email"):
+            if not isinstance(claims[name], str):
+                raise InvalidToken(_INVALID)
+        return AccessClaims(
+            user_id=claims["sub"],
+            session_id=claims["sid"],
+            token_id=claims["jti"],
+            issued_at=issued,
+            expires_at=ends,
+            email=claims["email"],
+            email_verified=claims["email_verified"] is True,
+            extra={name: value for name, value in claims.items() if name not in _OURS},
+        )
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys (RFC 7517), for others who check tokens. Shared secrets are left out."""
+        algorithms = _needed("jwt.algorithms").get_default_algorithms()
+        keys: list[dict[str, Any]] = []
+        for kid, key in self._keys.items():
+            if key.algorithm != "HS256":
+                jwk = algorithms[key.algorithm].to_jwk(key.checks, as_dict=True)
+                kept = {name: value for name, value in jwk.items() if name != "key_ops"}
+                keys.append({**kept, "kid": kid, "alg": key.algorithm, "use": "sig"})
+        return {"keys": keys}
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidToken(_INVALID)
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _needed(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ConfigurationError("access tokens need PyJWT: pip install 'torii-dynamodb[jwt]'") from error
+
+
+def _load(key: JwtKey) -> _Loaded:
+    if key.algorithm == "HS256":
+        secret = key.private_key.encode() if isinstance(key.private_key, str) else key.private_key
+        if secret is None or len(secret) < _LEAST_SECRET or key.public_key is not None:
+            raise ConfigurationError(
+                f"jwt: key {key.kid!r}: HS256 takes {_LEAST_SECRET} or more random bytes as private_key, nothing else"
+            )
+        return _Loaded("HS256", secret, secret)
+    if key.algorithm not in ("RS256", "ES256", "EdDSA"):
+        raise ConfigurationError(f"jwt: key {key.kid!r}: give HS256, RS256, ES256 or EdDSA, not {key.algorithm!r}")
+    load = _needed("cryptography.hazmat.primitives.serialization")
+    try:
+        signs = None if key.private_key is None else load.load_pem_private_key(_raw(key.private_key), None)
+        given = None if key.public_key is None else load.load_pem_public_key(_raw(key.public_key))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"jwt: key {key.kid!r}: give a PEM private key, or a PEM public key") from error
+    checks = given if given is not None or signs is None else signs.public_key()
+    _check_kind(key, checks)
+    if signs is not None and signs.public_key() != checks:
+        raise ConfigurationError(f"jwt: key {key.kid!r}: private and public key do not belong together")
+    return _Loaded(key.algorithm, signs, checks)
+
+
+def _check_kind(key: JwtKey, public: Any) -> None:
+    asymmetric = "cryptography.hazmat.primitives.asymmetric"
+    if key.algorithm == "RS256":
+        good = isinstance(public, _needed(f"{asymmetric}.rsa").RSAPublicKey) and public.key_size >= _LEAST_RSA
+    elif key.algorithm == "ES256":
+        good = (
+            isinstance(public, _needed(f"{asymmetric}.ec").EllipticCurvePublicKey) and public.curve.name == "secp256r1"
+        )
+    else:
+        good = isinstance(public, _needed(f"{asymmetric}.ed25519").Ed25519PublicKey)
+    if not good:
+        raise ConfigurationError(
+            f"jwt: key {key.kid!r}: it is no key for {key.algorithm} (RS256: RSA of {_LEAST_RSA} bits or more; "
+            "ES256: P-256; EdDSA: Ed25519)"
+        )
+
+
+def _raw(pem: str | bytes) -> bytes:
+    return pem.encode() if isinstance(pem, str) else pem

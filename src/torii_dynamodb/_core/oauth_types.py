@@ -1,0 +1,227 @@
+"""What a provider to sign in through is, and what a sign-in through one comes to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from torii_dynamodb.errors import ConfigurationError, ToriiError
+from torii_dynamodb.models import Session, User
+
+__all__ = [
+    "AppleKey",
+    "OAuthError",
+    "OAuthFailure",
+    "OAuthIdentity",
+    "OAuthProvider",
+    "OAuthResult",
+    "OAuthStart",
+    "ProviderMetadata",
+    "secure_url",
+]
+
+OAuthFailure = Literal[
+    "denied", "state", "browser", "provider", "id_token", "email_missing", "email_unverified", "no_account"
+]
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+
+
+class OAuthError(ToriiError):
+    """A sign-in through a provider came to nothing. Begin again.
+
+    Attributes:
+        reason: ``"denied"``: the person, or the provider, said no. ``"state"``: the answer belongs to no sign-in that
+            was begun here, to one that is done, or to one that is too old. ``"browser"``: another browser began it.
+            ``"provider"``: the provider could not be reached, or answered nonsense. ``"id_token"``: the ID token does
+            not hold. ``"email_missing"``: the provider tells no address. ``"email_unverified"``: it does not vouch for
+            the address, so no account is made or found by it; sign in otherwise and link the provider.
+            ``"no_account"``: nobody has linked it, and signing up this way is off.
+    """
+
+    code = "oauth_error"
+
+    def __init__(self, reason: OAuthFailure, message: str) -> None:
+        super().__init__(message)
+        self.reason: OAuthFailure = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthProvider:
+    """A provider. Make one by :mod:`torii_dynamodb.oauth`'s presets, or by ``oidc()`` for any OpenID Connect issuer.
+
+    Args:
+        name: 1 to 32 of ``a-z 0-9 _ -``; what accounts are stored under, so it does not change.
+        client_id: What the provider calls this application.
+        client_secret: The secret the provider gave for it; ``None`` for a public client, and for Apple.
+        issuer: The OpenID Connect issuer, as ID tokens name it; ``None`` for plain OAuth 2.
+        issuer_template: For Microsoft's shared tenants: the issuer with ``{tenantid}`` in it.
+        discovery_url: Where the issuer describes itself; ``None``: by its address.
+        authorization_endpoint: For plain OAuth 2: where to send the browser.
+        token_endpoint: For plain OAuth 2: where to redeem the code.
+        userinfo_endpoint: For plain OAuth 2: where to ask who it is.
+        emails_endpoint: GitHub's list of addresses.
+        scopes: What to ask for.
+        token_auth_method: How the application proves itself at the token endpoint.
+        algorithms: How ID tokens may be signed. Never ``none``, never with a shared secret.
+        parameters: More for the authorization request.
+        response_mode: ``"form_post"`` for Apple: the browser then comes back by a POST from another site, which carries
+            no ``SameSite=Lax`` cookie.
+        trust_email: Whether the provider's word that an address is verified is taken.
+        email_verified_claim: Which claim says that.
+        apple: For Apple: team id, key id and private key, of which the client secret is made.
+    """
+
+    name: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    issuer: str | None = None
+    issuer_template: str | None = None
+    discovery_url: str | None = None
+    authorization_endpoint: str | None = None
+    token_endpoint: str | None = None
+    userinfo_endpoint: str | None = None
+    emails_endpoint: str | None = None
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    token_auth_method: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_post"
+    algorithms: tuple[str, ...] = _ALGORITHMS
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    response_mode: Literal["query", "form_post"] = "query"
+    trust_email: bool = True
+    email_verified_claim: str = "email_verified"
+    apple: AppleKey | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9_-]{1,32}", self.name):
+            raise ConfigurationError(f"{self.name!r} is no provider name: give 1 to 32 of a-z 0-9 _ -")
+        if any(algorithm == "none" or algorithm.startswith("HS") for algorithm in self.algorithms):
+            raise ConfigurationError("algorithms: ID tokens are signed with a key pair; give RS256, ES256, ...")
+        for url in (self.issuer, self.discovery_url, *self._endpoints()):
+            if url is not None:
+                secure_url(url)
+        if not self.is_oidc and None in self._endpoints()[:3]:
+            raise ConfigurationError("plain OAuth 2 needs authorization_endpoint, token_endpoint and userinfo_endpoint")
+
+    def _endpoints(self) -> tuple[str | None, ...]:
+        return self.authorization_endpoint, self.token_endpoint, self.userinfo_endpoint, self.emails_endpoint
+
+    @property
+    def is_oidc(self) -> bool:
+        """Whether it speaks OpenID Connect."""
+        return self.issuer is not None or self.issuer_template is not None
+
+    @property
+    def discovery(self) -> str:
+        """Where the issuer describes itself (OpenID Connect Discovery, 4)."""
+        if self.discovery_url is not None:
+            return self.discovery_url
+        assert self.issuer is not None
+        return self.issuer.rstrip("/") + "/.well-known/openid-configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppleKey:
+    """What Apple's client secret is made of.
+
+    Args:
+        team_id: The developer team.
+        key_id: The key's name.
+        private_key: The key, PEM.
+    """
+
+    team_id: str
+    key_id: str
+    private_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderMetadata:
+    """Where a provider's endpoints are."""
+
+    issuer: str | None
+    authorization_endpoint: str
+    token_endpoint: str
+    userinfo_endpoint: str | None
+    jwks_uri: str | None
+    names_itself: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthIdentity:
+    """Whom the provider says it is.
+
+    Args:
+        subject: The provider's id for the person.
+        email: Their address, as the provider tells it.
+        email_verified: Whether the provider vouches for it, and we take its word.
+        name: Their name.
+        picture: Where a picture of them is.
+    """
+
+    subject: str
+    email: str | None
+    email_verified: bool
+    name: str | None = None
+    picture: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthStart:
+    """A sign-in that was begun.
+
+    Args:
+        url: Where to send the browser.
+        browser_binding: To put into a cookie of this browser (HttpOnly, Secure, ``SameSite=Lax``; ``SameSite=None`` for
+            a provider with ``response_mode="form_post"``), and to hand in at the end: it proves that the same browser
+            comes back.
+        expires_at: Until when it can be completed.
+        response_mode: How the browser comes back.
+    """
+
+    url: str = field(repr=False)
+    browser_binding: str = field(repr=False)
+    expires_at: datetime
+    response_mode: Literal["query", "form_post"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthResult:
+    """A sign-in, or a link, that was completed.
+
+    Args:
+        user: The user.
+        session: The new session with its token; ``None`` where an account was linked to a user who is signed in.
+        provider: Through which provider.
+        identity: Whom the provider says it is.
+        created: Whether the user was created.
+        linked: Whether the account was linked to a user who existed.
+        next_url: What was handed in at the beginning.
+        tokens: The provider's tokens, for its API. Not stored.
+    """
+
+    user: User
+    session: Session | None
+    provider: str
+    identity: OAuthIdentity
+    created: bool
+    linked: bool
+    next_url: str | None
+    tokens: Mapping[str, Any] = field(repr=False)
+
+
+def secure_url(url: object) -> str:
+    """An https address; http on this machine only.
+
+    Raises:
+        ConfigurationError: It is another.
+    """
+    if isinstance(url, str):
+        parts = urlsplit(url)
+        if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)):
+            return url
+    raise ConfigurationError(f"{url!r}: give an https:// address (http:// on localhost only)")

@@ -1,0 +1,292 @@
+"""Passkeys without I/O: the options for the browser, and whether its answer holds (WebAuthn Level 3)."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+import orjson
+
+from torii_dynamodb.errors import ConfigurationError, ToriiError
+from torii_dynamodb.models import NewPasskey, Passkey, User
+
+__all__ = ["PasskeyError", "PasskeyFailure", "PasskeySettings"]
+
+PasskeyFailure = Literal["malformed", "challenge", "refused", "unknown"]
+
+_LOCAL = ("localhost",)
+
+
+class PasskeyError(ToriiError):
+    """A passkey ceremony came to nothing. Begin again.
+
+    Attributes:
+        reason: ``"malformed"``: the browser's answer is no WebAuthn answer. ``"challenge"``: its challenge was not
+            issued here, for this ceremony and this user, or was used, or is too old. ``"refused"``: it does not hold:
+            another origin or relying party, no user verification, a wrong signature. ``"unknown"``: nobody has this
+            passkey (any more).
+    """
+
+    code = "passkey_error"
+
+    def __init__(self, reason: PasskeyFailure, message: str) -> None:
+        super().__init__(message)
+        self.reason: PasskeyFailure = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeySettings:
+    """Where passkeys are good for.
+
+    Args:
+        rp_id: The relying party: the site's domain, or one above it. Passkeys are bound to it for good.
+        rp_name: What the person is shown for it.
+        origins: From where ceremonies may come, for example ``("https://app.example.com",)``.
+        user_verification: ``"required"`` (the default): fingerprint, face or PIN each time, which is what makes a
+            passkey two factors. ``"preferred"`` also takes authenticators that cannot.
+        cloned: What happens when the sign count did not go up: ``"refuse"`` the sign-in, or ``"accept"`` it.
+        timeout: How long a ceremony may take.
+    """
+
+    rp_id: str
+    rp_name: str
+    origins: Sequence[str]
+    user_verification: Literal["required", "preferred"] = "required"
+    cloned: Literal["refuse", "accept"] = "refuse"
+    timeout: timedelta = timedelta(minutes=5)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", self.rp_id):
+            raise ConfigurationError(f"rp_id: {self.rp_id!r}: give a domain in lower case, without https:// and port")
+        if isinstance(self.origins, str) or not self.origins:
+            raise ConfigurationError("origins: give a list of at least one origin")
+        for origin in self.origins:
+            self._check(origin)
+        if self.user_verification not in ("required", "preferred"):
+            raise ConfigurationError("user_verification: give 'required' or 'preferred'")
+        if self.cloned not in ("refuse", "accept"):
+            raise ConfigurationError("cloned: give 'refuse' or 'accept'")
+        if not timedelta(seconds=30) <= self.timeout <= timedelta(hours=1):
+            raise ConfigurationError("timeout: give 30 seconds to one hour")
+
+    def _check(self, origin: str) -> None:
+        if origin.startswith(("android:", "ios:")):
+            return
+        parts = urlsplit(origin)
+        host = parts.hostname or ""
+        secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)
+        if not secure or parts.path or parts.query or parts.fragment:
+            raise ConfigurationError(
+                f"origins: {origin!r} is no origin: give https:// and host, without a slash at the end "
+                "(http:// on localhost only)"
+            )
+        if host != self.rp_id and not host.endswith(f".{self.rp_id}"):
+            raise ConfigurationError(f"origins: {origin!r} is not on {self.rp_id!r}, the rp_id, nor below it")
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A sign-in's answer as far as it can be read before anything is proved.
+
+    Args:
+        credential_id: The passkey it is by.
+        challenge: The challenge it answers.
+        user_handle: Whom the authenticator says it is; ``None`` where it does not say.
+    """
+
+    credential_id: bytes
+    challenge: bytes
+    user_handle: str | None
+
+
+def needed(module: str) -> Any:
+    """A module of the ``webauthn`` package."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ConfigurationError("passkeys need webauthn: pip install 'torii-dynamodb[passkeys]'") from error
+
+
+def registration_options(
+    settings: PasskeySettings, user: User, held: Sequence[Passkey], challenge: bytes
+) -> dict[str, Any]:
+    """What to hand to ``navigator.credentials.create`` (as ``parseCreationOptionsFromJSON`` reads it)."""
+    webauthn, structs = needed("webauthn"), needed("webauthn.helpers.structs")
+    options = webauthn.generate_registration_options(
+        rp_id=settings.rp_id,
+        rp_name=settings.rp_name,
+        # The user handle tells nothing about the person (WebAuthn, 14.6.1): ids are random.
+        user_id=user.id.encode(),
+        user_name=user.email_as_given,
+        user_display_name=user.name or user.email_as_given,
+        challenge=challenge,
+        timeout=settings.timeout // timedelta(milliseconds=1),
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            require_resident_key=True,
+            user_verification=structs.UserVerificationRequirement(settings.user_verification),
+        ),
+        exclude_credentials=_descriptors(structs, held),
+    )
+    return _plain(webauthn, options)
+
+
+def sign_in_options(settings: PasskeySettings, held: Sequence[Passkey], challenge: bytes) -> dict[str, Any]:
+    """What to hand to ``navigator.credentials.get``."""
+    webauthn, structs = needed("webauthn"), needed("webauthn.helpers.structs")
+    options = webauthn.generate_authentication_options(
+        rp_id=settings.rp_id,
+        challenge=challenge,
+        timeout=settings.timeout // timedelta(milliseconds=1),
+        allow_credentials=_descriptors(structs, held) or None,
+        user_verification=structs.UserVerificationRequirement(settings.user_verification),
+    )
+    return _plain(webauthn, options)
+
+
+def read_challenge(answer: object) -> bytes:
+    """The challenge that an answer names. Proves nothing: it is looked up, and then verified against.
+
+    Raises:
+        PasskeyError: It is no WebAuthn answer.
+    """
+    try:
+        client_data = orjson.loads(_decoded(_response(answer).get("clientDataJSON")))
+        challenge = _decoded(cast("dict[str, Any]", client_data).get("challenge"))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _malformed() from error
+    if not 16 <= len(challenge) <= 64:
+        raise _malformed()
+    return challenge
+
+
+def read_sign_in(answer: object) -> SignIn:
+    """What a sign-in's answer claims.
+
+    Raises:
+        PasskeyError: It is no WebAuthn answer.
+    """
+    challenge = read_challenge(answer)
+    try:
+        credential_id = _decoded(cast("dict[str, Any]", answer).get("id"))
+        handle = _response(answer).get("userHandle")
+        user_handle = None if handle is None or handle == "" else _decoded(handle).decode()
+    except (ValueError, TypeError) as error:
+        raise _malformed() from error
+    if not 1 <= len(credential_id) <= 1023:
+        raise _malformed()
+    return SignIn(credential_id, challenge, user_handle)
+
+
+def verify_registration(
+    settings: PasskeySettings, answer: Mapping[str, Any], challenge: bytes, user: User, name: str
+) -> NewPasskey:
+    """The passkey of an answer that holds (WebAuthn, 7.1).
+
+    Raises:
+        PasskeyError: It does not hold.
+    """
+    webauthn = needed("webauthn")
+    try:
+        found = webauthn.verify_registration_response(
+            credential=dict(answer),
+            expected_challenge=challenge,
+            expected_rp_id=settings.rp_id,
+            expected_origin=list(settings.origins),
+            require_user_verification=settings.user_verification == "required",
+        )
+    except Exception as error:  # webauthn's decoders raise what they like on what browsers send
+        raise PasskeyError("refused", f"the passkey cannot be accepted: {type(error).__name__}") from error
+    _refuse_embedding(answer)
+    return NewPasskey(
+        user_id=user.id,
+        credential_id=found.credential_id,
+        public_key=found.credential_public_key,
+        sign_count=found.sign_count,
+        name=name,
+        transports=_transports(answer),
+        aaguid=found.aaguid or None,
+        backed_up=found.credential_backed_up,
+    )
+
+
+def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challenge: bytes, passkey: Passkey) -> int:
+    """The sign count of an answer that holds (WebAuthn, 7.2). Whether the count went up is for the storage to decide.
+
+    Raises:
+        PasskeyError: It does not hold.
+    """
+    webauthn = needed("webauthn")
+    try:
+        found = webauthn.verify_authentication_response(
+            credential=dict(answer),
+            expected_challenge=challenge,
+            expected_rp_id=settings.rp_id,
+            expected_origin=list(settings.origins),
+            credential_public_key=passkey.public_key,
+            # The storage compares it in the write itself: two sign-ins at once cannot both pass.
+            credential_current_sign_count=0,
+            require_user_verification=settings.user_verification == "required",
+        )
+    except Exception as error:  # webauthn's decoders raise what they like on what browsers send
+        raise PasskeyError("refused", f"the passkey is not accepted: {type(error).__name__}") from error
+    _refuse_embedding(answer)
+    return cast("int", found.new_sign_count)
+
+
+def encoded(raw: bytes) -> str:
+    """Bytes as WebAuthn's JSON has them."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _refuse_embedding(answer: Mapping[str, Any]) -> None:
+    # WebAuthn, 7.1 step 10 and 7.2 step 13: a page that is framed by another site says so. Nobody here expects it.
+    client_data = orjson.loads(_decoded(_response(answer).get("clientDataJSON")))
+    if client_data.get("crossOrigin") is True or client_data.get("topOrigin") is not None:
+        raise PasskeyError("refused", "the ceremony ran in a page that another site embeds")
+
+
+def _transports(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    given = _response(answer).get("transports")
+    if not isinstance(given, list):
+        return ()
+    known = ("ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb")
+    return tuple(sorted({entry for entry in cast("list[object]", given) if entry in known and isinstance(entry, str)}))
+
+
+def _descriptors(structs: Any, held: Sequence[Passkey]) -> list[Any]:
+    known = {transport.value for transport in structs.AuthenticatorTransport}
+    return [
+        structs.PublicKeyCredentialDescriptor(
+            id=passkey.credential_id,
+            transports=[structs.AuthenticatorTransport(name) for name in passkey.transports if name in known] or None,
+        )
+        for passkey in held
+    ]
+
+
+def _plain(webauthn: Any, options: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", orjson.loads(webauthn.options_to_json(options)))
+
+
+def _response(answer: object) -> dict[str, Any]:
+    response = cast("dict[str, Any]", answer).get("response") if isinstance(answer, dict) else None
+    if not isinstance(response, dict):
+        raise _malformed()
+    return cast("dict[str, Any]", response)
+
+
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str) or len(text) > 100_000:
+        raise ValueError("no base64url")
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _malformed() -> PasskeyError:
+    return PasskeyError("malformed", "the answer of the browser is no WebAuthn answer")
