@@ -4,40 +4,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
-
 from torii_dynamodb._core.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb._core.session_policy import SessionPolicy
 from torii_dynamodb._core.signing_in import Browser
-from torii_dynamodb._sync.services.events import Events
-from torii_dynamodb._sync.services.sessions import SessionService
-from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
-from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.models import LockoutPolicy, Metadata, Session, User
-
-if TYPE_CHECKING:
-    from torii_dynamodb._core.devices import Devices
-    from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy
-    from torii_dynamodb._sync.contract import Storage
-    from torii_dynamodb._sync.mail import Mailer
-    from torii_dynamodb._sync.services.email_verification import EmailVerificationService
-    from torii_dynamodb._sync.services.magic_links import MagicLinkService
-    from torii_dynamodb._sync.services.mail import Mail
-    from torii_dynamodb._sync.services.passwords import PasswordService
-    from torii_dynamodb.compromised import CompromisedPasswords
-    from torii_dynamodb.mail.settings import MailSettings
-    from torii_dynamodb.mail.templates import Templates
+from torii_dynamodb._sync.services.made import Services
+from torii_dynamodb.models import Metadata, Session, User
 
 __all__ = ["Torii"]
 
 
-class Torii:
+class Torii(Services):
     """Register, sign in, check, sign out, on any storage that keeps the contract.
 
     Each service is made when it is first used, and only then imports what it needs: checking sessions costs no argon2,
     Jinja2, Authlib or webauthn. One object serves a whole program; :meth:`close` it at the end.
+
+    Attributes:
+        storage: Where everything is kept.
+        events: Who is told what happened.
+        clock: What time it is.
+        sessions: Sessions.
+        password: Sign-in by e-mail address and password.
+        magic_link: Sign-in by a link sent to the address.
+        email_verification: Verifying addresses, and changing them.
+        oauth: Sign-in through providers.
+        passkeys: Passkeys.
+        jwt: Access tokens.
+        devices: Device tokens.
 
     Args:
         storage: Where everything is kept, for example an ``DynamoDbHandle``. Not closed here.
@@ -53,165 +45,14 @@ class Torii:
         mail: What mails say and where links lead.
         templates: Renders mails; ``None``: the library's templates, behind those of ``mail.templates``.
         magic_link_sign_up: Whether a sign-in link to an address without an account makes one when it is used.
+        oauth: Providers to sign in through (``torii_dynamodb.oauth``).
+        oauth_sign_up: Whether an account at a provider that belongs to nobody makes a new user.
+        http: The HTTP client that asks providers; ``None``: one is made when needed, and closed here.
+        passkeys: Where passkeys are good for (``torii_dynamodb.passkeys``).
+        jwt: How access tokens are made (``torii_dynamodb.jwt``).
         clock: What time it is; should be the storage's.
         random: Where random bytes come from.
     """
-
-    def __init__(
-        self,
-        storage: Storage,
-        *,
-        sessions: SessionPolicy | None = None,
-        passwords: PasswordPolicy | None = None,
-        lockout: LockoutPolicy | None = None,
-        hasher: PasswordHasher | None = None,
-        compromised: CompromisedPasswords | None = None,
-        secret: str | bytes | Sequence[str | bytes] | None = None,
-        mailer: Mailer | None = None,
-        mail: MailSettings | None = None,
-        templates: Templates | None = None,
-        magic_link_sign_up: bool = True,
-        clock: Clock = system_clock,
-        random: RandomBytes = system_random,
-    ) -> None:
-        if (mailer is None) != (mail is None):
-            raise ConfigurationError("give mailer and mail, or neither")
-        self.storage = storage
-        self.events = Events()
-        self.clock = clock
-        self._random = random
-        self._session_policy = sessions or SessionPolicy()
-        self._password_policy = passwords
-        self._lockout = lockout or LockoutPolicy()
-        self._hasher = hasher
-        self._compromised = compromised
-        self._secret = secret
-        self._mailer = mailer
-        self._mail_settings = mail
-        self._templates = templates
-        self._magic_link_sign_up = magic_link_sign_up
-        # A wrong secret is told at the start, not at the first sign-in.
-        if secret is not None:
-            self.devices  # noqa: B018
-
-    def close(self) -> None:
-        """Wait for mails under way, and close connections to OAuth providers. The storage stays open."""
-        if "_mail" in self.__dict__ and self._mail is not None:
-            self._mail.wait()
-
-    @cached_property
-    def devices(self) -> Devices:
-        """Device tokens: ``devices.issue(user, presented)`` makes the one to leave with a browser after a sign-in.
-
-        Raises:
-            ConfigurationError: There is no ``secret``.
-        """
-        from torii_dynamodb._core.devices import Devices, secret_keys
-
-        if self._secret is None:
-            raise ConfigurationError("known devices need secret=...: 32 random bytes that stay the same")
-        return Devices(secret_keys(self._secret), clock=self.clock, random=self._random)
-
-    @property
-    def remembers_devices(self) -> bool:
-        """Whether there is a ``secret``, so that :attr:`devices` can be used."""
-        return self._secret is not None
-
-    @property
-    def sends_mail(self) -> bool:
-        """Whether there is a mailer, so that links and notices can be sent."""
-        return self._mailer is not None
-
-    @property
-    def _known_devices(self) -> Devices | None:
-        return self.devices if self.remembers_devices else None
-
-    @cached_property
-    def _mail(self) -> Mail | None:
-        if self._mailer is None or self._mail_settings is None:
-            return None
-        from torii_dynamodb._sync.services.mail import Mail
-        from torii_dynamodb.mail.templates import Templates
-
-        return Mail(
-            self.storage,
-            self._mailer,
-            self._mail_settings,
-            self._templates or Templates(self._mail_settings.templates),
-            events=self.events,
-            clock=self.clock,
-            random=self._random,
-        )
-
-    def _needed_mail(self) -> Mail:
-        if self._mail is None:
-            raise ConfigurationError("this sends mail: give the services mailer=... and mail=MailSettings(...)")
-        return self._mail
-
-    @cached_property
-    def sessions(self) -> SessionService:
-        """Sessions. What applications need most often is also here, as ``get_session`` and its siblings."""
-        return SessionService(
-            self.storage,
-            policy=self._session_policy,
-            clock=self.clock,
-            events=self.events,
-            devices=self._known_devices,
-            mail=self._mail,
-        )
-
-    @cached_property
-    def password(self) -> PasswordService:
-        """Sign-in by e-mail address and password. Made when first used: a session check needs no argon2."""
-        from torii_dynamodb._core.hashing import Argon2Hasher, PasswordPolicy
-        from torii_dynamodb._sync.services.passwords import PasswordService
-
-        return PasswordService(
-            self.storage,
-            self.sessions,
-            hasher=self._hasher or Argon2Hasher(),
-            policy=self._password_policy or PasswordPolicy(),
-            lockout=self._lockout,
-            events=self.events,
-            clock=self.clock,
-            compromised=self._compromised,
-            devices=self._known_devices,
-            mail=self._mail,
-        )
-
-    @cached_property
-    def magic_link(self) -> MagicLinkService:
-        """Sign-in by a link sent to the address.
-
-        Raises:
-            ConfigurationError: There is no mailer.
-        """
-        from torii_dynamodb._sync.services.magic_links import MagicLinkService
-
-        return MagicLinkService(
-            self.storage,
-            self.sessions,
-            self._needed_mail(),
-            events=self.events,
-            clock=self.clock,
-            sign_up=self._magic_link_sign_up,
-        )
-
-    @cached_property
-    def email_verification(self) -> EmailVerificationService:
-        """Verifying addresses, and changing them.
-
-        Raises:
-            ConfigurationError: There is no mailer.
-        """
-        from torii_dynamodb._sync.services.email_verification import EmailVerificationService
-
-        return EmailVerificationService(self.storage, self._needed_mail(), events=self.events, clock=self.clock)
-
-    def wait_for_mail(self) -> None:
-        """Wait until no mail is under way: for tests, and before the program ends."""
-        if self._mail is not None:
-            self._mail.wait()
 
     # Users
 

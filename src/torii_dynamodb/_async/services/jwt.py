@@ -1,0 +1,80 @@
+"""Short-lived access tokens beside the session, which refreshes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torii_dynamodb._core.jwt import AccessClaims, AccessToken, JwtSettings, JwtTokens
+from torii_dynamodb.clock import Clock, RandomBytes
+from torii_dynamodb.models import Session, User
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb._async.services.sessions import AsyncSessionService
+
+__all__ = ["AsyncJwtService"]
+
+
+class AsyncJwtService:
+    """Access tokens. The opaque session token is the refresh token: it is checked with the storage each time.
+
+    What they cost stands at ``torii_dynamodb.jwt.JwtSettings``: nothing revokes an access token before it expires.
+
+    Args:
+        storage: Where sessions are kept.
+        sessions: Extends them.
+        settings: How tokens are made.
+        clock: What time it is.
+        random: Makes the tokens' ids.
+    """
+
+    def __init__(
+        self,
+        storage: AsyncStorage,
+        sessions: AsyncSessionService,
+        settings: JwtSettings,
+        *,
+        clock: Clock,
+        random: RandomBytes,
+    ) -> None:
+        self._storage = storage
+        self._sessions = sessions
+        self._tokens = JwtTokens(settings)
+        self.settings = settings
+        self._clock = clock
+        self._random = random
+
+    def issue(self, session: Session, user: User, *, claims: Mapping[str, Any] | None = None) -> AccessToken:
+        """An access token for a session that was just made or checked. No request.
+
+        Args:
+            session: The session.
+            user: Its user.
+            claims: More to put into the token; not secret, whoever has the token reads them.
+        """
+        return self._tokens.issue(session, user, now=self._clock(), token_id=self._random(16).hex(), extra=claims)
+
+    async def refresh(self, session_token: str, *, claims: Mapping[str, Any] | None = None) -> AccessToken | None:
+        """Check the session with the storage, extend it if that is due, and issue the next access token.
+
+        Returns:
+            The access token, with the session as it is now; ``None`` when the session is not valid.
+        """
+        found = await self._storage.get_session_and_user(session_token)
+        if found is None:
+            return None
+        session = await self._sessions.touch(found[0], session_token)
+        return None if session is None else self.issue(session, found[1], claims=claims)
+
+    def verify(self, token: str) -> AccessClaims:
+        """Check an access token. No request, so it does not know what was revoked since it was issued.
+
+        Raises:
+            InvalidToken: It does not hold.
+        """
+        return self._tokens.verify(token, now=self._clock())
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys, for others who check tokens."""
+        return self._tokens.jwks()

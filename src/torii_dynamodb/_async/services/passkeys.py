@@ -1,0 +1,259 @@
+"""Adding passkeys, and signing in with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torii_dynamodb._async.primitives import gather
+from torii_dynamodb._core import webauthn_options as ceremonies
+from torii_dynamodb._core.events import PasskeyAdded, PasskeyRemoved, SignInFailed
+from torii_dynamodb._core.signing_in import Browser, refuse_locked
+from torii_dynamodb._core.webauthn_options import PasskeyError, PasskeySettings
+from torii_dynamodb.clock import Clock, RandomBytes
+from torii_dynamodb.errors import ClonedAuthenticator
+from torii_dynamodb.models import (
+    CeremonyKind,
+    Metadata,
+    NewPasskeyChallenge,
+    Passkey,
+    PasskeyChallenge,
+    Session,
+    User,
+)
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb._async.services.events import AsyncEvents
+    from torii_dynamodb._async.services.sessions import AsyncSessionService
+
+__all__ = ["AsyncPasskeyService"]
+
+_CHALLENGE = "the challenge was not issued here, was used, or has expired"
+_UNKNOWN = "nobody has this passkey"
+
+
+class AsyncPasskeyService:
+    """Passkeys (WebAuthn). Options and answers are the JSON forms of WebAuthn Level 3, as dicts.
+
+    Args:
+        storage: Where passkeys and challenges are kept.
+        sessions: Makes the sessions.
+        settings: Where passkeys are good for.
+        events: Who is told.
+        clock: What time it is.
+        random: Makes the challenges.
+    """
+
+    def __init__(
+        self,
+        storage: AsyncStorage,
+        sessions: AsyncSessionService,
+        settings: PasskeySettings,
+        *,
+        events: AsyncEvents,
+        clock: Clock,
+        random: RandomBytes,
+    ) -> None:
+        self._storage = storage
+        self._sessions = sessions
+        self.settings = settings
+        self._events = events
+        self._clock = clock
+        self._random = random
+
+    async def begin_registration(self, user: User) -> dict[str, Any]:
+        """Options for ``navigator.credentials.create``: a discoverable passkey for a signed-in user.
+
+        Ask for a recent sign-in before. Passkeys that the user has are excluded, so that none is made twice.
+        """
+        refuse_locked(user)
+        held: list[Passkey] = []
+        challenges: list[bytes] = []
+
+        async def read() -> None:
+            held.extend(await self._storage.list_passkeys_for_user(user.id))
+
+        async def remember() -> None:
+            challenges.append(await self._challenge("registration", user.id))
+
+        await gather(read, remember)
+        return ceremonies.registration_options(self.settings, user, held, challenges[0])
+
+    async def complete_registration(self, user: User, answer: Mapping[str, Any], *, name: str = "Passkey") -> Passkey:
+        """Verify the browser's answer and add the passkey.
+
+        Args:
+            user: Who is signed in.
+            answer: ``credential.toJSON()``.
+            name: What the person calls it, up to 64 characters.
+
+        Raises:
+            PasskeyError: It does not hold; ``reason`` says why.
+            AlreadyExists: ``what="passkey"``: another user holds it.
+            TooManyIdentities: The user holds as many identities as there may be.
+            ValidationError: The name cannot be used.
+        """
+        refuse_locked(user)
+        challenge = ceremonies.read_challenge(answer)
+        await self._consume(challenge, "registration", user.id)
+        new = ceremonies.verify_registration(self.settings, answer, challenge, user, name)
+        passkey = await self._storage.add_passkey(new)
+        await self._events.emit(
+            PasskeyAdded(
+                at=self._clock(),
+                user_id=user.id,
+                credential_id=ceremonies.encoded(passkey.credential_id),
+                passkey_name=passkey.name,
+            )
+        )
+        return passkey
+
+    async def begin_sign_in(self, *, user: User | None = None) -> dict[str, Any]:
+        """Options for ``navigator.credentials.get``.
+
+        Args:
+            user: Who is signed in already, to ask them once more: then only their passkeys pass. For a sign-in leave it
+                out: the person picks a passkey and needs no address, so nothing tells who has an account.
+        """
+        if user is None:
+            return ceremonies.sign_in_options(self.settings, (), await self._challenge("authentication", None))
+        held = await self._storage.list_passkeys_for_user(user.id)
+        challenge = await self._challenge("authentication", user.id)
+        return ceremonies.sign_in_options(self.settings, held, challenge)
+
+    async def complete_sign_in(
+        self,
+        answer: Mapping[str, Any],
+        *,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        metadata: Metadata | None = None,
+        device_token: str | None = None,
+    ) -> tuple[User, Session]:
+        """Verify the browser's answer and sign in. Five requests in three rounds.
+
+        Args:
+            answer: ``credential.toJSON()``.
+            user_agent: The browser's name for itself.
+            ip_address: Where it is.
+            metadata: Anything of yours, for the session.
+            device_token: What the browser holds as proof that it signed this user in before.
+
+        Returns:
+            The user and a new session with its token.
+
+        Raises:
+            PasskeyError: It does not hold; ``reason`` says why.
+            ClonedAuthenticator: The sign count did not go up, and the settings refuse that.
+            AccountLocked: An administrator locked the account.
+        """
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
+        try:
+            user = await self._verify(answer)
+        except (PasskeyError, ClonedAuthenticator):
+            await self._events.emit(
+                SignInFailed(
+                    at=self._clock(),
+                    user_id=None,
+                    method="passkey",
+                    reason="credentials",
+                    ip_address=ip_address,
+                    user_agent=user_agent,
+                )
+            )
+            raise
+        return user, await self._sessions.sign_in(user, browser, method="passkey")
+
+    async def _verify(self, answer: Mapping[str, Any]) -> User:
+        claimed = ceremonies.read_sign_in(answer)
+        found: list[Passkey | None] = []
+        issued: list[PasskeyChallenge] = []
+
+        async def consume() -> None:
+            issued.append(await self._consume(claimed.challenge, "authentication", None))
+
+        async def read() -> None:
+            found.append(await self._storage.get_passkey(claimed.credential_id, consistent=True))
+
+        await gather(consume, read)
+        passkey = found[0]
+        if passkey is None:
+            raise PasskeyError("unknown", _UNKNOWN)
+        # WebAuthn, 7.2 step 6: who was asked by name must answer; else the authenticator must name the holder.
+        asked = issued[0].user_id
+        if asked not in (None, passkey.user_id) or claimed.user_handle not in (None, passkey.user_id):
+            raise PasskeyError("unknown", _UNKNOWN)
+        if asked is None and claimed.user_handle is None:
+            raise PasskeyError("refused", "the authenticator does not say whose passkey it is")
+        count = ceremonies.verify_sign_in(self.settings, answer, claimed.challenge, passkey)
+        return await self._use(passkey, count)
+
+    async def _use(self, passkey: Passkey, sign_count: int) -> User:
+        """Record the use, and read the user: at once."""
+        users: list[User | None] = []
+        used: list[Passkey | None] = []
+
+        async def record() -> None:
+            used.append(
+                await self._storage.update_passkey_use(
+                    passkey.user_id,
+                    passkey.credential_id,
+                    sign_count=sign_count,
+                    allow_decrease=self.settings.cloned == "accept",
+                )
+            )
+
+        async def read() -> None:
+            users.append(await self._storage.get_user(passkey.user_id, consistent=True))
+
+        await gather(record, read)
+        user = users[0]
+        # Removed since it was read: then it signs nobody in any more.
+        if used[0] is None or user is None:
+            raise PasskeyError("unknown", _UNKNOWN)
+        return user
+
+    async def list_for_user(self, user_id: str) -> list[Passkey]:
+        """The user's passkeys, oldest first."""
+        return await self._storage.list_passkeys_for_user(user_id)
+
+    async def rename(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
+        """Call a passkey otherwise. ``None`` when this user does not hold it."""
+        return await self._storage.rename_passkey(user_id, credential_id, name)
+
+    async def remove(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
+        """Remove a passkey.
+
+        Args:
+            user_id: Whose.
+            credential_id: Which.
+            allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
+
+        Returns:
+            Whether this user held it.
+
+        Raises:
+            LastSignInMethod: Nothing else is left to sign in with.
+        """
+        gone = await self._storage.delete_passkey(user_id, credential_id, allow_verified_email=allow_verified_email)
+        if gone:
+            await self._events.emit(
+                PasskeyRemoved(at=self._clock(), user_id=user_id, credential_id=ceremonies.encoded(credential_id))
+            )
+        return gone
+
+    async def _challenge(self, kind: CeremonyKind, user_id: str | None) -> bytes:
+        challenge = self._random(32)
+        await self._storage.store_passkey_challenge(
+            NewPasskeyChallenge(
+                challenge=challenge, kind=kind, expires_at=self._clock() + self.settings.timeout, user_id=user_id
+            )
+        )
+        return challenge
+
+    async def _consume(self, challenge: bytes, kind: CeremonyKind, user_id: str | None) -> PasskeyChallenge:
+        found = await self._storage.consume_passkey_challenge(challenge, kind=kind)
+        if found is None or (user_id is not None and found.user_id != user_id):
+            raise PasskeyError("challenge", _CHALLENGE)
+        return found

@@ -1,0 +1,318 @@
+# Generated from src/torii_dynamodb/_async/services/made.py by tools/unasync.py. Do not edit.
+
+"""The services, each made when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torii_dynamodb._core.session_policy import SessionPolicy
+from torii_dynamodb._sync.services.events import Events
+from torii_dynamodb._sync.services.sessions import SessionService
+from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.models import LockoutPolicy
+
+if TYPE_CHECKING:
+    import httpx
+
+    from torii_dynamodb._core.devices import Devices
+    from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy
+    from torii_dynamodb._core.jwt import JwtSettings
+    from torii_dynamodb._core.oauth_types import OAuthProvider
+    from torii_dynamodb._core.webauthn_options import PasskeySettings
+    from torii_dynamodb._sync.contract import Storage
+    from torii_dynamodb._sync.mail import Mailer
+    from torii_dynamodb._sync.services.email_verification import EmailVerificationService
+    from torii_dynamodb._sync.services.jwt import JwtService
+    from torii_dynamodb._sync.services.magic_links import MagicLinkService
+    from torii_dynamodb._sync.services.mail import Mail
+    from torii_dynamodb._sync.services.oauth import OAuthService
+    from torii_dynamodb._sync.services.passkeys import PasskeyService
+    from torii_dynamodb._sync.services.passwords import PasswordService
+    from torii_dynamodb.compromised import CompromisedPasswords
+    from torii_dynamodb.mail.settings import MailSettings
+    from torii_dynamodb.mail.templates import Templates
+
+__all__ = ["Services"]
+
+
+class Services:
+    """Makes the services. Use :class:`Torii`, which has what applications need most often besides.
+
+    Args:
+        storage: Where everything is kept, for example an ``DynamoDbHandle``. Not closed here.
+        sessions: How long sessions last.
+        passwords: Which passwords are taken.
+        lockout: How many attempts are taken in which time.
+        hasher: Hashes passwords; ``None``: argon2id.
+        compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None``: none is asked.
+        secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
+            rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
+            can lock an owner out of signing in by password for a while.
+        mailer: Sends mail (``torii_dynamodb.mail``); needed, with ``mail``, for links and notices.
+        mail: What mails say and where links lead.
+        templates: Renders mails; ``None``: the library's templates, behind those of ``mail.templates``.
+        magic_link_sign_up: Whether a sign-in link to an address without an account makes one when it is used.
+        oauth: Providers to sign in through (``torii_dynamodb.oauth``).
+        oauth_sign_up: Whether an account at a provider that belongs to nobody makes a new user.
+        http: The HTTP client that asks providers; ``None``: one is made when needed, and closed here.
+        passkeys: Where passkeys are good for (``torii_dynamodb.passkeys``).
+        jwt: How access tokens are made (``torii_dynamodb.jwt``).
+        clock: What time it is; should be the storage's.
+        random: Where random bytes come from.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        sessions: SessionPolicy | None = None,
+        passwords: PasswordPolicy | None = None,
+        lockout: LockoutPolicy | None = None,
+        hasher: PasswordHasher | None = None,
+        compromised: CompromisedPasswords | None = None,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+        mailer: Mailer | None = None,
+        mail: MailSettings | None = None,
+        templates: Templates | None = None,
+        magic_link_sign_up: bool = True,
+        oauth: Sequence[OAuthProvider] = (),
+        oauth_sign_up: bool = True,
+        http: httpx.Client | None = None,
+        passkeys: PasskeySettings | None = None,
+        jwt: JwtSettings | None = None,
+        clock: Clock = system_clock,
+        random: RandomBytes = system_random,
+    ) -> None:
+        if (mailer is None) != (mail is None):
+            raise ConfigurationError("give mailer and mail, or neither")
+        self.storage = storage
+        self.events = Events()
+        self.clock = clock
+        self._random = random
+        self._session_policy = sessions or SessionPolicy()
+        self._password_policy = passwords
+        self._lockout = lockout or LockoutPolicy()
+        self._hasher = hasher
+        self._compromised = compromised
+        self._secret = secret
+        self._mailer = mailer
+        self._mail_settings = mail
+        self._templates = templates
+        self._magic_link_sign_up = magic_link_sign_up
+        self._oauth_providers = tuple(oauth)
+        self._oauth_sign_up = oauth_sign_up
+        self._http = http
+        self._own_http: httpx.Client | None = None
+        self._passkey_settings = passkeys
+        self._jwt_settings = jwt
+        # A wrong secret is told at the start, not at the first sign-in.
+        if secret is not None:
+            self.devices  # noqa: B018
+
+    def close(self) -> None:
+        """Wait for mails under way, and close connections to OAuth providers. The storage stays open."""
+        self.wait_for_mail()
+        if self._own_http is not None:
+            self._own_http.close()
+            self._own_http = None
+
+    @cached_property
+    def devices(self) -> Devices:
+        """Device tokens: ``devices.issue(user, presented)`` makes the one to leave with a browser after a sign-in.
+
+        Raises:
+            ConfigurationError: There is no ``secret``.
+        """
+        from torii_dynamodb._core.devices import Devices, secret_keys
+
+        if self._secret is None:
+            raise ConfigurationError("known devices need secret=...: 32 random bytes that stay the same")
+        return Devices(secret_keys(self._secret), clock=self.clock, random=self._random)
+
+    @property
+    def remembers_devices(self) -> bool:
+        """Whether there is a ``secret``, so that :attr:`devices` can be used."""
+        return self._secret is not None
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether there is a mailer, so that links and notices can be sent."""
+        return self._mailer is not None
+
+    @property
+    def _known_devices(self) -> Devices | None:
+        return self.devices if self.remembers_devices else None
+
+    @cached_property
+    def _mail(self) -> Mail | None:
+        if self._mailer is None or self._mail_settings is None:
+            return None
+        from torii_dynamodb._sync.services.mail import Mail
+        from torii_dynamodb.mail.templates import Templates
+
+        return Mail(
+            self.storage,
+            self._mailer,
+            self._mail_settings,
+            self._templates or Templates(self._mail_settings.templates),
+            events=self.events,
+            clock=self.clock,
+            random=self._random,
+        )
+
+    def _needed_mail(self) -> Mail:
+        if self._mail is None:
+            raise ConfigurationError("this sends mail: give the services mailer=... and mail=MailSettings(...)")
+        return self._mail
+
+    @cached_property
+    def sessions(self) -> SessionService:
+        """Sessions. What applications need most often is also here, as ``get_session`` and its siblings."""
+        return SessionService(
+            self.storage,
+            policy=self._session_policy,
+            clock=self.clock,
+            events=self.events,
+            devices=self._known_devices,
+            mail=self._mail,
+        )
+
+    @cached_property
+    def password(self) -> PasswordService:
+        """Sign-in by e-mail address and password. Made when first used: a session check needs no argon2."""
+        from torii_dynamodb._core.hashing import Argon2Hasher, PasswordPolicy
+        from torii_dynamodb._sync.services.passwords import PasswordService
+
+        return PasswordService(
+            self.storage,
+            self.sessions,
+            hasher=self._hasher or Argon2Hasher(),
+            policy=self._password_policy or PasswordPolicy(),
+            lockout=self._lockout,
+            events=self.events,
+            clock=self.clock,
+            compromised=self._compromised,
+            devices=self._known_devices,
+            mail=self._mail,
+        )
+
+    @cached_property
+    def magic_link(self) -> MagicLinkService:
+        """Sign-in by a link sent to the address.
+
+        Raises:
+            ConfigurationError: There is no mailer.
+        """
+        from torii_dynamodb._sync.services.magic_links import MagicLinkService
+
+        return MagicLinkService(
+            self.storage,
+            self.sessions,
+            self._needed_mail(),
+            events=self.events,
+            clock=self.clock,
+            sign_up=self._magic_link_sign_up,
+        )
+
+    @cached_property
+    def email_verification(self) -> EmailVerificationService:
+        """Verifying addresses, and changing them.
+
+        Raises:
+            ConfigurationError: There is no mailer.
+        """
+        from torii_dynamodb._sync.services.email_verification import EmailVerificationService
+
+        return EmailVerificationService(self.storage, self._needed_mail(), events=self.events, clock=self.clock)
+
+    @cached_property
+    def oauth(self) -> OAuthService:
+        """Sign-in through providers.
+
+        Raises:
+            ConfigurationError: There are no providers.
+        """
+        from torii_dynamodb._sync.services.oauth import OAuthService
+
+        if not self._oauth_providers:
+            raise ConfigurationError("sign-in through providers needs oauth=[...], for example google(...)")
+        return OAuthService(
+            self.storage,
+            self.sessions,
+            self._oauth_providers,
+            events=self.events,
+            clock=self.clock,
+            random=self._random,
+            http=self._http_client,
+            sign_up=self._oauth_sign_up,
+        )
+
+    @property
+    def oauth_providers(self) -> tuple[OAuthProvider, ...]:
+        """The providers that are offered; empty where there are none."""
+        return self._oauth_providers
+
+    def _http_client(self) -> httpx.Client:
+        if self._http is not None:
+            return self._http
+        if self._own_http is None:
+            try:
+                import httpx
+            except ImportError as error:
+                raise ConfigurationError(
+                    "sign-in through providers needs httpx: pip install 'torii-dynamodb[oauth]'"
+                ) from error
+            self._own_http = httpx.Client(timeout=10.0, follow_redirects=False)
+        return self._own_http
+
+    @cached_property
+    def passkeys(self) -> PasskeyService:
+        """Passkeys.
+
+        Raises:
+            ConfigurationError: There are no settings.
+        """
+        from torii_dynamodb._sync.services.passkeys import PasskeyService
+
+        if self._passkey_settings is None:
+            raise ConfigurationError("passkeys need passkeys=PasskeySettings(...)")
+        return PasskeyService(
+            self.storage,
+            self.sessions,
+            self._passkey_settings,
+            events=self.events,
+            clock=self.clock,
+            random=self._random,
+        )
+
+    @property
+    def takes_passkeys(self) -> bool:
+        """Whether there are settings for passkeys."""
+        return self._passkey_settings is not None
+
+    @cached_property
+    def jwt(self) -> JwtService:
+        """Access tokens.
+
+        Raises:
+            ConfigurationError: There are no settings, or a key is too weak.
+        """
+        from torii_dynamodb._sync.services.jwt import JwtService
+
+        if self._jwt_settings is None:
+            raise ConfigurationError("access tokens need jwt=JwtSettings(...)")
+        return JwtService(self.storage, self.sessions, self._jwt_settings, clock=self.clock, random=self._random)
+
+    @property
+    def issues_jwt(self) -> bool:
+        """Whether there are settings for access tokens."""
+        return self._jwt_settings is not None
+
+    def wait_for_mail(self) -> None:
+        """Wait until no mail is under way: for tests, and before the program ends."""
+        if self._mail is not None:
+            self._mail.wait()

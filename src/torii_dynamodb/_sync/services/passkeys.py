@@ -1,0 +1,261 @@
+# Generated from src/torii_dynamodb/_async/services/passkeys.py by tools/unasync.py. Do not edit.
+
+"""Adding passkeys, and signing in with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torii_dynamodb._core import webauthn_options as ceremonies
+from torii_dynamodb._core.events import PasskeyAdded, PasskeyRemoved, SignInFailed
+from torii_dynamodb._core.signing_in import Browser, refuse_locked
+from torii_dynamodb._core.webauthn_options import PasskeyError, PasskeySettings
+from torii_dynamodb._sync.primitives import gather
+from torii_dynamodb.clock import Clock, RandomBytes
+from torii_dynamodb.errors import ClonedAuthenticator
+from torii_dynamodb.models import (
+    CeremonyKind,
+    Metadata,
+    NewPasskeyChallenge,
+    Passkey,
+    PasskeyChallenge,
+    Session,
+    User,
+)
+
+if TYPE_CHECKING:
+    from torii_dynamodb._sync.contract import Storage
+    from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.sessions import SessionService
+
+__all__ = ["PasskeyService"]
+
+_CHALLENGE = "the challenge was not issued here, was used, or has expired"
+_UNKNOWN = "nobody has this passkey"
+
+
+class PasskeyService:
+    """Passkeys (WebAuthn). Options and answers are the JSON forms of WebAuthn Level 3, as dicts.
+
+    Args:
+        storage: Where passkeys and challenges are kept.
+        sessions: Makes the sessions.
+        settings: Where passkeys are good for.
+        events: Who is told.
+        clock: What time it is.
+        random: Makes the challenges.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        sessions: SessionService,
+        settings: PasskeySettings,
+        *,
+        events: Events,
+        clock: Clock,
+        random: RandomBytes,
+    ) -> None:
+        self._storage = storage
+        self._sessions = sessions
+        self.settings = settings
+        self._events = events
+        self._clock = clock
+        self._random = random
+
+    def begin_registration(self, user: User) -> dict[str, Any]:
+        """Options for ``navigator.credentials.create``: a discoverable passkey for a signed-in user.
+
+        Ask for a recent sign-in before. Passkeys that the user has are excluded, so that none is made twice.
+        """
+        refuse_locked(user)
+        held: list[Passkey] = []
+        challenges: list[bytes] = []
+
+        def read() -> None:
+            held.extend(self._storage.list_passkeys_for_user(user.id))
+
+        def remember() -> None:
+            challenges.append(self._challenge("registration", user.id))
+
+        gather(read, remember)
+        return ceremonies.registration_options(self.settings, user, held, challenges[0])
+
+    def complete_registration(self, user: User, answer: Mapping[str, Any], *, name: str = "Passkey") -> Passkey:
+        """Verify the browser's answer and add the passkey.
+
+        Args:
+            user: Who is signed in.
+            answer: ``credential.toJSON()``.
+            name: What the person calls it, up to 64 characters.
+
+        Raises:
+            PasskeyError: It does not hold; ``reason`` says why.
+            AlreadyExists: ``what="passkey"``: another user holds it.
+            TooManyIdentities: The user holds as many identities as there may be.
+            ValidationError: The name cannot be used.
+        """
+        refuse_locked(user)
+        challenge = ceremonies.read_challenge(answer)
+        self._consume(challenge, "registration", user.id)
+        new = ceremonies.verify_registration(self.settings, answer, challenge, user, name)
+        passkey = self._storage.add_passkey(new)
+        self._events.emit(
+            PasskeyAdded(
+                at=self._clock(),
+                user_id=user.id,
+                credential_id=ceremonies.encoded(passkey.credential_id),
+                passkey_name=passkey.name,
+            )
+        )
+        return passkey
+
+    def begin_sign_in(self, *, user: User | None = None) -> dict[str, Any]:
+        """Options for ``navigator.credentials.get``.
+
+        Args:
+            user: Who is signed in already, to ask them once more: then only their passkeys pass. For a sign-in leave it
+                out: the person picks a passkey and needs no address, so nothing tells who has an account.
+        """
+        if user is None:
+            return ceremonies.sign_in_options(self.settings, (), self._challenge("authentication", None))
+        held = self._storage.list_passkeys_for_user(user.id)
+        challenge = self._challenge("authentication", user.id)
+        return ceremonies.sign_in_options(self.settings, held, challenge)
+
+    def complete_sign_in(
+        self,
+        answer: Mapping[str, Any],
+        *,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        metadata: Metadata | None = None,
+        device_token: str | None = None,
+    ) -> tuple[User, Session]:
+        """Verify the browser's answer and sign in. Five requests in three rounds.
+
+        Args:
+            answer: ``credential.toJSON()``.
+            user_agent: The browser's name for itself.
+            ip_address: Where it is.
+            metadata: Anything of yours, for the session.
+            device_token: What the browser holds as proof that it signed this user in before.
+
+        Returns:
+            The user and a new session with its token.
+
+        Raises:
+            PasskeyError: It does not hold; ``reason`` says why.
+            ClonedAuthenticator: The sign count did not go up, and the settings refuse that.
+            AccountLocked: An administrator locked the account.
+        """
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
+        try:
+            user = self._verify(answer)
+        except (PasskeyError, ClonedAuthenticator):
+            self._events.emit(
+                SignInFailed(
+                    at=self._clock(),
+                    user_id=None,
+                    method="passkey",
+                    reason="credentials",
+                    ip_address=ip_address,
+                    user_agent=user_agent,
+                )
+            )
+            raise
+        return user, self._sessions.sign_in(user, browser, method="passkey")
+
+    def _verify(self, answer: Mapping[str, Any]) -> User:
+        claimed = ceremonies.read_sign_in(answer)
+        found: list[Passkey | None] = []
+        issued: list[PasskeyChallenge] = []
+
+        def consume() -> None:
+            issued.append(self._consume(claimed.challenge, "authentication", None))
+
+        def read() -> None:
+            found.append(self._storage.get_passkey(claimed.credential_id, consistent=True))
+
+        gather(consume, read)
+        passkey = found[0]
+        if passkey is None:
+            raise PasskeyError("unknown", _UNKNOWN)
+        # WebAuthn, 7.2 step 6: who was asked by name must answer; else the authenticator must name the holder.
+        asked = issued[0].user_id
+        if asked not in (None, passkey.user_id) or claimed.user_handle not in (None, passkey.user_id):
+            raise PasskeyError("unknown", _UNKNOWN)
+        if asked is None and claimed.user_handle is None:
+            raise PasskeyError("refused", "the authenticator does not say whose passkey it is")
+        count = ceremonies.verify_sign_in(self.settings, answer, claimed.challenge, passkey)
+        return self._use(passkey, count)
+
+    def _use(self, passkey: Passkey, sign_count: int) -> User:
+        """Record the use, and read the user: at once."""
+        users: list[User | None] = []
+        used: list[Passkey | None] = []
+
+        def record() -> None:
+            used.append(
+                self._storage.update_passkey_use(
+                    passkey.user_id,
+                    passkey.credential_id,
+                    sign_count=sign_count,
+                    allow_decrease=self.settings.cloned == "accept",
+                )
+            )
+
+        def read() -> None:
+            users.append(self._storage.get_user(passkey.user_id, consistent=True))
+
+        gather(record, read)
+        user = users[0]
+        # Removed since it was read: then it signs nobody in any more.
+        if used[0] is None or user is None:
+            raise PasskeyError("unknown", _UNKNOWN)
+        return user
+
+    def list_for_user(self, user_id: str) -> list[Passkey]:
+        """The user's passkeys, oldest first."""
+        return self._storage.list_passkeys_for_user(user_id)
+
+    def rename(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
+        """Call a passkey otherwise. ``None`` when this user does not hold it."""
+        return self._storage.rename_passkey(user_id, credential_id, name)
+
+    def remove(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
+        """Remove a passkey.
+
+        Args:
+            user_id: Whose.
+            credential_id: Which.
+            allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
+
+        Returns:
+            Whether this user held it.
+
+        Raises:
+            LastSignInMethod: Nothing else is left to sign in with.
+        """
+        gone = self._storage.delete_passkey(user_id, credential_id, allow_verified_email=allow_verified_email)
+        if gone:
+            self._events.emit(
+                PasskeyRemoved(at=self._clock(), user_id=user_id, credential_id=ceremonies.encoded(credential_id))
+            )
+        return gone
+
+    def _challenge(self, kind: CeremonyKind, user_id: str | None) -> bytes:
+        challenge = self._random(32)
+        self._storage.store_passkey_challenge(
+            NewPasskeyChallenge(
+                challenge=challenge, kind=kind, expires_at=self._clock() + self.settings.timeout, user_id=user_id
+            )
+        )
+        return challenge
+
+    def _consume(self, challenge: bytes, kind: CeremonyKind, user_id: str | None) -> PasskeyChallenge:
+        found = self._storage.consume_passkey_challenge(challenge, kind=kind)
+        if found is None or (user_id is not None and found.user_id != user_id):
+            raise PasskeyError("challenge", _CHALLENGE)
+        return found
