@@ -8,6 +8,8 @@ from torii_dynamodb import __version__
 from torii_dynamodb.cli import (
     autoscaling,
     backup,
+    capacity,
+    cost,
     demo,
     iam,
     local,
@@ -46,6 +48,8 @@ app.command("import", rich_help_panel=SETUP)(transfer.import_)
 app.add_typer(streams.app, name="streams", rich_help_panel=SETUP)
 app.add_typer(iam.app, name="iam", rich_help_panel=SETUP)
 app.add_typer(template.app, name="template", rich_help_panel=SETUP)
+app.add_typer(cost.app, name="cost", rich_help_panel=SETUP)
+app.add_typer(capacity.app, name="capacity", rich_help_panel=SETUP)
 app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
 app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
 

@@ -1,0 +1,424 @@
+"""What the tables cost a month: measured units of each flow, times how often it happens, times the prices.
+
+Units come from ``data/units.json``, which :func:`measure` writes from consumed capacity; prices from
+``data/prices.json``, which can be replaced: they differ by region and change. Estimates leave out the free tier, data
+transfer and taxes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+from math import ceil
+from pathlib import Path
+from typing import Any, Final, cast
+from xml.sax.saxutils import escape
+
+from torii_dynamodb._core.times import to_text
+from torii_dynamodb._sync.services.torii import Torii
+from torii_dynamodb._sync.storage.handle import DynamoDbStorage
+from torii_dynamodb._wire.records import CallRecord
+from torii_dynamodb.admin.options import TableClass
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ConfigurationError, ValidationError
+from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser
+
+__all__ = [
+    "FLOWS",
+    "Estimate",
+    "FlowCost",
+    "Units",
+    "Workload",
+    "bars",
+    "estimate",
+    "load_prices",
+    "load_units",
+    "measure",
+    "svg",
+]
+
+FLOWS: Final[Mapping[str, str]] = {
+    "sign_up": "register with a password",
+    "sign_in": "sign in with a password",
+    "session_check": "check a session",
+    "session_refresh": "refresh a session",
+    "sign_out": "sign out",
+    "sign_out_everywhere": "sign out everywhere",
+    "password_change": "change a password",
+    "oauth_sign_in": "sign in with a known account",
+    "token": "issue and use a one-time token",
+}
+"""What is measured, by name."""
+
+# Small items, in bytes, with DynamoDB's 100 of overhead each: user, index copy and claim; session and index copy.
+_USER_BYTES = 3 * 100 + 2 * 350 + 250
+_SESSION_BYTES = 2 * 100 + 2 * 400
+_MONTH = 30.4
+_CONSISTENCY = ("strong", "eventual")
+
+_Tables = Mapping[TableName, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """What one run of a flow consumes.
+
+    Args:
+        requests: Calls to DynamoDB.
+        read: Read units.
+        write: Write units, those of the indexes included.
+        tables: The same by table: ``(read, write)``.
+    """
+
+    requests: int
+    read: float
+    write: float
+    tables: _Tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What happens in a month.
+
+    Args:
+        users: Users on record.
+        sign_ups: Registrations.
+        sign_ins: Password sign-ins.
+        oauth_sign_ins: Sign-ins with a known account.
+        checks: Session checks: mostly one a request of your application.
+        refreshes: Session refreshes.
+        sign_outs: Sign-outs of one session.
+        password_changes: Changes of a password.
+        tokens: One-time tokens (magic links, resets, verifications), issued and used.
+        session_days: How long a session lives: what is stored.
+        regions: Replicas, the first included. Each takes every write, and stores everything.
+        table_class: Storage class.
+        consistent: Whether checks read strongly.
+        peak: How many times the average the busiest hour is; provisioned capacity is bought for it.
+        utilisation: How full provisioned capacity is run, 0 to 1; the rest is room.
+        point_in_time_recovery: Whether PITR is on.
+    """
+
+    users: int = 10_000
+    sign_ups: float = 500
+    sign_ins: float = 20_000
+    oauth_sign_ins: float = 0
+    checks: float = 1_000_000
+    refreshes: float = 0
+    sign_outs: float = 5_000
+    password_changes: float = 200
+    tokens: float = 1_000
+    session_days: float = 14
+    regions: int = 1
+    table_class: TableClass = "STANDARD"
+    consistent: bool = True
+    peak: float = 3.0
+    utilisation: float = 0.7
+    point_in_time_recovery: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (
+            "users", "sign_ups", "sign_ins", "oauth_sign_ins", "checks", "refreshes", "sign_outs", "password_changes",
+            "tokens", "session_days",
+        ):  # fmt: skip
+            if getattr(self, name) < 0:
+                raise ValidationError(name, "give 0 or more")
+        if self.regions < 1:
+            raise ValidationError("regions", "give 1 or more")
+        if self.peak < 1:
+            raise ValidationError("peak", "the busiest hour cannot be below the average: give 1 or more")
+        if not 0 < self.utilisation <= 1:
+            raise ValidationError("utilisation", "give more than 0, at most 1")
+
+    def runs(self) -> dict[str, float]:
+        """How often each flow runs in the month."""
+        return {
+            "sign_up": self.sign_ups,
+            "sign_in": self.sign_ins,
+            "oauth_sign_in": self.oauth_sign_ins,
+            "session_check": self.checks,
+            "session_refresh": self.refreshes,
+            "sign_out": self.sign_outs,
+            "password_change": self.password_changes,
+            "token": self.tokens,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowCost:
+    """What a flow costs a month.
+
+    Args:
+        flow: Its name.
+        runs: How often it runs.
+        read: Read units in all.
+        write: Write units in all, in every region.
+        on_demand: The price on demand.
+    """
+
+    flow: str
+    runs: float
+    read: float
+    write: float
+    on_demand: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a workload costs a month.
+
+    Args:
+        currency: Of all prices.
+        prices_as_of: The date of the prices.
+        region: Whose prices.
+        flows: By flow, dearest first.
+        on_demand: All requests, on demand.
+        provisioned: The same by capacity bought for the busiest hour.
+        capacity: The capacity that would be bought: ``(read, write)`` units by table, in each region.
+        storage_gb: What is stored, in each region.
+        storage: Its price, PITR included.
+        break_even_peak: Provisioned is cheaper while the busiest hour stays below so many times the average; 0 where
+            it never is.
+    """
+
+    currency: str
+    prices_as_of: str
+    region: str
+    flows: tuple[FlowCost, ...]
+    on_demand: float
+    provisioned: float
+    capacity: Mapping[TableName, tuple[int, int]]
+    storage_gb: float
+    storage: float
+    break_even_peak: float
+
+    @property
+    def cheaper(self) -> str:
+        """``"on_demand"`` or ``"provisioned"``."""
+        return "on_demand" if self.on_demand <= self.provisioned else "provisioned"
+
+
+def load_prices(path: Path | None = None) -> dict[str, Any]:
+    """The prices: your file, or those that come with the library (with their date in ``as_of``)."""
+    return _load(path, "prices.json")
+
+
+def load_units(path: Path | None = None) -> dict[str, dict[str, Units]]:
+    """The measured units, by consistency (``"strong"``, ``"eventual"``) and flow."""
+    given = _load(path, "units.json")
+    return {
+        mode: {
+            flow: Units(
+                requests=int(one["requests"]),
+                read=float(one["read"]),
+                write=float(one["write"]),
+                tables={table: (float(pair[0]), float(pair[1])) for table, pair in one["tables"].items()},
+            )
+            for flow, one in flows.items()
+        }
+        for mode, flows in given["flows"].items()
+    }
+
+
+def estimate(
+    workload: Workload,
+    *,
+    region: str = "us-east-1",
+    prices: Mapping[str, Any] | None = None,
+    units: Mapping[str, Mapping[str, Units]] | None = None,
+) -> Estimate:
+    """What a workload costs a month.
+
+    Raises:
+        ConfigurationError: There are no prices for the region: give a file that has them.
+    """
+    price = prices or load_prices()
+    if region not in price["regions"]:
+        raise ConfigurationError(
+            f"there are no prices for {region}, only for {', '.join(sorted(price['regions']))}; "
+            "give a file with yours (--prices)"
+        )
+    rates = price["regions"][region]
+    measured = (units or load_units())["strong" if workload.consistent else "eventual"]
+    per_unit = rates["on_demand"][workload.table_class]
+    flows: list[FlowCost] = []
+    totals: dict[TableName, list[float]] = {table: [0.0, 0.0] for table in TABLES}
+    for flow, runs in workload.runs().items():
+        used = measured[flow]
+        for table, (table_read, table_write) in used.tables.items():
+            totals[table][0] += table_read * runs
+            totals[table][1] += table_write * runs
+        read, write = used.read * runs, used.write * runs * workload.regions
+        cost = (read * per_unit["read_million"] + write * per_unit["write_million"]) / 1e6
+        flows.append(FlowCost(flow=flow, runs=runs, read=read, write=write, on_demand=cost))
+    on_demand = sum(flow.on_demand for flow in flows)
+    hourly, hours = rates["provisioned"][workload.table_class], float(price["hours_a_month"])
+
+    def bought(peak: float, whole: Callable[[float], float]) -> tuple[float, dict[TableName, tuple[int, int]]]:
+        cost = 0.0
+        capacity: dict[TableName, tuple[int, int]] = {}
+        for table, pair in totals.items():
+            read, write = (whole(units / hours / 3600 * peak / workload.utilisation) for units in pair)
+            cost += (read * hourly["read_hour"] + write * hourly["write_hour"]) * hours * workload.regions
+            capacity[table] = (ceil(read), ceil(write))
+        return cost, capacity
+
+    # A table has one unit of each at least.
+    provisioned, capacity = bought(workload.peak, lambda needed: max(1, ceil(needed)))
+    at_average, _ = bought(1.0, lambda needed: needed)
+    stored = (workload.users * _USER_BYTES + _live_sessions(workload) * _SESSION_BYTES) / 1e9
+    gb_month = rates["storage_gb_month"][workload.table_class]
+    if workload.point_in_time_recovery:
+        gb_month += rates["point_in_time_gb_month"]
+    return Estimate(
+        currency=str(price["currency"]),
+        prices_as_of=str(price["as_of"]),
+        region=region,
+        flows=tuple(sorted(flows, key=lambda flow: -flow.on_demand)),
+        on_demand=on_demand,
+        provisioned=provisioned,
+        capacity=capacity,
+        storage_gb=stored,
+        storage=stored * gb_month * workload.regions,
+        break_even_peak=on_demand / at_average if at_average else 0.0,
+    )
+
+
+def _live_sessions(workload: Workload) -> float:
+    begun = workload.sign_ins + workload.oauth_sign_ins
+    return max(0.0, begun - workload.sign_outs) * workload.session_days / _MONTH
+
+
+def measure(config: DynamoDbConfig, *, engine: str) -> dict[str, Any]:
+    """Run every flow on an engine that counts capacity as AWS does, and return what ``units.json`` holds.
+
+    Makes users in the tables of the configuration: give a prefix of its own, on an emulator.
+
+    Args:
+        config: Where.
+        engine: What it is, for the record.
+    """
+    flows = {mode: _measure(config, consistent=mode == "strong") for mode in _CONSISTENCY}
+    return {"engine": engine, "measured": to_text(config.clock())[:10], "flows": flows}
+
+
+def _measure(config: DynamoDbConfig, *, consistent: bool) -> dict[str, Any]:
+    from dataclasses import replace
+
+    calls: list[CallRecord] = []
+    names = {config.table_name(table): table for table in TABLES}
+    told: dict[str, Any] = {}
+    listening = replace(config, on_call=calls.append, consistent_reads=consistent, session_cleanup="off")
+    mode = "strong" if consistent else "eventual"
+    email, later = f"{mode}@example.com", config.clock() + timedelta(days=14)
+    with DynamoDbStorage.open(listening) as storage:
+        torii = Torii(storage)
+
+        def run(flow: str, call: Callable[[], Any]) -> Any:
+            calls.clear()
+            result = call()
+            tables: dict[str, list[float]] = {}
+            for one in (capacity for record in calls for capacity in record.capacity):
+                pair = tables.setdefault(names[one.table], [0.0, 0.0])
+                pair[0] += one.read_units
+                pair[1] += one.write_units
+            told[flow] = {
+                "requests": len(calls),
+                "read": sum(pair[0] for pair in tables.values()),
+                "write": sum(pair[1] for pair in tables.values()),
+                "tables": {table: tables[table] for table in TABLES if table in tables},
+            }
+            return result
+
+        user = run("sign_up", lambda: torii.password.register(email, "correct horse battery staple", name="Ada"))
+        _, session = run("sign_in", lambda: torii.password.authenticate(email, "correct horse battery staple"))
+        token = str(session.token)
+        run("session_check", lambda: storage.get_session_and_user(token))
+        run("session_refresh", lambda: storage.refresh_session(token, expires_at=later + timedelta(days=30)))
+        run("sign_out", lambda: storage.delete_session(token))
+        run("sign_out_everywhere", lambda: storage.delete_sessions_for_user(user.id))
+        new_hash = str(storage.get_password_hash(user.id))
+        run("password_change", lambda: _change_password(storage, user.id, email, new_hash))
+        account = NewOAuthAccount(provider="example", subject=mode)
+        storage.create_oauth_account(NewUser(email=f"oauth-{email}"), account)
+        run("oauth_sign_in", lambda: _oauth_sign_in(storage, mode, later))
+        run("token", lambda: _use_token(storage, user.id, later))
+    return told
+
+
+def _change_password(storage: Any, user_id: str, email: str, new_hash: str) -> None:
+    # What a change reads to verify the old password, and the write.
+    credentials = storage.get_credentials_by_email(email)
+    storage.set_password_hash(user_id, new_hash, expected_version=credentials.password_version)
+
+
+def _oauth_sign_in(storage: Any, subject: str, later: Any) -> None:
+    user = storage.get_user_by_provider_and_subject("example", subject)
+    storage.create_session(NewSession(user_id=user.id, expires_at=later), user=user)
+
+
+def _use_token(storage: Any, user_id: str, later: Any) -> None:
+    token = storage.create_token(NewToken(purpose="magic_link", user_id=user_id, expires_at=later))
+    storage.verify_token(token.token, purpose="magic_link")
+
+
+def bars(estimate: Estimate, *, width: int = 40) -> list[str]:
+    """The chart for a terminal: a bar a flow, then both totals, a line each."""
+    rows = _rows(estimate)
+    most = max((cost for _, cost in rows), default=0.0) or 1.0
+    longest = max(len(label) for label, _ in rows)
+    return [
+        f"{label:<{longest}}  {'█' * round(cost / most * width):<{width}}  {_money(estimate, cost)}"
+        for label, cost in rows
+    ]
+
+
+def svg(estimate: Estimate) -> str:
+    """The chart as SVG, readable without colours."""
+    rows = _rows(estimate)
+    most = max((cost for _, cost in rows), default=0.0) or 1.0
+    height = 28 * len(rows) + 50
+    title = f"Cost a month, {estimate.region}, prices of {estimate.prices_as_of}"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" role="img" font-family="sans-serif">',
+        f"<title>{escape(title)}</title>",
+        f'<rect width="720" height="{height}" fill="#ffffff"/>',
+        f'<text x="12" y="24" font-size="14" font-weight="bold">{escape(title)}</text>',
+    ]
+    for index, (label, cost) in enumerate(rows):
+        y, length = 40 + 28 * index, cost / most * 360
+        fill = "#9a3412" if label.startswith("all") else "#1d4ed8"
+        parts += [
+            f'<text x="12" y="{y + 15}" font-size="13">{escape(label)}</text>',
+            f'<rect x="220" y="{y}" width="{length:.1f}" height="20" fill="{fill}"/>',
+            f'<text x="{228 + length:.1f}" y="{y + 15}" font-size="13">{escape(_money(estimate, cost))}</text>',
+        ]
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _rows(estimate: Estimate) -> list[tuple[str, float]]:
+    rows = [(FLOWS[flow.flow], flow.on_demand) for flow in estimate.flows if flow.runs]
+    return [
+        *rows,
+        ("storage", estimate.storage),
+        ("all, on demand", estimate.on_demand + estimate.storage),
+        ("all, provisioned", estimate.provisioned + estimate.storage),
+    ]
+
+
+def _money(estimate: Estimate, amount: float) -> str:
+    return f"{amount:,.2f} {estimate.currency}"
+
+
+def _load(path: Path | None, name: str) -> dict[str, Any]:
+    source = path if path is not None else files("torii_dynamodb.admin") / "data" / name
+    try:
+        given: Any = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path or name} cannot be read: {error}") from error
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"{path or name} is no JSON object")
+    return cast("dict[str, Any]", given)

@@ -1,0 +1,38 @@
+"""``torii-dynamodb capacity``: what was consumed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from torii_dynamodb.admin.capacity import capacity_from_cloudwatch
+from torii_dynamodb.cli.support import Connection, Json, connected, emit, make_table, new_group, note, show, units
+
+__all__ = ["app"]
+
+app = new_group("What the tables consume.")
+
+
+@app.command()
+@connected
+def report(
+    connection: Connection,
+    hours: Annotated[float, typer.Option("--hours", min=0.02, max=360, help="How far back.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Consumed capacity by table and index, hottest first, from CloudWatch (some minutes late).
+
+    By operation it is told inside your program: give DynamoDbConfig(on_call=CapacityMeter()).
+    """
+    found = capacity_from_cloudwatch(connection.config(), over=timedelta(hours=hours))
+    if as_json:
+        emit(found)
+        return
+    table = make_table("table", "read units", "write units", "throttled", right=("read units", "write units"))
+    for one in found.tables:
+        table.add_row(one.name, units(one.read_units), units(one.write_units), units(one.throttles))
+    show(table)
+    if found.throttles:
+        note("Requests were refused for capacity: see docs/throttling.md.")

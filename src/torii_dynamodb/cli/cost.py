@@ -1,0 +1,117 @@
+"""``torii-dynamodb cost``: what the tables cost a month."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from torii_dynamodb.admin.cost import Workload, bars, estimate, load_prices, load_units, measure, svg
+from torii_dynamodb.admin.options import TableClass
+from torii_dynamodb.cli.support import Connection, Json, connected, emit, make_table, new_group, note, say, show, units
+
+__all__ = ["app"]
+
+app = new_group("What the tables cost a month, from measured units.")
+
+_D = Workload()
+
+
+@app.command("estimate")
+def estimate_command(
+    users: Annotated[int, typer.Option(help="Users on record.")] = _D.users,
+    sign_ups: Annotated[float, typer.Option(help="Registrations a month.")] = _D.sign_ups,
+    sign_ins: Annotated[float, typer.Option(help="Password sign-ins a month.")] = _D.sign_ins,
+    oauth_sign_ins: Annotated[float, typer.Option(help="Sign-ins with a known account a month.")] = _D.oauth_sign_ins,
+    checks: Annotated[float, typer.Option(help="Session checks a month.")] = _D.checks,
+    refreshes: Annotated[float, typer.Option(help="Session refreshes a month.")] = _D.refreshes,
+    sign_outs: Annotated[float, typer.Option(help="Sign-outs a month.")] = _D.sign_outs,
+    session_days: Annotated[float, typer.Option(help="How long a session lives.")] = _D.session_days,
+    regions: Annotated[int, typer.Option(help="Replicas, the first included.")] = _D.regions,
+    table_class: Annotated[str, typer.Option(help="STANDARD or STANDARD_INFREQUENT_ACCESS.")] = _D.table_class,
+    eventual: Annotated[bool, typer.Option("--eventual", help="Eventually consistent reads.")] = False,
+    peak: Annotated[float, typer.Option(help="The busiest hour, as a multiple of the average.")] = _D.peak,
+    pitr: Annotated[bool, typer.Option("--pitr", help="With point-in-time recovery.")] = False,
+    region: Annotated[str, typer.Option(help="Whose prices.")] = "us-east-1",
+    prices: Annotated[Path | None, typer.Option(help="A price file of your own.")] = None,
+    measured: Annotated[Path | None, typer.Option("--units", help="Units of your own: see cost measure.")] = None,
+    chart: Annotated[Path | None, typer.Option("--svg", help="Also write the chart to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate a month: by flow and in all, on demand against provisioned, and where they break even.
+
+    Without free tier, data transfer and taxes. Check the date of the prices.
+    """
+    workload = Workload(
+        users=users,
+        sign_ups=sign_ups,
+        sign_ins=sign_ins,
+        oauth_sign_ins=oauth_sign_ins,
+        checks=checks,
+        refreshes=refreshes,
+        sign_outs=sign_outs,
+        session_days=session_days,
+        regions=regions,
+        table_class=cast("TableClass", _one_of(table_class)),
+        consistent=not eventual,
+        peak=peak,
+        point_in_time_recovery=pitr,
+    )
+    found = estimate(workload, region=region, prices=load_prices(prices), units=load_units(measured))
+    if chart is not None:
+        chart.write_text(svg(found), encoding="utf-8")
+    if as_json:
+        emit({"workload": workload, "estimate": found, "cheaper": found.cheaper})
+        return
+    for line in bars(found):
+        say(line)
+    say()
+    say(f"Cheaper: {found.cheaper.replace('_', ' ')}. Provisioned is, while the busiest hour stays below", style="bold")
+    say(f"{found.break_even_peak:.1f} times the average (large workloads; each table buys one unit of each at least).")
+    note(f"Prices of {found.region} as of {found.prices_as_of}; without free tier, data transfer and taxes.")
+
+
+@app.command("measure")
+@connected
+def measure_command(
+    connection: Connection,
+    engine: Annotated[str, typer.Option("--engine", help="What it is, for the record.")] = "unknown",
+    out: Annotated[Path | None, typer.Option("--out", help="Write units.json here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run every flow and keep what each consumed. Makes users: on an emulator, with a table prefix of its own.
+
+    DynamoDB and Dynoxide count capacity; moto counts it wrongly.
+    """
+    found = measure(connection.config(), engine=engine)
+    if out is not None:
+        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        emit(found)
+        return
+    table = make_table("flow", "reads", "requests", "read units", "write units", right=("requests", "read units"))
+    for mode, flows in found["flows"].items():
+        for flow, used in flows.items():
+            table.add_row(flow, mode, str(used["requests"]), units(used["read"]), units(used["write"]))
+    show(table)
+
+
+@app.command("prices")
+def prices_command(as_json: Json = False) -> None:
+    """Print the prices that come with the library, as a file to copy and change. Always JSON."""
+    emit(load_prices())
+
+
+@app.command("units")
+def units_command(as_json: Json = False) -> None:
+    """Print the measured units that come with the library. Always JSON."""
+    emit({mode: {flow: asdict(used) for flow, used in flows.items()} for mode, flows in load_units().items()})
+
+
+def _one_of(table_class: str) -> str:
+    if table_class not in ("STANDARD", "STANDARD_INFREQUENT_ACCESS"):
+        raise typer.BadParameter("give STANDARD or STANDARD_INFREQUENT_ACCESS", param_hint="--table-class")
+    return table_class
