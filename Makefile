@@ -11,13 +11,15 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input -qq
 PYTEST_ARGS ?= -n 2 --dist worksteal
 DEMO_ARGS ?=
+SOAK_SECONDS ?= 60
+FUZZ_CASES ?= 1000000
 BENCH_ARGS ?=
 
 # PYTHON=... chooses the interpreter; else the first of these that is 3.11 or newer.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
 
-.PHONY: help demo test check format unasync bench setup engine clean
+.PHONY: help demo test check format unasync bench faults soak fuzz setup engine clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -45,6 +47,15 @@ unasync: $(VENV)/.dev-stamp ## generate _sync from _async
 
 bench: setup ## the benchmarks, side by side (BENCH_ARGS=--quick tries them; --help lists the options)
 	@$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+faults: setup ## run the fault matrix and write docs/fault-matrix.md from what it saw
+	@$(PY) tools/fault_matrix.py --record
+
+soak: setup ## kill the engine under load for a minute, and check that nothing acknowledged is lost (SOAK_SECONDS=60)
+	@$(PY) -m tests.faults.crash $(SOAK_SECONDS)
+
+fuzz: setup ## a million random and mutated inputs against every parser (FUZZ_CASES=1000000)
+	@$(PY) -m tests.fuzz.fuzz $(FUZZ_CASES)
 
 setup: $(VENV)/.dev-stamp engine ## the virtual environment, all packages, the test engine
 

@@ -1,8 +1,8 @@
 """Write docs/fault-matrix.md: every operation of the contract under every fault, and how it ended.
 
-    python tools/fault_matrix.py             from tests/faults/matrix.json, which the tests compare themselves with
-    python tools/fault_matrix.py --record    run the tests first, and write what they saw to that file
-    python tools/fault_matrix.py --check     write nothing; fail if the page is not what the file says, or a cell is empty
+python tools/fault_matrix.py             from tests/faults/matrix.json, which the tests compare themselves with
+python tools/fault_matrix.py --record    run the tests first, and write what they saw to that file
+python tools/fault_matrix.py --check     write nothing; fail if the page is not what the file says, or a cell is empty
 """
 
 from __future__ import annotations
@@ -52,6 +52,42 @@ GROUPS = [
     ("DynamoDB's own answers", [f"F{n}" for n in range(12, 27)]),
 ]
 
+INTRODUCTION = """\
+# Faults survived
+
+Made by `make faults` from `tests/faults`; the tests fail when an outcome is another.
+
+The fault proxy (`torii_dynamodb.testing.faults`) stands between the library and Dynoxide. Each operation of the contract
+is called under each fault, once with a fault that passes (every request of the call meets it on its first try) and once
+with one that lasts (every write meets it on every try; for an operation that only reads, every read). Afterwards all
+five tables are read past the library, and compared attribute by attribute with a run without faults from the same
+tables, the same clock and the same random bytes. What engines do not do by themselves (throttling, conflicts, expired
+credentials, a wrong clock, unprocessed items) is told by the proxy in DynamoDB's own words.
+
+The asynchronous library meets all of it; the blocking one, which shares everything but transport and threads with it,
+the plain case of each write under the faults in which those have a part.
+
+{amounts} In each cell: how it ends when the fault passes / when it lasts.
+"""
+OUTAGE = """\
+## An outage is not amplified
+
+Everything fails, every call may retry three times; the retry quota (500 tokens, 5 a retry) is shared by all calls of a
+handle. Without it, each call would send four requests.
+"""
+END = """
+However long it lasts, an outage costs one request a call and 100 retries in all; the quota fills again with the calls
+that succeed.
+
+## Beside the matrix
+
+- Another writer comes in between the write and its retry, for every write that is no transaction and for the
+  transactions whose effect can change meanwhile: `tests/faults/_async/test_in_between.py`.
+- Cancelled callers, closed handles, threads: `tests/faults/test_cancellation.py`.
+- kill -9 of the engine under mixed load: `tests/faults/crash.py`; `make soak` runs it for a minute.
+- Random and mutated input against every parser: `tests/fuzz`; `make fuzz` runs a million.
+"""
+
 
 def record() -> None:
     """Run the tests, and keep what they saw."""
@@ -94,59 +130,21 @@ def page(found: dict[str, Any]) -> str:
     operations: dict[str, Any] = found["operations"]
     cells = sum(len(outcomes) for outcomes in operations.values())
     occur = sum(cell[0] != "cannot occur" for outcomes in operations.values() for cell in outcomes.values())
-    out = [
-        "# Faults survived",
-        "",
-        "Made by `make faults` from `tests/faults`; the tests fail when an outcome is another.",
-        "",
-        "The fault proxy (`torii_dynamodb.testing.faults`) stands between the library and Dynoxide. Each operation of the "
-        "contract is called under each fault, once with a fault that passes (every request of the call meets it on its "
-        "first try) and once with one that lasts (every write meets it on every try; for an operation that only reads, "
-        "every read). Afterwards all five tables are read past the library, and compared attribute by attribute with a "
-        "run without faults from the same tables, the same clock and the same random bytes. What engines do not do by "
-        "themselves (throttling, conflicts, expired credentials, a wrong clock, unprocessed items) is told by the proxy "
-        "in DynamoDB's own words.",
-        "",
-        f"{len(operations)} cases of operations under {len(TROUBLES)} faults: {cells} cells, {occur} of which can occur. "
-        "In each cell: how it ends when the fault passes / when it lasts.",
-        "",
-        "| | |",
-        "|---|---|",
-        *(f"| {short} | {MEANING[short]} |" for short in MEANING),
-        "",
-        "| fault | |",
-        "|---|---|",
-        *(f"| {name} | {trouble.title} |" for name, trouble in TROUBLES.items()),
-        "",
-    ]
+    amounts = f"{len(operations)} cases of operations under {len(TROUBLES)} faults: {cells} cells, {occur} of which can occur."
+    out = [INTRODUCTION.format(amounts=amounts), "| | |", "|---|---|"]
+    out += [f"| {short} | {MEANING[short]} |" for short in MEANING]
+    out += ["", "| fault | |", "|---|---|"]
+    out += [f"| {name} | {trouble.title} |" for name, trouble in TROUBLES.items()]
+    out.append("")
     for title, names in GROUPS:
         out += [f"## {title}", "", f"| operation | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
         for operation, outcomes in operations.items():
             row = [_cell(outcomes[name]) for name in names]
             out.append(f"| `{operation}` | {' | '.join(row)} |")
         out.append("")
-    out += [
-        "## An outage is not amplified",
-        "",
-        "Everything fails, every call may retry three times; the retry quota (500 tokens, 5 a retry) is shared by all "
-        "calls of a handle. Without it, each call would send four requests.",
-        "",
-        "| | |",
-        "|---|---|",
-        *(f"| {name.partition(', ')[2]} | {value} |" for name, value in found["figures"].items()),
-        "",
-        "However long it lasts, an outage costs one request a call and 100 retries in all; the quota fills again with "
-        "the calls that succeed.",
-        "",
-        "## Beside the matrix",
-        "",
-        "- Another writer comes in between the write and its retry, for every write that is no transaction and for the "
-        "transactions whose effect can change meanwhile: `tests/faults/_async/test_in_between.py`.",
-        "- Cancelled callers, closed handles, threads: `tests/faults/test_cancellation.py`.",
-        "- kill -9 of the engine under mixed load: `tests/faults/crash.py`; `make soak` runs it for a minute.",
-        "- Random and mutated input against every parser: `tests/fuzz`; `make fuzz` runs a million.",
-        "",
-    ]
+    out += [OUTAGE, "| | |", "|---|---|"]
+    out += [f"| {name.partition(', ')[2]} | {value} |" for name, value in found["figures"].items()]
+    out.append(END)
     return "\n".join(out)
 
 

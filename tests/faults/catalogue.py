@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import AccessDenied, Throttled, ToriiError, Unavailable
@@ -54,10 +55,11 @@ def _plain(fault: Fault) -> Callable[[Clock], Fault]:
     return lambda _clock: fault
 
 
-def _skewed(code: str, *, always: bool = False) -> Callable[[Clock], Fault]:
+def _skewed(
+    code: Literal["InvalidSignatureException", "RequestTimeTooSkewed"], *, always: bool = False
+) -> Callable[[Clock], Fault]:
     def make(clock: Clock) -> Fault:
-        words = "RequestTimeTooSkewed" if code == "RequestTimeTooSkewed" else "InvalidSignatureException"
-        return faults.clock_off(lambda: clock() + TEN_MINUTES, words, always=always)
+        return faults.clock_off(lambda: clock() + TEN_MINUTES, code, always=always)
 
     return make
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from tests.faults.catalogue import TROUBLES
@@ -25,7 +25,7 @@ def is_met(method: str, case: str) -> bool:
     return True
 
 
-async def in_worlds(worlds: list[W], cases: list[Callable[[W], Awaitable[T]]]) -> list[T]:
+async def in_worlds(worlds: list[W], cases: Sequence[Callable[[W], Awaitable[T]]]) -> list[T]:
     """Run each case in one of the worlds, one at a time in each; the results in the order of the cases."""
     free: asyncio.Queue[W] = asyncio.Queue()
     for world in worlds:

@@ -1,4 +1,4 @@
-"""What the matrix does not show: outages, clocks and credentials under concurrent calls, mixed reasons, partial batches."""
+"""What the matrix does not show: outages, clocks and credentials under concurrent calls, busy items, unread keys."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ def is_met(method: str, case: str) -> bool:
     return not case and not method.startswith(("get_", "list_", "check_", "batch_"))
 
 
-def in_worlds(worlds: list[W], cases: list[Callable[[W], T]]) -> list[T]:
+def in_worlds(worlds: list[W], cases: Sequence[Callable[[W], T]]) -> list[T]:
     """Run each case in the world; the results in the order of the cases."""
     return [case(worlds[0]) for case in cases]
 

@@ -1,6 +1,6 @@
 # Generated from tests/faults/_async/test_conditions.py by tools/unasync.py. Do not edit.
 
-"""What the matrix does not show: outages, clocks and credentials under concurrent calls, mixed reasons, partial batches."""
+"""What the matrix does not show: outages, clocks and credentials under concurrent calls, busy items, unread keys."""
 
 from __future__ import annotations
 

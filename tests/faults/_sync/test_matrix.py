@@ -1,6 +1,6 @@
 # Generated from tests/faults/_async/test_matrix.py by tools/unasync.py. Do not edit.
 
-"""Every operation under every fault: the tables, read past the library, hold one application or none, never half of one.
+"""Every operation under every fault: the tables, read past the library, hold one application or none, never a half.
 
 Each case is compared with a run without faults from the same tables, the same clock and the same random bytes. The
 outcomes make docs/fault-matrix.md.

@@ -93,8 +93,8 @@ class Known:
 class World:
     """Tables of its own, reached directly and through a proxy of its own.
 
-    ``ada`` has a password, an account, a passkey and two sessions; ``bob`` an account only; ``eve`` a passkey only. There
-    are one-time secrets of each kind, attempts and a full register. Nothing expires: the clock stands still.
+    ``ada`` has a password, an account, a passkey and two sessions; ``bob`` an account only; ``eve`` a passkey only.
+    There are one-time secrets of each kind, attempts and a full register. Nothing expires: the clock stands still.
     """
 
     def __init__(self, engine: LocalEngine, prefix: str) -> None:
