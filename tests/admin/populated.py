@@ -7,7 +7,8 @@ from typing import Any
 
 from torii_dynamodb import DynamoDbStorage, NewOAuthAccount, NewSession, NewToken, NewUser, Session
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.schema import SCHEMA, Key
 
 
 def people(config: DynamoDbConfig, count: int = 3) -> list[Session]:
@@ -26,10 +27,15 @@ def people(config: DynamoDbConfig, count: int = 3) -> list[Session]:
     return sessions
 
 
+def _keys(table: TableName) -> list[Key]:
+    schema = SCHEMA[table]
+    return [schema.hash_key] + ([schema.range_key] if schema.range_key is not None else [])
+
+
 def dump(config: DynamoDbConfig, client: Client) -> dict[str, list[dict[str, Any]]]:
     """Every item of every table, in the order of their keys."""
     found: dict[str, list[dict[str, Any]]] = {}
     for table in TABLES:
         answer = client.call("Scan", {"TableName": config.table_name(table), "ConsistentRead": True})
-        found[table] = sorted(answer["Items"], key=str)
+        found[table] = sorted(answer["Items"], key=lambda item: str([item[one.name] for one in _keys(table)]))
     return found

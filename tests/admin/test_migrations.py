@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.admin.populated import dump, people
+
 from torii_dynamodb import DynamoDbStorage
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.migrations import MIGRATIONS, Migration, Migrator, update_request
@@ -35,7 +35,8 @@ STEPS = (
 
 
 def migrator(config: DynamoDbConfig, client: Client, **options: Any) -> Migrator:
-    return Migrator(config, client, **({"migrations": STEPS, "target_version": 3, "segments": 2} | options))
+    settings: dict[str, Any] = {"migrations": STEPS, "target_version": 3, "segments": 2}
+    return Migrator(config, client, **(settings | options))
 
 
 def test_items_go_through_all_versions(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:
@@ -79,7 +80,7 @@ def test_an_interrupted_migration_goes_on(on_dynoxide: DynamoDbConfig, dynoxide_
 
 
 def test_a_change_made_meanwhile_is_kept(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:
-    """What another writer changes between reading and writing is read again, not overwritten; what is gone stays gone."""
+    """What another writer changes between reading and writing is read again, not overwritten."""
     people(on_dynoxide, 2)
     name = on_dynoxide.table_name("users")
 

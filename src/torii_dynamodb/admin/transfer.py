@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.sizes import item_size
 from torii_dynamodb._core.times import epoch_seconds, to_text
@@ -225,7 +226,7 @@ def import_(
             f"{SCHEMA_VERSION}; install the release that made it, or a later one"
         )
     files = _check_files(directory, manifest, report)
-    state = _ImportState(config, client, directory)
+    state = _ImportState(config, directory)
     resumed = state.load()
     if not resumed and not overwrite:
         _require_empty(config, client)
@@ -284,7 +285,7 @@ def _begin(
     # Also makes sure that they exist before anything is written.
     for name in source.values():
         client.call("Scan", {"TableName": name, "Limit": 1})
-    where = client.where
+    where = _where(config)
     if (directory / _MANIFEST).exists():
         raise IntegrityError(f"{directory} holds a complete export already; give another directory")
     try:
@@ -334,12 +335,12 @@ def _export_part(
     if state_path.exists():
         state = object_of(loads(state_path.read_bytes()))
         counter.add(part.table, state["items"])
-    if not state["done"]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+b") as file:
         # What was written after the last state is of a page that will be read again.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+b") as file:
-            file.truncate(state["bytes"])
-            file.seek(state["bytes"])
+        file.truncate(state["bytes"])
+        file.seek(state["bytes"])
+        if not state["done"]:
             pages = scan(
                 client,
                 config.table_name(part.table),
@@ -365,6 +366,11 @@ def _export_part(
                 _write_json(state_path, state)
                 counter.add(part.table, len(page.items))
     return {"name": part.path, "items": state["items"], "bytes": state["bytes"], "sha256": _sha256(path)}
+
+
+def _where(config: DynamoDbConfig) -> str:
+    region, url = resolve_endpoint(config)
+    return f"{url} (region {region})"
 
 
 def _estimate(client: Client, name: str) -> int | None:
@@ -410,9 +416,9 @@ def _require_empty(config: DynamoDbConfig, client: Client) -> None:
 class _ImportState:
     """How many lines of each file are written to one target. Kept beside the export."""
 
-    def __init__(self, config: DynamoDbConfig, client: Client, directory: Path) -> None:
+    def __init__(self, config: DynamoDbConfig, directory: Path) -> None:
         names = [config.table_name(table) for table in TABLES]
-        target = hashlib.sha256("\n".join([client.where, *names]).encode()).hexdigest()[:16]
+        target = hashlib.sha256("\n".join([_where(config), *names]).encode()).hexdigest()[:16]
         self._path = directory / f"import-{target}.state"
         self._lines: dict[str, int] = {}
         self._lock = threading.Lock()

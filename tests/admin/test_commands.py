@@ -1,0 +1,232 @@
+"""The commands of the control plane: what they print, what they refuse, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.admin.populated import people
+from typer.testing import CliRunner
+
+from torii_dynamodb.cli.app import app
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.testing.engines import LocalEngine
+
+
+class Commands:
+    """Runs commands on one engine and prefix."""
+
+    def __init__(self, engine: LocalEngine, prefix: str, patch: pytest.MonkeyPatch) -> None:
+        for name, value in engine.environment.items():
+            patch.setenv(name, value)
+        patch.setenv("TORII_TABLE_PREFIX", prefix)
+        patch.setenv("COLUMNS", "200")
+        self.prefix, self.patch = prefix, patch
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, list(arguments))
+        assert done.exit_code == code, f"{done.exit_code}: {done.output}"
+        return done.output
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        done = CliRunner().invoke(app, [*arguments, "--json"])
+        assert done.exit_code == code, f"{done.exit_code}: {done.output}"
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def on_d(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Commands on Dynoxide."""
+    return Commands(dynoxide, table_prefix, monkeypatch)
+
+
+@pytest.fixture
+def on_m(moto_engine: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Commands on moto."""
+    return Commands(moto_engine, table_prefix, monkeypatch)
+
+
+def test_tables_from_plan_to_delete(on_d: Commands, tmp_path: Path) -> None:
+    """plan, ensure, diff, status, migrate and delete, with options from a file and from the command line."""
+    options = tmp_path / "tables.toml"
+    options.write_text('billing = "on_demand"\n[tags]\nteam = "identity"\n')
+    with_file = ("--options", str(options))
+    assert on_d.run("tables", "diff", *with_file, code=1).count("create table") == 5
+    assert len(on_d.json("tables", "ensure", "--dry-run", *with_file)["steps"]) == 8
+    assert on_d.json("tables", "status", code=1)["ok"] is False
+    assert all(one["created"] for one in on_d.json("tables", "ensure", *with_file)["tables"])
+    assert "as it must be" in on_d.run("tables", "ensure", *with_file)
+    assert "as they must be" in on_d.run("tables", "diff", *with_file)
+    assert on_d.json("tables", "plan", "--tag", "team=other", *with_file)["fits"] is False
+    assert on_d.json("tables", "migrate")["report"]["target_version"] == 1
+    on_d.run("tables", "ensure", "--deletion-protection")
+    assert "deletion protection is on" in on_d.run("tables", "delete", "--yes", code=3)
+    on_d.run("tables", "ensure", "--no-deletion-protection")
+    assert len(on_d.json("tables", "delete", "--dry-run")["would_delete"]) == 5
+    assert "give --yes" in on_d.run("tables", "delete", code=2)
+    assert on_d.json("tables", "status")["ok"] is True
+    assert len(on_d.json("tables", "delete", "--yes")["deleted"]) == 5
+    assert "There are no tables" in on_d.run("tables", "delete", "--yes")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--billing", "free"], "billing: 'free'"),
+        (["--read-capacity", "5"], "--read-capacity and --write-capacity together"),
+        (["--tag", "novalue"], "KEY=VALUE"),
+        (["--billing", "on_demand", "--read-capacity", "1", "--write-capacity", "1"], "an on-demand table has none"),
+        (["--region", "Not A Region"], "is no region name"),
+    ],
+)
+def test_wrong_options_are_said(on_d: Commands, arguments: list[str], told: str) -> None:
+    """An option that cannot be used ends with exit code 3 and its name; no table is made."""
+    assert told in on_d.run("tables", "ensure", *arguments, code=3)
+    assert on_d.json("tables", "status", code=1)["tables"][0]["status"] == "MISSING"
+
+
+def test_a_wrong_options_file_is_said(on_d: Commands, tmp_path: Path) -> None:
+    """A missing file, a torn one and an unknown key each name the file."""
+    assert "none.toml" in on_d.run("tables", "plan", "--options", str(tmp_path / "none.toml"), code=2)
+    bad = tmp_path / "bad.toml"
+    for text in ("billing = ", 'biling = "on_demand"'):
+        bad.write_text(text)
+        assert "bad.toml" in on_d.run("tables", "plan", "--options", str(bad), code=3)
+
+
+COMMANDS = [
+    ["tables", "plan"],
+    ["tables", "ensure"],
+    ["tables", "diff"],
+    ["tables", "status"],
+    ["tables", "migrate"],
+    ["tables", "delete", "--yes"],
+    ["autoscaling", "enable"],
+    ["autoscaling", "schedule", "users", "read", "n", "rate(5 minutes)", "--min", "1"],
+    ["backup", "pitr", "status"],
+    ["backup", "pitr", "on"],
+    ["backup", "create", "s"],
+    ["backup", "list"],
+    ["backup", "delete", "s", "--yes"],
+    ["backup", "restore", "--set", "s", "--to-prefix", "x"],
+    ["backup", "restore", "--at", "latest", "--to-prefix", "x"],
+    ["export", "{tmp}/x"],
+    ["verify"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_credentials_and_no_endpoint_are_said(on_d: Commands, command: list[str], tmp_path: Path) -> None:
+    """Without credentials: exit code 3 and how to give them. With nobody at the endpoint: exit code 7."""
+    arguments = [one.format(tmp=tmp_path) for one in command]
+    on_d.patch.delenv("AWS_ACCESS_KEY_ID")
+    on_d.patch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert "no AWS credentials found" in on_d.run(*arguments, code=3)
+    on_d.patch.setenv("AWS_ACCESS_KEY_ID", "x")
+    on_d.patch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    on_d.patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    assert "no success" in on_d.run(*arguments, code=7)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tables", "migrate"],
+        ["autoscaling", "enable"],
+        ["backup", "pitr", "status"],
+        ["backup", "create", "s"],
+        ["backup", "restore", "--at", "latest", "--to-prefix", "x"],
+        ["export", "{tmp}/x"],
+        ["verify"],
+    ],
+    ids=" ".join,
+)
+def test_missing_tables_are_said(on_m: Commands, command: list[str], tmp_path: Path) -> None:
+    """Without tables (also what a wrong region looks like): exit code 3, and the command that makes them."""
+    told = on_m.run(*(one.format(tmp=tmp_path) for one in command), code=3)
+    assert "torii-dynamodb tables ensure" in told
+
+
+def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfig) -> None:
+    """Recovery on and off, a set made, listed, restored, verified, deleted; --yes answers every question."""
+    people(on_moto, 2)
+    assert on_m.json("backup", "pitr", "on", "--days", "7")["enabled"] is True
+    assert all(one["enabled"] for one in on_m.json("backup", "pitr", "status")["tables"])
+    assert len(on_m.json("backup", "create", "nightly", "--dry-run")["would_back_up"]) == 5
+    assert "no backup sets" in on_m.run("backup", "list")
+    assert on_m.json("backup", "create", "nightly")["complete"] is True
+    assert "already" in on_m.run("backup", "create", "nightly", code=3)
+    assert "nightly" in on_m.run("backup", "list")
+    new = on_m.prefix + "r"
+    restore = ("backup", "restore", "--set", "nightly", "--to-prefix", new)
+    assert "restore from" in on_m.run(*restore, "--dry-run")
+    assert on_m.json(*restore)["ok"] is True
+    again = on_m.json(*restore)
+    assert (again["ok"], again["restore"]["users"]) == (True, 0)
+    assert on_m.json("verify", "--table-prefix", new)["verification"]["valid_sessions"] == 0
+    instant = ("backup", "restore", "--at", "latest", "--to-prefix", on_m.prefix + "i")
+    assert "all agree" in on_m.run(*instant)
+    assert "no offset" in on_m.run("backup", "restore", "--at", "2026-01-01T00:00:00", "--to-prefix", "x", code=2)
+    assert "give --set" in on_m.run("backup", "restore", "--to-prefix", "x", code=2)
+    assert "give --yes" in on_m.run("backup", "delete", "nightly", code=2)
+    on_m.run("backup", "delete", "nightly", "--yes")
+    assert "there is no backup set" in on_m.run("backup", "delete", "nightly", "--yes", code=5)
+    on_m.run("backup", "pitr", "off", "--yes")
+    assert "point-in-time recovery is off" in on_m.run(
+        "backup", "restore", "--at", "latest", "--to-prefix", "y", code=3
+    )
+
+
+def test_autoscaling_from_enable_to_disable(on_m: Commands) -> None:
+    """On-demand tables are refused; provisioned ones scaled, scheduled, shown, and left again."""
+    on_m.run("tables", "ensure")
+    assert "by itself" in on_m.run("autoscaling", "enable", code=3)
+    on_m.run("tables", "ensure", "--billing", "provisioned", "--read-capacity", "5", "--write-capacity", "5")
+    assert len(on_m.json("autoscaling", "enable", "--dry-run")["would_register"]) == 14
+    assert on_m.run("autoscaling", "status").count("not scaled") == 14
+    assert len(on_m.json("autoscaling", "enable", "--max", "100")["registered"]) == 14
+    schedule = (
+        "autoscaling",
+        "schedule",
+        "users",
+        "read",
+        "am",
+        "cron(0 8 * * ? *)",
+        "--min",
+        "20",
+        "--index",
+        "email-index",
+    )
+    on_m.run(*schedule)
+    assert "am: cron(0 8 * * ? *)" in on_m.run("autoscaling", "status")
+    assert "give read or write" in on_m.run("autoscaling", "unschedule", "users", "both", "am", code=2)
+    assert "removed" in on_m.run("autoscaling", "unschedule", "users", "read", "am", "--index", "email-index")
+    assert "utilisation" in on_m.run("autoscaling", "enable", "--target", "99", code=3)
+    assert "give --yes" in on_m.run("autoscaling", "disable", code=2)
+    assert len(on_m.json("autoscaling", "disable", "--yes")["deregistered"]) == 14
+    assert "Nothing is scaled" in on_m.run("autoscaling", "disable", "--yes")
+
+
+def test_export_and_import(on_d: Commands, on_dynoxide: DynamoDbConfig, tmp_path: Path) -> None:
+    """Out, into tables of another prefix, and verified there; wrong directories are said."""
+    people(on_dynoxide, 3)
+    made = on_d.json("export", str(tmp_path / "x"), "--segments", "2")
+    assert made["items"]["users"] == 3
+    assert "complete export already" in on_d.run("export", str(tmp_path / "x"), code=1)
+    assert on_d.json("import", str(tmp_path / "x"), "--dry-run")["would_import"][f"{on_d.prefix}_users"] == 3
+    assert "not empty" in on_d.run("import", str(tmp_path / "x"), code=3)
+    other = ("--table-prefix", on_d.prefix + "n")
+    on_d.run("tables", "ensure", *other)
+    assert "read back and equal" in on_d.run("import", str(tmp_path / "x"), *other)
+    assert on_d.json("verify", *other)["verification"]["valid_sessions"] == 3
+    assert "no export" in on_d.run("import", str(tmp_path / "none"), *other, code=1)
+    assert "gzip or none" in on_d.run("export", str(tmp_path / "y"), "--compression", "zip", code=2)
+
+
+@pytest.mark.parametrize("group", [[], ["tables"], ["autoscaling"], ["backup"], ["backup", "pitr"]])
+def test_help_reads_well_at_every_level(on_d: Commands, group: list[str]) -> None:
+    """Every command of a group has a line of help, and every command's own help says more."""
+    told = on_d.run(*group, "--help")
+    assert "Usage" in told
