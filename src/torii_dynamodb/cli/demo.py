@@ -185,11 +185,9 @@ def _present(
     pace = _MOTO_PACE if place.moto else Pace(hashes=max(2, os.cpu_count() or 2))
     if place.moto:
         _fact(console, "Note", _MOTO_SAYS)
-    hasher, strength = _hasher(hashing, pace, len(accounts))
-    _fact(console, "Hashing", strength)
     _fact(console, "Accounts", f"{len(accounts) + len(rejects)} lines {source or '(--accounts FILE takes your own)'}")
     try:
-        done = asyncio.run(_run(place, ledger, console, accounts, rejects, pace, hasher))
+        done = asyncio.run(_run(place, ledger, console, accounts, rejects, pace, hashing))
     except KeyboardInterrupt:
         console.print("Stopped half-way. What was written is whole, and run again it goes on from there.", style="dim")
         raise
@@ -228,7 +226,7 @@ def _hasher(wanted: Hashing, pace: Pace, accounts: int) -> tuple[Argon2Hasher, s
     started = perf_counter()
     with ThreadPoolExecutor(pace.hashes) as pool:
         list(pool.map(standard.hash, ["how long does one take"] * pace.hashes))
-    seconds = (perf_counter() - started) / pace.hashes * (accounts + pace.sign_ins)
+    seconds = (perf_counter() - started) / pace.hashes * (accounts + min(accounts, pace.sign_ins))
     if seconds <= _PATIENCE:
         return standard, f"argon2id, the library's default strength (64 MiB, 3 passes): about {seconds:.0f} s in all"
     return minimum, (
@@ -244,13 +242,15 @@ async def _run(
     accounts: list[Account],
     rejects: list[Reject],
     pace: Pace,
-    hasher: Argon2Hasher,
+    hashing: Hashing,
 ) -> Demo:
     async with AsyncDynamoDbStorage.open(place.config) as storage:
         names = f"{place.config.table_name('users')} and four more"
         people = await _count(storage)
         found = f"; {people:,} people in them" if people else "; nobody in them yet"
         _fact(console, "Tables", f"{names}{found}")
+        hasher, strength = await asyncio.to_thread(_hasher, hashing, pace, len(accounts))
+        _fact(console, "Hashing", strength)
         console.print()
         demonstration = Demo(storage, ledger, console, pace, hasher)
         demonstration.take_rejects(rejects)
@@ -281,11 +281,11 @@ def _conclude(place: _Place, ledger: Ledger, console: Console, done: Demo, pace:
     console.print("What it took:", style="bold")
     with_units = not place.moto
     console.print(ledger.table(with_units=with_units))
-    console.print(ledger.totals(with_units=with_units))
+    hang(console, Text(ledger.totals(with_units=with_units)))
     told = (
         "Requests and units are per operation, on average; a share below 1 means that operations which waited at the "
         f"same moment shared one. Up to {pace.calls} operations ran at once, {pace.hashes} where passwords "
-        "are hashed; there the time is argon2id's."
+        "are hashed; there the time is argon2id's. A refused write tells no units; DynamoDB charges it all the same."
     )
     if place.moto:
         told += " Units are not shown: moto counts them wrongly."

@@ -183,7 +183,8 @@ class Demo:
 
         if accounts:
             await self._each("Signing people up", accounts, register, at_once=self._pace.hashes)
-            self._tell(f"Signed {_people(self.registered)} up.")
+            if self.registered or not self.known:
+                self._tell(f"Signed {_people(self.registered)} up.")
         self._people.sort(key=lambda person: person.account.line)
 
     async def _register_again(self, accounts: list[tuple[Account, int]]) -> None:

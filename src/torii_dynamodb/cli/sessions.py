@@ -15,11 +15,9 @@ from torii_dynamodb.cli.support import (
     connected,
     emit,
     fail,
-    make_table,
     new_group,
     plain,
     say,
-    show,
 )
 from torii_dynamodb.cli.users import UserArgument, find_user, moment
 
@@ -40,17 +38,13 @@ def list_sessions(connection: Connection, who: UserArgument, as_json: Json = Fal
     if as_json:
         emit({"user_id": user.id, "email": user.email, "sessions": found})
         return
-    if found:
-        table = make_table("session", "signed in", "ends", "from", "browser")
-        for session in found:
-            table.add_row(
-                session.id,
-                moment(session.created_at),
-                moment(session.expires_at),
-                plain(session.ip_address or ""),
-                plain(session.user_agent or ""),
-            )
-        show(table)
+    for session in found:
+        say(session.id)
+        say(f"  signed in {moment(session.created_at)}, ends {moment(session.expires_at)}")
+        if session.ip_address or session.user_agent:
+            browser = plain(session.user_agent or "an unnamed browser")
+            cut = f"{browser[:117]}..." if len(browser) > 120 else browser
+            say(f"  from {plain(session.ip_address or 'an unknown address')}, {cut}")
     say(f"{user.email} has {_count(len(found))}.")
 
 

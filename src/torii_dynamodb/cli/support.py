@@ -171,8 +171,13 @@ class Commands(TyperGroup):
         except Exception as error:
             if type(error).__module__.startswith(("click", "typer")):
                 raise
-            code = ExitCode.INTERNAL
-            _complain(_internal(error))
+            if type(error).__module__ == "botocore.exceptions":
+                # AWS' own settings are wrong (a profile that is not there, a file that cannot be read).
+                code = ExitCode.CONFIGURATION
+                _complain(f"the AWS settings cannot be used: {error}")
+            else:
+                code = ExitCode.INTERNAL
+                _complain(_internal(error))
         raise typer.Exit(int(code))
 
 
@@ -346,8 +351,11 @@ def note(text: str) -> None:
 
 
 def show(table: Table) -> None:
-    """Print a table to stdout."""
-    Console(highlight=False).print(table)
+    """Print a table to stdout; where it goes to a file or a program, as wide as it is."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=10_000)
+    console.print(table)
 
 
 def emit(value: object) -> None:

@@ -116,9 +116,10 @@ def list_users(
         emit({"users": [user_facts(user) for user in found], "next_cursor": cursor})
         return
     if found:
-        table = make_table("id", "e-mail", "name", "created")
+        table = make_table("id", "e-mail", "name")
+        table.columns[0].no_wrap = True
         for user in found:
-            table.add_row(plain(user.id), plain(user.email_as_given), plain(user.name or ""), f"{user.created_at:%F}")
+            table.add_row(plain(user.id), plain(user.email_as_given), plain(user.name or ""))
         show(table)
     if cursor is None:
         say(f"{len(found)} users." if found else "There are no users.")
