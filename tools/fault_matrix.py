@@ -57,12 +57,12 @@ INTRODUCTION = """\
 
 Made by `make faults` from `tests/faults`; the tests fail when an outcome is another.
 
-The fault proxy (`torii_dynamodb.testing.faults`) stands between the library and Dynoxide. Each operation of the contract
-is called under each fault, once with a fault that passes (every request of the call meets it on its first try) and once
-with one that lasts (every write meets it on every try; for an operation that only reads, every read). Afterwards all
-five tables are read past the library, and compared attribute by attribute with a run without faults from the same
-tables, the same clock and the same random bytes. What engines do not do by themselves (throttling, conflicts, expired
-credentials, a wrong clock, unprocessed items) is told by the proxy in DynamoDB's own words.
+The fault proxy (`torii_dynamodb.testing.faults`) stands between the library and Dynoxide. Each operation of the
+contract is called under each fault, once with a fault that passes (every request of the call meets it on its first
+try) and once with one that lasts (every write meets it on every try; for an operation that only reads, every read).
+Afterwards all five tables are read past the library, and compared attribute by attribute with a run without faults from
+the same tables, the same clock and the same random bytes. What engines do not do by themselves (throttling, conflicts,
+expired credentials, a wrong clock, unprocessed items) is told by the proxy in DynamoDB's own words.
 
 The asynchronous library meets all of it; the blocking one, which shares everything but transport and threads with it,
 the plain case of each write under the faults in which those have a part.
@@ -130,7 +130,7 @@ def page(found: dict[str, Any]) -> str:
     operations: dict[str, Any] = found["operations"]
     cells = sum(len(outcomes) for outcomes in operations.values())
     occur = sum(cell[0] != "cannot occur" for outcomes in operations.values() for cell in outcomes.values())
-    amounts = f"{len(operations)} cases of operations under {len(TROUBLES)} faults: {cells} cells, {occur} of which can occur."
+    amounts = f"{len(operations)} cases of operations under {len(TROUBLES)} faults: {cells} cells; {occur} can occur."
     out = [INTRODUCTION.format(amounts=amounts), "| | |", "|---|---|"]
     out += [f"| {short} | {MEANING[short]} |" for short in MEANING]
     out += ["", "| fault | |", "|---|---|"]

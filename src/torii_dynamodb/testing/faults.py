@@ -573,6 +573,7 @@ class FaultProxy:
     async def _main(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self._doors = asyncio.Lock()
         try:
             await self._open_doors()
         finally:
@@ -586,9 +587,10 @@ class FaultProxy:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _open_doors(self) -> None:
-        if self._server is None:
-            listener = _bound_socket(self._port)
-            self._server = await asyncio.start_server(self._connected, sock=listener, backlog=512)
+        async with self._doors:  # two threads may ask at the same time
+            if self._server is None:
+                listener = _bound_socket(self._port)
+                self._server = await asyncio.start_server(self._connected, sock=listener, backlog=512)
 
     def _close_doors(self) -> None:
         if self._server is not None:
