@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from torii_dynamodb._wire.endpoints import regional_endpoint
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
 
@@ -73,6 +75,12 @@ class DynamoDbConfig:
         retry_quota: Retry tokens shared by all calls of one handle; a retry costs 5 (throttling and server faults)
             or 10 (time-outs), success pays back. An outage is so not amplified. 0 turns the quota off.
         merge_reads: Whether reads waiting at the same moment share one ``BatchGetItem``.
+        home_region: For global tables: the one region that writes. Every write, and every read that a decision rests
+            on, goes there; only session checks read in ``region``, and ask at home before they say no. What that
+            costs: a session that was revoked passes checks in another region until DynamoDB has replicated the
+            revocation, usually about a second, longer while replication is disturbed. ``None``: ``region`` does all.
+            See ``docs/global-tables.md``.
+        home_endpoint_url: The endpoint of ``home_region``, if it is not AWS' own.
         session_cleanup: What becomes of the rows of ended sessions (they are refused either way):
             ``"background"`` deletes them behind the caller's back, ``"inline"`` before the call returns, ``"off"``
             leaves them to TTL (the right choice on Lambda, which freezes background work).
@@ -97,20 +105,20 @@ class DynamoDbConfig:
     max_connections: int = 64
     retry_quota: int = 500
     merge_reads: bool = True
+    home_region: str | None = None
+    home_endpoint_url: str | None = None
     session_cleanup: Literal["background", "inline", "off"] = "background"
     on_call: Callable[[CallRecord], None] | None = field(default=None, repr=False)
     clock: Clock = field(default=system_clock, repr=False)
     random: RandomBytes = field(default=system_random, repr=False)
 
     def __post_init__(self) -> None:
-        if self.region is not None and not re.fullmatch(r"[a-z0-9-]{1,64}", self.region):
-            raise ConfigurationError(f"region: {self.region!r} is no region name (for example 'eu-central-1')")
-        if self.endpoint_url is not None:
-            parts = urlsplit(self.endpoint_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ConfigurationError(
-                    f"endpoint_url: {self.endpoint_url!r} is no http:// or https:// address with a host"
-                )
+        _check_region("region", self.region)
+        _check_region("home_region", self.home_region)
+        _check_url("endpoint_url", self.endpoint_url)
+        _check_url("home_endpoint_url", self.home_endpoint_url)
+        if self.home_endpoint_url is not None and self.home_region is None:
+            raise ConfigurationError("home_endpoint_url: says nothing without home_region")
         unknown = set(self.table_names) - set(TABLES)
         if unknown:
             raise ConfigurationError(f"table_names: no such table: {', '.join(sorted(unknown))}; there are {TABLES}")
@@ -136,6 +144,27 @@ class DynamoDbConfig:
     def table_name(self, table: TableName) -> str:
         """The table's name on DynamoDB (RFC 0008, ``DynamoDbHandle::table_name``)."""
         return self.table_names.get(table) or f"{self.table_prefix}_{table}"
+
+    def at_home(self) -> DynamoDbConfig:
+        """The same configuration for ``home_region``; this one where there is none."""
+        if self.home_region is None:
+            return self
+        # Named in full: the environment's endpoint, if there is one, is that of the other region.
+        url = self.home_endpoint_url or regional_endpoint(self.home_region, os.environ)
+        return replace(self, region=self.home_region, endpoint_url=url, home_region=None, home_endpoint_url=None)
+
+
+def _check_region(option: str, region: str | None) -> None:
+    if region is not None and not re.fullmatch(r"[a-z0-9-]{1,64}", region):
+        raise ConfigurationError(f"{option}: {region!r} is no region name (for example 'eu-central-1')")
+
+
+def _check_url(option: str, url: str | None) -> None:
+    if url is None:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"{option}: {url!r} is no http:// or https:// address with a host")
 
 
 def _at_least(option: str, value: int, low: int, high: int) -> None:

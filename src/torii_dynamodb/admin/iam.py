@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, get_args
 
 from torii_dynamodb.admin.streams.checkpoints import checkpoint_table_name
 from torii_dynamodb.admin.streams.decode import STREAM_TABLES
@@ -176,7 +176,7 @@ class _Writer:
         self._config = config
         self._account = account
         self._partition = partition
-        home = cast("str | None", getattr(config, "home_region", None))
+        home = config.home_region
         self._regions = list(dict.fromkeys([config.region or "*", *([home] if home else [])]))
 
     def _arns(self, name: str) -> list[str]:

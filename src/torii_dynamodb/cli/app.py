@@ -11,6 +11,7 @@ from torii_dynamodb.cli import (
     capacity,
     cost,
     demo,
+    global_tables,
     iam,
     local,
     sessions,
@@ -50,6 +51,7 @@ app.add_typer(iam.app, name="iam", rich_help_panel=SETUP)
 app.add_typer(template.app, name="template", rich_help_panel=SETUP)
 app.add_typer(cost.app, name="cost", rich_help_panel=SETUP)
 app.add_typer(capacity.app, name="capacity", rich_help_panel=SETUP)
+app.add_typer(global_tables.app, name="global-tables", rich_help_panel=SETUP)
 app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
 app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
 

@@ -29,6 +29,5 @@ def print_policy(
     as_json: Json = False,
 ) -> None:
     """Print the policy document of a role, always as JSON: ready for AWS."""
-    options = {} if home_region is None else {"home_region": home_region}
-    config = DynamoDbConfig(region=region, table_prefix=table_prefix, **options)  # type: ignore[arg-type]
+    config = DynamoDbConfig(region=region, table_prefix=table_prefix, home_region=home_region)
     emit(policy(cast("Role", role), config, account=account, partition=partition, restore_prefix=restore_prefix))

@@ -30,9 +30,11 @@ class AsyncStorageBase:
     of one item: its ``ClientRequestToken`` makes the retry of a write that was applied succeed, whoever wrote since.
     """
 
-    def __init__(self, client: AsyncClient, config: DynamoDbConfig) -> None:
+    def __init__(self, client: AsyncClient, config: DynamoDbConfig, *, local: AsyncClient | None = None) -> None:
         self.config = config
         self._client = client
+        # Where session checks read. With a home region all else goes there, and this is the near one.
+        self._local = local if local is not None else client
         self._background = Background()
         self._users = config.table_name("users")
         self._sessions = config.table_name("sessions")

@@ -81,6 +81,8 @@ class AsyncDynamoDbHandle(AsyncAttempts):
         """Wait for background work, then close the connections."""
         await self._background.aclose()
         await self._client.aclose()
+        if self._local is not self._client:
+            await self._local.aclose()
 
     async def __aenter__(self) -> AsyncDynamoDbHandle:
         return self
@@ -108,14 +110,15 @@ class AsyncDynamoDbStorage:
             AccessDenied: The credentials may not describe or create tables.
         """
         validation.instance(config, "config", DynamoDbConfig)
-        client = AsyncClient(config)
+        client = AsyncClient(config.at_home())
         try:
             if config.create_tables:
                 await AsyncTables(client, config).ensure()
         except BaseException:
             await client.aclose()
             raise
-        self._handle = AsyncDynamoDbHandle(client, config)
+        local = AsyncClient(config) if config.home_region is not None else None
+        self._handle = AsyncDynamoDbHandle(client, config, local=local)
         return self._handle
 
     async def health_check(self) -> Health:

@@ -46,10 +46,14 @@ class AsyncSessions(AsyncUsers):
         parsed = parse_session_token(validation.token_argument(token))
         if parsed is None:
             return None
-        session, user = await self._client.batch_get(
-            ((self._sessions, users.key(parsed.digest)), (self._users, users.key(parsed.user_id))), consistent=strong
-        )
-        return sessions.judge(parsed, token, session, user, self._now())
+        keys = ((self._sessions, users.key(parsed.digest)), (self._users, users.key(parsed.user_id)))
+        session, user = await self._local.batch_get(keys, consistent=strong)
+        found = sessions.judge(parsed, token, session, user, self._now())
+        if found is None and self._local is not self._client:
+            # It may be too young to have come here.
+            session, user = await self._client.batch_get(keys, consistent=strong)
+            found = sessions.judge(parsed, token, session, user, self._now())
+        return found
 
     async def list_sessions_for_user(self, user_id: str) -> list[Session]:
         """See the contract. The user and the pages of the index, at the same time."""

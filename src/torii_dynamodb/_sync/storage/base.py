@@ -32,9 +32,11 @@ class StorageBase:
     of one item: its ``ClientRequestToken`` makes the retry of a write that was applied succeed, whoever wrote since.
     """
 
-    def __init__(self, client: Client, config: DynamoDbConfig) -> None:
+    def __init__(self, client: Client, config: DynamoDbConfig, *, local: Client | None = None) -> None:
         self.config = config
         self._client = client
+        # Where session checks read. With a home region all else goes there, and this is the near one.
+        self._local = local if local is not None else client
         self._background = Background()
         self._users = config.table_name("users")
         self._sessions = config.table_name("sessions")

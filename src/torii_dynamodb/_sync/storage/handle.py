@@ -83,6 +83,8 @@ class DynamoDbHandle(Attempts):
         """Wait for background work, then close the connections."""
         self._background.close()
         self._client.close()
+        if self._local is not self._client:
+            self._local.close()
 
     def __enter__(self) -> DynamoDbHandle:
         return self
@@ -110,14 +112,15 @@ class DynamoDbStorage:
             AccessDenied: The credentials may not describe or create tables.
         """
         validation.instance(config, "config", DynamoDbConfig)
-        client = Client(config)
+        client = Client(config.at_home())
         try:
             if config.create_tables:
                 Tables(client, config).ensure()
         except BaseException:
             client.close()
             raise
-        self._handle = DynamoDbHandle(client, config)
+        local = Client(config) if config.home_region is not None else None
+        self._handle = DynamoDbHandle(client, config, local=local)
         return self._handle
 
     def health_check(self) -> Health:
