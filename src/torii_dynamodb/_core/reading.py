@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from torii_dynamodb._core.attributes import Item, decode
 from torii_dynamodb._core.times import from_epoch_seconds, from_text
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 Model = TypeVar("Model")
+P = ParamSpec("P")
 
 
 class _Unreadable(Exception):
@@ -43,14 +44,16 @@ class _Unreadable(Exception):
         self.reason = reason
 
 
-def reader(table: str) -> Callable[[Callable[[Item], Model]], Callable[[Item], Model]]:
+def reader(
+    table: str,
+) -> Callable[[Callable[Concatenate[Item, P], Model]], Callable[Concatenate[Item, P], Model]]:
     """Make a function from an item to a model raise CorruptItem, naming the table, for what it cannot read."""
 
-    def decorate(read: Callable[[Item], Model]) -> Callable[[Item], Model]:
+    def decorate(read: Callable[Concatenate[Item, P], Model]) -> Callable[Concatenate[Item, P], Model]:
         @wraps(read)
-        def checked(item: Item) -> Model:
+        def checked(item: Item, /, *args: P.args, **kwargs: P.kwargs) -> Model:
             try:
-                return read(item)
+                return read(item, *args, **kwargs)
             except _Unreadable as error:
                 raise CorruptItem(table, error.attribute, error.reason) from None
 

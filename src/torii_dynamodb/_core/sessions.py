@@ -90,8 +90,8 @@ def to_item(session: Session) -> Item:
 
 
 @reading.reader("sessions")
-def read(item: Item) -> Session:
-    """The session that an item holds, without its token."""
+def read(item: Item, token: str | None = None) -> Session:
+    """The session that an item holds, with the token that the caller holds, if there is one."""
     return Session(
         id=reading.text(item, "id"),
         user_id=reading.text(item, "user_id"),
@@ -101,6 +101,7 @@ def read(item: Item) -> Session:
         user_agent=reading.optional_text(item, "user_agent"),
         ip_address=reading.optional_text(item, "ip_address"),
         metadata=reading.metadata(item),
+        token=token,
     )
 
 
@@ -113,13 +114,13 @@ def judge(
     """
     if session_item is None or user_item is None:
         return None
-    session = read(session_item)
+    session = read(session_item, token)
     if session.expires_at <= now:
         return None
     user = users.read(user_item)
     if not parsed.user_id == session.user_id == user.id or session.epoch != user.session_epoch:
         return None
-    return replace_token(session, token), user
+    return session, user
 
 
 def replace_token(session: Session, token: str) -> Session:
