@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +131,43 @@ def test_no_credentials_and_no_endpoint_are_said(on_d: Commands, command: list[s
     on_d.patch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     on_d.patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     assert "no success" in on_d.run(*arguments, code=7)
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers every request as AWS does for want of a permission."""
+
+    def do_POST(self) -> None:
+        """Refuse."""
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        body = b'{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"not authorized to perform"}'
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-amzn-RequestId", "REQ-1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """The address of a server that refuses everything."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_missing_permission_is_said(on_d: Commands, refusing: str, command: list[str], tmp_path: Path) -> None:
+    """Exit code 4, the action to allow, and AWS' request id; nothing is left behind."""
+    told = on_d.run(*(one.format(tmp=tmp_path) for one in command), "--endpoint-url", refusing, code=4)
+    assert "allow the action dynamodb:" in told
+    assert "REQ-1" in told
+    assert not list(tmp_path.rglob("*.json"))
 
 
 @pytest.mark.parametrize(
