@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._wire.credentials import CredentialsSource
     from torii_dynamodb._wire.records import CallRecord
 
-__all__ = ["TABLES", "Credentials", "DynamoDbConfig", "TableName"]
+__all__ = ["TABLES", "Credentials", "DynamoDbConfig", "RateLimit", "TableName"]
 
 TableName = Literal["users", "sessions", "identities", "tokens", "login_attempts"]
 
@@ -41,6 +41,24 @@ class Credentials:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """How much of a table's capacity one handle may use.
+
+    Args:
+        read: Read units a second on average; ``None``: no limit.
+        write: Write units a second on average, those of the indexes included; ``None``: no limit.
+    """
+
+    read: float | None = None
+    write: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, units in (("read", self.read), ("write", self.write)):
+            if units is not None and not (isinstance(units, int | float) and units > 0):
+                raise ConfigurationError(f"rate limit, {name}: {units!r}: give units a second, above 0, or None")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +92,9 @@ class DynamoDbConfig:
         max_connections: Connections kept to the endpoint at most.
         retry_quota: Retry tokens shared by all calls of one handle; a retry costs 5 (throttling and server faults)
             or 10 (time-outs), success pays back. An outage is so not amplified. 0 turns the quota off.
+        rate_limits: The most that this handle may use of a table, by table: calls wait for their turn, up to
+            ``deadline``, then fail with ``Throttled``. For work beside the users' own (imports, clean-ups) on
+            provisioned capacity. Empty: no limit, and no cost.
         merge_reads: Whether reads waiting at the same moment share one ``BatchGetItem``.
         home_region: For global tables: the one region that writes. Every write, and every read that a decision rests
             on, goes there; only session checks read in ``region``, and ask at home before they say no. What that
@@ -104,6 +125,7 @@ class DynamoDbConfig:
     deadline: float = 30.0
     max_connections: int = 64
     retry_quota: int = 500
+    rate_limits: Mapping[TableName, RateLimit] = field(default_factory=lambda: MappingProxyType({}))
     merge_reads: bool = True
     home_region: str | None = None
     home_endpoint_url: str | None = None
@@ -122,6 +144,9 @@ class DynamoDbConfig:
         unknown = set(self.table_names) - set(TABLES)
         if unknown:
             raise ConfigurationError(f"table_names: no such table: {', '.join(sorted(unknown))}; there are {TABLES}")
+        unlimited = set(self.rate_limits) - set(TABLES)
+        if unlimited:
+            raise ConfigurationError(f"rate_limits: no such table: {', '.join(sorted(unlimited))}; there are {TABLES}")
         for table in TABLES:
             name = self.table_name(table)
             if not _TABLE_NAME.fullmatch(name):

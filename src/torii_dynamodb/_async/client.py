@@ -24,7 +24,8 @@ from torii_dynamodb._wire.errors import (
 )
 from torii_dynamodb._wire.http import AsyncTransport, Request, Response
 from torii_dynamodb._wire.json import DecodeError, dumps, loads
-from torii_dynamodb._wire.records import CAPACITY_OPERATIONS, make_record, tables_of
+from torii_dynamodb._wire.limits import RateLimits
+from torii_dynamodb._wire.records import CAPACITY_OPERATIONS, make_record, read_capacity, tables_of
 from torii_dynamodb._wire.retry import RetryPolicy, RetryQuota
 from torii_dynamodb._wire.signing import Signer
 from torii_dynamodb.config import DynamoDbConfig
@@ -59,6 +60,7 @@ class AsyncClient:
         self._quota = RetryQuota(config.retry_quota)
         self._policy = RetryPolicy(config.retry_attempts, config.random)
         self._on_call = config.on_call
+        self._limits = RateLimits.of(config)
         self._timeout = min(config.read_timeout, config.deadline)
         self._closed = False
         self._mergers = (
@@ -89,14 +91,17 @@ class AsyncClient:
             payload = {**payload, "ClientRequestToken": self.config.random(16).hex()}
         hook = self._on_call
         started = monotonic()
-        if hook is not None and operation in CAPACITY_OPERATIONS and "ReturnConsumedCapacity" not in payload:
-            payload = {**payload, "ReturnConsumedCapacity": "INDEXES"}
+        limits = self._limits
+        if (hook is not None or limits is not None) and operation in CAPACITY_OPERATIONS:
+            payload = {"ReturnConsumedCapacity": "INDEXES", **payload}
+        if limits is not None:
+            await self._wait_for_turn(limits, operation, payload, started)
         body = dumps(payload)
         name = operation.encode("ascii")
         timeout = self._timeout
         signing = self._signing
         attempts = retries = throttles = cost = 0
-        fresh = resent = skewed = renewed = False
+        fresh = resent = skewed = renewed = exhausted = False
         while True:
             skew = self._skew
             now = self._clock() if skew is None else self._clock() + skew
@@ -117,6 +122,8 @@ class AsyncClient:
                 if not isinstance(answer, Failure):
                     if self._quota.available < self._quota.capacity:
                         self._quota.give(cost or 1)
+                    if limits is not None:
+                        limits.charge(operation, tables_of(payload), read_capacity(operation, answer))
                     if hook is not None:
                         seconds = monotonic() - started
                         self._tell(operation, payload, attempts, retries, throttles, seconds, answer, response, None)
@@ -149,6 +156,7 @@ class AsyncClient:
                     if left <= 0:
                         why = "the deadline is over"
                     elif not self._quota.take(cost):
+                        exhausted = True
                         why = "the retry quota is used up: too many calls fail"
                     else:
                         retries += 1
@@ -158,7 +166,7 @@ class AsyncClient:
                         continue
             if hook is not None:
                 seconds = monotonic() - started
-                self._tell(operation, payload, attempts, retries, throttles, seconds, None, None, failure)
+                self._tell(operation, payload, attempts, retries, throttles, seconds, None, None, failure, exhausted)
             raise final_error(
                 failure, operation=operation, tables=tables_of(payload), where=self.where, attempts=attempts, why=why
             )
@@ -288,6 +296,20 @@ class AsyncClient:
         except Unavailable as error:
             return left, error
 
+    async def _wait_for_turn(self, limits: RateLimits, operation: str, payload: dict[str, Any], started: float) -> None:
+        tables = tables_of(payload)
+        while True:
+            seconds = limits.wait(operation, tables, monotonic())
+            if not seconds:
+                return
+            if monotonic() - started + seconds > self.config.deadline:
+                raise Throttled(
+                    f"{operation} on {', '.join(tables)}: our own rate limit leaves no turn within the deadline; "
+                    "nothing was sent; raise rate_limits or deadline, or slow down",
+                    attempts=0,
+                )
+            await sleep(seconds)
+
     async def _wait_for_capacity(self, operation: str, started: float, stalled: int, state: str) -> None:
         # DynamoDB answered, but left some unprocessed: throttling, by another name. Rounds that got something done are
         # not counted against the attempts.
@@ -333,6 +355,7 @@ class AsyncClient:
         answer: dict[str, Any] | None,
         response: Response | None,
         failure: Failure | None,
+        exhausted: bool = False,
     ) -> None:
         record = make_record(
             operation=operation,
@@ -344,6 +367,7 @@ class AsyncClient:
             answer=answer,
             request_id=request_id(response) if response is not None else failure.request_id if failure else None,
             error=failure.code if failure is not None else None,
+            quota_exhausted=exhausted,
         )
         assert self._on_call is not None
         try:

@@ -66,6 +66,7 @@ class CallRecord:
         retries: How many of them were retries that the policy granted (a resend over a fresh connection, with new
             credentials or a corrected clock counts as an attempt only).
         throttles: How many answers said that capacity is short.
+        quota_exhausted: Whether the call was given up because the retry quota was used up.
         latency: Seconds from the call to its end, pauses included.
         read_units: Read units consumed by the answer that counts.
         write_units: Write units consumed by the answer that counts.
@@ -80,6 +81,7 @@ class CallRecord:
     attempts: int
     retries: int = 0
     throttles: int = 0
+    quota_exhausted: bool = False
     latency: float
     read_units: float = 0.0
     write_units: float = 0.0
@@ -151,6 +153,7 @@ def make_record(
     answer: Mapping[str, Any] | None,
     request_id: str | None,
     error: str | None,
+    quota_exhausted: bool = False,
 ) -> CallRecord:
     """The record of a call that has ended, from its request and its answer (``None`` if it failed)."""
     capacity = read_capacity(operation, answer) if answer is not None else ()
@@ -160,6 +163,7 @@ def make_record(
         attempts=attempts,
         retries=retries,
         throttles=throttles,
+        quota_exhausted=quota_exhausted,
         latency=latency,
         read_units=sum((table.read_units for table in capacity), 0.0),
         write_units=sum((table.write_units for table in capacity), 0.0),

@@ -1,0 +1,86 @@
+"""A limit of our own on the capacity that a table's calls consume: a token bucket in capacity units. Pure.
+
+What a call costs is known when it is answered. So a call passes while its buckets are not in debt, one unit is put down
+for it, and the rest is charged afterwards; those that follow wait until the debt is worked off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from torii_dynamodb._wire.records import TableCapacity
+from torii_dynamodb.config import DynamoDbConfig, RateLimit
+
+__all__ = ["RateLimits"]
+
+_READS = frozenset({"BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"})
+
+
+class _Bucket:
+    """Fills by ``rate`` units a second, up to one second's worth."""
+
+    __slots__ = ("_at", "_left", "_rate")
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._left = rate
+        self._at: float | None = None
+
+    def wait(self, now: float) -> float:
+        """Seconds until the bucket is out of debt."""
+        if self._at is not None:
+            self._left = min(self._rate, self._left + (now - self._at) * self._rate)
+        self._at = now
+        return 0.0 if self._left > 0 else -self._left / self._rate + 1e-3
+
+    def take(self, units: float) -> None:
+        """Charge units; they may put the bucket into debt."""
+        self._left -= units
+
+
+class RateLimits:
+    """The limits of one client. Threads may share it: a race may let one call more pass, which is charged all the same.
+
+    Args:
+        limits: By the table's full name.
+    """
+
+    __slots__ = ("_buckets",)
+
+    def __init__(self, limits: Mapping[str, RateLimit]) -> None:
+        self._buckets = {
+            (name, reads): _Bucket(rate)
+            for name, limit in limits.items()
+            for reads, rate in ((True, limit.read), (False, limit.write))
+            if rate is not None
+        }
+
+    @classmethod
+    def of(cls, config: DynamoDbConfig) -> RateLimits | None:
+        """Those of a configuration; ``None`` where there are none."""
+        if not config.rate_limits:
+            return None
+        return cls({config.table_name(table): limit for table, limit in config.rate_limits.items()})
+
+    def wait(self, operation: str, tables: Iterable[str], now: float) -> float:
+        """Seconds to wait before a call; 0 where it may go, and then one unit is put down for it."""
+        found = self._concerned(operation, tables)
+        seconds = max((bucket.wait(now) for bucket in found), default=0.0)
+        if not seconds:
+            for bucket in found:
+                bucket.take(1.0)
+        return seconds
+
+    def charge(self, operation: str, tables: Iterable[str], used: Sequence[TableCapacity]) -> None:
+        """Charge what a call consumed, beyond the unit that was put down."""
+        for bucket in self._concerned(operation, tables):
+            bucket.take(-1.0)
+        for one in used:
+            for reads, units in ((True, one.read_units), (False, one.write_units)):
+                bucket_of = self._buckets.get((one.table, reads))
+                if bucket_of is not None:
+                    bucket_of.take(units)
+
+    def _concerned(self, operation: str, tables: Iterable[str]) -> list[_Bucket]:
+        reads = operation in _READS
+        return [bucket for name in tables if (bucket := self._buckets.get((name, reads))) is not None]
