@@ -41,7 +41,7 @@ class MailSettings:
             is known; close the services at the end, which waits for what is under way. ``"inline"`` sends before it
             returns (on Lambda, which freezes background work; hand in a mailer that only queues, so that time tells
             little).
-        throttle: How many mails of one kind are sent to one mailbox in which time.
+        throttle: How many mails with links are sent to one mailbox in which time.
         new_sign_in_notice: Whether a sign-in from a browser that is not known (needs the services' ``secret``) is
             told to the owner.
         verify_email_for: How long a verification link holds.
@@ -60,7 +60,7 @@ class MailSettings:
     templates: Path | None = None
     reply_to: str | None = None
     delivery: Literal["background", "inline"] = "background"
-    throttle: LockoutPolicy = field(default_factory=lambda: LockoutPolicy(max_attempts=3))
+    throttle: LockoutPolicy = field(default_factory=lambda: LockoutPolicy(max_attempts=5))
     new_sign_in_notice: bool = True
     verify_email_for: timedelta = timedelta(hours=24)
     magic_link_for: timedelta = timedelta(minutes=15)

@@ -55,7 +55,7 @@ class AsyncEmailVerificationService:
         """
         if user.is_email_verified:
             return False
-        await self._mail.throttle("verify_email", user.email)
+        await self._mail.throttle(user.email)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
         token = await self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=user.email)
@@ -72,7 +72,7 @@ class AsyncEmailVerificationService:
             RateLimited: Enough were sent to this mailbox.
         """
         address = normalise_email(email)
-        user = await self._mail.find("verify_email", email)
+        user = await self._mail.find(email)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
         token = await self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised)
@@ -125,7 +125,7 @@ class AsyncEmailVerificationService:
         address = normalise_email(new_email, field="new_email")
         if address.normalised == user.email:
             raise ValidationError("new_email", "is the address of this account already")
-        holder = await self._mail.find("change_email", address.as_given)
+        holder = await self._mail.find(address.as_given)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
         token = await self._mail.token(

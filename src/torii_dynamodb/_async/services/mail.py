@@ -61,17 +61,17 @@ class AsyncMail:
         self._random = random
         self._background = Background()
 
-    async def throttle(self, kind: str, email: str) -> None:
+    async def throttle(self, email: str) -> None:
         """Count a mail to a mailbox, whether or not anybody holds the address.
 
         Raises:
             RateLimited: Enough were sent.
         """
-        value = f"{kind}:{normalise_email(email).normalised}"
-        attempt = await self._storage.acquire_attempt("mail", value, policy=self.settings.throttle)
+        address = normalise_email(email).normalised
+        attempt = await self._storage.acquire_attempt("mail", address, policy=self.settings.throttle)
         _refuse(attempt)
 
-    async def find(self, kind: str, email: str) -> User | None:
+    async def find(self, email: str) -> User | None:
         """Count a mail to a mailbox, and read who holds it. The same requests for known and unknown addresses.
 
         Returns:
@@ -81,10 +81,10 @@ class AsyncMail:
             RateLimited: Enough were sent.
         """
         found: list[PasswordCredentials | None] = []
-        value = f"{kind}:{normalise_email(email).normalised}"
+        address = normalise_email(email).normalised
 
         async def count() -> AttemptResult | None:
-            return await self._storage.acquire_attempt("mail", value, policy=self.settings.throttle)
+            return await self._storage.acquire_attempt("mail", address, policy=self.settings.throttle)
 
         async def read() -> AttemptResult | None:
             found.append(await self._storage.get_credentials_by_email(email))
@@ -191,6 +191,4 @@ def _refuse(attempt: AttemptResult) -> None:
         return
     if attempt.retry_after is None:
         raise ValidationError("policy", "the storage refused an attempt without telling until when")
-    raise RateLimited(
-        "enough mails of this kind were sent to this address; try again later", retry_after=attempt.retry_after
-    )
+    raise RateLimited("enough mails were sent to this address; try again later", retry_after=attempt.retry_after)

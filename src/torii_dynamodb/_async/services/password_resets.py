@@ -51,7 +51,7 @@ class AsyncPasswordResets:
         """Mail a link, if somebody holds the address."""
         mail = self.mail()
         address = normalise_email(email)
-        user = await mail.find("reset_password", email)
+        user = await mail.find(email)
         lifetime = mail.settings.reset_password_for
         token = await mail.token(PASSWORD_RESET, lifetime, user=user, email=address.normalised)
         if user is not None and user.locked_at is None:

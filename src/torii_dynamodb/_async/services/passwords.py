@@ -124,7 +124,7 @@ class AsyncPasswordService:
         mail = self._resets.mail()
         address = normalise_email(email)
         normalised = await self._checks.check(password, email=address.as_given)
-        await mail.throttle("sign_up", email)
+        await mail.throttle(email)
         password_hash = await self._checks.hash(normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user: User | None

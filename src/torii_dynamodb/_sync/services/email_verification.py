@@ -57,7 +57,7 @@ class EmailVerificationService:
         """
         if user.is_email_verified:
             return False
-        self._mail.throttle("verify_email", user.email)
+        self._mail.throttle(user.email)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
         token = self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=user.email)
@@ -74,7 +74,7 @@ class EmailVerificationService:
             RateLimited: Enough were sent to this mailbox.
         """
         address = normalise_email(email)
-        user = self._mail.find("verify_email", email)
+        user = self._mail.find(email)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
         token = self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised)
@@ -127,7 +127,7 @@ class EmailVerificationService:
         address = normalise_email(new_email, field="new_email")
         if address.normalised == user.email:
             raise ValidationError("new_email", "is the address of this account already")
-        holder = self._mail.find("change_email", address.as_given)
+        holder = self._mail.find(address.as_given)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
         token = self._mail.token(

@@ -67,7 +67,7 @@ class MagicLinkService:
             RateLimited: Enough were sent to this mailbox.
         """
         address = normalise_email(email)
-        user = self._mail.find("magic_link", email)
+        user = self._mail.find(email)
         lifetime = self._mail.settings.magic_link_for
         metadata = {_AS_GIVEN: address.as_given}
         token = self._mail.token(MAGIC_LINK, lifetime, user=user, email=address.normalised, metadata=metadata)

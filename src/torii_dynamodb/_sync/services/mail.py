@@ -63,17 +63,17 @@ class Mail:
         self._random = random
         self._background = Background()
 
-    def throttle(self, kind: str, email: str) -> None:
+    def throttle(self, email: str) -> None:
         """Count a mail to a mailbox, whether or not anybody holds the address.
 
         Raises:
             RateLimited: Enough were sent.
         """
-        value = f"{kind}:{normalise_email(email).normalised}"
-        attempt = self._storage.acquire_attempt("mail", value, policy=self.settings.throttle)
+        address = normalise_email(email).normalised
+        attempt = self._storage.acquire_attempt("mail", address, policy=self.settings.throttle)
         _refuse(attempt)
 
-    def find(self, kind: str, email: str) -> User | None:
+    def find(self, email: str) -> User | None:
         """Count a mail to a mailbox, and read who holds it. The same requests for known and unknown addresses.
 
         Returns:
@@ -83,10 +83,10 @@ class Mail:
             RateLimited: Enough were sent.
         """
         found: list[PasswordCredentials | None] = []
-        value = f"{kind}:{normalise_email(email).normalised}"
+        address = normalise_email(email).normalised
 
         def count() -> AttemptResult | None:
-            return self._storage.acquire_attempt("mail", value, policy=self.settings.throttle)
+            return self._storage.acquire_attempt("mail", address, policy=self.settings.throttle)
 
         def read() -> AttemptResult | None:
             found.append(self._storage.get_credentials_by_email(email))
@@ -193,6 +193,4 @@ def _refuse(attempt: AttemptResult) -> None:
         return
     if attempt.retry_after is None:
         raise ValidationError("policy", "the storage refused an attempt without telling until when")
-    raise RateLimited(
-        "enough mails of this kind were sent to this address; try again later", retry_after=attempt.retry_after
-    )
+    raise RateLimited("enough mails were sent to this address; try again later", retry_after=attempt.retry_after)

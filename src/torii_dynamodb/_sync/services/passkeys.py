@@ -133,7 +133,7 @@ class PasskeyService:
         metadata: Metadata | None = None,
         device_token: str | None = None,
     ) -> tuple[User, Session]:
-        """Verify the browser's answer and sign in. Five requests in three rounds.
+        """Verify the browser's answer and sign in. Six requests in four rounds.
 
         Args:
             answer: ``credential.toJSON()``.

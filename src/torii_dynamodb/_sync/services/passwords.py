@@ -122,7 +122,7 @@ class PasswordService:
         mail = self._resets.mail()
         address = normalise_email(email)
         normalised = self._checks.check(password, email=address.as_given)
-        mail.throttle("sign_up", email)
+        mail.throttle(email)
         password_hash = self._checks.hash(normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user: User | None

@@ -1,0 +1,310 @@
+"""Magic links, verification, changes of address, and the mails that carry them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, recording, settings
+
+from torii_dynamodb.errors import (
+    AccountLocked,
+    AlreadyExists,
+    ConfigurationError,
+    InvalidCredentials,
+    InvalidToken,
+    RateLimited,
+    ValidationError,
+)
+from torii_dynamodb.mail import MailMessage
+
+
+async def test_a_magic_link_signs_in_once() -> None:
+    """It signs the owner in, proves the address, and does not pass again; looking at it does not use it up."""
+    here = AsyncSetting()
+    user = await here.storage.create_user(_new(EMAIL))
+    await here.torii.magic_link.send("ada@example.com")
+    token = await here.link()
+    assert here.mailer.messages[-1].to == "Ada@example.com"
+    assert await here.torii.magic_link.verify(token) is not None
+    found, session = await here.torii.magic_link.complete(token)
+    assert (found.id, found.is_email_verified) == (user.id, True)
+    assert session.token is not None
+    assert await here.torii.get_session(session.token) is not None
+    with pytest.raises(InvalidToken):
+        await here.torii.magic_link.complete(token)
+    assert await here.torii.magic_link.verify(token) is None
+    assert here.names() == ["email.verified", "user.signed_in"]
+
+
+async def test_a_magic_link_expires() -> None:
+    """After a quarter of an hour it is refused."""
+    here = AsyncSetting()
+    await here.torii.magic_link.send(EMAIL)
+    token = await here.link()
+    here.clock.advance(timedelta(minutes=15))
+    with pytest.raises(InvalidToken):
+        await here.torii.magic_link.complete(token)
+
+
+async def test_a_magic_link_signs_up() -> None:
+    """A link to a free address makes a user when it is used, not before, with the address as it was typed."""
+    here = AsyncSetting()
+    await here.torii.magic_link.send(EMAIL)
+    token = await here.link()
+    assert await here.storage.get_user_by_email(EMAIL) is None
+    user, _ = await here.torii.magic_link.complete(token)
+    assert (user.email_as_given.partition("@")[0], user.is_email_verified) == ("Ada", True)
+    assert here.names() == ["user.created", "email.verified", "user.signed_in"]
+
+
+async def test_a_sign_up_link_finds_who_came_in_between() -> None:
+    """If somebody registered the address after the link was sent, the proof of the mailbox takes it from them."""
+    here = AsyncSetting()
+    await here.torii.magic_link.send(EMAIL)
+    token = await here.link()
+    thief = await here.torii.password.register(EMAIL, PASSWORD)
+    user, _ = await here.torii.magic_link.complete(token)
+    assert user.id == thief.id
+    assert not user.has_password
+    with pytest.raises(InvalidCredentials):
+        await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+async def test_sign_up_by_link_can_be_off() -> None:
+    """Then a free address gets no mail, after the same work."""
+    here = AsyncSetting(magic_link_sign_up=False)
+    await here.torii.password.register(EMAIL, PASSWORD)
+    works: list[list[str]] = []
+    for email in (EMAIL, "nobody@example.com"):
+        calls: list[str] = []
+        there = AsyncSetting(storage=recording(here.storage, calls), magic_link_sign_up=False)
+        await there.torii.magic_link.send(email)
+        works.append(sorted(calls))
+        assert await there.templates() == (["magic_link"] if email == EMAIL else [])
+    assert works[0] == works[1]
+
+
+async def test_the_first_proof_removes_what_was_set_before() -> None:
+    """Password and sessions of one who registered somebody else's address are gone once its owner uses a link."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    await here.torii.magic_link.send(EMAIL)
+    user, mine = await here.torii.magic_link.complete(await here.link())
+    assert not user.has_password
+    assert session.token is not None
+    assert await here.torii.get_session(session.token) is None
+    assert mine.token is not None
+    assert await here.torii.get_session(mine.token) is not None
+    # Proved once, a password set by the owner stays.
+    await here.torii.password.set_password(user.id, PASSWORD)
+    await here.torii.magic_link.send(EMAIL)
+    user, _ = await here.torii.magic_link.complete(await here.link())
+    assert user.has_password
+
+
+async def test_a_locked_account_gets_no_magic_link() -> None:
+    """None is sent, and one sent before the lock is dead."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.torii.magic_link.send(EMAIL)
+    token = await here.link()
+    await here.torii.lock_user(user.id)
+    with pytest.raises((InvalidToken, AccountLocked)):
+        await here.torii.magic_link.complete(token)
+    await here.torii.magic_link.send(EMAIL)
+    assert await here.templates() == ["magic_link"]
+
+
+async def test_links_are_throttled_by_mailbox() -> None:
+    """Five in a quarter of an hour, of whatever kind and however the address is spelled."""
+    here = AsyncSetting()
+    for email in (EMAIL, "ada@example.com", "ADA@EXAMPLE.COM", EMAIL):
+        await here.torii.magic_link.send(email)
+    await here.torii.password.initiate_reset(EMAIL)
+    with pytest.raises(RateLimited) as refused:
+        await here.torii.magic_link.send(EMAIL)
+    assert refused.value.retry_after == timedelta(minutes=15)
+    await here.torii.magic_link.send("other@example.com")
+    with pytest.raises(ValidationError):
+        await here.torii.magic_link.send("no address")
+
+
+async def test_verification() -> None:
+    """The link verifies the address once and leaves password and sessions alone."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert await here.torii.email_verification.send(user)
+    token = await here.link()
+    assert await here.torii.email_verification.verify(token) is not None
+    verified = await here.torii.email_verification.complete(token, user_id=user.id)
+    assert verified.is_email_verified
+    assert session.token is not None
+    assert await here.torii.get_session(session.token) is not None
+    with pytest.raises(InvalidToken):
+        await here.torii.email_verification.complete(token)
+    assert not await here.torii.email_verification.send(verified)
+    assert here.names()[-1] == "email.verified"
+
+
+async def test_a_verification_link_is_its_owners() -> None:
+    """Somebody else who is signed in cannot use it, and does not use it up."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    eve = await here.torii.password.register("eve@example.com", PASSWORD)
+    await here.torii.email_verification.send(user)
+    token = await here.link()
+    with pytest.raises(InvalidToken):
+        await here.torii.email_verification.complete(token, user_id=eve.id)
+    await here.torii.email_verification.complete(token)
+
+
+async def test_a_link_of_one_kind_is_none_of_another() -> None:
+    """A verification link neither signs in nor resets."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.torii.email_verification.send(user)
+    token = await here.link()
+    with pytest.raises(InvalidToken):
+        await here.torii.magic_link.complete(token)
+    with pytest.raises(InvalidToken):
+        await here.torii.password.complete_reset(token, "another password")
+    await here.torii.email_verification.complete(token)
+
+
+async def test_verification_by_address_answers_alike() -> None:
+    """Unknown and verified addresses get no mail, after the same work as an unverified one."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    done = await here.torii.password.register("done@example.com", PASSWORD)
+    await here.storage.mark_email_verified(done.id, email=done.email)
+    works: list[list[str]] = []
+    for email in (EMAIL, "done@example.com", "nobody@example.com"):
+        calls: list[str] = []
+        there = AsyncSetting(storage=recording(here.storage, calls))
+        await there.torii.email_verification.request(email)
+        works.append(sorted(calls))
+        assert await there.templates() == (["verify_email"] if email == EMAIL else [])
+    assert works[0] == works[1] == works[2]
+
+
+async def test_a_change_of_address() -> None:
+    """Nothing changes before the new address is proved; then it is verified, and the old one is told."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    with pytest.raises(ValidationError):
+        await here.torii.email_verification.send_change(user, "ada@EXAMPLE.com")
+    await here.torii.email_verification.send_change(user, "Ada.L@Example.org")
+    token = await here.link()
+    assert here.mailer.messages[-1].to == "Ada.L@example.org"
+    assert await here.torii.email_verification.verify_change(token) is not None
+    with pytest.raises(InvalidToken):
+        await here.torii.email_verification.complete_change(token, user_id="somebody")
+    # What has nothing to do with the address does not get in the way.
+    now = await here.torii.get_user(user.id)
+    assert now is not None
+    await here.storage.update_user(now, name="Ada L.")
+    moved = await here.torii.email_verification.complete_change(token, user_id=user.id)
+    assert (moved.email, moved.name, moved.is_email_verified) == ("ada.l@example.org", "Ada L.", True)
+    assert (await here.templates())[-1] == "email_changed"
+    assert here.mailer.messages[-1].to == "Ada@example.com"
+    assert here.names()[-2:] == ["email.changed", "email.verified"]
+    await here.torii.password.authenticate("ada.l@example.org", PASSWORD)
+
+
+async def test_a_change_to_a_taken_address_answers_alike() -> None:
+    """The holder gets no mail, and a link whose address was taken since is refused."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.torii.password.register("grace@example.com", PASSWORD)
+    await here.torii.email_verification.send_change(user, "grace@example.com")
+    assert await here.templates() == []
+    await here.torii.email_verification.send_change(user, "free@example.com")
+    token = await here.link()
+    await here.torii.password.register("free@example.com", PASSWORD)
+    with pytest.raises(AlreadyExists):
+        await here.torii.email_verification.complete_change(token, user_id=user.id)
+
+
+async def test_mail_says_what_it_must() -> None:
+    """Text and HTML carry the link; HTML escapes; no token in the subject or in the message's repr."""
+    here = AsyncSetting(mail=settings(app_name="<b>Exa & mple</b>"))
+    await here.torii.magic_link.send(EMAIL)
+    token = await here.link()
+    message = here.mailer.messages[-1]
+    assert f"https://app.example.com/auth/magic-link?token={token}" in message.text
+    assert token in message.html
+    assert "&lt;b&gt;Exa &amp; mple" in message.html
+    assert "<b>Exa & mple</b>" in message.text
+    assert token not in repr(message)
+    assert token not in message.subject
+    assert "15 minutes" in message.text
+
+
+async def test_templates_can_be_replaced(tmp_path: Path) -> None:
+    """A folder's own template is taken before the library's, which stands in for those that are missing."""
+    (tmp_path / "magic_link.txt").write_text("Subject: Bitte\n klicken {{ app_name }}\n\nHier: {{ link }}\n")
+    here = AsyncSetting(mail=settings(templates=tmp_path))
+    await here.torii.magic_link.send(EMAIL)
+    token = await here.link()
+    message = here.mailer.messages[-1]
+    assert message.subject == "Bitte"
+    assert message.text.endswith(f"token={token}\n")
+    assert "<!doctype html>" in message.html
+
+
+@pytest.mark.parametrize("text", ["no subject", "Subject: x\n\n{{ nothing }}", "Subject: {% if %}"])
+async def test_a_template_that_cannot_be_used_is_logged(
+    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The mail fails, by name, in the log and as an event; the caller goes on."""
+    (tmp_path / "magic_link.txt").write_text(text)
+    here = AsyncSetting(mail=settings(templates=tmp_path))
+    await here.torii.magic_link.send(EMAIL)
+    await here.torii.wait_for_mail()
+    assert [event.name for event in here.events] == ["mail.failed"]
+    assert "magic_link" in caplog.text
+
+
+async def test_a_mailer_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """What it raises is logged by its kind only (an answer may repeat the mail), and told as an event."""
+
+    class AsyncBroken:
+        async def send(self, message: MailMessage) -> None:
+            raise OSError(message.text)
+
+    for delivery in ("background", "inline"):
+        here = AsyncSetting(mailer=AsyncBroken(), mail=settings(delivery=delivery))
+        await here.torii.magic_link.send(EMAIL)
+        await here.torii.wait_for_mail()
+        assert [event.name for event in here.events] == ["mail.failed"]
+    assert "OSError" in caplog.text
+    assert "token=" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sender": "nobody"},
+        {"sender": "a@example.com\nBcc: b@example.com"},
+        {"base_url": "http://app.example.com"},
+        {"base_url": "https://app.example.com/?x"},
+        {"magic_link_path": "/magic"},
+        {"magic_link_for": timedelta(0)},
+        {"delivery": "later"},
+    ],
+)
+def test_wrong_mail_settings_are_refused(options: dict[str, Any]) -> None:
+    """Settings that would send broken or unsafe mails raise when they are made."""
+    with pytest.raises(ConfigurationError):
+        settings(**options)
+
+
+def _new(email: str) -> Any:
+    from torii_dynamodb import NewUser
+
+    return NewUser(email=email)

@@ -1,0 +1,451 @@
+"""Signing in through providers, against a provider in this process whose tokens are signed for real."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
+from tests.services.provider import ISSUER, FakeProvider
+
+from torii_dynamodb import NewUser, Session
+from torii_dynamodb.errors import (
+    AccountLocked,
+    AlreadyExists,
+    ConfigurationError,
+    LastSignInMethod,
+    NotFound,
+    ValidationError,
+)
+from torii_dynamodb.oauth import OAuthError, OAuthProvider, OAuthResult, apple, github, google, microsoft, oidc
+
+BACK = "https://app.example.com/auth/oauth/issuer/callback"
+
+
+class AsyncOAuthSetting(AsyncSetting):
+    """Services with one provider, "issuer", that is in this process."""
+
+    def __init__(self, provider: OAuthProvider | None = None, **options: Any) -> None:
+        self.offered = provider or oidc("issuer", ISSUER, "client", "the client secret")
+        super().__init__(oauth=[self.offered], **options)
+        self.provider = FakeProvider(self.clock, self.offered.client_id)
+        self.http = httpx.AsyncClient(transport=self.provider.transport())
+        self.torii._http = self.http
+
+    async def __aenter__(self) -> AsyncOAuthSetting:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.http.aclose()
+
+    async def sign_in(self, link_to: Session | None = None, **changes: Any) -> OAuthResult:
+        """From begin to end; ``changes`` replace what the browser brings back."""
+        name = self.offered.name
+        start = await self.torii.oauth.begin(name, redirect_uri=BACK, next_url="/next", link_to=link_to)
+        back: dict[str, Any] = {
+            **self.provider.authorize(start.url),
+            "browser_binding": start.browser_binding,
+            "session": link_to,
+        }
+        return await self.torii.oauth.complete(name, **(back | changes))
+
+
+async def test_a_new_person_signs_up() -> None:
+    """An account that nobody has linked makes a user with a verified address, and the next sign-in finds them."""
+    async with AsyncOAuthSetting() as here:
+        first = await here.sign_in()
+        assert first.created
+        assert first.user.is_email_verified
+        assert first.next_url == "/next"
+        assert first.session is not None
+        assert first.session.token is not None
+        assert await here.torii.get_session(first.session.token) is not None
+        assert here.names() == ["user.created", "email.verified", "user.signed_in"]
+        second = await here.sign_in()
+        assert (second.user.id, second.created, second.linked) == (first.user.id, False, False)
+        assert "the-access-token" not in repr(second)
+        # Description and keys were asked for once.
+        assert here.provider.requests.count("GET /keys") == 1
+        assert here.provider.requests.count("GET /.well-known/openid-configuration") == 1
+
+
+async def test_the_secrets_are_not_in_the_table() -> None:
+    """Neither state nor verifier nor browser binding nor nonce can be read from what is stored."""
+    async with AsyncOAuthSetting() as here:
+        start = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        query = parse_qs(urlsplit(start.url).query)
+        dump = str(here.storage.dump())
+        for secret in (query["state"][0], query["nonce"][0], start.browser_binding):
+            assert secret not in dump
+        assert start.browser_binding not in repr(start)
+
+
+async def test_a_verified_account_is_linked() -> None:
+    """An existing user with a proved address keeps the password and gains the link."""
+    async with AsyncOAuthSetting() as here:
+        user = await here.torii.password.register(EMAIL, PASSWORD)
+        await here.storage.mark_email_verified(user.id, email=user.email)
+        result = await here.sign_in()
+        assert (result.user.id, result.linked, result.created) == (user.id, True, False)
+        assert len(await here.torii.oauth.accounts(user.id)) == 1
+        await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+async def test_what_was_set_before_the_first_proof_goes() -> None:
+    """Who registered somebody else's address loses password and sessions when its owner comes (pre-hijacking)."""
+    async with AsyncOAuthSetting() as here:
+        user = await here.torii.password.register(EMAIL, PASSWORD)
+        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+        result = await here.sign_in()
+        assert result.user.id == user.id
+        assert not result.user.has_password
+        assert session.token is not None
+        assert await here.torii.get_session(session.token) is None
+        assert result.session is not None
+        assert result.session.token is not None
+        assert await here.torii.get_session(result.session.token) is not None
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_an_unverified_address_finds_and_makes_no_account(taken: bool) -> None:
+    """Without the provider's word the answer is the same whether or not somebody holds the address."""
+    async with AsyncOAuthSetting() as here:
+        if taken:
+            await here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
+        here.provider.claims["email_verified"] = False
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in()
+        assert refused.value.reason == "email_unverified"
+        here.provider.claims["email"] = None
+        with pytest.raises(OAuthError) as missing:
+            await here.sign_in()
+        assert missing.value.reason == "email_missing"
+
+
+async def test_an_issuer_that_is_not_trusted_with_addresses() -> None:
+    """With trust_email off, its word does not count."""
+    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", "secret", trust_email=False)) as here:
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in()
+        assert refused.value.reason == "email_unverified"
+
+
+async def test_sign_up_can_be_off() -> None:
+    """Then an account that nobody has linked is refused."""
+    async with AsyncOAuthSetting(oauth_sign_up=False) as here:
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in()
+        assert refused.value.reason == "no_account"
+
+
+async def test_a_signed_in_user_links_an_account() -> None:
+    """A link needs the session that began it, works with an unverified address, and signs nobody in."""
+    async with AsyncOAuthSetting() as here:
+        user = await here.torii.password.register("grace@example.com", PASSWORD)
+        _, session = await here.torii.password.authenticate("grace@example.com", PASSWORD)
+        _, other = await here.torii.password.authenticate("grace@example.com", PASSWORD)
+        here.provider.claims["email_verified"] = False
+        for wrong in (None, other):
+            with pytest.raises(OAuthError) as refused:
+                await here.sign_in(link_to=session, session=wrong)
+            assert refused.value.reason == "browser"
+        result = await here.sign_in(link_to=session)
+        assert result.session is None
+        assert result.linked
+        assert (await here.sign_in()).user.id == user.id
+        await here.torii.password.register("eve@example.com", PASSWORD)
+        _, eves = await here.torii.password.authenticate("eve@example.com", PASSWORD)
+        with pytest.raises(AlreadyExists):
+            await here.sign_in(link_to=eves)
+
+
+async def test_another_browser_cannot_finish() -> None:
+    """Without the binding of the browser that began, the answer is refused (login CSRF), and then used up."""
+    async with AsyncOAuthSetting() as here:
+        start = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        back = here.provider.authorize(start.url)
+        for binding, reason in ((None, "browser"), (start.browser_binding, "state")):
+            with pytest.raises(OAuthError) as refused:
+                await here.torii.oauth.complete("issuer", **back, browser_binding=binding)
+            assert refused.value.reason == reason
+
+
+async def test_an_answer_passes_once_and_in_time() -> None:
+    """A second use, an unknown state, garbage and a late answer are refused alike."""
+    async with AsyncOAuthSetting() as here:
+        start = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        back = here.provider.authorize(start.url)
+        await here.torii.oauth.complete("issuer", **back, browser_binding=start.browser_binding)
+        late = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        answers = [back["state"], "x" * 43, "short", "", None, here.provider.authorize(late.url)["state"]]
+        here.clock.advance(timedelta(minutes=10))
+        for state in answers:
+            with pytest.raises(OAuthError) as refused:
+                await here.torii.oauth.complete(
+                    "issuer", state=state, code="code-1", browser_binding=late.browser_binding
+                )
+            assert refused.value.reason == "state"
+
+
+async def test_a_refusal_at_the_provider() -> None:
+    """The person saying no is told apart from faults, and what the provider's answer says is not repeated."""
+    async with AsyncOAuthSetting() as here:
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in(code=None, error="access_denied")
+        assert refused.value.reason == "denied"
+        with pytest.raises(OAuthError) as strange:
+            await here.sign_in(code=None, error="<script>")
+        assert strange.value.reason == "provider"
+        assert "script" not in str(strange.value)
+
+
+WRONG_CLAIMS: list[tuple[str, dict[str, Any]]] = [
+    ("another issuer", {"iss": "https://evil.example"}),
+    ("another audience", {"aud": "somebody else"}),
+    ("several audiences, without an authorised party", {"aud": ["client", "other"]}),
+    ("another authorised party", {"azp": "other"}),
+    ("no nonce", {"nonce": None}),
+    ("another nonce", {"nonce": "x"}),
+    ("expired", {"exp": 1}),
+    ("no expiry", {"exp": None}),
+    ("no time of issue", {"iat": None}),
+    ("issued in the future", {"iat": 4102444800}),
+    ("issued long ago", {"iat": 1}),
+    ("nobody", {"sub": None}),
+    ("a number for a subject", {"sub": ""}),
+    ("another access token", {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}),
+]
+
+
+@pytest.mark.parametrize("claims", [claims for _, claims in WRONG_CLAIMS], ids=[name for name, _ in WRONG_CLAIMS])
+async def test_an_id_token_that_does_not_hold_is_refused(claims: dict[str, Any]) -> None:
+    """Each claim that must be there and right is missed when it is not."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.claims |= claims
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in()
+        assert refused.value.reason == "id_token"
+        assert await here.storage.get_user_by_email(EMAIL) is None
+
+
+async def test_a_signature_that_does_not_hold_is_refused() -> None:
+    """Another key under the right name, no signature, and the public key misused as a shared secret do not pass."""
+    async with AsyncOAuthSetting() as here:
+        for algorithm, key, secret in (
+            ("RS256", ("key-1", 1), None),
+            ("none", ("key-1", 0), ""),
+            ("HS256", ("key-1", 0), "the client secret, long enough for HS256"),
+        ):
+            here.provider.algorithm, here.provider.signs_with, here.provider.secret_key = algorithm, key, secret
+            with pytest.raises(OAuthError) as refused:
+                await here.sign_in()
+            assert refused.value.reason == "id_token"
+
+
+async def test_keys_are_asked_for_again_when_the_provider_signs_with_a_new_one() -> None:
+    """A new key is found at once, once a minute at most, and one that was withdrawn is forgotten within the hour."""
+    async with AsyncOAuthSetting() as here:
+        await here.sign_in()
+        here.clock.advance(timedelta(minutes=2))
+        here.provider.keys = {"key-1": 0, "key-2": 1}
+        here.provider.signs_with = ("key-2", 1)
+        await here.sign_in()
+        assert here.provider.requests.count("GET /keys") == 2
+        here.provider.signs_with = ("key-3", 2)
+        for _ in range(3):
+            with pytest.raises(OAuthError):
+                await here.sign_in()
+        assert here.provider.requests.count("GET /keys") == 2
+        here.provider.keys = {"key-2": 1}
+        here.provider.signs_with = ("key-1", 0)
+        here.clock.advance(timedelta(hours=1))
+        with pytest.raises(OAuthError):
+            await here.sign_in()
+
+
+async def test_another_issuers_answer_is_refused() -> None:
+    """An iss that is another's, or missing where the issuer says that it names itself, is refused (RFC 9207)."""
+    async with AsyncOAuthSetting() as here:
+        with pytest.raises(OAuthError):
+            await here.sign_in(iss="https://evil.example")
+        await here.sign_in(iss=ISSUER)
+    async with AsyncOAuthSetting() as here:
+        here.provider.metadata = {"authorization_response_iss_parameter_supported": True}
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in()
+        assert refused.value.reason == "provider"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"issuer": "https://evil.example"},
+        {"token_endpoint": "http://issuer.example/token"},
+        {"jwks_uri": None},
+    ],
+)
+async def test_a_wrong_description_is_refused(metadata: dict[str, Any]) -> None:
+    """An issuer that names another, or an endpoint that is no https address, is not used."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.metadata = metadata
+        with pytest.raises(OAuthError) as refused:
+            await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        assert refused.value.reason == "provider"
+
+
+async def test_a_provider_that_is_down() -> None:
+    """It is told as the provider's fault, without the request, whose body holds code and secret."""
+    async with AsyncOAuthSetting() as here:
+        start = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        back = here.provider.authorize(start.url)
+        here.provider.down = True
+        with pytest.raises(OAuthError) as refused:
+            await here.torii.oauth.complete("issuer", **back, browser_binding=start.browser_binding)
+        assert refused.value.reason == "provider"
+        assert refused.value.__cause__ is None
+        assert refused.value.__context__ is None
+
+
+async def test_the_address_can_come_from_userinfo() -> None:
+    """Where the ID token has no address, userinfo of the same subject is asked; another subject's is refused."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.claims = {"sub": "subject-1"}
+        here.provider.userinfo = {"sub": "subject-1", "email": "ada@example.com", "email_verified": True, "name": "Ada"}
+        result = await here.sign_in()
+        assert (result.user.email, result.user.name) == ("ada@example.com", "Ada")
+        here.provider.userinfo["sub"] = "subject-2"
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in()
+        assert refused.value.reason == "provider"
+
+
+async def test_github() -> None:
+    """The user is GitHub's number, the address the primary one, verified where GitHub says so; PKCE is sent."""
+    async with AsyncOAuthSetting(github("client", "secret")) as here:
+        here.provider.userinfo = {"id": 583231, "login": "octocat", "name": None, "email": "public@example.com"}
+        here.provider.emails = [
+            {"email": "old@example.com", "primary": False, "verified": True},
+            {"email": "octocat@example.com", "primary": True, "verified": True},
+        ]
+        result = await here.sign_in()
+        assert (result.identity.subject, result.user.email, result.user.name) == (
+            "583231",
+            "octocat@example.com",
+            "octocat",
+        )
+        here.provider.userinfo["id"] = 2
+        here.provider.emails[1] = {"email": "other@example.com", "primary": True, "verified": False}
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in()
+        assert refused.value.reason == "email_unverified"
+
+
+async def test_apples_secret_is_a_jwt() -> None:
+    """The client secret is signed by the team's key, for Apple, for minutes; "true" counts as verified."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=pem)
+    async with AsyncOAuthSetting(offered) as here:
+        here.provider.metadata = {"issuer": "https://appleid.apple.com"}
+        here.provider.claims |= {"iss": "https://appleid.apple.com", "email_verified": "true"}
+        start = await here.torii.oauth.begin("apple", redirect_uri=BACK)
+        assert start.response_mode == "form_post"
+        result = await here.sign_in()
+        assert result.created
+        sent = here.provider.forms[-1]["client_secret"]
+        assert jwt.get_unverified_header(sent)["kid"] == "KEY"
+        claims = jwt.decode(
+            sent,
+            key.public_key(),
+            algorithms=["ES256"],
+            audience="https://appleid.apple.com",
+            options={"verify_exp": False, "verify_iat": False},
+        )
+        assert (claims["iss"], claims["sub"], claims["exp"] - claims["iat"]) == ("TEAM", "com.example.app", 300)
+        assert "PRIVATE" not in repr(offered)
+
+
+async def test_microsofts_shared_tenants() -> None:
+    """The issuer is the tenant's that the token names; the address counts only with xms_edov."""
+    tenant = "11111111-2222-3333-4444-555555555555"
+    async with AsyncOAuthSetting(microsoft("client", "secret")) as here:
+        here.provider.metadata = {"issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"}
+        here.provider.requests.clear()
+        path = "/common/v2.0/.well-known/openid-configuration"
+        answer = here.provider.answer
+
+        def moved(request: httpx.Request) -> httpx.Response:
+            if request.url.path == path:
+                request.url = request.url.copy_with(path="/.well-known/openid-configuration")
+            return answer(request)
+
+        await here.http.aclose()
+        here.http = here.torii._http = httpx.AsyncClient(transport=httpx.MockTransport(moved))
+        issuer = f"https://login.microsoftonline.com/{tenant}/v2.0"
+        here.provider.claims |= {"iss": issuer, "tid": tenant}
+        with pytest.raises(OAuthError) as unverified:
+            await here.sign_in()
+        assert unverified.value.reason == "email_unverified"
+        here.provider.claims["xms_edov"] = True
+        await here.sign_in()
+        for wrong in ({"tid": "99999999-2222-3333-4444-555555555555"}, {"tid": "evil/../x"}, {"tid": None}):
+            here.provider.claims |= {"tid": tenant} | wrong
+            with pytest.raises(OAuthError) as refused:
+                await here.sign_in()
+            assert refused.value.reason == "id_token"
+
+
+async def test_a_locked_account_is_refused() -> None:
+    """An administrator's lock holds for known accounts, and for those found by their address."""
+    async with AsyncOAuthSetting() as here:
+        first = await here.sign_in()
+        await here.torii.lock_user(first.user.id)
+        with pytest.raises(AccountLocked):
+            await here.sign_in()
+        grace = await here.storage.create_user(NewUser(email="grace@example.com", email_verified_at=here.clock()))
+        await here.torii.lock_user(grace.id)
+        here.provider.claims |= {"sub": "subject-2", "email": "grace@example.com"}
+        with pytest.raises(AccountLocked):
+            await here.sign_in()
+        assert await here.torii.oauth.accounts(grace.id) == []
+
+
+async def test_unlink() -> None:
+    """The last way to sign in stays; with another, the account is unlinked and does not sign in any more."""
+    async with AsyncOAuthSetting() as here:
+        user = (await here.sign_in()).user
+        with pytest.raises(LastSignInMethod):
+            await here.torii.oauth.unlink(user.id, "issuer", "subject-1")
+        assert await here.torii.oauth.unlink(user.id, "issuer", "subject-1", allow_verified_email=True)
+        assert not await here.torii.oauth.unlink(user.id, "issuer", "subject-1", allow_verified_email=True)
+        assert here.names()[-1] == "oauth.unlinked"
+
+
+async def test_wrong_settings_are_refused() -> None:
+    """Plain http, shared secrets for ID tokens, two providers of one name, unknown providers and odd addresses."""
+    with pytest.raises(ConfigurationError):
+        oidc("issuer", "http://issuer.example", "client")
+    with pytest.raises(ConfigurationError):
+        oidc("Issuer", ISSUER, "client")
+    with pytest.raises(ConfigurationError):
+        OAuthProvider(name="x", client_id="c", issuer=ISSUER, algorithms=("HS256",))
+    with pytest.raises(ConfigurationError):
+        OAuthProvider(name="x", client_id="c")
+    with pytest.raises(ConfigurationError):
+        _ = AsyncSetting(oauth=[google("a", "b"), google("c", "d")]).torii.oauth
+    with pytest.raises(ConfigurationError):
+        _ = AsyncSetting().torii.oauth
+    async with AsyncOAuthSetting() as here:
+        with pytest.raises(NotFound):
+            await here.torii.oauth.begin("other", redirect_uri=BACK)
+        with pytest.raises(ValidationError):
+            await here.torii.oauth.begin("issuer", redirect_uri="http://app.example.com/")
+        assert here.torii.oauth.providers == (here.offered,)

@@ -1,0 +1,122 @@
+"""The services on DynamoDB: the flows once, and how many requests they send."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
+from tests.services.authenticator import ORIGIN, RP_ID, Authenticator
+
+from torii_dynamodb import CallRecord, LockoutPolicy
+from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
+from torii_dynamodb.errors import InvalidCredentials, InvalidToken
+from torii_dynamodb.passkeys import PasskeySettings
+from torii_dynamodb.testing import FakeClock
+from torii_dynamodb.testing.engines import LocalEngine
+
+
+class AsyncOnDynoxide:
+    """Services on the engine, and the requests they sent."""
+
+    def __init__(self, setting: AsyncSetting, sent: list[str]) -> None:
+        self.here = setting
+        self.torii = setting.torii
+        self.sent = sent
+
+    def requests(self) -> list[str]:
+        """The operations since the last question, sorted."""
+        found = sorted(self.sent)
+        self.sent.clear()
+        return found
+
+
+@pytest.fixture
+async def on(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[AsyncOnDynoxide]:
+    sent: list[str] = []
+
+    def note(record: CallRecord) -> None:
+        sent.append(record.operation)
+
+    clock = FakeClock()
+    config = dynoxide.config(table_prefix=table_prefix, clock=clock, on_call=note, session_cleanup="off")
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN])
+        setting = AsyncSetting(storage=storage, clock=clock, passkeys=passkeys)
+        sent.clear()
+        yield AsyncOnDynoxide(setting, sent)
+        await setting.torii.close()
+
+
+async def test_budgets(on: AsyncOnDynoxide) -> None:
+    """Register 1 request, sign-in 5, check 1, change of password 2 (4 with lockout), sign-out 1."""
+    user = await on.torii.password.register(EMAIL, PASSWORD)
+    assert on.requests() == ["TransactWriteItems"]
+    _, session = await on.torii.password.authenticate(EMAIL, PASSWORD)
+    assert len(on.requests()) == 5
+    assert session.token is not None
+    assert await on.torii.get_session(session.token) is not None
+    assert len(on.requests()) == 1
+    changed = await on.torii.password.change_password(user.id, PASSWORD, "a brand new password", user=user)
+    assert len(on.requests()) == 4
+    await on.torii.delete_session(session.token)
+    assert on.requests() == ["DeleteItem"]
+    off = AsyncSetting(storage=on.torii.storage, clock=on.here.clock, lockout=LockoutPolicy(enabled=False)).torii
+    await off.password.change_password(user.id, "a brand new password", PASSWORD, user=changed)
+    assert len(on.requests()) == 2
+
+
+async def test_reset_and_links(on: AsyncOnDynoxide) -> None:
+    """Reset and magic link work, once each, and cost as many requests for an unknown address as for a known one."""
+    await on.torii.password.register(EMAIL, PASSWORD)
+    on.requests()
+    await on.torii.password.initiate_reset(EMAIL)
+    known = on.requests()
+    token = await on.here.link()
+    await on.torii.password.initiate_reset("nobody@example.com")
+    assert on.requests() == known
+    user = await on.torii.password.complete_reset(token, "a brand new password")
+    with pytest.raises(InvalidToken):
+        await on.torii.password.complete_reset(token, PASSWORD)
+    with pytest.raises(InvalidCredentials):
+        await on.torii.password.authenticate(EMAIL, PASSWORD)
+    await on.torii.magic_link.send(EMAIL)
+    found, _ = await on.torii.magic_link.complete(await on.here.link())
+    assert found.id == user.id
+    await on.torii.magic_link.send("grace@example.com")
+    grace, _ = await on.torii.magic_link.complete(await on.here.link())
+    assert grace.email == "grace@example.com"
+
+
+async def test_sign_up_sends_the_same_requests_either_way(on: AsyncOnDynoxide) -> None:
+    """Free or taken, the address costs the same requests."""
+    await on.torii.password.sign_up(EMAIL, PASSWORD)
+    free = on.requests()
+    await on.torii.password.sign_up(EMAIL, PASSWORD)
+    assert on.requests() == free == ["PutItem", "TransactWriteItems", "UpdateItem"]
+
+
+async def test_end_others_and_rotate(on: AsyncOnDynoxide) -> None:
+    """The device that asks stays signed in, with a new token; the others do not."""
+    await on.torii.password.register(EMAIL, PASSWORD)
+    tokens = [(await on.torii.password.authenticate(EMAIL, PASSWORD))[1].token or "" for _ in range(2)]
+    kept = await on.torii.delete_other_sessions(tokens[0])
+    assert kept is not None
+    assert [await on.torii.get_session(token) for token in tokens] == [None, None]
+    rotated = await on.torii.rotate_session(kept.token or "")
+    assert rotated is not None
+    assert await on.torii.get_session(kept.token or "") is None
+    assert await on.torii.get_session(rotated.token or "") is not None
+
+
+async def test_passkeys(on: AsyncOnDynoxide) -> None:
+    """A passkey is added and signs in, in six requests: recording its use reads it once more."""
+    user = await on.torii.password.register(EMAIL, PASSWORD)
+    device = Authenticator()
+    options = await on.torii.passkeys.begin_registration(user)
+    await on.torii.passkeys.complete_registration(user, device.create(options))
+    options = await on.torii.passkeys.begin_sign_in()
+    on.requests()
+    found, _ = await on.torii.passkeys.complete_sign_in(device.get(options))
+    assert found.id == user.id
+    assert len(on.requests()) == 6

@@ -1,0 +1,247 @@
+"""Sessions, events, and the objects that hold the services together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, recording
+
+from torii_dynamodb._core.session_policy import SessionPolicy, signed_in_at
+from torii_dynamodb.errors import ConfigurationError, ValidationError
+from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
+
+POLICY = SessionPolicy(absolute=timedelta(days=10), idle=timedelta(days=2), refresh_after=timedelta(hours=1))
+
+
+async def signed_in(here: AsyncSetting) -> tuple[str, str]:
+    """A user's id and the token of a new session."""
+    user = await here.storage.get_user_by_email(EMAIL) or await here.torii.password.register(EMAIL, PASSWORD)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert session.token is not None
+    return user.id, session.token
+
+
+async def test_idle_and_absolute_timeouts() -> None:
+    """An unused session ends after the idle time; a used one after the absolute time, however often it is used."""
+    here = AsyncSetting(sessions=POLICY)
+    _, unused = await signed_in(here)
+    _, used = await signed_in(here)
+    for _ in range(9):
+        here.clock.advance(timedelta(days=1))
+        assert await here.torii.refresh_session(used) is not None
+    assert await here.torii.refresh_session(unused) is None
+    here.clock.advance(timedelta(days=1) - timedelta(seconds=1))
+    assert await here.torii.refresh_session(used) is not None
+    here.clock.advance(timedelta(seconds=1))
+    assert await here.torii.refresh_session(used) is None
+
+
+async def test_refresh_is_throttled() -> None:
+    """Within the hour no write is made; touch costs no request at all then."""
+    calls: list[str] = []
+    here = AsyncSetting(sessions=POLICY)
+    _, token = await signed_in(here)
+    there = AsyncSetting(storage=recording(here.storage, calls), clock=here.clock, sessions=POLICY).torii
+    found = await there.get_session(token)
+    assert found is not None
+    calls.clear()
+    here.clock.advance(timedelta(minutes=59))
+    assert await there.touch_session(found[0], token) == found[0]
+    assert calls == []
+    here.clock.advance(timedelta(minutes=1))
+    later = await there.touch_session(found[0], token)
+    assert calls == ["refresh_session"]
+    assert later is not None
+    assert later.expires_at == found[0].expires_at + timedelta(hours=1)
+
+
+async def test_rotation_keeps_the_time_of_sign_in() -> None:
+    """The new token passes, the old one does not; metadata stays, and the absolute end does not move."""
+    here = AsyncSetting(sessions=POLICY)
+    await here.torii.password.register(EMAIL, PASSWORD)
+    _, first = await here.torii.password.authenticate(EMAIL, PASSWORD, metadata={"theme": "dark"})
+    began = here.clock()
+    assert first.token is not None
+    token = first.token
+    for _ in range(9):
+        here.clock.advance(timedelta(days=1))
+        rotated = await here.torii.rotate_session(token)
+        assert rotated is not None
+        assert rotated.token is not None
+        assert await here.torii.get_session(token) is None
+        token = rotated.token
+        assert rotated.metadata["theme"] == "dark"
+        assert signed_in_at(rotated) == began
+        assert rotated.expires_at <= began + timedelta(days=10)
+    here.clock.advance(timedelta(days=1))
+    assert await here.torii.rotate_session(token) is None
+    assert here.names()[-1] == "session.rotated"
+
+
+async def test_nobody_forges_the_time_of_sign_in() -> None:
+    """A caller's metadata cannot set it."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    with pytest.raises(ValidationError):
+        await here.torii.create_session(user, metadata={"torii:signed_in_at": "2020-01-01T00:00:00.000000Z"})
+
+
+async def test_devices_are_listed_and_signed_out() -> None:
+    """One by one by id, only by their user; then all but this one; then all."""
+    here = AsyncSetting()
+    user_id, first = await signed_in(here)
+    _, second = await signed_in(here)
+    listed = await here.torii.list_sessions(user_id)
+    assert len(listed) == 2
+    assert all(session.token is None for session in listed)
+    found = await here.torii.get_session(first)
+    assert found is not None
+    assert not await here.torii.delete_session_by_id("somebody", found[0].id)
+    assert await here.torii.delete_session_by_id(user_id, found[0].id)
+    assert await here.torii.get_session(first) is None
+    _, third = await signed_in(here)
+    kept = await here.torii.delete_other_sessions(second)
+    assert kept is not None
+    assert kept.token is not None
+    assert [await here.torii.get_session(token) for token in (second, third)] == [None, None]
+    assert await here.torii.get_session(kept.token) is not None
+    assert [session.id for session in await here.torii.list_sessions(user_id)] == [kept.id]
+    await here.torii.delete_sessions_for_user(user_id)
+    assert await here.torii.get_session(kept.token) is None
+    assert await here.torii.delete_other_sessions(kept.token) is None
+    assert here.names()[-2:] == ["sessions.ended", "sessions.ended"]
+
+
+async def test_ending_others_loses_to_whoever_ends_all() -> None:
+    """If all sessions are ended between the check and the write, this device does not slip through."""
+    here = AsyncSetting()
+    user_id, token = await signed_in(here)
+    original = here.storage.delete_sessions_for_user
+
+    async def meanwhile(named: str) -> int | None:
+        await original(named)
+        return await original(named)
+
+    here.storage.delete_sessions_for_user = meanwhile  # type: ignore[method-assign]
+    assert await here.torii.delete_other_sessions(token) is None
+    assert await here.torii.list_sessions(user_id) == []
+
+
+async def test_sign_out_is_told() -> None:
+    """A sign-out ends the session and is told; a token that is none is not."""
+    here = AsyncSetting()
+    user_id, token = await signed_in(here)
+    await here.torii.delete_session(token)
+    await here.torii.delete_session("no token")
+    assert await here.torii.get_session(token) is None
+    ended = [event for event in here.events if isinstance(event, SessionEnded)]
+    assert [event.user_id for event in ended] == [user_id]
+
+
+async def test_a_sign_in_from_an_unknown_browser_is_told_to_the_owner() -> None:
+    """Not to one who has just signed up, not for a known device; otherwise by mail."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert await here.templates() == []
+    here.clock.advance(timedelta(hours=1))
+    token = here.torii.devices.issue(user)
+    await here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+    assert await here.templates() == []
+    await here.torii.password.authenticate(EMAIL, PASSWORD, ip_address="192.0.2.9", user_agent="<Firefox>")
+    assert await here.templates() == ["new_sign_in"]
+    message = here.mailer.messages[-1]
+    assert "192.0.2.9" in message.text
+    assert "&lt;Firefox&gt;" in message.html
+
+
+async def test_handlers_get_what_they_asked_for() -> None:
+    """By kind, in order, until they unsubscribe; one that fails is logged and stops nobody."""
+    here = AsyncSetting()
+    got: list[str] = []
+
+    @here.torii.events.on(UserCreated)
+    async def created(event: UserCreated) -> None:
+        got.append(f"created {event.email}")
+
+    async def fails(event: Event) -> None:
+        raise RuntimeError(event.name)
+
+    async def both(event: UserCreated | UserSignedIn) -> None:
+        got.append(event.name)
+
+    here.torii.events.subscribe(fails)
+    unsubscribe = here.torii.events.subscribe(both, UserCreated, UserSignedIn)
+    await signed_in(here)
+    assert got == ["created ada@example.com", "user.created", "user.signed_in"]
+    unsubscribe()
+    unsubscribe()
+    await signed_in(here)
+    assert len(got) == 3
+    assert created is not None
+
+
+async def test_a_failing_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the handler, the event and the error."""
+    here = AsyncSetting()
+
+    async def broken(event: Event) -> None:
+        raise RuntimeError(event.name)
+
+    here.torii.events.subscribe(broken)
+    await signed_in(here)
+    assert "user.created" in caplog.text
+    assert "broken" in caplog.text
+    assert PASSWORD not in caplog.text
+
+
+async def test_deleting_and_locking_are_told() -> None:
+    """Only when there was somebody."""
+    here = AsyncSetting()
+    user_id, _ = await signed_in(here)
+    await here.torii.lock_user(user_id)
+    await here.torii.unlock_user(user_id)
+    assert await here.torii.delete_user(user_id)
+    assert not await here.torii.delete_user(user_id)
+    assert await here.torii.lock_user(user_id) is None
+    assert await here.torii.unlock_user(user_id) is None
+    assert here.names()[-3:] == ["user.locked", "user.unlocked", "user.deleted"]
+
+
+async def test_services_need_their_settings() -> None:
+    """What was not configured says what to give."""
+    torii = AsyncSetting(secret=None).torii
+    assert (torii.remembers_devices, torii.takes_passkeys, torii.issues_jwt) == (False, False, False)
+    for name in ("devices", "passkeys", "jwt", "oauth"):
+        with pytest.raises(ConfigurationError):
+            getattr(torii, name)
+    await torii.close()
+
+
+def test_checking_sessions_imports_nothing_heavy() -> None:
+    """Services made with everything configured import argon2, Jinja2, webauthn, Authlib and the rest when used."""
+    program = """
+import sys
+from torii_dynamodb import AsyncTorii
+from torii_dynamodb.mail import AsyncMemoryMailer, MailSettings
+from torii_dynamodb.oauth import google
+from torii_dynamodb.passkeys import PasskeySettings
+from torii_dynamodb.jwt import JwtKey, JwtSettings
+torii = AsyncTorii(
+    None,
+    secret="s" * 32,
+    mailer=AsyncMemoryMailer(),
+    mail=MailSettings(sender="a@example.com", app_name="x", base_url="https://example.com"),
+    oauth=[google("a", "b")],
+    passkeys=PasskeySettings(rp_id="example.com", rp_name="x", origins=["https://example.com"]),
+    jwt=JwtSettings(issuer="a", audience="b", keys=[JwtKey(kid="1", algorithm="HS256", private_key="s" * 32)]),
+)
+torii.sessions
+heavy = {"argon2", "jinja2", "webauthn", "authlib", "joserfc", "httpx", "jwt", "cryptography", "aiosmtplib"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

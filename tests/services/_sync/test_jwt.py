@@ -1,0 +1,224 @@
+# Generated from tests/services/_async/test_jwt.py by tools/unasync.py. Do not edit.
+
+"""Access tokens."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from tests.services._sync.support import EMAIL, PASSWORD, Setting
+from tests.services.provider import rsa_key
+
+from torii_dynamodb import Session, User
+from torii_dynamodb.errors import ConfigurationError, InvalidToken
+from torii_dynamodb.jwt import JwtKey, JwtSettings
+
+HMAC = "a shared secret of more than 32 bytes"
+
+
+@cache
+def pem(kind: str) -> tuple[str, str]:
+    """A private and a public key."""
+    key = {
+        "RS256": lambda: rsa_key(0),
+        "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "EdDSA": ed25519.Ed25519PrivateKey.generate,
+        "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+        "weak": lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),
+    }[kind]()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+def key(algorithm: Any, kid: str = "one") -> JwtKey:
+    """A key that signs."""
+    return JwtKey(kid=kid, algorithm=algorithm, private_key=HMAC if algorithm == "HS256" else pem(algorithm)[0])
+
+
+def settings(*keys: JwtKey, **options: Any) -> JwtSettings:
+    """How tokens are made."""
+    return JwtSettings(issuer="https://app.example.com", audience="api", keys=keys or [key("HS256")], **options)
+
+
+def made(*keys: JwtKey, **options: Any) -> tuple[Setting, User, Session]:
+    """Services with access tokens, and somebody who is signed in."""
+    here = Setting(jwt=settings(*keys, **options))
+    here.torii.password.register(EMAIL, PASSWORD)
+    user, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    return here, user, session
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "RS256", "ES256", "EdDSA"])
+def test_issue_and_verify(algorithm: str) -> None:
+    """A token says who it is by which session, for five minutes, and holds that long."""
+    here, user, session = made(key(algorithm))
+    access = here.torii.jwt.issue(session, user, claims={"role": "admin"})
+    assert access.token not in repr(access)
+    claims = here.torii.jwt.verify(access.token)
+    assert (claims.user_id, claims.session_id, claims.email) == (user.id, session.id, "ada@example.com")
+    assert (claims.expires_at, claims.email_verified) == (here.clock() + timedelta(minutes=5), False)
+    assert claims.extra == {"role": "admin"}
+    here.clock.advance(timedelta(minutes=5, seconds=9))
+    here.torii.jwt.verify(access.token)
+    here.clock.advance(timedelta(seconds=1))
+    with pytest.raises(InvalidToken):
+        here.torii.jwt.verify(access.token)
+
+
+def test_refresh_asks_the_storage() -> None:
+    """A session that ended gets no more tokens; the last one holds until it expires, as the docs say."""
+    here, _, session = made()
+    assert session.token is not None
+    access = here.torii.jwt.refresh(session.token)
+    assert access is not None
+    assert access.session.id == session.id
+    here.torii.delete_session(session.token)
+    assert here.torii.jwt.refresh(session.token) is None
+    assert here.torii.jwt.refresh("garbage") is None
+    here.torii.jwt.verify(access.token)
+
+
+def test_a_token_ends_with_its_session() -> None:
+    """It never outlives the session."""
+    here, user, session = made()
+    here.clock.set(session.expires_at - timedelta(seconds=30))
+    assert here.torii.jwt.issue(session, user).expires_at == session.expires_at
+
+
+def test_keys_rotate() -> None:
+    """Old tokens hold while their key is listed, and not after; the first key signs."""
+    old, new = key("ES256", "old"), key("EdDSA", "new")
+    here, user, session = made(old)
+    token = here.torii.jwt.issue(session, user).token
+    both = Setting(jwt=settings(new, old), clock=here.clock).torii.jwt
+    assert both.verify(token).user_id == user.id
+    assert jwt.get_unverified_header(both.issue(session, user).token)["kid"] == "new"
+    after = Setting(jwt=settings(new), clock=here.clock).torii.jwt
+    with pytest.raises(InvalidToken):
+        after.verify(token)
+
+
+def test_public_keys_are_published_and_secrets_are_not() -> None:
+    """Others can check tokens by the published keys, which hold no private part; an HMAC secret is left out."""
+    here, user, session = made(key("RS256", "r"), key("ES256", "e"), key("EdDSA", "d"), key("HS256", "h"))
+    published = here.torii.jwt.jwks()["keys"]
+    assert [entry["kid"] for entry in published] == ["r", "e", "d"]
+    assert all("d" not in entry and entry["use"] == "sig" for entry in published)
+    token = here.torii.jwt.issue(session, user).token
+    options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    claims = jwt.decode(token, jwt.PyJWK(published[0]), algorithms=["RS256"], audience="api", options=options)
+    assert claims["sub"] == user.id
+
+
+def test_a_checker_needs_no_private_key() -> None:
+    """A public key checks; alone it cannot be the first, which signs."""
+    here, user, session = made(key("ES256", "a"))
+    checker = JwtKey(kid="a", algorithm="ES256", public_key=pem("ES256")[1])
+    there = Setting(jwt=settings(key("HS256", "b"), checker), clock=here.clock).torii.jwt
+    assert there.verify(here.torii.jwt.issue(session, user).token).user_id == user.id
+    with pytest.raises(ConfigurationError):
+        settings(checker)
+
+
+def _b64(value: object) -> str:
+    return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def test_a_token_that_does_not_hold_is_refused() -> None:
+    """Another algorithm, key, kind, issuer, audience, or a missing claim, however well signed, is refused."""
+    here, user, session = made(key("RS256", "r"), key("HS256", "h"))
+    service = here.torii.jwt
+    token = service.issue(session, user).token
+    options: Any = {"verify_signature": False}
+    good = jwt.decode(token, options=options)
+    private, public = pem("RS256")
+
+    def signed(algorithm: str = "RS256", secret: str = private, header: Any = None, **changes: Any) -> str:
+        claims = {name: value for name, value in (good | changes).items() if value is not None}
+        heads = {"kid": "r", "typ": "at+jwt"} | (header or {})
+        return jwt.encode(claims, secret, algorithm=algorithm, headers=heads)
+
+    assert service.verify(signed()).user_id == user.id
+    head, body, signature = token.split(".")
+    hmac = f"{_b64({'alg': 'HS256', 'kid': 'r', 'typ': 'at+jwt'})}.{body}"
+    forged = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(hmac.encode(), public.encode())
+    now = int(here.clock().timestamp())
+    wrong: list[Any] = [
+        f"{hmac}.{urlsafe_b64encode(forged).rstrip(b'=').decode()}",
+        f"{_b64({'alg': 'none', 'kid': 'r', 'typ': 'at+jwt'})}.{body}.",
+        f"{head}.{body}.",
+        f"{head}.{_b64(good | {'sub': 'somebody'})}.{signature}",
+        signed("PS256"),
+        signed("HS256", HMAC),
+        signed("RS256", header={"kid": "h"}),
+        signed(header={"kid": "x"}),
+        signed(header={"typ": "JWT"}),
+        signed(iss="https://evil.example"),
+        signed(aud="other"),
+        signed(aud=["api", "other"]),
+        signed(exp=now - 3600),
+        signed(nbf=now + 3600),
+        signed(iat=now + 3600),
+        signed(sub=5),
+        *(signed(**{name: None}) for name in ("iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp")),
+        "",
+        "a.b.c",
+        "x" * 20_000,
+        None,
+    ]
+    for bad in wrong:
+        with pytest.raises(InvalidToken):
+            service.verify(bad)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"algorithm": "HS256", "private_key": "short"},
+        {"algorithm": "HS256"},
+        {"algorithm": "HS256", "private_key": HMAC, "public_key": "x"},
+        {"algorithm": "RS256", "private_key": "no PEM"},
+        {"algorithm": "RS256"},
+        {"algorithm": "HS512", "private_key": HMAC * 2},
+        {"algorithm": "ES256", "private_key": "RS256"},
+        {"algorithm": "ES256", "private_key": "P-384"},
+        {"algorithm": "RS256", "private_key": "weak"},
+        {"algorithm": "EdDSA", "private_key": "ES256"},
+    ],
+)
+def test_weak_and_wrong_keys_are_refused(wrong: dict[str, Any]) -> None:
+    """Keys that are too short, or of another kind than their algorithm, raise without being shown."""
+    if wrong.get("private_key") in ("RS256", "ES256", "P-384", "weak"):
+        wrong = wrong | {"private_key": pem(wrong["private_key"])[0]}
+    with pytest.raises(ConfigurationError) as refused:
+        _ = Setting(jwt=settings(key("HS256", "first"), JwtKey(kid="x", **wrong))).torii.jwt
+    assert "PRIVATE" not in str(refused.value)
+    assert HMAC not in str(refused.value)
+
+
+def test_wrong_settings_are_refused() -> None:
+    """Tokens that hold for longer than an hour, keys of one name, no keys."""
+    with pytest.raises(ConfigurationError):
+        settings(lifetime=timedelta(hours=2))
+    with pytest.raises(ConfigurationError):
+        settings(key("HS256"), key("ES256"))
+    with pytest.raises(ConfigurationError):
+        JwtSettings(issuer="a", audience="b", keys=[])
+
+
+def test_our_claims_cannot_be_replaced() -> None:
+    """A caller cannot put another subject into a token."""
+    here, user, session = made()
+    with pytest.raises(ConfigurationError):
+        here.torii.jwt.issue(session, user, claims={"sub": "somebody"})

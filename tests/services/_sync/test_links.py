@@ -1,0 +1,310 @@
+# Generated from tests/services/_async/test_links.py by tools/unasync.py. Do not edit.
+
+"""Magic links, verification, changes of address, and the mails that carry them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.services._sync.support import EMAIL, PASSWORD, Setting, recording, settings
+
+from torii_dynamodb.errors import (
+    AccountLocked,
+    AlreadyExists,
+    ConfigurationError,
+    InvalidCredentials,
+    InvalidToken,
+    RateLimited,
+    ValidationError,
+)
+from torii_dynamodb.mail import MailMessage
+
+
+def test_a_magic_link_signs_in_once() -> None:
+    """It signs the owner in, proves the address, and does not pass again; looking at it does not use it up."""
+    here = Setting()
+    user = here.storage.create_user(_new(EMAIL))
+    here.torii.magic_link.send("ada@example.com")
+    token = here.link()
+    assert here.mailer.messages[-1].to == "Ada@example.com"
+    assert here.torii.magic_link.verify(token) is not None
+    found, session = here.torii.magic_link.complete(token)
+    assert (found.id, found.is_email_verified) == (user.id, True)
+    assert session.token is not None
+    assert here.torii.get_session(session.token) is not None
+    with pytest.raises(InvalidToken):
+        here.torii.magic_link.complete(token)
+    assert here.torii.magic_link.verify(token) is None
+    assert here.names() == ["email.verified", "user.signed_in"]
+
+
+def test_a_magic_link_expires() -> None:
+    """After a quarter of an hour it is refused."""
+    here = Setting()
+    here.torii.magic_link.send(EMAIL)
+    token = here.link()
+    here.clock.advance(timedelta(minutes=15))
+    with pytest.raises(InvalidToken):
+        here.torii.magic_link.complete(token)
+
+
+def test_a_magic_link_signs_up() -> None:
+    """A link to a free address makes a user when it is used, not before, with the address as it was typed."""
+    here = Setting()
+    here.torii.magic_link.send(EMAIL)
+    token = here.link()
+    assert here.storage.get_user_by_email(EMAIL) is None
+    user, _ = here.torii.magic_link.complete(token)
+    assert (user.email_as_given.partition("@")[0], user.is_email_verified) == ("Ada", True)
+    assert here.names() == ["user.created", "email.verified", "user.signed_in"]
+
+
+def test_a_sign_up_link_finds_who_came_in_between() -> None:
+    """If somebody registered the address after the link was sent, the proof of the mailbox takes it from them."""
+    here = Setting()
+    here.torii.magic_link.send(EMAIL)
+    token = here.link()
+    thief = here.torii.password.register(EMAIL, PASSWORD)
+    user, _ = here.torii.magic_link.complete(token)
+    assert user.id == thief.id
+    assert not user.has_password
+    with pytest.raises(InvalidCredentials):
+        here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+def test_sign_up_by_link_can_be_off() -> None:
+    """Then a free address gets no mail, after the same work."""
+    here = Setting(magic_link_sign_up=False)
+    here.torii.password.register(EMAIL, PASSWORD)
+    works: list[list[str]] = []
+    for email in (EMAIL, "nobody@example.com"):
+        calls: list[str] = []
+        there = Setting(storage=recording(here.storage, calls), magic_link_sign_up=False)
+        there.torii.magic_link.send(email)
+        works.append(sorted(calls))
+        assert there.templates() == (["magic_link"] if email == EMAIL else [])
+    assert works[0] == works[1]
+
+
+def test_the_first_proof_removes_what_was_set_before() -> None:
+    """Password and sessions of one who registered somebody else's address are gone once its owner uses a link."""
+    here = Setting()
+    here.torii.password.register(EMAIL, PASSWORD)
+    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    here.torii.magic_link.send(EMAIL)
+    user, mine = here.torii.magic_link.complete(here.link())
+    assert not user.has_password
+    assert session.token is not None
+    assert here.torii.get_session(session.token) is None
+    assert mine.token is not None
+    assert here.torii.get_session(mine.token) is not None
+    # Proved once, a password set by the owner stays.
+    here.torii.password.set_password(user.id, PASSWORD)
+    here.torii.magic_link.send(EMAIL)
+    user, _ = here.torii.magic_link.complete(here.link())
+    assert user.has_password
+
+
+def test_a_locked_account_gets_no_magic_link() -> None:
+    """None is sent, and one sent before the lock is dead."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    here.torii.magic_link.send(EMAIL)
+    token = here.link()
+    here.torii.lock_user(user.id)
+    with pytest.raises((InvalidToken, AccountLocked)):
+        here.torii.magic_link.complete(token)
+    here.torii.magic_link.send(EMAIL)
+    assert here.templates() == ["magic_link"]
+
+
+def test_links_are_throttled_by_mailbox() -> None:
+    """Five in a quarter of an hour, of whatever kind and however the address is spelled."""
+    here = Setting()
+    for email in (EMAIL, "ada@example.com", "ADA@EXAMPLE.COM", EMAIL):
+        here.torii.magic_link.send(email)
+    here.torii.password.initiate_reset(EMAIL)
+    with pytest.raises(RateLimited) as refused:
+        here.torii.magic_link.send(EMAIL)
+    assert refused.value.retry_after == timedelta(minutes=15)
+    here.torii.magic_link.send("other@example.com")
+    with pytest.raises(ValidationError):
+        here.torii.magic_link.send("no address")
+
+
+def test_verification() -> None:
+    """The link verifies the address once and leaves password and sessions alone."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert here.torii.email_verification.send(user)
+    token = here.link()
+    assert here.torii.email_verification.verify(token) is not None
+    verified = here.torii.email_verification.complete(token, user_id=user.id)
+    assert verified.is_email_verified
+    assert session.token is not None
+    assert here.torii.get_session(session.token) is not None
+    with pytest.raises(InvalidToken):
+        here.torii.email_verification.complete(token)
+    assert not here.torii.email_verification.send(verified)
+    assert here.names()[-1] == "email.verified"
+
+
+def test_a_verification_link_is_its_owners() -> None:
+    """Somebody else who is signed in cannot use it, and does not use it up."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    eve = here.torii.password.register("eve@example.com", PASSWORD)
+    here.torii.email_verification.send(user)
+    token = here.link()
+    with pytest.raises(InvalidToken):
+        here.torii.email_verification.complete(token, user_id=eve.id)
+    here.torii.email_verification.complete(token)
+
+
+def test_a_link_of_one_kind_is_none_of_another() -> None:
+    """A verification link neither signs in nor resets."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    here.torii.email_verification.send(user)
+    token = here.link()
+    with pytest.raises(InvalidToken):
+        here.torii.magic_link.complete(token)
+    with pytest.raises(InvalidToken):
+        here.torii.password.complete_reset(token, "another password")
+    here.torii.email_verification.complete(token)
+
+
+def test_verification_by_address_answers_alike() -> None:
+    """Unknown and verified addresses get no mail, after the same work as an unverified one."""
+    here = Setting()
+    here.torii.password.register(EMAIL, PASSWORD)
+    done = here.torii.password.register("done@example.com", PASSWORD)
+    here.storage.mark_email_verified(done.id, email=done.email)
+    works: list[list[str]] = []
+    for email in (EMAIL, "done@example.com", "nobody@example.com"):
+        calls: list[str] = []
+        there = Setting(storage=recording(here.storage, calls))
+        there.torii.email_verification.request(email)
+        works.append(sorted(calls))
+        assert there.templates() == (["verify_email"] if email == EMAIL else [])
+    assert works[0] == works[1] == works[2]
+
+
+def test_a_change_of_address() -> None:
+    """Nothing changes before the new address is proved; then it is verified, and the old one is told."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    with pytest.raises(ValidationError):
+        here.torii.email_verification.send_change(user, "ada@EXAMPLE.com")
+    here.torii.email_verification.send_change(user, "Ada.L@Example.org")
+    token = here.link()
+    assert here.mailer.messages[-1].to == "Ada.L@example.org"
+    assert here.torii.email_verification.verify_change(token) is not None
+    with pytest.raises(InvalidToken):
+        here.torii.email_verification.complete_change(token, user_id="somebody")
+    # What has nothing to do with the address does not get in the way.
+    now = here.torii.get_user(user.id)
+    assert now is not None
+    here.storage.update_user(now, name="Ada L.")
+    moved = here.torii.email_verification.complete_change(token, user_id=user.id)
+    assert (moved.email, moved.name, moved.is_email_verified) == ("ada.l@example.org", "Ada L.", True)
+    assert (here.templates())[-1] == "email_changed"
+    assert here.mailer.messages[-1].to == "Ada@example.com"
+    assert here.names()[-2:] == ["email.changed", "email.verified"]
+    here.torii.password.authenticate("ada.l@example.org", PASSWORD)
+
+
+def test_a_change_to_a_taken_address_answers_alike() -> None:
+    """The holder gets no mail, and a link whose address was taken since is refused."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    here.torii.password.register("grace@example.com", PASSWORD)
+    here.torii.email_verification.send_change(user, "grace@example.com")
+    assert here.templates() == []
+    here.torii.email_verification.send_change(user, "free@example.com")
+    token = here.link()
+    here.torii.password.register("free@example.com", PASSWORD)
+    with pytest.raises(AlreadyExists):
+        here.torii.email_verification.complete_change(token, user_id=user.id)
+
+
+def test_mail_says_what_it_must() -> None:
+    """Text and HTML carry the link; HTML escapes; no token in the subject or in the message's repr."""
+    here = Setting(mail=settings(app_name="<b>Exa & mple</b>"))
+    here.torii.magic_link.send(EMAIL)
+    token = here.link()
+    message = here.mailer.messages[-1]
+    assert f"https://app.example.com/auth/magic-link?token={token}" in message.text
+    assert token in message.html
+    assert "&lt;b&gt;Exa &amp; mple" in message.html
+    assert "<b>Exa & mple</b>" in message.text
+    assert token not in repr(message)
+    assert token not in message.subject
+    assert "15 minutes" in message.text
+
+
+def test_templates_can_be_replaced(tmp_path: Path) -> None:
+    """A folder's own template is taken before the library's, which stands in for those that are missing."""
+    (tmp_path / "magic_link.txt").write_text("Subject: Bitte\n klicken {{ app_name }}\n\nHier: {{ link }}\n")
+    here = Setting(mail=settings(templates=tmp_path))
+    here.torii.magic_link.send(EMAIL)
+    token = here.link()
+    message = here.mailer.messages[-1]
+    assert message.subject == "Bitte"
+    assert message.text.endswith(f"token={token}\n")
+    assert "<!doctype html>" in message.html
+
+
+@pytest.mark.parametrize("text", ["no subject", "Subject: x\n\n{{ nothing }}", "Subject: {% if %}"])
+def test_a_template_that_cannot_be_used_is_logged(text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The mail fails, by name, in the log and as an event; the caller goes on."""
+    (tmp_path / "magic_link.txt").write_text(text)
+    here = Setting(mail=settings(templates=tmp_path))
+    here.torii.magic_link.send(EMAIL)
+    here.torii.wait_for_mail()
+    assert [event.name for event in here.events] == ["mail.failed"]
+    assert "magic_link" in caplog.text
+
+
+def test_a_mailer_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """What it raises is logged by its kind only (an answer may repeat the mail), and told as an event."""
+
+    class Broken:
+        def send(self, message: MailMessage) -> None:
+            raise OSError(message.text)
+
+    for delivery in ("background", "inline"):
+        here = Setting(mailer=Broken(), mail=settings(delivery=delivery))
+        here.torii.magic_link.send(EMAIL)
+        here.torii.wait_for_mail()
+        assert [event.name for event in here.events] == ["mail.failed"]
+    assert "OSError" in caplog.text
+    assert "token=" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sender": "nobody"},
+        {"sender": "a@example.com\nBcc: b@example.com"},
+        {"base_url": "http://app.example.com"},
+        {"base_url": "https://app.example.com/?x"},
+        {"magic_link_path": "/magic"},
+        {"magic_link_for": timedelta(0)},
+        {"delivery": "later"},
+    ],
+)
+def test_wrong_mail_settings_are_refused(options: dict[str, Any]) -> None:
+    """Settings that would send broken or unsafe mails raise when they are made."""
+    with pytest.raises(ConfigurationError):
+        settings(**options)
+
+
+def _new(email: str) -> Any:
+    from torii_dynamodb import NewUser
+
+    return NewUser(email=email)

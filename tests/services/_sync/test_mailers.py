@@ -1,0 +1,103 @@
+# Generated from tests/services/_async/test_mailers.py by tools/unasync.py. Do not edit.
+
+"""The transports: SMTP against a server in this process, files, the console."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from tests.services.inbox import Inbox
+
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.mail import ConsoleMailer, FileMailer, MailMessage, SmtpMailer
+from torii_dynamodb.testing import FakeClock
+
+MESSAGE = MailMessage(
+    sender="Exämple <no-reply@example.com>",
+    to="Ada@example.com",
+    subject="Grüße",
+    text="Ein Link: https://app.example.com/?token=abc\n",
+    html="<p>Ein <b>Link</b></p>",
+    template="magic_link",
+    reply_to="help@example.com",
+)
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[Inbox, int]]:
+    """A mail server without TLS."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    inbox = Inbox()
+    controller = Controller(inbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield inbox, port
+    controller.stop()
+
+
+def check(raw: bytes) -> None:
+    """The mail is what was handed in."""
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert mail["To"] == "Ada@example.com"
+    assert mail["From"] == "Exämple <no-reply@example.com>"
+    assert mail["Subject"] == "Grüße"
+    assert mail["Reply-To"] == "help@example.com"
+    assert mail["Message-ID"].endswith("@example.com>")
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert "token=abc" in text.get_content()
+    assert "<b>Link</b>" in html.get_content()
+
+
+def test_smtp(server: tuple[Inbox, int]) -> None:
+    """The server gets sender, recipient, text and HTML."""
+    inbox, port = server
+    SmtpMailer("127.0.0.1", port, security="none").send(MESSAGE)
+    (envelope,) = inbox.envelopes
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("no-reply@example.com", ["Ada@example.com"])
+    check(envelope.content)
+
+
+def test_smtp_does_not_go_on_without_tls(server: tuple[Inbox, int]) -> None:
+    """A server that does not offer STARTTLS gets nothing."""
+    inbox, port = server
+    with pytest.raises(Exception, match="STARTTLS"):
+        SmtpMailer("127.0.0.1", port).send(MESSAGE)
+    assert inbox.envelopes == []
+
+
+def test_smtp_refuses_to_send_a_password_in_the_clear() -> None:
+    """A password needs TLS, and a name; it is not shown."""
+    with pytest.raises(ConfigurationError):
+        SmtpMailer("localhost", security="none", username="a", password="b")
+    with pytest.raises(ConfigurationError):
+        SmtpMailer("localhost", username="a")
+    assert "secret" not in repr(SmtpMailer("localhost", username="a", password="secret"))
+
+
+def test_files(tmp_path: Path) -> None:
+    """Each mail is a file of its own, which only its owner can read, and the folder is made."""
+    mailer = FileMailer(tmp_path / "mail", clock=FakeClock())
+    mailer.send(MESSAGE)
+    mailer.send(MESSAGE)
+    files = sorted((tmp_path / "mail").iterdir())
+    assert len(files) == 2
+    assert files[0].name.startswith("20260101T000000000000-magic_link-")
+    assert files[0].stat().st_mode & 0o077 == 0
+    check(files[0].read_bytes())
+
+
+def test_console() -> None:
+    """Recipient, subject and text are written, for development."""
+    stream = io.StringIO()
+    ConsoleMailer(stream).send(MESSAGE)
+    assert "To: Ada@example.com\nSubject: Grüße\n" in stream.getvalue()
+    assert "token=abc" in stream.getvalue()

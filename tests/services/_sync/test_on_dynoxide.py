@@ -1,0 +1,124 @@
+# Generated from tests/services/_async/test_on_dynoxide.py by tools/unasync.py. Do not edit.
+
+"""The services on DynamoDB: the flows once, and how many requests they send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.services._sync.support import EMAIL, PASSWORD, Setting
+from tests.services.authenticator import ORIGIN, RP_ID, Authenticator
+
+from torii_dynamodb import CallRecord, LockoutPolicy
+from torii_dynamodb._sync.storage.handle import DynamoDbStorage
+from torii_dynamodb.errors import InvalidCredentials, InvalidToken
+from torii_dynamodb.passkeys import PasskeySettings
+from torii_dynamodb.testing import FakeClock
+from torii_dynamodb.testing.engines import LocalEngine
+
+
+class OnDynoxide:
+    """Services on the engine, and the requests they sent."""
+
+    def __init__(self, setting: Setting, sent: list[str]) -> None:
+        self.here = setting
+        self.torii = setting.torii
+        self.sent = sent
+
+    def requests(self) -> list[str]:
+        """The operations since the last question, sorted."""
+        found = sorted(self.sent)
+        self.sent.clear()
+        return found
+
+
+@pytest.fixture
+def on(dynoxide: LocalEngine, table_prefix: str) -> Iterator[OnDynoxide]:
+    sent: list[str] = []
+
+    def note(record: CallRecord) -> None:
+        sent.append(record.operation)
+
+    clock = FakeClock()
+    config = dynoxide.config(table_prefix=table_prefix, clock=clock, on_call=note, session_cleanup="off")
+    with DynamoDbStorage.open(config) as storage:
+        passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN])
+        setting = Setting(storage=storage, clock=clock, passkeys=passkeys)
+        sent.clear()
+        yield OnDynoxide(setting, sent)
+        setting.torii.close()
+
+
+def test_budgets(on: OnDynoxide) -> None:
+    """Register 1 request, sign-in 5, check 1, change of password 2 (4 with lockout), sign-out 1."""
+    user = on.torii.password.register(EMAIL, PASSWORD)
+    assert on.requests() == ["TransactWriteItems"]
+    _, session = on.torii.password.authenticate(EMAIL, PASSWORD)
+    assert len(on.requests()) == 5
+    assert session.token is not None
+    assert on.torii.get_session(session.token) is not None
+    assert len(on.requests()) == 1
+    changed = on.torii.password.change_password(user.id, PASSWORD, "a brand new password", user=user)
+    assert len(on.requests()) == 4
+    on.torii.delete_session(session.token)
+    assert on.requests() == ["DeleteItem"]
+    off = Setting(storage=on.torii.storage, clock=on.here.clock, lockout=LockoutPolicy(enabled=False)).torii
+    off.password.change_password(user.id, "a brand new password", PASSWORD, user=changed)
+    assert len(on.requests()) == 2
+
+
+def test_reset_and_links(on: OnDynoxide) -> None:
+    """Reset and magic link work, once each, and cost as many requests for an unknown address as for a known one."""
+    on.torii.password.register(EMAIL, PASSWORD)
+    on.requests()
+    on.torii.password.initiate_reset(EMAIL)
+    known = on.requests()
+    token = on.here.link()
+    on.torii.password.initiate_reset("nobody@example.com")
+    assert on.requests() == known
+    user = on.torii.password.complete_reset(token, "a brand new password")
+    with pytest.raises(InvalidToken):
+        on.torii.password.complete_reset(token, PASSWORD)
+    with pytest.raises(InvalidCredentials):
+        on.torii.password.authenticate(EMAIL, PASSWORD)
+    on.torii.magic_link.send(EMAIL)
+    found, _ = on.torii.magic_link.complete(on.here.link())
+    assert found.id == user.id
+    on.torii.magic_link.send("grace@example.com")
+    grace, _ = on.torii.magic_link.complete(on.here.link())
+    assert grace.email == "grace@example.com"
+
+
+def test_sign_up_sends_the_same_requests_either_way(on: OnDynoxide) -> None:
+    """Free or taken, the address costs the same requests."""
+    on.torii.password.sign_up(EMAIL, PASSWORD)
+    free = on.requests()
+    on.torii.password.sign_up(EMAIL, PASSWORD)
+    assert on.requests() == free == ["PutItem", "TransactWriteItems", "UpdateItem"]
+
+
+def test_end_others_and_rotate(on: OnDynoxide) -> None:
+    """The device that asks stays signed in, with a new token; the others do not."""
+    on.torii.password.register(EMAIL, PASSWORD)
+    tokens = [(on.torii.password.authenticate(EMAIL, PASSWORD))[1].token or "" for _ in range(2)]
+    kept = on.torii.delete_other_sessions(tokens[0])
+    assert kept is not None
+    assert [on.torii.get_session(token) for token in tokens] == [None, None]
+    rotated = on.torii.rotate_session(kept.token or "")
+    assert rotated is not None
+    assert on.torii.get_session(kept.token or "") is None
+    assert on.torii.get_session(rotated.token or "") is not None
+
+
+def test_passkeys(on: OnDynoxide) -> None:
+    """A passkey is added and signs in, in six requests: recording its use reads it once more."""
+    user = on.torii.password.register(EMAIL, PASSWORD)
+    device = Authenticator()
+    options = on.torii.passkeys.begin_registration(user)
+    on.torii.passkeys.complete_registration(user, device.create(options))
+    options = on.torii.passkeys.begin_sign_in()
+    on.requests()
+    found, _ = on.torii.passkeys.complete_sign_in(device.get(options))
+    assert found.id == user.id
+    assert len(on.requests()) == 6

@@ -1,0 +1,275 @@
+# Generated from tests/services/_async/test_passkeys.py by tools/unasync.py. Do not edit.
+
+"""Passkeys, with an authenticator in software."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, Setting
+from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
+
+from torii_dynamodb import User
+from torii_dynamodb.errors import AccountLocked, ClonedAuthenticator, ConfigurationError, LastSignInMethod
+from torii_dynamodb.events import UserSignedIn
+from torii_dynamodb.passkeys import PasskeyError, PasskeySettings
+
+
+def settings(**options: Any) -> PasskeySettings:
+    """For the site of the authenticator in software."""
+    defaults: dict[str, Any] = {"rp_id": RP_ID, "rp_name": "Example", "origins": [ORIGIN]}
+    return PasskeySettings(**(defaults | options))
+
+
+class PasskeySetting(Setting):
+    """Services with passkeys, and one authenticator."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(passkeys=options.pop("passkeys", settings()), **options)
+        self.passkeys = self.torii.passkeys
+        self.device = Authenticator()
+
+    def added(self) -> User:
+        """A user who has a passkey on the authenticator."""
+        user = self.torii.password.register(EMAIL, PASSWORD)
+        options = self.passkeys.begin_registration(user)
+        self.passkeys.complete_registration(user, self.device.create(options), name="Laptop")
+        return user
+
+
+def test_add_and_sign_in() -> None:
+    """A passkey added by a user signs them in without an address, also again."""
+    here = PasskeySetting()
+    user = here.added()
+    for _ in range(2):
+        options = here.passkeys.begin_sign_in()
+        assert not options.get("allowCredentials")
+        assert options["userVerification"] == "required"
+        found, session = here.passkeys.complete_sign_in(here.device.get(options), user_agent=FIREFOX)
+        assert found.id == user.id
+        assert session.token is not None
+        assert here.torii.get_session(session.token) is not None
+    (passkey,) = here.passkeys.list_for_user(user.id)
+    assert (passkey.name, passkey.backed_up, passkey.transports) == ("Laptop", True, ("internal",))
+    assert passkey.last_used_at == here.clock()
+    assert here.names() == ["user.created", "passkey.added", "user.signed_in", "user.signed_in"]
+    told = here.events[-1]
+    assert isinstance(told, UserSignedIn)
+    assert told.method == "passkey"
+
+
+def test_options_exclude_what_the_user_has() -> None:
+    """A second registration names the first passkey, asks for a discoverable one, and tells no address as handle."""
+    here = PasskeySetting()
+    user = here.added()
+    options = here.passkeys.begin_registration(user)
+    assert [entry["id"] for entry in options["excludeCredentials"]] == [b64(here.device.credential_id)]
+    assert options["authenticatorSelection"]["residentKey"] == "required"
+    assert raw(options["user"]["id"]).decode() == user.id
+    second = Authenticator()
+    here.passkeys.complete_registration(user, second.create(options), name="Phone")
+    assert len(here.passkeys.list_for_user(user.id)) == 2
+
+
+def _altered(field: str, value: Any) -> Any:
+    def alter(device: Authenticator) -> None:
+        setattr(device, field, value)
+
+    return alter
+
+
+HOSTILE = [
+    ("another origin", _altered("origin", "https://evil.example")),
+    ("a look-alike origin", _altered("origin", "https://app.example.com.evil.example")),
+    ("plain http", _altered("origin", "http://app.example.com")),
+    ("another relying party", _altered("rp_id", "evil.example")),
+    ("no user verification", _altered("verified", False)),
+    ("embedded by another site", _altered("client_data", {"crossOrigin": True})),
+    ("the other ceremony", _altered("client_data", {"type": "webauthn.other"})),
+]
+
+
+@pytest.mark.parametrize("alter", [alter for _, alter in HOSTILE], ids=[name for name, _ in HOSTILE])
+def test_answers_that_do_not_hold_are_refused(alter: Any) -> None:
+    """In both ceremonies, and the challenge is used up by them."""
+    here = PasskeySetting()
+    user = here.added()
+    alter(here.device)
+    for_sign_in = here.passkeys.begin_sign_in()
+    answer = here.device.get(for_sign_in)
+    with pytest.raises(PasskeyError) as refused:
+        here.passkeys.complete_sign_in(answer)
+    assert refused.value.reason == "refused"
+    with pytest.raises(PasskeyError) as again:
+        here.passkeys.complete_sign_in(answer)
+    assert again.value.reason == "challenge"
+    assert here.names()[-1] == "user.sign_in_failed"
+    other = Authenticator()
+    alter(other)
+    options = here.passkeys.begin_registration(user)
+    with pytest.raises(PasskeyError) as not_added:
+        here.passkeys.complete_registration(user, other.create(options))
+    assert not_added.value.reason == "refused"
+    assert len(here.passkeys.list_for_user(user.id)) == 1
+
+
+def test_a_challenge_is_for_one_ceremony_one_user_and_five_minutes() -> None:
+    """It does not pass for the other ceremony, for another user, twice, late, or when it was never issued."""
+    here = PasskeySetting()
+    user = here.added()
+    eve = here.torii.password.register("eve@example.com", PASSWORD)
+    for_registration = here.passkeys.begin_registration(user)
+    for_sign_in = here.passkeys.begin_sign_in()
+    other = Authenticator()
+
+    def refused(call: Any) -> None:
+        with pytest.raises(PasskeyError) as found:
+            call()
+        assert found.value.reason == "challenge"
+
+    refused(lambda: here.passkeys.complete_sign_in(here.device.get(for_registration)))
+    options = {**for_registration, "challenge": for_sign_in["challenge"]}
+    refused(lambda: here.passkeys.complete_registration(user, other.create(options)))
+    refused(lambda: here.passkeys.complete_registration(eve, other.create(for_registration)))
+    refused(lambda: here.passkeys.complete_sign_in(here.device.get({"challenge": b64(b"x" * 32)})))
+    late = here.passkeys.begin_sign_in()
+    here.clock.advance(timedelta(minutes=5))
+    refused(lambda: here.passkeys.complete_sign_in(here.device.get(late)))
+
+
+def test_a_passkey_that_nobody_has() -> None:
+    """An unknown passkey, a wrong signature and another user's handle are refused."""
+    here = PasskeySetting()
+    here.added()
+    eve = here.torii.password.register("eve@example.com", PASSWORD)
+    stranger = Authenticator()
+    with pytest.raises(PasskeyError) as unknown:
+        here.passkeys.complete_sign_in(stranger.get(here.passkeys.begin_sign_in()))
+    assert unknown.value.reason == "unknown"
+    stranger.credential_id, stranger.user_handle = here.device.credential_id, here.device.user_handle
+    with pytest.raises(PasskeyError) as forged:
+        here.passkeys.complete_sign_in(stranger.get(here.passkeys.begin_sign_in()))
+    assert forged.value.reason == "refused"
+    handle = here.device.user_handle
+    for wrong in (b64(eve.id.encode()), None):
+        here.device.user_handle = wrong
+        with pytest.raises(PasskeyError):
+            here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    here.device.user_handle = handle
+    here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+
+
+def test_asking_a_user_once_more() -> None:
+    """Then only their passkeys pass, and are named to the browser."""
+    here = PasskeySetting()
+    user = here.added()
+    eve = here.torii.password.register("eve@example.com", PASSWORD)
+    options = here.passkeys.begin_sign_in(user=user)
+    assert [entry["id"] for entry in options["allowCredentials"]] == [b64(here.device.credential_id)]
+    here.passkeys.complete_sign_in(here.device.get(options))
+    for_eve = here.passkeys.begin_sign_in(user=eve)
+    with pytest.raises(PasskeyError) as refused:
+        here.passkeys.complete_sign_in(here.device.get(for_eve))
+    assert refused.value.reason == "unknown"
+
+
+def test_a_cloned_authenticator() -> None:
+    """A count that does not go up is refused, or accepted where the settings say so."""
+    here = PasskeySetting()
+    here.device.count = 5
+    user = here.added()
+    here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    here.device.count = 3
+    with pytest.raises(ClonedAuthenticator) as refused:
+        here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    assert (refused.value.stored, refused.value.received) == (6, 4)
+    lenient = PasskeySetting(storage=here.storage, clock=here.clock, passkeys=settings(cloned="accept"))
+    found, _ = lenient.passkeys.complete_sign_in(here.device.get(lenient.passkeys.begin_sign_in()))
+    assert found.id == user.id
+
+
+def test_removal_is_guarded() -> None:
+    """The last way to sign in stays; a removed passkey signs nobody in."""
+    here = PasskeySetting()
+    user = here.added()
+    identity = here.device.credential_id
+    renamed = here.passkeys.rename(user.id, identity, "Old laptop")
+    assert renamed is not None
+    assert renamed.name == "Old laptop"
+    here.torii.password.remove_password(user.id)
+    with pytest.raises(LastSignInMethod):
+        here.passkeys.remove(user.id, identity)
+    here.torii.password.set_password(user.id, PASSWORD)
+    assert here.passkeys.remove(user.id, identity)
+    assert not here.passkeys.remove(user.id, identity)
+    with pytest.raises(PasskeyError):
+        here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    assert here.names().count("passkey.removed") == 1
+
+
+def test_a_locked_account_is_refused() -> None:
+    """An administrator's lock holds for passkeys, while a lockout by attempts does not concern them."""
+    here = PasskeySetting()
+    user = here.added()
+    for _ in range(6):
+        with pytest.raises((AccountLocked, Exception)):
+            here.torii.password.authenticate(EMAIL, "wrong password")
+    here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    locked = here.torii.lock_user(user.id)
+    assert locked is not None
+    with pytest.raises(AccountLocked):
+        here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    with pytest.raises(AccountLocked):
+        here.passkeys.begin_registration(locked)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"response": None},
+        {"response": {"clientDataJSON": 1}},
+        {"response": {"clientDataJSON": "!!"}},
+        {"response": {"clientDataJSON": b64(b"[]")}},
+        {"response": {"clientDataJSON": b64(b'{"challenge": "AA"}')}},
+        {"id": 1, "response": {"clientDataJSON": b64(b'{"challenge": "' + b"A" * 43 + b'"}')}},
+    ],
+)
+def test_garbage_is_no_answer(answer: Any) -> None:
+    """What is no WebAuthn answer is refused before anything is asked of the storage."""
+    here = PasskeySetting()
+    with pytest.raises(PasskeyError) as refused:
+        here.passkeys.complete_sign_in(answer)
+    assert refused.value.reason == "malformed"
+
+
+def test_truncated_answers_are_refused() -> None:
+    """An answer whose parts are cut short is refused, not a crash."""
+    here = PasskeySetting()
+    here.added()
+    for part in ("authenticatorData", "signature"):
+        answer = here.device.get(here.passkeys.begin_sign_in())
+        answer["response"][part] = answer["response"][part][:10]
+        with pytest.raises(PasskeyError):
+            here.passkeys.complete_sign_in(answer)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"origins": []},
+        {"origins": "https://app.example.com"},
+        {"origins": ["https://app.example.com/"]},
+        {"origins": ["http://app.example.com"]},
+        {"origins": ["https://example.org"]},
+        {"origins": ["https://notexample.com"]},
+        {"rp_id": "https://example.com"},
+        {"timeout": timedelta(seconds=1)},
+    ],
+)
+def test_wrong_settings_are_refused(options: dict[str, Any]) -> None:
+    """Origins must be https and at the relying party's domain."""
+    with pytest.raises(ConfigurationError):
+        settings(**options)

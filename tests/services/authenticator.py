@@ -1,0 +1,96 @@
+"""An authenticator in software (WebAuthn Level 3, 6), P-256, and the browser before it."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import Any
+
+import cbor2
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+ORIGIN = "https://app.example.com"
+RP_ID = "example.com"
+
+_PRESENT, _VERIFIED, _ELIGIBLE, _BACKED_UP, _ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
+
+
+def b64(raw: bytes) -> str:
+    """Bytes as WebAuthn's JSON has them."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def raw(text: str) -> bytes:
+    """And back."""
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class Authenticator:
+    """Holds one passkey. What a test changes, a faulty or hostile browser could send.
+
+    Attributes:
+        origin: Where the browser says the page is.
+        rp_id: For whom the authenticator signs.
+        verified: Whether it says that it verified the user.
+        count: Its counter; goes up by one with each use.
+        client_data: More for the client data.
+    """
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.credential_id = os.urandom(32)
+        self.user_handle: str | None = None
+        self.origin = ORIGIN
+        self.rp_id = RP_ID
+        self.verified = True
+        self.count = 0
+        self.client_data: dict[str, Any] = {}
+
+    def create(self, options: dict[str, Any]) -> dict[str, Any]:
+        """``navigator.credentials.create``."""
+        self.user_handle = options["user"]["id"]
+        numbers = self.key.public_key().public_numbers()
+        cose = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
+        attested = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + cbor2.dumps(cose)
+        data = self._data(_ATTESTED) + attested
+        attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
+        client_data = self._client_data("webauthn.create", options["challenge"])
+        return self._credential(
+            {"clientDataJSON": b64(client_data), "attestationObject": b64(attestation), "transports": ["internal"]}
+        )
+
+    def get(self, options: dict[str, Any]) -> dict[str, Any]:
+        """``navigator.credentials.get``."""
+        self.count += 1 if self.count else 0
+        data = self._data(0)
+        client_data = self._client_data("webauthn.get", options["challenge"])
+        signature = self.key.sign(data + sha256(client_data).digest(), ec.ECDSA(hashes.SHA256()))
+        return self._credential(
+            {
+                "clientDataJSON": b64(client_data),
+                "authenticatorData": b64(data),
+                "signature": b64(signature),
+                "userHandle": self.user_handle,
+            }
+        )
+
+    def _data(self, flags: int) -> bytes:
+        flags |= _PRESENT | _ELIGIBLE | _BACKED_UP | (_VERIFIED if self.verified else 0)
+        return sha256(self.rp_id.encode()).digest() + bytes([flags]) + self.count.to_bytes(4, "big")
+
+    def _client_data(self, kind: str, challenge: str) -> bytes:
+        said = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
+        return json.dumps(said | self.client_data).encode()
+
+    def _credential(self, response: dict[str, Any]) -> dict[str, Any]:
+        identity = b64(self.credential_id)
+        return {
+            "id": identity,
+            "rawId": identity,
+            "type": "public-key",
+            "response": {name: value for name, value in response.items() if value is not None},
+            "clientExtensionResults": {},
+        }

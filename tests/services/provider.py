@@ -1,0 +1,130 @@
+"""A provider in this process: discovery, keys, token endpoint, userinfo; its tokens are signed for real, by PyJWT.
+
+PyJWT signs and joserfc checks, so that a fault in one is not the other's blind spot.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from functools import cache
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from torii_dynamodb.testing import FakeClock
+
+ISSUER = "https://issuer.example"
+
+
+@cache
+def rsa_key(number: int) -> rsa.RSAPrivateKey:
+    """A key pair, the same in the whole run: making one takes long."""
+    assert number >= 0
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def public_jwk(number: int, kid: str) -> dict[str, Any]:
+    """The public half as providers publish it."""
+    made = jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key(number).public_key(), as_dict=True)
+    return {**{key: value for key, value in made.items() if key != "key_ops"}, "kid": kid, "alg": "RS256", "use": "sig"}
+
+
+class FakeProvider:
+    """An OpenID Connect issuer, and GitHub beside it.
+
+    Attributes:
+        claims: What the next ID token says besides what it must; ``None`` as a value takes a claim away.
+        header: The same for its header.
+        userinfo: What the userinfo endpoint answers.
+        requests: Method and path of each request so far.
+        forms: The forms sent to the token endpoint.
+    """
+
+    def __init__(self, clock: FakeClock, client_id: str = "client") -> None:
+        self.clock = clock
+        self.client_id = client_id
+        self.claims: dict[str, Any] = {"sub": "subject-1", "email": "ada@example.com", "email_verified": True}
+        self.header: dict[str, Any] = {}
+        self.userinfo: dict[str, Any] = {"sub": "subject-1"}
+        self.metadata: dict[str, Any] = {}
+        self.keys = {"key-1": 0}
+        self.signs_with = ("key-1", 0)
+        self.algorithm = "RS256"
+        self.secret_key: Any = None
+        self.requests: list[str] = []
+        self.forms: list[dict[str, str]] = []
+        self.headers: list[dict[str, str]] = []
+        self.codes: dict[str, dict[str, str]] = {}
+        self.down = False
+        self.emails: list[dict[str, Any]] = []
+
+    def transport(self) -> httpx.MockTransport:
+        """What stands in for the network."""
+        return httpx.MockTransport(self.answer)
+
+    def authorize(self, url: str) -> dict[str, str]:
+        """The person signs in: what the browser brings back. Refuses a request without state and PKCE."""
+        query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        assert query["response_type"] == "code"
+        assert query["code_challenge_method"] == "S256"
+        assert len(query["code_challenge"]) == 43
+        assert len(query["state"]) == 43
+        code = f"code-{len(self.codes)}"
+        self.codes[code] = query
+        return {"code": code, "state": query["state"]}
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request."""
+        path = request.url.path
+        self.requests.append(f"{request.method} {path}")
+        self.headers.append(dict(request.headers))
+        if self.down:
+            raise httpx.ConnectError("the provider is down", request=request)
+        if path == "/.well-known/openid-configuration":
+            described = {
+                "issuer": ISSUER,
+                "authorization_endpoint": f"{ISSUER}/authorize",
+                "token_endpoint": f"{ISSUER}/token",
+                "userinfo_endpoint": f"{ISSUER}/userinfo",
+                "jwks_uri": f"{ISSUER}/keys",
+            }
+            return httpx.Response(200, json=described | self.metadata)
+        if path == "/keys":
+            return httpx.Response(200, json={"keys": [public_jwk(key, kid) for kid, key in self.keys.items()]})
+        if path in ("/token", "/login/oauth/access_token"):
+            return self._token(request)
+        if path in ("/userinfo", "/user"):
+            assert request.headers["authorization"] == "Bearer the-access-token"
+            return httpx.Response(200, json=self.userinfo)
+        if path == "/user/emails":
+            return httpx.Response(200, json=self.emails)
+        return httpx.Response(404)
+
+    def _token(self, request: httpx.Request) -> httpx.Response:
+        form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
+        self.forms.append(form)
+        asked = self.codes.pop(form["code"], None)
+        challenge = urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).rstrip(b"=").decode()
+        if asked is None or asked["code_challenge"] != challenge or asked["redirect_uri"] != form["redirect_uri"]:
+            return httpx.Response(400, json={"error": "invalid_grant"})
+        tokens = {"access_token": "the-access-token", "token_type": "Bearer"}
+        if "nonce" in asked:
+            tokens["id_token"] = self.id_token(asked["nonce"])
+        return httpx.Response(200, json=tokens)
+
+    def id_token(self, nonce: str) -> str:
+        """An ID token, signed."""
+        now = int(self.clock().timestamp())
+        claims = {"iss": ISSUER, "aud": self.client_id, "iat": now, "exp": now + 300, "nonce": nonce} | self.claims
+        kid, key = self.signs_with
+        header = {"kid": kid} | self.header
+        return jwt.encode(
+            {name: value for name, value in claims.items() if value is not None},
+            self.secret_key if self.secret_key is not None else rsa_key(key),
+            algorithm=self.algorithm,
+            headers={name: value for name, value in header.items() if value is not None},
+        )
