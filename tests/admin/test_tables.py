@@ -13,6 +13,8 @@ from botocore.validate import ParamValidator
 
 from torii_dynamodb._core.tables import create_request
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb._wire.errors import ServiceError
+from torii_dynamodb.admin.control import Control
 from torii_dynamodb.admin.options import (
     Autoscaling,
     Capacity,
@@ -24,7 +26,7 @@ from torii_dynamodb.admin.options import (
 from torii_dynamodb.admin.planning import TableState, plan_table
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.errors import ConfigurationError, Unavailable
 from torii_dynamodb.schema import SCHEMA
 
 MODEL = Session().get_service_model("dynamodb")
@@ -334,3 +336,31 @@ def test_options_survive_plain_values(name: str, options: TableOptions) -> None:
     )
     assert options_from_mapping(json.loads(json.dumps(options.to_mapping()))) == options
     assert options_from_mapping(json.loads(json.dumps(scaled.to_mapping()))) == scaled
+
+
+def test_a_busy_control_plane_is_waited_for(on_dynoxide: DynamoDbConfig) -> None:
+    """DynamoDB takes few table changes at once: refused ones are sent again, with growing pauses, until they pass."""
+    pauses: list[float] = []
+
+    class Busy(Client):
+        refused = 0
+
+        def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+            if operation == "CreateTable" and self.refused < 4:
+                self.refused += 1
+                raise ServiceError("LimitExceededException", "too many operations", 400, None)
+            return super().call(operation, payload)
+
+    busy = Busy(on_dynoxide)
+    AdminTables(on_dynoxide, busy, control=Control(busy, pause=pauses.append)).ensure()
+    busy.close()
+    assert pauses[:4] == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_waiting_ends(on_dynoxide: DynamoDbConfig) -> None:
+    """What never comes to be is given up after the patience, as something to try again."""
+    client = Client(on_dynoxide)
+    control = Control(client, patience=0.0, pause=lambda _: None)
+    with pytest.raises(Unavailable, match="to be active; run it again later"):
+        control.wait_for_table("never")
+    client.close()
