@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -27,13 +28,14 @@ HMAC = "a shared secret of more than 32 bytes"
 @cache
 def pem(kind: str) -> tuple[str, str]:
     """A private and a public key."""
-    key = {
+    make: dict[str, Callable[[], Any]] = {
         "RS256": lambda: rsa_key(0),
         "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
         "EdDSA": ed25519.Ed25519PrivateKey.generate,
         "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
         "weak": lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),
-    }[kind]()
+    }
+    key = make[kind]()
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -131,6 +133,10 @@ def test_a_checker_needs_no_private_key() -> None:
         settings(checker)
 
 
+def _without(name: str) -> Any:
+    return {name: None}
+
+
 def _b64(value: object) -> str:
     return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
@@ -171,7 +177,7 @@ def test_a_token_that_does_not_hold_is_refused() -> None:
         signed(nbf=now + 3600),
         signed(iat=now + 3600),
         signed(sub=5),
-        *(signed(**{name: None}) for name in ("iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp")),
+        *(signed(**_without(name)) for name in ("iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp")),
         "",
         "a.b.c",
         "x" * 20_000,

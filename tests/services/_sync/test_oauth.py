@@ -171,7 +171,7 @@ def test_another_browser_cannot_finish() -> None:
     """Without the binding of the browser that began, the answer is refused (login CSRF), and then used up."""
     with OAuthSetting() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK)
-        back = here.provider.authorize(start.url)
+        back: dict[str, Any] = {**here.provider.authorize(start.url)}
         for binding, reason in ((None, "browser"), (start.browser_binding, "state")):
             with pytest.raises(OAuthError) as refused:
                 here.torii.oauth.complete("issuer", **back, browser_binding=binding)
@@ -182,7 +182,7 @@ def test_an_answer_passes_once_and_in_time() -> None:
     """A second use, an unknown state, garbage and a late answer are refused alike."""
     with OAuthSetting() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK)
-        back = here.provider.authorize(start.url)
+        back: dict[str, Any] = {**here.provider.authorize(start.url)}
         here.torii.oauth.complete("issuer", **back, browser_binding=start.browser_binding)
         late = here.torii.oauth.begin("issuer", redirect_uri=BACK)
         answers = [back["state"], "x" * 43, "short", "", None, here.provider.authorize(late.url)["state"]]
@@ -303,7 +303,7 @@ def test_a_provider_that_is_down() -> None:
     """It is told as the provider's fault, without the request, whose body holds code and secret."""
     with OAuthSetting() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK)
-        back = here.provider.authorize(start.url)
+        back: dict[str, Any] = {**here.provider.authorize(start.url)}
         here.provider.down = True
         with pytest.raises(OAuthError) as refused:
             here.torii.oauth.complete("issuer", **back, browser_binding=start.browser_binding)
