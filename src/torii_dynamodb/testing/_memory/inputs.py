@@ -12,7 +12,6 @@ from torii_dynamodb._core import times, validation
 from torii_dynamodb._core.emails import Email, normalise_email
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import (
-    AttemptKind,
     CeremonyKind,
     Metadata,
     MetadataValue,
@@ -28,7 +27,6 @@ from torii_dynamodb.models import (
 
 __all__ = [
     "attempt_id",
-    "attempt_kind",
     "ceremony",
     "challenge",
     "consistent",
@@ -55,7 +53,6 @@ __all__ = [
 
 # As acquire_login_attempt makes them. The grammar keeps an audit row from taking the place of the register's.
 _ATTEMPT_ID = re.compile(r"[0-9]{13,16}#[0-9A-Za-z_-]{1,64}", re.ASCII)
-_ATTEMPT_KINDS: tuple[AttemptKind, ...] = ("login", "ip", "mail", "device")
 
 
 def own(value: Metadata) -> dict[str, MetadataValue]:
@@ -257,14 +254,6 @@ def new_token(value: object, now: datetime) -> NewToken:
     if cleaned.user_id is None and cleaned.revoke_earlier:
         raise ValidationError("revoke_earlier", "needs a user_id: only a user's tokens can be revoked together")
     return cleaned
-
-
-def attempt_kind(value: object) -> AttemptKind:
-    """What kind of thing attempts are counted for."""
-    for kind in _ATTEMPT_KINDS:
-        if value == kind:
-            return kind
-    raise ValidationError("kind", "is no kind of attempt; give 'login', 'ip', 'mail' or 'device'")
 
 
 def attempt_id(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from torii_dynamodb._core import keys, times, validation
+from torii_dynamodb._core import attempts, keys, times, validation
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus, User
 from torii_dynamodb.testing._memory import inputs
@@ -28,8 +28,7 @@ class AsyncMemoryAttempts(MemoryBase):
         self, kind: AttemptKind, value: str, *, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
         """The same limit for anything else."""
-        counted = inputs.attempt_kind(kind)
-        subject = keys.attempt_subject(counted, validation.attempt_value(counted, value))
+        subject = attempts.subject(kind, value)
         limits = validation.policy(policy)
         with self._state.lock:
             return self._acquire(subject, limits)
@@ -149,6 +148,8 @@ class AsyncMemoryAttempts(MemoryBase):
             user = self._state.users.get(user_id)
             if user is None:
                 return None
+            if moment == user.locked_at:
+                return copied_user(user)
             if moment is None:
                 return copied_user(self._change(user, locked_at=None))
             if user.locked_at is None:

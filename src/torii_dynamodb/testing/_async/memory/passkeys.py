@@ -22,8 +22,8 @@ class AsyncMemoryPasskeys(MemoryBase):
         new = inputs.new_passkey(new_passkey)
         key = keys.passkey_key(new.credential_id)
         with self._state.lock:
-            user = self._user(new.user_id)
             held = self._holder_or_conflict(key, new.user_id, "passkey")
+            user = self._user(new.user_id)
             if isinstance(held, Passkey):
                 return held
             passkey = Passkey(
@@ -141,8 +141,6 @@ class AsyncMemoryPasskeys(MemoryBase):
             rows.check_size(rows.token_row(row), "the challenge")
             there = self._state.tokens.get(row.id)
             if there is not None and there.expires_at > row.created_at:
-                if replace(there, created_at=row.created_at) == row:
-                    return
                 raise AlreadyExists("challenge", "the challenge was used before; make a new one for every ceremony")
             self._state.tokens[row.id] = row
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from torii_dynamodb._core import keys, sealing, validation
-from torii_dynamodb.errors import AlreadyExists
+from torii_dynamodb.errors import AlreadyExists, ValidationError
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_account, copied_user
@@ -48,8 +48,8 @@ class MemoryOAuth(MemoryBase):
         given = inputs.new_oauth_account(account)
         key = keys.oauth_key(given.provider, given.subject)
         with self._state.lock:
-            user = self._user(user_id)
             held = self._holder_or_conflict(key, user_id, "oauth_account")
+            user = self._user(user_id)
             if isinstance(held, OAuthAccount):
                 return copied_account(held)
             linked = _account(given, user_id, self._now())
@@ -109,6 +109,8 @@ class MemoryOAuth(MemoryBase):
             changes["profile"] = inputs.metadata(profile, "profile")
         if not isinstance(tokens, Unset):
             changes["tokens"] = inputs.metadata(tokens, "tokens")
+        if not changes:
+            raise ValidationError("update_oauth_account", "names nothing to change; give the new values by keyword")
         with self._state.lock:
             found = self._account(key)
             if found is None or found.user_id != user_id:
@@ -145,10 +147,6 @@ class MemoryOAuth(MemoryBase):
             now = self._now()
             there = self._state.tokens.get(key)
             if there is not None and there.expires_at > now:
-                if there.consumed_by is None and there.sealed is not None:
-                    same = (sealing.unseal(there.sealed, state=state), there.expires_at, there.metadata)
-                    if same == (verifier, until, extra):
-                        return
                 raise AlreadyExists("state", "the state was used before; make a new one for every sign-in")
             row = TokenRow(
                 id=key,

@@ -24,8 +24,8 @@ class MemoryPasskeys(MemoryBase):
         new = inputs.new_passkey(new_passkey)
         key = keys.passkey_key(new.credential_id)
         with self._state.lock:
-            user = self._user(new.user_id)
             held = self._holder_or_conflict(key, new.user_id, "passkey")
+            user = self._user(new.user_id)
             if isinstance(held, Passkey):
                 return held
             passkey = Passkey(
@@ -143,8 +143,6 @@ class MemoryPasskeys(MemoryBase):
             rows.check_size(rows.token_row(row), "the challenge")
             there = self._state.tokens.get(row.id)
             if there is not None and there.expires_at > row.created_at:
-                if replace(there, created_at=row.created_at) == row:
-                    return
                 raise AlreadyExists("challenge", "the challenge was used before; make a new one for every ceremony")
             self._state.tokens[row.id] = row
 

@@ -81,6 +81,8 @@ class MemoryUsers(MemoryBase):
             changes["metadata"] = inputs.metadata(metadata)
         if address is not None:
             changes["email_as_given"] = address.as_given
+        if not changes:
+            raise ValidationError("update_user", "names nothing to change; give the new values by keyword")
         with self._state.lock:
             now = self._user(user.id)
             # The epoch starts at random: it tells a user created anew under the id from the one that was read.

@@ -1,0 +1,615 @@
+"""What each operation of the contract costs: requests, dependent round trips, read and write units (DESIGN, section 4).
+
+Exact, on Dynoxide, from what was sent and what the engine says it consumed. Units of a global secondary index count
+among the write units. Dynoxide counts an index inside a transaction once; whether AWS does was not tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from torii_dynamodb._async.client import AsyncClient
+from torii_dynamodb._async.services.torii import AsyncTorii
+from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
+from torii_dynamodb._async.tables import AsyncTables
+from torii_dynamodb._wire.records import CallRecord
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.models import (
+    LockoutPolicy,
+    NewOAuthAccount,
+    NewPasskey,
+    NewPasskeyChallenge,
+    NewSession,
+    NewToken,
+    NewUser,
+    Session,
+    Token,
+    User,
+)
+from torii_dynamodb.testing.engines import LocalEngine
+
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What was measured, or is expected: requests, round trips one after the other, read units, write units."""
+
+    requests: int
+    rounds: int
+    read: float
+    write: float
+
+
+class PlainHasher:
+    """Hashes nothing: here the storage's work is counted, not argon2's."""
+
+    def hash(self, password: str) -> str:
+        """The password itself, in the shape of a hash."""
+        return f"$plain$0000000000${password.encode().hex()}"
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        """Whether it is the same."""
+        return password_hash == self.hash(password)
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """Never."""
+        del password_hash
+        return False
+
+
+class Meter:
+    """Stands between client and transport and tells how many requests waited for one another."""
+
+    def __init__(self, transport: Any, records: list[CallRecord]) -> None:
+        self._transport = transport
+        self._records = records
+        self._lock = Lock()
+        self._done = 0
+        self.requests = 0
+        self.rounds = 0
+
+    async def __call__(self, request: Any, timeout: float, fresh: bool = False) -> Any:
+        with self._lock:
+            self.requests += 1
+            depth = self._done + 1
+        response = await self._transport(request, timeout, fresh)
+        with self._lock:
+            self._done = max(self._done, depth)
+            self.rounds = max(self.rounds, depth)
+        return response
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    async def cost(self, act: Callable[[], Awaitable[object]]) -> Cost:
+        """What one call costs."""
+        self._done = self.requests = self.rounds = 0
+        self._records.clear()
+        await act()
+        read = sum(record.read_units for record in self._records)
+        write = sum(record.write_units for record in self._records)
+        return Cost(self.requests, self.rounds, read, write)
+
+
+class World:
+    """A storage with a person in it who has one of everything."""
+
+    storage: AsyncDynamoDbHandle
+    torii: AsyncTorii
+    meter: Meter
+    user: User
+    session: Session
+
+    def __init__(self, config: DynamoDbConfig) -> None:
+        self.config = config
+
+    @property
+    def later(self) -> Any:
+        return self.config.clock() + timedelta(hours=1)
+
+    async def settle(self) -> None:
+        """Give the person one of everything, and read them anew."""
+        storage = self.storage
+        self.user = await storage.create_user(NewUser(email="ada@example.com", name="Ada"), password_hash=HASH)
+        await storage.link_oauth_account(self.user.id, NewOAuthAccount(provider="google", subject="1"))
+        await storage.add_passkey(NewPasskey(user_id=self.user.id, credential_id=b"one", public_key=b"key"))
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read the person anew."""
+        user = await self.storage.get_user(self.user.id)
+        assert user is not None
+        self.user = user
+
+    async def token(self, purpose: str = "magic_link") -> Token:
+        """A one-time token of the person's."""
+        return await self.storage.create_token(
+            NewToken(purpose=purpose, user_id=self.user.id, expires_at=self.later), user=self.user
+        )
+
+    async def new_session(self) -> Session:
+        """A session of the person's."""
+        return await self.storage.create_session(
+            NewSession(user_id=self.user.id, expires_at=self.later), user=self.user
+        )
+
+
+@asynccontextmanager
+async def a_world(engine: LocalEngine, prefix: str, **options: Any) -> AsyncIterator[World]:
+    """A world of its own, with the meter in place."""
+    records: list[CallRecord] = []
+    config = engine.config(table_prefix=prefix, on_call=records.append, session_cleanup="off", **options)
+    client = AsyncClient(config)
+    await AsyncTables(client, config).ensure()
+    world = World(config)
+    world.meter = Meter(client._transport, records)
+    client._transport = world.meter
+    async with AsyncDynamoDbHandle(client, config) as storage:
+        world.storage = storage
+        world.torii = AsyncTorii(storage, hasher=PlainHasher())
+        await world.settle()
+        yield world
+
+
+Step = Callable[[World], Awaitable[object]]
+
+
+async def nothing(world: World) -> object:
+    """No preparation."""
+    return world
+
+
+async def make_session(world: World) -> object:
+    """A session, kept on the world."""
+    world.session = await world.new_session()
+    return world
+
+
+async def grace(world: World) -> object:
+    """A second person with a password that the plain hasher knows."""
+    return await world.torii.password.register("grace@example.com", "correct horse battery")
+
+
+async def register_token(world: World, purpose: str) -> str:
+    """A fresh one-time token's text."""
+    token = await world.token(purpose)
+    assert token.token is not None
+    return token.token
+
+
+async def register(world: World) -> object:
+    return await world.torii.password.register("alan@example.com", "correct horse battery")
+
+
+async def sign_in(world: World) -> object:
+    return await world.torii.password.authenticate("grace@example.com", "correct horse battery")
+
+
+async def create_session(world: World) -> object:
+    return await world.new_session()
+
+
+async def create_session_reading(world: World) -> object:
+    return await world.storage.create_session(NewSession(user_id=world.user.id, expires_at=world.later))
+
+
+async def check_session(world: World) -> object:
+    found = await world.storage.get_session_and_user(world.session.token or "")
+    assert found == (world.session, world.user)
+    return found
+
+
+async def check_session_eventually(world: World) -> object:
+    found = await world.storage.get_session_and_user(world.session.token or "", consistent=False)
+    assert found is not None
+    return found
+
+
+async def check_garbage(world: World) -> object:
+    assert await world.storage.get_session_and_user("torii_s1_forged.token") is None
+    return world
+
+
+async def refresh_session(world: World) -> object:
+    ends = world.later + timedelta(hours=1)
+    assert await world.storage.refresh_session(world.session.token or "", expires_at=ends) is not None
+    return ends
+
+
+async def sign_out(world: World) -> object:
+    await world.storage.delete_session(world.session.token or "")
+    return world
+
+
+async def end_device(world: World) -> object:
+    assert await world.storage.delete_session_by_id(world.user.id, world.session.id)
+    return world
+
+
+async def sign_out_everywhere(world: World) -> object:
+    assert await world.storage.delete_sessions_for_user(world.user.id) is not None
+    return world
+
+
+async def list_sessions(world: World) -> object:
+    assert len(await world.storage.list_sessions_for_user(world.user.id)) == 1
+    return world
+
+
+async def set_password(world: World) -> object:
+    return await world.storage.set_password_hash(world.user.id, HASH, user=world.user)
+
+
+async def set_password_reading(world: World) -> object:
+    return await world.storage.set_password_hash(world.user.id, HASH)
+
+
+async def change_password(world: World) -> object:
+    credentials = await world.storage.get_credentials_by_email(world.user.email)
+    assert credentials is not None
+    return await world.storage.set_password_hash(
+        world.user.id, HASH, expected_version=credentials.password_version, user=world.user
+    )
+
+
+async def rehash(world: World) -> object:
+    assert await world.storage.rehash_password(world.user.id, email=world.user.email, old_hash=HASH, new_hash=HASH)
+    return world
+
+
+async def remove_password(world: World) -> object:
+    assert await world.storage.remove_password_hash(world.user.id)
+    return world
+
+
+async def get_hash(world: World) -> object:
+    assert await world.storage.get_password_hash(world.user.id) == HASH
+    return world
+
+
+async def get_credentials(world: World) -> object:
+    return await world.storage.get_credentials_by_email("ada@example.com")
+
+
+async def get_user(world: World) -> object:
+    return await world.storage.get_user(world.user.id)
+
+
+async def by_email(world: World) -> object:
+    assert await world.storage.get_user_by_email("Ada@example.com") == world.user
+    return world
+
+
+async def by_email_eventually(world: World) -> object:
+    assert await world.storage.get_user_by_email("Ada@example.com", consistent=False) == world.user
+    return world
+
+
+async def rename(world: World) -> object:
+    return await world.storage.update_user(world.user, name="Augusta Ada")
+
+
+async def change_email(world: World) -> object:
+    return await world.storage.update_user(world.user, email="countess@example.com")
+
+
+async def verify_email(world: World) -> object:
+    return await world.storage.mark_email_verified(world.user.id, email="ada@example.com")
+
+
+async def batch_of_250(world: World) -> object:
+    ids = [world.user.id, *(f"nobody{number}" for number in range(249))]
+    users = await world.storage.batch_get_users(ids)
+    assert users == [world.user] + [None] * 249
+    return users
+
+
+async def page_of_users(world: World) -> object:
+    return await world.storage.list_users(limit=10)
+
+
+async def delete_user(world: World) -> object:
+    assert await world.storage.delete_user(world.user.id)
+    return world
+
+
+async def oauth_sign_in(world: World) -> object:
+    user = await world.storage.get_user_by_provider_and_subject("google", "1")
+    assert user is not None
+    return await world.torii.create_session(user)
+
+
+async def oauth_sign_up(world: World) -> object:
+    return await world.storage.create_oauth_account(
+        NewUser(email="alan@example.com"), NewOAuthAccount(provider="google", subject="2")
+    )
+
+
+async def link(world: World) -> object:
+    return await world.storage.link_oauth_account(world.user.id, NewOAuthAccount(provider="github", subject="1"))
+
+
+async def unlink(world: World) -> object:
+    assert await world.storage.unlink_oauth_account(world.user.id, "google", "1")
+    return world
+
+
+async def list_accounts(world: World) -> object:
+    assert len(await world.storage.list_oauth_accounts_for_user(world.user.id)) == 1
+    return world
+
+
+async def get_account(world: World) -> object:
+    return await world.storage.get_oauth_account_by_provider_and_subject("google", "1")
+
+
+async def update_account(world: World) -> object:
+    return await world.storage.update_oauth_account(world.user.id, "google", "1", email="ada@gmail.example")
+
+
+async def store_verifier(world: World) -> object:
+    await world.storage.store_pkce_verifier("s" * 32, "v" * 43, expires_at=world.later)
+    return world
+
+
+async def get_verifier(world: World) -> object:
+    assert await world.storage.get_pkce_verifier("s" * 32) is not None
+    return world
+
+
+async def consume_verifier(world: World) -> object:
+    assert await world.storage.consume_pkce_verifier("s" * 32) is not None
+    return world
+
+
+async def add_passkey(world: World) -> object:
+    return await world.storage.add_passkey(NewPasskey(user_id=world.user.id, credential_id=b"two", public_key=b"key"))
+
+
+async def get_passkey(world: World) -> object:
+    return await world.storage.get_passkey(b"one")
+
+
+async def list_passkeys(world: World) -> object:
+    assert len(await world.storage.list_passkeys_for_user(world.user.id)) == 1
+    return world
+
+
+async def rename_passkey(world: World) -> object:
+    return await world.storage.rename_passkey(world.user.id, b"one", "Laptop")
+
+
+async def use_passkey(world: World) -> object:
+    return await world.storage.update_passkey_use(world.user.id, b"one", sign_count=1)
+
+
+async def delete_passkey(world: World) -> object:
+    assert await world.storage.delete_passkey(world.user.id, b"one")
+    return world
+
+
+async def delete_passkeys(world: World) -> object:
+    assert await world.storage.delete_passkeys_for_user(world.user.id) == 1
+    return world
+
+
+async def store_challenge(world: World) -> object:
+    await world.storage.store_passkey_challenge(
+        NewPasskeyChallenge(challenge=b"c" * 32, kind="registration", expires_at=world.later)
+    )
+    return world
+
+
+async def consume_challenge(world: World) -> object:
+    assert await world.storage.consume_passkey_challenge(b"c" * 32, kind="registration") is not None
+    return world
+
+
+async def issue_token(world: World) -> object:
+    return await world.token()
+
+
+async def issue_token_reading(world: World) -> object:
+    return await world.storage.create_token(
+        NewToken(purpose="magic_link", user_id=world.user.id, expires_at=world.later)
+    )
+
+
+async def issue_token_for_nobody(world: World) -> object:
+    return await world.storage.create_token(
+        NewToken(purpose="magic_link", email="new@example.com", expires_at=world.later)
+    )
+
+
+async def issue_only_token(world: World) -> object:
+    return await world.storage.create_token(
+        NewToken(purpose="magic_link", user_id=world.user.id, expires_at=world.later, revoke_earlier=True),
+        user=world.user,
+    )
+
+
+async def acquire(world: World) -> object:
+    assert (await world.storage.acquire_login_attempt("ada@example.com")).allowed
+    return world
+
+
+async def acquire_refused(world: World) -> object:
+    result = await world.storage.acquire_login_attempt("ada@example.com", policy=LockoutPolicy(max_attempts=1))
+    assert not result.allowed
+    return world
+
+
+async def acquire_ip(world: World) -> object:
+    return await world.storage.acquire_attempt("ip", "192.0.2.1")
+
+
+async def lockout_status(world: World) -> object:
+    return await world.storage.get_lockout_status("ada@example.com")
+
+
+async def clear(world: World) -> object:
+    await world.storage.clear_attempts("ada@example.com")
+    return world
+
+
+async def record_failure(world: World) -> object:
+    await world.storage.record_failed_attempt("nobody@example.com", "1700000000000#0123456789abcdef")
+    return world
+
+
+async def list_failures(world: World) -> object:
+    return await world.storage.list_failed_attempts("ada@example.com")
+
+
+async def get_lock(world: World) -> object:
+    return await world.storage.get_locked_at(world.user.id)
+
+
+async def lock(world: World) -> object:
+    return await world.storage.set_locked_at(world.user.id, world.config.clock())
+
+
+async def health(world: World) -> object:
+    assert (await world.storage.health_check()).healthy
+    return world
+
+
+async def clean_up(world: World) -> object:
+    assert await world.storage.cleanup() == 0
+    return world
+
+
+BUDGETS: list[tuple[Step, Step, Cost]] = [
+    # What comes before, the operation, and requests / round trips / read units / write units (indexes included).
+    (nothing, register, Cost(1, 1, 0, 5)),
+    (grace, sign_in, Cost(5, 3, 2, 4)),
+    (nothing, create_session, Cost(1, 1, 0, 2)),
+    (nothing, create_session_reading, Cost(2, 2, 1, 2)),
+    (make_session, check_session, Cost(1, 1, 2, 0)),
+    (make_session, check_session_eventually, Cost(1, 1, 1, 0)),
+    (nothing, check_garbage, Cost(0, 0, 0, 0)),
+    (make_session, refresh_session, Cost(1, 1, 0, 3)),
+    (make_session, sign_out, Cost(1, 1, 0, 2)),
+    (make_session, end_device, Cost(1, 1, 0, 3)),
+    (make_session, sign_out_everywhere, Cost(1, 1, 0, 2)),
+    (make_session, list_sessions, Cost(2, 1, 1.5, 0)),
+    (nothing, set_password, Cost(1, 1, 0, 5)),
+    (nothing, set_password_reading, Cost(2, 2, 1, 5)),
+    (nothing, change_password, Cost(2, 2, 1, 5)),
+    (nothing, rehash, Cost(1, 1, 0, 2)),
+    (nothing, remove_password, Cost(2, 2, 1, 5)),
+    (nothing, get_hash, Cost(2, 2, 2, 0)),
+    (nothing, get_credentials, Cost(1, 1, 1, 0)),
+    (nothing, get_user, Cost(1, 1, 1, 0)),
+    (nothing, by_email, Cost(2, 2, 2, 0)),
+    (nothing, by_email_eventually, Cost(1, 1, 0.5, 0)),
+    (nothing, rename, Cost(1, 1, 0, 3)),
+    (nothing, change_email, Cost(2, 2, 1, 8)),
+    (nothing, verify_email, Cost(2, 2, 1, 3)),
+    (nothing, batch_of_250, Cost(3, 1, 250, 0)),
+    (nothing, page_of_users, Cost(1, 1, 1, 0)),
+    (nothing, delete_user, Cost(2, 2, 1, 9)),
+    (nothing, oauth_sign_in, Cost(3, 3, 2, 2)),
+    (nothing, oauth_sign_up, Cost(1, 1, 0, 7)),
+    (nothing, link, Cost(1, 1, 0, 5)),
+    (nothing, unlink, Cost(1, 1, 0, 5)),
+    (nothing, list_accounts, Cost(2, 2, 2, 0)),
+    (nothing, get_account, Cost(1, 1, 1, 0)),
+    (nothing, update_account, Cost(2, 2, 1, 2)),
+    (nothing, store_verifier, Cost(1, 1, 0, 1)),
+    (store_verifier, get_verifier, Cost(1, 1, 1, 0)),
+    (store_verifier, consume_verifier, Cost(1, 1, 0, 1)),
+    (nothing, add_passkey, Cost(1, 1, 0, 5)),
+    (nothing, get_passkey, Cost(1, 1, 1, 0)),
+    (nothing, list_passkeys, Cost(2, 2, 2, 0)),
+    (nothing, rename_passkey, Cost(2, 2, 1, 2)),
+    (nothing, use_passkey, Cost(2, 2, 1, 2)),
+    (nothing, delete_passkey, Cost(1, 1, 0, 5)),
+    (nothing, delete_passkeys, Cost(2, 2, 1, 5)),
+    (nothing, store_challenge, Cost(1, 1, 0, 1)),
+    (store_challenge, consume_challenge, Cost(1, 1, 0, 1)),
+    (nothing, issue_token, Cost(1, 1, 0, 1)),
+    (nothing, issue_token_reading, Cost(2, 2, 1, 1)),
+    (nothing, issue_token_for_nobody, Cost(1, 1, 0, 1)),
+    (nothing, issue_only_token, Cost(1, 1, 0, 5)),
+    (nothing, acquire, Cost(1, 1, 0, 1)),
+    # DynamoDB charges a refused write too, but its answer does not tell.
+    (acquire, acquire_refused, Cost(1, 1, 0, 0)),
+    (nothing, acquire_ip, Cost(1, 1, 0, 1)),
+    (acquire, lockout_status, Cost(1, 1, 1, 0)),
+    (acquire, clear, Cost(1, 1, 0, 2)),
+    (nothing, record_failure, Cost(2, 2, 1, 1)),
+    (record_failure, list_failures, Cost(1, 1, 1, 0)),
+    (nothing, get_lock, Cost(1, 1, 1, 0)),
+    (nothing, lock, Cost(3, 3, 2, 3)),
+    (nothing, health, Cost(5, 1, 5, 0)),
+    (nothing, clean_up, Cost(0, 0, 0, 0)),
+]
+
+
+@pytest.mark.parametrize(("prepare", "act", "budget"), BUDGETS, ids=[act.__name__ for _, act, _ in BUDGETS])
+async def test_an_operation_costs_its_budget(
+    dynoxide: LocalEngine, table_prefix: str, prepare: Step, act: Step, budget: Cost
+) -> None:
+    """Each operation sends exactly the requests, in as many rounds, and consumes exactly the units that are told."""
+    async with a_world(dynoxide, table_prefix) as world:
+        await prepare(world)
+        assert await world.meter.cost(lambda: act(world)) == budget
+
+
+@pytest.mark.parametrize("merge_reads", [True, False])
+async def test_consuming_a_token_reads_its_user_at_the_same_time(
+    dynoxide: LocalEngine, table_prefix: str, merge_reads: bool
+) -> None:
+    """Verifying a user's token takes one round trip; checking it without using it up is one request."""
+    async with a_world(dynoxide, table_prefix, merge_reads=merge_reads) as world:
+        text = await register_token(world, "magic_link")
+        check = await world.meter.cost(lambda: world.storage.check_token(text, purpose="magic_link"))
+        assert check == Cost(1, 1, 2, 0)
+        verify = await world.meter.cost(lambda: world.storage.verify_token(text, purpose="magic_link"))
+        assert verify == Cost(2, 1, 1, 1)
+
+
+async def test_a_reset_is_one_transaction(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """Completing a reset reads token and user in one request and writes everything in one more."""
+    async with a_world(dynoxide, table_prefix) as world:
+        await world.storage.mark_email_verified(world.user.id, email=world.user.email)
+        await world.refresh()
+        text = await register_token(world, "password_reset")
+        cost = await world.meter.cost(lambda: world.storage.complete_password_reset(text, HASH))
+        assert cost == Cost(2, 2, 2, 7)
+
+
+async def test_opening_without_creating_asks_nothing(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """With create_tables=False not a single request is made before the first operation."""
+    records: list[CallRecord] = []
+    config = dynoxide.config(table_prefix=table_prefix, create_tables=False, on_call=records.append)
+    client = AsyncClient(config)
+    async with AsyncDynamoDbHandle(client, config):
+        assert records == []
+
+
+async def test_no_operation_of_a_person_touches_the_control_plane_or_scans(
+    dynoxide: LocalEngine, table_prefix: str
+) -> None:
+    """Nothing on a person's way describes a table or scans one (listing all users is an administrator's)."""
+    seen: set[str] = set()
+    for prepare, act, _ in BUDGETS:
+        if act is page_of_users:
+            continue
+        async with a_world(dynoxide, f"{table_prefix}-{act.__name__}") as world:
+            world.meter._records.clear()
+            await prepare(world)
+            await act(world)
+            seen |= {record.operation for record in world.meter._records}
+    assert seen <= {
+        "BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"
+    }  # fmt: skip

@@ -1,0 +1,504 @@
+"""DynamoDB storage and in-memory reference, driven side by side with the same commands: every answer must be the same.
+
+Hypothesis makes up the histories: several users, identities and sessions, old copies of users, a moving clock. Secrets
+differ between the two, so they are named (the third session, the fifth token) and each storage is handed its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from torii_dynamodb import DynamoDbHandle, DynamoDbStorage
+from torii_dynamodb._core.attributes import decode_item
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb.config import TABLES
+from torii_dynamodb.errors import ToriiError
+from torii_dynamodb.models import (
+    UNSET,
+    LockoutPolicy,
+    NewOAuthAccount,
+    NewPasskey,
+    NewPasskeyChallenge,
+    NewSession,
+    NewToken,
+    NewUser,
+    OAuthAccount,
+    Passkey,
+    Session,
+    Token,
+    User,
+    VerifiedToken,
+)
+from torii_dynamodb.testing import FakeClock, MemoryStorage, conformance
+from torii_dynamodb.testing.engines import LocalEngine
+
+IDS = ("u1", "u2", "u3")
+ADDRESSES = ("ada@example.com", "Ada@Example.com", "grace@example.com", "alan@example.com")
+SUBJECTS = ("s1", "s2")
+CREDENTIALS = (b"credential-1", b"credential-2")
+HASHES = tuple(f"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${letter * 20}" for letter in "abc")
+POLICY = LockoutPolicy(max_attempts=3, window=timedelta(minutes=1), retention=timedelta(hours=1))
+
+
+def tables_of(storage: DynamoDbHandle) -> conformance.Dump:
+    """All items of all tables, as plain values."""
+    dump: dict[str, list[dict[str, Any]]] = {}
+    client = Client(storage.config)
+    try:
+        for table in TABLES:
+            answer = client.call("Scan", {"TableName": storage.config.table_name(table), "ConsistentRead": True})
+            assert "LastEvaluatedKey" not in answer
+            dump[table] = [decode_item(item) for item in answer["Items"]]
+    finally:
+        client.close()
+    return dump
+
+
+ids = st.sampled_from(IDS)
+addresses = st.sampled_from(ADDRESSES)
+hashes = st.sampled_from(HASHES)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One thing that both storages gave, each in its own form."""
+
+    real: Any
+    model: Any
+
+
+Call = Callable[[Any, int], object]
+
+
+class Histories(RuleBasedStateMachine):
+    """The commands."""
+
+    engine: LocalEngine
+
+    sessions = Bundle("sessions")
+    tokens = Bundle("tokens")
+    readings = Bundle("readings")
+    attempts = Bundle("attempts")
+
+    @initialize()
+    def open(self) -> None:
+        """A fresh set of tables, an empty memory, one clock."""
+        self.clock = FakeClock()
+        self.stack = ExitStack()
+        config = self.engine.config(table_prefix=f"m{uuid4().hex}", clock=self.clock, session_cleanup="inline")
+        self.real = self.stack.enter_context(DynamoDbStorage.open(config))
+        self.model = MemoryStorage(clock=self.clock)
+        self.secrets: list[str] = []
+        self.counter = 0
+
+    def teardown(self) -> None:
+        """What is left must hang together, and tell no secret."""
+        if hasattr(self, "stack"):
+            try:
+                dump = tables_of(self.real)
+                conformance.check_invariants(dump)
+                conformance.check_no_secret(dump, self.secrets)
+                conformance.check_no_secret(self.model.dump(), self.secrets)
+            finally:
+                self.stack.close()
+
+    # How answers are compared.
+
+    def both(self, call: Call) -> Pair:
+        """Ask both the same and compare what they say."""
+        self.clock.advance(timedelta(milliseconds=1))
+        real, model = self._outcome(call, self.real, 0), self._outcome(call, self.model, 1)
+        assert self._plain(real) == self._plain(model)
+        return Pair(real, model)
+
+    def _outcome(self, call: Call, storage: Any, side: int) -> object:
+        try:
+            return call(storage, side)
+        except ToriiError as error:
+            return (error.code, getattr(error, "what", None), getattr(error, "retry_after", None))
+
+    def _plain(self, answer: Any) -> Any:
+        match answer:
+            case User():
+                return replace(
+                    answer,
+                    session_epoch=0,
+                    password_version="set" if answer.password_version else None,
+                    token_serials={},
+                )
+            case Session():
+                return replace(answer, id="", epoch=0, token=None)
+            case Token():
+                return replace(answer, id="", token=None)
+            case VerifiedToken():
+                return (self._plain(answer.token), self._plain(answer.user))
+            case OAuthAccount() | Passkey():
+                return answer
+            case tuple() | list():
+                return [self._plain(inner) for inner in answer]
+            case _:
+                return answer
+
+    def _next(self) -> int:
+        self.counter += 1
+        return self.counter
+
+    @property
+    def _later(self) -> Any:
+        return self.clock() + timedelta(minutes=10)
+
+    # Time.
+
+    @rule(seconds=st.sampled_from((1, 30, 61, 400, 4000)))
+    def time_passes(self, seconds: int) -> None:
+        """Tokens, sessions, attempts and audit rows age."""
+        self.clock.advance(timedelta(seconds=seconds))
+
+    # Users.
+
+    @rule(target=readings, user_id=ids, email=addresses, password=st.none() | hashes)
+    def create_user(self, user_id: str, email: str, password: str | None) -> Pair:
+        """Under a chosen id, which may be taken, as may the address."""
+        return self.both(lambda s, _: s.create_user(NewUser(id=user_id, email=email), password_hash=password))
+
+    @rule(target=readings, user_id=ids)
+    def read_user(self, user_id: str) -> Pair:
+        """Kept: later commands may hand it in when it is stale."""
+        return self.both(lambda s, _: s.get_user(user_id))
+
+    @rule(email=addresses)
+    def read_by_email(self, email: str) -> None:
+        """By any spelling."""
+        self.both(lambda s, _: s.get_user_by_email(email))
+
+    @rule(
+        reading=readings,
+        email=st.just(UNSET) | addresses,
+        name=st.just(UNSET) | st.none() | st.just("Ada"),
+        metadata=st.just(UNSET) | st.just({"n": 1.0}),
+    )
+    def update_user(self, reading: Pair, email: Any, name: Any, metadata: Any) -> None:
+        """From a reading that may be stale."""
+        if isinstance(reading.real, User) and isinstance(reading.model, User):
+            users = (reading.real, reading.model)
+            self.both(lambda s, side: s.update_user(users[side], email=email, name=name, metadata=metadata))
+
+    @rule(user_id=ids, email=addresses, remove=st.booleans())
+    def prove_email(self, user_id: str, email: str, remove: bool) -> None:
+        """The user's address or another."""
+        self.both(lambda s, _: s.mark_email_verified(user_id, email=email, remove_unproven=remove))
+
+    @rule(user_id=ids)
+    def delete_user(self, user_id: str) -> None:
+        """May not be there."""
+        self.both(lambda s, _: s.delete_user(user_id))
+
+    @rule()
+    def read_everyone(self) -> None:
+        """In one batch, with one asked twice."""
+        self.both(lambda s, _: s.batch_get_users([*IDS, IDS[0], "nobody"]))
+
+    # Sessions.
+
+    @rule(target=sessions, user_id=ids)
+    def sign_in(self, user_id: str) -> Pair:
+        """From a fresh reading."""
+        return self._keep(self.both(lambda s, _: s.create_session(NewSession(user_id=user_id, expires_at=self._later))))
+
+    @rule(target=sessions, reading=readings)
+    def sign_in_from_reading(self, reading: Pair) -> Pair:
+        """From a reading that may be stale: the session must then be dead."""
+        if not isinstance(reading.real, User) or not isinstance(reading.model, User):
+            return Pair(None, None)
+        users = (reading.real, reading.model)
+        new = NewSession(user_id=reading.real.id, expires_at=self._later)
+        return self._keep(self.both(lambda s, side: s.create_session(new, user=users[side])))
+
+    def _keep(self, pair: Pair) -> Pair:
+        for side in (pair.real, pair.model):
+            if isinstance(side, Session | Token) and side.token is not None:
+                self.secrets.append(side.token)
+        return pair
+
+    @rule(session=sessions)
+    def check_session(self, session: Pair) -> None:
+        """Alive on both or on none."""
+        if isinstance(session.real, Session):
+            tokens = (session.real.token, session.model.token)
+            self.both(lambda s, side: s.get_session_and_user(tokens[side]))
+
+    @rule(user_id=ids)
+    def list_sessions(self, user_id: str) -> None:
+        """Each user's living sessions. Ids differ between the two, and with them the order of equal times."""
+        self.both(lambda s, _: sorted(found.created_at for found in s.list_sessions_for_user(user_id)))
+
+    @rule(session=sessions, minutes=st.integers(1, 30))
+    def extend_session(self, session: Pair, minutes: int) -> None:
+        """What extending tells of a revoked session is open; what a check tells afterwards is not."""
+        if isinstance(session.real, Session):
+            tokens = (session.real.token, session.model.token)
+            end = self.clock() + timedelta(minutes=minutes)
+            for side, storage in enumerate((self.real, self.model)):
+                storage.refresh_session(tokens[side], expires_at=end)
+            self.both(lambda s, side: s.get_session_and_user(tokens[side]))
+
+    @rule(session=sessions)
+    def sign_out(self, session: Pair) -> None:
+        """Perhaps again."""
+        if isinstance(session.real, Session):
+            tokens = (session.real.token, session.model.token)
+            self.both(lambda s, side: s.delete_session(tokens[side]))
+
+    @rule(session=sessions, user_id=ids)
+    def end_device(self, session: Pair, user_id: str) -> None:
+        """Perhaps somebody else's."""
+        if isinstance(session.real, Session):
+            own = (session.real.id, session.model.id)
+            for side, storage in enumerate((self.real, self.model)):
+                storage.delete_session_by_id(user_id, own[side])
+            self.check_session(session)
+
+    @rule(user_id=ids)
+    def sign_out_everywhere(self, user_id: str) -> None:
+        """The epochs are random, so only whether there was a user is compared."""
+        self.both(lambda s, _: s.delete_sessions_for_user(user_id) is None)
+
+    # Passwords.
+
+    @rule(user_id=ids, password=hashes)
+    def set_password(self, user_id: str, password: str) -> None:
+        """Whatever was there."""
+        self.both(lambda s, _: s.set_password_hash(user_id, password))
+
+    @rule(reading=readings, password=hashes)
+    def set_password_expecting(self, reading: Pair, password: str) -> None:
+        """Only over the password of a reading."""
+        if isinstance(reading.real, User) and isinstance(reading.model, User):
+            users = (reading.real, reading.model)
+            self.both(
+                lambda s, side: s.set_password_hash(
+                    users[side].id, password, expected_version=users[side].password_version, user=users[side]
+                )
+            )
+
+    @rule(user_id=ids, email=addresses, old=hashes, new=hashes)
+    def rehash(self, user_id: str, email: str, old: str, new: str) -> None:
+        """Only over the hash named."""
+        self.both(lambda s, _: s.rehash_password(user_id, email=email, old_hash=old, new_hash=new))
+
+    @rule(user_id=ids, verified=st.booleans())
+    def remove_password(self, user_id: str, verified: bool) -> None:
+        """Unless it is the last way."""
+        self.both(lambda s, _: s.remove_password_hash(user_id, allow_verified_email=verified))
+
+    @rule(user_id=ids, email=addresses)
+    def read_password(self, user_id: str, email: str) -> None:
+        """By id and by address."""
+        self.both(lambda s, _: s.get_password_hash(user_id))
+        self.both(
+            lambda s, _: (
+                (found := s.get_credentials_by_email(email))
+                and (found.user_id, found.email, found.password_hash, found.password_version is None)
+            )
+        )
+
+    # Identities.
+
+    @rule(user_id=ids, subject=st.sampled_from(SUBJECTS))
+    def link(self, user_id: str, subject: str) -> None:
+        """Perhaps another's."""
+        self.both(lambda s, _: s.link_oauth_account(user_id, NewOAuthAccount(provider="google", subject=subject)))
+
+    @rule(user_id=ids, email=addresses, subject=st.sampled_from(SUBJECTS))
+    def sign_up_by_provider(self, user_id: str, email: str, subject: str) -> None:
+        """All of it or nothing. Which of several taken things is told is open."""
+
+        def call(storage: Any, _: int) -> object:
+            try:
+                return storage.create_oauth_account(
+                    NewUser(id=user_id, email=email), NewOAuthAccount(provider="google", subject=subject)
+                )
+            except ToriiError as error:
+                return error.code
+
+        self.both(call)
+
+    @rule(user_id=ids, subject=st.sampled_from(SUBJECTS), verified=st.booleans())
+    def unlink(self, user_id: str, subject: str, verified: bool) -> None:
+        """Unless it is the last way."""
+        self.both(lambda s, _: s.unlink_oauth_account(user_id, "google", subject, allow_verified_email=verified))
+
+    @rule(user_id=ids, subject=st.sampled_from(SUBJECTS))
+    def read_accounts(self, user_id: str, subject: str) -> None:
+        """By user and by subject."""
+        self.both(lambda s, _: s.list_oauth_accounts_for_user(user_id))
+        self.both(lambda s, _: s.get_user_by_provider_and_subject("google", subject))
+
+    @rule(user_id=ids, subject=st.sampled_from(SUBJECTS))
+    def update_account(self, user_id: str, subject: str) -> None:
+        """By its holder or another."""
+        self.both(lambda s, _: s.update_oauth_account(user_id, "google", subject, profile={"seen": 1}))
+
+    @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), count=st.integers(0, 2))
+    def add_passkey(self, user_id: str, credential: bytes, count: int) -> None:
+        """Perhaps another's."""
+        new = NewPasskey(user_id=user_id, credential_id=credential, public_key=b"key", sign_count=count)
+        self.both(lambda s, _: s.add_passkey(new))
+
+    @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), count=st.integers(0, 3), decrease=st.booleans())
+    def use_passkey(self, user_id: str, credential: bytes, count: int, decrease: bool) -> None:
+        """With a count that goes up or not."""
+        self.both(lambda s, _: s.update_passkey_use(user_id, credential, sign_count=count, allow_decrease=decrease))
+
+    @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), verified=st.booleans())
+    def delete_passkey(self, user_id: str, credential: bytes, verified: bool) -> None:
+        """Unless it is the last way."""
+        self.both(lambda s, _: s.delete_passkey(user_id, credential, allow_verified_email=verified))
+
+    @rule(user_id=ids, verified=st.booleans())
+    def delete_passkeys(self, user_id: str, verified: bool) -> None:
+        """All or none."""
+        self.both(lambda s, _: s.delete_passkeys_for_user(user_id, allow_verified_email=verified))
+
+    @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), name=st.sampled_from(("Laptop", "Phone")))
+    def passkeys(self, user_id: str, credential: bytes, name: str) -> None:
+        """Rename, read, list."""
+        self.both(lambda s, _: s.rename_passkey(user_id, credential, name))
+        self.both(lambda s, _: s.get_passkey(credential))
+        self.both(lambda s, _: s.list_passkeys_for_user(user_id))
+
+    # One-time secrets.
+
+    @rule(
+        target=tokens,
+        user_id=ids,
+        purpose=st.sampled_from(("magic_link", "password_reset")),
+        revoke=st.booleans(),
+    )
+    def issue(self, user_id: str, purpose: str, revoke: bool) -> Pair:
+        """For a user who may not exist."""
+        new = NewToken(purpose=purpose, user_id=user_id, expires_at=self._later, revoke_earlier=revoke)
+        return self._keep(self.both(lambda s, _: s.create_token(new)))
+
+    @rule(token=tokens, purpose=st.sampled_from(("magic_link", "password_reset")), use=st.booleans())
+    def try_token(self, token: Pair, purpose: str, use: bool) -> None:
+        """Look, or use up; for its purpose or another."""
+        if isinstance(token.real, Token):
+            texts = (token.real.token, token.model.token)
+            if use:
+                self.both(lambda s, side: s.verify_token(texts[side], purpose=purpose))
+            else:
+                self.both(lambda s, side: s.check_token(texts[side], purpose=purpose))
+
+    @rule(token=consumes(tokens), password=hashes)
+    def reset(self, token: Pair, password: str) -> None:
+        """By a token that may be for something else, dead or used."""
+        if isinstance(token.real, Token):
+            texts = (token.real.token, token.model.token)
+            self.both(lambda s, side: s.complete_password_reset(texts[side], password))
+
+    @rule(number=st.integers(0, 2), verb=st.sampled_from(("store", "get", "consume")))
+    def pkce(self, number: int, verb: str) -> None:
+        """A few states, used again and again."""
+        state = f"state-number-{number:020d}"
+        if verb == "store":
+            verifier = f"{self._next():043d}"
+            self.both(lambda s, _: s.store_pkce_verifier(state, verifier, expires_at=self._later))
+        elif verb == "get":
+            self.both(lambda s, _: s.get_pkce_verifier(state))
+        else:
+            self.both(lambda s, _: s.consume_pkce_verifier(state))
+
+    @rule(number=st.integers(0, 1), kind=st.sampled_from(("registration", "authentication")), store=st.booleans())
+    def challenge(self, number: int, kind: Any, store: bool) -> None:
+        """A few challenges, without a user."""
+        challenge = bytes([number]) * 32
+        if store:
+            new = NewPasskeyChallenge(
+                challenge=challenge, kind=kind, expires_at=self._later, metadata={"n": self._next()}
+            )
+            self.both(lambda s, _: s.store_passkey_challenge(new))
+        else:
+            self.both(lambda s, _: s.consume_passkey_challenge(challenge, kind=kind))
+
+    # Attempts.
+
+    @rule(target=attempts, email=addresses)
+    def attempt(self, email: str) -> Pair:
+        """Taken or refused, and for how long."""
+
+        def call(storage: Any, _: int) -> object:
+            result = storage.acquire_login_attempt(email, policy=POLICY)
+            self._last = result
+            return (result.allowed, result.retry_after)
+
+        results = []
+
+        def keeping(storage: Any, side: int) -> object:
+            told = call(storage, side)
+            results.append(self._last)
+            return told
+
+        self.both(keeping)
+        return Pair((email, results[0].attempt_id), (email, results[1].attempt_id))
+
+    @rule(attempt=attempts)
+    def fail_attempt(self, attempt: Pair) -> None:
+        """The audit row of one that was taken."""
+        both = (attempt.real, attempt.model)
+        if attempt.real[1]:
+            self.both(lambda s, side: s.record_failed_attempt(*both[side], ip_address="192.0.2.1", policy=POLICY))
+
+    @rule(attempt=attempts, named=st.booleans())
+    def clear(self, attempt: Pair, named: bool) -> None:
+        """All, or if it is the latest."""
+        both = (attempt.real, attempt.model)
+        self.both(lambda s, side: s.clear_attempts(both[side][0], attempt_id=both[side][1] if named else None))
+
+    @rule(email=addresses)
+    def read_attempts(self, email: str) -> None:
+        """Status and how many audit rows."""
+        self.both(lambda s, _: s.get_lockout_status(email, policy=POLICY))
+        self.both(lambda s, _: len(s.list_failed_attempts(email)))
+
+    @rule(user_id=ids, lock=st.booleans())
+    def lock(self, user_id: str, lock: bool) -> None:
+        """An administrator's."""
+        moment = self.clock() if lock else None
+        self.both(lambda s, _: s.set_locked_at(user_id, moment))
+        self.both(lambda s, _: s.get_locked_at(user_id))
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        """Both hold the same users."""
+        if hasattr(self, "real"):
+            self.both(lambda s, _: s.batch_get_users(IDS))
+
+
+@pytest.mark.timeout(300)
+def test_dynamodb_and_the_reference_answer_alike(dynoxide: LocalEngine) -> None:
+    """Whatever the history, both give the same answers, and the tables hang together and tell no secret."""
+
+    class Here(Histories):
+        engine = dynoxide
+
+    limits = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(Here, settings=limits)
