@@ -282,13 +282,15 @@ def _conclude(place: _Place, ledger: Ledger, console: Console, done: Demo, pace:
     with_units = not place.moto
     console.print(ledger.table(with_units=with_units))
     hang(console, Text(ledger.totals(with_units=with_units)))
-    told = (
-        "Requests and units are per operation, on average; a share below 1 means that operations which waited at the "
-        f"same moment shared one. Up to {pace.calls} operations ran at once, {pace.hashes} where passwords "
-        "are hashed; there the time is argon2id's. A refused write tells no units; DynamoDB charges it all the same."
-    )
+    told = "Requests and units are per operation, on average. Where passwords are hashed, the time is argon2id's."
     if place.moto:
-        told += " Units are not shown: moto counts them wrongly."
+        told += " Units are not shown: moto counts them wrongly. Everything ran one by one."
+    else:
+        told += (
+            " A share below 1 means that operations which waited at the same moment shared one. "
+            f"Up to {pace.calls} operations ran at once, {pace.hashes} where passwords are hashed. "
+            "A refused write tells no units; DynamoDB charges it all the same."
+        )
     hang(console, Text(told, style="dim"))
 
 
