@@ -137,7 +137,7 @@ class CapacityMeter:
             use.write_units += record.write_units
             use.retries += record.retries
             use.throttles += record.throttles
-            use.quota_exhausted += bool(getattr(record, "quota_exhausted", False))
+            use.quota_exhausted += record.quota_exhausted
             use.failures += record.error is not None and record.error != "ConditionalCheckFailedException"
             use.slowest = max(use.slowest, record.latency)
             for one in record.capacity:

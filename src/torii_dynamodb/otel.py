@@ -1,0 +1,261 @@
+"""What happens, made visible: OpenTelemetry spans and metrics (extra ``otel``), and structured logs.
+
+All of it hangs on ``DynamoDbConfig(on_call=...)``, which is told of every call to DynamoDB, and of no key, no item and
+no secret::
+
+    from torii_dynamodb.otel import instrument
+
+    config = instrument(DynamoDbConfig(region="eu-central-1"))
+
+Names follow OpenTelemetry's semantic conventions for database clients and for DynamoDB. OpenTelemetry is imported when
+it is used; without a provider set up by your program its API does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from torii_dynamodb._wire.records import CallRecord
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError
+
+__all__ = ["Hook", "combine", "instrument", "log_calls", "metrics_hook", "tracing_hook"]
+
+Hook = Callable[[CallRecord], None]
+"""What ``on_call`` takes."""
+
+SYSTEM: Final = "aws.dynamodb"
+_SCOPE = "torii_dynamodb"
+
+# Semantic conventions, "Database client metrics": the buckets asked for, in seconds.
+_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+# Not failures: the answer that decides a race, as the caller asked for it.
+_ANSWERS = frozenset({"ConditionalCheckFailedException", "TransactionCanceledException"})
+
+
+def instrument(
+    config: DynamoDbConfig, *, tracer_provider: Any = None, meter_provider: Any = None, logs: bool = False
+) -> DynamoDbConfig:
+    """A configuration whose calls make spans and metrics. A hook that is there already is called, too.
+
+    Args:
+        config: The configuration.
+        tracer_provider: ``None``: the global one.
+        meter_provider: ``None``: the global one.
+        logs: Whether each call is also logged; see :func:`log_calls`.
+
+    Raises:
+        ConfigurationError: OpenTelemetry is not installed.
+    """
+    hooks: list[Hook] = [
+        tracing_hook(config, tracer_provider=tracer_provider),
+        metrics_hook(config, meter_provider=meter_provider),
+    ]
+    if logs:
+        hooks.append(log_calls())
+    if config.on_call is not None:
+        hooks.append(config.on_call)
+    return replace(config, on_call=combine(*hooks))
+
+
+def combine(*hooks: Hook) -> Hook:
+    """One hook that calls several. One that raises keeps none of the others from being called."""
+
+    def call(record: CallRecord) -> None:
+        failed: Exception | None = None
+        for hook in hooks:
+            try:
+                hook(record)
+            except Exception as error:  # noqa: BLE001 - told below, once the others had their turn
+                failed = error
+        if failed is not None:
+            raise failed
+
+    return call
+
+
+def tracing_hook(config: DynamoDbConfig, *, tracer_provider: Any = None) -> Hook:
+    """A hook that makes a client span of every call, a child of the span that is current where the call was made.
+
+    The span is made when the call has ended, with the times that it had. A read that was merged with others' has one
+    span for the batch, in the context of the task that sent it.
+
+    Raises:
+        ConfigurationError: OpenTelemetry is not installed.
+    """
+    trace = _api("trace")
+    tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
+    where = _where(config)
+
+    def hook(record: CallRecord) -> None:
+        ended = int(config.clock().timestamp() * 1e9)
+        span = tracer.start_span(
+            _name(record),
+            kind=trace.SpanKind.CLIENT,
+            attributes={**_identity(record), **where},
+            start_time=ended - int(record.latency * 1e9),
+        )
+        if not span.is_recording():
+            return
+        span.set_attribute("rpc.system", "aws-api")
+        span.set_attribute("rpc.service", "DynamoDB")
+        span.set_attribute("rpc.method", record.operation)
+        span.set_attribute("aws.dynamodb.table_names", list(record.tables))
+        if record.request_id is not None:
+            span.set_attribute("aws.request_id", record.request_id)
+        if record.attempts > 1:
+            span.set_attribute("http.request.resend_count", record.attempts - 1)
+        if record.throttles:
+            span.set_attribute("torii.dynamodb.throttles", record.throttles)
+        if record.capacity:
+            span.set_attribute("aws.dynamodb.consumed_capacity", [_capacity(one) for one in record.capacity])
+        if record.error is None:
+            span.set_attribute("db.response.returned_rows", record.items)
+        else:
+            span.set_attribute("db.response.status_code", record.error)
+            if record.error not in _ANSWERS:
+                span.set_attribute("error.type", record.error)
+                span.set_status(trace.Status(trace.StatusCode.ERROR, record.error))
+        span.end(end_time=ended)
+
+    return hook
+
+
+def metrics_hook(config: DynamoDbConfig, *, meter_provider: Any = None) -> Hook:
+    """A hook that records how long calls take, what they consume, and what trouble they meet.
+
+    ``db.client.operation.duration`` (seconds), and counters ``torii.dynamodb.read_units``, ``.write_units``,
+    ``.throttles``, ``.retries`` and ``.quota_exhausted``.
+
+    Raises:
+        ConfigurationError: OpenTelemetry is not installed.
+    """
+    meter = _api("metrics").get_meter(_SCOPE, meter_provider=meter_provider)
+    duration = meter.create_histogram(
+        "db.client.operation.duration",
+        unit="s",
+        description="Duration of database client operations.",
+        explicit_bucket_boundaries_advisory=list(_BUCKETS),
+    )
+    read = meter.create_counter("torii.dynamodb.read_units", unit="{unit}", description="Read units consumed.")
+    write = meter.create_counter("torii.dynamodb.write_units", unit="{unit}", description="Write units consumed.")
+    throttles = meter.create_counter("torii.dynamodb.throttles", unit="{answer}", description="Throttled answers.")
+    retries = meter.create_counter("torii.dynamodb.retries", unit="{request}", description="Requests sent again.")
+    exhausted = meter.create_counter(
+        "torii.dynamodb.quota_exhausted", unit="{call}", description="Calls given up for want of retry quota."
+    )
+    where = _where(config)
+
+    def hook(record: CallRecord) -> None:
+        common = {**_identity(record), **where}
+        failed = record.error is not None and record.error not in _ANSWERS
+        duration.record(record.latency, {**common, **({"error.type": record.error} if failed else {})})
+        for one in record.capacity:
+            of = {"db.system.name": SYSTEM, "db.operation.name": record.operation, "db.collection.name": one.table}
+            if one.read_units:
+                read.add(one.read_units, of)
+            if one.write_units:
+                write.add(one.write_units, of)
+        for counter, count in (
+            (throttles, record.throttles),
+            (retries, record.retries),
+            (exhausted, int(record.quota_exhausted)),
+        ):
+            if count:
+                counter.add(count, common)
+
+    return hook
+
+
+def log_calls(logger: logging.Logger | None = None) -> Hook:
+    """A hook that logs every call, its facts as fields of the log record (``dynamodb_operation``, ...).
+
+    At DEBUG if it went well, at INFO if it was retried, at WARNING if it failed. Needs no OpenTelemetry.
+
+    Args:
+        logger: ``None``: ``torii_dynamodb.calls``.
+    """
+    log = logger or logging.getLogger("torii_dynamodb.calls")
+
+    def hook(record: CallRecord) -> None:
+        failed = record.error is not None and record.error not in _ANSWERS
+        level = logging.WARNING if failed else logging.INFO if record.retries else logging.DEBUG
+        if not log.isEnabledFor(level):
+            return
+        fields: dict[str, Any] = {
+            "dynamodb_operation": record.operation,
+            "dynamodb_tables": list(record.tables),
+            "dynamodb_attempts": record.attempts,
+            "dynamodb_retries": record.retries,
+            "dynamodb_throttles": record.throttles,
+            "dynamodb_quota_exhausted": record.quota_exhausted,
+            "dynamodb_latency_ms": round(record.latency * 1000, 3),
+            "dynamodb_read_units": record.read_units,
+            "dynamodb_write_units": record.write_units,
+            "dynamodb_request_id": record.request_id,
+            "dynamodb_error": record.error,
+        }
+        log.log(
+            level,
+            "%s on %s: %s in %.1f ms (%d attempts)",
+            record.operation,
+            ", ".join(record.tables),
+            record.error or "ok",
+            record.latency * 1000,
+            record.attempts,
+            extra=fields,
+        )
+
+    return hook
+
+
+def _api(name: str) -> Any:
+    try:
+        import opentelemetry.metrics
+        import opentelemetry.trace
+    except ImportError as error:
+        raise ConfigurationError("OpenTelemetry is not installed: pip install 'torii-dynamodb[otel]'") from error
+    return {"trace": opentelemetry.trace, "metrics": opentelemetry.metrics}[name]
+
+
+def _name(record: CallRecord) -> str:
+    # Semantic conventions, "Database client spans": {db.operation.name} {target}, the target being the one collection.
+    return f"{record.operation} {record.tables[0]}" if len(record.tables) == 1 else record.operation
+
+
+def _identity(record: CallRecord) -> dict[str, str]:
+    told = {"db.system.name": SYSTEM, "db.operation.name": record.operation}
+    if len(record.tables) == 1:
+        told["db.collection.name"] = record.tables[0]
+    return told
+
+
+def _where(config: DynamoDbConfig) -> dict[str, str | int]:
+    home = config.at_home()
+    told: dict[str, str | int] = {}
+    if home.region is not None:
+        told["cloud.region"] = home.region
+        told["server.address"] = f"dynamodb.{home.region}.amazonaws.com"
+    if home.endpoint_url is not None:
+        parts = urlsplit(home.endpoint_url)
+        told["server.address"] = parts.hostname or ""
+        if parts.port is not None:
+            told["server.port"] = parts.port
+    return told
+
+
+def _capacity(one: Any) -> str:
+    indexes: Mapping[str, float] = one.indexes
+    told: dict[str, Any] = {"TableName": one.table, "CapacityUnits": one.read_units + one.write_units}
+    if one.read_units:
+        told["ReadCapacityUnits"] = one.read_units
+    if one.write_units:
+        told["WriteCapacityUnits"] = one.write_units
+    if indexes:
+        told["GlobalSecondaryIndexes"] = {name: {"CapacityUnits": units} for name, units in indexes.items()}
+    return json.dumps(told)
