@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from threading import Lock
 from typing import Any
 
@@ -40,12 +41,17 @@ from torii_dynamodb.testing.engines import LocalEngine
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
 
+# Which requests overlap is exact on one event loop; of threads it cannot be told which begins first. Both twins are the
+# same code, so the rounds are asserted in the asynchronous one.
+EXACT_ROUNDS = iscoroutinefunction(Client.call)
+
+
 @dataclass(frozen=True)
 class Cost:
     """What was measured, or is expected: requests, round trips one after the other, read units, write units."""
 
     requests: int
-    rounds: int
+    rounds: int = field(compare=EXACT_ROUNDS)
     read: float
     write: float
 
@@ -604,6 +610,5 @@ def test_no_operation_of_a_person_touches_the_control_plane_or_scans(dynoxide: L
             prepare(world)
             act(world)
             seen |= {record.operation for record in world.meter._records}
-    assert seen <= {
-        "BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"
-    }  # fmt: skip
+    single = {"DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"}
+    assert seen <= single | {"BatchGetItem", "BatchWriteItem", "TransactWriteItems"}
