@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,10 +67,12 @@ class ChainSource:
         """See :class:`CredentialsSource`."""
         if self._credentials is None:
             holder = self._holder if self._holder is not None else botocore_session()
-            self._credentials = holder if hasattr(holder, "get_frozen_credentials") else holder.get_credentials()
+            with _told_as_ours():
+                self._credentials = holder if hasattr(holder, "get_frozen_credentials") else holder.get_credentials()
             if self._credentials is None:
                 raise ConfigurationError(_NO_CREDENTIALS)
-        frozen = self._credentials.get_frozen_credentials()
+        with _told_as_ours():
+            frozen = self._credentials.get_frozen_credentials()
         # botocore tells the expiry nowhere else; without it we ask in fair intervals, which it answers from memory.
         expires = getattr(self._credentials, "_expiry_time", None)
         if expires is None and hasattr(self._credentials, "refresh_needed"):
@@ -77,6 +81,21 @@ class ChainSource:
             access_key_id=frozen.access_key, secret_access_key=frozen.secret_key, session_token=frozen.token or None
         )
         return credentials, expires
+
+
+@contextmanager
+def _told_as_ours() -> Iterator[None]:
+    """What botocore raises about profiles, SSO and roles (an unknown profile, an expired login) is a wrong set-up."""
+    try:
+        from botocore.exceptions import BotoCoreError
+    except ImportError:
+        # Then what was handed in is no botocore's.
+        yield
+        return
+    try:
+        yield
+    except BotoCoreError as error:
+        raise ConfigurationError(f"AWS credentials: {error}") from error
 
 
 def botocore_session() -> Any:
@@ -150,5 +169,6 @@ def _region_of_profile() -> str | None:
         session = botocore_session()
     except ConfigurationError:
         return None
-    name = session.get_config_variable("region")
+    with _told_as_ours():
+        name = session.get_config_variable("region")
     return name if isinstance(name, str) else None

@@ -184,3 +184,14 @@ def test_the_client_loads_nothing_heavy(twin: str) -> None:
     code = f"import sys, torii_dynamodb.{twin}.client; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not heavy & set(done.stdout.split())
+
+
+def test_an_unknown_profile_is_a_wrong_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore's complaint about AWS_PROFILE reaches the caller as a ConfigurationError that names the profile."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_PROFILE", "nobody-has-this")
+    with pytest.raises(ConfigurationError, match="nobody-has-this"):
+        ChainSource().load()
+    with pytest.raises(ConfigurationError, match="nobody-has-this"):
+        resolve_endpoint(DynamoDbConfig())

@@ -1,0 +1,41 @@
+"""What the README and the pages show is true: code runs, commands exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from torii_dynamodb.testing.engines import LocalEngine
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_readmes_example_runs(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first Python block of the README, as it stands, against an engine that the environment names."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for name, value in dynoxide.environment.items():
+        monkeypatch.setenv(name, value)
+    source = blocks[0].replace('table_prefix="torii"', 'table_prefix="readme"')
+    assert "readme" in source
+    exec(compile(source, "README.md", "exec"), {"__name__": "readme"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page names a file of the project."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (page.parent / target).resolve().exists(), f"{page.name}: {target}"
+
+
+def test_make_targets_that_are_shown_exist() -> None:
+    """Every `make` target that a page names is in the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in PAGES:
+        shown = set(re.findall(r"(?:^|`|\$ )make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+        assert shown <= targets, f"{page.name}: {shown - targets}"

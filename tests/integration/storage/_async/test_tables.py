@@ -1,0 +1,232 @@
+"""Opening a storage: tables are created, verified, and left alone when asked to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from torii_dynamodb import CallRecord, Credentials, DynamoDbConfig, NewUser
+from torii_dynamodb._async.client import AsyncClient
+from torii_dynamodb._async.primitives import gather
+from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
+from torii_dynamodb._async.tables import AsyncTables
+from torii_dynamodb._core.tables import create_request
+from torii_dynamodb.config import TABLES
+from torii_dynamodb.errors import AlreadyExists, ConfigurationError, TransactionFailed, Unavailable, ValidationError
+from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.testing.engines import LocalEngine
+
+
+async def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """Keys, indexes, TTL and billing of the users and sessions tables are RFC 0008's, name for name."""
+    config = dynoxide.config(table_prefix=table_prefix)
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        tables = AsyncTables(storage._client, config)
+        users, sessions = await tables.describe("users"), await tables.describe("sessions")
+        assert users is not None
+        assert sessions is not None
+        assert users["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+        assert [index["IndexName"] for index in users["GlobalSecondaryIndexes"]] == ["email-index"]
+        (index,) = sessions["GlobalSecondaryIndexes"]
+        assert index["IndexName"] == "user-sessions-index"
+        assert index["KeySchema"] == [
+            {"AttributeName": "user_id", "KeyType": "HASH"},
+            {"AttributeName": "expires_at", "KeyType": "RANGE"},
+        ]
+        assert index["Projection"]["ProjectionType"] == "ALL"
+        assert users["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        for table in ("sessions", "tokens", "login_attempts"):
+            assert (await tables.time_to_live(table))["AttributeName"] == "expires_at"  # type: ignore[arg-type]
+
+
+async def test_many_may_initialise_at_once(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """Ten programs that start together on an empty account all come up."""
+    config = dynoxide.config(table_prefix=table_prefix)
+
+    async def start() -> bool:
+        handle = await AsyncDynamoDbStorage().initialize(config)
+        healthy = (await handle.health_check()).healthy
+        await handle.close()
+        return healthy
+
+    assert all(await gather(*([start] * 10)))
+
+
+@pytest.mark.parametrize("fault", ["key", "index", "index key", "projection", "ttl"])
+async def test_a_table_of_another_shape_is_refused(dynoxide: LocalEngine, table_prefix: str, fault: str) -> None:
+    """The refusal names the table, what was found and what was expected; nothing is changed."""
+    config = dynoxide.config(table_prefix=table_prefix)
+    client = AsyncClient(config)
+    name = config.table_name("sessions")
+    body: dict[str, Any] = create_request(SCHEMA["sessions"], name)
+    match fault:
+        case "key":
+            body["KeySchema"] = [{"AttributeName": "user_id", "KeyType": "HASH"}]
+            body["AttributeDefinitions"] = [a for a in body["AttributeDefinitions"] if a["AttributeName"] != "id"]
+        case "index":
+            del body["GlobalSecondaryIndexes"]
+            body["AttributeDefinitions"] = body["AttributeDefinitions"][:1]
+        case "index key":
+            body["GlobalSecondaryIndexes"][0]["KeySchema"].pop()
+            body["AttributeDefinitions"] = [
+                a for a in body["AttributeDefinitions"] if a["AttributeName"] != "expires_at"
+            ]
+        case "projection":
+            body["GlobalSecondaryIndexes"][0]["Projection"] = {"ProjectionType": "KEYS_ONLY"}
+        case _:
+            pass
+    await client.call("CreateTable", body)
+    if fault == "ttl":
+        specification = {"Enabled": True, "AttributeName": "dies_at"}
+        await client.call("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": specification})
+    before = await client.call("DescribeTable", {"TableName": name})
+    with pytest.raises(ConfigurationError) as refused:
+        await AsyncDynamoDbStorage().initialize(config)
+    assert name in str(refused.value)
+    assert "found: " in str(refused.value)
+    assert "expected: " in str(refused.value)
+    assert await client.call("DescribeTable", {"TableName": name}) == before
+    await client.aclose()
+
+
+async def test_names_of_your_own_are_honoured_everywhere(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """With every table renamed, no request names another table."""
+    seen: set[str] = set()
+
+    def note(record: CallRecord) -> None:
+        seen.update(record.tables)
+
+    names = {table: f"{table_prefix}.mine.{number}" for number, table in enumerate(TABLES)}
+    config = dynoxide.config(table_names=names, on_call=note)
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        user = await storage.create_user(NewUser(email="ada@example.com"))
+        await storage.acquire_login_attempt("ada@example.com")
+        await storage.get_pkce_verifier("s" * 32)
+        await storage.delete_user(user.id)
+    assert seen == set(names.values())
+
+
+async def test_without_tables_the_error_says_what_to_do(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """With create_tables=False and no tables, the first operation names table, endpoint and command."""
+    config = dynoxide.config(table_prefix=table_prefix, create_tables=False)
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        with pytest.raises(ConfigurationError, match="tables ensure"):
+            await storage.get_user("usr_1")
+        health = await storage.health_check()
+        assert not health.healthy
+        assert all(told.startswith("configuration_error") for told in health.tables.values())
+
+
+async def test_an_unreachable_endpoint_is_unavailable_and_unhealthy() -> None:
+    """Nobody at the endpoint: a typed, retryable error; a health check says so without raising."""
+    config = DynamoDbConfig(
+        region="us-east-1",
+        endpoint_url="http://127.0.0.1:9",
+        create_tables=False,
+        retry_attempts=0,
+        credentials=Credentials(access_key_id="a", secret_access_key="b"),
+    )
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        with pytest.raises(Unavailable):
+            await storage.get_user("usr_1")
+        assert not (await storage.health_check()).healthy
+
+
+async def test_the_plugin_opens_checks_cleans_and_closes(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """RFC 0002's StoragePlugin: initialize, health_check, cleanup, close; using it unopened is a clear error."""
+    plugin = AsyncDynamoDbStorage()
+    with pytest.raises(ConfigurationError, match="initialize"):
+        await plugin.health_check()
+    handle = await plugin.initialize(dynoxide.config(table_prefix=table_prefix))
+    assert (await plugin.health_check()).healthy
+    assert await plugin.cleanup() == 0
+    await plugin.close()
+    with pytest.raises(Unavailable):
+        await handle.get_user("usr_1")
+
+
+async def test_your_own_items_join_the_write(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """transact_write: a user, an item of the caller's own table and a check are written together, or not at all."""
+    config = dynoxide.config(table_prefix=table_prefix)
+    mine = f"{table_prefix}_profiles"
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        await storage._client.call(
+            "CreateTable",
+            {
+                "TableName": mine,
+                "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
+                "AttributeDefinitions": [{"AttributeName": "owner", "AttributeType": "S"}],
+                "BillingMode": "PAY_PER_REQUEST",
+            },
+        )
+
+        def sign_up(email: str, plan: str) -> Any:
+            def build(tx: Any) -> None:
+                user = tx.create_user(NewUser(email=email))
+                tx.put(mine, {"owner": user.id, "plan": plan, "seats": 3}, condition="attribute_not_exists(#owner)")
+
+            return build
+
+        await storage.transact_write(sign_up("ada@example.com", "team"))
+        user = await storage.get_user_by_email("ada@example.com")
+        assert user is not None
+        item = await storage._get(mine, {"owner": {"S": user.id}}, consistent=True)
+        assert item == {"owner": {"S": user.id}, "plan": {"S": "team"}, "seats": {"N": "3"}}
+
+        with pytest.raises(TransactionFailed) as refused:
+            await storage.transact_write(sign_up("Ada@example.com", "solo"))
+        assert refused.value.reasons == ("None", "ConditionalCheckFailed", "None")
+        assert len((await storage._client.call("Scan", {"TableName": mine}))["Items"]) == 1
+
+        def change(tx: Any) -> None:
+            tx.update(
+                mine,
+                {"owner": user.id},
+                "SET #seats = :seats",
+                condition="attribute_exists(#owner)",
+                values={"seats": 4},
+            )
+            tx.check(config.table_name("users"), {"id": user.id}, condition="attribute_exists(#id)")
+
+        await storage.transact_write(change)
+        await storage.transact_write(lambda tx: tx.delete(mine, {"owner": user.id}))
+        assert await storage._get(mine, {"owner": {"S": user.id}}, consistent=True) is None
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda tx: None, "nothing"),
+        (lambda tx: [tx.delete("mine", {"id": "1"}) for _ in range(2)], "twice"),
+        (lambda tx: [tx.delete("mine", {"id": str(number)}) for number in range(101)], "at most 100"),
+        (lambda tx: tx.put("mine", {"price": 1.5}), "float"),
+        (lambda tx: tx.put("mine", {}), "mapping"),
+    ],
+    ids=["empty", "twice", "too many", "float", "no item"],
+)
+async def test_a_transaction_that_cannot_be_is_refused(
+    dynoxide: LocalEngine, table_prefix: str, build: Any, says: str
+) -> None:
+    """Refused before anything is sent, saying why."""
+    config = dynoxide.config(table_prefix=table_prefix, create_tables=False)
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        with pytest.raises(ValidationError, match=says):
+            await storage.transact_write(build)
+
+
+async def test_no_error_tells_the_hash(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """DynamoDB returns the stored item, hash and all, with a failed condition. No part of the error's chain has it."""
+    secret = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$dGhlLXN0b3JlZC1oYXNo"
+    config = dynoxide.config(table_prefix=table_prefix)
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        await storage.create_user(NewUser(email="ada@example.com"), password_hash=secret)
+        with pytest.raises(AlreadyExists) as refused:
+            await storage.create_user(NewUser(email="ada@example.com"), password_hash=secret)
+    error: BaseException | None = refused.value
+    links = 0
+    while error is not None:
+        links += 1
+        assert secret not in f"{error!r} {error} {error.args} {vars(error)}"
+        error = error.__cause__ or error.__context__
+    assert links > 1
