@@ -256,8 +256,8 @@ class Histories(RuleBasedStateMachine):
         if isinstance(session.real, Session):
             tokens = (session.real.token, session.model.token)
             end = self.clock() + timedelta(minutes=minutes)
-            for side, storage in enumerate((self.real, self.model)):
-                storage.refresh_session(tokens[side], expires_at=end)
+            self.real.refresh_session(tokens[0], expires_at=end)
+            self.model.refresh_session(tokens[1], expires_at=end)
             self.both(lambda s, side: s.get_session_and_user(tokens[side]))
 
     @rule(session=sessions)
@@ -271,9 +271,8 @@ class Histories(RuleBasedStateMachine):
     def end_device(self, session: Pair, user_id: str) -> None:
         """Perhaps somebody else's."""
         if isinstance(session.real, Session):
-            own = (session.real.id, session.model.id)
-            for side, storage in enumerate((self.real, self.model)):
-                storage.delete_session_by_id(user_id, own[side])
+            self.real.delete_session_by_id(user_id, session.real.id)
+            self.model.delete_session_by_id(user_id, session.model.id)
             self.check_session(session)
 
     @rule(user_id=ids)

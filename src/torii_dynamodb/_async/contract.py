@@ -389,7 +389,8 @@ class AsyncEmailPasswordStorage(Protocol):
     async def complete_password_reset(self, token: str, password_hash: str) -> User | None:
         """Use up a password-reset token and set the password, in one atomic write; ends all sessions and tokens.
 
-        Proves the address too: it is verified by this, and a first proof removes OAuth accounts and passkeys set before.
+        Proves the address too: it is verified by this, and a first proof removes OAuth accounts and passkeys that were
+        set before it.
 
         Returns:
             The user as stored now; ``None`` when the token does not hold.
@@ -747,7 +748,8 @@ class AsyncBruteForceStorage(Protocol):
 
         Args:
             email: The address.
-            attempt_id: The attempt that succeeded (empty: none was counted, nothing is forgotten). Given, nothing is forgotten if others were made since: theirs count.
+            attempt_id: The attempt that succeeded (empty: none was counted, nothing is forgotten). Given, nothing is
+                forgotten if others were made since: theirs count.
 
         Clauses:
             LOCKOUT-8: After it, max_attempts are allowed again; with attempt_id, later attempts are kept.

@@ -60,7 +60,12 @@ def _normalise(text: str, field: str) -> Email:
 
     try:
         found = validate_email(
-            text, check_deliverability=False, strict=True, allow_smtputf8=True, allow_quoted_local=False, test_environment=True
+            text,
+            check_deliverability=False,
+            strict=True,
+            allow_smtputf8=True,
+            allow_quoted_local=False,
+            test_environment=True,
         )
     except EmailNotValidError as error:
         raise ValidationError(field, f"is no usable e-mail address: {error}") from None

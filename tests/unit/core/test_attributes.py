@@ -193,7 +193,7 @@ def test_an_address_is_normalised_once(text: str) -> None:
 
 def test_an_oversized_item_names_its_largest_attributes() -> None:
     """The refusal tells the size, the limit and what takes the room, and shows no content."""
-    item = {"id": {"S": "x"}, "metadata": {"M": {"blob": {"S": "secret " * 60_000}}}}
+    item: dict[str, Any] = {"id": {"S": "x"}, "metadata": {"M": {"blob": {"S": "secret " * 60_000}}}}
     with pytest.raises(ItemTooLarge, match=r"the user would take 420,\d\d\d bytes.*Largest: metadata") as refused:
         sizes.check_item_size(item, "the user")
     assert refused.value.largest[0][0] == "metadata"

@@ -39,7 +39,7 @@ def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEngine, t
         assert index["Projection"]["ProjectionType"] == "ALL"
         assert users["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
         for table in ("sessions", "tokens", "login_attempts"):
-            assert (tables.time_to_live(table))["AttributeName"] == "expires_at"  # type: ignore[arg-type]
+            assert (tables.time_to_live(table))["AttributeName"] == "expires_at"
 
 
 def test_many_may_initialise_at_once(dynoxide: LocalEngine, table_prefix: str) -> None:
