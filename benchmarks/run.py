@@ -53,7 +53,12 @@ def main() -> None:
     partial = (
         options.quick or options.flows or options.without or options.concurrency or set(options.parts) != set(PARTS)
     )
-    if options.out or partial:
+    if options.update:
+        kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        result = kept | result | {"meta": kept.get("meta", {}) | result["meta"]}
+        result["targets"] = judge(result)
+        _keep(result)
+    elif options.out or partial:
         out = Path(options.out or ROOT / ".bench" / "quick.json")
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -76,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--spawns", type=int)
     parser.add_argument("--window", type=float, help="seconds of one contestant's turn")
     parser.add_argument("--out", help="write the results there instead")
+    parser.add_argument("--update", action="store_true", help="keep the other parts of the results as they are")
     parser.add_argument("--report", action="store_true", help="measure nothing, draw the page from the kept results")
     parser.add_argument("--no-docs", action="store_true", help="with --report: print only")
     return parser.parse_args()

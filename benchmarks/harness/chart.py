@@ -48,11 +48,11 @@ def bars(title: str, note: str, unit: str, entries: Sequence[Bar], *, aim: float
     if not entries:
         raise ValueError("a chart needs bars")
     height = _TOP + _ROW * len(entries) + _BOTTOM
-    longest = max(*(bar.value for bar in entries), aim or 0.0, 1e-9)
+    longest = max(*(max(bar.value, bar.high) for bar in entries), aim or 0.0, 1e-9)
     span = _WIDTH - _LEFT - _RIGHT
 
     def x(value: float) -> float:
-        return _LEFT + min(value / longest, 1.0) * span
+        return _LEFT + value / longest * span
 
     told = "; ".join(f"{bar.label}: {bar.text}" for bar in entries)
     parts = [

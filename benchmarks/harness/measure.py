@@ -90,7 +90,7 @@ def _cell(
         most = _MOST.get(flow_of[key], 6000)
         sizes[key] = operations_for(plan.window, tried["wall"] / first, concurrency, most)
     rounds: dict[str, list[dict[str, Any]]] = {key: [] for key in names}
-    count = 3 if huge else plan.check_rounds if flow in ("check", "check_batch") else plan.rounds
+    count = min(plan.rounds, 2) if huge else plan.check_rounds if flow in ("check", "check_batch") else plan.rounds
     for number in range(count):
         for key in turns(names, number):
             rounds[key].append(

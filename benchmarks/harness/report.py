@@ -81,7 +81,7 @@ def render(result: Mapping[str, Any]) -> str:
             "![Each flow: our CPU against the best Python peer's](assets/benchmarks-flows.svg)\n",
         ]
     for flow in cells.flows:
-        parts.append(f"{'##' if flow != 'check' else '###'} {LABELS[flow].capitalize()}\n")
+        parts.append(f"{'##' if flow != 'check' else '###'} {LABELS[flow][0].upper()}{LABELS[flow][1:]}\n")
         parts.append(_flow_table(cells, flow))
     if "cold" in result:
         parts += [
