@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,7 +84,7 @@ class ChainSource:
 
 
 @contextmanager
-def _told_as_ours() -> Iterator[None]:
+def _told_as_ours() -> Generator[None]:
     """What botocore raises about profiles, SSO and roles (an unknown profile, an expired login) is a wrong set-up."""
     try:
         from botocore.exceptions import BotoCoreError

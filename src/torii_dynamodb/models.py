@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 __all__ = [
     "EMAIL_VERIFICATION",
@@ -53,6 +53,10 @@ MetadataValue: TypeAlias = (
 Metadata: TypeAlias = Mapping[str, MetadataValue]
 
 T = TypeVar("T")
+
+
+def _nothing() -> dict[str, Any]:
+    return {}
 
 
 class Unset(Enum):
@@ -112,7 +116,7 @@ class NewUser:
     id: str | None = None
     name: str | None = None
     email_verified_at: datetime | None = None
-    metadata: Metadata = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +154,7 @@ class User:
     session_epoch: int = field(repr=False)
     password_version: str | None = field(repr=False)
     identities: frozenset[str] = field(repr=False)
-    token_serials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token_serials: Mapping[str, str] = field(default_factory=_nothing, repr=False)
 
     @property
     def has_password(self) -> bool:
@@ -179,7 +183,7 @@ class NewSession:
     expires_at: datetime
     user_agent: str | None = None
     ip_address: str | None = None
-    metadata: Metadata = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,8 +247,8 @@ class NewOAuthAccount:
     provider: str
     subject: str
     email: str | None = None
-    profile: Metadata = field(default_factory=dict, repr=False)
-    tokens: Metadata = field(default_factory=dict, repr=False)
+    profile: Metadata = field(default_factory=_nothing, repr=False)
+    tokens: Metadata = field(default_factory=_nothing, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +277,7 @@ class PkceVerifier:
 
     verifier: str = field(repr=False)
     expires_at: datetime
-    metadata: Metadata = field(default_factory=dict, repr=False)
+    metadata: Metadata = field(default_factory=_nothing, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +340,7 @@ class NewPasskeyChallenge:
     kind: CeremonyKind
     expires_at: datetime
     user_id: str | None = None
-    metadata: Metadata = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,7 +377,7 @@ class NewToken:
     expires_at: datetime
     user_id: str | None = None
     email: str | None = None
-    metadata: Metadata = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=_nothing)
     revoke_earlier: bool = False
 
 

@@ -254,7 +254,7 @@ class Histories(RuleBasedStateMachine):
     def extend_session(self, session: Pair, minutes: int) -> None:
         """What extending tells of a revoked session is open; what a check tells afterwards is not."""
         if isinstance(session.real, Session):
-            tokens = (session.real.token, session.model.token)
+            tokens = (session.real.token or "", session.model.token or "")
             end = self.clock() + timedelta(minutes=minutes)
             self.real.refresh_session(tokens[0], expires_at=end)
             self.model.refresh_session(tokens[1], expires_at=end)

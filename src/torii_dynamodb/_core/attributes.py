@@ -19,7 +19,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from torii_dynamodb.models import Metadata, MetadataValue
 
@@ -114,12 +114,12 @@ def encode_plain(value: object) -> Attribute:
             return {"N": str(value)}
         case bytes():
             return binary(value)
-        case frozenset() if value and all(isinstance(inner, str) for inner in value):
-            return {"SS": sorted(value)}
+        case frozenset() if value and all(isinstance(inner, str) for inner in cast("frozenset[Any]", value)):
+            return {"SS": sorted(cast("frozenset[str]", value))}
         case list():
-            return {"L": [encode_plain(inner) for inner in value]}
+            return {"L": [encode_plain(inner) for inner in cast("list[Any]", value)]}
         case Mapping():
-            return {"M": {str(key): encode_plain(inner) for key, inner in value.items()}}
+            return {"M": {str(key): encode_plain(inner) for key, inner in cast("Mapping[Any, Any]", value).items()}}
         case float():
             raise TypeError("a float cannot be stored exactly; give a Decimal")
         case _:

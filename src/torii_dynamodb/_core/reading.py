@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from torii_dynamodb._core.attributes import Item, decode
 from torii_dynamodb._core.times import from_epoch_seconds, from_text
@@ -160,4 +160,4 @@ def metadata(item: Item, name: str = "metadata") -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise _Unreadable(name, "a map is expected, encoded as docs/metadata.md says")
-    return value
+    return cast("dict[str, Any]", value)

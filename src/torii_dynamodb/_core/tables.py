@@ -72,7 +72,8 @@ def differences(description: Mapping[str, Any], schema: TableSchema, name: str) 
     found, expected = _keys(description["KeySchema"], types), _expected(schema)
     if found != expected:
         wrong.append(f"table {name}: key found: {found}; expected: {expected}")
-    indexes = {index["IndexName"]: index for index in description.get("GlobalSecondaryIndexes") or []}
+    described: list[Mapping[str, Any]] = description.get("GlobalSecondaryIndexes") or []
+    indexes = {index["IndexName"]: index for index in described}
     for index in schema.indexes:
         if index.name not in indexes:
             shown = ", ".join(sorted(indexes)) or "none"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import LockoutPolicy, Metadata
@@ -172,7 +172,7 @@ def token_argument(value: object, field: str = "token") -> str:
 
 def binary(value: object, field: str, *, most: int, least: int = 1) -> bytes:
     """Bytes, ``least`` to ``most`` of them."""
-    if not isinstance(value, bytes | bytearray | memoryview):
+    if not isinstance(value, bytes | bytearray):
         raise ValidationError(field, f"give bytes, not {type(value).__name__}")
     raw = bytes(value)
     if not least <= len(raw) <= most:
@@ -228,9 +228,9 @@ def policy(value: LockoutPolicy | None) -> LockoutPolicy:
 def metadata(value: object, field: str = "metadata") -> Metadata:
     """Metadata that DynamoDB can hold and give back equal."""
     if not isinstance(value, Mapping):
-        raise ValidationError(field, f"give a mapping, not {type(value).__name__}")
+        raise ValidationError(field, f"give a mapping, not {_kind(value)}")
     _metadata_value(value, field, 0)
-    return dict(value)
+    return dict(cast("Metadata", value))
 
 
 def _metadata_value(value: object, path: str, depth: int) -> None:
@@ -249,20 +249,20 @@ def _metadata_value(value: object, path: str, depth: int) -> None:
         if not value.is_finite():
             raise ValidationError(path, "holds NaN or an infinity, which cannot be stored")
     elif isinstance(value, Mapping):
-        for key, inner in value.items():
+        for key, inner in cast("Mapping[Any, Any]", value).items():
             if not isinstance(key, str):
-                raise ValidationError(path, f"has a key of type {type(key).__name__}; keys are text")
+                raise ValidationError(path, f"has a key of type {_kind(key)}; keys are text")
             _storable(key, path)
             if not key or len(key.encode()) > 255:
                 raise ValidationError(path, "has a key that is empty or longer than 255 bytes")
             _metadata_value(inner, f"{path}.{key}", depth + 1)
     elif isinstance(value, list):
-        for index, inner in enumerate(value):
+        for index, inner in enumerate(cast("list[Any]", value)):
             _metadata_value(inner, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, Sequence):
-        raise ValidationError(path, f"holds a {type(value).__name__}, which would come back as a list; give a list")
+    elif isinstance(value, tuple | set | frozenset):
+        raise ValidationError(path, f"holds a {_kind(value)}, which would come back as a list; give a list")
     else:
-        raise ValidationError(path, f"holds a {type(value).__name__}, which cannot be stored")
+        raise ValidationError(path, f"holds a {_kind(value)}, which cannot be stored")
 
 
 def _storable(value: str, field: str) -> None:
@@ -270,6 +270,10 @@ def _storable(value: str, field: str) -> None:
         value.encode()
     except UnicodeEncodeError:
         raise ValidationError(field, "has a lone surrogate, which is no character") from None
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _refuse_none() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -142,7 +142,7 @@ class AsyncDynamoDbStorage:
 
     @staticmethod
     @asynccontextmanager
-    async def open(config: DynamoDbConfig) -> AsyncIterator[AsyncDynamoDbHandle]:
+    async def open(config: DynamoDbConfig) -> AsyncGenerator[AsyncDynamoDbHandle]:
         """Initialise, hand out the handle, close it at the end of the block."""
         handle = await AsyncDynamoDbStorage().initialize(config)
         try:

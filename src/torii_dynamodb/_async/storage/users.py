@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torii_dynamodb._async.storage.base import AsyncStorageBase, failed, no_such_user, old_item, undecided
 from torii_dynamodb._core import passwords, sessions, users, validation
@@ -164,7 +165,7 @@ class AsyncUsers(AsyncStorageBase):
 
     async def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
         """See the contract. One request a page; a page is also full at 1 MB."""
-        body = {
+        body: dict[str, Any] = {
             "TableName": self._users,
             "Limit": validation.integer(limit, "limit", least=1, most=1000),
             "ConsistentRead": self.config.consistent_reads,

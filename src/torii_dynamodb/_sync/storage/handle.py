@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -144,7 +144,7 @@ class DynamoDbStorage:
 
     @staticmethod
     @contextmanager
-    def open(config: DynamoDbConfig) -> Iterator[DynamoDbHandle]:
+    def open(config: DynamoDbConfig) -> Generator[DynamoDbHandle]:
         """Initialise, hand out the handle, close it at the end of the block."""
         handle = DynamoDbStorage().initialize(config)
         try:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torii_dynamodb._core import passwords, sessions, users, validation
 from torii_dynamodb._core.attributes import Item
@@ -166,7 +167,7 @@ class Users(StorageBase):
 
     def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
         """See the contract. One request a page; a page is also full at 1 MB."""
-        body = {
+        body: dict[str, Any] = {
             "TableName": self._users,
             "Limit": validation.integer(limit, "limit", least=1, most=1000),
             "ConsistentRead": self.config.consistent_reads,
