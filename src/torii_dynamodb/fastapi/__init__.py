@@ -1,0 +1,63 @@
+"""The web layer: JSON routes and dependencies for FastAPI, a middleware for other ASGI applications.
+
+Loaded when first used: the middleware needs only Starlette.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torii_dynamodb.fastapi.dependencies import Dependencies
+    from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, render_problem
+    from torii_dynamodb.fastapi.middleware import ToriiMiddleware
+    from torii_dynamodb.fastapi.auth_router import AuthRouter, router
+    from torii_dynamodb.fastapi.settings import WebConfig
+    from torii_dynamodb.fastapi.storage import dynamodb
+    from torii_dynamodb.fastapi.web import SignedIn, Web
+
+__all__ = [
+    "AuthRouter",
+    "Dependencies",
+    "Problem",
+    "ProblemResponse",
+    "SignedIn",
+    "ToriiMiddleware",
+    "Web",
+    "WebConfig",
+    "dynamodb",
+    "render_problem",
+    "router",
+]
+
+_HOMES = {
+    "AuthRouter": "auth_router",
+    "Dependencies": "dependencies",
+    "Problem": "errors",
+    "ProblemResponse": "errors",
+    "SignedIn": "web",
+    "ToriiMiddleware": "middleware",
+    "Web": "web",
+    "WebConfig": "settings",
+    "dynamodb": "storage",
+    "render_problem": "errors",
+    "router": "auth_router",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] in ("fastapi", "starlette", "pydantic"):
+            raise ImportError("the web layer needs FastAPI: pip install 'torii-dynamodb[fastapi]'") from error
+        raise
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,95 @@
+"""The router: all JSON routes, and the dependencies for an application's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from torii_dynamodb.fastapi.dependencies import Dependencies
+from torii_dynamodb.fastapi.routes import links, oauth, passkeys, passwords, sessions, tokens
+from torii_dynamodb.fastapi.routing import AuthRoute
+from torii_dynamodb.fastapi.settings import WebConfig
+from torii_dynamodb.fastapi.storage import close_storage, open_storage
+from torii_dynamodb.fastapi.web import Web
+from torii_dynamodb.models import User
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.services import AsyncTorii
+
+__all__ = ["AuthRouter", "router"]
+
+
+class AuthRouter(APIRouter):
+    """The routes, to include in an application; and with ``Depends``, who is signed in. Made by :func:`router`.
+
+    Attributes:
+        web: What pages and the middleware share with the routes.
+        requirements: All dependencies; those needed most often are also here.
+        current_user: A dependency: the user; 401 where nobody is signed in.
+        current_session: A dependency: the session.
+        optional_user: A dependency: the user, or ``None``.
+        require_verified: A dependency: the user, whose address is verified; else 403.
+    """
+
+    def __init__(self, web: Web) -> None:
+        async def refuse_cross_site(request: Request) -> None:
+            # A provider that posts its answer is another site by nature; state and binding cookie guard that one.
+            if not (request.method == "POST" and request.url.path.endswith(oauth.CALLBACK)):
+                web.refuse_cross_site(request)
+
+        super().__init__(
+            prefix=web.config.prefix,
+            tags=["auth"],
+            route_class=AuthRoute,
+            dependencies=[Depends(refuse_cross_site)],
+            generate_unique_id_function=lambda route: f"torii_{route.name}_{_slug(route.path)}",
+        )
+        self.web = web
+        self.requirements = dependencies = Dependencies(web)
+        self.current_user = dependencies.current_user
+        self.current_session = dependencies.current_session
+        self.optional_user = dependencies.optional_user
+        self.require_verified = dependencies.require_verified
+        for module in (sessions, passwords, links, oauth, passkeys, tokens):
+            module.add(self, web, dependencies)
+
+    def require_recent_sign_in(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[User]]:
+        """A dependency: the user, who signed in at most so long ago; else 403."""
+        return self.requirements.require_recent_sign_in(max_age)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any) -> AsyncIterator[None]:
+        """Opens a storage made by ``dynamodb()`` at the start; at the end waits for mails and closes it.
+
+        For ``FastAPI(lifespan=auth.lifespan)``, or ``async with auth.lifespan(app):`` in a lifespan of your own.
+        """
+        torii = self.web.torii
+        await open_storage(torii.storage)
+        try:
+            yield
+        finally:
+            try:
+                await torii.close()
+            finally:
+                await close_storage(torii.storage)
+
+
+def _slug(path: str) -> str:
+    return "_".join(part.strip("{}").replace("-", "_").replace(".", "_") for part in path.split("/") if part)
+
+
+def router(torii: AsyncTorii, *, config: WebConfig | None = None) -> AuthRouter:
+    """All JSON routes for what the services are set up for.
+
+    Args:
+        torii: The services.
+        config: How the web layer behaves; ``None``: the defaults.
+
+    Raises:
+        ConfigurationError: The services lack something that the configuration asks for.
+    """
+    return AuthRouter(Web(torii, WebConfig() if config is None else config))

@@ -1,0 +1,91 @@
+"""Requests that another site's page made a browser send.
+
+Two guards. Every request that changes something is refused when the browser says that it comes from another site
+(``Sec-Fetch-Site``, or ``Origin`` from browsers without it); with a session cookie it must say that it does not. Beside
+it, forms carry a token that only a page of this site can know: an HMAC under the very cookie that comes along.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+
+from torii_dynamodb.clock import RandomBytes
+from torii_dynamodb.fastapi.settings import WebConfig, origin_of
+
+__all__ = ["CrossSite", "FormTokens"]
+
+_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class CrossSite:
+    """Tells requests of this site's pages from others'.
+
+    Args:
+        config: Which origins are ours.
+    """
+
+    def __init__(self, config: WebConfig) -> None:
+        self._origins = {origin.lower() for origin in config.trusted_origins}
+        self._own = None if config.base_url is None else origin_of("base_url", config.base_url)
+
+    def refuses(self, connection: HTTPConnection, *, cookie: bool) -> bool:
+        """Whether to refuse a request.
+
+        Args:
+            connection: The request. One that only reads is never refused; a WebSocket is never taken for one.
+            cookie: Whether a session came in a cookie: then a browser must vouch for the request. Without one, a program
+                that is no browser says nothing, and may.
+        """
+        if connection.scope["type"] == "http" and connection.scope["method"] in _SAFE:
+            return False
+        origin = connection.headers.get("origin", "").lower()
+        if origin and (origin in self._origins or origin == self._own):
+            return False
+        site = connection.headers.get("sec-fetch-site")
+        if site is not None:
+            return site not in ("same-origin", "none")
+        if not origin:
+            return cookie
+        # Behind a proxy that ends TLS the scheme is not known here; the host is what tells sites apart.
+        return self._own is not None or urlsplit(origin).netloc != connection.headers.get("host", "").lower()
+
+
+class FormTokens:
+    """Tokens for forms: ``<nonce>.<HMAC of it under the secret>``.
+
+    The secret is the cookie that comes along: the session's, or before there is one a random one of its own. So nothing
+    is stored, no key is configured, and a token dies with its session. The nonce makes every token another, for
+    compressed pages give away what repeats (BREACH).
+
+    Args:
+        random: Where nonces come from.
+    """
+
+    def __init__(self, random: RandomBytes) -> None:
+        self._random = random
+
+    def issue(self, secret: str) -> str:
+        """A token to put into a form."""
+        nonce = _text(self._random(16))
+        return f"{nonce}.{_mac(secret, nonce)}"
+
+    @staticmethod
+    def holds(secret: str | None, token: object) -> bool:
+        """Whether a form's token was made under this secret."""
+        if not secret or not isinstance(token, str):
+            return False
+        nonce, _, mac = token.partition(".")
+        return bool(nonce) and hmac.compare_digest(mac.encode(), _mac(secret, nonce).encode())
+
+
+def _mac(secret: str, nonce: str) -> str:
+    return _text(hmac.new(secret.encode(), b"torii-dynamodb/form/1\x00" + nonce.encode(), sha256).digest())
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,113 @@
+"""Dependencies for an application's own routes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from fastapi import Request, Response, Security
+from fastapi.security import APIKeyCookie, HTTPBearer
+
+from torii_dynamodb.errors import ToriiError
+from torii_dynamodb.fastapi.errors import Problem, problem_of
+from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.models import Session, User
+
+__all__ = ["Dependencies"]
+
+
+class Dependencies:
+    """What routes ask for, with ``Depends``. All of one request share one check of the session.
+
+    They raise :class:`~torii_dynamodb.fastapi.Problem`, an ``HTTPException``: 401 where nobody is signed in, 403 where a
+    cookie came along with a request of another site, or where more is asked for, 503 where the storage cannot be reached.
+
+    Attributes:
+        optional_signed_in: Who is signed in and how, or ``None``.
+        signed_in: Who is signed in and how.
+        current_user: The user.
+        current_session: The session.
+        optional_user: The user, or ``None``.
+        require_verified: The user, whose address is verified.
+
+    Args:
+        web: The web layer.
+    """
+
+    def __init__(self, web: Web) -> None:
+        self._web = web
+        cookie = APIKeyCookie(
+            name=web.cookies.session, scheme_name="cookie", description="The session cookie.", auto_error=False
+        )
+        bearer = HTTPBearer(scheme_name="bearer", description="The session token.", auto_error=False)
+
+        async def optional_signed_in(
+            request: Request,
+            response: Response,
+            _cookie: object = Security(cookie),
+            _bearer: object = Security(bearer),
+        ) -> SignedIn | None:
+            try:
+                found = await web.signed_in(request)
+            except ToriiError as error:
+                raise problem_of(error) from error
+            if found is not None and found.moved and found.transport == "cookie":
+                web.leave_session(response, found.session)
+            return found
+
+        async def signed_in(found: SignedIn | None = Security(optional_signed_in)) -> SignedIn:
+            if found is None:
+                raise Problem(
+                    401, "not_signed_in", "sign in to do this", headers={"WWW-Authenticate": 'Bearer realm="torii"'}
+                )
+            return found
+
+        async def current_user(found: SignedIn = Security(signed_in)) -> User:
+            return found.user
+
+        async def current_session(found: SignedIn = Security(signed_in)) -> Session:
+            return found.session
+
+        async def optional_user(found: SignedIn | None = Security(optional_signed_in)) -> User | None:
+            return None if found is None else found.user
+
+        async def require_verified(found: SignedIn = Security(signed_in)) -> User:
+            if not found.user.is_email_verified:
+                raise Problem(403, "email_not_verified", "verify your e-mail address to do this")
+            return found.user
+
+        self.optional_signed_in = optional_signed_in
+        self.signed_in = signed_in
+        self.current_user = current_user
+        self.current_session = current_session
+        self.optional_user = optional_user
+        self.require_verified = require_verified
+
+    def recent(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[SignedIn]]:
+        """A dependency: who is signed in and how, having signed in at most so long ago.
+
+        Args:
+            max_age: How long; ``None``: the configuration's ``recent_sign_in``.
+        """
+        web = self._web
+        limit = web.config.recent_sign_in if max_age is None else max_age
+
+        async def recent(found: SignedIn = Security(self.signed_in)) -> SignedIn:
+            if not web.is_recent(found, limit):
+                raise Problem(
+                    403,
+                    "recent_sign_in_required",
+                    "sign in again to do this",
+                    extra={"max_age": int(limit.total_seconds())},
+                )
+            return found
+
+        return recent
+
+    def require_recent_sign_in(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[User]]:
+        """A dependency: the user, who signed in at most so long ago (``None``: the configuration's time)."""
+
+        async def require_recent(found: SignedIn = Security(self.recent(max_age))) -> User:
+            return found.user
+
+        return require_recent

@@ -1,0 +1,138 @@
+"""Errors as HTTP answers (RFC 9457, problem details). The one place that knows a status for each error."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
+
+__all__ = ["Problem", "ProblemResponse", "problem_of", "render_problem"]
+
+_log = logging.getLogger("torii_dynamodb")
+
+_STATUS: Mapping[str, int] = {
+    "account_locked": 429,
+    "already_exists": 409,
+    "cloned_authenticator": 401,
+    "invalid_credentials": 401,
+    "invalid_token": 400,
+    "item_too_large": 413,
+    "last_sign_in_method": 409,
+    "not_found": 404,
+    "oauth_error": 400,
+    "passkey_error": 400,
+    "rate_limited": 429,
+    "throttled": 503,
+    "too_many_identities": 409,
+    "unavailable": 503,
+    "validation_error": 422,
+    "version_conflict": 409,
+}
+# Errors that name a reason, and where the reason says more than the code.
+_REASONS: Mapping[tuple[str, str], int] = {
+    ("oauth_error", "provider"): 502,
+    ("oauth_error", "email_unverified"): 403,
+    ("oauth_error", "no_account"): 403,
+    ("passkey_error", "unknown"): 401,
+    ("passkey_error", "refused"): 401,
+}
+# What went wrong inside is for the log, not for whoever asks.
+_INSIDE = "something went wrong here; it was noted"
+_BUSY = "the service is busy; try again"
+
+
+class Problem(HTTPException):
+    """An HTTP answer that tells what is wrong: raised by the routes and the dependencies.
+
+    In an application without :func:`render_problem` FastAPI shows its ``detail``.
+
+    Attributes:
+        code: A stable name; that of the ``ToriiError`` behind it, or ``not_signed_in``, ``cross_site``,
+            ``recent_sign_in_required``, ``email_not_verified``, ``body_too_large``.
+        extra: More members of the answer.
+
+    Args:
+        status: The status.
+        code: See above.
+        detail: What happened and what to do, for people.
+        headers: More headers.
+        extra: See above.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(status, detail, headers={"Cache-Control": "no-store", **(headers or {})})
+        self.code = code
+        self.extra = dict(extra or {})
+
+    def body(self) -> dict[str, Any]:
+        """The answer's JSON."""
+        title = HTTPStatus(self.status_code).phrase
+        return {"title": title, "status": self.status_code, "code": self.code, "detail": self.detail, **self.extra}
+
+
+class ProblemResponse(JSONResponse):
+    """A problem as an answer."""
+
+    media_type = "application/problem+json"
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.body(), status_code=problem.status_code, headers=problem.headers)
+
+
+def problem_of(error: ToriiError) -> Problem:
+    """The answer for an error. One that is not the caller's doing is logged, and told without its details."""
+    reason = getattr(error, "reason", None) if not isinstance(error, ValidationError) else None
+    status = _REASONS.get((error.code, str(reason))) or _STATUS.get(error.code, 500)
+    extra: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, AccountLocked) and error.retry_after is None:
+        status = 423  # no wait helps: an administrator lifts it
+    if isinstance(error, AccountLocked | RateLimited) and error.retry_after is not None:
+        seconds = max(math.ceil(error.retry_after / timedelta(seconds=1)), 1)
+        headers["Retry-After"] = str(seconds)
+        extra["retry_after"] = seconds
+    if isinstance(error, ValidationError):
+        extra["errors"] = [{"field": error.field, "message": error.reason}]
+    if isinstance(reason, str):
+        extra["reason"] = reason
+    if status < 500 or status == 502:
+        return Problem(status, error.code, error.message, headers=headers, extra=extra)
+    _log.error("%s: %s (AWS request id %s)", error.code, error.message, error.request_id)
+    if status == 503:
+        return Problem(503, error.code, _BUSY, headers={"Retry-After": "1"}, extra={"retry_after": 1})
+    return Problem(500, "internal_error", _INSIDE)
+
+
+def validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """The answer for a request that is not of the right form. What was sent is not repeated: it may be a password."""
+    told = [
+        {"field": ".".join(str(part) for part in error["loc"] if part != "body"), "message": error["msg"]}
+        for error in errors
+    ]
+    return Problem(422, "validation_error", "the request is not of the right form", extra={"errors": told})
+
+
+async def render_problem(_: Request, error: Exception) -> ProblemResponse:
+    """An exception handler: ``app.add_exception_handler(Problem, render_problem)``, and the same for ``ToriiError``."""
+    if isinstance(error, ToriiError):
+        return ProblemResponse(problem_of(error))
+    if isinstance(error, Problem):
+        return ProblemResponse(error)
+    raise error

@@ -1,0 +1,93 @@
+"""Who is signed in, for applications on Starlette (or any ASGI framework) without FastAPI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from torii_dynamodb.errors import ToriiError
+from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
+from torii_dynamodb.fastapi.settings import WebConfig
+from torii_dynamodb.fastapi.web import SignedIn, Web
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.services import AsyncTorii
+
+__all__ = ["ToriiMiddleware"]
+
+
+class ToriiMiddleware:
+    """Puts ``user`` and ``session`` on ``request.state`` (``None`` where nobody is signed in).
+
+    One storage request for a request that carries a session, none for others. A request of another site that carries
+    the cookie and may change something is refused: 403; a WebSocket is closed before it opens.
+
+    Args:
+        app: The application.
+        torii: The services.
+        config: How the web layer behaves; that of the router, if there is one.
+        web: Instead of both: a router's ``web``; then the check of the session is shared with its dependencies.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        torii: AsyncTorii | None = None,
+        *,
+        config: WebConfig | None = None,
+        web: Web | None = None,
+    ) -> None:
+        if web is None:
+            if torii is None:
+                raise TypeError("give torii, or a router's web")
+            web = Web(torii, WebConfig(registration="off") if config is None else config)
+        self.app = app
+        self.web = web
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        try:
+            found = await self.web.signed_in(HTTPConnection(scope))
+        except Problem as problem:
+            await self._refuse(problem, scope, receive, send)
+            return
+        except ToriiError as error:
+            await self._refuse(problem_of(error), scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        state["user"] = None if found is None else found.user
+        state["session"] = None if found is None else found.session
+        moved = found is not None and found.moved and found.transport == "cookie" and scope["type"] == "http"
+        await self.app(scope, receive, self._setting(send, found) if moved and found is not None else send)
+
+    def _setting(self, send: Send, found: SignedIn) -> Send:
+        """Sends the session's cookie along, unless the application sets or deletes it itself."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                name = f"{self.web.cookies.session}="
+                if not any(cookie.startswith(name) for cookie in headers.getlist("set-cookie")):
+                    ours = Response()
+                    self.web.leave_session(ours, found.session)
+                    for cookie in ours.headers.getlist("set-cookie"):
+                        headers.append("set-cookie", cookie)
+            await send(message)
+
+        return sending
+
+    @staticmethod
+    async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            # Closed before it is accepted: the server answers 403 (ASGI, "Close").
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await ProblemResponse(problem)(scope, receive, send)

@@ -1,0 +1,74 @@
+"""Reading what a form sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.fastapi.errors import Problem
+
+__all__ = ["CSRF", "FieldError", "field_error", "read_form"]
+
+CSRF = "csrf_token"
+"""The name of the field with the form token."""
+
+_MOST_BYTES = 65_536  # a passkey's answer takes some 4 KB; all else is less
+_MOST_FIELDS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with a field.
+
+    Args:
+        id: The field's id on the page.
+        message: What is wrong, a whole sentence.
+    """
+
+    id: str
+    message: str
+
+
+def field_error(error: ValidationError, names: Mapping[str, tuple[str, str]]) -> FieldError:
+    """An error of an argument as one of a field.
+
+    Args:
+        error: The error.
+        names: For each argument the field's id on the page, and how a sentence about it begins.
+    """
+    field, begins = names.get(error.field, next(iter(names.values())))
+    # Bytes are for programmers.
+    reason = re.sub(r" \(\d+ bytes\)", "", error.reason)
+    return FieldError(field, f"{begins} {reason}{'' if reason.endswith('.') else '.'}")
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form, sent as ``application/x-www-form-urlencoded``; of several of one name the last.
+
+    Raises:
+        Problem: It is too large, or of another form.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Problem(415, "validation_error", "send the page's form")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise Problem(413, "body_too_large", "the form is too large")
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=_MOST_FIELDS,
+        )
+    except ValueError as error:
+        raise Problem(400, "validation_error", "the form cannot be read") from error
+    return dict(pairs)

@@ -1,0 +1,216 @@
+"""Pages from templates: Jinja2, everything escaped, each replaceable by a file of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from torii_dynamodb.errors import ConfigurationError, ToriiError
+from torii_dynamodb.fastapi.errors import Problem, problem_of
+from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, read_form
+from torii_dynamodb.fastapi.pages.settings import PagesConfig
+from torii_dynamodb.fastapi.pages.words import NOTICES, TITLES, browser_name
+from torii_dynamodb.fastapi.web import SignedIn, Web
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["Renderer", "Site", "new_router", "page_headers"]
+
+_HERE = Path(__file__).parent
+
+
+class Renderer:
+    """Fills templates in.
+
+    Args:
+        folders: Where templates are looked for, the first first.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        try:
+            from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        except ImportError as error:
+            raise ConfigurationError("pages need Jinja2: pip install 'torii-dynamodb[pages]'") from error
+        self._environment: Environment = Environment(
+            loader=FileSystemLoader(folders),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters["moment"] = _moment
+        self._environment.filters["browser"] = browser_name
+
+    def render(self, name: str, context: Mapping[str, Any]) -> str:
+        """The page."""
+        return self._environment.get_template(name).render(context)
+
+
+class Site:
+    """What all pages share: who asks, what they look like, how they are kept from harm.
+
+    Args:
+        web: The web layer.
+        settings: How they look.
+        admin: Where the admin area is, and who may see it; ``None``: there is none.
+    """
+
+    def __init__(
+        self,
+        web: Web,
+        settings: PagesConfig,
+        *,
+        admin: tuple[str, Callable[[SignedIn], Awaitable[bool]]] | None = None,
+    ) -> None:
+        self.web = web
+        self.torii = web.torii
+        self.settings = settings
+        self._admin = admin
+        own = [] if settings.templates is None else [settings.templates]
+        self._renderer = Renderer([*own, _HERE / "templates", _HERE.parent / "admin" / "templates"])
+
+    def path(self, name: str, **query: str | None) -> str:
+        """A page's path, for example ``path("sign-in", next="/x")``. What is ``None`` or empty is left out."""
+        pairs = [f"{key}={quote(value, safe='')}" for key, value in query.items() if value]
+        return f"{self.settings.prefix}/{name}" + (f"?{'&'.join(pairs)}" if pairs else "")
+
+    async def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        signed_in: SignedIn | None = None,
+        **context: Any,
+    ) -> Response:
+        """A page.
+
+        Args:
+            request: The request.
+            template: Its template's name, without ``.html``.
+            status: The answer's status.
+            errors: What is wrong with what was sent.
+            headers: More headers.
+            signed_in: Who is signed in, where that is known.
+            context: What the template needs.
+        """
+        carrier = Response()
+        token = self.web.form_token(request, carrier)
+        if signed_in is not None and signed_in.moved:
+            self.web.leave_session(carrier, signed_in.session)
+        admin_path = None
+        if self._admin is not None and signed_in is not None and await self._admin[1](signed_in):
+            admin_path = self._admin[0]
+        text = self._renderer.render(
+            f"{template}.html",
+            {
+                "app_name": self.settings.app_name,
+                "home": self.settings.home,
+                "prefix": self.settings.prefix,
+                "stylesheet": self.settings.stylesheet,
+                "path": self.path,
+                "admin_path": admin_path,
+                "csrf_name": CSRF,
+                "csrf_token": token,
+                "notice": NOTICES.get(request.query_params.get("notice", "")),
+                "signed_in": signed_in,
+                "errors": {error.id: error.message for error in errors},
+                "now": self.torii.clock(),
+                **context,
+            },
+        )
+        response = HTMLResponse(text, status_code=status, headers=self.headers(headers))
+        response.raw_headers.extend(pair for pair in carrier.raw_headers if pair[0] == b"set-cookie")
+        return response
+
+    def headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The headers of every page."""
+        return {**page_headers(self.web.config.trusted_origins), **(more or {})}
+
+    def redirect(self, url: str) -> Response:
+        """Send the browser on, to a page that it is to get."""
+        return RedirectResponse(url, status_code=303, headers=self.headers())
+
+    async def form(self, request: Request) -> dict[str, str]:
+        """The fields of a form of ours.
+
+        Raises:
+            Problem: It is not one of ours, or too large.
+        """
+        fields = await read_form(request)
+        self.web.check_form(request, fields.get(CSRF))
+        return fields
+
+    async def error(self, request: Request, problem: Problem) -> Response:
+        """The page that tells what went wrong."""
+        title, text = TITLES.get(problem.code, TITLES["error"])
+        return await self.page(
+            request,
+            "error",
+            status=problem.status_code,
+            headers={key: value for key, value in (problem.headers or {}).items() if key != "WWW-Authenticate"},
+            title=title,
+            text=text or f"{str(problem.detail)[:1].upper()}{str(problem.detail)[1:]}.",
+            retry_after=problem.extra.get("retry_after"),
+        )
+
+
+def page_headers(origins: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of every page: nothing from elsewhere, no frame around it, nothing kept.
+
+    Args:
+        origins: Where forms may lead besides this site: browsers apply ``form-action`` to the redirect after it, too.
+    """
+    targets = " ".join(["'self'", *origins])
+    policy = (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        f"form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        # "no-referrer" would make browsers send "Origin: null" with forms. Tokens in addresses stay on this site.
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    }
+
+
+def new_router(site: Site, prefix: str) -> APIRouter:
+    """A router whose errors are pages."""
+
+    class PageRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+            return partial(_guarded, site, super().get_route_handler())
+
+    return APIRouter(prefix=prefix, route_class=PageRoute, include_in_schema=False)
+
+
+async def _guarded(site: Site, handler: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return await site.error(request, problem)
+    except ToriiError as error:
+        return await site.error(request, problem_of(error))
+    except HTTPException as error:
+        code = "not_found" if error.status_code == 404 else "error"
+        return await site.error(request, Problem(error.status_code, code, str(error.detail), headers=error.headers))
+
+
+def _moment(when: datetime | None) -> str:
+    return "never" if when is None else when.strftime("%-d %B %Y, %H:%M UTC")

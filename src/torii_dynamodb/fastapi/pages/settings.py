@@ -1,0 +1,40 @@
+"""How the pages look and where they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from torii_dynamodb.errors import ConfigurationError
+
+__all__ = ["PagesConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagesConfig:
+    """How the pages look and where they are. The defaults are where ``MailSettings``' links lead.
+
+    Args:
+        app_name: What the application is called, on every page.
+        prefix: Where the pages are.
+        home: Where the application's name leads, a path.
+        templates: A folder of your own templates; those you leave out are taken from the library.
+        stylesheet: The path of a style sheet of your own, loaded after the library's. It must be on this site.
+    """
+
+    app_name: str
+    prefix: str = "/auth"
+    home: str = "/"
+    templates: Path | None = None
+    stylesheet: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.app_name.strip():
+            raise ConfigurationError("app_name: say what the application is called")
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.prefix):
+            raise ConfigurationError(f"prefix: {self.prefix!r}: give a path such as /auth")
+        for option in ("home", "stylesheet"):
+            path = getattr(self, option)
+            if path is not None and (not path.startswith("/") or path.startswith(("//", "/\\"))):
+                raise ConfigurationError(f"{option}: {path!r}: give a path of this application")

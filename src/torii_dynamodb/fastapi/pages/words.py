@@ -1,0 +1,92 @@
+"""What the pages say that is no template's: notices after something was done, titles of errors, names of browsers."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["NOTICES", "TITLES", "browser_name"]
+
+# An address can name a notice, but not write one.
+NOTICES = {
+    "account-deleted": "Your account was deleted, and everything that belonged to it.",
+    "device-ended": "That device is signed out.",
+    "email-changed": "Your e-mail address was changed.",
+    "email-change-sent": "We sent a link to the new address. The change happens when you open it.",
+    "account-connected": "The account is connected.",
+    "account-disconnected": "The account is disconnected.",
+    "others-ended": "All other devices are signed out.",
+    "passkey-added": "The passkey was added. You can sign in with it from now on.",
+    "passkey-removed": "The passkey was removed.",
+    "passkey-renamed": "The passkey has its new name.",
+    "password-changed": "Your password was changed, and your other devices are signed out.",
+    "profile-saved": "Your profile was saved.",
+    "signed-out": "You are signed out.",
+    "signed-out-everywhere": "You are signed out on all devices.",
+    "verification-sent": "We sent you a link. Open it to verify your e-mail address.",
+    "verified": "Your e-mail address is verified.",
+    "verified-sign-in": "Your e-mail address is verified. Sign in to go on.",
+    "user-locked": "The account is locked, and its sessions are ended.",
+    "user-unlocked": "The account is unlocked.",
+    "sessions-ended": "All sessions of this user are ended.",
+    "session-ended": "The session is ended.",
+    "attempts-cleared": "The lockout is lifted: the next attempt is taken.",
+    "user-deleted": "The user was deleted, and everything that belonged to it.",
+}
+
+# By the problem's code: the title, and the text where the problem's own is not for people.
+TITLES: dict[str, tuple[str, str]] = {
+    "account_locked": ("The account is locked", ""),
+    "body_too_large": ("That was too much", ""),
+    "cross_site": (
+        "This page is out of date",
+        "It was open for a long time, or it was not one of ours. Nothing was changed. Load the page again and try once "
+        "more. Cookies must be allowed.",
+    ),
+    "internal_error": ("Something went wrong", "It was noted. Please try again."),
+    "invalid_token": (
+        "This link does not work any more",
+        "It was used before, it has expired, or it is not one of ours.",
+    ),
+    "not_found": ("There is no such page", "The address may be mistyped, or what was here is gone."),
+    "oauth_error": ("That did not work", ""),
+    "passkey_error": ("The passkey was not accepted", ""),
+    "rate_limited": ("Too many tries", "Wait a little, then try again."),
+    "throttled": ("We are busy right now", "Please try again in a moment."),
+    "unavailable": ("We are busy right now", "Please try again in a moment."),
+    "version_conflict": (
+        "Something else was changed at the same moment",
+        "Nothing was changed here. Load the page again and try once more.",
+    ),
+    "error": ("That did not work", ""),
+}
+
+# The order matters: most browsers name others, too.
+_BROWSERS = (
+    ("Edge", r"Edg(?:A|iOS)?/"),
+    ("Opera", r"OPR/|Opera"),
+    ("Samsung Internet", r"SamsungBrowser/"),
+    ("Firefox", r"Firefox/|FxiOS/"),
+    ("Chrome", r"(?:Headless)?Chrome/|CriOS/|Chromium/"),
+    ("Safari", r"Version/[\d.]+ .*Safari/"),
+    ("curl", r"^curl/"),
+)
+_SYSTEMS = (
+    ("Android", r"Android"),
+    ("iPhone", r"iPhone"),
+    ("iPad", r"iPad"),
+    ("ChromeOS", r"CrOS"),
+    ("Windows", r"Windows"),
+    ("Mac", r"Macintosh|Mac OS X"),
+    ("Linux", r"Linux|X11"),
+)
+
+
+def browser_name(user_agent: str | None) -> str:
+    """A short name for a browser, as its user agent tells: ``"Firefox on Windows"``. Anybody can claim to be any."""
+    if not user_agent:
+        return "An unnamed browser"
+    browser = next((name for name, pattern in _BROWSERS if re.search(pattern, user_agent)), None)
+    system = next((name for name, pattern in _SYSTEMS if re.search(pattern, user_agent)), None)
+    if browser is None:
+        return user_agent[:60]
+    return browser if system is None else f"{browser} on {system}"

@@ -1,0 +1,133 @@
+"""Verifying and changing the e-mail address, and signing in by a mailed link."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from torii_dynamodb.fastapi.dependencies import Dependencies
+from torii_dynamodb.fastapi.routes.passwords import SENT
+from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.schemas import (
+    EmailIn,
+    LinkOut,
+    LinkSignInIn,
+    NewEmailIn,
+    SentOut,
+    SignedInOut,
+    TokenIn,
+    UserOut,
+)
+from torii_dynamodb.fastapi.web import SignedIn, Web
+
+__all__ = ["add"]
+
+_BODY = ("cross_site", "body_too_large", "validation_error", "rate_limited")
+
+
+def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    """Add the routes, where there is a mailer."""
+    if web.torii.sends_mail:
+        _add_verification(router, web, dependencies)
+        _add_change(router, web, dependencies)
+        _add_magic_link(router, web)
+
+
+def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    torii = web.torii
+
+    @router.post(
+        "/email/verification",
+        status_code=202,
+        summary="Ask for a verification link",
+        responses=problems("cross_site", "not_signed_in", "rate_limited"),
+    )
+    async def send(found: SignedIn = Depends(dependencies.signed_in)) -> SentOut:
+        """To the address of whoever is signed in."""
+        sent = await torii.email_verification.send(found.user)
+        return SentOut(detail="a mail is on its way" if sent else "your address is verified already")
+
+    @router.post(
+        "/email/verification/request",
+        status_code=202,
+        summary="Ask for a verification link without signing in",
+        responses=problems(*_BODY),
+    )
+    async def request_link(body: EmailIn, request: Request) -> SentOut:
+        """Answers alike for known and unknown addresses."""
+        await web.limit(request)
+        await torii.email_verification.request(body.email)
+        return SentOut(detail=SENT)
+
+    @router.post(
+        "/email/verification/confirm", summary="Verify an address", responses=problems(*_BODY, "invalid_token")
+    )
+    async def confirm(
+        body: TokenIn, request: Request, found: SignedIn | None = Depends(dependencies.optional_signed_in)
+    ) -> UserOut:
+        """Uses a link. It signs nobody in. Whoever is signed in can use only their own."""
+        await web.limit(request)
+        user_id = None if found is None else found.user.id
+        return UserOut.of(await torii.email_verification.complete(body.token, user_id=user_id))
+
+
+def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    torii = web.torii
+
+    @router.post(
+        "/email/change",
+        status_code=202,
+        summary="Ask to move to another address",
+        responses=problems(*_BODY, "not_signed_in", "recent_sign_in_required"),
+    )
+    async def change(body: NewEmailIn, found: SignedIn = Depends(dependencies.recent())) -> SentOut:
+        """A link goes to the new address; nothing changes before it is used. Answers alike if somebody holds it."""
+        await torii.email_verification.send_change(found.user, body.new_email)
+        return SentOut(detail=SENT)
+
+    @router.post(
+        "/email/change/confirm",
+        summary="Move to another address",
+        responses=problems(*_BODY, "not_signed_in", "invalid_token", "already_exists", "version_conflict"),
+    )
+    async def confirm_change(
+        body: TokenIn, request: Request, response: Response, found: SignedIn = Depends(dependencies.signed_in)
+    ) -> UserOut:
+        """Uses a link. The old address is told."""
+        user = await torii.email_verification.complete_change(body.token, user_id=found.user.id)
+        presented = web.browser(request)["device_token"]
+        if found.transport == "cookie" and torii.remembers_devices:
+            # The address is part of what a device token vouches for.
+            known = torii.devices.recognise(presented, found.user) is not None
+            web.leave_device(response, user, presented if known else None)
+        return UserOut.of(user)
+
+
+def _add_magic_link(router: APIRouter, web: Web) -> None:
+    torii = web.torii
+
+    @router.post("/magic-link", status_code=202, summary="Ask for a sign-in link", responses=problems(*_BODY))
+    async def send(body: EmailIn, request: Request) -> SentOut:
+        """Answers alike for known and unknown addresses."""
+        await web.limit(request)
+        await torii.magic_link.send(body.email)
+        return SentOut(detail=SENT)
+
+    @router.post("/magic-link/verify", summary="Check a link without using it up", responses=problems(*_BODY))
+    async def verify(body: TokenIn, request: Request) -> LinkOut:
+        """For the page that asks for a click: mail scanners follow links, and would use it up."""
+        await web.limit(request)
+        found = await torii.magic_link.verify(body.token)
+        return LinkOut(valid=found is not None, email=None if found is None else found.token.email)
+
+    @router.post(
+        "/magic-link/complete",
+        summary="Sign in by a link",
+        responses=problems(*_BODY, "invalid_token", "account_locked_by_administrator"),
+    )
+    async def complete(body: LinkSignInIn, request: Request, response: Response) -> SignedInOut:
+        """Uses a link. It proves the address too."""
+        web.require_transport(body.transport)
+        await web.limit(request)
+        user, session = await torii.magic_link.complete(body.token, **web.browser(request))
+        token = await web.begin_session(request, response, user, session, transport=body.transport)
+        return SignedInOut.of(user, session, token)

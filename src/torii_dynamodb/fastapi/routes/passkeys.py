@@ -1,0 +1,163 @@
+"""Passkeys."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from torii_dynamodb.errors import NotFound
+from torii_dynamodb.fastapi.dependencies import Dependencies
+from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.schemas import (
+    PasskeyIn,
+    PasskeyNameIn,
+    PasskeyOptionsOut,
+    PasskeyOut,
+    PasskeySignInIn,
+    PasskeysOut,
+    SignedInOut,
+)
+from torii_dynamodb.fastapi.web import SignedIn, Web
+
+__all__ = ["add", "credential_id"]
+
+_MISSING = "you have no such passkey"
+
+PasskeyId = Annotated[
+    str, Path(pattern="^[A-Za-z0-9_-]{1,1400}$", description="The credential id, base64url, as the list names it.")
+]
+
+
+def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    """Add the routes, where passkeys are set up."""
+    if web.torii.takes_passkeys:
+        _add_registration(router, web, dependencies)
+        _add_signing_in(router, web)
+        _add_management(router, web, dependencies)
+
+
+def credential_id(text: str) -> bytes:
+    """A credential id from its base64url.
+
+    Raises:
+        NotFound: It is none.
+    """
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise NotFound("passkey", _MISSING) from error
+
+
+def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    torii = web.torii
+
+    @router.post(
+        "/passkeys/registration/begin",
+        summary="Begin to add a passkey",
+        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required"),
+    )
+    async def begin(found: SignedIn = Depends(dependencies.recent())) -> PasskeyOptionsOut:
+        """Options for `navigator.credentials.create`."""
+        return PasskeyOptionsOut(options=await torii.passkeys.begin_registration(found.user))
+
+    @router.post(
+        "/passkeys/registration/finish",
+        status_code=201,
+        summary="Add a passkey",
+        responses=problems(
+            "cross_site",
+            "body_too_large",
+            "validation_error",
+            "not_signed_in",
+            "recent_sign_in_required",
+            "passkey_error",
+            "already_exists",
+            "too_many_identities",
+        ),
+    )
+    async def finish(body: PasskeyIn, found: SignedIn = Depends(dependencies.recent())) -> PasskeyOut:
+        """Verifies the browser's answer and adds the passkey."""
+        passkey = await torii.passkeys.complete_registration(found.user, body.credential, name=body.name)
+        return PasskeyOut.of(passkey)
+
+
+def _add_signing_in(router: APIRouter, web: Web) -> None:
+    torii = web.torii
+
+    @router.post(
+        "/passkeys/sign-in/begin",
+        summary="Begin to sign in with a passkey",
+        responses=problems("cross_site", "rate_limited"),
+    )
+    async def begin(request: Request) -> PasskeyOptionsOut:
+        """Options for `navigator.credentials.get`: the person picks a passkey, no address is asked for."""
+        await web.limit(request)
+        return PasskeyOptionsOut(options=await torii.passkeys.begin_sign_in())
+
+    @router.post(
+        "/passkeys/sign-in/finish",
+        summary="Sign in with a passkey",
+        responses=problems(
+            "cross_site",
+            "body_too_large",
+            "validation_error",
+            "passkey_error",
+            "cloned_authenticator",
+            "rate_limited",
+            "account_locked_by_administrator",
+        ),
+    )
+    async def finish(body: PasskeySignInIn, request: Request, response: Response) -> SignedInOut:
+        """Verifies the browser's answer and signs in."""
+        web.require_transport(body.transport)
+        await web.limit(request)
+        user, session = await torii.passkeys.complete_sign_in(body.credential, **web.browser(request))
+        token = await web.begin_session(request, response, user, session, transport=body.transport)
+        return SignedInOut.of(user, session, token)
+
+
+def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    torii = web.torii
+
+    @router.get("/passkeys", summary="Your passkeys", responses=problems("not_signed_in"))
+    async def passkeys(found: SignedIn = Depends(dependencies.signed_in)) -> PasskeysOut:
+        """Oldest first."""
+        held = await torii.passkeys.list_for_user(found.user.id)
+        return PasskeysOut(passkeys=[PasskeyOut.of(passkey) for passkey in held])
+
+    @router.patch(
+        "/passkeys/{passkey_id}",
+        summary="Rename a passkey",
+        responses=problems("cross_site", "body_too_large", "validation_error", "not_signed_in", "not_found"),
+    )
+    async def rename(
+        passkey_id: PasskeyId, body: PasskeyNameIn, found: SignedIn = Depends(dependencies.signed_in)
+    ) -> PasskeyOut:
+        """Calls it otherwise."""
+        renamed = await torii.passkeys.rename(found.user.id, credential_id(passkey_id), body.name)
+        if renamed is None:
+            raise NotFound("passkey", _MISSING)
+        return PasskeyOut.of(renamed)
+
+    @router.delete(
+        "/passkeys/{passkey_id}",
+        status_code=204,
+        summary="Remove a passkey",
+        responses=problems(
+            "cross_site",
+            "validation_error",
+            "not_signed_in",
+            "recent_sign_in_required",
+            "not_found",
+            "last_sign_in_method",
+        ),
+    )
+    async def remove(passkey_id: PasskeyId, found: SignedIn = Depends(dependencies.recent())) -> None:
+        """It does not sign this user in any more."""
+        if not await torii.passkeys.remove(
+            found.user.id, credential_id(passkey_id), allow_verified_email=torii.sends_mail
+        ):
+            raise NotFound("passkey", _MISSING)

@@ -1,0 +1,207 @@
+"""Registering, signing in and out, and the password."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from torii_dynamodb.fastapi.dependencies import Dependencies
+from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.schemas import (
+    ChangePasswordIn,
+    EmailIn,
+    LinkOut,
+    NewPasswordIn,
+    RegisterIn,
+    ResetIn,
+    SentOut,
+    SignedInOut,
+    SignInIn,
+    TokenIn,
+)
+from torii_dynamodb.fastapi.web import SignedIn, Web
+
+__all__ = ["SENT", "add"]
+
+SENT = "if this address can be used here, a mail is on its way"
+
+
+def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    """Add the routes."""
+    if web.config.registration != "off":
+        _add_registration(router, web)
+    _add_signing_in(router, web)
+    _add_password(router, web, dependencies)
+    if web.torii.sends_mail:
+        _add_reset(router, web)
+
+
+def _add_registration(router: APIRouter, web: Web) -> None:
+    torii = web.torii
+
+    if web.config.registration == "private":
+
+        @router.post(
+            "/register",
+            status_code=202,
+            summary="Register",
+            responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited"),
+        )
+        async def register(body: RegisterIn, request: Request) -> SentOut:
+            """Answers alike whether or not the address is taken: a mail goes to the address, which tells the rest."""
+            await web.limit(request)
+            await torii.password.sign_up(body.email, body.password, name=body.name)
+            return SentOut(detail=SENT)
+
+    else:
+
+        @router.post(
+            "/register",
+            status_code=201,
+            summary="Register and sign in",
+            responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited", "already_exists"),
+        )
+        async def register_directly(body: RegisterIn, request: Request, response: Response) -> SignedInOut:
+            """Registers and signs in at once. It tells whether an address is taken."""
+            web.require_transport(body.transport)
+            await web.limit(request)
+            user = await torii.password.register(body.email, body.password, name=body.name)
+            session = await torii.create_session(user, method="password", **web.browser(request))
+            token = await web.begin_session(request, response, user, session, transport=body.transport)
+            return SignedInOut.of(user, session, token)
+
+
+def _add_signing_in(router: APIRouter, web: Web) -> None:
+    torii = web.torii
+
+    @router.post(
+        "/sign-in",
+        summary="Sign in with a password",
+        responses=problems(
+            "cross_site",
+            "body_too_large",
+            "validation_error",
+            "invalid_credentials",
+            "account_locked",
+            "rate_limited",
+            "account_locked_by_administrator",
+        ),
+    )
+    async def sign_in(body: SignInIn, request: Request, response: Response) -> SignedInOut:
+        """Signs in. A wrong password and an unknown address are one answer."""
+        web.require_transport(body.transport)
+        await web.limit(request)
+        user, session = await torii.password.authenticate(body.email, body.password, **web.browser(request))
+        token = await web.begin_session(request, response, user, session, transport=body.transport)
+        return SignedInOut.of(user, session, token)
+
+
+def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    torii = web.torii
+
+    @router.put(
+        "/password",
+        summary="Change the password",
+        responses=problems(
+            "cross_site",
+            "body_too_large",
+            "validation_error",
+            "not_signed_in",
+            "invalid_credentials",
+            "account_locked",
+            "version_conflict",
+        ),
+    )
+    async def change_password(
+        body: ChangePasswordIn,
+        request: Request,
+        response: Response,
+        found: SignedIn = Depends(dependencies.signed_in),
+    ) -> SignedInOut:
+        """All sessions end, also this one: it is replaced by a new one."""
+        user = await torii.password.change_password(
+            found.user.id, body.current_password, body.new_password, user=found.user
+        )
+        session, token = await web.renew_session(request, response, found, user, method="password")
+        return SignedInOut.of(user, session, token)
+
+    @router.post(
+        "/password",
+        summary="Set a first password",
+        responses=problems(
+            "cross_site",
+            "body_too_large",
+            "validation_error",
+            "not_signed_in",
+            "recent_sign_in_required",
+            "version_conflict",
+        ),
+    )
+    async def set_password(
+        body: NewPasswordIn,
+        request: Request,
+        response: Response,
+        found: SignedIn = Depends(dependencies.recent()),
+    ) -> SignedInOut:
+        """For somebody who signs in otherwise so far. All sessions end; this one is replaced by a new one."""
+        user = await torii.password.set_password(found.user.id, body.new_password, user=found.user)
+        session, token = await web.renew_session(request, response, found, user, method="password")
+        return SignedInOut.of(user, session, token)
+
+    @router.delete(
+        "/password",
+        status_code=204,
+        summary="Remove the password",
+        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required", "last_sign_in_method"),
+    )
+    async def remove_password(response: Response, found: SignedIn = Depends(dependencies.recent())) -> None:
+        """All sessions end, this one too: sign in otherwise."""
+        await torii.password.remove_password(found.user.id, allow_verified_email=torii.sends_mail)
+        if found.transport == "cookie":
+            web.forget_session(response)
+
+
+def _add_reset(router: APIRouter, web: Web) -> None:
+    torii = web.torii
+
+    @router.post(
+        "/password/reset",
+        status_code=202,
+        summary="Ask for a link to choose a new password",
+        responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited"),
+    )
+    async def reset(body: EmailIn, request: Request) -> SentOut:
+        """Answers alike for known and unknown addresses."""
+        await web.limit(request)
+        await torii.password.initiate_reset(body.email)
+        return SentOut(detail=SENT)
+
+    @router.post(
+        "/password/reset/verify",
+        summary="Check a link without using it up",
+        responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited"),
+    )
+    async def verify(body: TokenIn, request: Request) -> LinkOut:
+        """For the page with the form."""
+        await web.limit(request)
+        found = await torii.password.verify_reset(body.token)
+        user = None if found is None else found.user
+        return LinkOut(valid=user is not None, email=None if user is None else user.email_as_given)
+
+    @router.post(
+        "/password/reset/complete",
+        status_code=204,
+        summary="Choose a new password",
+        responses=problems(
+            "cross_site",
+            "body_too_large",
+            "validation_error",
+            "invalid_token",
+            "rate_limited",
+            "account_locked_by_administrator",
+        ),
+    )
+    async def complete(body: ResetIn, request: Request, response: Response) -> None:
+        """All sessions and links end. It signs nobody in."""
+        await web.limit(request)
+        await torii.password.complete_reset(body.token, body.new_password)
+        web.forget_session(response)

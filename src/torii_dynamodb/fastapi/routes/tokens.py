@@ -1,0 +1,33 @@
+"""Access tokens (JWT)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+
+from torii_dynamodb.fastapi.dependencies import Dependencies
+from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.schemas import AccessTokenOut
+from torii_dynamodb.fastapi.web import SignedIn, Web
+
+__all__ = ["add"]
+
+
+def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
+    """Add the routes, where access tokens are set up."""
+    torii = web.torii
+    if not torii.issues_jwt:
+        return
+
+    @router.post("/token", summary="Get an access token", responses=problems("cross_site", "not_signed_in"))
+    async def token(found: SignedIn = Depends(dependencies.signed_in)) -> AccessTokenOut:
+        """The session is what gets it, and the next one: there is no other refresh token."""
+        issued = torii.jwt.issue(found.session, found.user)
+        seconds = int((issued.expires_at - torii.clock()).total_seconds())
+        return AccessTokenOut(access_token=issued.token, expires_in=max(seconds, 0))
+
+    @router.get("/jwks.json", summary="The keys that access tokens are signed with", responses=problems())
+    async def jwks() -> dict[str, Any]:
+        """The public keys (RFC 7517), for others who check access tokens."""
+        return torii.jwt.jwks()

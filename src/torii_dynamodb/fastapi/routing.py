@@ -1,0 +1,129 @@
+"""The routes' common ground: errors as problems, nothing cached, bodies of a bounded size, and what OpenAPI says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive
+
+from torii_dynamodb.errors import ToriiError
+from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of, validation_problem
+
+__all__ = ["AuthRoute", "problems"]
+
+_LARGEST = 64 * 1024  # a passkey's answer with its attestation takes a few KB
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+
+class AuthRoute(APIRoute):
+    """A route whose errors are problems, whatever the application does with its own, and whose answers nobody keeps."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's hook."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                response = await inner(Request(request.scope, _bounded(request.receive)))
+            except ToriiError as error:
+                response = ProblemResponse(problem_of(error))
+            except Problem as problem:
+                response = ProblemResponse(problem)
+            except RequestValidationError as error:
+                response = ProblemResponse(validation_problem(error.errors()))
+            except HTTPException as error:
+                # FastAPI's own, for a body that is no JSON at all.
+                if error.status_code != 400:
+                    raise
+                response = ProblemResponse(Problem(422, "validation_error", "the body cannot be read as JSON"))
+            response.headers.setdefault("Cache-Control", "no-store")
+            return response
+
+        return handle
+
+
+def _bounded(receive: Receive) -> Receive:
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > _LARGEST:
+            raise Problem(413, "body_too_large", f"the body is larger than {_LARGEST} bytes")
+        return message
+
+    return bounded
+
+
+_CODES: dict[str, tuple[int, str]] = {
+    "account_locked": (429, "Too many attempts on this account."),
+    "account_locked_by_administrator": (423, "An administrator locked the account."),
+    "already_exists": (409, "Somebody holds it."),
+    "body_too_large": (413, "The body is too large."),
+    "cloned_authenticator": (401, "The passkey may have been copied."),
+    "cross_site": (403, "The request comes from another site."),
+    "email_not_verified": (403, "The address is not verified."),
+    "internal_error": (500, "Something went wrong inside."),
+    "invalid_credentials": (401, "The address or the password is wrong."),
+    "invalid_token": (400, "The link does not hold."),
+    "last_sign_in_method": (409, "Nothing else would be left to sign in with."),
+    "not_found": (404, "There is no such thing."),
+    "not_signed_in": (401, "Nobody is signed in."),
+    "oauth_error": (400, "The sign-in through the provider came to nothing; see `reason`."),
+    "passkey_error": (400, "The ceremony came to nothing; see `reason`."),
+    "rate_limited": (429, "Too many requests."),
+    "recent_sign_in_required": (403, "Sign in again first."),
+    "too_many_identities": (409, "No more can be added."),
+    "unavailable": (503, "The storage cannot be reached now."),
+    "throttled": (503, "The storage is busy."),
+    "validation_error": (422, "The request cannot be used; see `errors`."),
+    "version_conflict": (409, "Somebody changed it at the same moment."),
+}
+_ELSEWHERE: dict[str, tuple[int, ...]] = {"oauth_error": (403, 502), "passkey_error": (401,)}
+
+
+def problems(*codes: str) -> Responses:
+    """The errors of a route, for OpenAPI. Those that any route may answer come by themselves."""
+    by_status: dict[int, list[str]] = {}
+    for code in ("unavailable", "throttled", "internal_error", *codes):
+        for status in (_CODES[code][0], *_ELSEWHERE.get(code, ())):
+            by_status.setdefault(status, []).append(code)
+    return {status: _response(status, found) for status, found in sorted(by_status.items())}
+
+
+def _response(status: int, codes: list[str]) -> dict[str, Any]:
+    names = list(dict.fromkeys(code.removesuffix("_by_administrator") for code in codes))
+    properties: dict[str, Any] = {
+        "title": {"type": "string"},
+        "status": {"type": "integer", "const": status},
+        "code": {"type": "string", "enum": names},
+        "detail": {"type": "string"},
+    }
+    response: dict[str, Any] = {"description": " ".join(_CODES[code][1] for code in codes)}
+    example: dict[str, Any] = {
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": names[0],
+        "detail": _CODES[codes[0]][1],
+    }
+    if status == 422:
+        item = {"type": "object", "properties": {"field": {"type": "string"}, "message": {"type": "string"}}}
+        properties["errors"] = {"type": "array", "items": item}
+        example["errors"] = [{"field": "email", "message": "is no e-mail address"}]
+    if status in (429, 503):
+        properties["retry_after"] = {"type": "integer", "description": "Seconds, as in the header."}
+        example["retry_after"] = 60
+        response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+    if {"oauth_error", "passkey_error"} & set(names):
+        properties["reason"] = {"type": "string"}
+    schema = {"type": "object", "required": ["title", "status", "code", "detail"], "properties": properties}
+    response["content"] = {"application/problem+json": {"schema": schema, "example": example}}
+    return response

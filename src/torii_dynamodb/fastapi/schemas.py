@@ -1,0 +1,287 @@
+"""What goes over the wire: the JSON of requests and answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from torii_dynamodb._core.session_policy import signed_in_at
+from torii_dynamodb._core.webauthn_options import encoded
+from torii_dynamodb.fastapi.settings import Transport
+from torii_dynamodb.models import OAuthAccount, Passkey, Session, User
+
+__all__ = ["SessionOut", "SignedInOut", "UserOut"]
+
+_EMAIL = "ada@example.com"
+_PASSWORD = "correct horse battery staple"
+_TOKEN = "torii_t1_usr_0123.0123456789abcdefghijklmnopqrstuvwxyzABCDEFG01234567"
+
+Email = Annotated[str, Field(max_length=320, description="An e-mail address.", examples=[_EMAIL])]
+Password = Annotated[str, Field(max_length=1024, repr=False, description="A password.", examples=[_PASSWORD])]
+LinkToken = Annotated[
+    str, Field(max_length=512, repr=False, description="The token that a mailed link carries.", examples=[_TOKEN])
+]
+Name = Annotated[str, Field(max_length=256, description="A display name.", examples=["Ada"])]
+TransportIn = Annotated[
+    Transport,
+    Field(description="How the session is to travel: in a cookie that is set, or as the `token` of the answer."),
+]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class RegisterIn(_In):
+    """Register."""
+
+    email: Email
+    password: Password
+    name: Name | None = None
+    transport: TransportIn = "cookie"
+
+
+class SignInIn(_In):
+    """Sign in with a password."""
+
+    email: Email
+    password: Password
+    transport: TransportIn = "cookie"
+
+
+class EmailIn(_In):
+    """An address to mail to."""
+
+    email: Email
+
+
+class TokenIn(_In):
+    """A mailed link."""
+
+    token: LinkToken
+
+
+class LinkSignInIn(_In):
+    """Sign in by a mailed link."""
+
+    token: LinkToken
+    transport: TransportIn = "cookie"
+
+
+class ResetIn(_In):
+    """Choose a new password by a mailed link."""
+
+    token: LinkToken
+    new_password: Password
+
+
+class ChangePasswordIn(_In):
+    """Change the password."""
+
+    current_password: Password
+    new_password: Password
+
+
+class NewPasswordIn(_In):
+    """Set a first password."""
+
+    new_password: Password
+
+
+class NewEmailIn(_In):
+    """Move to another address."""
+
+    new_email: Email
+
+
+class UserIn(_In):
+    """Change the profile."""
+
+    name: Name | None
+
+
+class PasskeyNameIn(_In):
+    """Rename a passkey."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64, description="What to call it.", examples=["My phone"])]
+
+
+class PasskeyIn(_In):
+    """Add a passkey: the browser's answer."""
+
+    credential: Annotated[dict[str, Any], Field(repr=False, description="`credential.toJSON()`.")]
+    name: Annotated[str, Field(min_length=1, max_length=64, description="What to call it.")] = "Passkey"
+
+
+class PasskeySignInIn(_In):
+    """Sign in with a passkey: the browser's answer."""
+
+    credential: Annotated[dict[str, Any], Field(repr=False, description="`credential.toJSON()`.")]
+    transport: TransportIn = "cookie"
+
+
+class UserOut(BaseModel):
+    """A user."""
+
+    id: Annotated[str, Field(examples=["usr_0123456789abcdef0123456789abcdef"])]
+    email: Annotated[str, Field(description="The address as it was given.", examples=[_EMAIL])]
+    name: str | None
+    email_verified: bool
+    has_password: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, user: User) -> UserOut:
+        """What the person is told of themselves."""
+        return cls(
+            id=user.id,
+            email=user.email_as_given,
+            name=user.name,
+            email_verified=user.is_email_verified,
+            has_password=user.has_password,
+            created_at=user.created_at,
+        )
+
+
+class SessionOut(BaseModel):
+    """A session: a device that is signed in."""
+
+    id: Annotated[str, Field(description="Names the session; it is not the token.")]
+    signed_in_at: datetime
+    expires_at: datetime
+    user_agent: str | None
+    ip_address: str | None
+    current: Annotated[bool, Field(description="Whether this request came with it.")]
+
+    @classmethod
+    def of(cls, session: Session, current_id: str) -> SessionOut:
+        """What the person is told of a session."""
+        return cls(
+            id=session.id,
+            signed_in_at=signed_in_at(session),
+            expires_at=session.expires_at,
+            user_agent=session.user_agent,
+            ip_address=session.ip_address,
+            current=session.id == current_id,
+        )
+
+
+class SignedInOut(BaseModel):
+    """Who is signed in."""
+
+    user: UserOut
+    session: SessionOut
+    token: Annotated[
+        str | None, Field(repr=False, description="A new session's token, where it travels as bearer; else `null`.")
+    ] = None
+
+    @classmethod
+    def of(cls, user: User, session: Session, token: str | None = None) -> SignedInOut:
+        """A sign-in's answer."""
+        return cls(user=UserOut.of(user), session=SessionOut.of(session, session.id), token=token)
+
+
+class SessionsOut(BaseModel):
+    """The devices that are signed in, newest first."""
+
+    sessions: list[SessionOut]
+
+
+class SentOut(BaseModel):
+    """The same whether or not anybody holds the address."""
+
+    detail: Annotated[str, Field(examples=["if this address can be used here, a mail is on its way"])]
+
+
+class LinkOut(BaseModel):
+    """Whether a mailed link holds. It is not used up."""
+
+    valid: bool
+    email: Annotated[str | None, Field(description="The address it belongs to, if it holds.")] = None
+
+
+class OAuthStartOut(BaseModel):
+    """A sign-in through a provider that was begun."""
+
+    url: Annotated[str, Field(description="Where to send the browser.")]
+
+
+class OAuthAccountOut(BaseModel):
+    """A linked account at a provider."""
+
+    provider: str
+    subject: str
+    email: str | None
+    linked_at: datetime
+
+    @classmethod
+    def of(cls, account: OAuthAccount) -> OAuthAccountOut:
+        """What the person is told of it. The provider's tokens stay here."""
+        return cls(
+            provider=account.provider, subject=account.subject, email=account.email, linked_at=account.created_at
+        )
+
+
+class OAuthAccountsOut(BaseModel):
+    """The linked accounts, oldest first."""
+
+    accounts: list[OAuthAccountOut]
+
+
+class PasskeyOut(BaseModel):
+    """A passkey."""
+
+    id: Annotated[str, Field(description="The credential id, base64url.")]
+    name: str
+    backed_up: bool
+    transports: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, passkey: Passkey) -> PasskeyOut:
+        """What the person is told of it."""
+        return cls(
+            id=encoded(passkey.credential_id),
+            name=passkey.name,
+            backed_up=passkey.backed_up,
+            transports=list(passkey.transports),
+            created_at=passkey.created_at,
+            last_used_at=passkey.last_used_at,
+        )
+
+
+class PasskeysOut(BaseModel):
+    """The passkeys, oldest first."""
+
+    passkeys: list[PasskeyOut]
+
+
+class PasskeyOptionsOut(BaseModel):
+    """Options for the browser, in the JSON form of WebAuthn Level 3."""
+
+    options: Annotated[
+        dict[str, Any],
+        Field(description="For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`."),
+    ]
+
+
+class MethodsOut(BaseModel):
+    """What is offered here."""
+
+    registration: bool
+    password: bool
+    magic_link: bool
+    passkeys: bool
+    oauth: Annotated[list[str], Field(description="The providers' names.")]
+    access_tokens: bool
+
+
+class AccessTokenOut(BaseModel):
+    """An access token (JWT)."""
+
+    access_token: Annotated[str, Field(repr=False)]
+    token_type: str = "Bearer"
+    expires_in: Annotated[int, Field(description="Seconds.")]

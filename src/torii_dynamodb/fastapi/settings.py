@@ -1,0 +1,102 @@
+"""How the web layer behaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Literal
+from urllib.parse import urlsplit
+
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.models import LockoutPolicy
+
+__all__ = ["Transport", "WebConfig"]
+
+Transport = Literal["cookie", "bearer"]
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebConfig:
+    """How the web layer behaves. The defaults are the safe ones; for http://localhost set ``secure_cookies=False``.
+
+    Args:
+        prefix: Where the JSON routes are.
+        base_url: Where browsers reach the application, for example ``https://app.example.com``. Needed for sign-in
+            through providers, whose answers come back below it. Never taken from the ``Host`` header.
+        trusted_origins: Other origins whose pages may use the cookies, and may be gone to after a sign-in.
+        transports: How a session may travel: in a cookie, or in ``Authorization: Bearer``.
+        registration: ``"private"``: answers alike for free and taken addresses, the rest goes by mail (needs a mailer).
+            ``"direct"``: signs in at once, and so tells which addresses are taken. ``"off"``: there is no such route.
+        secure_cookies: ``True``: ``Secure``, and the names begin with ``__Host-``, so that no subdomain can set them.
+            ``False`` is for http on this machine.
+        same_site: The session cookie's ``SameSite``. ``"none"`` is for a front end on another site, which must be among
+            the trusted origins.
+        cookie_name: The session cookie's name, without ``__Host-``; the others' names begin with it.
+        after_sign_in: Where the browser goes after a provider, when nothing better was asked for.
+        oauth_error_path: Where the browser goes when a sign-in through a provider came to nothing, with ``?error=`` and
+            the reason; ``None``: it gets the problem as JSON.
+        recent_sign_in: How long after signing in a person may do what a thief of the session should not.
+        ip_limit: How many requests to register, to sign in, for mails and with links are taken from one IP address;
+            ``None``: any number. An IPv6 address counts as its /64 network.
+        trusted_proxies: Addresses or networks of proxies whose ``X-Forwarded-For`` is believed. Nobody's by default:
+            then the address is that of the connection.
+    """
+
+    prefix: str = "/api/auth"
+    base_url: str | None = None
+    trusted_origins: Sequence[str] = ()
+    transports: Sequence[Transport] = ("cookie", "bearer")
+    registration: Literal["private", "direct", "off"] = "private"
+    secure_cookies: bool = True
+    same_site: Literal["lax", "strict", "none"] = "lax"
+    cookie_name: str = "torii"
+    after_sign_in: str = "/"
+    oauth_error_path: str | None = None
+    recent_sign_in: timedelta = timedelta(minutes=15)
+    ip_limit: LockoutPolicy | None = field(
+        default_factory=lambda: LockoutPolicy(max_attempts=20, window=timedelta(minutes=1))
+    )
+    trusted_proxies: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.prefix):
+            raise ConfigurationError(f"prefix: {self.prefix!r}: give a path such as /api/auth")
+        if self.base_url is not None:
+            origin_of("base_url", self.base_url)
+        for origin in self.trusted_origins:
+            if origin_of("trusted_origins", origin) != origin:
+                raise ConfigurationError(f"trusted_origins: {origin!r}: give only scheme, host and port")
+        if not self.transports or set(self.transports) - {"cookie", "bearer"}:
+            raise ConfigurationError("transports: give 'cookie', 'bearer' or both")
+        if self.registration not in ("private", "direct", "off"):
+            raise ConfigurationError("registration: give 'private', 'direct' or 'off'")
+        if self.same_site not in ("lax", "strict", "none") or (self.same_site == "none" and not self.secure_cookies):
+            raise ConfigurationError("same_site: give 'lax', 'strict', or 'none' with secure cookies")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", self.cookie_name):
+            raise ConfigurationError("cookie_name: give 1 to 32 of A-Z a-z 0-9 _ -")
+        for option in ("after_sign_in", "oauth_error_path"):
+            path = getattr(self, option)
+            if path is not None and (not path.startswith("/") or path.startswith(("//", "/\\"))):
+                raise ConfigurationError(f"{option}: {path!r}: give a path of this application")
+        for proxy in self.trusted_proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ConfigurationError(f"trusted_proxies: {proxy!r} is no address or network") from error
+
+
+def origin_of(option: str, url: str) -> str:
+    """The origin of an https address, or of an http one on this machine.
+
+    Raises:
+        ConfigurationError: It is another.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or (parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOCAL)):
+        raise ConfigurationError(f"{option}: {url!r}: give an https:// address (http:// on localhost only)")
+    return f"{parts.scheme}://{parts.netloc}".lower()

@@ -1,0 +1,309 @@
+"""What routes, pages, dependencies and the middleware share: who asks, from where, and what the browser is left with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from torii_dynamodb._core.events import SignInMethod
+from torii_dynamodb._core.session_policy import signed_in_at
+from torii_dynamodb.clock import system_random
+from torii_dynamodb.errors import ConfigurationError, RateLimited
+from torii_dynamodb.fastapi.cookies import Cookies
+from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
+from torii_dynamodb.fastapi.errors import Problem
+from torii_dynamodb.fastapi.limits import ClientAddress, bucket
+from torii_dynamodb.fastapi.settings import Transport, WebConfig, origin_of
+from torii_dynamodb.models import Session, User
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.services import AsyncTorii
+
+__all__ = ["SignedIn", "Web"]
+
+_MEMO = "torii_dynamodb"
+_FORM_LIFETIME = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """Who is signed in.
+
+    Args:
+        user: The user.
+        session: The session.
+        token: The session's token.
+        transport: How it came.
+        moved: Whether the session's end was moved just now, so that the cookie is to be set again.
+    """
+
+    user: User
+    session: Session
+    token: str = field(repr=False)
+    transport: Transport
+    moved: bool = False
+
+
+class BrowserFacts(TypedDict):
+    """What the services want to know of a browser."""
+
+    user_agent: str | None
+    ip_address: str | None
+    device_token: str | None
+
+
+class Web:
+    """The web layer around the services. One stands behind each router; pages and the middleware use it too.
+
+    Attributes:
+        torii: The services.
+        config: How the web layer behaves.
+        cookies: The cookies.
+        forms: Form tokens.
+
+    Args:
+        torii: The services.
+        config: How the web layer behaves.
+
+    Raises:
+        ConfigurationError: Something is missing that the configuration asks for; the message says what.
+    """
+
+    def __init__(self, torii: AsyncTorii, config: WebConfig) -> None:
+        if config.registration == "private" and not torii.sends_mail:
+            raise ConfigurationError(
+                "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or choose "
+                "WebConfig(registration='direct'), which tells strangers which addresses are taken"
+            )
+        if torii.oauth_providers and config.base_url is None:
+            raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
+        self.torii = torii
+        self.config = config
+        self.cookies = Cookies(config)
+        self.forms = FormTokens(system_random)
+        self._cross_site = CrossSite(config)
+        self._client = ClientAddress(config)
+        self._next_origins = set(config.trusted_origins)
+        if config.base_url is not None:
+            self._next_origins.add(origin_of("base_url", config.base_url))
+
+    # Who asks
+
+    async def signed_in(self, connection: HTTPConnection) -> SignedIn | None:
+        """Who is signed in; asked once a request: one storage request, and a write where the session's end is due.
+
+        Returns:
+            ``None`` where nobody is.
+
+        Raises:
+            Problem: The session came in a cookie, but the request from another site.
+        """
+        memo: dict[int, SignedIn | None] = connection.scope.setdefault(_MEMO, {})
+        key = id(self)
+        if key not in memo:
+            memo[key] = await self._check(connection)
+        return memo[key]
+
+    async def _check(self, connection: HTTPConnection) -> SignedIn | None:
+        found = self._token(connection)
+        if found is None:
+            return None
+        token, transport = found
+        if transport == "cookie":
+            self.refuse_cross_site(connection, cookie=True)
+        checked = await self.torii.get_session(token)
+        if checked is None:
+            return None
+        session, user = checked
+        touched = await self.torii.touch_session(session, token)
+        if touched is None:
+            return None
+        return SignedIn(
+            user=user, session=touched, token=token, transport=transport, moved=touched.expires_at != session.expires_at
+        )
+
+    def _token(self, connection: HTTPConnection) -> tuple[str, Transport] | None:
+        scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and "bearer" in self.config.transports:
+            return credentials.strip(), "bearer"
+        cookie = connection.cookies.get(self.cookies.session)
+        return (cookie, "cookie") if cookie and "cookie" in self.config.transports else None
+
+    def refuse_cross_site(self, connection: HTTPConnection, *, cookie: bool = False) -> None:
+        """Refuse a request that another site's page made the browser send; one with a bearer token never is.
+
+        Raises:
+            Problem: It is such a request.
+        """
+        scheme = connection.headers.get("authorization", "").partition(" ")[0]
+        if not cookie and scheme.lower() == "bearer":
+            return
+        if self._cross_site.refuses(connection, cookie=cookie):
+            raise Problem(
+                403,
+                "cross_site",
+                "the browser does not say that this request comes from this site; "
+                "origins that may ask are named in trusted_origins",
+            )
+
+    def is_recent(self, signed_in: SignedIn, max_age: timedelta | None = None) -> bool:
+        """Whether somebody signed in a short while ago."""
+        age = self.torii.clock() - signed_in_at(signed_in.session)
+        return age <= (self.config.recent_sign_in if max_age is None else max_age)
+
+    # From where
+
+    def client_ip(self, connection: HTTPConnection) -> str | None:
+        """The client's IP address; ``None`` where there is none (a Unix socket)."""
+        return self._client.of(connection)
+
+    def browser(self, connection: HTTPConnection) -> BrowserFacts:
+        """What the services want to know of the browser, as keyword arguments."""
+        return BrowserFacts(
+            user_agent=connection.headers.get("user-agent"),
+            ip_address=self.client_ip(connection),
+            device_token=connection.cookies.get(self.cookies.device),
+        )
+
+    async def limit(self, connection: HTTPConnection) -> None:
+        """Count a request from this IP address. One storage request.
+
+        Raises:
+            RateLimited: Enough came from there.
+        """
+        address = self.client_ip(connection)
+        if self.config.ip_limit is None or address is None:
+            return
+        attempt = await self.torii.storage.acquire_attempt("ip", bucket(address), policy=self.config.ip_limit)
+        if not attempt.allowed:
+            raise RateLimited(
+                "too many requests from this address; try again later",
+                retry_after=attempt.retry_after or self.config.ip_limit.window,
+            )
+
+    # What the browser is left with
+
+    def leave_session(self, response: Response, session: Session) -> None:
+        """Set the session cookie. It lasts as long as the session may; the storage ends it earlier if it is idle."""
+        assert session.token is not None
+        last = max(session.expires_at, signed_in_at(session) + self.torii.sessions.policy.absolute)
+        self.cookies.set(response, self.cookies.session, session.token, until=last, now=self.torii.clock())
+
+    def forget_session(self, response: Response) -> None:
+        """Remove the session cookie."""
+        self.cookies.delete(response, self.cookies.session)
+
+    def leave_device(self, response: Response, user: User, presented: str | None) -> None:
+        """Set the known-device cookie, where the services have a ``secret``."""
+        if self.torii.remembers_devices:
+            devices, now = self.torii.devices, self.torii.clock()
+            token = devices.issue(user, presented)
+            self.cookies.set(response, self.cookies.device, token, until=now + devices.lifetime, now=now)
+
+    async def begin_session(
+        self,
+        connection: HTTPConnection,
+        response: Response,
+        user: User,
+        session: Session,
+        *,
+        transport: Transport = "cookie",
+    ) -> str | None:
+        """Hand a new session to whoever signed in, and end the one that their cookie held before.
+
+        Returns:
+            The token for the answer's body, with ``transport="bearer"``; else ``None``.
+
+        Raises:
+            Problem: The transport is not offered.
+        """
+        if transport == "bearer":
+            return session.token
+        before = connection.cookies.get(self.cookies.session)
+        if before is not None and before != session.token:
+            await self.torii.delete_session(before)
+        self.leave_session(response, session)
+        self.leave_device(response, user, connection.cookies.get(self.cookies.device))
+        return None
+
+    def require_transport(self, transport: Transport) -> None:
+        """Refuse a transport that is not offered, before anything is done.
+
+        Raises:
+            Problem: It is not offered.
+        """
+        if transport not in self.config.transports:
+            raise Problem(422, "validation_error", f"transport: {transport!r} is not offered here")
+
+    async def renew_session(
+        self, connection: HTTPConnection, response: Response, signed_in: SignedIn, user: User, *, method: SignInMethod
+    ) -> tuple[Session, str | None]:
+        """Sign a browser in anew, after something that ended all sessions of its user, done by that very user.
+
+        Args:
+            connection: The request.
+            response: Where cookies go.
+            signed_in: Who was signed in until then.
+            user: The user as that write left them.
+            method: How they proved to be who they are.
+
+        Returns:
+            The session, and the token for the answer's body where the old one came as bearer.
+        """
+        facts = self.browser(connection)
+        presented = facts["device_token"]
+        # The password is part of what a device token vouches for: renew it first, or the browser counts as a stranger.
+        if self.torii.remembers_devices and self.torii.devices.recognise(presented, signed_in.user):
+            facts["device_token"] = self.torii.devices.issue(user, presented)
+        session = await self.torii.create_session(user, method=method, **facts)
+        if signed_in.transport == "bearer":
+            return session, session.token
+        self.leave_session(response, session)
+        self.leave_device(response, user, facts["device_token"])
+        return session, None
+
+    # Forms
+
+    def form_token(self, connection: HTTPConnection, response: Response) -> str:
+        """A token for a form of a page. Before there is a session, a cookie of its own is set to make it of."""
+        secret = connection.cookies.get(self.cookies.session) or connection.cookies.get(self.cookies.form)
+        if not secret:
+            secret = system_random(32).hex()
+            now = self.torii.clock()
+            self.cookies.set(response, self.cookies.form, secret, until=now + _FORM_LIFETIME, now=now)
+        return self.forms.issue(secret)
+
+    def check_form(self, connection: HTTPConnection, token: object) -> None:
+        """Check a form's token, and that the request comes from this site.
+
+        Raises:
+            Problem: It does not hold.
+        """
+        self.refuse_cross_site(connection)
+        secrets = (connection.cookies.get(self.cookies.session), connection.cookies.get(self.cookies.form))
+        if not any(self.forms.holds(secret, token) for secret in secrets):
+            raise Problem(403, "cross_site", "the form is too old, or not one of ours; load the page again")
+
+    # Where to go
+
+    def safe_next(self, url: str | None, default: str | None = None) -> str:
+        """Where to go after a sign-in: a path of this application, or an address at a trusted origin; else the default.
+
+        Browsers take ``//host``, ``/\\host`` and what is left after dropping tabs and line ends for other sites.
+        """
+        fallback = self.config.after_sign_in if default is None else default
+        if not url or len(url) > 2048 or "\\" in url or any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url):
+            return fallback
+        if url.startswith("/"):
+            return fallback if url.startswith("//") else url
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return fallback
+        origin = f"{parts.scheme}://{parts.netloc}".lower()
+        return url if parts.scheme in ("https", "http") and origin in self._next_origins else fallback
