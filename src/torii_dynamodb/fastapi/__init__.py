@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torii_dynamodb.fastapi.auth_router import AuthRouter, router
     from torii_dynamodb.fastapi.dependencies import Dependencies
     from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, render_problem
     from torii_dynamodb.fastapi.middleware import ToriiMiddleware
-    from torii_dynamodb.fastapi.auth_router import AuthRouter, router
     from torii_dynamodb.fastapi.settings import WebConfig
     from torii_dynamodb.fastapi.storage import dynamodb
     from torii_dynamodb.fastapi.web import SignedIn, Web

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, Request
 
@@ -26,6 +26,9 @@ __all__ = ["AuthRouter", "router"]
 class AuthRouter(APIRouter):
     """The routes, to include in an application; and with ``Depends``, who is signed in. Made by :func:`router`.
 
+    Included, it opens a storage made by ``dynamodb()`` when the application starts, and when it ends it waits for mails
+    under way and closes the storage. One that you opened you close.
+
     Attributes:
         web: What pages and the middleware share with the routes.
         requirements: All dependencies; those needed most often are also here.
@@ -36,6 +39,18 @@ class AuthRouter(APIRouter):
     """
 
     def __init__(self, web: Web) -> None:
+        @asynccontextmanager
+        async def lifespan(_: object) -> AsyncGenerator[None]:
+            # FastAPI runs the lifespan of a router that is included, inside the application's own.
+            await open_storage(web.torii.storage)
+            try:
+                yield
+            finally:
+                try:
+                    await web.torii.close()
+                finally:
+                    await close_storage(web.torii.storage)
+
         async def refuse_cross_site(request: Request) -> None:
             # A provider that posts its answer is another site by nature; state and binding cookie guard that one.
             if not (request.method == "POST" and request.url.path.endswith(oauth.CALLBACK)):
@@ -46,6 +61,7 @@ class AuthRouter(APIRouter):
             tags=["auth"],
             route_class=AuthRoute,
             dependencies=[Depends(refuse_cross_site)],
+            lifespan=lifespan,
             generate_unique_id_function=lambda route: f"torii_{route.name}_{_slug(route.path)}",
         )
         self.web = web
@@ -60,22 +76,6 @@ class AuthRouter(APIRouter):
     def require_recent_sign_in(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[User]]:
         """A dependency: the user, who signed in at most so long ago; else 403."""
         return self.requirements.require_recent_sign_in(max_age)
-
-    @asynccontextmanager
-    async def lifespan(self, app: Any) -> AsyncIterator[None]:
-        """Opens a storage made by ``dynamodb()`` at the start; at the end waits for mails and closes it.
-
-        For ``FastAPI(lifespan=auth.lifespan)``, or ``async with auth.lifespan(app):`` in a lifespan of your own.
-        """
-        torii = self.web.torii
-        await open_storage(torii.storage)
-        try:
-            yield
-        finally:
-            try:
-                await torii.close()
-            finally:
-                await close_storage(torii.storage)
 
 
 def _slug(path: str) -> str:

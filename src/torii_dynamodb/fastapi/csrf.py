@@ -38,8 +38,8 @@ class CrossSite:
 
         Args:
             connection: The request. One that only reads is never refused; a WebSocket is never taken for one.
-            cookie: Whether a session came in a cookie: then a browser must vouch for the request. Without one, a program
-                that is no browser says nothing, and may.
+            cookie: Whether a session came in a cookie: then a browser must vouch for the request. Without one, a
+                program that is no browser says nothing, and may.
         """
         if connection.scope["type"] == "http" and connection.scope["method"] in _SAFE:
             return False

@@ -19,8 +19,9 @@ __all__ = ["Dependencies"]
 class Dependencies:
     """What routes ask for, with ``Depends``. All of one request share one check of the session.
 
-    They raise :class:`~torii_dynamodb.fastapi.Problem`, an ``HTTPException``: 401 where nobody is signed in, 403 where a
-    cookie came along with a request of another site, or where more is asked for, 503 where the storage cannot be reached.
+    They raise :class:`~torii_dynamodb.fastapi.Problem`, an ``HTTPException``: 401 where nobody is signed in, 403 where
+    a cookie came along with a request of another site, or where more is asked for, 503 where the storage cannot be
+    reached.
 
     Attributes:
         optional_signed_in: Who is signed in and how, or ``None``.

@@ -1,4 +1,4 @@
-"""The routes' common ground: errors as problems, nothing cached, bodies of a bounded size, and what OpenAPI says of it."""
+"""What the routes have in common: errors as problems, nothing cached, bounded bodies, and what OpenAPI says of it."""
 
 from __future__ import annotations
 

@@ -35,13 +35,13 @@ class _OpenedLater:
             raise AttributeError(name)
         if self._handle is None:
             raise ConfigurationError(
-                "the storage is not open: pass lifespan=auth.lifespan to FastAPI, or call it in your own lifespan"
+                "the storage is not open: include the router in an application, and let the server run its lifespan"
             )
         return getattr(self._handle, name)
 
 
 def dynamodb(config: DynamoDbConfig) -> AsyncStorage:
-    """The storage on DynamoDB, to be opened by the router's ``lifespan``.
+    """The storage on DynamoDB, opened when an application that includes the router starts.
 
     ``AsyncTorii(dynamodb(DynamoDbConfig(...)))`` can stand at the top of a module, where nothing can be awaited.
     """

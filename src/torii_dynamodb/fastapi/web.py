@@ -1,4 +1,4 @@
-"""What routes, pages, dependencies and the middleware share: who asks, from where, and what the browser is left with."""
+"""What routes, pages, dependencies and the middleware share: who asks, from where, what the browser is left with."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class Web:
     def __init__(self, torii: AsyncTorii, config: WebConfig) -> None:
         if config.registration == "private" and not torii.sends_mail:
             raise ConfigurationError(
-                "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or choose "
-                "WebConfig(registration='direct'), which tells strangers which addresses are taken"
+                "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
+                "choose WebConfig(registration='direct'), which tells strangers which addresses are taken"
             )
         if torii.oauth_providers and config.base_url is None:
             raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
@@ -292,9 +292,9 @@ class Web:
     # Where to go
 
     def safe_next(self, url: str | None, default: str | None = None) -> str:
-        """Where to go after a sign-in: a path of this application, or an address at a trusted origin; else the default.
+        r"""Where to go after a sign-in: a path of this application, an address at a trusted origin, or the default.
 
-        Browsers take ``//host``, ``/\\host`` and what is left after dropping tabs and line ends for other sites.
+        Browsers take ``//host``, ``/\host`` and what is left after dropping tabs and line ends for other sites.
         """
         fallback = self.config.after_sign_in if default is None else default
         if not url or len(url) > 2048 or "\\" in url or any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url):
