@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from torii_dynamodb._aws import credentials_source, resolve_endpoint
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb._aws import botocore_session, credentials_source, resolve_endpoint
+from torii_dynamodb._wire.credentials import CredentialsSource
+from torii_dynamodb.config import Credentials, DynamoDbConfig
 from torii_dynamodb.errors import (
     AccessDenied,
     ConfigurationError,
@@ -18,9 +21,21 @@ from torii_dynamodb.errors import (
     Unavailable,
 )
 
-__all__ = ["aws_client", "aws_errors"]
+__all__ = ["aws_client", "aws_error", "aws_errors"]
 
-_DENIED = frozenset(
+# Hosts of AWS' own endpoints; they serve one service each, where an emulator serves all at one address.
+_AWS_DOMAINS: Final = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".api.aws",
+    ".api.amazonwebservices.com.cn",
+    ".amazonaws.eu",
+    ".sc2s.sgov.gov",
+    ".csp.hci.ic.gov",
+    ".c2s.ic.gov",
+    ".cloud.adc-e.uk",
+)
+_DENIED: Final = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -38,18 +53,29 @@ _DENIED = frozenset(
         "UnrecognizedClientException",
     }
 )
-_THROTTLES = frozenset({"ConcurrentUpdateException", "LimitExceededException", "Throttling", "ThrottlingException"})
-_UNKNOWN = frozenset({"UnknownOperationException", "UnknownOperation"})
+_THROTTLES: Final = frozenset(
+    {
+        "ConcurrentUpdateException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "Throttling",
+        "ThrottlingException",
+    }
+)
+_UNKNOWN: Final = frozenset({"UnknownOperationException", "UnknownOperation"})
+# For credentials that do not say until when they last: botocore asks again some minutes ahead of that.
+_ASK_AGAIN: Final = timedelta(hours=1)
 
 
-def aws_client(config: DynamoDbConfig, service: str, *, endpoint_url: str | None = None) -> Any:
-    """A boto3 client in the region and with the credentials of the configuration.
+def aws_client(config: DynamoDbConfig, service: str) -> Any:
+    """A boto3 client with the region and the credentials of the configuration; they are refreshed as they expire.
+
+    It goes to ``AWS_ENDPOINT_URL_<SERVICE>`` where that is set; else, where DynamoDB's endpoint is an emulator's, there;
+    else to AWS.
 
     Args:
         config: Where DynamoDB is.
         service: boto3's name of the service, for example ``"application-autoscaling"``.
-        endpoint_url: Where the service is. ``None``: ``AWS_ENDPOINT_URL_<SERVICE>``; where DynamoDB's endpoint is plain
-            ``http`` (an emulator), the same; else AWS.
 
     Raises:
         ConfigurationError: boto3 is not installed, or there are no region or credentials.
@@ -60,22 +86,62 @@ def aws_client(config: DynamoDbConfig, service: str, *, endpoint_url: str | None
     except ImportError as error:
         raise ConfigurationError(f"{service} needs boto3: pip install 'torii-dynamodb[aws]'") from error
     region, dynamodb = resolve_endpoint(config)
-    credentials, _ = credentials_source(config).load()
-    session: Any = boto3.Session(
-        aws_access_key_id=credentials.access_key_id,
-        aws_secret_access_key=credentials.secret_access_key,
-        aws_session_token=credentials.session_token,
-        region_name=region,
-    )
+    emulated = not _is_aws(dynamodb)
     options = Config(
+        # Emulators number shards their own way, shorter than AWS' grammar has it.
+        parameter_validation=not emulated,
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,
         retries={"mode": "standard", "total_max_attempts": config.retry_attempts + 1},
     )
-    client = session.client(service, endpoint_url=endpoint_url, config=options)
-    if endpoint_url is None and dynamodb.startswith("http://") and ".amazonaws.com" in str(client.meta.endpoint_url):
-        return session.client(service, endpoint_url=dynamodb, config=options)
+    source = credentials_source(config)
+    # Missing credentials are told now and in our words, not at the first request.
+    source.load()
+    sdk: Any = boto3
+    make: Any = sdk.Session(botocore_session=_session(config, source)).client
+    with aws_errors(service):
+        client = make(service, region_name=region, config=options)
+        if emulated and _is_aws(str(client.meta.endpoint_url)):
+            client = make(service, region_name=region, config=options, endpoint_url=dynamodb)
     return client
+
+
+def _is_aws(url: str) -> bool:
+    return (urlsplit(url).hostname or "").endswith(_AWS_DOMAINS)
+
+
+def _session(config: DynamoDbConfig, source: CredentialsSource) -> Any:
+    """A botocore session that takes its credentials from where the configuration does."""
+    given: Any = config.credentials
+    if hasattr(given, "create_client"):
+        return given
+    session = botocore_session()
+    if given is None:
+        return session
+    if isinstance(given, Credentials):
+        session.set_credentials(given.access_key_id, given.secret_access_key, given.session_token)
+    elif hasattr(given, "get_frozen_credentials"):
+        session._credentials = given
+    elif hasattr(given, "get_credentials"):
+        session._credentials = given.get_credentials()
+    else:
+        session._credentials = _refreshing(config, source)
+    return session
+
+
+def _refreshing(config: DynamoDbConfig, source: CredentialsSource) -> Any:
+    from botocore.credentials import RefreshableCredentials
+
+    def load() -> dict[str, Any]:
+        found, expires = source.load()
+        return {
+            "access_key": found.access_key_id,
+            "secret_key": found.secret_access_key,
+            "token": found.session_token,
+            "expiry_time": (expires or config.clock() + _ASK_AGAIN).isoformat(),
+        }
+
+    return RefreshableCredentials.create_from_metadata(metadata=load(), refresh_using=load, method="torii-dynamodb")
 
 
 @contextmanager
@@ -85,16 +151,30 @@ def aws_errors(what: str) -> Generator[None]:
     Args:
         what: What was attempted, for the message.
     """
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except ClientError as error:
-        raise _translated(what, error.response) from error
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise ConfigurationError(f"{what}: {error}") from error
-    except BotoCoreError as error:
-        raise Unavailable(f"{what}: {error}", attempts=1) from error
+    except (BotoCoreError, ClientError) as error:
+        raise aws_error(what, error) from error
+
+
+def aws_error(what: str, error: Exception) -> ToriiError:
+    """What a boto3 error is called here. Chain it ``from`` the error.
+
+    Args:
+        what: What was attempted, for the message.
+        error: What boto3 raised.
+    """
+    from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError, PartialCredentialsError
+
+    if isinstance(error, ClientError):
+        return _translated(what, error.response)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return ConfigurationError(f"{what}: {error}")
+    if isinstance(error, ParamValidationError):
+        return RequestRejected(f"{what}: {error}", aws_code="ParamValidation")
+    return Unavailable(f"{what}: {error}", attempts=1)
 
 
 def _translated(what: str, response: Any) -> ToriiError:
@@ -102,8 +182,9 @@ def _translated(what: str, response: Any) -> ToriiError:
     message = str(response.get("Error", {}).get("Message", ""))
     metadata: dict[str, Any] = response.get("ResponseMetadata", {})
     request_id = str(metadata["RequestId"]) if metadata.get("RequestId") else None
+    status = int(metadata.get("HTTPStatusCode", 0))
     told = f"{what}: {code}: {message}"
-    if code in _DENIED:
+    if code in _DENIED or status in (401, 403):
         return AccessDenied(f"{told}; allow this action to these credentials", request_id=request_id)
     if code in _THROTTLES:
         return Throttled(f"{told}; try again later", attempts=1, request_id=request_id)
@@ -115,6 +196,6 @@ def _translated(what: str, response: Any) -> ToriiError:
             aws_code=code,
             request_id=request_id,
         )
-    if int(metadata.get("HTTPStatusCode", 0)) >= 500:
+    if status >= 500:
         return Unavailable(told, attempts=1, request_id=request_id)
     return RequestRejected(told, aws_code=code, request_id=request_id)

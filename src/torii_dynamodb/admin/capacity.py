@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from torii_dynamodb._wire.records import CallRecord
-from torii_dynamodb.admin.sdk import sdk_client, sdk_error
+from torii_dynamodb.admin.aws import aws_client, aws_errors
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.schema import SCHEMA
 
@@ -182,7 +182,7 @@ def capacity_from_cloudwatch(config: DynamoDbConfig, *, over: timedelta = timede
     Raises:
         AccessDenied: ``cloudwatch:GetMetricData`` is not allowed.
     """
-    client = sdk_client(config, "cloudwatch")
+    client = aws_client(config, "cloudwatch")
     now = config.clock()
     parts = [(config.table_name(table), index) for table in TABLES for index in (None, *_index_names(table))]
     queries: list[dict[str, Any]] = []
@@ -212,15 +212,11 @@ def capacity_from_cloudwatch(config: DynamoDbConfig, *, over: timedelta = timede
 
 
 def _sums(client: Any, queries: Sequence[dict[str, Any]], start: Any, end: Any) -> dict[str, float]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     sums: dict[str, float] = {}
     request: dict[str, Any] = {"MetricDataQueries": list(queries), "StartTime": start, "EndTime": end}
     while True:
-        try:
+        with aws_errors("GetMetricData"):
             answer = client.get_metric_data(**request)
-        except (ClientError, BotoCoreError) as error:
-            raise sdk_error(error, "GetMetricData") from error
         for one in answer.get("MetricDataResults", ()):
             sums[one["Id"]] = sums.get(one["Id"], 0.0) + sum(one.get("Values", ()))
         if not answer.get("NextToken"):

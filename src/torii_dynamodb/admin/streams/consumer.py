@@ -15,7 +15,7 @@ from typing import Any
 
 from torii_dynamodb._core.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb.admin.sdk import sdk_client, sdk_error
+from torii_dynamodb.admin.aws import aws_client, aws_error
 from torii_dynamodb.admin.streams.checkpoints import Checkpoint, CheckpointStore, LeaseLost
 from torii_dynamodb.admin.streams.control import stream_status
 from torii_dynamodb.admin.streams.decode import STREAM_TABLES, sequence_number
@@ -203,7 +203,7 @@ class StreamConsumer:
 
     def _begin(self) -> None:
         if self._streams is None:
-            self._streams = sdk_client(self._config, "dynamodbstreams")
+            self._streams = aws_client(self._config, "dynamodbstreams")
         if not self._ready:
             self._store.ensure_table()
         if not self._store.acquire():
@@ -363,9 +363,9 @@ class StreamConsumer:
                 raise _Stale(str(code)) from error
             if code in _TRIMMED:
                 raise _Lost(str(code)) from error
-            raise sdk_error(error, operation) from error
+            raise aws_error(operation, error) from error
         except BotoCoreError as error:
-            raise sdk_error(error, operation) from error
+            raise aws_error(operation, error) from error
         return answer
 
 
