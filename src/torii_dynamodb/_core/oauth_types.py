@@ -29,7 +29,7 @@ OAuthFailure = Literal[
 ]
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 
 
 class OAuthError(ToriiError):
