@@ -19,7 +19,7 @@ BENCH_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
 
-.PHONY: help demo test check format unasync bench faults soak fuzz setup engine clean
+.PHONY: help demo test check format unasync bench faults soak fuzz setup engine browser clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -57,10 +57,15 @@ soak: setup ## kill the engine under load for a minute, and check that nothing a
 fuzz: setup ## a million random and mutated inputs against every parser (FUZZ_CASES=1000000)
 	@$(PY) -m tests.fuzz.fuzz $(FUZZ_CASES)
 
-setup: $(VENV)/.dev-stamp engine ## the virtual environment, all packages, the test engine
+setup: $(VENV)/.dev-stamp engine browser ## the virtual environment, all packages, the test engine, the browser
 
 engine: $(VENV)/.dev-stamp
 	@$(PY) tools/dynoxide.py --prefix .engines
+
+# Chromium by apt-get where we are root on Debian, else it must be there; an OpenID provider and axe from npm.
+browser: $(VENV)/.dev-stamp
+	@$(PY) tools/npm_packages.py --prefix .engines/npm
+	@$(PY) tools/chromium.py
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) .engines .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage

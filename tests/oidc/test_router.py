@@ -1,0 +1,187 @@
+"""The JSON routes against a certified OpenID provider: what the browser sends, gets, and must not get away with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.oidc.conftest import SECRET
+from tests.oidc.provider import RealProvider, sign_in
+
+from torii_dynamodb import AsyncTorii
+from torii_dynamodb.fastapi import WebConfig, router
+from torii_dynamodb.oauth import oidc
+from torii_dynamodb.testing import AsyncMemoryStorage
+
+BASE = "http://127.0.0.1:1"
+BACK = "/api/auth/oauth/real/callback"
+
+
+class AsyncBrowser:
+    """A browser at the application; ``page`` is its cookies and requests."""
+
+    def __init__(self, application: FastAPI) -> None:
+        self.page = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url=BASE)
+
+    async def begin(self, **query: str) -> str:
+        """Where the application sends the browser."""
+        answer = await self.page.get("/api/auth/oauth/real/begin", params=query)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["location"]
+
+    async def back(self, brought: dict[str, str]) -> httpx.Response:
+        """Come back from the provider."""
+        return await self.page.get(BACK, params=brought)
+
+    async def sign_in(self, *, next_url: str | None = None, **person: Any) -> httpx.Response:
+        """Sign in through the provider."""
+        url = await self.begin(**({} if next_url is None else {"next": next_url}))
+        return await self.back(await asyncio.to_thread(sign_in, url, **person))
+
+    async def who(self) -> str | None:
+        """The address of who is signed in here."""
+        answer = await self.page.get("/api/auth/me")
+        return answer.json()["email"] if answer.status_code == 200 else None
+
+
+@asynccontextmanager
+async def application(provider: RealProvider, **options: Any) -> AsyncIterator[FastAPI]:
+    """An application with the routes."""
+    torii = AsyncTorii(AsyncMemoryStorage(), oauth=[oidc("real", provider.issuer, "app", SECRET)])
+    settings = {"base_url": BASE, "registration": "direct", "secure_cookies": False, "ip_limit": None}
+    app = FastAPI()
+    app.include_router(router(torii, config=WebConfig(**(settings | options))))
+    try:
+        yield app
+    finally:
+        await torii.close()
+
+
+@pytest.fixture
+async def app(provider: RealProvider) -> AsyncIterator[FastAPI]:
+    async with application(provider) as made:
+        yield made
+
+
+async def test_a_person_signs_in(app: FastAPI) -> None:
+    """The browser goes there and back and is signed in, where it wanted to be; the binding cookie is gone."""
+    browser = AsyncBrowser(app)
+    answer = await browser.sign_in(next_url="/notes?page=2")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/notes?page=2")
+    assert set(browser.page.cookies) == {"torii"}
+    assert await browser.who() == "ada@example.com"
+    cookie = next(header for header in answer.headers.get_list("set-cookie") if header.startswith("torii="))
+    assert "HttpOnly" in cookie
+    assert "samesite=lax" in cookie.lower()
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)"]
+)
+async def test_no_open_redirect(app: FastAPI, target: str) -> None:
+    """Whoever sends a person to sign in cannot have them sent on to another site."""
+    answer = await AsyncBrowser(app).sign_in(next_url=target)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+async def test_production_cookies(provider: RealProvider) -> None:
+    """With the default settings the binding cookie is ``__Host-``, ``Secure``, ``HttpOnly`` and ``SameSite=Lax``."""
+    async with application(provider, secure_cookies=True) as app:
+        answer = await AsyncBrowser(app).page.get("/api/auth/oauth/real/begin")
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-torii-oauth=")
+        for part in ("Secure", "HttpOnly", "SameSite=lax", "Path=/", "Max-Age="):
+            assert part.lower() in cookie.lower()
+        assert "domain=" not in cookie.lower()
+
+
+async def test_login_csrf(app: FastAPI) -> None:
+    """A victim's browser that is sent to the callback with an attacker's answer is not signed in as the attacker."""
+    attacker, victim = AsyncBrowser(app), AsyncBrowser(app)
+    brought = await asyncio.to_thread(sign_in, await attacker.begin(), email="mallory@example.com")
+    answer = await victim.back(brought)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "browser")
+    assert await victim.who() is None
+    # A victim who is in the middle of a sign-in of their own has another cookie.
+    brought = await asyncio.to_thread(sign_in, await attacker.begin(), email="mallory@example.com")
+    await victim.begin()
+    assert (await victim.back(brought)).json()["reason"] == "browser"
+    assert await victim.who() is None
+
+
+async def test_a_copied_address_bar(app: FastAPI) -> None:
+    """Coming back a second time, as by the back button or with a copied address, signs nobody in."""
+    browser, thief = AsyncBrowser(app), AsyncBrowser(app)
+    brought = await asyncio.to_thread(sign_in, await browser.begin())
+    assert (await browser.back(brought)).status_code == 303
+    for again in (browser, thief):
+        answer = await again.back(brought)
+        assert (answer.status_code, answer.json()["reason"]) == (400, "state")
+    assert await thief.who() is None
+
+
+@pytest.mark.parametrize(
+    ("person", "reason"),
+    [({"deny": True}, "denied"), ({"verified": False}, "email_unverified"), ({"email": None}, "email_missing")],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_refusals_are_told(provider: RealProvider, person: dict[str, Any], reason: str) -> None:
+    """A refusal is a problem with a reason, or a redirect to a page with it, never a 500; nobody is signed in."""
+    for path in (None, "/sign-in"):
+        async with application(provider, oauth_error_path=path) as app:
+            browser = AsyncBrowser(app)
+            answer = await browser.sign_in(**person)
+            if path is None:
+                assert answer.status_code in (400, 403)
+                assert answer.json()["reason"] == reason
+            else:
+                assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?error={reason}")
+            assert await browser.who() is None
+
+
+async def test_an_answer_by_post(app: FastAPI) -> None:
+    """A provider that posts its answer from its own site signs in as well, and login CSRF by it does not work."""
+    browser, victim = AsyncBrowser(app), AsyncBrowser(app)
+    for who, signed_in in ((victim, None), (browser, "ada@example.com")):
+        brought = await asyncio.to_thread(sign_in, await browser.begin())
+        # The POST comes from another site, so without Lax cookies; the GET that it leads to has them.
+        cookies = httpx.Cookies(who.page.cookies)
+        who.page.cookies.clear()
+        posted = await who.page.post(BACK, data=brought, headers={"Sec-Fetch-Site": "cross-site"})
+        who.page.cookies.update(cookies)
+        assert posted.status_code == 303
+        assert urlsplit(posted.headers["location"]).netloc == urlsplit(BASE).netloc
+        await who.page.get(posted.headers["location"])
+        assert await who.who() == signed_in
+
+
+async def test_linking(app: FastAPI) -> None:
+    """Who signed in with a password links an account, and signs in by it from then on; a stranger's page cannot link."""
+    browser = AsyncBrowser(app)
+    account = {"email": "grace@example.com", "password": "correct horse battery staple", "transport": "cookie"}
+    assert (await browser.page.post("/api/auth/register", json=account)).status_code == 201
+    cross = await browser.page.post("/api/auth/oauth/real/link", headers={"Sec-Fetch-Site": "cross-site"})
+    assert cross.status_code == 403
+    same = {"Sec-Fetch-Site": "same-origin"}
+    url = (await browser.page.post("/api/auth/oauth/real/link", headers=same)).json()["url"]
+    brought = await asyncio.to_thread(sign_in, url, sub="linked", email="work@example.com", verified=False)
+    assert (await browser.back(brought)).status_code == 303
+    other = AsyncBrowser(app)
+    await other.sign_in(sub="linked", email="work@example.com", verified=False)
+    assert await other.who() == "grace@example.com"
+
+
+async def test_garbage(app: FastAPI) -> None:
+    """Whatever comes to the callback is answered with a client error."""
+    browser = AsyncBrowser(app)
+    for query in ("", "state=&code=", "state[]=1", "code=%00&state=%00", "state=" + "x" * 9000, "error=%ff&state=é"):
+        answer = await browser.page.get(f"{BACK}?{query}")
+        assert 400 <= answer.status_code < 500, query
+    assert (await browser.page.get("/api/auth/oauth/nobody/callback?state=x")).status_code in (400, 404)
+    assert (await browser.page.get("/api/auth/oauth/nobody/begin")).status_code == 404

@@ -1,0 +1,446 @@
+"""The services against a certified OpenID provider: the whole flow, and every way in which it must fail.
+
+The provider is real and the services are as they ship. Where an attacker or a broken provider is played, it is by what
+goes over the wire between the two: the address that the browser goes to, what it brings back, or an answer altered on
+its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import jwt
+import pytest
+from tests.oidc.conftest import CALLBACK, SECRET
+from tests.oidc.provider import RealProvider, sign_in
+
+from torii_dynamodb import AsyncTorii, NewUser, Session, Torii
+from torii_dynamodb.errors import AlreadyExists
+from torii_dynamodb.oauth import OAuthError, OAuthProvider, OAuthResult, OAuthStart, oidc
+from torii_dynamodb.testing import AsyncMemoryStorage, MemoryStorage
+
+Alter = Callable[[httpx.Request, dict[str, Any]], dict[str, Any]]
+
+
+class AsyncHere:
+    """Services with the real provider as ``real``, and a browser.
+
+    Attributes:
+        later: How much later it is here than at the provider.
+        alter: Changes the provider's answers on their way; ``None``: nobody does.
+    """
+
+    def __init__(self, provider: OAuthProvider) -> None:
+        self.later = timedelta()
+        self.alter: Alter | None = None
+        self.storage = AsyncMemoryStorage(clock=self.clock)
+        self.http = httpx.AsyncClient(transport=_Between(self))
+        self.torii = AsyncTorii(self.storage, oauth=[provider], http=self.http, clock=self.clock)
+
+    def clock(self) -> datetime:
+        """What time it is here."""
+        return datetime.now(UTC) + self.later
+
+    async def begin(self, link_to: Session | None = None) -> OAuthStart:
+        """Begin to sign in."""
+        return await self.torii.oauth.begin("real", redirect_uri=CALLBACK, link_to=link_to)
+
+    async def finish(self, start: OAuthStart, back: dict[str, str], **changes: Any) -> OAuthResult:
+        """The browser is back; ``changes`` replace what it brings."""
+        brought: dict[str, Any] = {"browser_binding": start.browser_binding, **back} | changes
+        brought.pop("error_description", None)
+        return await self.torii.oauth.complete("real", **brought)
+
+    async def sign_in(self, **person: Any) -> OAuthResult:
+        """From begin to end."""
+        start = await self.begin()
+        return await self.finish(start, await asyncio.to_thread(sign_in, start.url, **person))
+
+    async def refused(self, reason: str, start: OAuthStart, back: dict[str, str], **changes: Any) -> None:
+        """Finishing fails for this reason, and nobody is signed up."""
+        with pytest.raises(OAuthError) as refused:
+            await self.finish(start, back, **changes)
+        assert refused.value.reason == reason
+        assert not (await self.storage.list_users()).items
+
+
+class _Between(httpx.AsyncBaseTransport):
+    """The wire between services and provider."""
+
+    def __init__(self, here: AsyncHere) -> None:
+        self._here = here
+        self._wire = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._wire.handle_async_request(request)
+        if self._here.alter is None:
+            return answer
+        body = json.loads(await answer.aread())
+        return httpx.Response(answer.status_code, json=self._here.alter(request, body))
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+
+@asynccontextmanager
+async def running(provider: RealProvider, **options: Any) -> AsyncIterator[AsyncHere]:
+    """Services with the provider."""
+    made = oidc("real", provider.issuer, "app", SECRET)
+    here = AsyncHere(replace(made, **options))
+    try:
+        yield here
+    finally:
+        await here.torii.close()
+        await here.http.aclose()
+
+
+@pytest.fixture
+async def here(provider: RealProvider) -> AsyncIterator[AsyncHere]:
+    async with running(provider) as made:
+        yield made
+
+
+async def test_the_whole_flow(here: AsyncHere) -> None:
+    """A person signs up through the provider; the next time it is the same user, with another session."""
+    first = await here.sign_in()
+    assert (first.created, first.user.email, first.user.name) == (True, "ada@example.com", "Ada")
+    assert first.user.is_email_verified
+    second = await here.sign_in()
+    assert (second.created, second.user.id) == (False, first.user.id)
+    assert first.session is not None
+    assert second.session is not None
+    assert first.session.token is not None
+    assert first.session.token != second.session.token
+    assert await here.torii.get_session(first.session.token) is not None
+
+
+def test_the_blocking_twin(provider: RealProvider) -> None:
+    """The services without async do the same."""
+    torii = Torii(MemoryStorage(), oauth=[oidc("real", provider.issuer, "app", SECRET)])
+    try:
+        start = torii.oauth.begin("real", redirect_uri=CALLBACK, next_url="/account")
+        result = torii.oauth.complete("real", browser_binding=start.browser_binding, **sign_in(start.url))  # type: ignore[arg-type]
+        assert result.user.email == "ada@example.com"
+        assert result.next_url == "/account"
+    finally:
+        torii.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"client_id": "basic", "token_auth_method": "client_secret_basic"},
+        {"client_id": "public", "client_secret": None},
+        {"client_id": "ps256"},
+        {"client_id": "es256"},
+        {"client_id": "eddsa"},
+        {"client_id": "ed25519"},
+        {"response_mode": "form_post"},
+        # The address in the ID token itself, instead of at the userinfo endpoint.
+        {"parameters": {"claims": '{"id_token": {"email": null, "email_verified": null}}'}},
+    ],
+    ids=lambda options: "-".join(str(value)[:20] for value in options.values()),
+)
+async def test_every_dialect(provider: RealProvider, options: dict[str, Any]) -> None:
+    """Each way for a client to prove itself, each algorithm of ID tokens and each way to come back works."""
+    async with running(provider, **options) as here:
+        assert (await here.sign_in()).user.email == "ada@example.com"
+
+
+async def test_the_request_is_bound(here: AsyncHere) -> None:
+    """State, nonce and an S256 challenge are in the request, all fresh, and the verifier is not."""
+    queries = [parse_qs(urlsplit((await here.begin()).url).query) for _ in range(2)]
+    for query in queries:
+        assert query["code_challenge_method"] == ["S256"]
+        assert "code_verifier" not in query
+    for name in ("state", "nonce", "code_challenge"):
+        assert queries[0][name] != queries[1][name]
+        assert len(queries[0][name][0]) == 43
+
+
+async def test_denied(here: AsyncHere) -> None:
+    """Whoever says no at the provider is told so, and the sign-in is over."""
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url, deny=True)
+    assert back["error"] == "access_denied"
+    await here.refused("denied", start, back)
+    await here.refused("state", start, back)
+
+
+@pytest.mark.parametrize("state", [None, "", "x" * 43, "x" * 4000, "\udc80" * 43])
+async def test_wrong_state(here: AsyncHere, state: str | None) -> None:
+    """A state that was not begun here finishes nothing."""
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url)
+    await here.refused("state", start, back, state=state)
+
+
+async def test_another_browser(here: AsyncHere) -> None:
+    """Without the cookie, or with another browser's, a sign-in is refused, and cannot be finished afterwards."""
+    other = await here.begin()
+    for binding in (None, "", other.browser_binding):
+        start = await here.begin()
+        back = await asyncio.to_thread(sign_in, start.url)
+        await here.refused("browser", start, back, browser_binding=binding)
+        await here.refused("state", start, back)
+
+
+async def test_an_answer_is_good_once(here: AsyncHere) -> None:
+    """The same answer, brought a second time, signs nobody in."""
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url)
+    await here.finish(start, back)
+    with pytest.raises(OAuthError) as refused:
+        await here.finish(start, back)
+    assert refused.value.reason == "state"
+
+
+async def test_of_two_at_once_one_wins(here: AsyncHere) -> None:
+    """The same answer, brought five times at once, makes one session."""
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url)
+    ended = await asyncio.gather(*(here.finish(start, back) for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(one, OAuthResult) for one in ended) == 1
+    assert {one.reason for one in ended if isinstance(one, OAuthError)} == {"state"}
+
+
+async def test_a_used_code(here: AsyncHere) -> None:
+    """A code that was redeemed already is refused by the provider, in whichever sign-in it is brought."""
+    first = await here.begin()
+    back = await asyncio.to_thread(sign_in, first.url)
+    done = await here.finish(first, back)
+    await here.storage.delete_user(done.user.id)
+    second = await here.begin()
+    again = await asyncio.to_thread(sign_in, second.url)
+    await here.refused("provider", second, again, code=back["code"])
+
+
+async def test_a_stolen_code(here: AsyncHere) -> None:
+    """A code of another browser's sign-in, not yet redeemed, is worth nothing in one's own: PKCE."""
+    victim = await here.begin()
+    stolen = await asyncio.to_thread(sign_in, victim.url)
+    own = await here.begin()
+    back = await asyncio.to_thread(sign_in, own.url)
+    await here.refused("provider", own, back, code=stolen["code"])
+
+
+async def test_another_nonce(here: AsyncHere) -> None:
+    """An ID token made for another nonce is refused, though the provider signed it for us."""
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, changed(start.url, nonce="x" * 43))
+    await here.refused("id_token", start, back)
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, changed(start.url, nonce=None))
+    await here.refused("id_token", start, back)
+
+
+async def test_without_its_challenge(here: AsyncHere) -> None:
+    """Who takes the challenge out of the request, or puts in one of their own, gets nothing from the provider."""
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, changed(start.url, code_challenge=None))
+    await here.refused("provider", start, back)
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, changed(start.url, code_challenge="x" * 43))
+    await here.refused("provider", start, back)
+
+
+async def test_too_late(here: AsyncHere) -> None:
+    """After ten minutes a sign-in cannot be finished."""
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url)
+    here.later = timedelta(minutes=10, seconds=1)
+    await here.refused("state", start, back)
+
+
+async def test_an_expired_id_token(here: AsyncHere) -> None:
+    """An ID token that is over its time is refused."""
+
+    def wait(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
+        here.later = timedelta(hours=2)
+        return body
+
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url)
+    here.alter = wait
+    await here.refused("id_token", start, back)
+
+
+async def test_an_unverified_address(here: AsyncHere) -> None:
+    """An address that the provider does not vouch for makes no account, and does not reach the one that holds it."""
+    for _ in range(2):
+        with pytest.raises(OAuthError) as refused:
+            await here.sign_in(verified=False)
+        assert refused.value.reason == "email_unverified"
+        await here.storage.get_or_create_user_by_email("ada@example.com")
+    user = await here.storage.get_user_by_email("ada@example.com")
+    assert user is not None
+    assert await here.torii.oauth.accounts(user.id) == []
+
+
+async def test_no_address(here: AsyncHere) -> None:
+    """Without an address there is no account."""
+    with pytest.raises(OAuthError) as refused:
+        await here.sign_in(email=None)
+    assert refused.value.reason == "email_missing"
+
+
+async def test_another_issuers_answer(here: AsyncHere) -> None:
+    """The provider names itself in its answer (RFC 9207); without that, or with another name, it is refused."""
+    for issuer in (None, "http://127.0.0.1:1"):
+        start = await here.begin()
+        back = await asyncio.to_thread(sign_in, start.url)
+        await here.refused("provider", start, back, iss=issuer)
+
+
+async def test_a_link_is_asked_for_by_who_is_signed_in(here: AsyncHere) -> None:
+    """Who is signed in links an account of any address, once; nobody else can link it then."""
+    users = [await here.storage.create_user(NewUser(email=f"{name}@example.com")) for name in ("grace", "mallory")]
+    sessions = [await here.torii.create_session(user) for user in users]
+    start = await here.begin(link_to=sessions[0])
+    back = await asyncio.to_thread(sign_in, start.url, sub="linked", verified=False)
+    with pytest.raises(OAuthError) as refused:
+        await here.finish(start, back, session=sessions[1])
+    assert refused.value.reason == "browser"
+    start = await here.begin(link_to=sessions[0])
+    back = await asyncio.to_thread(sign_in, start.url, sub="linked", verified=False)
+    result = await here.finish(start, back, session=sessions[0])
+    assert (result.linked, result.session, result.user.id) == (True, None, users[0].id)
+    assert (await here.sign_in(sub="linked", verified=False)).user.id == users[0].id
+    start = await here.begin(link_to=sessions[1])
+    back = await asyncio.to_thread(sign_in, start.url, sub="linked")
+    with pytest.raises(AlreadyExists):
+        await here.finish(start, back, session=sessions[1])
+
+
+def _payload(token: str, **claims: Any) -> str:
+    """The token with other claims and the old signature."""
+    head, body, signature = token.split(".")
+    told = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4))) | claims
+    return ".".join((head, urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=").decode(), signature))
+
+
+def _unsigned(token: str) -> str:
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode(claims, "", algorithm="none")
+
+
+def _own_key(token: str) -> str:
+    """Signed anew with a shared secret, the client's: who takes any algorithm takes that one."""
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode(claims | {"sub": "somebody"}, SECRET, headers={"kid": jwt.get_unverified_header(token)["kid"]})
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda token: _payload(token, sub="somebody"),
+        lambda token: _payload(token, exp=4_000_000_000),
+        lambda token: token.rpartition(".")[0] + ".",
+        lambda token: token[:-8] + ("AAAAAAAA" if not token.endswith("AAAAAAAA") else "BBBBBBBB"),
+        _unsigned,
+        _own_key,
+        lambda _: "",
+        lambda _: "not.a.token",
+    ],
+    ids=["subject", "expiry", "no-signature", "signature", "alg-none", "alg-hs256", "empty", "garbage"],
+)
+async def test_a_tampered_id_token(here: AsyncHere, tamper: Callable[[str], str]) -> None:
+    """An ID token that was altered on its way is refused."""
+
+    def alter(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
+        return body | ({"id_token": tamper(body["id_token"])} if "id_token" in body else {})
+
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url)
+    here.alter = alter
+    await here.refused("id_token", start, back)
+
+
+async def test_an_id_token_for_another_client(provider: RealProvider, here: AsyncHere) -> None:
+    """A token that the same provider made for another client of it is refused (audience)."""
+    taken: list[str] = []
+
+    def keep(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
+        taken.extend([body["id_token"]] if "id_token" in body else [])
+        return body
+
+    async with running(provider, client_id="another-app") as there:
+        there.alter = keep
+        await there.sign_in()
+    claims = jwt.decode(taken[0], options={"verify_signature": False})
+    assert claims["aud"] == "another-app"
+
+    def put(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
+        return body | ({"id_token": taken[0]} if "id_token" in body else {})
+
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url)
+    here.alter = put
+    await here.refused("id_token", start, back)
+
+
+async def test_an_id_token_of_an_earlier_sign_in(here: AsyncHere) -> None:
+    """One's own ID token of an earlier sign-in is refused in a later one (nonce)."""
+    taken: list[str] = []
+
+    def keep(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
+        if "id_token" in body:
+            taken.append(body["id_token"])
+            return body | {"id_token": taken[0]}
+        return body
+
+    here.alter = keep
+    done = await here.sign_in()
+    await here.storage.delete_user(done.user.id)
+    start = await here.begin()
+    await here.refused("id_token", start, await asyncio.to_thread(sign_in, start.url))
+
+
+async def test_userinfo_of_somebody_else(here: AsyncHere) -> None:
+    """What the userinfo endpoint tells of another subject than the ID token's is refused."""
+
+    def alter(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
+        return body | ({"sub": "somebody"} if request.url.path == "/me" else {})
+
+    start = await here.begin()
+    back = await asyncio.to_thread(sign_in, start.url)
+    here.alter = alter
+    await here.refused("provider", start, back)
+
+
+async def test_a_wrong_secret(provider: RealProvider) -> None:
+    """Without the client's secret the code is worth nothing; the error tells neither code nor secret."""
+    async with running(provider, client_secret="a wrong secret") as here:
+        start = await here.begin()
+        back = await asyncio.to_thread(sign_in, start.url)
+        with pytest.raises(OAuthError) as refused:
+            await here.finish(start, back)
+        assert refused.value.reason == "provider"
+        for secret in (back["code"], "a wrong secret", start.browser_binding):
+            assert secret not in f"{refused.value!r} {refused.value} {refused.value.__cause__!r}"
+
+
+async def test_a_provider_that_is_gone() -> None:
+    """A provider that does not answer is an error of the sign-in, not of the application."""
+    with RealProvider([]) as gone:
+        pass
+    async with running(gone) as here:
+        with pytest.raises(OAuthError) as refused:
+            await here.begin()
+        assert refused.value.reason == "provider"
+
+
+def changed(url: str, **parameters: str | None) -> str:
+    """The address with other query parameters; ``None`` takes one away."""
+    parts = urlsplit(url)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()} | parameters
+    return parts._replace(query=urlencode({name: value for name, value in query.items() if value is not None})).geturl()
