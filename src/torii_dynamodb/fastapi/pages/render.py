@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -24,9 +24,22 @@ from torii_dynamodb.fastapi.web import SignedIn, Web
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Renderer", "Site", "new_router", "page_headers"]
+__all__ = ["AdminLink", "Renderer", "Site", "new_router", "page_headers"]
 
 _HERE = Path(__file__).parent
+
+
+class AdminLink(Protocol):
+    """What the pages want to know of the admin area."""
+
+    @property
+    def prefix(self) -> str:
+        """Where it is."""
+        ...
+
+    async def admits(self, signed_in: SignedIn) -> bool:
+        """Whether somebody may see it."""
+        ...
 
 
 class Renderer:
@@ -62,7 +75,7 @@ class Site:
     Args:
         web: The web layer.
         settings: How they look.
-        admin: Where the admin area is, and who may see it; ``None``: there is none.
+        admin: The admin area, to link to; ``None``: there is none.
     """
 
     def __init__(
@@ -70,7 +83,7 @@ class Site:
         web: Web,
         settings: PagesConfig,
         *,
-        admin: tuple[str, Callable[[SignedIn], Awaitable[bool]]] | None = None,
+        admin: AdminLink | None = None,
     ) -> None:
         self.web = web
         self.torii = web.torii
@@ -111,8 +124,8 @@ class Site:
         if signed_in is not None and signed_in.moved:
             self.web.leave_session(carrier, signed_in.session)
         admin_path = None
-        if self._admin is not None and signed_in is not None and await self._admin[1](signed_in):
-            admin_path = self._admin[0]
+        if self._admin is not None and signed_in is not None and await self._admin.admits(signed_in):
+            admin_path = self._admin.prefix
         text = self._renderer.render(
             f"{template}.html",
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NOTICES", "TITLES", "browser_name"]
+__all__ = ["NOTICES", "TITLES", "browser_name", "provider_name"]
 
 # An address can name a notice, but not write one.
 NOTICES = {
@@ -60,6 +60,8 @@ TITLES: dict[str, tuple[str, str]] = {
     "error": ("That did not work", ""),
 }
 
+_PROVIDERS = {"github": "GitHub", "apple": "Apple", "google": "Google", "microsoft": "Microsoft"}
+
 # The order matters: most browsers name others, too.
 _BROWSERS = (
     ("Edge", r"Edg(?:A|iOS)?/"),
@@ -90,3 +92,8 @@ def browser_name(user_agent: str | None) -> str:
     if browser is None:
         return user_agent[:60]
     return browser if system is None else f"{browser} on {system}"
+
+
+def provider_name(name: str) -> str:
+    """What people call a provider."""
+    return _PROVIDERS.get(name, name.capitalize())

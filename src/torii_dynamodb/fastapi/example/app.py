@@ -1,0 +1,120 @@
+"""The example application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from torii_dynamodb import AsyncTorii
+from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.fastapi.auth_router import router
+from torii_dynamodb.fastapi.errors import Problem
+from torii_dynamodb.fastapi.pages import PagesConfig, pages
+from torii_dynamodb.fastapi.pages.render import Site, new_router
+from torii_dynamodb.fastapi.settings import WebConfig
+from torii_dynamodb.fastapi.storage import dynamodb
+from torii_dynamodb.mail import AsyncConsoleMailer, MailSettings
+from torii_dynamodb.passkeys import PasskeySettings
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb.mail import AsyncMailer
+    from torii_dynamodb.oauth import OAuthProvider
+
+__all__ = ["create_app"]
+
+_NAME = "Torii example"
+
+
+def create_app(
+    storage: AsyncStorage | DynamoDbConfig,
+    *,
+    base_url: str = "http://localhost:8000",
+    mailer: AsyncMailer | None = None,
+    secret: str | bytes | None = None,
+    oauth: Sequence[OAuthProvider] = (),
+    web: WebConfig | None = None,
+    **services: Any,
+) -> FastAPI:
+    """The example application: JSON routes, pages and admin area, on one host.
+
+    Args:
+        storage: Where everything is kept. A configuration: DynamoDB, opened when the application starts and closed when
+            it ends. What is handed in open stays open.
+        base_url: Where browsers reach it.
+        mailer: Sends the mails; ``None``: they are written to the console.
+        secret: For known devices: 32 random bytes that stay the same.
+        oauth: Providers to sign in through.
+        web: How the web layer behaves; ``None``: cookies as ``base_url`` needs them.
+        services: More arguments of ``AsyncTorii``.
+    """
+    parts = urlsplit(base_url)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    torii = AsyncTorii(
+        dynamodb(storage) if isinstance(storage, DynamoDbConfig) else storage,
+        secret=secret,
+        mailer=mailer or AsyncConsoleMailer(),
+        mail=MailSettings(sender=f"{_NAME} <no-reply@example.com>", app_name=_NAME, base_url=origin),
+        oauth=oauth,
+        passkeys=PasskeySettings(rp_id=parts.hostname or "localhost", rp_name=_NAME, origins=[origin]),
+        **services,
+    )
+    config = web or WebConfig(
+        base_url=origin, secure_cookies=parts.scheme == "https", oauth_error_path="/auth/sign-in"
+    )
+    settings = PagesConfig(app_name=_NAME, templates=Path(__file__).parent / "templates")
+    app = FastAPI(title=_NAME, docs_url=None, redoc_url=None)
+    auth = router(torii, config=config)
+    app.include_router(auth)
+    app.include_router(pages(auth.web, settings))
+    site = Site(auth.web, settings)
+    home = new_router(site, "")
+
+    @home.get("/")
+    async def start(request: Request) -> Response:
+        return await site.page(request, "home", signed_in=await auth.web.signed_in(request))
+
+    app.include_router(home)
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        code = {404: "not_found"}.get(status, "error")
+        return await site.error(request, Problem(status, code, "that did not work"))
+
+    app.add_exception_handler(404, not_found)
+    app.add_exception_handler(405, not_found)
+    app.add_middleware(_OneHost, origin=origin)
+    app.state.torii = torii
+    return app
+
+
+class _OneHost:
+    """Keeps browsers on the one address that cookies, passkeys and mails are made for.
+
+    Args:
+        app: The application.
+        origin: The address.
+    """
+
+    def __init__(self, app: ASGIApp, origin: str) -> None:
+        self._app = app
+        self._origin = origin
+        self._host = urlsplit(origin).netloc.lower()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            request = Request(scope)
+            if request.headers.get("host", "").lower() != self._host:
+                query = f"?{request.url.query}" if request.url.query else ""
+                response = RedirectResponse(f"{self._origin}{request.url.path}{query}", status_code=307)
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -1,0 +1,206 @@
+"""The account: profile, e-mail address, password, and the end of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from torii_dynamodb.errors import AccountLocked, InvalidCredentials, RateLimited, ValidationError
+from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.render import Site
+from torii_dynamodb.fastapi.pages.sign_in import wait_text
+from torii_dynamodb.fastapi.pages.words import provider_name
+from torii_dynamodb.fastapi.web import SignedIn
+
+__all__ = ["Account", "add"]
+
+
+class Account:
+    """What the account's routes share.
+
+    Args:
+        site: The pages.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.web = site.web
+        self.torii = site.torii
+
+    async def who(self, request: Request) -> SignedIn | None:
+        """Who is signed in by a cookie; these pages are for browsers."""
+        found = await self.web.signed_in(request)
+        return found if found is not None and found.transport == "cookie" else None
+
+    def sign_in_first(self, *, again: bool = False, target: str = "account") -> Response:
+        """Send the browser to the sign-in page, and from there back."""
+        return self.site.redirect(
+            self.site.path("sign-in", next=self.site.path(target), again="1" if again else None)
+        )
+
+    async def changing(self, request: Request, *, recent: bool = False) -> tuple[SignedIn, dict[str, str]] | Response:
+        """Who sent a form, and its fields; or where to send the browser first.
+
+        Args:
+            request: The request.
+            recent: Whether the sign-in must be a recent one.
+        """
+        form = await self.site.form(request)
+        found = await self.who(request)
+        if found is None:
+            return self.sign_in_first()
+        if recent and not self.web.is_recent(found):
+            return self.sign_in_first(again=True)
+        return found, form
+
+    def done(self, notice: str) -> Response:
+        """Back to the account, which tells what was done."""
+        return self.site.redirect(self.site.path("account", notice=notice))
+
+    async def show(
+        self,
+        request: Request,
+        found: SignedIn,
+        *,
+        errors: Sequence[FieldError] = (),
+        status: int = 200,
+        **typed: Any,
+    ) -> Response:
+        """The account's page."""
+        user, torii = found.user, self.torii
+        sessions = await torii.list_sessions(user.id)
+        linked = await torii.storage.list_oauth_accounts_for_user(user.id)
+        held = {account.provider for account in linked}
+        offered = [provider.name for provider in torii.oauth_providers if provider.name not in held]
+        passkeys = await torii.storage.list_passkeys_for_user(user.id) if torii.takes_passkeys else []
+        return await self.site.page(
+            request,
+            "account",
+            signed_in=found,
+            errors=errors,
+            status=status,
+            user=user,
+            recent=self.web.is_recent(found),
+            sends_mail=torii.sends_mail,
+            sessions=[session for session in sessions if session.id != found.session.id],
+            linked=[(account, provider_name(account.provider)) for account in linked],
+            offered=[(name, provider_name(name)) for name in offered],
+            takes_passkeys=torii.takes_passkeys,
+            passkeys=[(passkey.credential_id.hex(), passkey) for passkey in passkeys],
+            provider_failed=request.query_params.get("error") == "provider",
+            typed=typed,
+        )
+
+
+def add(router: APIRouter, site: Site) -> None:
+    """Add the pages to a router."""
+    account = Account(site)
+    web, torii = site.web, site.torii
+
+    @router.get("/account")
+    async def page(request: Request) -> Response:
+        found = await account.who(request)
+        return account.sign_in_first() if found is None else await account.show(request, found)
+
+    @router.post("/account/profile")
+    async def profile(request: Request) -> Response:
+        sent = await account.changing(request)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        name = form.get("name", "").strip()
+        try:
+            if (name or None) != found.user.name:
+                await torii.storage.update_user(found.user, name=name or None)
+        except ValidationError as error:
+            errors = [field_error(error, {"name": ("profile-name", "The name")})]
+            return await account.show(request, found, errors=errors, status=422, name=name)
+        return account.done("profile-saved")
+
+    @router.post("/account/password")
+    async def password(request: Request) -> Response:
+        sent = await account.changing(request)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        new, user = form.get("new_password", ""), found.user
+        if not user.has_password and not web.is_recent(found):
+            return account.sign_in_first(again=True)
+        try:
+            if user.has_password:
+                current = form.get("current_password", "")
+                user = await torii.password.change_password(user.id, current, new, user=user)
+            else:
+                user = await torii.password.set_password(user.id, new, user=user)
+        except ValidationError as error:
+            errors, status = [field_error(error, {"password": ("new-password", "The new password")})], 422
+        except InvalidCredentials:
+            errors, status = [FieldError("current-password", "The current password is wrong.")], 422
+        except (AccountLocked, RateLimited) as error:
+            errors, status = [FieldError("current-password", wait_text(error))], 429
+        else:
+            response = account.done("password-changed")
+            await web.renew_session(request, response, found, user, method="password")
+            return response
+        return await account.show(request, found, errors=errors, status=status)
+
+    @router.get("/account/delete")
+    async def ask_to_delete(request: Request) -> Response:
+        found = await account.who(request)
+        if found is None:
+            return account.sign_in_first(target="account/delete")
+        if not web.is_recent(found):
+            return account.sign_in_first(again=True, target="account/delete")
+        return await site.page(request, "account_delete", signed_in=found, user=found.user)
+
+    @router.post("/account/delete")
+    async def delete(request: Request) -> Response:
+        sent = await account.changing(request, recent=True)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        if form.get("confirm") != "yes":
+            errors = [FieldError("confirm", "Tick the box if you really want to delete the account.")]
+            return await site.page(
+                request, "account_delete", signed_in=found, user=found.user, errors=errors, status=422
+            )
+        await torii.delete_user(found.user.id)
+        response = site.redirect(site.path("sign-in", notice="account-deleted"))
+        web.forget_session(response)
+        return response
+
+    if not torii.sends_mail:
+        return
+
+    @router.post("/account/verification")
+    async def send_verification(request: Request) -> Response:
+        sent = await account.changing(request)
+        if isinstance(sent, Response):
+            return sent
+        found, _ = sent
+        try:
+            await torii.email_verification.send(found.user)
+        except RateLimited as error:
+            errors = [FieldError("send-verification", wait_text(error))]
+            return await account.show(request, found, errors=errors, status=429)
+        return account.done("verification-sent")
+
+    @router.post("/account/email")
+    async def email(request: Request) -> Response:
+        sent = await account.changing(request, recent=True)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        new_email = form.get("new_email", "").strip()
+        try:
+            await torii.email_verification.send_change(found.user, new_email)
+        except ValidationError as error:
+            errors, status = [field_error(error, {"new_email": ("new-email", "The new address")})], 422
+        except RateLimited as error:
+            errors, status = [FieldError("new-email", wait_text(error))], 429
+        else:
+            return account.done("email-change-sent")
+        return await account.show(request, found, errors=errors, status=status, new_email=new_email)

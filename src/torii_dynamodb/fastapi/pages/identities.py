@@ -1,0 +1,162 @@
+"""The account's other ways to sign in: passkeys, and accounts at providers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    LastSignInMethod,
+    NotFound,
+    TooManyIdentities,
+    ToriiError,
+    ValidationError,
+)
+from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
+from torii_dynamodb.fastapi.pages.account import Account
+from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.render import Site
+from torii_dynamodb.fastapi.pages.sign_in import answer_of
+from torii_dynamodb.fastapi.pages.words import provider_name
+from torii_dynamodb.fastapi.routes.oauth import CALLBACK
+from torii_dynamodb.passkeys import PasskeyError
+
+__all__ = ["add"]
+
+_LAST = "This is your last way to sign in. Add another one first."
+
+
+def add(router: APIRouter, site: Site) -> None:
+    """Add the pages to a router."""
+    account = Account(site)
+    if site.torii.takes_passkeys:
+        _add_passkeys(router, account)
+    if site.torii.oauth_providers:
+        _add_connecting(router, account)
+    _add_disconnecting(router, account)
+
+
+def _add_passkeys(router: APIRouter, account: Account) -> None:
+    site, web, torii = account.site, account.web, account.torii
+
+    @router.post("/account/passkeys/options")
+    async def options(request: Request) -> Response:
+        try:
+            await site.form(request)
+            found = await account.who(request)
+            if found is None or not web.is_recent(found):
+                raise Problem(403, "recent_sign_in_required", "load the page again, and sign in again to do this")
+            return JSONResponse(await torii.passkeys.begin_registration(found.user), headers=site.headers())
+        except Problem as problem:
+            return ProblemResponse(problem)
+        except ToriiError as error:
+            return ProblemResponse(problem_of(error))
+
+    @router.post("/account/passkeys")
+    async def add_one(request: Request) -> Response:
+        sent = await account.changing(request, recent=True)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        name = form.get("name", "").strip() or "Passkey"
+        status = 422
+        try:
+            await torii.passkeys.complete_registration(found.user, answer_of(form), name=name)
+        except ValidationError as error:
+            errors = [field_error(error, {"name": ("new-passkey-name", "The name")})]
+        except PasskeyError:
+            errors = [FieldError("add-passkey", "The passkey was not accepted. Try again.")]
+        except AlreadyExists:
+            errors, status = [FieldError("add-passkey", "This passkey belongs to another account.")], 409
+        except TooManyIdentities as error:
+            errors = [FieldError("add-passkey", f"An account has at most {error.limit} ways to sign in.")]
+        else:
+            return account.done("passkey-added")
+        return await account.show(request, found, errors=errors, status=status, passkey_name=name)
+
+    @router.post("/account/passkeys/rename")
+    async def rename(request: Request) -> Response:
+        sent = await account.changing(request)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        try:
+            renamed = await torii.passkeys.rename(found.user.id, _id(form), form.get("name", "").strip())
+        except ValidationError as error:
+            errors = [field_error(error, {"name": (f"passkey-{form.get('id', '')}", "The name")})]
+            return await account.show(request, found, errors=errors, status=422)
+        if renamed is None:
+            raise NotFound("passkey", "you have no such passkey")
+        return account.done("passkey-renamed")
+
+    @router.post("/account/passkeys/remove")
+    async def remove(request: Request) -> Response:
+        sent = await account.changing(request, recent=True)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        try:
+            await torii.passkeys.remove(found.user.id, _id(form), allow_verified_email=torii.sends_mail)
+        except LastSignInMethod:
+            errors = [FieldError(f"remove-passkey-{form.get('id', '')}", _LAST)]
+            return await account.show(request, found, errors=errors, status=409)
+        return account.done("passkey-removed")
+
+
+def _id(form: dict[str, str]) -> bytes:
+    try:
+        found = bytes.fromhex(form.get("id", ""))
+    except ValueError:
+        found = b""
+    if not 1 <= len(found) <= 1023:
+        raise NotFound("passkey", "you have no such passkey")
+    return found
+
+
+def _add_connecting(router: APIRouter, account: Account) -> None:
+    site, web, torii = account.site, account.web, account.torii
+
+    @router.post("/account/connect")
+    async def connect(request: Request) -> Response:
+        sent = await account.changing(request, recent=True)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        assert web.config.base_url is not None
+        provider = form.get("provider", "")
+        start = await torii.oauth.begin(
+            provider,
+            redirect_uri=f"{web.config.base_url.rstrip('/')}{web.config.prefix}/oauth/{provider}{CALLBACK}",
+            next_url=site.path("account", notice="account-connected"),
+            link_to=found.session,
+        )
+        # A page, and no redirect: "form-action 'self'" forbids that a form leads to another site.
+        response = await site.page(
+            request, "connect", signed_in=found, url=start.url, label=provider_name(provider)
+        )
+        web.cookies.set(response, web.cookies.oauth, start.browser_binding, until=start.expires_at, now=torii.clock())
+        return response
+
+
+def _add_disconnecting(router: APIRouter, account: Account) -> None:
+    torii = account.torii
+
+    @router.post("/account/disconnect")
+    async def disconnect(request: Request) -> Response:
+        sent = await account.changing(request, recent=True)
+        if isinstance(sent, Response):
+            return sent
+        found, form = sent
+        provider, subject = form.get("provider", ""), form.get("subject", "")
+        try:
+            if torii.oauth_providers:
+                await torii.oauth.unlink(found.user.id, provider, subject, allow_verified_email=torii.sends_mail)
+            else:
+                await torii.storage.unlink_oauth_account(
+                    found.user.id, provider, subject, allow_verified_email=torii.sends_mail
+                )
+        except LastSignInMethod:
+            errors = [FieldError(f"disconnect-{provider}", _LAST)]
+            return await account.show(request, found, errors=errors, status=409)
+        return account.done("account-disconnected")

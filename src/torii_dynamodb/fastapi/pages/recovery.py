@@ -1,0 +1,79 @@
+"""A forgotten password: asking for a link, and using it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from torii_dynamodb.errors import InvalidToken, RateLimited, ValidationError
+from torii_dynamodb.fastapi.errors import problem_of
+from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.render import Site
+from torii_dynamodb.fastapi.pages.sign_in import wait_text
+
+__all__ = ["add"]
+
+
+def add(router: APIRouter, site: Site) -> None:
+    """Add the pages to a router; none where no mail can be sent."""
+    web, torii = site.web, site.torii
+    if not torii.sends_mail:
+        return
+
+    @router.get("/forgot-password")
+    async def forgot(request: Request) -> Response:
+        return await site.page(request, "forgot_password", email="")
+
+    @router.post("/forgot-password")
+    async def ask(request: Request) -> Response:
+        form = await site.form(request)
+        email = form.get("email", "").strip()
+        try:
+            await web.limit(request)
+            await torii.password.initiate_reset(email)
+        except ValidationError as error:
+            errors, status = [field_error(error, {"email": ("email", "The e-mail address")})], 422
+        except RateLimited as error:
+            errors, status = [FieldError("email", wait_text(error))], 429
+        else:
+            return site.redirect(site.path("check-mail", kind="reset"))
+        return await site.page(request, "forgot_password", email=email, errors=errors, status=status)
+
+    @router.get("/reset-password")
+    async def reset(request: Request) -> Response:
+        token = request.query_params.get("token", "")
+        found = await torii.password.verify_reset(token)
+        if found is None or found.user is None:
+            return await dead(request)
+        return await site.page(request, "reset_password", token=token, email=found.user.email_as_given)
+
+    @router.post("/reset-password")
+    async def choose(request: Request) -> Response:
+        form = await site.form(request)
+        token = form.get("token", "")
+        try:
+            await web.limit(request)
+            user = await torii.password.complete_reset(token, form.get("password", ""))
+        except InvalidToken:
+            return await dead(request)
+        except ValidationError as error:
+            found = await torii.password.verify_reset(token)
+            email = "" if found is None or found.user is None else found.user.email_as_given
+            errors = [field_error(error, {"password": ("password", "The password")})]
+            return await site.page(
+                request, "reset_password", token=token, email=email, errors=errors, status=422
+            )
+        session = await torii.create_session(user, method="password_reset", **web.browser(request))
+        response = site.redirect(site.path("account", notice="password-changed"))
+        await web.begin_session(request, response, user, session)
+        return response
+
+    async def dead(request: Request) -> Response:
+        problem = problem_of(InvalidToken("the link does not hold"))
+        return await site.page(
+            request,
+            "link_dead",
+            status=problem.status_code,
+            way=site.path("forgot-password"),
+            way_text="Ask for a new link",
+        )

@@ -1,0 +1,52 @@
+"""All pages in one router."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+
+from torii_dynamodb.errors import NotFound
+from torii_dynamodb.fastapi.pages import account, devices, identities, links, recovery, sign_in, sign_up
+from torii_dynamodb.fastapi.pages.render import AdminLink, Site, new_router
+from torii_dynamodb.fastapi.pages.settings import PagesConfig
+from torii_dynamodb.fastapi.web import Web
+
+__all__ = ["pages"]
+
+_STATIC = Path(__file__).parent / "static"
+_TYPES = {"pages.css": "text/css; charset=utf-8", "passkeys.js": "text/javascript; charset=utf-8"}
+
+
+def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | None = None) -> APIRouter:
+    """A router with all pages::
+
+        auth = router(torii, config=config)
+        app.include_router(auth)
+        app.include_router(pages(auth.web, PagesConfig(app_name="Example")))
+
+    They share cookies and sessions with the JSON routes. Sign-in through providers needs those routes beside it: that
+    is where providers send the browser back.
+
+    Args:
+        web: The web layer of the JSON routes.
+        settings: How the pages look.
+        admin: The admin area, to link to it for those who may see it.
+    """
+    site = Site(web, settings or PagesConfig(app_name="Your account"), admin=admin)
+    router = new_router(site, site.settings.prefix)
+
+    @router.get("/static/{name}")
+    async def static(name: str, request: Request) -> Response:
+        if name not in _TYPES:
+            raise NotFound("file", "there is no such file")
+        return FileResponse(
+            _STATIC / name,
+            media_type=_TYPES[name],
+            headers={"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"},
+        )
+
+    for part in (sign_in, sign_up, recovery, links, account, devices, identities):
+        part.add(router, site)
+    return router

@@ -1,0 +1,173 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from torii_dynamodb.errors import (
+    AccountLocked,
+    ClonedAuthenticator,
+    InvalidCredentials,
+    RateLimited,
+    ToriiError,
+    ValidationError,
+)
+from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
+from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.render import Site
+from torii_dynamodb.fastapi.pages.words import provider_name
+from torii_dynamodb.models import Session, User
+from torii_dynamodb.passkeys import PasskeyError
+
+__all__ = ["add", "answer_of", "enter", "providers_of", "wait_text"]
+
+_EMAIL = ("email", "The e-mail address")
+_WRONG = "The e-mail address or the password is wrong."
+
+
+def add(router: APIRouter, site: Site) -> None:
+    """Add the pages to a router."""
+    web, torii = site.web, site.torii
+
+    async def show(request: Request, *, email: str = "", target: str, again: bool, **more: Any) -> Response:
+        more = {"failed": False, **more}
+        return await site.page(
+            request,
+            "sign_in",
+            email=email,
+            target=target,
+            again=again,
+            offers_link=torii.sends_mail,
+            offers_passkeys=torii.takes_passkeys,
+            offers_sign_up=web.config.registration != "off",
+            providers=providers_of(site, target),
+            **more,
+        )
+
+    @router.get("/sign-in")
+    async def page(request: Request) -> Response:
+        signed_in = await web.signed_in(request)
+        target = request.query_params.get("next", "")
+        again = request.query_params.get("again") == "1" and signed_in is not None
+        failed = bool(request.query_params.get("error"))
+        if signed_in is not None and not again:
+            return site.redirect(site.path("account", error="provider") if failed else web.safe_next(target))
+        email = signed_in.user.email_as_given if signed_in is not None else ""
+        return await show(request, email=email, target=target, again=again, signed_in=signed_in, failed=failed)
+
+    @router.post("/sign-in")
+    async def submit(request: Request) -> Response:
+        form = await site.form(request)
+        email, target = form.get("email", "").strip(), form.get("next", "")
+        again = form.get("again") == "1"
+        try:
+            await web.limit(request)
+            if form.get("way") == "link" and torii.sends_mail:
+                await torii.magic_link.send(email)
+                return site.redirect(site.path("check-mail", kind="magic-link"))
+            user, session = await torii.password.authenticate(email, form.get("password", ""), **web.browser(request))
+        except ValidationError as error:
+            errors, status = [field_error(error, {"email": _EMAIL, "password": ("password", "The password")})], 422
+        except InvalidCredentials:
+            errors, status = [FieldError("password", _WRONG)], 401
+        except (AccountLocked, RateLimited) as error:
+            errors, status = [FieldError("email", wait_text(error))], 429
+        else:
+            return await enter(site, request, user, session, target)
+        return await show(request, email=email, target=target, again=again, errors=errors, status=status)
+
+    @router.get("/check-mail")
+    async def check_mail(request: Request) -> Response:
+        kind = request.query_params.get("kind", "")
+        return await site.page(request, "check_mail", kind=kind if kind in ("magic-link", "reset", "sign-up") else "")
+
+    @router.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        await site.form(request)
+        response = site.redirect(site.path("sign-in", notice="signed-out"))
+        token = request.cookies.get(web.cookies.session)
+        if token is not None:
+            await torii.delete_session(token)
+        web.forget_session(response)
+        return response
+
+    if not torii.takes_passkeys:
+        return
+
+    @router.post("/passkey/options")
+    async def passkey_options(request: Request) -> Response:
+        try:
+            await site.form(request)
+            await web.limit(request)
+            return JSONResponse(await torii.passkeys.begin_sign_in(), headers=site.headers())
+        except Problem as problem:
+            return ProblemResponse(problem)
+        except ToriiError as error:
+            return ProblemResponse(problem_of(error))
+
+    @router.post("/passkey")
+    async def passkey(request: Request) -> Response:
+        form = await site.form(request)
+        target = form.get("next", "")
+        try:
+            await web.limit(request)
+            user, session = await torii.passkeys.complete_sign_in(answer_of(form), **web.browser(request))
+        except (PasskeyError, ClonedAuthenticator):
+            message = "The passkey was not accepted. Try again, or sign in another way."
+            errors, status = [FieldError("passkey-sign-in", message)], 401
+        except (AccountLocked, RateLimited) as error:
+            errors, status = [FieldError("email", wait_text(error))], 429
+        else:
+            return await enter(site, request, user, session, target)
+        return await show(request, target=target, again=form.get("again") == "1", errors=errors, status=status)
+
+
+async def enter(site: Site, request: Request, user: User, session: Session, target: str | None) -> Response:
+    """Leave the session with the browser, and go on."""
+    response = site.redirect(site.web.safe_next(target))
+    await site.web.begin_session(request, response, user, session)
+    return response
+
+
+def answer_of(form: dict[str, str]) -> dict[str, Any]:
+    """The browser's answer to a passkey ceremony, from the form that the script filled in.
+
+    Raises:
+        PasskeyError: There is none.
+    """
+    try:
+        found: object = json.loads(form.get("answer", ""))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise PasskeyError("malformed", "the answer of the browser is no WebAuthn answer")
+    return cast("dict[str, Any]", found)
+
+
+def wait_text(error: AccountLocked | RateLimited) -> str:
+    """What to tell somebody who has to wait."""
+    if error.retry_after is None:
+        return "This account is locked. Ask whoever runs this site."
+    # Rounded up, so that who waits that long does not wait in vain.
+    minutes = -(-int(error.retry_after.total_seconds() + 1) // 60)
+    about = "a minute" if minutes <= 1 else f"{minutes} minutes"
+    return f"There were too many tries. Wait {about}, then try again."
+
+
+def providers_of(site: Site, target: str) -> list[dict[str, str]]:
+    """The providers, and where to begin with each: a JSON route that sends the browser on, and takes it back."""
+    prefix = site.web.config.prefix
+    query = f"?next={quote(target, safe='')}" if target else ""
+    return [
+        {
+            "name": provider.name,
+            "label": provider_name(provider.name),
+            "url": f"{prefix}/oauth/{provider.name}/begin{query}",
+        }
+        for provider in site.torii.oauth_providers
+    ]

@@ -1,0 +1,70 @@
+"""Signing up."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from torii_dynamodb.errors import AlreadyExists, NotFound, RateLimited, ValidationError
+from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.render import Site
+from torii_dynamodb.fastapi.pages.sign_in import enter, providers_of, wait_text
+
+__all__ = ["add"]
+
+_FIELDS = {
+    "email": ("email", "The e-mail address"),
+    "password": ("password", "The password"),
+    "name": ("name", "The name"),
+}
+
+
+def add(router: APIRouter, site: Site) -> None:
+    """Add the pages to a router."""
+    web, torii = site.web, site.torii
+
+    def offered() -> None:
+        if web.config.registration == "off":
+            raise NotFound("page", "nobody can sign up here")
+
+    @router.get("/sign-up")
+    async def page(request: Request) -> Response:
+        offered()
+        target = request.query_params.get("next", "")
+        if await web.signed_in(request) is not None:
+            return site.redirect(web.safe_next(target))
+        return await site.page(request, "sign_up", email="", name="", target=target, providers=providers_of(site, target))
+
+    @router.post("/sign-up")
+    async def submit(request: Request) -> Response:
+        offered()
+        form = await site.form(request)
+        email, name, target = form.get("email", "").strip(), form.get("name", "").strip(), form.get("next", "")
+        password = form.get("password", "")
+        status = 422
+        try:
+            await web.limit(request)
+            if web.config.registration == "private":
+                await torii.password.sign_up(email, password, name=name or None)
+                return site.redirect(site.path("check-mail", kind="sign-up"))
+            user = await torii.password.register(email, password, name=name or None)
+            if torii.sends_mail:
+                await torii.email_verification.send(user)
+            session = await torii.create_session(user, method="password", **web.browser(request))
+            return await enter(site, request, user, session, target)
+        except ValidationError as error:
+            errors = [field_error(error, _FIELDS)]
+        except AlreadyExists:
+            errors, status = [FieldError("email", "Somebody has an account with this address. Is it you? Sign in.")], 409
+        except RateLimited as error:
+            errors, status = [FieldError("email", wait_text(error))], 429
+        return await site.page(
+            request,
+            "sign_up",
+            email=email,
+            name=name,
+            target=target,
+            providers=providers_of(site, target),
+            errors=errors,
+            status=status,
+        )

@@ -1,0 +1,73 @@
+// Passkeys for the forms marked with data-passkey: asks the server for options, the browser for an answer, and sends the
+// form with it. Everything else on the pages works without this file.
+"use strict";
+
+const toBytes = (text) =>
+  Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
+
+const toText = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+// For browsers without PublicKeyCredential.parse...OptionsFromJSON and toJSON.
+const parse = (options) => {
+  const parsed = { ...options, challenge: toBytes(options.challenge) };
+  if (options.user) parsed.user = { ...options.user, id: toBytes(options.user.id) };
+  for (const list of ["allowCredentials", "excludeCredentials"]) {
+    if (options[list]) parsed[list] = options[list].map((entry) => ({ ...entry, id: toBytes(entry.id) }));
+  }
+  return parsed;
+};
+
+const plain = (credential) => {
+  const { response } = credential;
+  const answer = { id: credential.id, rawId: credential.id, type: credential.type, clientExtensionResults: {} };
+  answer.response = { clientDataJSON: toText(response.clientDataJSON) };
+  for (const name of ["attestationObject", "authenticatorData", "signature", "userHandle"]) {
+    if (response[name]) answer.response[name] = toText(response[name]);
+  }
+  if (response.getTransports) answer.response.transports = response.getTransports();
+  return answer;
+};
+
+const WORDS = {
+  NotAllowedError: "Nothing was done: it was cancelled, or took too long. Try again.",
+  InvalidStateError: "This device has a passkey for the account already.",
+  SecurityError: "Passkeys do not work at this address.",
+  NotSupportedError: "This device has no passkeys of a kind that can be used here.",
+};
+
+const run = async (form) => {
+  const token = new URLSearchParams({ csrf_token: form.elements.csrf_token.value });
+  const reply = await fetch(form.dataset.options, { method: "POST", body: token, credentials: "same-origin" });
+  const options = await reply.json();
+  if (!reply.ok) throw new Error(options.detail || "That did not work. Try again.");
+  if (form.dataset.passkey === "create") {
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON?.(options) ?? parse(options);
+    return navigator.credentials.create({ publicKey });
+  }
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON?.(options) ?? parse(options);
+  return navigator.credentials.get({ publicKey });
+};
+
+if (window.PublicKeyCredential) {
+  for (const form of document.querySelectorAll("form[data-passkey]")) {
+    const button = form.querySelector("button[type=submit]");
+    const status = form.querySelector("[role=status]");
+    form.hidden = false;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      button.disabled = true;
+      status.textContent = "Waiting for your passkey …";
+      try {
+        const credential = await run(form);
+        form.elements.answer.value = JSON.stringify(credential.toJSON?.() ?? plain(credential));
+        form.submit();
+      } catch (error) {
+        const words = error instanceof DOMException ? WORDS[error.name] : error.message;
+        status.textContent = words || "That did not work. Try again.";
+        button.disabled = false;
+        button.focus();
+      }
+    });
+  }
+}
