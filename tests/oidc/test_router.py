@@ -162,7 +162,7 @@ async def test_an_answer_by_post(app: FastAPI) -> None:
 
 
 async def test_linking(app: FastAPI) -> None:
-    """Who signed in with a password links an account, and signs in by it from then on; a stranger's page cannot link."""
+    """Who signed in with a password links an account and signs in by it from then on; another site cannot link."""
     browser = AsyncBrowser(app)
     account = {"email": "grace@example.com", "password": "correct horse battery staple", "transport": "cookie"}
     assert (await browser.page.post("/api/auth/register", json=account)).status_code == 201
