@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from torii_dynamodb._sync.primitives import Future
+from torii_dynamodb._sync.primitives import Future, start_anew_after_fork
 from torii_dynamodb._wire.batches import ReadBatch, ReadUnit, take_units
 from torii_dynamodb._wire.errors import copy_error
 from torii_dynamodb.errors import Unavailable
@@ -47,6 +47,11 @@ class ReadMerger:
     def __init__(self, send: Send, consistent: bool) -> None:
         self._send = send
         self._consistent = consistent
+        self.start()
+        start_anew_after_fork(self)
+
+    def start(self) -> None:
+        """Forget who waits and what is on its way: after a fork, nobody here will hear of it."""
         self._lock = threading.Lock()
         self._waiting: deque[_Waiter] = deque()
         self._flying = 0

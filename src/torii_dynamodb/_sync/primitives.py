@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import weakref
 from collections.abc import Callable
+from contextvars import copy_context
 from threading import Lock
 from time import monotonic, sleep
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
-__all__ = ["Background", "Future", "Lock", "gather", "monotonic", "run_in_thread", "sleep"]
+__all__ = ["Background", "Future", "Lock", "gather", "monotonic", "run_in_thread", "sleep", "start_anew_after_fork"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 _log = logging.getLogger("torii_dynamodb")
+
+
+class Forkable(Protocol):
+    """Keeps locks, or counts what threads do."""
+
+    def start(self) -> None:
+        """Begin, or begin anew: a forked process has its parent's memory, but none of its threads."""
+        ...
+
+
+_forkables: weakref.WeakSet[Forkable] = weakref.WeakSet()
+
+
+def start_anew_after_fork(owner: Forkable) -> None:
+    """Have an object start anew in processes that are forked from this one, before anything else runs there."""
+    _forkables.add(owner)
+
+
+def _forked() -> None:
+    for owner in list(_forkables):
+        owner.start()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class Future(Generic[T]):
@@ -89,9 +117,15 @@ def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:
                 errors.append(error)
 
     count = len(calls) if limit is None else min(limit, len(calls))
-    threads = [threading.Thread(target=work, name="torii-gather", daemon=True) for _ in range(count - 1)]
-    for thread in threads:
-        thread.start()
+    threads: list[threading.Thread] = []
+    for _ in range(count - 1):
+        # Hooks see what the caller's context holds, its span above all, as in the asynchronous twin.
+        thread = threading.Thread(target=copy_context().run, args=(work,), name="torii-gather", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            break  # no more threads to be had: those there are, and this one, do all the work
+        threads.append(thread)
     work()
     for thread in threads:
         thread.join()
@@ -104,13 +138,25 @@ class Background:
     """Work that goes on behind the caller's back. Errors are logged; closing waits for all of it."""
 
     def __init__(self) -> None:
+        self.start()
+        start_anew_after_fork(self)
+
+    def start(self) -> None:
+        """Forget what was running: after a fork it runs elsewhere."""
         self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
 
     def spawn(self, call: Callable[[], object], name: str) -> None:
         """Start a call; ``name`` says in the log what it was."""
         thread = threading.Thread(target=self._guard, args=(call, name), name=f"torii-{name}", daemon=True)
-        self._threads.add(thread)
-        thread.start()
+        with self._lock:
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # No thread to be had, or the interpreter is going down: the caller's own work is done all the same.
+                _log.warning("%s was left out: %s", name, error)
+                return
+            self._threads.add(thread)
 
     def _guard(self, call: Callable[[], object], name: str) -> None:
         try:
@@ -118,18 +164,18 @@ class Background:
         except Exception as error:  # noqa: BLE001 - nobody waits for it: the log is all there is
             _log.warning("%s failed in the background: %s", name, error)
         finally:
-            self._threads.discard(threading.current_thread())
+            with self._lock:
+                self._threads.discard(threading.current_thread())
 
     def wait(self) -> None:
         """Wait until nothing is running any more."""
         while True:
-            try:
-                thread = next(iter(self._threads))
-            except (StopIteration, RuntimeError):
-                if not self._threads:
-                    return
-                continue
-            thread.join()
+            with self._lock:
+                threads = list(self._threads)
+            if not threads:
+                return
+            for thread in threads:
+                thread.join()
 
     def close(self) -> None:
         """Wait for what is running; more can still be spawned afterwards."""
