@@ -1,0 +1,322 @@
+"""The JSON routes: registering, signing in, the password, sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.services._async.support import EMAIL, PASSWORD
+from tests.web.api import API, Site, problem
+
+from torii_dynamodb import LockoutPolicy
+from torii_dynamodb.fastapi import WebConfig
+
+NEW = "a new and longer password"
+
+
+async def test_register_verify_sign_in_sign_out() -> None:
+    """A new person registers, uses the mailed link, signs in, sees who they are, signs out, and is out."""
+    site = Site()
+    async with site.browser() as browser:
+        answer = await browser.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD, "name": "Ada"})
+        assert answer.status_code == 202
+        token = await site.mailed("verify_email")
+        confirmed = await browser.post(f"{API}/email/verification/confirm", json={"token": token})
+        assert confirmed.json()["email_verified"]
+        assert "set-cookie" not in confirmed.headers, "a verification link signs nobody in"
+        problem(await browser.get(f"{API}/me"), 401, "not_signed_in")
+        signed_in = await browser.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD})
+        assert signed_in.json()["user"]["name"] == "Ada"
+        assert signed_in.json()["token"] is None, "with a cookie, scripts see no token"
+        me = await browser.get(f"{API}/me")
+        assert me.json()["email"] == EMAIL
+        assert me.headers["cache-control"] == "no-store"
+        out = await browser.post(f"{API}/sign-out")
+        assert out.status_code == 204
+        assert not [name for name in browser.cookies if name == "__Host-torii"]
+        problem(await browser.get(f"{API}/me"), 401, "not_signed_in")
+
+
+async def test_signed_out_tokens_are_dead() -> None:
+    """The token of a session that was signed out does not pass again."""
+    site = Site()
+    await site.user()
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        token = browser.cookies["__Host-torii"]
+        await browser.post(f"{API}/sign-out")
+        problem(await browser.get(f"{API}/me", headers={"Authorization": f"Bearer {token}"}), 401, "not_signed_in")
+
+
+async def test_the_cookies_attributes() -> None:
+    """Session and device cookie are __Host-, HttpOnly, Secure, SameSite=Lax, of the whole path and no domain."""
+    site = Site()
+    await site.user()
+    async with site.browser() as browser:
+        answer = await browser.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD})
+    cookies = answer.headers.get_list("set-cookie")
+    assert sorted(cookie.partition("=")[0] for cookie in cookies) == ["__Host-torii", "__Host-torii-device"]
+    for cookie in cookies:
+        attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
+        assert {"httponly", "secure", "samesite=lax", "path=/"} <= attributes
+        assert not [one for one in attributes if one.startswith("domain")]
+
+
+async def test_cookies_on_this_machine() -> None:
+    """For http://localhost the cookies are neither Secure nor __Host-."""
+    site = Site(WebConfig(secure_cookies=False))
+    await site.user()
+    async with site.browser() as browser:
+        answer = await browser.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD})
+    assert all("secure" not in cookie.lower() for cookie in answer.headers.get_list("set-cookie"))
+    assert answer.headers.get_list("set-cookie")[0].startswith("torii=")
+
+
+async def test_bearer() -> None:
+    """With transport "bearer" the token is in the body, no cookie is set, and no origin is asked for."""
+    site = Site()
+    await site.user()
+    async with site.browser(origin=None) as program:
+        body = {"email": EMAIL, "password": PASSWORD, "transport": "bearer"}
+        answer = await program.post(f"{API}/sign-in", json=body)
+        assert "set-cookie" not in answer.headers
+        program.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        assert (await program.get(f"{API}/me")).status_code == 200
+        changed = await program.put(f"{API}/password", json={"current_password": PASSWORD, "new_password": NEW})
+        assert "set-cookie" not in changed.headers
+        problem(await program.get(f"{API}/me"), 401, "not_signed_in")
+        program.headers["Authorization"] = f"Bearer {changed.json()['token']}"
+        assert (await program.post(f"{API}/sessions/end-others")).json()["token"]
+
+
+async def test_a_transport_that_is_not_offered() -> None:
+    """It is refused before the password is looked at; a cookie is not read where only bearers are offered."""
+    site = Site(WebConfig(transports=("bearer",)))
+    await site.user()
+    async with site.browser() as browser:
+        answer = await browser.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD})
+        problem(answer, 422, "validation_error")
+        assert site.here.hasher.verified == 0
+        session = await site.torii.create_session(await site.user("b@example.com"))
+        answer = await browser.get(f"{API}/me", headers={"Cookie": f"__Host-torii={session.token}"})
+        problem(answer, 401, "not_signed_in")
+
+
+async def test_signing_in_again_ends_the_session_before() -> None:
+    """A browser that signs in again has one session, not two; and the old cookie's token is dead."""
+    site = Site()
+    user = await site.user()
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        first = browser.cookies["__Host-torii"]
+        await site.signed_in(browser)
+        assert browser.cookies["__Host-torii"] != first
+        assert len(await site.torii.list_sessions(user.id)) == 1
+
+
+async def test_wrong_passwords() -> None:
+    """A wrong password and an unknown address are one answer; then the address is locked, with Retry-After."""
+    site = Site(lockout=LockoutPolicy(max_attempts=2, window=timedelta(minutes=10)))
+    await site.user()
+    async with site.browser() as browser:
+        answers = [
+            await browser.post(f"{API}/sign-in", json={"email": email, "password": "wrong"})
+            for email in (EMAIL, "nobody@example.com") * 2
+        ]
+        assert {answer.text for answer in answers} == {answers[0].text}
+        problem(answers[0], 401, "invalid_credentials")
+        for email in (EMAIL, "nobody@example.com"):
+            locked = await browser.post(f"{API}/sign-in", json={"email": email, "password": PASSWORD})
+            body = problem(locked, 429, "account_locked")
+            assert locked.headers["retry-after"] == str(body["retry_after"]) == "600"
+
+
+async def test_an_administrators_lock() -> None:
+    """Whom an administrator locked is told so, 423, once the password is right; no wait is promised."""
+    site = Site()
+    user = await site.user()
+    await site.torii.lock_user(user.id)
+    async with site.browser() as browser:
+        locked = await browser.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD})
+        problem(locked, 423, "account_locked")
+        assert "retry-after" not in locked.headers
+
+
+async def test_the_known_device() -> None:
+    """Strangers lock the address; the browser that signed the owner in before still gets in."""
+    site = Site(lockout=LockoutPolicy(max_attempts=2))
+    await site.user()
+    async with site.browser() as owner, site.browser(client="203.0.113.9") as stranger:
+        await site.signed_in(owner)
+        await owner.post(f"{API}/sign-out")
+        for _ in range(3):
+            await stranger.post(f"{API}/sign-in", json={"email": EMAIL, "password": "guess"})
+        problem(await stranger.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD}), 429, "account_locked")
+        await site.signed_in(owner)
+
+
+async def test_changing_the_password() -> None:
+    """Other sessions end, this browser stays signed in under a new token, and is not told to itself as a stranger."""
+    site = Site()
+    await site.user()
+    async with site.browser() as browser, site.browser() as other:
+        await site.signed_in(browser)
+        await site.signed_in(other)
+        site.here.clock.advance(timedelta(hours=2))
+        site.here.mailer.messages.clear()
+        wrong = await browser.put(f"{API}/password", json={"current_password": "no", "new_password": NEW})
+        problem(wrong, 401, "invalid_credentials")
+        before = browser.cookies["__Host-torii"]
+        changed = await browser.put(f"{API}/password", json={"current_password": PASSWORD, "new_password": NEW})
+        assert changed.status_code == 200
+        assert browser.cookies["__Host-torii"] != before
+        assert (await browser.get(f"{API}/me")).status_code == 200
+        problem(await other.get(f"{API}/me"), 401, "not_signed_in")
+        assert await site.here.templates() == ["password_changed"]
+
+
+async def test_a_password_that_cannot_be_used() -> None:
+    """The problem names field and reason, and repeats nothing that was sent."""
+    site = Site()
+    async with site.browser() as browser:
+        short = await browser.post(f"{API}/register", json={"email": EMAIL, "password": "sh0rt!"})
+        body = problem(short, 422, "validation_error")
+        assert body["errors"][0]["field"] == "password"
+        assert "8 to 128" in body["detail"]
+        malformed = await browser.post(f"{API}/register", json={"email": EMAIL, "password": ["sh0rt!"], "x": "sh0rt!"})
+        fields = [error["field"] for error in problem(malformed, 422, "validation_error")["errors"]]
+        assert fields == ["password", "x"]
+        assert "sh0rt!" not in short.text + malformed.text
+
+
+async def test_reset() -> None:
+    """A reset link is checked, used once, ends all sessions, and signs nobody in."""
+    site = Site()
+    await site.user()
+    async with site.browser() as browser, site.browser() as other:
+        await site.signed_in(other)
+        assert (await browser.post(f"{API}/password/reset", json={"email": EMAIL})).status_code == 202
+        token = await site.mailed("reset_password")
+        checked = await browser.post(f"{API}/password/reset/verify", json={"token": token})
+        assert checked.json() == {"valid": True, "email": EMAIL}
+        done = await browser.post(f"{API}/password/reset/complete", json={"token": token, "new_password": NEW})
+        assert done.status_code == 204
+        again = await browser.post(f"{API}/password/reset/complete", json={"token": token, "new_password": NEW})
+        problem(again, 400, "invalid_token")
+        assert (await browser.post(f"{API}/password/reset/verify", json={"token": token})).json()["valid"] is False
+        problem(await other.get(f"{API}/me"), 401, "not_signed_in")
+        problem(await browser.get(f"{API}/me"), 401, "not_signed_in")
+        await site.signed_in(browser, password=NEW)
+
+
+async def test_devices() -> None:
+    """Sessions are listed with the current one marked; one can be ended, others', all; nobody else's."""
+    site = Site()
+    await site.user()
+    stranger = await site.user("bob@example.com")
+    foreign = await site.torii.create_session(stranger)
+    async with site.browser() as browser, site.browser() as phone, site.browser() as tablet:
+        for one in (browser, phone, tablet):
+            await site.signed_in(one)
+        listed = (await browser.get(f"{API}/sessions")).json()["sessions"]
+        assert [session["current"] for session in listed].count(True) == 1
+        assert "torii_s1" not in str(listed)
+        other = next(session["id"] for session in listed if not session["current"])
+        assert (await browser.delete(f"{API}/sessions/{other}")).status_code == 204
+        problem(await browser.delete(f"{API}/sessions/{other}"), 404, "not_found")
+        problem(await browser.delete(f"{API}/sessions/{foreign.id}"), 404, "not_found")
+        problem(await browser.delete(f"{API}/sessions/nonsense"), 422, "validation_error")
+        assert (await browser.post(f"{API}/sessions/end-others")).json()["session"]["current"]
+        assert (await browser.get(f"{API}/me")).status_code == 200
+        for one in (phone, tablet):
+            problem(await one.get(f"{API}/me"), 401, "not_signed_in")
+        assert (await browser.post(f"{API}/sessions/end-all")).status_code == 204
+        problem(await browser.get(f"{API}/me"), 401, "not_signed_in")
+        assert await site.torii.get_session(foreign.token or "") is not None
+
+
+async def test_recent_sign_in() -> None:
+    """Deleting the account asks for a recent sign-in; a new one opens the door; then nothing is left."""
+    site = Site()
+    user = await site.user()
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        site.here.clock.advance(timedelta(minutes=16))
+        body = problem(await browser.delete(f"{API}/me"), 403, "recent_sign_in_required")
+        assert body["max_age"] == 900
+        # Ending the others replaces the session, and is no sign-in.
+        await browser.post(f"{API}/sessions/end-others")
+        problem(await browser.delete(f"{API}/me"), 403, "recent_sign_in_required")
+        await site.signed_in(browser)
+        assert (await browser.delete(f"{API}/me")).status_code == 204
+    assert await site.torii.get_user(user.id) is None
+
+
+async def test_the_last_way_to_sign_in_stays() -> None:
+    """A password is not removed where nothing else is left; with a verified address (magic links) it is."""
+    site = Site()
+    user = await site.user()
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        problem(await browser.delete(f"{API}/password"), 409, "last_sign_in_method")
+        await site.torii.storage.mark_email_verified(user.id, email=user.email)
+        assert (await browser.delete(f"{API}/password")).status_code == 204
+        assert "__Host-torii" not in browser.cookies
+        # Back by a link, they set one again.
+        await browser.post(f"{API}/magic-link", json={"email": EMAIL})
+        link = {"token": await site.mailed("magic_link")}
+        assert (await browser.post(f"{API}/magic-link/verify", json=link)).json()["valid"]
+        assert (await browser.post(f"{API}/magic-link/complete", json=link)).status_code == 200
+        assert (await browser.post(f"{API}/password", json={"new_password": NEW})).json()["user"]["has_password"]
+        problem(await browser.post(f"{API}/password", json={"new_password": NEW}), 409, "version_conflict")
+        assert (await browser.patch(f"{API}/me", json={"name": "Ada L."})).json()["name"] == "Ada L."
+
+
+async def test_direct_registration() -> None:
+    """Where the application says so, registering signs in at once, and tells that an address is taken."""
+    site = Site(WebConfig(registration="direct"), mailer=None, mail=None)
+    async with site.browser() as browser:
+        body = {"email": EMAIL, "password": PASSWORD}
+        assert (await browser.post(f"{API}/register", json=body)).status_code == 201
+        assert (await browser.get(f"{API}/me")).status_code == 200
+        problem(await browser.post(f"{API}/register", json=body), 409, "already_exists")
+        assert (await browser.post(f"{API}/password/reset", json={"email": EMAIL})).status_code == 404
+        assert (await browser.get(f"{API}/methods")).json()["magic_link"] is False
+
+
+async def test_changing_the_address() -> None:
+    """The link goes to the new address and works only for whoever asked; the old address is told."""
+    site = Site()
+    await site.user()
+    await site.user("eve@example.com")
+    async with site.browser() as browser, site.browser() as eve:
+        await site.signed_in(browser)
+        await site.signed_in(eve, "eve@example.com")
+        answer = await browser.post(f"{API}/email/change", json={"new_email": "new@example.com"})
+        assert answer.status_code == 202
+        link = {"token": await site.mailed("change_email")}
+        problem(await eve.post(f"{API}/email/change/confirm", json=link), 400, "invalid_token")
+        moved = await browser.post(f"{API}/email/change/confirm", json=link)
+        assert moved.json()["email"] == "new@example.com"
+        assert (await browser.get(f"{API}/me")).status_code == 200
+        await site.torii.wait_for_mail()
+        assert [(one.template, one.to) for one in site.here.mailer.messages][-1] == ("email_changed", "Ada@example.com")
+        taken = await browser.post(f"{API}/email/change", json={"new_email": "eve@example.com"})
+        assert taken.json() == answer.json()
+
+
+async def test_verification_by_whoever_is_signed_in() -> None:
+    """A signed-in user asks for a link; another signed-in user cannot use it."""
+    site = Site()
+    await site.user()
+    await site.user("eve@example.com")
+    async with site.browser() as browser, site.browser() as eve:
+        await site.signed_in(browser)
+        await site.signed_in(eve, "eve@example.com")
+        assert (await browser.post(f"{API}/email/verification")).status_code == 202
+        link = {"token": await site.mailed("verify_email")}
+        problem(await eve.post(f"{API}/email/verification/confirm", json=link), 400, "invalid_token")
+        assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
+        again = await browser.post(f"{API}/email/verification")
+        assert again.json()["detail"] == "your address is verified already"
+
+
