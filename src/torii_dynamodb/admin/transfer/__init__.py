@@ -1,0 +1,31 @@
+"""Portable export and import: all tables as JSON lines, one item a line in DynamoDB's own JSON.
+
+An export is a directory::
+
+    export.json              what is exported, and how; written first
+    users/part-0000.jsonl.gz one file a segment of a parallel scan
+    users/part-0000.state    how far it is; only until it is complete
+    manifest.json            every file with its items, bytes and SHA-256; written last: no manifest, no export
+
+Items go through unchanged, so that an import gives back exactly what was exported: hashes stay hashes, numbers keep
+every digit. An export is not a snapshot (DynamoDB's ``Scan`` never is): for one instant of all tables, restore them to
+it (:mod:`torii_dynamodb.admin.backups`) and export those, or stop writing meanwhile.
+"""
+
+from __future__ import annotations
+
+from torii_dynamodb.admin.transfer.exporting import ExportReport, export
+from torii_dynamodb.admin.transfer.files import FORMAT_VERSION, Compression, IntegrityError, canonical, read_manifest
+from torii_dynamodb.admin.transfer.importing import ImportReport, import_
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Compression",
+    "ExportReport",
+    "ImportReport",
+    "IntegrityError",
+    "canonical",
+    "export",
+    "import_",
+    "read_manifest",
+]

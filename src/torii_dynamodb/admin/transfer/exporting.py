@@ -1,0 +1,223 @@
+"""All tables to a directory."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torii_dynamodb._core.times import to_text
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.primitives import gather
+from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of
+from torii_dynamodb.admin.progress import Report, silent
+from torii_dynamodb.admin.scanning import RateLimit, scan
+from torii_dynamodb.admin.transfer.files import (
+    FORMAT,
+    FORMAT_VERSION,
+    MANIFEST,
+    START,
+    Compression,
+    Counter,
+    IntegrityError,
+    Part,
+    identity_of,
+    sha256_of,
+    where_of,
+    write_json,
+)
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.schema import SCHEMA_VERSION
+
+__all__ = ["ExportReport", "export"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What an export came to.
+
+    Args:
+        directory: Where it is.
+        items: Items by table.
+        bytes: Size of all files.
+        units: Read units that this run took.
+        resumed: Whether it went on with one that was interrupted.
+    """
+
+    directory: Path
+    items: dict[TableName, int]
+    bytes: int
+    units: float
+    resumed: bool
+
+
+def export(
+    config: DynamoDbConfig,
+    client: Client,
+    directory: Path,
+    *,
+    segments: int = 4,
+    compression: Compression = "gzip",
+    rate: RateLimit | None = None,
+    consistent: bool = True,
+    report: Report = silent,
+) -> ExportReport:
+    """Write all tables to a directory. Run again after an interruption, it goes on where it was.
+
+    Args:
+        config: Where the tables are.
+        client: The client.
+        directory: Where to; made if missing, readable for its owner alone (it holds password hashes).
+        segments: How many parts of a table are read at once. Going on, those it was begun with are kept.
+        compression: ``"gzip"`` or ``"none"``.
+        rate: Limits the reads, in capacity units.
+        consistent: Strong reads; eventual ones cost half.
+        report: Told how far it is.
+
+    Raises:
+        ConfigurationError: A table is missing.
+        IntegrityError: The directory holds a complete export already, or one of something else.
+    """
+    if not 1 <= segments <= 1000:
+        raise ValidationError("segments", f"{segments}: give 1 to 1000")
+    limit = rate or RateLimit(None)
+    start, resumed = _begin(config, client, directory, segments, compression)
+    parts = [
+        Part(table=table, segment=segment, compression=start["compression"])
+        for table in TABLES
+        for segment in range(start["segments"])
+    ]
+    counter = Counter(report, "export", {table: _estimate(client, config.table_name(table)) for table in TABLES})
+
+    def worker(part: Part) -> Callable[[], dict[str, Any]]:
+        return lambda: _export_part(
+            config, client, directory, part, len(parts) // len(TABLES), limit, counter, consistent=consistent
+        )
+
+    files = gather(*(worker(part) for part in parts), limit=start["segments"])
+    items: dict[TableName, int] = dict.fromkeys(TABLES, 0)
+    for part, one in zip(parts, files, strict=True):
+        items[part.table] += one["items"]
+    manifest = {
+        **start,
+        "completed_at": to_text(config.clock()),
+        "tables": {
+            table: {
+                "items": items[table],
+                "files": [one for part, one in zip(parts, files, strict=True) if part.table == table],
+            }
+            for table in TABLES
+        },
+    }
+    write_json(directory / MANIFEST, manifest)
+    for part in parts:
+        (directory / part.state).unlink(missing_ok=True)
+    size = sum(one["bytes"] for one in files)
+    return ExportReport(directory=directory, items=items, bytes=size, units=limit.spent, resumed=resumed)
+
+
+def _begin(
+    config: DynamoDbConfig, client: Client, directory: Path, segments: int, compression: Compression
+) -> tuple[dict[str, Any], bool]:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    source = {table: config.table_name(table) for table in TABLES}
+    # Also makes sure that they exist before anything is written.
+    for name in source.values():
+        client.call("Scan", {"TableName": name, "Limit": 1})
+    identities = {table: identity_of(client, name) for table, name in source.items()}
+    where = where_of(config)
+    if (directory / MANIFEST).exists():
+        raise IntegrityError(f"{directory} holds a complete export already; give another directory")
+    try:
+        start = object_of(loads((directory / START).read_bytes()))
+    except FileNotFoundError:
+        pass
+    except DecodeError as error:
+        raise IntegrityError(f"{directory / START} is damaged; delete the directory and begin again") from error
+    else:
+        if (start.get("source"), start.get("where"), start.get("identities")) != (source, where, identities):
+            raise IntegrityError(
+                f"{directory} holds the beginning of an export of other tables ({start.get('where')}), or of these "
+                "before they were deleted and made anew; give another directory"
+            )
+        return start, True
+    if any(directory.iterdir()):
+        raise IntegrityError(f"{directory} is not empty; give another directory")
+    for table in TABLES:
+        (directory / table).mkdir(mode=0o700)
+    start = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "schema_version": SCHEMA_VERSION,
+        "started_at": to_text(config.clock()),
+        "where": where,
+        "source": source,
+        "identities": identities,
+        "segments": segments,
+        "compression": compression,
+    }
+    write_json(directory / START, start)
+    return start, False
+
+
+def _export_part(
+    config: DynamoDbConfig,
+    client: Client,
+    directory: Path,
+    part: Part,
+    segments: int,
+    rate: RateLimit,
+    counter: Counter,
+    *,
+    consistent: bool,
+) -> dict[str, Any]:
+    path, state_path = directory / part.path, directory / part.state
+    state: dict[str, Any] = {"next_key": None, "items": 0, "bytes": 0, "done": False}
+    if state_path.exists():
+        state = object_of(loads(state_path.read_bytes()))
+        counter.add(part.table, state["items"])
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+b") as file:
+        if file.seek(0, os.SEEK_END) < state["bytes"]:
+            raise IntegrityError(f"{path} is shorter than it was left; delete the directory and begin again")
+        # What was written after the last state is of a page that will be read again.
+        file.truncate(state["bytes"])
+        file.seek(state["bytes"])
+        if not state["done"]:
+            pages = scan(
+                client,
+                config.table_name(part.table),
+                rate=rate,
+                segment=part.segment,
+                segments=segments,
+                start=state["next_key"],
+                consistent=consistent,
+            )
+            for page in pages:
+                lines = b"".join(dumps(item) + b"\n" for item in page.items)
+                if lines:
+                    # Each page is a gzip member of its own: members can be cut off and appended.
+                    file.write(gzip.compress(lines, mtime=0) if part.compression == "gzip" else lines)
+                    file.flush()
+                    os.fsync(file.fileno())
+                state = {
+                    "next_key": page.next_key,
+                    "items": state["items"] + len(page.items),
+                    "bytes": file.tell(),
+                    "done": page.next_key is None,
+                }
+                write_json(state_path, state)
+                counter.add(part.table, len(page.items))
+    return {"name": part.path, "items": state["items"], "bytes": state["bytes"], "sha256": sha256_of(path)}
+
+
+def _estimate(client: Client, name: str) -> int | None:
+    try:
+        count = client.call("DescribeTable", {"TableName": name})["Table"].get("ItemCount")
+    except Exception:  # noqa: BLE001 - an estimate for the progress bar is worth no permission and no failure
+        return None
+    return int(count) if count else None

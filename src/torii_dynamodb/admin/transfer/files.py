@@ -1,0 +1,207 @@
+"""What an export consists of: its files, their names, their checks."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from torii_dynamodb._aws import resolve_endpoint
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._sync.client import Client
+from torii_dynamodb._wire.json import DecodeError, dumps, list_of, loads, object_of
+from torii_dynamodb.admin.control import Control
+from torii_dynamodb.admin.progress import Progress, Report
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ConfigurationError, ToriiError
+
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "START",
+    "Compression",
+    "Counter",
+    "IntegrityError",
+    "Part",
+    "canonical",
+    "check_files",
+    "chunks_of",
+    "identity_of",
+    "read_items",
+    "read_manifest",
+    "sha256_of",
+    "where_of",
+    "write_json",
+]
+
+Compression = Literal["gzip", "none"]
+
+FORMAT_VERSION: Final = 1
+FORMAT: Final = "torii-dynamodb export"
+START: Final = "export.json"
+MANIFEST: Final = "manifest.json"
+# Several batches at once, and few enough that an interruption repeats little.
+_CHUNK = 200
+_SETS = frozenset({"SS", "NS", "BS"})
+
+
+class IntegrityError(ToriiError):
+    """An export is damaged or incomplete, or the tables do not hold what was imported. The message says where."""
+
+    code = "integrity_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One segment of a table, and the file that it goes to."""
+
+    table: TableName
+    segment: int
+    compression: Compression
+
+    @property
+    def path(self) -> str:
+        """The file, within the export."""
+        return f"{self.table}/part-{self.segment:04}.jsonl{'.gz' if self.compression == 'gzip' else ''}"
+
+    @property
+    def state(self) -> str:
+        """Where it stands how far the file is."""
+        return f"{self.table}/part-{self.segment:04}.state"
+
+
+@dataclass(slots=True)
+class Counter:
+    """Adds up items by table, for several threads, and reports them."""
+
+    report: Report
+    verb: str
+    totals: dict[TableName, int | None]
+    done: dict[TableName, int] = field(default_factory=dict[TableName, int])
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, table: TableName, count: int) -> None:
+        """So many more are done."""
+        with self.lock:
+            self.done[table] = self.done.get(table, 0) + count
+            task = f"{self.verb} {table}"
+            self.report(Progress(task=task, done=self.done[table], total=self.totals.get(table)))
+
+
+def where_of(config: DynamoDbConfig) -> str:
+    """Which DynamoDB it is."""
+    region, url = resolve_endpoint(config)
+    return f"{url} (region {region})"
+
+
+def identity_of(client: Client, name: str) -> str:
+    """Names a table for as long as it lives: one that was deleted and made anew under the same name is another.
+
+    Raises:
+        ConfigurationError: There is no such table.
+    """
+    found = Control(client).require(name)
+    return str(found.get("TableId") or f"{found.get('TableArn')} {found.get('CreationDateTime')}")
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """An export's manifest.
+
+    Raises:
+        IntegrityError: There is none: this is no export, or one that is not complete.
+    """
+    try:
+        manifest = object_of(loads((directory / MANIFEST).read_bytes()))
+    except FileNotFoundError as error:
+        if (directory / START).exists():
+            raise IntegrityError(f"the export in {directory} is not complete; run the export again") from error
+        raise IntegrityError(f"there is no export in {directory} (no {MANIFEST})") from error
+    except DecodeError as error:
+        raise IntegrityError(f"{directory / MANIFEST} is damaged: no JSON") from error
+    if manifest.get("format") != FORMAT:
+        raise IntegrityError(f"{directory / MANIFEST} is of no export of this library")
+    if int(manifest.get("format_version", 0)) > FORMAT_VERSION:
+        raise ConfigurationError(
+            f"the export has format {manifest['format_version']}; this release reads up to {FORMAT_VERSION}"
+        )
+    return manifest
+
+
+def check_files(directory: Path, manifest: dict[str, Any], report: Report) -> list[tuple[TableName, str]]:
+    """Compare every file with the manifest; the files by table.
+
+    Raises:
+        IntegrityError: One is missing or damaged.
+    """
+    files: list[tuple[TableName, str]] = []
+    for table in TABLES:
+        listed = object_of(object_of(manifest.get("tables")).get(table))
+        if not listed:
+            raise IntegrityError(f"{directory / MANIFEST} does not list {table}")
+        for one in listed["files"]:
+            path = directory / str(one["name"])
+            if not path.resolve().is_relative_to(directory.resolve()):
+                raise IntegrityError(f"{directory / MANIFEST} names a file outside of the export: {one['name']}")
+            if not path.is_file():
+                raise IntegrityError(f"{path} is missing")
+            if sha256_of(path) != one["sha256"]:
+                raise IntegrityError(f"{path} is damaged: its SHA-256 is not the manifest's")
+            files.append((table, str(one["name"])))
+            report(Progress(task="check files", done=len(files), unit="files"))
+    return files
+
+
+def read_items(path: Path) -> Iterator[Item]:
+    """The items of a file, in its order."""
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        for line in file:
+            yield object_of(loads(line))
+
+
+def chunks_of(items: Iterator[Item], skip: int) -> Iterator[list[Item]]:
+    """The items in pieces, the first ``skip`` left out."""
+    chunk: list[Item] = []
+    for index, item in enumerate(items):
+        if index < skip:
+            continue
+        chunk.append(item)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def canonical(value: Any) -> Any:
+    """A value in which equal items are equal: DynamoDB keeps no order of a set."""
+    pairs, every = object_of(value), list_of(value)
+    if pairs:
+        # {"SS": [...]} is a set; an attribute of a map that happens to be called SS holds a value.
+        return {
+            name: sorted(inner) if name in _SETS and isinstance(inner, list) else canonical(inner)
+            for name, inner in pairs.items()
+        }
+    return [canonical(inner) for inner in every] if every else value
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file so that it is there as a whole or not at all."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(dumps(value))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
