@@ -91,6 +91,21 @@ def test_removing_what_is_not_there_is_no_error(on_moto: DynamoDbConfig, moto_cl
     assert admin.unschedule(targets(on_moto)[0], "morning") is False
 
 
+def test_a_dry_run_of_a_schedule_changes_nothing(admin: AutoscalingAdmin) -> None:
+    """What is not scaled is said; then: whether one would be replaced or removed, and nothing is asked but that."""
+    target, action = targets(admin.config)[0], ScheduledAction(name="am", schedule="cron(0 8 * * ? *)", minimum=10)
+    with pytest.raises(NotFound, match="autoscaling enable"):
+        admin.schedule(target, action, dry_run=True)
+    admin.register(OPTIONS)
+    assert admin.schedule(target, action, dry_run=True) is False
+    assert admin.unschedule(target, "am", dry_run=True) is False
+    assert all(not state.actions for state in admin.describe())
+    assert admin.schedule(target, action) is False
+    assert admin.schedule(target, action, dry_run=True) is True
+    assert admin.unschedule(target, "am", dry_run=True) is True
+    assert any(state.actions for state in admin.describe())
+
+
 def test_an_on_demand_table_is_refused(on_moto: DynamoDbConfig, moto_client: Client) -> None:
     """Autoscaling of on-demand tables is refused with the reason and the way; nothing is registered."""
     AdminTables(on_moto, moto_client).ensure()
@@ -132,12 +147,21 @@ class Recording:
             report = ParamValidator().validate(parameters, shape)
             assert not report.has_errors(), report.generate_report()
             self.calls.append((operation, parameters))
+            if operation.startswith("Describe") and self.refuse in (None, "ObjectNotFoundException"):
+                return self._described(parameters)
             if self.refuse is not None:
                 answer = {"Error": {"Code": self.refuse, "Message": "no"}, "ResponseMetadata": {"RequestId": "r-1"}}
                 raise ClientError(answer, operation)  # type: ignore[arg-type]
             return {}
 
         return call
+
+    @staticmethod
+    def _described(parameters: dict[str, Any]) -> dict[str, Any]:
+        resource = parameters.get("ResourceId") or parameters["ResourceIds"][0]
+        of = {"ResourceId": resource, "ScalableDimension": "dynamodb:table:ReadCapacityUnits"}
+        names = ("sale", "morning")
+        return {"ScalableTargets": [of], "ScheduledActions": [{**of, "ScheduledActionName": name} for name in names]}
 
 
 def test_every_request_has_the_shape_that_aws_documents(on_moto: DynamoDbConfig, moto_client: Client) -> None:
@@ -153,7 +177,9 @@ def test_every_request_has_the_shape_that_aws_documents(on_moto: DynamoDbConfig,
     admin.schedule(target, action)
     admin.unschedule(target, "sale")
     assert [name for name, _ in service.calls[:2]] == ["RegisterScalableTarget", "PutScalingPolicy"]
-    assert service.calls[-2][1]["ScalableTargetAction"] == {"MaxCapacity": 500}
+    (put,) = (parameters for name, parameters in service.calls if name == "PutScheduledAction")
+    assert put["ScalableTargetAction"] == {"MaxCapacity": 500}
+    assert service.calls[-1][0] == "DeleteScheduledAction"
 
 
 @pytest.mark.parametrize(

@@ -192,16 +192,23 @@ def test_missing_tables_are_said(on_m: Commands, command: list[str], tmp_path: P
 def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfig) -> None:
     """Recovery on and off, a set made, listed, restored, verified, deleted; --yes answers every question."""
     people(on_moto, 2)
+    assert len(on_m.json("backup", "pitr", "on", "--days", "7", "--dry-run")["would_change"]) == 5
+    assert not any(one["enabled"] for one in on_m.json("backup", "pitr", "status")["tables"])
     assert on_m.json("backup", "pitr", "on", "--days", "7")["enabled"] is True
     assert all(one["enabled"] for one in on_m.json("backup", "pitr", "status")["tables"])
     assert len(on_m.json("backup", "create", "nightly", "--dry-run")["would_back_up"]) == 5
     assert "no backup sets" in on_m.run("backup", "list")
     assert on_m.json("backup", "create", "nightly")["complete"] is True
     assert "already" in on_m.run("backup", "create", "nightly", code=3)
+    assert "already" in on_m.run("backup", "create", "nightly", "--dry-run", code=3)
     assert "nightly" in on_m.run("backup", "list")
     new = on_m.prefix + "r"
     restore = ("backup", "restore", "--set", "nightly", "--to-prefix", new)
     assert "restore from" in on_m.run(*restore, "--dry-run")
+    weekly = ("backup", "restore", "--set", "weekly", "--to-prefix", new, "--dry-run")
+    assert "there is no backup set 'weekly'" in on_m.run(*weekly, code=5)
+    long_ago = ("backup", "restore", "--at", "2020-01-01T00:00:00Z", "--to-prefix", new, "--dry-run")
+    assert "cannot be restored" in on_m.run(*long_ago, code=3)
     assert on_m.json(*restore)["ok"] is True
     again = on_m.json(*restore)
     assert (again["ok"], again["restore"]["users"]) == (True, 0)
@@ -213,6 +220,8 @@ def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfi
     assert "give --yes" in on_m.run("backup", "delete", "nightly", code=2)
     on_m.run("backup", "delete", "nightly", "--yes")
     assert "there is no backup set" in on_m.run("backup", "delete", "nightly", "--yes", code=5)
+    assert len(on_m.json("backup", "pitr", "off", "--dry-run")["would_change"]) == 5
+    assert all(one["enabled"] for one in on_m.json("backup", "pitr", "status")["tables"])
     on_m.run("backup", "pitr", "off", "--yes")
     assert "point-in-time recovery is off" in on_m.run(
         "backup", "restore", "--at", "latest", "--to-prefix", "y", code=3
@@ -239,10 +248,15 @@ def test_autoscaling_from_enable_to_disable(on_m: Commands) -> None:
         "--index",
         "email-index",
     )
+    assert on_m.json(*schedule, "--dry-run")["replaced"] is False
+    assert "am: cron" not in on_m.run("autoscaling", "status")
     on_m.run(*schedule)
     assert "am: cron(0 8 * * ? *)" in on_m.run("autoscaling", "status")
     assert "give read or write" in on_m.run("autoscaling", "unschedule", "users", "both", "am", code=2)
-    assert "removed" in on_m.run("autoscaling", "unschedule", "users", "read", "am", "--index", "email-index")
+    unschedule = ("autoscaling", "unschedule", "users", "read", "am", "--index", "email-index")
+    assert "would be removed" in on_m.run(*unschedule, "--dry-run")
+    assert "removed" in on_m.run(*unschedule)
+    assert "no scheduled action" in on_m.run(*unschedule, code=5)
     assert "utilisation" in on_m.run("autoscaling", "enable", "--target", "99", code=3)
     assert "give --yes" in on_m.run("autoscaling", "disable", code=2)
     assert len(on_m.json("autoscaling", "disable", "--yes")["deregistered"]) == 14

@@ -10,6 +10,7 @@ import pytest
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbHandle, DynamoDbStorage, NewSession, NewToken, NewUser
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.autoscaling import targets
 from torii_dynamodb.admin.global_tables import add_replica, list_replicas, remove_replica
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import AlreadyExists, ConfigurationError, Unavailable, ValidationError
@@ -258,6 +259,7 @@ class Aws:
 
     def __init__(self, **description: Any) -> None:
         self.config = DynamoDbConfig(region="us-east-1")
+        self.where = "AWS"
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.tables: dict[str, dict[str, Any]] = {
             self.config.table_name(table): {"TableStatus": "ACTIVE", "Replicas": [], **description} for table in TABLES
@@ -368,6 +370,44 @@ def test_a_replica_that_dynamodb_cannot_make_is_told() -> None:
     aws.fails_with = "REPLICATION_NOT_AUTHORIZED"
     with pytest.raises(ConfigurationError, match="REPLICATION_NOT_AUTHORIZED"):
         quick(aws, "eu-west-1")
+
+
+def test_provisioned_tables_must_scale_their_writes() -> None:
+    """Without autoscaling of every table's and index' writes DynamoDB refuses; it is said before anything changes."""
+    provisioned: dict[str, Any] = {"BillingModeSummary": {"BillingMode": "PROVISIONED"}}
+    aws: Any = Aws(**provisioned)
+
+    class Scaler:
+        def __init__(self, every: list[dict[str, Any]]) -> None:
+            self.every = every
+
+        def describe_scalable_targets(self, **parameters: Any) -> dict[str, Any]:
+            return {"ScalableTargets": self.every}
+
+        def describe_scaling_policies(self, **parameters: Any) -> dict[str, Any]:
+            return {"ScalingPolicies": []}
+
+        def describe_scheduled_actions(self, **parameters: Any) -> dict[str, Any]:
+            return {"ScheduledActions": []}
+
+    with pytest.raises(ConfigurationError, match=r"table/torii_users write.*autoscaling enable"):
+        quick(aws, "eu-west-1", autoscaling=Scaler([]))
+    assert aws.calls == []
+    writes = [
+        {"ResourceId": one.resource_id, "ScalableDimension": one.dimension, "MinCapacity": 1, "MaxCapacity": 9}
+        for one in targets(aws.config)
+        if one.direction == "write"
+    ]
+    assert len(quick(aws, "eu-west-1", autoscaling=Scaler(writes))) == 10
+
+
+def test_the_tables_own_region_is_known_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region that the environment names is as much the tables' own as one that is given."""
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    aws: Any = Aws()
+    aws.config = DynamoDbConfig()
+    with pytest.raises(ValidationError, match="themselves"):
+        quick(aws, "eu-west-3")
 
 
 def test_the_tables_own_region_is_no_replica() -> None:

@@ -240,14 +240,29 @@ class AutoscalingAdmin:
             removed.append(state.target)
         return removed
 
-    def schedule(self, target: Target, action: ScheduledAction) -> None:
+    def schedule(self, target: Target, action: ScheduledAction, *, dry_run: bool = False) -> bool:
         """Put a scheduled action on a target; one of the same name is replaced.
+
+        Args:
+            target: The target.
+            action: The action.
+            dry_run: Change nothing; look whether it could be put there, and whether it would replace one.
+
+        Returns:
+            Whether one of that name was (or would be) replaced.
 
         Raises:
             ConfigurationError: The target's table is on demand, or missing.
             NotFound: The target is not registered.
         """
         self._require_provisioned({target.table})
+        if not self._registered(target):
+            raise NotFound(
+                "scalable target", f"{target} is not scaled; register it with: torii-dynamodb autoscaling enable"
+            )
+        replaced = self._has_action(target, action.name)
+        if dry_run:
+            return replaced
         limits = {"MinCapacity": action.minimum, "MaxCapacity": action.maximum}
         times: dict[str, Any] = {"StartTime": action.start, "EndTime": action.end}
         self._call(
@@ -258,14 +273,26 @@ class AutoscalingAdmin:
             ScalableTargetAction={name: value for name, value in limits.items() if value is not None},
             **{name: moment for name, moment in times.items() if moment is not None},
         )
+        return replaced
 
-    def unschedule(self, target: Target, name: str) -> bool:
+    def unschedule(self, target: Target, name: str, *, dry_run: bool = False) -> bool:
         """Remove a scheduled action.
 
         Returns:
-            Whether there was one.
+            Whether there was one; with ``dry_run`` whether there is one.
         """
+        there = self._has_action(target, name)
+        if dry_run or not there:
+            return there
         return self._call("delete_scheduled_action", target, missing_ok=True, ScheduledActionName=name)
+
+    def _registered(self, target: Target) -> bool:
+        found = self._pages("describe_scalable_targets", "ScalableTargets", [target.resource_id])
+        return any(one["ScalableDimension"] == target.dimension for one in found)
+
+    def _has_action(self, target: Target, name: str) -> bool:
+        found = self._pages("describe_scheduled_actions", "ScheduledActions", target.resource_id)
+        return any(one["ScalableDimension"] == target.dimension and one["ScheduledActionName"] == name for one in found)
 
     def _require_provisioned(self, tables: set[TableName]) -> None:
         on_demand: list[str] = []
@@ -273,10 +300,7 @@ class AutoscalingAdmin:
             if table not in tables:
                 continue
             name = self.config.table_name(table)
-            found = self._control.describe(name)
-            if found is None:
-                raise ConfigurationError(f"there is no table {name}; create it with: torii-dynamodb tables ensure")
-            if billing_of(found) == "on_demand":
+            if billing_of(self._control.require(name)) == "on_demand":
                 on_demand.append(name)
         if on_demand:
             raise ConfigurationError(

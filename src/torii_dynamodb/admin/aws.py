@@ -70,8 +70,8 @@ _ASK_AGAIN: Final = timedelta(hours=1)
 def aws_client(config: DynamoDbConfig, service: str) -> Any:
     """A boto3 client with the region and the credentials of the configuration; they are refreshed as they expire.
 
-    It goes to ``AWS_ENDPOINT_URL_<SERVICE>`` where that is set; else, where DynamoDB's endpoint is an emulator's, there;
-    else to AWS.
+    It goes to ``AWS_ENDPOINT_URL_<SERVICE>`` where that is set; else, where DynamoDB's endpoint is an emulator's,
+    there; else to AWS.
 
     Args:
         config: Where DynamoDB is.
@@ -190,7 +190,8 @@ def _translated(what: str, response: Any) -> ToriiError:
         return Throttled(f"{told}; try again later", attempts=1, request_id=request_id)
     if code in ("ObjectNotFoundException", "NotFoundException"):
         return NotFound("scalable target", told, request_id=request_id)
-    if code in _UNKNOWN:
+    # Dynoxide answers in XML, which boto3 takes for the message.
+    if code in _UNKNOWN or any(name in message for name in _UNKNOWN):
         return RequestRejected(
             f"{what}: this endpoint does not offer it; emulators leave out some of AWS' services",
             aws_code=code,

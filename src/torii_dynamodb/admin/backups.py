@@ -16,33 +16,27 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 from torii_dynamodb._core.times import to_text
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb._wire.errors import ConditionFailed
-from torii_dynamodb._wire.json import list_of, object_of
-from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, TargetState
+from torii_dynamodb._wire.json import list_of
 from torii_dynamodb.admin.control import Control
-from torii_dynamodb.admin.options import TableOptions, with_table
-from torii_dynamodb.admin.planning import billing_of
+from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.progress import Progress, Report, silent
-from torii_dynamodb.admin.scanning import RateLimit, scan
-from torii_dynamodb.admin.tables import AdminTables, recovery_of
-from torii_dynamodb.admin.verify import Verification, verify
+from torii_dynamodb.admin.restoring import Restorer, RestoreReport, Source, moment_of
+from torii_dynamodb.admin.scanning import RateLimit
+from torii_dynamodb.admin.tables import recovery_of
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, NotFound, ValidationError
 
-__all__ = ["BackupSet", "Backups", "Recovery", "RestoreReport", "TableBackup", "bump_epochs"]
+__all__ = ["BackupSet", "Backups", "Recovery", "TableBackup"]
 
 # API Reference, CreateBackup: BackupName. Room is left for the table's name behind a dot.
 _SET_NAME = re.compile(r"[A-Za-z0-9_.-]{1,230}")
-_MARK = "restored_by"
-# The time of an item is its writer's, that of a table AWS'.
-_CLOCKS_DIFFER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,34 +104,6 @@ class Recovery:
     days: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreReport:
-    """What a restore came to.
-
-    Args:
-        tables: The new tables' names.
-        put_back: What was put back, a sentence each.
-        users: How many users' sessions were ended by this run; those of an interrupted run are done already.
-        tokens: How many one-time tokens were deleted by this run.
-        verification: Whether users, identities and sessions agree.
-    """
-
-    tables: tuple[str, ...]
-    put_back: tuple[str, ...]
-    users: int
-    tokens: int
-    verification: Verification
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """What a table is restored from."""
-
-    operation: str
-    parameters: dict[str, Any]
-    matches: dict[str, Any] = field(default_factory=dict[str, Any])
-
-
 class Backups:
     """Makes, lists, deletes and restores backups of all tables.
 
@@ -159,7 +125,7 @@ class Backups:
         self.config = config
         self._client = client
         self._control = control or Control(client)
-        self._autoscaling = autoscaling
+        self._restorer = Restorer(config, client, self._control, autoscaling)
 
     @classmethod
     @contextmanager
@@ -180,26 +146,29 @@ class Backups:
         """
         return [self._recovery(table) for table in TABLES]
 
-    def set_recovery(self, *, enabled: bool, days: int | None = None) -> list[TableName]:
+    def set_recovery(self, *, enabled: bool, days: int | None = None, dry_run: bool = False) -> list[TableName]:
         """Switch point-in-time recovery of all tables on or off.
 
+        Args:
+            enabled: On or off.
+            days: How many days back it reaches; ``None``: as it is.
+            dry_run: Change nothing, tell what would be changed.
+
         Returns:
-            The tables that were changed.
+            The tables that were (or would be) changed.
         """
         options = TableOptions(point_in_time_recovery=enabled, recovery_days=days)
         changed: list[TableName] = []
         for table in TABLES:
             found = self._recovery(table)
             if found.enabled != enabled or (enabled and days is not None and found.days != days):
-                step = _recovery_step(self.config, table, options)
-                self._control.call("UpdateContinuousBackups", step)
+                if not dry_run:
+                    self._control.call("UpdateContinuousBackups", _recovery_step(self.config, table, options))
                 changed.append(table)
         return changed
 
-    def create(self, name: str, *, report: Report = silent) -> BackupSet:
-        """Back up all tables as one set, and wait until it can be restored.
-
-        Run again after an interruption, it adds what is missing.
+    def plan(self, name: str) -> tuple[TableName, ...]:
+        """The tables that :meth:`create` would back up: all, or those that an interrupted run left out.
 
         Raises:
             ValidationError: The name cannot be used.
@@ -210,6 +179,20 @@ class Backups:
         if found is not None and found.complete:
             raise ConfigurationError(f"there is a backup set {name!r} already; give another name, or delete it first")
         wanted = TABLES if found is None else found.missing
+        for table in wanted:
+            self._control.require(self.config.table_name(table))
+        return wanted
+
+    def create(self, name: str, *, report: Report = silent) -> BackupSet:
+        """Back up all tables as one set, and wait until it can be restored.
+
+        Run again after an interruption, it adds what is missing.
+
+        Raises:
+            ValidationError: The name cannot be used.
+            ConfigurationError: A table is missing; or the set is complete already.
+        """
+        wanted = self.plan(name)
         # All at once, and users before identities: an address that is claimed twice is worse than one not claimed.
         for table in wanted:
             full_name = self.config.table_name(table)
@@ -255,26 +238,22 @@ class Backups:
             self._control.call("DeleteBackup", {"BackupArn": one.arn}, taken=frozenset({"BackupNotFoundException"}))
         return found
 
-    def restore_set(self, name: str, to_prefix: str, **options: Any) -> RestoreReport:
-        """Restore a set under a new prefix; ``options`` are those of :meth:`restore_instant`.
+    def restore_set(
+        self,
+        name: str,
+        to_prefix: str,
+        *,
+        options: TableOptions | None = None,
+        rate: RateLimit | None = None,
+        report: Report = silent,
+    ) -> RestoreReport:
+        """Restore a set under a new prefix, and make the tables safe to use; see :meth:`restore_instant`.
 
         Raises:
             NotFound: There is no such set.
             ConfigurationError: It is not complete; or as :meth:`restore_instant`.
         """
-        found = self.require(name)
-        if not found.complete:
-            lacking = ", ".join(found.missing) or "some are not available yet"
-            raise ConfigurationError(f"the backup set {name!r} is not complete: {lacking}")
-        sources: dict[TableName, _Source] = {
-            table: _Source(
-                operation="RestoreTableFromBackup",
-                parameters={"BackupArn": one.arn},
-                matches={"SourceBackupArn": one.arn},
-            )
-            for table, one in found.backups.items()
-        }
-        return self._restore(sources, to_prefix, **options)
+        return self._restorer.run(self._of_set(name), to_prefix, options=options, rate=rate, report=report)
 
     def restore_instant(
         self,
@@ -301,7 +280,36 @@ class Backups:
             ConfigurationError: Point-in-time recovery is off, the instant is out of its reach, or a table of the new
                 prefix exists that is no restore of the same source.
         """
-        begun = self._begun(to_prefix)
+        sources = self._of_instant(instant, to_prefix)
+        return self._restorer.run(sources, to_prefix, options=options, rate=rate, report=report)
+
+    def plan_restore_set(self, name: str, to_prefix: str, *, options: TableOptions | None = None) -> list[str]:
+        """What :meth:`restore_set` would do, a sentence each; raises what that would. Nothing is changed."""
+        return self._restorer.plan(self._of_set(name), to_prefix, options=options)
+
+    def plan_restore_instant(
+        self, instant: datetime | None, to_prefix: str, *, options: TableOptions | None = None
+    ) -> list[str]:
+        """What :meth:`restore_instant` would do, a sentence each; raises what that would. Nothing is changed."""
+        return self._restorer.plan(self._of_instant(instant, to_prefix), to_prefix, options=options)
+
+    def _of_set(self, name: str) -> dict[TableName, Source]:
+        found = self.require(name)
+        if not found.complete:
+            lacking = ", ".join(found.missing) or "some are not available yet"
+            raise ConfigurationError(f"the backup set {name!r} is not complete: {lacking}")
+        return {
+            table: Source(
+                operation="RestoreTableFromBackup",
+                parameters={"BackupArn": one.arn},
+                matches={"SourceBackupArn": one.arn},
+                text=f"backup set {name!r}",
+            )
+            for table, one in found.backups.items()
+        }
+
+    def _of_instant(self, instant: datetime | None, to_prefix: str) -> dict[TableName, Source]:
+        begun = self._restorer.begun(to_prefix)
         if instant is None:
             instant = begun
         elif begun is not None and abs(begun - instant) >= timedelta(seconds=2):
@@ -328,182 +336,18 @@ class Backups:
         ):
             reach = " to ".join(to_text(one) if one else "?" for one in (earliest, latest))
             raise ConfigurationError(f"{to_text(chosen)} cannot be restored; all tables together reach from {reach}")
-        sources: dict[TableName, _Source] = {
-            table: _Source(
+        return {
+            table: Source(
                 operation="RestoreTableToPointInTime",
                 parameters={
                     "SourceTableName": self.config.table_name(table),
                     "RestoreDateTime": chosen.replace(microsecond=0).timestamp(),
                 },
                 matches={"SourceTable": self.config.table_name(table)},
+                text=f"{self.config.table_name(table)} as of {to_text(chosen)}",
             )
             for table in TABLES
         }
-        return self._restore(sources, to_prefix, options=options, rate=rate, report=report)
-
-    def restore_plan(self, name: str | None, to_prefix: str) -> list[str]:
-        """What a restore would do, a sentence each. Nothing is changed.
-
-        Args:
-            name: The set; ``None``: an instant.
-            to_prefix: The new tables' prefix.
-        """
-        target = self._target(to_prefix)
-        source = f"backup set {name!r}" if name is not None else "point-in-time recovery"
-        told: list[str] = []
-        for table in TABLES:
-            new_name = target.table_name(table)
-            there = self._control.describe(new_name) is not None
-            verb = "is there already: kept if it is a restore of the same" if there else "restore from"
-            told.append(f"table {new_name}: {verb} {source}")
-        settings, _ = self._settings(report=silent)
-        for table in TABLES:
-            managed = settings.for_table(table).to_mapping()
-            told.append(
-                f"table {target.table_name(table)}: put back TTL as in the schema, and {managed or 'nothing else'}"
-            )
-        told.append("end every user's sessions, delete all one-time tokens, verify")
-        return told
-
-    def _restore(
-        self,
-        sources: Mapping[TableName, _Source],
-        to_prefix: str,
-        *,
-        options: TableOptions | None = None,
-        rate: RateLimit | None = None,
-        report: Report = silent,
-    ) -> RestoreReport:
-        target = self._target(to_prefix)
-        self._start(sources, target, report)
-        settings, scaling = self._settings(report=report)
-        put_back = self._put_back(target, merged(settings, options or TableOptions()), scaling, report)
-        limit = rate or RateLimit(None)
-        made = self._control.wait_for_table(target.table_name("users"))
-        # Names this restore and no other: a later one of restored tables must end the sessions made in between.
-        mark = str(made.get("TableId") or f"{made['TableArn']} {made['CreationDateTime']}")
-        users = bump_epochs(target, self._client, mark=mark, rate=limit, report=report)
-        tokens = self._delete_tokens(target, limit, report)
-        return RestoreReport(
-            tables=tuple(target.table_name(table) for table in TABLES),
-            put_back=put_back,
-            users=users,
-            tokens=tokens,
-            verification=verify(target, self._client, rate=limit, report=report),
-        )
-
-    def _begun(self, to_prefix: str) -> datetime | None:
-        """The instant that an interrupted restore to this prefix was for."""
-        target = self._target(to_prefix)
-        for table in TABLES:
-            description = self._control.describe(target.table_name(table))
-            summary = object_of((description or {}).get("RestoreSummary"))
-            if summary and "SourceBackupArn" not in summary:
-                return _moment(summary.get("RestoreDateTime"))
-        return None
-
-    def _target(self, to_prefix: str) -> DynamoDbConfig:
-        target = replace(self.config, table_prefix=to_prefix, table_names=MappingProxyType({}))
-        taken = [name for name in (target.table_name(one) for one in TABLES) if name in self._own_names()]
-        if taken:
-            raise ConfigurationError(
-                f"a restore makes new tables: {', '.join(taken)} are the source; give another prefix"
-            )
-        return target
-
-    def _own_names(self) -> set[str]:
-        return {self.config.table_name(table) for table in TABLES}
-
-    def _start(self, sources: Mapping[TableName, _Source], target: DynamoDbConfig, report: Report) -> None:
-        names = {table: target.table_name(table) for table in TABLES}
-        there: dict[TableName, dict[str, Any] | None] = {
-            table: self._control.describe(names[table]) for table in TABLES
-        }
-        # First look at all, then begin: a table in the way must not leave a half restore behind.
-        for table, description in there.items():
-            if description is not None and not _is_restore_of(description, sources[table].matches):
-                raise ConfigurationError(
-                    f"table {names[table]} exists and is no restore of this source; give another prefix, or delete it"
-                )
-        for table in TABLES:
-            if there[table] is None:
-                source = sources[table]
-                self._control.call(
-                    source.operation,
-                    {"TargetTableName": names[table], **source.parameters},
-                    taken=frozenset({"TableAlreadyExistsException"}),
-                )
-        for done, table in enumerate(TABLES):
-            report(Progress(task=f"restore under {target.table_prefix}", done=done, total=len(TABLES), unit="tables"))
-            self._control.wait_for_table(names[table])
-        report(
-            Progress(task=f"restore under {target.table_prefix}", done=len(TABLES), total=len(TABLES), unit="tables")
-        )
-
-    def _settings(self, *, report: Report) -> tuple[TableOptions, list[TargetState]]:
-        """The source tables' settings that a restore loses, as far as the tables still exist."""
-        options = TableOptions()
-        for state in AdminTables(self.config, self._client, control=self._control).observe():
-            if state.description is None:
-                continue
-            stream = object_of(state.description.get("StreamSpecification"))
-            recovery = state.recovery
-            on = recovery is not None and recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
-            options = with_table(
-                options,
-                state.table,
-                point_in_time_recovery=on or None,
-                recovery_days=(recovery or {}).get("RecoveryPeriodInDays") if on else None,
-                tags={key: value for key, value in state.tags.items() if not key.lower().startswith("aws:")},
-                stream=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
-                deletion_protection=bool(state.description.get("DeletionProtectionEnabled")) or None,
-            )
-        provisioned = any(
-            (found := self._control.describe(name)) is not None and billing_of(found) == "provisioned"
-            for name in sorted(self._own_names())
-        )
-        if not provisioned:
-            return options, []
-        report(Progress(task="read autoscaling", done=0, total=1, unit="steps"))
-        return options, [state for state in self._scaler(self.config).describe() if state.scaling is not None]
-
-    def _scaler(self, config: DynamoDbConfig) -> AutoscalingAdmin:
-        return AutoscalingAdmin(config, self._client, service=self._autoscaling)
-
-    def _put_back(
-        self, target: DynamoDbConfig, options: TableOptions, scaling: list[TargetState], report: Report
-    ) -> tuple[str, ...]:
-        tables = AdminTables(target, self._client, control=self._control)
-        plan = tables.ensure(options, report=report)
-        told = [step.summary for step in plan.steps]
-        scaler = self._scaler(target)
-        for state in scaling:
-            assert state.scaling is not None
-            moved = replace(state.target, name=target.table_name(state.target.table))
-            found = self._control.describe(moved.name)
-            if found is None or billing_of(found) == "on_demand":
-                continue
-            scaler.register_target(moved, state.scaling)
-            told.append(f"autoscaling of {moved}")
-            for action in state.actions:
-                scaler.schedule(moved, action)
-                told.append(f"scheduled action {action.name} of {moved}")
-        return tuple(told)
-
-    def _delete_tokens(self, target: DynamoDbConfig, rate: RateLimit, report: Report) -> int:
-        """Delete the tokens that came with the restore, and none issued since, should the tables be in use already."""
-        name, deleted = target.table_name("tokens"), 0
-        born = _moment(self._control.wait_for_table(name)["CreationDateTime"])
-        assert born is not None
-        before = to_text(born + _CLOCKS_DIFFER)
-        for page in scan(self._client, name, rate=rate):
-            old = [item["id"] for item in page.items if item.get("created_at", {}).get("S", "") < before]
-            rate.wait()
-            self._client.batch_write([(name, {"DeleteRequest": {"Key": {"id": key}}}) for key in old])
-            rate.spend(len(old))
-            deleted += len(old)
-            report(Progress(task="delete one-time tokens", done=deleted))
-        return deleted
 
     def _recovery(self, table: TableName) -> Recovery:
         name = self.config.table_name(table)
@@ -516,8 +360,8 @@ class Backups:
             table=table,
             name=name,
             enabled=given.get("PointInTimeRecoveryStatus") == "ENABLED",
-            earliest=_moment(given.get("EarliestRestorableDateTime")),
-            latest=_moment(given.get("LatestRestorableDateTime")),
+            earliest=moment_of(given.get("EarliestRestorableDateTime")),
+            latest=moment_of(given.get("LatestRestorableDateTime")),
             days=given.get("RecoveryPeriodInDays"),
         )
 
@@ -544,95 +388,6 @@ class Backups:
             payload["ExclusiveStartBackupArn"] = last
 
 
-def bump_epochs(
-    config: DynamoDbConfig,
-    client: Client,
-    *,
-    mark: str,
-    rate: RateLimit | None = None,
-    report: Report = silent,
-) -> int:
-    """End every user's sessions, and everything else bound to the session epoch, once for each ``mark``.
-
-    The epoch moves on by a random step, not by one: the source may have used the next epochs since the backup, and a
-    session of one of them must not become valid here.
-
-    Args:
-        config: Where the tables are.
-        client: The client.
-        mark: Names the occasion. A user that carries it already is left alone, so an interrupted run can be repeated.
-        rate: Limits the work, in capacity units.
-        report: Told how far it is.
-
-    Returns:
-        How many users this run changed.
-    """
-    limit = rate or RateLimit(None)
-    name, changed, seen = config.table_name("users"), 0, 0
-    for page in scan(client, name, rate=limit):
-        for item in page.items:
-            seen += 1
-            if item.get(_MARK, {}).get("S") == mark:
-                continue
-            limit.wait()
-            try:
-                client.call("UpdateItem", _bump(name, item["id"]["S"], mark, config))
-            except ConditionFailed:
-                # Deleted, or done by another run.
-                continue
-            limit.spend(2.0)
-            changed += 1
-        report(Progress(task="end sessions", done=seen, unit="users"))
-    return changed
-
-
-def _bump(table_name: str, user_id: str, mark: str, config: DynamoDbConfig) -> dict[str, Any]:
-    step = 2 + int.from_bytes(config.random(5))
-    return {
-        "TableName": table_name,
-        "Key": {"id": {"S": user_id}},
-        "UpdateExpression": "SET #session_epoch = if_not_exists(#session_epoch, :zero) + :step, "
-        "#version = if_not_exists(#version, :zero) + :one, #updated_at = :now, #mark = :mark",
-        "ConditionExpression": "attribute_exists(#id) AND (attribute_not_exists(#mark) OR #mark <> :mark)",
-        "ExpressionAttributeNames": {
-            "#id": "id",
-            "#session_epoch": "session_epoch",
-            "#version": "version",
-            "#updated_at": "updated_at",
-            "#mark": _MARK,
-        },
-        "ExpressionAttributeValues": {
-            ":zero": {"N": "0"},
-            ":one": {"N": "1"},
-            ":step": {"N": str(step)},
-            ":now": {"S": to_text(config.clock())},
-            ":mark": {"S": mark},
-        },
-    }
-
-
-def merged(base: TableOptions, over: TableOptions) -> TableOptions:
-    """The options, each of ``over`` that is managed before that of ``base``, by table."""
-    result = TableOptions()
-    for table in TABLES:
-        mine, theirs = base.for_table(table), over.for_table(table)
-        names = [one.name for one in fields(TableOptions) if one.name != "per_table"]
-        chosen = {name: getattr(theirs, name) or getattr(mine, name) for name in names}
-        chosen |= {name: getattr(theirs, name) for name in names if getattr(theirs, name) is False}
-        if not chosen["point_in_time_recovery"]:
-            chosen["recovery_days"] = None
-        result = with_table(result, table, **chosen)
-    return result
-
-
-def _is_restore_of(description: Mapping[str, Any], matches: Mapping[str, Any]) -> bool:
-    summary = object_of(description.get("RestoreSummary"))
-    if "SourceBackupArn" in matches:
-        return bool(summary.get("SourceBackupArn") == matches["SourceBackupArn"])
-    arn = str(summary.get("SourceTableArn", ""))
-    return "SourceBackupArn" not in summary and bool(arn.endswith(f":table/{matches['SourceTable']}"))
-
-
 def _recovery_step(config: DynamoDbConfig, table: TableName, options: TableOptions) -> dict[str, Any]:
     body: dict[str, Any] = {"PointInTimeRecoveryEnabled": bool(options.point_in_time_recovery)}
     if options.recovery_days is not None:
@@ -653,7 +408,7 @@ def _make_set(name: str, backups: list[TableBackup]) -> BackupSet:
 
 
 def _backup(table: TableName, given: Mapping[str, Any]) -> TableBackup:
-    created = _moment(given.get("BackupCreationDateTime"))
+    created = moment_of(given.get("BackupCreationDateTime"))
     assert created is not None
     return TableBackup(
         table=table,
@@ -667,7 +422,3 @@ def _backup(table: TableName, given: Mapping[str, Any]) -> TableBackup:
 def _check_name(name: str) -> None:
     if not _SET_NAME.fullmatch(name):
         raise ValidationError("name", f"{name!r}: give 1 to 230 of the characters A-Z a-z 0-9 _ - .")
-
-
-def _moment(seconds: Any) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(float(seconds), UTC)

@@ -80,6 +80,17 @@ class Control:
             raise self._translated("DescribeTable", {"TableName": name}, error) from error
         return found
 
+    def require(self, name: str) -> dict[str, Any]:
+        """As :meth:`describe`, for a table that must be there.
+
+        Raises:
+            ConfigurationError: There is no such table.
+        """
+        found = self.describe(name)
+        if found is None:
+            raise ConfigurationError(self._no_table(name))
+        return found
+
     def wait_for_table(self, name: str) -> dict[str, Any]:
         """Wait until a table and its indexes can be used and nothing is being changed; return the description."""
         description: dict[str, Any] = {}
@@ -110,11 +121,7 @@ class Control:
         subject = name or payload.get("BackupArn") or payload.get("ResourceArn") or "the account"
         where = self.client.where
         if error.code in _MISSING_TABLE:
-            return ConfigurationError(
-                f"{operation}: there is no table {subject} at {where}; mend table_prefix, table_names, region or "
-                "endpoint_url, or create it with: torii-dynamodb tables ensure",
-                request_id=error.request_id,
-            )
+            return ConfigurationError(f"{operation}: {self._no_table(str(subject))}", request_id=error.request_id)
         if error.code == "BackupNotFoundException":
             return NotFound("backup", f"{operation}: there is no backup {subject}", request_id=error.request_id)
         if error.code in NOT_OFFERED:
@@ -122,6 +129,12 @@ class Control:
         else:
             message = f"{operation} on {subject}: {error.code}: {error.message}"
         return RequestRejected(message, aws_code=error.code, request_id=error.request_id)
+
+    def _no_table(self, name: str) -> str:
+        return (
+            f"there is no table {name} at {self.client.where}; mend table_prefix, table_names, region or "
+            "endpoint_url, or create it with: torii-dynamodb tables ensure"
+        )
 
 
 def is_settled(description: Mapping[str, Any]) -> bool:

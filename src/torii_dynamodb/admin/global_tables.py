@@ -6,15 +6,19 @@ that one region must keep. No engine has replicas; the requests follow the shape
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic, sleep
 from typing import Any, Final
 
+from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.primitives import sleep
+from torii_dynamodb.admin.autoscaling import AutoscalingAdmin
 from torii_dynamodb.admin.control import Control
+from torii_dynamodb.admin.planning import billing_of
+from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
-from torii_dynamodb.errors import ConfigurationError, Unavailable, ValidationError
+from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 __all__ = ["NOTES", "VERSION", "Replica", "add_replica", "list_replicas", "remove_replica"]
 
@@ -37,8 +41,6 @@ _DEAD = frozenset(
     {"CREATION_FAILED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "REGION_DISABLED", "REPLICATION_NOT_AUTHORIZED"}
 )
 _STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-
-Report = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,8 @@ def list_replicas(client: Client, config: DynamoDbConfig, tables: Sequence[Table
         ConfigurationError: A table does not exist.
     """
     control = Control(client)
-    return [replica for table in tables for replica in _replicas(table, config, _described(control, table, config))]
+    found = {table: control.require(config.table_name(table)) for table in tables}
+    return [replica for table, description in found.items() for replica in _replicas(table, config, description)]
 
 
 def add_replica(
@@ -84,9 +87,10 @@ def add_replica(
     *,
     kms_key: str | None = None,
     dry_run: bool = False,
-    report: Report = lambda line: None,
+    report: Report = silent,
     wait: float = 6 * 3600.0,
     pause: Callable[[float], object] = sleep,
+    autoscaling: Any = None,
 ) -> list[str]:
     """Replicate all five tables to a region, one after the other, and wait for each. Can be run again after a stop.
 
@@ -96,31 +100,32 @@ def add_replica(
         region: Where to.
         kms_key: The replica's key there, for tables encrypted with a key of yours.
         dry_run: Change nothing, tell what would be done.
-        report: Told each step.
+        report: Told how far it is.
         wait: Seconds to wait for one replica; a large table takes hours. Stopping to wait harms nothing.
         pause: Sleeps that many seconds.
+        autoscaling: boto3's client of Application Auto Scaling, which is asked about provisioned tables; ``None``: one
+            is made when it is needed.
 
     Returns:
         What was (or would be) done, a sentence each; nothing where all replicas are there.
 
     Raises:
         ConfigurationError: A table is missing, of strong multi-Region consistency, a legacy global table, provisioned
-            without a word about writes, or DynamoDB could not make the replica. Nothing is begun for any table unless
-            all can take it.
+            without autoscaling of its writes, or DynamoDB could not make the replica. Nothing is begun for any table
+            unless all can take it.
         Unavailable: A replica is not active in time; it may still become so.
     """
     _check_region(region, client)
-    control = Control(client, pause=pause)
-    described: dict[TableName, dict[str, Any]] = {table: _described(control, table, config) for table in TABLES}
+    control = Control(client, patience=wait, pause=pause)
+    described: dict[TableName, dict[str, Any]] = {table: control.require(config.table_name(table)) for table in TABLES}
     for table, description in described.items():
         _check_can_replicate(config.table_name(table), description)
+    _check_writes_scale(client, config, described, autoscaling)
     done: list[str] = []
-
-    def step(line: str) -> None:
-        done.append(line)
-        report(line)
-
-    for table, description in described.items():
+    task = f"replicate to {region}"
+    for number, (table, description) in enumerate(described.items()):
+        if not dry_run:
+            report(Progress(task=task, done=number, total=len(TABLES), unit="tables"))
         name = config.table_name(table)
         found = _find(_replicas(table, config, description), region)
         if found is not None and found.usable:
@@ -128,18 +133,20 @@ def add_replica(
         if found is None:
             stream: dict[str, Any] = description.get("StreamSpecification") or {}
             if stream.get("StreamViewType") != _STREAM["StreamViewType"]:
-                step(f"switch on the stream of {name}, which replication reads")
+                done.append(f"switch on the stream of {name}, which replication reads")
                 if not dry_run:
                     control.call("UpdateTable", {"TableName": name, "StreamSpecification": _STREAM})
                     control.wait_for_table(name)
             create: dict[str, Any] = {"RegionName": region}
             if kms_key is not None:
                 create["KMSMasterKeyId"] = kms_key
-            step(f"replicate {name} to {region}")
+            done.append(f"replicate {name} to {region}")
             if not dry_run:
                 control.call("UpdateTable", {"TableName": name, "ReplicaUpdates": [{"Create": create}]})
         if not dry_run:
-            _await(control, table, config, region, present=True, wait=wait, pause=pause)
+            _await(control, table, config, region, present=True)
+    if not dry_run:
+        report(Progress(task=task, done=len(TABLES), total=len(TABLES), unit="tables"))
     return done
 
 
@@ -149,7 +156,7 @@ def remove_replica(
     region: str,
     *,
     dry_run: bool = False,
-    report: Report = lambda line: None,
+    report: Report = silent,
     wait: float = 3600.0,
     pause: Callable[[float], object] = sleep,
 ) -> list[str]:
@@ -163,29 +170,25 @@ def remove_replica(
         Unavailable: A replica is not gone in time.
     """
     _check_region(region, client)
-    control = Control(client, pause=pause)
+    control = Control(client, patience=wait, pause=pause)
     done: list[str] = []
-    for table in TABLES:
+    task = f"delete replicas in {region}"
+    for number, table in enumerate(TABLES):
+        if not dry_run:
+            report(Progress(task=task, done=number, total=len(TABLES), unit="tables"))
         name = config.table_name(table)
-        found = _find(_replicas(table, config, _described(control, table, config)), region)
+        found = _find(_replicas(table, config, control.require(name)), region)
         if found is None:
             continue
         done.append(f"delete the replica of {name} in {region}")
-        report(done[-1])
         if dry_run:
             continue
         if found.status != "DELETING":
             control.call("UpdateTable", {"TableName": name, "ReplicaUpdates": [{"Delete": {"RegionName": region}}]})
-        _await(control, table, config, region, present=False, wait=wait, pause=pause)
+        _await(control, table, config, region, present=False)
+    if not dry_run:
+        report(Progress(task=task, done=len(TABLES), total=len(TABLES), unit="tables"))
     return done
-
-
-def _described(control: Control, table: TableName, config: DynamoDbConfig) -> dict[str, Any]:
-    name = config.table_name(table)
-    description = control.describe(name)
-    if description is None:
-        raise ConfigurationError(f"the table {name} does not exist; create it with `torii-dynamodb tables ensure`")
-    return description
 
 
 def _replicas(table: TableName, config: DynamoDbConfig, description: dict[str, Any]) -> list[Replica]:
@@ -210,7 +213,7 @@ def _find(replicas: Sequence[Replica], region: str) -> Replica | None:
 def _check_region(region: str, client: Client) -> None:
     if not region or not all(part.isalnum() for part in region.split("-")):
         raise ValidationError("region", f"{region!r} is no region name (for example 'eu-west-1')")
-    if client.config.region == region:
+    if resolve_endpoint(client.config)[0] == region:
         raise ValidationError("region", f"the tables are in {region} themselves; name another region")
 
 
@@ -228,32 +231,37 @@ def _check_can_replicate(name: str, description: dict[str, Any]) -> None:
         )
 
 
-def _await(
-    control: Control,
-    table: TableName,
-    config: DynamoDbConfig,
-    region: str,
-    *,
-    present: bool,
-    wait: float,
-    pause: Callable[[float], object],
+def _check_writes_scale(
+    client: Client, config: DynamoDbConfig, described: Mapping[TableName, dict[str, Any]], service: Any
 ) -> None:
+    provisioned = [table for table, description in described.items() if billing_of(description) == "provisioned"]
+    if not provisioned:
+        return
+    # Developer Guide, "Global tables": a replica takes every write, so DynamoDB wants their capacity to follow.
+    states = AutoscalingAdmin(config, client, service=service).describe()
+    fixed = [
+        str(state.target)
+        for state in states
+        if state.target.table in provisioned and state.target.direction == "write" and state.scaling is None
+    ]
+    if fixed:
+        raise ConfigurationError(
+            f"provisioned, and not scaled: {', '.join(fixed)}; DynamoDB replicates only what is on demand or scales "
+            "its writes: torii-dynamodb autoscaling enable, or tables ensure --billing on_demand"
+        )
+
+
+def _await(control: Control, table: TableName, config: DynamoDbConfig, region: str, *, present: bool) -> None:
     name = config.table_name(table)
-    started, seconds = monotonic(), 1.0
-    while True:
-        found = _find(_replicas(table, config, _described(control, table, config)), region)
-        if found is not None and found.status in _DEAD and present:
+
+    def reached() -> bool:
+        found = _find(_replicas(table, config, control.require(name)), region)
+        if not present:
+            return found is None
+        if found is not None and found.status in _DEAD:
             told = f": {found.description}" if found.description else ""
             raise ConfigurationError(f"DynamoDB cannot replicate {name} to {region}: {found.status}{told}")
-        if (found is not None and found.status == "ACTIVE") if present else found is None:
-            control.wait_for_table(name)
-            return
-        if monotonic() - started > wait:
-            state = "gone" if not present else "active"
-            raise Unavailable(
-                f"the replica of {name} in {region} is not {state} after {wait:.0f} seconds; "
-                "DynamoDB goes on: run this again to wait on",
-                attempts=1,
-            )
-        pause(seconds)
-        seconds = min(seconds * 2, 20.0)
+        return found is not None and found.status == "ACTIVE"
+
+    control.wait(reached, f"the replica of {name} in {region} to be {'active' if present else 'gone'}")
+    control.wait_for_table(name)

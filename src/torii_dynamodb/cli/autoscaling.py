@@ -23,7 +23,7 @@ from torii_dynamodb.cli.support import (
     show,
 )
 from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.errors import NotFound, ValidationError
 
 __all__ = ["app"]
 
@@ -128,6 +128,7 @@ def schedule(
     maximum: Annotated[int | None, typer.Option("--max", help="The most units from then on.")] = None,
     start: Annotated[str | None, typer.Option(help="From when it holds.", metavar="MOMENT")] = None,
     end: Annotated[str | None, typer.Option(help="Until when it holds.", metavar="MOMENT")] = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Move the limits of one target at a time, once or again and again. One of the same name is replaced."""
@@ -142,11 +143,12 @@ def schedule(
         end=None if end is None else moment(end),
     )
     with AutoscalingAdmin.open(config) as admin:
-        admin.schedule(target, action)
+        replaced = admin.schedule(target, action, dry_run=dry_run)
     if as_json:
-        emit({**target.key, "action": action})
+        emit({**target.key, "would_schedule" if dry_run else "action": action, "replaced": replaced})
     else:
-        say(f"{target}: {name} at {when}")
+        how = "would replace the one of that name" if dry_run else "replaced the one of that name"
+        say(f"{target}: {name} {'would run ' if dry_run else ''}at {when}" + (f", {how}" if replaced else ""))
 
 
 @app.command()
@@ -157,17 +159,20 @@ def unschedule(
     direction: Annotated[str, typer.Argument(help="read or write")],
     name: Annotated[str, typer.Argument(help="The action's name.")],
     index: Annotated[str | None, typer.Option(help="An index of the table, instead of the table.")] = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Remove a scheduled action."""
+    """Remove a scheduled action (exit code 5 if there is none of that name)."""
     config = connection.config()
     target = _target(config, table, index, direction)
     with AutoscalingAdmin.open(config) as admin:
-        removed = admin.unschedule(target, name)
+        removed = admin.unschedule(target, name, dry_run=dry_run)
+    if not removed:
+        raise NotFound("scheduled action", f"{target}: there is no scheduled action {name!r}")
     if as_json:
-        emit({**target.key, "removed": removed})
+        emit({**target.key, "would_remove" if dry_run else "removed": name})
     else:
-        say(f"{target}: {name} removed" if removed else f"{target}: there is no {name}")
+        say(f"{target}: {name} {'would be removed' if dry_run else 'removed'}")
 
 
 def _target(config: DynamoDbConfig, table: str, index: str | None, direction: str) -> Target:

@@ -6,11 +6,20 @@ from typing import Annotated
 
 import typer
 
-from torii_dynamodb._sync.client import Client
-from torii_dynamodb.admin.backups import Backups, BackupSet, RestoreReport
+from torii_dynamodb.admin.backups import Backups, BackupSet
+from torii_dynamodb.admin.restoring import RestoreReport
 from torii_dynamodb.admin.verify import Verification
 from torii_dynamodb.admin.verify import verify as run_verify
-from torii_dynamodb.cli.reporting import DryRun, OptionsFile, Rate, moment, rate_limit, read_options, reporting
+from torii_dynamodb.cli.reporting import (
+    DryRun,
+    OptionsFile,
+    Rate,
+    moment,
+    open_client,
+    rate_limit,
+    read_options,
+    reporting,
+)
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -25,7 +34,6 @@ from torii_dynamodb.cli.support import (
     say,
     show,
 )
-from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ValidationError
 
 __all__ = ["app", "verify"]
@@ -42,18 +50,20 @@ _Name = Annotated[str, typer.Argument(help="The set's name.")]
 def recovery_on(
     connection: Connection,
     days: Annotated[int | None, typer.Option(help="How far back, 1 to 35; else as it is (AWS: 35).")] = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Switch it on. It reaches back to this moment, no further."""
-    _switch(connection, enabled=True, days=days, as_json=as_json)
+    _switch(connection, enabled=True, days=days, dry_run=dry_run, as_json=as_json)
 
 
 @recovery.command("off")
 @connected
-def recovery_off(connection: Connection, yes: Yes = False, as_json: Json = False) -> None:
+def recovery_off(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Switch it off. What it could have restored is lost. Asks first."""
-    confirm("Switch point-in-time recovery off, and lose what it could restore?", yes=yes)
-    _switch(connection, enabled=False, days=None, as_json=as_json)
+    if not dry_run:
+        confirm("Switch point-in-time recovery off, and lose what it could restore?", yes=yes)
+    _switch(connection, enabled=False, days=None, dry_run=dry_run, as_json=as_json)
 
 
 @recovery.command("status")
@@ -78,12 +88,11 @@ def create(connection: Connection, name: _Name, dry_run: DryRun = False, as_json
     """Back up all tables as one set, and wait until it can be restored. Interrupted, run it again: it adds the rest."""
     with Backups.open(connection.config()) as backups:
         if dry_run:
-            found = backups.find(name)
-            missing = [backups.config.table_name(one) for one in (found.missing if found is not None else TABLES)]
+            missing = [backups.config.table_name(one) for one in backups.plan(name)]
             if as_json:
                 emit({"would_back_up": missing})
             else:
-                say(f"Would be backed up as {name}: {', '.join(missing) or 'nothing, the set is complete'}")
+                say(f"Would be backed up as {name}: {', '.join(missing)}")
             return
         with reporting() as report:
             made = backups.create(name, report=report)
@@ -161,7 +170,10 @@ def restore(
     instant = None if at is None or at == "latest" else moment(at)
     with Backups.open(connection.config()) as backups:
         if dry_run:
-            told = backups.restore_plan(name, to_prefix)
+            if name is not None:
+                told = backups.plan_restore_set(name, to_prefix, options=options)
+            else:
+                told = backups.plan_restore_instant(instant, to_prefix, options=options)
             if as_json:
                 emit({"would_do": told})
             for line in [] if as_json else told:
@@ -190,12 +202,8 @@ def restore(
 def verify(connection: Connection, rate: Rate = None, as_json: Json = False) -> None:
     """Check that users, identities and sessions agree (exit code 1 if not). Reads all of them; changes nothing."""
     config = connection.config()
-    client = Client(config)
-    try:
-        with reporting() as report:
-            found = run_verify(config, client, rate=rate_limit(rate), report=report)
-    finally:
-        client.close()
+    with open_client(config) as client, reporting() as report:
+        found = run_verify(config, client, rate=rate_limit(rate), report=report)
     if as_json:
         emit({"ok": found.ok, "verification": found})
     else:
@@ -204,13 +212,17 @@ def verify(connection: Connection, rate: Rate = None, as_json: Json = False) -> 
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _switch(connection: Connection, *, enabled: bool, days: int | None, as_json: bool) -> None:
+def _switch(connection: Connection, *, enabled: bool, days: int | None, dry_run: bool, as_json: bool) -> None:
     with Backups.open(connection.config()) as backups:
-        changed = [backups.config.table_name(one) for one in backups.set_recovery(enabled=enabled, days=days)]
+        tables = backups.set_recovery(enabled=enabled, days=days, dry_run=dry_run)
+        changed = [backups.config.table_name(one) for one in tables]
     if as_json:
-        emit({"enabled": enabled, "changed": changed})
+        emit({"enabled": enabled, "would_change" if dry_run else "changed": changed})
+    elif not changed:
+        say(f"Point-in-time recovery is {'on' if enabled else 'off'} already.")
     else:
-        say(f"Point-in-time recovery {'on' if enabled else 'off'}: {', '.join(changed) or 'it was already'}")
+        state = f"{'would be ' if dry_run else ''}{'on' if enabled else 'off'}"
+        say(f"Point-in-time recovery {state}: {', '.join(changed)}")
 
 
 def _show(found: Verification) -> None:

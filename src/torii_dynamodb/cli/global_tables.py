@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.global_tables import NOTES, add_replica, list_replicas, remove_replica
+from torii_dynamodb.cli.reporting import DryRun, open_client, reporting, tell_changes
 from torii_dynamodb.cli.support import (
     Connection,
+    ExitCode,
     Json,
     Yes,
     confirm,
@@ -18,7 +19,6 @@ from torii_dynamodb.cli.support import (
     emit,
     make_table,
     new_group,
-    note,
     say,
     show,
 )
@@ -28,7 +28,6 @@ __all__ = ["app"]
 app = new_group("Replicas of the tables in other regions (global tables, 2019.11.21). See docs/global-tables.md.")
 
 To = Annotated[str, typer.Argument(metavar="REGION", help="The other region.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; print what would change.")]
 
 
 @app.command()
@@ -42,15 +41,12 @@ def add(
 ) -> None:
     """Replicate all five tables to a region and wait. Run it again after an interruption."""
     config = connection.config()
-    client = Client(config)
-    try:
-        done = add_replica(client, config, to, kms_key=kms_key, dry_run=dry_run, report=note)
-    finally:
-        client.close()
+    with open_client(config) as client, reporting() as report:
+        done = add_replica(client, config, to, kms_key=kms_key, dry_run=dry_run, report=report)
     if as_json:
         emit({"dry_run": dry_run, "changes": done, "notes": NOTES})
         return
-    say(f"{len(done)} changes {'would be' if dry_run else 'were'} made." if done else "All replicas are there.")
+    tell_changes(done, dry_run=dry_run, as_json=False, nothing="All replicas are there.")
     for line in NOTES:
         say(f"- {line}")
 
@@ -58,20 +54,15 @@ def add(
 @app.command()
 @connected
 def remove(connection: Connection, to: To, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Delete the replicas in a region and wait. The tables elsewhere stay."""
+    """Delete the replicas in a region and wait. The tables elsewhere stay. Asks first."""
     config = connection.config()
-    client = Client(config)
-    try:
+    with open_client(config) as client:
         done = remove_replica(client, config, to, dry_run=True)
         if done and not dry_run:
             confirm(f"Delete {len(done)} replicas in {to}? Who reads there will find nothing.", yes=yes)
-            done = remove_replica(client, config, to, report=note)
-    finally:
-        client.close()
-    if as_json:
-        emit({"dry_run": dry_run, "changes": done})
-        return
-    say(f"{len(done)} replicas {'would be' if dry_run else 'were'} deleted." if done else f"No replica is in {to}.")
+            with reporting() as report:
+                done = remove_replica(client, config, to, report=report)
+    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing=f"No replica is in {to}.")
 
 
 @app.command("list")
@@ -79,11 +70,8 @@ def remove(connection: Connection, to: To, yes: Yes = False, dry_run: DryRun = F
 def list_command(connection: Connection, as_json: Json = False) -> None:
     """Tell which replicas there are (exit code 1 if one cannot be used)."""
     config = connection.config()
-    client = Client(config)
-    try:
+    with open_client(config) as client:
         found = list_replicas(client, config)
-    finally:
-        client.close()
     usable = all(one.usable for one in found)
     if as_json:
         emit({"ok": usable, "replicas": found})
@@ -96,4 +84,4 @@ def list_command(connection: Connection, as_json: Json = False) -> None:
             table.add_row(one.name, one.region, status, one.kms_key or "")
         show(table)
     if not usable:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)

@@ -16,13 +16,28 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 import typer
 from rich.progress import TaskID
 
+from torii_dynamodb._aws import resolve_endpoint
+from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.options import NO_MAXIMUM, Capacity, TableOptions, options_from_mapping
 from torii_dynamodb.admin.progress import Progress, Report
 from torii_dynamodb.admin.scanning import RateLimit
-from torii_dynamodb.cli.support import Connection, progress_bar
+from torii_dynamodb.cli.support import Connection, emit, progress_bar, say
+from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
-__all__ = ["DryRun", "Rate", "moment", "rate_limit", "read_options", "reporting", "with_table_options"]
+__all__ = [
+    "DryRun",
+    "OptionsFile",
+    "Rate",
+    "moment",
+    "open_client",
+    "rate_limit",
+    "read_options",
+    "reporting",
+    "tell_changes",
+    "where",
+    "with_table_options",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,6 +62,31 @@ def reporting() -> Generator[Report]:
             bar.update(tasks[progress.task], completed=progress.done, total=total)
 
         yield report
+
+
+@contextmanager
+def open_client(config: DynamoDbConfig) -> Generator[Client]:
+    """A client for as long as the ``with`` statement runs."""
+    client = Client(config)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def where(config: DynamoDbConfig) -> str:
+    """Which DynamoDB is meant, for people."""
+    region, url = resolve_endpoint(config)
+    return f"{url} (region {region})"
+
+
+def tell_changes(done: list[str], *, dry_run: bool, as_json: bool, nothing: str) -> None:
+    """Print what was changed, or would be, a line each."""
+    if as_json:
+        emit({"dry_run": dry_run, "changes": done})
+        return
+    for line in done or [nothing]:
+        say(("would " if dry_run and done else "") + line)
 
 
 def rate_limit(per_second: float | None) -> RateLimit:
@@ -77,10 +117,10 @@ def read_options(path: Path | None) -> TableOptions:
     """
     if path is None:
         return TableOptions()
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         given: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{path}: {error}") from error
     if not isinstance(given, dict):
         raise ConfigurationError(f"{path}: give one key an option")

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.streams import (
     Event,
     LeaseLost,
@@ -20,16 +19,18 @@ from torii_dynamodb.admin.streams import (
     stream_status,
     to_dict,
 )
+from torii_dynamodb.cli.reporting import DryRun, open_client, reporting, tell_changes
 from torii_dynamodb.cli.support import (
     Connection,
+    ExitCode,
     Json,
     Yes,
     confirm,
     connected,
     emit,
+    fail,
     make_table,
     new_group,
-    note,
     plain,
     say,
     show,
@@ -40,20 +41,15 @@ __all__ = ["app"]
 
 app = new_group("What happens to users and sessions, as events (DynamoDB Streams).")
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; print what would change.")]
-
 
 @app.command()
 @connected
 def enable(connection: Connection, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Switch the streams on, with old and new images. Tables that have one are left alone."""
     config = connection.config()
-    client = Client(config)
-    try:
-        done = enable_streams(client, config, dry_run=dry_run)
-    finally:
-        client.close()
-    _tell(done, dry_run, as_json, "Every stream is on already.")
+    with open_client(config) as client, reporting() as report:
+        done = enable_streams(client, config, dry_run=dry_run, report=report)
+    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing="Every stream is on already.")
 
 
 @app.command()
@@ -61,15 +57,13 @@ def enable(connection: Connection, dry_run: DryRun = False, as_json: Json = Fals
 def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Switch the streams off. Changes from then on are told to nobody."""
     config = connection.config()
-    client = Client(config)
-    try:
+    with open_client(config) as client:
         done = disable_streams(client, config, dry_run=True)
         if done and not dry_run:
             confirm(f"Switch off {len(done)} streams, with all who read them?", yes=yes)
-            done = disable_streams(client, config)
-    finally:
-        client.close()
-    _tell(done, dry_run, as_json, "Every stream is off already.")
+            with reporting() as report:
+                done = disable_streams(client, config, report=report)
+    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing="Every stream is off already.")
 
 
 @app.command()
@@ -77,11 +71,8 @@ def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, a
 def status(connection: Connection, as_json: Json = False) -> None:
     """Tell where the streams stand (exit code 1 if events cannot be made of one)."""
     config = connection.config()
-    client = Client(config)
-    try:
+    with open_client(config) as client:
         found = stream_status(client, config)
-    finally:
-        client.close()
     usable = all(one.usable for one in found)
     if as_json:
         emit({"ok": usable, "streams": found})
@@ -92,7 +83,7 @@ def status(connection: Connection, as_json: Json = False) -> None:
             table.add_row(one.name, on, one.view_type or "", one.arn or "")
         show(table)
     if not usable:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command()
@@ -135,13 +126,4 @@ def consume(
         try:
             consumer.run(stop=lambda: idle is not None and monotonic() - last > idle, pause=min(1.0, (idle or 1.0) / 4))
         except LeaseLost as lost:
-            note(str(lost))
-            raise typer.Exit(6) from lost
-
-
-def _tell(done: list[str], dry_run: bool, as_json: bool, nothing: str) -> None:
-    if as_json:
-        emit({"dry_run": dry_run, "changes": done})
-        return
-    for line in done or [nothing]:
-        say(("would " if dry_run and done else "") + line)
+            fail(str(lost), ExitCode.CONFLICT)

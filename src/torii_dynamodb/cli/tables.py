@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from torii_dynamodb._aws import resolve_endpoint
-from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.migrations import MigrationReport, Migrator
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.tables import AdminTables, Plan, TableStatus
-from torii_dynamodb.cli.reporting import DryRun, Rate, rate_limit, reporting, with_table_options
+from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, rate_limit, reporting, where, with_table_options
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -129,13 +127,9 @@ def migrate(
     Exit code 1 if items were found that a newer release wrote.
     """
     config = connection.config()
-    client = Client(config)
-    try:
-        with reporting() as report:
-            migrator = Migrator(config, client, segments=segments, rate=rate_limit(rate))
-            found = migrator.run(dry_run=dry_run, report=report)
-    finally:
-        client.close()
+    with open_client(config) as client, reporting() as report:
+        migrator = Migrator(config, client, segments=segments, rate=rate_limit(rate))
+        found = migrator.run(dry_run=dry_run, report=report)
     if as_json:
         emit({"dry_run": dry_run, "report": found})
     else:
@@ -154,7 +148,7 @@ def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as
         names = [one.name for one in tables.status() if one.status != "MISSING"]
         if names and not dry_run:
             if not yes:
-                note(f"To be deleted, on {_where(config)}: {', '.join(names)}")
+                note(f"To be deleted, on {where(config)}: {', '.join(names)}")
             confirm(f"Delete {len(names)} tables and everything in them?", yes=yes)
             names = [config.table_name(one) for one in tables.delete()]
     if as_json:
@@ -164,11 +158,6 @@ def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as
     else:
         for name in names:
             say(f"{name}: {'would be deleted' if dry_run else 'deleted'}")
-
-
-def _where(config: DynamoDbConfig) -> str:
-    region, url = resolve_endpoint(config)
-    return f"{url} (region {region})"
 
 
 def _tell(found: Plan, *, as_json: bool) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from torii_dynamodb.admin.options import TableOptions, options_from_mapping
+from torii_dynamodb.admin.options import with_table
+from torii_dynamodb.admin.streams.control import VIEW_TYPE
+from torii_dynamodb.admin.streams.decode import STREAM_TABLES
 from torii_dynamodb.admin.templates import TemplateKind, render, template
+from torii_dynamodb.cli.reporting import read_options
 from torii_dynamodb.cli.support import Json, TablePrefix, new_group
 from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["app"]
 
@@ -60,17 +60,9 @@ def cdk_json(
 
 
 def _print(kind: TemplateKind, table_prefix: str, options: Path | None, streams: bool) -> None:
-    given: dict[str, Any] = {} if options is None else _read(options)
+    chosen = read_options(options)
     if streams:
-        given["stream"] = "NEW_AND_OLD_IMAGES"
-    chosen = options_from_mapping(given) if given else TableOptions()
+        # By table: options for one table replace the others as a whole.
+        for table in STREAM_TABLES:
+            chosen = with_table(chosen, table, stream=VIEW_TYPE)
     sys.stdout.write(render(template(kind, DynamoDbConfig(table_prefix=table_prefix), chosen)))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    text = path.read_text(encoding="utf-8")
-    try:
-        given: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
-    return given

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin import transfer
-from torii_dynamodb.cli.reporting import DryRun, Rate, rate_limit, reporting
+from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, rate_limit, reporting
 from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, emit, say, units
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ValidationError
@@ -39,21 +38,17 @@ def export(
         raise ValidationError("compression", f"{compression!r}: give gzip or none")
     kind: transfer.Compression = "none" if compression == "none" else "gzip"
     config = connection.config()
-    client = Client(config)
-    try:
-        with reporting() as report:
-            done = transfer.export(
-                config,
-                client,
-                directory,
-                segments=segments,
-                compression=kind,
-                rate=rate_limit(rate),
-                consistent=not eventual,
-                report=report,
-            )
-    finally:
-        client.close()
+    with open_client(config) as client, reporting() as report:
+        done = transfer.export(
+            config,
+            client,
+            directory,
+            segments=segments,
+            compression=kind,
+            rate=rate_limit(rate),
+            consistent=not eventual,
+            report=report,
+        )
     if as_json:
         emit(done)
         return
@@ -90,21 +85,17 @@ def import_(
         return
     if overwrite:
         confirm("Replace items of the same key?", yes=yes)
-    client = Client(config)
-    try:
-        with reporting() as report:
-            done = transfer.import_(
-                config,
-                client,
-                directory,
-                overwrite=overwrite,
-                workers=workers,
-                rate=rate_limit(rate),
-                read_back=read_back,
-                report=report,
-            )
-    finally:
-        client.close()
+    with open_client(config) as client, reporting() as report:
+        done = transfer.import_(
+            config,
+            client,
+            directory,
+            overwrite=overwrite,
+            workers=workers,
+            rate=rate_limit(rate),
+            read_back=read_back,
+            report=report,
+        )
     if as_json:
         emit(done)
         return

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import monotonic, sleep
 from typing import Any
 
 from torii_dynamodb._core.times import epoch_millis, epoch_seconds, to_text
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb._wire.errors import ConditionFailed, ServiceError, TransactionCanceled
+from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
+from torii_dynamodb.admin.control import Control, is_settled
 from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.errors import ConfigurationError, RequestRejected, ToriiError, Unavailable
+from torii_dynamodb.errors import ConfigurationError, RequestRejected, ToriiError
 
 __all__ = ["Checkpoint", "CheckpointStore", "LeaseLost", "checkpoint_table_name"]
 
 # A shard and its records live for 24 hours; its checkpoint may go some time after.
 _KEEP = timedelta(days=7)
-_WAIT = 300.0
 
 
 class LeaseLost(ToriiError):
@@ -79,10 +78,10 @@ class CheckpointStore:
 
     def ensure_table(self) -> bool:
         """Create the table if there is none, and wait for it; whether it was created."""
-        if self._exists():
-            return False
-        try:
-            self._client.call(
+        control = Control(self._client)
+        found = control.describe(self.table)
+        if found is None:
+            control.call(
                 "CreateTable",
                 {
                     "TableName": self.table,
@@ -90,28 +89,25 @@ class CheckpointStore:
                     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
                     "BillingMode": "PAY_PER_REQUEST",
                 },
+                taken=frozenset({"ResourceInUseException"}),
             )
-        except ServiceError as error:
-            if error.code != "ResourceInUseException":
-                raise self._rejected("CreateTable", error) from error
-        started, pause = monotonic(), 0.05
-        while not self._exists():
-            if monotonic() - started > _WAIT:
-                raise Unavailable(f"{self.table} is not active after {_WAIT:.0f} seconds", attempts=1)
-            sleep(pause)
-            pause = min(pause * 2, 2.0)
+        elif [(key["AttributeName"], key["KeyType"]) for key in found["KeySchema"]] != [("id", "HASH")]:
+            raise ConfigurationError(f"the table {self.table} has another key than id; name another table")
+        elif is_settled(found):
+            return False
+        control.wait_for_table(self.table)
         try:
-            self._client.call(
+            control.call(
                 "UpdateTimeToLive",
                 {
                     "TableName": self.table,
                     "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires_at"},
                 },
             )
-        except ServiceError as error:
-            if error.code != "ValidationException":  # another process was first
-                raise self._rejected("UpdateTimeToLive", error) from error
-        return True
+        except RequestRejected as error:
+            if error.aws_code != "ValidationException":  # another process was first
+                raise
+        return found is None
 
     def acquire(self) -> bool:
         """Take the lease, or renew it; whether it is ours now."""
@@ -220,22 +216,3 @@ class CheckpointStore:
         answer = self._client.call("GetItem", {"TableName": self.table, "Key": self._key(of), "ConsistentRead": True})
         found: dict[str, Any] | None = answer.get("Item")
         return found
-
-    def _exists(self) -> bool:
-        try:
-            found = self._client.call("DescribeTable", {"TableName": self.table})["Table"]
-        except ServiceError as error:
-            if error.code == "ResourceNotFoundException":
-                return False
-            raise self._rejected("DescribeTable", error) from error
-        keys = [(key["AttributeName"], key["KeyType"]) for key in found["KeySchema"]]
-        if keys != [("id", "HASH")]:
-            raise ConfigurationError(f"the table {self.table} has another key than id; name another table")
-        return bool(found.get("TableStatus") in ("ACTIVE", "UPDATING"))
-
-    def _rejected(self, operation: str, error: ServiceError) -> RequestRejected:
-        return RequestRejected(
-            f"{operation} on {self.table}: {error.code}: {error.message}",
-            aws_code=error.code,
-            request_id=error.request_id,
-        )
