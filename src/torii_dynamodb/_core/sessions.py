@@ -24,6 +24,7 @@ __all__ = [
     "end_all",
     "extend",
     "is_current",
+    "latest",
     "new_session_model",
     "read",
     "stale_keys",
@@ -194,4 +195,13 @@ def stale_keys(items: list[Item], user: User | None) -> list[Item]:
     The user must have been read, strongly, *after* the rows: a row of a later epoch would else look stale.
     """
     epoch = None if user is None else str(user.session_epoch)
-    return [{"id": item["id"]} for item in items if item.get("epoch", {}).get("N") != epoch]
+    return [{"id": item["id"]} for item in latest(items) if item.get("epoch", {}).get("N") != epoch]
+
+
+def latest(rows: list[Item]) -> list[Item]:
+    """Each session once, as it stands last.
+
+    The index is sorted by the end of a session, which a refresh moves: a session may stand on two pages, and for as
+    long as the index lags, twice on one. (A ``BatchWriteItem`` with one key twice is refused as a whole.)
+    """
+    return list({row["id"]["S"]: row for row in rows}.values())

@@ -9,7 +9,7 @@ import orjson
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import users
+from torii_dynamodb._core import users, validation
 from torii_dynamodb._core.attributes import Attribute, Item
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb.config import DynamoDbConfig
@@ -44,6 +44,8 @@ class TransactionBuilder:
         """Put an item, if the condition holds."""
         encoded = _encode(item, "item")
         check_item_size(encoded, f"the item for {table}")
+        if condition is not None:
+            _expression(condition, "condition")
         return self._add("Put", table, None, ex.put(table, encoded, condition, _values(values)))
 
     def update(
@@ -51,6 +53,8 @@ class TransactionBuilder:
     ) -> TransactionBuilder:
         """Update an item. The condition is not optional: without one, an update creates what it does not find."""
         encoded = _encode(key, "key")
+        _expression(expression, "expression")
+        _expression(condition, "condition")
         return self._add("Update", table, encoded, ex.update(table, encoded, expression, condition, _values(values)))
 
     def delete(
@@ -58,11 +62,14 @@ class TransactionBuilder:
     ) -> TransactionBuilder:
         """Delete an item, if the condition holds."""
         encoded = _encode(key, "key")
+        if condition is not None:
+            _expression(condition, "condition")
         return self._add("Delete", table, encoded, ex.delete(table, encoded, condition, _values(values)))
 
     def check(self, table: str, key: Plain, *, condition: str, values: Plain | None = None) -> TransactionBuilder:
         """Write nothing, but let all fail unless the condition holds."""
         encoded = _encode(key, "key")
+        _expression(condition, "condition")
         return self._add("ConditionCheck", table, encoded, ex.check(table, encoded, condition, _values(values)))
 
     def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
@@ -101,13 +108,25 @@ class TransactionBuilder:
 def _encode(values: Plain, field: str) -> Item:
     if not isinstance(values, Mapping) or not values:
         raise ValidationError(field, "give a mapping of attribute names to values")
-    return {name: _attribute(value, f"{field}.{name}") for name, value in values.items()}
+    return {_name(name, field): _attribute(value, f"{field}.{name}") for name, value in values.items()}
+
+
+def _name(name: object, field: str) -> str:
+    return validation.text(name, f"{field}: an attribute's name", most=65_535, lines=True)
+
+
+def _expression(text: object, field: str) -> str:
+    return validation.text(text, field, most=4096, lines=True)
 
 
 def _values(values: Plain | None) -> dict[str, Attribute] | None:
     if values is None:
         return None
-    return {f":{name.lstrip(':')}": _attribute(value, f"values.{name}") for name, value in values.items()}
+    if not isinstance(values, Mapping):
+        raise ValidationError("values", "give a mapping of names to values")
+    return {
+        f":{_name(name, 'values').lstrip(':')}": _attribute(value, f"values.{name}") for name, value in values.items()
+    }
 
 
 def _attribute(value: object, field: str) -> Attribute:

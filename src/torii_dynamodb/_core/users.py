@@ -176,7 +176,7 @@ def deletion(users_table: str, identities_table: str, user: User) -> tuple[dict[
 
     An identity that is missing, though listed, must not keep the user from being deleted.
     """
-    unchanged = ex.delete(users_table, key(user.id), "#version = :read", {":read": av.number(user.version)})
+    unchanged = ex.delete(users_table, key(user.id), AS_READ, as_read(user))
     return (
         {"Delete": unchanged},
         *(drop_identity(identities_table, name, user.id) for name in sorted(user.identities)),

@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any, cast
 
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import LockoutPolicy, Metadata
+from torii_dynamodb.models import LockoutPolicy, Metadata, MetadataValue
 
 __all__ = [
     "attempt_value",
@@ -57,10 +57,10 @@ def text(value: object, field: str, *, most: int, least: int = 1, lines: bool = 
         raise ValidationError(field, f"give text, not {type(value).__name__}")
     if not least <= len(value) <= most:
         raise ValidationError(field, f"has {len(value)} characters; give {least} to {most}")
-    _storable(value, field)
-    if not lines and _CONTROL.search(value):
+    plain = _storable(value, field)
+    if not lines and _CONTROL.search(plain):
         raise ValidationError(field, "has control characters or line breaks")
-    return value
+    return plain
 
 
 def user_id(value: object, field: str = "user_id") -> str:
@@ -226,50 +226,67 @@ def policy(value: LockoutPolicy | None) -> LockoutPolicy:
 
 
 def metadata(value: object, field: str = "metadata") -> Metadata:
-    """Metadata that DynamoDB can hold and give back equal."""
+    """Metadata that DynamoDB can hold and give back equal: a copy, of plain types all through.
+
+    A subclass may show itself otherwise than as what it is (``repr`` of a NumPy float, ``str`` of an enum's member),
+    and what was stored so could not be read again.
+    """
     if not isinstance(value, Mapping):
         raise ValidationError(field, f"give a mapping, not {_kind(value)}")
-    _metadata_value(value, field, 0)
-    return dict(cast("Metadata", value))
+    return _metadata_map(cast("Mapping[object, object]", value), field, 0)
 
 
-def _metadata_value(value: object, path: str, depth: int) -> None:
+def _metadata_map(value: Mapping[object, object], path: str, depth: int) -> dict[str, MetadataValue]:
+    plain: dict[str, MetadataValue] = {}
+    for key, inner in value.items():
+        if not isinstance(key, str):
+            raise ValidationError(path, f"has a key of type {_kind(key)}; keys are text")
+        name = _storable(key, path)
+        if not name or len(name.encode()) > 255:
+            raise ValidationError(path, "has a key that is empty or longer than 255 bytes")
+        plain[name] = _metadata_value(inner, f"{path}.{name}", depth + 1)
+    return plain
+
+
+def _metadata_value(value: object, path: str, depth: int) -> MetadataValue:
     if depth > MAX_METADATA_DEPTH:
         raise ValidationError(path.split(".", 1)[0], f"is nested more than {MAX_METADATA_DEPTH} levels deep")
-    if value is None or isinstance(value, bool | int | bytes):
-        if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4096:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > 4096:
             raise ValidationError(path, "holds a whole number of more than 4,096 bits")
-        return
+        return int(value)
+    if isinstance(value, bytes):
+        return bytes(value)
     if isinstance(value, str):
-        _storable(value, path)
-    elif isinstance(value, float):
+        return _storable(value, path)
+    if isinstance(value, float):
         if not isfinite(value):
             raise ValidationError(path, "holds NaN or an infinity, which cannot be stored")
-    elif isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValidationError(path, "holds NaN or an infinity, which cannot be stored")
-    elif isinstance(value, Mapping):
-        for key, inner in cast("Mapping[Any, Any]", value).items():
-            if not isinstance(key, str):
-                raise ValidationError(path, f"has a key of type {_kind(key)}; keys are text")
-            _storable(key, path)
-            if not key or len(key.encode()) > 255:
-                raise ValidationError(path, "has a key that is empty or longer than 255 bytes")
-            _metadata_value(inner, f"{path}.{key}", depth + 1)
-    elif isinstance(value, list):
-        for index, inner in enumerate(cast("list[Any]", value)):
-            _metadata_value(inner, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, tuple | set | frozenset):
+        return Decimal(value)
+    if isinstance(value, Mapping):
+        return _metadata_map(cast("Mapping[object, object]", value), path, depth)
+    if isinstance(value, list):
+        inner = cast("list[object]", value)
+        return [_metadata_value(one, f"{path}[{index}]", depth + 1) for index, one in enumerate(inner)]
+    if isinstance(value, tuple | set | frozenset):
         raise ValidationError(path, f"holds a {_kind(value)}, which would come back as a list; give a list")
-    else:
-        raise ValidationError(path, f"holds a {_kind(value)}, which cannot be stored")
+    raise ValidationError(path, f"holds a {_kind(value)}, which cannot be stored")
 
 
-def _storable(value: str, field: str) -> None:
+def _storable(value: str, field: str) -> str:
+    """The text as plain text: of a subclass, its characters and not what its ``str`` tells."""
+    plain = str.__str__(value)
     try:
-        value.encode()
+        plain.encode()
     except UnicodeEncodeError:
         raise ValidationError(field, "has a lone surrogate, which is no character") from None
+    return plain
 
 
 def _kind(value: object) -> str:

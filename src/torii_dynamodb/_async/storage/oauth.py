@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from torii_dynamodb._async.storage.base import failed, old_item, undecided
+from torii_dynamodb._async.storage.base import ROUNDS, failed, old_item, undecided
 from torii_dynamodb._async.storage.tokens import AsyncTokens
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import oauth, tokens, users, validation
@@ -13,8 +13,6 @@ from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
 
 __all__ = ["AsyncOAuth"]
-
-_ROUNDS = 20
 
 
 class AsyncOAuth(AsyncTokens):
@@ -89,14 +87,14 @@ class AsyncOAuth(AsyncTokens):
         validation.user_id(user_id)
         identity = _identity(provider, subject)
         fields = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             item = await self._get(self._identities, users.key(identity), consistent=True)
             if item is None or item.get("user_id") != {"S": user_id}:
                 return None
             after = oauth.changed(oauth.read(item), self._now(), fields)
             if await self._transact(oauth.write_if_unchanged(self._identities, item, after)) is None:
                 return after
-        raise Unavailable(f"the account was changed by others {_ROUNDS} times; try again", attempts=_ROUNDS)
+        raise Unavailable(f"the account was changed by others {ROUNDS} times; try again", attempts=ROUNDS)
 
     async def unlink_oauth_account(
         self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False

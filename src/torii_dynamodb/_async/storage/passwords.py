@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._async.storage.base import failed, no_such_user, old_item
+from torii_dynamodb._async.storage.base import ROUNDS, failed, no_such_user, old_item
 from torii_dynamodb._async.storage.sessions import AsyncSessions
 from torii_dynamodb._core import passwords, users, validation
 from torii_dynamodb._core.emails import normalise_email
@@ -13,8 +13,6 @@ from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 
 __all__ = ["AsyncPasswords"]
-
-_ROUNDS = 20
 
 
 class AsyncPasswords(AsyncSessions):
@@ -100,7 +98,7 @@ class AsyncPasswords(AsyncSessions):
             return None
         token_id = token_key(PASSWORD_RESET, parsed.digest)
         version, write_id = self._write_id(), self._write_id()
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             item, user_item = await self._client.batch_get(
                 ((self._tokens, users.key(token_id)), (self._users, users.key(parsed.user_id))), consistent=True
             )
@@ -118,6 +116,4 @@ class AsyncPasswords(AsyncSessions):
                 return change.user
             if failed(refused, 0) and (old_item(refused, 0) or {}).get("consumed_by") != {"S": write_id}:
                 return None
-        raise Unavailable(
-            f"the user was changed by others {_ROUNDS} times during the reset; try again", attempts=_ROUNDS
-        )
+        raise Unavailable(f"the user was changed by others {ROUNDS} times during the reset; try again", attempts=ROUNDS)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from torii_dynamodb._async.storage.base import AsyncStorageBase, failed, no_such_user, old_item, undecided
+from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item, undecided
 from torii_dynamodb._core import passwords, sessions, users, validation
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import email_key
 from torii_dynamodb._wire.errors import TransactionCanceled
-from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, CorruptItem, ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
 from torii_dynamodb.schema import EMAIL_INDEX
 
@@ -79,15 +80,15 @@ class AsyncUsers(AsyncStorageBase):
         """See the contract. Two requests when the user exists, two when not."""
         new_user = NewUser(email=email, name=name)
         users.new_user_model(new_user, None, self._now(), self.config.random)
-        while True:
+        for _ in range(ROUNDS):
             user = await self.get_user_by_email(email, consistent=True)
             if user is not None:
                 return user, False
-            try:
+            # Taken: somebody was first, so read theirs (and should it be gone again already, create once more).
+            with suppress(AlreadyExists):
                 return await self.create_user(new_user), True
-            except AlreadyExists:
-                # Somebody was first: read theirs (and should it be gone again already, create once more).
-                continue
+        # So many in a row do not happen by chance: the claim on the address leads to no user who holds it.
+        raise CorruptItem("identities", "user_id", "an e-mail identity names no user who holds the address")
 
     async def update_user(
         self,

@@ -19,10 +19,10 @@ from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import NotFound, RequestRejected, Unavailable
 from torii_dynamodb.models import User
 
-__all__ = ["StorageBase", "failed", "old_item"]
+__all__ = ["ROUNDS", "StorageBase", "failed", "no_such_user", "old_item", "undecided"]
 
 # Each round means that another writer of the same user was first; so many in a row do not happen by chance.
-_ROUNDS = 20
+ROUNDS = 20
 
 
 class StorageBase:
@@ -99,7 +99,7 @@ class StorageBase:
         Returns:
             The user as stored; ``None`` when there is none.
         """
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             if user is None:
                 user = self._read_user(user_id, consistent=True)
                 if user is None:
@@ -111,7 +111,7 @@ class StorageBase:
                 return change.user
             user = None
         raise Unavailable(
-            f"the user was changed by others {_ROUNDS} times while we tried to change it; try again", attempts=_ROUNDS
+            f"the user was changed by others {ROUNDS} times while we tried to change it; try again", attempts=ROUNDS
         )
 
 

@@ -9,14 +9,12 @@ from datetime import datetime
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import oauth, tokens, users, validation
 from torii_dynamodb._core.keys import OAUTH, oauth_key, pkce_key
-from torii_dynamodb._sync.storage.base import failed, old_item, undecided
+from torii_dynamodb._sync.storage.base import ROUNDS, failed, old_item, undecided
 from torii_dynamodb._sync.storage.tokens import Tokens
 from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
 
 __all__ = ["OAuth"]
-
-_ROUNDS = 20
 
 
 class OAuth(Tokens):
@@ -91,14 +89,14 @@ class OAuth(Tokens):
         validation.user_id(user_id)
         identity = _identity(provider, subject)
         fields = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             item = self._get(self._identities, users.key(identity), consistent=True)
             if item is None or item.get("user_id") != {"S": user_id}:
                 return None
             after = oauth.changed(oauth.read(item), self._now(), fields)
             if self._transact(oauth.write_if_unchanged(self._identities, item, after)) is None:
                 return after
-        raise Unavailable(f"the account was changed by others {_ROUNDS} times; try again", attempts=_ROUNDS)
+        raise Unavailable(f"the account was changed by others {ROUNDS} times; try again", attempts=ROUNDS)
 
     def unlink_oauth_account(
         self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False

@@ -9,14 +9,12 @@ from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import email_key, token_key
 from torii_dynamodb._core.secrets import parse_one_time_token
 from torii_dynamodb._core.tokens import consume, holds_for, is_unused
-from torii_dynamodb._sync.storage.base import failed, no_such_user, old_item
+from torii_dynamodb._sync.storage.base import ROUNDS, failed, no_such_user, old_item
 from torii_dynamodb._sync.storage.sessions import Sessions
 from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 
 __all__ = ["Passwords"]
-
-_ROUNDS = 20
 
 
 class Passwords(Sessions):
@@ -102,7 +100,7 @@ class Passwords(Sessions):
             return None
         token_id = token_key(PASSWORD_RESET, parsed.digest)
         version, write_id = self._write_id(), self._write_id()
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             item, user_item = self._client.batch_get(
                 ((self._tokens, users.key(token_id)), (self._users, users.key(parsed.user_id))), consistent=True
             )
@@ -120,6 +118,4 @@ class Passwords(Sessions):
                 return change.user
             if failed(refused, 0) and (old_item(refused, 0) or {}).get("consumed_by") != {"S": write_id}:
                 return None
-        raise Unavailable(
-            f"the user was changed by others {_ROUNDS} times during the reset; try again", attempts=_ROUNDS
-        )
+        raise Unavailable(f"the user was changed by others {ROUNDS} times during the reset; try again", attempts=ROUNDS)

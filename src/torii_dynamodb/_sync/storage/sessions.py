@@ -76,7 +76,8 @@ class Sessions(Users):
         _, user = gather(read_rows, lambda: self._read_user(user_id, consistent=True))
         if user is None:
             return []
-        found = [session for row in rows if sessions.is_current(session := sessions.read(row), user, now)]
+        read = [sessions.read(row) for row in sessions.latest(rows)]
+        found = [session for session in read if sessions.is_current(session, user, now)]
         return sorted(found, key=lambda session: (session.created_at, session.id), reverse=True)
 
     def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
