@@ -231,10 +231,11 @@ async def test_a_link_stays_dead_when_its_address_comes_back(clock: FakeClock) -
 
 
 async def test_a_state_or_challenge_is_stored_once(clock: FakeClock) -> None:
-    """Storing the same again is a retry; another verifier, or one used up, raises and revives nothing."""
+    """Storing under a state again raises, the same verifier or another, used up or not, and revives nothing."""
     storage = AsyncMemoryStorage(clock=clock)
     soon = clock() + timedelta(hours=1)
-    for _ in range(2):
+    await storage.store_pkce_verifier(STATE, VERIFIER, expires_at=soon)
+    with pytest.raises(AlreadyExists):
         await storage.store_pkce_verifier(STATE, VERIFIER, expires_at=soon)
     with pytest.raises(AlreadyExists):
         await storage.store_pkce_verifier(STATE, "w" * 43, expires_at=soon)

@@ -169,6 +169,7 @@ class AsyncOAuthConformance(AsyncConformance):
     @clause("OAUTH-5", "PASSKEY-2", "USER-19")
     async def test_ninety_identities_are_the_limit(self, storage: AsyncStorage) -> None:
         """The 91st identity is refused, of either kind; what is held can be linked again; all 90 go with the user."""
+        self.needs("many")
         user = await self.user(storage)
         accounts = [new_account() for _ in range(MAX_IDENTITIES - 2)]
         for account in accounts:
@@ -200,6 +201,7 @@ class AsyncOAuthConformance(AsyncConformance):
     @clause("OAUTH-5", "USER-18", "PASSWORD-9")
     async def test_a_first_proof_removes_ninety_identities(self, storage: AsyncStorage) -> None:
         """With the most identities a user can have, the first proof still removes all but the address in one write."""
+        self.needs("many")
         user = await self.user(storage, password_hash=new_hash())
         for _ in range(MAX_IDENTITIES - 1):
             await storage.link_oauth_account(user.id, new_account())
@@ -438,6 +440,21 @@ class AsyncOAuthConformance(AsyncConformance):
         clock.advance(timedelta(microseconds=1))
         assert await storage.get_pkce_verifier(late) is None
         assert await storage.consume_pkce_verifier(late) is None
+
+    @clause("OAUTH-14")
+    async def test_a_state_serves_once(self, storage: AsyncStorage, clock: FakeClock) -> None:
+        """Under a state nothing else is stored, used or not, until it has expired: none that was used comes back."""
+        state, verifier = new_state(), new_verifier()
+        await storage.store_pkce_verifier(state, verifier, expires_at=self.later(60))
+        for kept in (verifier, None):
+            with pytest.raises(AlreadyExists) as refused:
+                await storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later(120))
+            assert refused.value.what == "state"
+            found = await storage.consume_pkce_verifier(state)
+            assert (None if found is None else found.verifier) == kept
+        clock.advance(60)
+        await storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later(60))
+        assert await storage.consume_pkce_verifier(state) is not None
 
     @clause("OAUTH-13", "OAUTH-14")
     async def test_states_do_not_mix(self, storage: AsyncStorage) -> None:

@@ -274,13 +274,12 @@ class AsyncTokenConformance(AsyncConformance):
 
     @clause("TOKEN-6")
     async def test_an_address_that_comes_back_revives_no_token(self, storage: AsyncStorage) -> None:
-        """From A to B and back to A: A's token is dead meanwhile, and for good once the sessions were ended."""
+        """From A to B and back to A: A's token is dead meanwhile and afterwards, though no session was ended."""
         user = await self.user(storage)
         token = await self.token(storage, user, EMAIL_VERIFICATION)
         moved = await storage.update_user(user, email=new_address())
         assert await storage.check_token(token, purpose=EMAIL_VERIFICATION) is None
-        await storage.delete_sessions_for_user(user.id)
-        await storage.update_user(await self.reread(storage, moved), email=user.email)
+        await storage.update_user(moved, email=user.email)
         assert await storage.verify_token(token, purpose=EMAIL_VERIFICATION) is None
 
     @clause("TOKEN-6")

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from enum import Enum, StrEnum
 from typing import Any, cast
 
 import pytest
@@ -25,6 +26,26 @@ from torii_dynamodb.testing._async.conformance.support import (
 from torii_dynamodb.testing.clock import FakeClock
 
 __all__ = ["NASTY_METADATA", "AsyncUserConformance", "same"]
+
+
+class Shown(float):
+    """A float with a ``repr`` of its own, as NumPy's has one."""
+
+    def __repr__(self) -> str:
+        return f"np.float64({float(self)})"
+
+
+class Choice(int, Enum):
+    """A number whose ``str`` is its name."""
+
+    ONE = 1
+
+
+class Word(StrEnum):
+    """Text that is an enum's member."""
+
+    KEY = "key"
+
 
 NASTY_METADATA: dict[str, Any] = {
     "empty text": "",
@@ -294,6 +315,14 @@ class AsyncUserConformance(AsyncConformance):
         found = await self.reread(storage, created)
         assert same(created.metadata, metadata), f"{created.metadata!r}"
         assert same(found.metadata, metadata), f"{found.metadata!r}"
+
+    @clause("USER-6")
+    async def test_metadata_of_subclasses_can_be_read_again(self, storage: AsyncStorage) -> None:
+        """Numbers and text of classes that show themselves otherwise (NumPy's, enums) are stored as what they are."""
+        given: dict[str, Any] = {"float": Shown(0.5), "int": Choice.ONE, "map": {Word.KEY: [Word.KEY, Shown(1.0)]}}
+        user = await storage.create_user(NewUser(email=new_address(), metadata={**given, Word.KEY: 1}))
+        for found in (user, await self.reread(storage, user)):
+            assert same(found.metadata, {"float": 0.5, "int": 1, "map": {"key": ["key", 1.0]}, "key": 1})
 
     @clause("USER-6", "USER-11")
     async def test_all_metadata_together_comes_back_the_same(self, storage: AsyncStorage) -> None:
@@ -754,6 +783,19 @@ class AsyncUserConformance(AsyncConformance):
             assert await storage.check_token(token, purpose=MAGIC_LINK) is not None
             old.append((user, session, token))
             await storage.delete_user(user_id)
+
+    @clause("USER-10", "USER-22")
+    async def test_a_reading_is_not_of_a_later_user_of_the_same_id(self, storage: AsyncStorage) -> None:
+        """An update from a reading of a user who was deleted since changes nobody who was made anew under the id."""
+        user_id, address = fresh("u"), new_address()
+        old = await storage.create_user(NewUser(email=address, id=user_id, name="old"))
+        await storage.delete_user(user_id)
+        anew = await storage.create_user(NewUser(email=address, id=user_id, name="new"))
+        assert anew.version == old.version
+        for change in ({"name": "stale"}, {"email": new_address()}):
+            with pytest.raises(VersionConflict):
+                await storage.update_user(old, **change)
+        assert await self.reread(storage, anew) == anew
 
     @clause("USER-22")
     async def test_refreshing_does_not_revive_a_session_of_an_id_used_again(self, storage: AsyncStorage) -> None:

@@ -171,6 +171,7 @@ class OAuthConformance(Conformance):
     @clause("OAUTH-5", "PASSKEY-2", "USER-19")
     def test_ninety_identities_are_the_limit(self, storage: Storage) -> None:
         """The 91st identity is refused, of either kind; what is held can be linked again; all 90 go with the user."""
+        self.needs("many")
         user = self.user(storage)
         accounts = [new_account() for _ in range(MAX_IDENTITIES - 2)]
         for account in accounts:
@@ -202,6 +203,7 @@ class OAuthConformance(Conformance):
     @clause("OAUTH-5", "USER-18", "PASSWORD-9")
     def test_a_first_proof_removes_ninety_identities(self, storage: Storage) -> None:
         """With the most identities a user can have, the first proof still removes all but the address in one write."""
+        self.needs("many")
         user = self.user(storage, password_hash=new_hash())
         for _ in range(MAX_IDENTITIES - 1):
             storage.link_oauth_account(user.id, new_account())
@@ -435,6 +437,21 @@ class OAuthConformance(Conformance):
         clock.advance(timedelta(microseconds=1))
         assert storage.get_pkce_verifier(late) is None
         assert storage.consume_pkce_verifier(late) is None
+
+    @clause("OAUTH-14")
+    def test_a_state_serves_once(self, storage: Storage, clock: FakeClock) -> None:
+        """Under a state nothing else is stored, used or not, until it has expired: none that was used comes back."""
+        state, verifier = new_state(), new_verifier()
+        storage.store_pkce_verifier(state, verifier, expires_at=self.later(60))
+        for kept in (verifier, None):
+            with pytest.raises(AlreadyExists) as refused:
+                storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later(120))
+            assert refused.value.what == "state"
+            found = storage.consume_pkce_verifier(state)
+            assert (None if found is None else found.verifier) == kept
+        clock.advance(60)
+        storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later(60))
+        assert storage.consume_pkce_verifier(state) is not None
 
     @clause("OAUTH-13", "OAUTH-14")
     def test_states_do_not_mix(self, storage: Storage) -> None:

@@ -345,6 +345,22 @@ class PasskeyConformance(Conformance):
         assert storage.consume_passkey_challenge(challenge, kind=kind) is not None
 
     @clause("PASSKEY-10")
+    def test_a_challenge_is_stored_once(self, storage: Storage, clock: FakeClock) -> None:
+        """A challenge is not stored over one that lives, used or not: none that was used comes back."""
+        challenge = new_challenge()
+        first = NewPasskeyChallenge(challenge=challenge, kind="registration", expires_at=self.later(60))
+        storage.store_passkey_challenge(first)
+        for left in (1, 0):
+            with pytest.raises(AlreadyExists) as refused:
+                storage.store_passkey_challenge(replace(first, expires_at=self.later(120)))
+            assert refused.value.what == "challenge"
+            found = storage.consume_passkey_challenge(challenge, kind="registration")
+            assert (found is not None) == bool(left)
+        clock.advance(60)
+        storage.store_passkey_challenge(replace(first, expires_at=self.later(60)))
+        assert storage.consume_passkey_challenge(challenge, kind="registration") is not None
+
+    @clause("PASSKEY-10")
     def test_a_challenge_expires(self, storage: Storage, clock: FakeClock) -> None:
         """Good a microsecond before expires_at, refused from then on; an unknown one is None."""
         good, late = new_challenge(), new_challenge()
