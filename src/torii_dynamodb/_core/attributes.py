@@ -117,9 +117,9 @@ def encode_plain(value: object) -> Attribute:
         case frozenset() if value and all(isinstance(inner, str) for inner in cast("frozenset[Any]", value)):
             return {"SS": sorted(cast("frozenset[str]", value))}
         case list():
-            return {"L": [encode_plain(inner) for inner in cast("list[Any]", value)]}
+            return {"L": [encode_plain(inner) for inner in value]}
         case Mapping():
-            return {"M": {str(key): encode_plain(inner) for key, inner in cast("Mapping[Any, Any]", value).items()}}
+            return {"M": {str(key): encode_plain(inner) for key, inner in value.items()}}
         case float():
             raise TypeError("a float cannot be stored exactly; give a Decimal")
         case _:

@@ -238,10 +238,11 @@ class AsyncConformance:
     """The base of all test classes: gives each test a storage, and looks at the raw tables after it.
 
     Attributes:
-        capabilities: What the storage under test can do. ``"raw"``: :meth:`raw` works. ``"isolated"``: each
-            :meth:`make_storage` opens an empty storage. ``"large"``: megabytes a test are no burden. ``"many"``: nor are
-            hundreds of calls. ``"races"``: concurrent calls behave as they do in production. ``"ttl"`` (to be added): the store deletes items by
-            itself when their ``expires_at`` is over. A test that needs what is missing is skipped, and says so.
+        capabilities: What the storage under test can do. A test that needs what is missing is skipped, and says so.
+            ``"raw"``: :meth:`raw` works. ``"isolated"``: each :meth:`make_storage` opens an empty storage. ``"large"``:
+            megabytes a test are no burden. ``"many"``: nor are hundreds of calls. ``"races"``: concurrent calls behave
+            as they do in production. ``"ttl"`` (to be added): the store deletes items by itself when their
+            ``expires_at`` is over.
         race_rounds: How often each race is run; the environment's ``TORII_RACE_ROUNDS`` goes before it.
         start: Where the clock starts; ``None``: where :class:`FakeClock` does. For a store that deletes expired rows
             by its own clock, give the present.
