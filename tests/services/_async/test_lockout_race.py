@@ -1,0 +1,102 @@
+"""The lockout cannot be outrun: however parallel the guesses, no more than the limit reach the hasher."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from threading import Lock
+
+import pytest
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher
+
+from torii_dynamodb import LockoutPolicy
+from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
+from torii_dynamodb.errors import AccountLocked, InvalidCredentials
+from torii_dynamodb.models import Session, User
+from torii_dynamodb.testing import FakeClock
+from torii_dynamodb.testing._async.conformance.primitives import together
+from torii_dynamodb.testing.engines import LocalEngine
+
+LIMIT = 5
+GUESSES = 200
+
+
+class CountingHasher(QuickHasher):
+    """Counts from many threads at once, which hashing happens in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried: list[str] = []
+        self._lock = Lock()
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        with self._lock:
+            self.tried.append(password)
+        return super().verify(password_hash, password)
+
+
+@pytest.fixture
+async def here(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[AsyncSetting]:
+    """Services on the engine, with a limit of five."""
+    clock = FakeClock()
+    async with AsyncDynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, clock=clock)) as storage:
+        hasher = CountingHasher()
+        setting = AsyncSetting(storage=storage, clock=clock, hasher=hasher, lockout=LockoutPolicy(max_attempts=LIMIT))
+        setting.hasher, setting.clock = hasher, clock
+        await setting.torii.password.register(EMAIL, PASSWORD)
+        yield setting
+        await setting.torii.close()
+
+
+def tried(here: AsyncSetting) -> list[str]:
+    """The passwords that reached the hasher."""
+    assert isinstance(here.hasher, CountingHasher)
+    return here.hasher.tried
+
+
+async def guess(here: AsyncSetting, email: str, password: str) -> tuple[User, Session] | Exception:
+    """Try to sign in: the user and session, or the refusal."""
+    try:
+        return await here.torii.password.authenticate(email, password, ip_address="192.0.2.1")
+    except (AccountLocked, InvalidCredentials) as refused:
+        return refused
+
+
+@pytest.mark.parametrize("email", [EMAIL, "nobody@example.com"])
+async def test_no_more_guesses_than_the_limit_reach_the_hasher(here: AsyncSetting, email: str) -> None:
+    """200 wrong passwords at once: five are looked at, the others refused with a wait; no one knows whose address."""
+    outcomes = await together([partial(guess, here, email, f"wrong password {number}") for number in range(GUESSES)])
+    assert len(tried(here)) == LIMIT
+    wrong = [outcome for outcome in outcomes if isinstance(outcome, InvalidCredentials)]
+    locked = [outcome for outcome in outcomes if isinstance(outcome, AccountLocked)]
+    assert (len(wrong), len(locked)) == (LIMIT, GUESSES - LIMIT)
+    assert all(outcome.retry_after is not None for outcome in locked)
+    assert len(await here.torii.storage.list_failed_attempts(email)) == LIMIT
+
+
+async def test_the_right_password_in_the_middle_gives_few_more(here: AsyncSetting) -> None:
+    """The owner among 200 guesses: signed in at most once, and each success gives no more than one limit more.
+
+    A success clears the count only if no attempt was made since; so at most twice the limit reach the hasher.
+    """
+    words = [f"wrong password {number}" for number in range(GUESSES)]
+    words[GUESSES // 2] = PASSWORD
+    outcomes = await together([partial(guess, here, EMAIL, word) for word in words])
+    signed_in = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+    assert len(signed_in) <= 1
+    looked_at = tried(here)
+    assert len(set(looked_at)) == len(looked_at)
+    assert len(looked_at) <= LIMIT * (1 + len(signed_in))
+    assert (PASSWORD in looked_at) == bool(signed_in)
+    for _, session in signed_in:
+        assert session.token is not None
+        assert await here.torii.get_session(session.token) is not None
+
+
+async def test_locked_out_the_right_password_is_refused_unseen(here: AsyncSetting) -> None:
+    """After the limit the owner's own password is not looked at either, until the window is over."""
+    await together([partial(guess, here, EMAIL, f"wrong {number}") for number in range(GUESSES)])
+    assert isinstance(await guess(here, EMAIL, PASSWORD), AccountLocked)
+    assert PASSWORD not in tried(here)
+    here.clock.advance(LockoutPolicy().window)
+    assert isinstance(await guess(here, EMAIL, PASSWORD), tuple)

@@ -1,0 +1,104 @@
+# Generated from tests/services/_async/test_lockout_race.py by tools/unasync.py. Do not edit.
+
+"""The lockout cannot be outrun: however parallel the guesses, no more than the limit reach the hasher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from threading import Lock
+
+import pytest
+from tests.services._sync.support import EMAIL, PASSWORD, QuickHasher, Setting
+
+from torii_dynamodb import LockoutPolicy
+from torii_dynamodb._sync.storage.handle import DynamoDbStorage
+from torii_dynamodb.errors import AccountLocked, InvalidCredentials
+from torii_dynamodb.models import Session, User
+from torii_dynamodb.testing import FakeClock
+from torii_dynamodb.testing._sync.conformance.primitives import together
+from torii_dynamodb.testing.engines import LocalEngine
+
+LIMIT = 5
+GUESSES = 200
+
+
+class CountingHasher(QuickHasher):
+    """Counts from many threads at once, which hashing happens in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried: list[str] = []
+        self._lock = Lock()
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        with self._lock:
+            self.tried.append(password)
+        return super().verify(password_hash, password)
+
+
+@pytest.fixture
+def here(dynoxide: LocalEngine, table_prefix: str) -> Iterator[Setting]:
+    """Services on the engine, with a limit of five."""
+    clock = FakeClock()
+    with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, clock=clock)) as storage:
+        hasher = CountingHasher()
+        setting = Setting(storage=storage, clock=clock, hasher=hasher, lockout=LockoutPolicy(max_attempts=LIMIT))
+        setting.hasher, setting.clock = hasher, clock
+        setting.torii.password.register(EMAIL, PASSWORD)
+        yield setting
+        setting.torii.close()
+
+
+def tried(here: Setting) -> list[str]:
+    """The passwords that reached the hasher."""
+    assert isinstance(here.hasher, CountingHasher)
+    return here.hasher.tried
+
+
+def guess(here: Setting, email: str, password: str) -> tuple[User, Session] | Exception:
+    """Try to sign in: the user and session, or the refusal."""
+    try:
+        return here.torii.password.authenticate(email, password, ip_address="192.0.2.1")
+    except (AccountLocked, InvalidCredentials) as refused:
+        return refused
+
+
+@pytest.mark.parametrize("email", [EMAIL, "nobody@example.com"])
+def test_no_more_guesses_than_the_limit_reach_the_hasher(here: Setting, email: str) -> None:
+    """200 wrong passwords at once: five are looked at, the others refused with a wait; no one knows whose address."""
+    outcomes = together([partial(guess, here, email, f"wrong password {number}") for number in range(GUESSES)])
+    assert len(tried(here)) == LIMIT
+    wrong = [outcome for outcome in outcomes if isinstance(outcome, InvalidCredentials)]
+    locked = [outcome for outcome in outcomes if isinstance(outcome, AccountLocked)]
+    assert (len(wrong), len(locked)) == (LIMIT, GUESSES - LIMIT)
+    assert all(outcome.retry_after is not None for outcome in locked)
+    assert len(here.torii.storage.list_failed_attempts(email)) == LIMIT
+
+
+def test_the_right_password_in_the_middle_gives_few_more(here: Setting) -> None:
+    """The owner among 200 guesses: signed in at most once, and each success gives no more than one limit more.
+
+    A success clears the count only if no attempt was made since; so at most twice the limit reach the hasher.
+    """
+    words = [f"wrong password {number}" for number in range(GUESSES)]
+    words[GUESSES // 2] = PASSWORD
+    outcomes = together([partial(guess, here, EMAIL, word) for word in words])
+    signed_in = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+    assert len(signed_in) <= 1
+    looked_at = tried(here)
+    assert len(set(looked_at)) == len(looked_at)
+    assert len(looked_at) <= LIMIT * (1 + len(signed_in))
+    assert (PASSWORD in looked_at) == bool(signed_in)
+    for _, session in signed_in:
+        assert session.token is not None
+        assert here.torii.get_session(session.token) is not None
+
+
+def test_locked_out_the_right_password_is_refused_unseen(here: Setting) -> None:
+    """After the limit the owner's own password is not looked at either, until the window is over."""
+    together([partial(guess, here, EMAIL, f"wrong {number}") for number in range(GUESSES)])
+    assert isinstance(guess(here, EMAIL, PASSWORD), AccountLocked)
+    assert PASSWORD not in tried(here)
+    here.clock.advance(LockoutPolicy().window)
+    assert isinstance(guess(here, EMAIL, PASSWORD), tuple)
