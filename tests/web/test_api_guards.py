@@ -62,7 +62,12 @@ async def test_other_sites_requests_are_refused(headers: dict[str, str]) -> None
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": SITE}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "https://spa.example"}],
+    [
+        {"Origin": SITE},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://spa.example"},
+    ],
 )
 async def test_own_and_trusted_requests_pass(headers: dict[str, str]) -> None:
     """The site itself, a person's own doing, and a trusted origin pass."""
@@ -287,7 +292,13 @@ def test_form_tokens() -> None:
     assert first != second
     assert tokens.holds("secret", first)
     assert tokens.holds("secret", second)
-    for secret, token in (("other", first), ("", first), (None, first), ("secret", first[:-1]), ("secret", "." + first)):
+    for secret, token in (
+        ("other", first),
+        ("", first),
+        (None, first),
+        ("secret", first[:-1]),
+        ("secret", "." + first),
+    ):
         assert not tokens.holds(secret, token)
     for garbage in (None, "", ".", "é.é", 7):
         assert not tokens.holds("secret", garbage)

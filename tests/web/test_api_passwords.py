@@ -150,7 +150,9 @@ async def test_the_known_device() -> None:
         await owner.post(f"{API}/sign-out")
         for _ in range(3):
             await stranger.post(f"{API}/sign-in", json={"email": EMAIL, "password": "guess"})
-        problem(await stranger.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD}), 429, "account_locked")
+        problem(
+            await stranger.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD}), 429, "account_locked"
+        )
         await site.signed_in(owner)
 
 
@@ -318,5 +320,3 @@ async def test_verification_by_whoever_is_signed_in() -> None:
         assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
         again = await browser.post(f"{API}/email/verification")
         assert again.json()["detail"] == "your address is verified already"
-
-

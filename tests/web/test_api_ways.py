@@ -190,9 +190,7 @@ async def test_access_tokens() -> None:
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    settings = JwtSettings(
-        keys=[JwtKey(kid="k1", algorithm="ES256", private_key=pem)], issuer=SITE, audience="api"
-    )
+    settings = JwtSettings(keys=[JwtKey(kid="k1", algorithm="ES256", private_key=pem)], issuer=SITE, audience="api")
     site = Site(jwt=settings)
     await site.user()
     async with site.browser() as browser:
@@ -219,7 +217,7 @@ async def test_what_openapi_says() -> None:
         errors = {int(status): answer for status, answer in operation["responses"].items() if int(status) >= 400}
         assert {500, 503} <= set(errors), path
         for status, answer in errors.items():
-            (media_type, content), = answer["content"].items()
+            ((media_type, content),) = answer["content"].items()
             assert media_type == "application/problem+json"
             assert content["schema"]["properties"]["status"]["const"] == status
             assert content["example"]["code"] in content["schema"]["properties"]["code"]["enum"]

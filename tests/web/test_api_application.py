@@ -1,0 +1,318 @@
+"""The dependencies and the middleware in an application of one's own; the ten lines; the engine; fuzzed requests."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+import schemathesis
+from fastapi import Depends, FastAPI
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Message
+from starlette.websockets import WebSocket
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
+from tests.services.authenticator import ORIGIN, RP_ID
+from tests.web.api import API, SITE, UNLIMITED, Site, problem
+
+from torii_dynamodb import DynamoDbConfig, Session, User
+from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.fastapi import Problem, ToriiMiddleware, WebConfig, dynamodb, render_problem
+from torii_dynamodb.passkeys import PasskeySettings
+from torii_dynamodb.testing.engines import LocalEngine
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def own_routes(site: Site) -> None:
+    """An application's own routes, one for each dependency."""
+    auth, app = site.auth, site.app
+
+    @app.get("/user")
+    async def user(user: User = Depends(auth.current_user)) -> str:
+        return user.id
+
+    @app.post("/both")
+    async def both(
+        user: User = Depends(auth.current_user),
+        session: Session = Depends(auth.current_session),
+        maybe: User | None = Depends(auth.optional_user),
+    ) -> bool:
+        return user.id == session.user_id and maybe == user
+
+    @app.get("/optional")
+    async def optional(user: User | None = Depends(auth.optional_user)) -> str | None:
+        return None if user is None else user.id
+
+    @app.get("/verified")
+    async def verified(user: User = Depends(auth.require_verified)) -> str:
+        return user.id
+
+    @app.get("/recent")
+    async def recent(user: User = Depends(auth.require_recent_sign_in(timedelta(minutes=1)))) -> str:
+        return user.id
+
+
+async def test_the_dependencies() -> None:
+    """Each lets in whom it says, and answers the rest with its own status."""
+    site = Site()
+    own_routes(site)
+    user = await site.user()
+    async with site.browser() as browser:
+        assert (await browser.get("/optional")).json() is None
+        refused = await browser.get("/user")
+        assert (refused.status_code, refused.json()) == (401, {"detail": "sign in to do this"})
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+        await site.signed_in(browser)
+        for path in ("/user", "/optional", "/recent"):
+            assert (await browser.get(path)).json() == user.id
+        assert (await browser.get("/verified")).status_code == 403
+        site.here.clock.advance(timedelta(minutes=2))
+        assert (await browser.get("/recent")).status_code == 403
+        assert (await browser.get("/user")).status_code == 200
+        await site.torii.storage.mark_email_verified(user.id, email=user.email)
+        assert (await browser.get("/verified")).status_code == 200
+    site = Site()
+    own_routes(site)
+    site.app.add_exception_handler(Problem, render_problem)
+    async with site.browser() as browser:
+        problem(await browser.get("/user"), 401, "not_signed_in")
+
+
+async def test_one_check_a_request() -> None:
+    """However many dependencies ask, and the middleware too, a request costs one storage call; without a token, none."""
+    site = Site()
+    own_routes(site)
+    site.app.add_middleware(ToriiMiddleware, web=site.auth.web)
+    await site.user()
+    async with site.browser() as browser:
+        site.counting.taken()
+        await browser.get("/optional")
+        await browser.get("/user", headers={"Authorization": "Bearer made up"})
+        site.counting.taken()
+        await site.signed_in(browser)
+        site.counting.taken()
+        assert (await browser.post("/both")).json() is True
+        assert site.counting.taken() == {"get_session_and_user": 1}
+
+
+async def test_other_sites_requests_to_ones_own_routes() -> None:
+    """Who uses the dependencies has the guard against other sites' requests with them."""
+    site = Site()
+    own_routes(site)
+    await site.user()
+    async with site.browser() as browser, site.browser(origin="https://evil.example") as elsewhere:
+        await site.signed_in(browser)
+        elsewhere.cookies = browser.cookies
+        assert (await elsewhere.post("/both")).status_code == 403
+        assert (await browser.post("/both")).status_code == 200
+
+
+async def test_sliding_sessions() -> None:
+    """A session that is used lasts; its end is moved once an hour at most, and the cookie is set again then."""
+    site = Site()
+    own_routes(site)
+    await site.user()
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        first = await browser.get("/user")
+        assert "set-cookie" not in first.headers
+        for _ in range(3):
+            site.here.clock.advance(timedelta(days=6))
+            site.counting.taken()
+            moved = await browser.get("/user")
+            assert moved.headers["set-cookie"].startswith("__Host-torii=torii_s1_")
+            assert site.counting.taken() == {"get_session_and_user": 1, "refresh_session": 1}
+            assert "set-cookie" not in (await browser.get("/user")).headers
+        site.here.clock.advance(timedelta(days=8))
+        assert (await browser.get("/user")).status_code == 401, "idle for a week"
+
+
+def starlette_app(site: Site) -> Starlette:
+    """An application without FastAPI."""
+
+    async def who(request: Request) -> JSONResponse:
+        user = request.state.user
+        return JSONResponse({"user": None if user is None else user.id, "session": request.state.session is not None})
+
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_json(None if websocket.state.user is None else websocket.state.user.id)
+        await websocket.close()
+
+    app = Starlette(routes=[Route("/who", who, methods=["GET", "POST"]), WebSocketRoute("/ws", socket)])
+    app.add_middleware(ToriiMiddleware, torii=site.torii, config=WebConfig(registration="off"))
+    return app
+
+
+async def test_the_middleware() -> None:
+    """user and session stand on request.state; other sites' requests are refused; the moved cookie is set again."""
+    site = Site()
+    user = await site.user()
+    session = await site.torii.create_session(user)
+    transport = httpx.ASGITransport(starlette_app(site))
+    async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
+        assert (await client.get("/who")).json() == {"user": None, "session": False}
+        client.cookies.set("__Host-torii", session.token or "")
+        assert (await client.get("/who")).json() == {"user": user.id, "session": True}
+        problem(await client.post("/who"), 403, "cross_site")
+        assert (await client.post("/who", headers={"Origin": SITE})).status_code == 200
+        site.here.clock.advance(timedelta(days=1))
+        moved = await client.get("/who")
+        assert moved.headers["set-cookie"].startswith("__Host-torii=torii_s1_")
+        await site.torii.delete_session(session.token or "")
+        assert (await client.get("/who")).json()["user"] is None
+
+
+async def test_websockets() -> None:
+    """A WebSocket opens for the site's own pages, with the user; never for another site's with the cookie."""
+    site = Site()
+    user = await site.user()
+    session = await site.torii.create_session(user)
+    cookie = f"__Host-torii={session.token}"
+    opened = await web_socket(starlette_app(site), {"cookie": cookie, "origin": SITE})
+    assert [message["type"] for message in opened] == ["websocket.accept", "websocket.send", "websocket.close"]
+    assert opened[1]["text"] == f'"{user.id}"'
+    refused = await web_socket(starlette_app(site), {"cookie": cookie, "origin": "https://evil.example"})
+    assert [message["type"] for message in refused] == ["websocket.close"]
+
+
+async def web_socket(app: Starlette, headers: dict[str, str]) -> list[Message]:
+    """What an application sends to a WebSocket that connects, as a server would hear it."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "websocket",
+        "path": "/ws",
+        "query_string": b"",
+        "headers": [(b"host", b"app.example.com")]
+        + [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await app(scope, receive, send)
+    return sent
+
+
+def load(path: Path) -> ModuleType:
+    """A module by its file, fresh."""
+    spec = importlib.util.spec_from_file_location(f"example_{path.parent.name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def aws(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The environment of a program that finds its tables on the engine."""
+    for name, value in {
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ENDPOINT_URL_DYNAMODB": dynoxide.endpoint_url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    return table_prefix
+
+
+async def test_the_ten_lines(aws: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The FastAPI example, unchanged, on the engine: a person registers, signs in, is greeted, signs out."""
+    assert aws
+    module = load(EXAMPLES / "fastapi_app" / "app.py")
+    app: FastAPI = module.app
+    email = f"{aws}@example.com"
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://localhost:8000",
+            headers={"Origin": "http://localhost:8000"},
+        ) as browser,
+    ):
+        body = {"email": email, "password": PASSWORD, "name": "Ada"}
+        assert (await browser.post(f"{API}/register", json=body)).status_code == 202
+        await module.torii.wait_for_mail()
+        assert "verify-email?token=" in capsys.readouterr().err
+        assert (await browser.get("/hello")).status_code == 401
+        body.pop("name")
+        assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 200
+        assert (await browser.get("/hello")).json() == "Hello Ada"
+        assert (await browser.post(f"{API}/sessions/end-all")).status_code == 204
+        assert (await browser.get("/hello")).status_code == 401
+
+
+async def test_a_storage_that_is_opened_later(aws: str) -> None:
+    """Before the application starts it says what to do; afterwards it is closed, and can be opened again."""
+    site = Site()
+    site.torii.storage = dynamodb(DynamoDbConfig(table_prefix=aws))
+    with pytest.raises(ConfigurationError, match="lifespan"):
+        await site.user()
+    for _ in range(2):
+        async with site.app.router.lifespan_context(site.app):
+            assert await site.torii.get_user("usr_nobody") is None
+        with pytest.raises(ConfigurationError, match="lifespan"):
+            await site.torii.get_user("usr_nobody")
+
+
+async def test_on_the_engine(aws: str) -> None:
+    """On DynamoDB's engine a request of somebody signed in is one request to it; a sign-in is six with the IP limit."""
+    sent: list[str] = []
+    config = DynamoDbConfig(table_prefix=aws, on_call=lambda record: sent.append(record.operation))
+    async with AsyncDynamoDbStorage.open(config) as storage:
+        site = Site(WebConfig(), here=AsyncSetting(storage=storage, clock=config.clock))
+        async with site.browser() as browser:
+            await browser.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD})
+            sent.clear()
+            await site.signed_in(browser)
+            assert sorted(sent) == ["DeleteItem", "GetItem", "GetItem", "PutItem", "UpdateItem", "UpdateItem"]
+            sent.clear()
+            assert (await browser.get(f"{API}/me")).status_code == 200
+            assert sent == ["BatchGetItem"]
+            assert (await browser.post(f"{API}/sessions/end-all")).status_code == 204
+            problem(await browser.get(f"{API}/me"), 401, "not_signed_in")
+        await site.torii.close()
+
+
+async def test_schemathesis() -> None:
+    """Whatever is sent, nothing answers 5xx, and what is answered is what OpenAPI says."""
+    passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN])
+    site = Site(WebConfig(ip_limit=UNLIMITED), passkeys=passkeys, lockout=UNLIMITED)
+    session = await site.torii.create_session(await site.user())
+    headers = {"Authorization": f"Bearer {session.token}"}
+    schema = schemathesis.openapi.from_asgi("/openapi.json", site.app)
+    tried = 0
+    for operation in schema.get_all_operations():
+        api = operation.ok()
+
+        @settings(
+            max_examples=8, deadline=None, database=None, derandomize=True,
+            phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(case=api.as_strategy())
+        def fuzz(case: schemathesis.Case) -> None:
+            nonlocal tried
+            tried += 1
+            case.call_and_validate(
+                headers=headers, checks=[not_a_server_error, response_schema_conformance, content_type_conformance]
+            )
+
+        fuzz()
+    assert tried > 200
