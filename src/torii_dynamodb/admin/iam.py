@@ -41,19 +41,8 @@ transactions").
 # "GetItem" on sessions is the health check's alone.
 _HEALTH_CHECK: Final[Mapping[TableName, tuple[str, ...]]] = MappingProxyType({"sessions": ("GetItem",)})
 
-_MIGRATE = (
-    "BatchGetItem",
-    "BatchWriteItem",
-    "ConditionCheckItem",
-    "DeleteItem",
-    "DescribeTable",
-    "DescribeTimeToLive",
-    "GetItem",
-    "PutItem",
-    "Query",
-    "Scan",
-    "UpdateItem",
-)
+# "BatchGetItem" is ``verify``'s, which belongs after a migration.
+_MIGRATE = ("BatchGetItem", "Scan", "UpdateItem")
 _ADMIN = (
     "CreateTable",
     "CreateTableReplica",
@@ -61,14 +50,11 @@ _ADMIN = (
     "DeleteTableReplica",
     "DescribeContinuousBackups",
     "DescribeTable",
-    "DescribeTableReplicaAutoScaling",
     "DescribeTimeToLive",
     "ListTagsOfResource",
     "TagResource",
-    "UntagResource",
     "UpdateContinuousBackups",
     "UpdateTable",
-    "UpdateTableReplicaAutoScaling",
     "UpdateTimeToLive",
 )
 # Adding a replica copies the table with the caller's own permissions (Developer Guide, "IAM and global tables").
@@ -105,19 +91,25 @@ _CHECKPOINTS = (
     "UpdateItem",
     "UpdateTimeToLive",
 )
+# Backups, exports, imports and ``verify``.
 _BACKUP = (
+    "BatchGetItem",
     "BatchWriteItem",
-    "ConditionCheckItem",
     "CreateBackup",
-    "CreateTable",
-    "DeleteItem",
+    "DescribeContinuousBackups",
+    "DescribeTable",
+    "Scan",
+    "UpdateContinuousBackups",
+)
+# What a restore reads of the source, to put it back.
+_RESTORE_FROM = ("DescribeTimeToLive", "ListTagsOfResource", "RestoreTableToPointInTime")
+_RESTORE_TO = (
+    "BatchGetItem",
+    "BatchWriteItem",
     "DescribeContinuousBackups",
     "DescribeTable",
     "DescribeTimeToLive",
-    "GetItem",
     "ListTagsOfResource",
-    "PutItem",
-    "Query",
     "RestoreTableFromBackup",
     "RestoreTableToPointInTime",
     "Scan",
@@ -126,8 +118,21 @@ _BACKUP = (
     "UpdateItem",
     "UpdateTable",
     "UpdateTimeToLive",
+    # DynamoDB writes the restored items with the caller's own permissions (Developer Guide, "Using IAM with DynamoDB
+    # backup and restore").
+    "DeleteItem",
+    "GetItem",
+    "PutItem",
+    "Query",
 )
-_ON_BACKUPS = ("DeleteBackup", "DescribeBackup", "RestoreTableFromBackup")
+_PUT_BACK_AUTOSCALING = (
+    "DescribeScalableTargets",
+    "DescribeScalingPolicies",
+    "DescribeScheduledActions",
+    "PutScalingPolicy",
+    "PutScheduledAction",
+    "RegisterScalableTarget",
+)
 
 
 def policy(
@@ -139,7 +144,7 @@ def policy(
         role: ``runtime``: the application. ``migrate``: upgrades stored items. ``admin``: creates and changes the
             tables, their autoscaling and their replicas; of the people in them it reads nothing unless it adds a
             replica. ``stream-consumer``: reads the streams and keeps checkpoints. ``backup``: backs up, restores,
-            exports, imports.
+            exports, imports, verifies.
         config: Names the tables; its ``region``, and its ``home_region`` where one is set, stand in the ARNs
             (none: any region).
         account: The account's twelve digits; ``"*"``: the one that the policy is attached in.
@@ -205,34 +210,20 @@ class _Writer:
         return [*statements, _allow("Indexes", ("Query",), self._indexes())]
 
     def migrate(self) -> list[dict[str, Any]]:
-        return [_allow("Tables", _MIGRATE, [*self._tables(), *self._indexes()])]
+        return [_allow("Tables", _MIGRATE, self._tables())]
 
     def admin(self) -> list[dict[str, Any]]:
         replicas = [
             f"arn:{self._partition}:dynamodb:*:{self._account}:table/{self._config.table_name(table)}"
             for table in TABLES
         ]
-        linked = {
-            "Effect": "Allow",
-            "Sid": "ServiceLinkedRoles",
-            "Action": ["iam:CreateServiceLinkedRole"],
-            "Resource": [f"arn:{self._partition}:iam::{self._account}:role/aws-service-role/*"],
-            "Condition": {
-                "StringLike": {
-                    "iam:AWSServiceName": [
-                        "replication.dynamodb.amazonaws.com",
-                        "dynamodb.application-autoscaling.amazonaws.com",
-                    ]
-                }
-            },
-        }
         return [
-            _allow("Tables", _ADMIN, [*replicas, *(f"{arn}/index/*" for arn in replicas)]),
+            _allow("Tables", _ADMIN, replicas),
             _allow("CopyToReplicas", _REPLICATE, replicas),
             # Neither service has resources that tables could be told by.
             _allow("Autoscaling", _AUTOSCALING, ["*"], service="application-autoscaling"),
             _allow("Alarms", _ALARMS, ["*"], service="cloudwatch"),
-            linked,
+            self._linked("replication.dynamodb", "dynamodb.application-autoscaling"),
         ]
 
     def stream_consumer(self) -> list[dict[str, Any]]:
@@ -245,13 +236,31 @@ class _Writer:
 
     def backup(self, restore_prefix: str | None) -> list[dict[str, Any]]:
         tables = self._tables()
-        if restore_prefix is not None:
-            tables += [arn for table in TABLES for arn in self._arns(f"{restore_prefix}_{table}")]
+        backups = [f"{arn}/backup/*" for arn in tables]
+        # AWS knows no resource for the list.
+        listed = _allow("List", ("ListBackups",), ["*"])
+        if restore_prefix is None:
+            return [_allow("Tables", _BACKUP, tables), _allow("Backups", ("DeleteBackup",), backups), listed]
+        restored = [arn for table in TABLES for arn in self._arns(f"{restore_prefix}_{table}")]
         return [
-            _allow("Tables", _BACKUP, [*tables, *(f"{arn}/index/*" for arn in tables)]),
-            _allow("Backups", _ON_BACKUPS, [f"{arn}/backup/*" for arn in tables]),
-            _allow("List", ("ListBackups",), ["*"]),
+            _allow("Tables", sorted({*_BACKUP, *_RESTORE_FROM}), tables),
+            _allow("Restored", sorted(_RESTORE_TO), restored),
+            _allow("Backups", ("DeleteBackup", "RestoreTableFromBackup"), backups),
+            listed,
+            _allow("Autoscaling", _PUT_BACK_AUTOSCALING, ["*"], service="application-autoscaling"),
+            _allow("Alarms", ("DescribeAlarms", "PutMetricAlarm"), ["*"], service="cloudwatch"),
+            self._linked("dynamodb.application-autoscaling"),
         ]
+
+    def _linked(self, *services: str) -> dict[str, Any]:
+        names = [f"{service}.amazonaws.com" for service in services]
+        return {
+            "Effect": "Allow",
+            "Sid": "ServiceLinkedRoles",
+            "Action": ["iam:CreateServiceLinkedRole"],
+            "Resource": [f"arn:{self._partition}:iam::{self._account}:role/aws-service-role/*"],
+            "Condition": {"StringLike": {"iam:AWSServiceName": names}},
+        }
 
 
 def _allow(sid: str, actions: Sequence[str], resources: list[str], *, service: str = "dynamodb") -> dict[str, Any]:
