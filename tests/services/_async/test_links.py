@@ -19,6 +19,7 @@ from torii_dynamodb.errors import (
     ValidationError,
 )
 from torii_dynamodb.mail import MailMessage
+from torii_dynamodb.models import User
 
 
 async def test_a_magic_link_signs_in_once() -> None:
@@ -308,3 +309,31 @@ def _new(email: str) -> Any:
     from torii_dynamodb import NewUser
 
     return NewUser(email=email)
+
+
+@pytest.mark.parametrize("ended_by", ["reset", "sign-out", "proof and sign-out"])
+async def test_a_link_used_before_all_sessions_ended_signs_nobody_in_after_it(ended_by: str) -> None:
+    """Between a link's use and the session it makes, a reset or a sign-out everywhere comes: no session."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.torii.magic_link.send(EMAIL)
+    link = await here.link()
+    await here.torii.password.initiate_reset(EMAIL)
+    reset = await here.link()
+    mark = here.storage.mark_email_verified
+
+    async def mark_late(*arguments: Any, **named: Any) -> User | None:
+        if ended_by == "reset":
+            await here.torii.password.complete_reset(reset, "a brand new password")
+        elif ended_by == "sign-out":
+            await here.torii.delete_sessions_for_user(user.id)
+        else:
+            await mark(user.id, email=user.email)
+            await here.torii.delete_sessions_for_user(user.id)
+        return await mark(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.storage, "mark_email_verified", mark_late)
+        with pytest.raises(InvalidToken):
+            await here.torii.magic_link.complete(link)
+    assert await here.torii.list_sessions(user.id) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, recording
@@ -12,6 +13,7 @@ from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, recordi
 from torii_dynamodb._core.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
+from torii_dynamodb.models import Session
 
 POLICY = SessionPolicy(absolute=timedelta(days=10), idle=timedelta(days=2), refresh_after=timedelta(hours=1))
 
@@ -56,6 +58,23 @@ async def test_refresh_is_throttled() -> None:
     assert calls == ["refresh_session"]
     assert later is not None
     assert later.expires_at == found[0].expires_at + timedelta(hours=1)
+
+
+async def test_a_session_ended_while_it_rotates_stays_ended() -> None:
+    """Signed out between the check and the write, a session does not live on as its successor."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    create = here.storage.create_session
+
+    async def create_late(*arguments: Any, **named: Any) -> Session:
+        assert await here.torii.delete_session_by_id(user.id, session.id)
+        return await create(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.storage, "create_session", create_late)
+        assert await here.torii.rotate_session(session.token or "") is None
+    assert await here.torii.list_sessions(user.id) == []
 
 
 async def test_rotation_keeps_the_time_of_sign_in() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.services._sync.support import EMAIL, PASSWORD, Setting, recording
@@ -14,6 +15,7 @@ from tests.services._sync.support import EMAIL, PASSWORD, Setting, recording
 from torii_dynamodb._core.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
+from torii_dynamodb.models import Session
 
 POLICY = SessionPolicy(absolute=timedelta(days=10), idle=timedelta(days=2), refresh_after=timedelta(hours=1))
 
@@ -58,6 +60,23 @@ def test_refresh_is_throttled() -> None:
     assert calls == ["refresh_session"]
     assert later is not None
     assert later.expires_at == found[0].expires_at + timedelta(hours=1)
+
+
+def test_a_session_ended_while_it_rotates_stays_ended() -> None:
+    """Signed out between the check and the write, a session does not live on as its successor."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    create = here.storage.create_session
+
+    def create_late(*arguments: Any, **named: Any) -> Session:
+        assert here.torii.delete_session_by_id(user.id, session.id)
+        return create(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.storage, "create_session", create_late)
+        assert here.torii.rotate_session(session.token or "") is None
+    assert here.torii.list_sessions(user.id) == []
 
 
 def test_rotation_keeps_the_time_of_sign_in() -> None:

@@ -29,15 +29,25 @@ async def prove_email(
 
     Returns:
         The user to make a session for; ``None`` when they hold another address by now, or all their sessions were ended
-        since the proof.
+        since the proof (or may have been: the user was changed twice meanwhile).
     """
     if user.email != email:
         return None
     if user.is_email_verified:
         return user
     proved = await storage.mark_email_verified(user.id, email=email, remove_unproven=True)
-    # The proof itself moves the epoch by one. If it moved further, somebody ended all sessions in between.
-    if proved is None or not 0 <= proved.session_epoch - user.session_epoch <= 1:
+    if proved is None or not _only_proved(user, proved):
         return None
     await events.emit(EmailVerified(at=clock(), user_id=proved.id, email=proved.email))
     return proved
+
+
+def _only_proved(before: User, after: User) -> bool:
+    """Whether nothing but first proofs moved the epoch: else somebody ended all sessions in between.
+
+    A first proof is one version, one epoch, and leaves no password. A reset would be one of each too, with a password.
+    """
+    if after.session_epoch == before.session_epoch:
+        return True
+    one_on = (before.version + 1, before.session_epoch + 1)
+    return (after.version, after.session_epoch) == one_on and not after.has_password

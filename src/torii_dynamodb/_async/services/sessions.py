@@ -165,14 +165,18 @@ class AsyncSessionService:
         """Replace a session by one with another token. Three requests.
 
         Returns:
-            The new session with its token; ``None`` when the old one is not valid.
+            The new session with its token; ``None`` when the old one is not valid, or somebody ended it at the same
+            moment (of two rotations of one session, too, one gets ``None``).
         """
         found = await self._storage.get_session_and_user(token)
         if found is None:
             return None
         old, user = found
         new = await self._successor(old, user)
-        await self._storage.delete_session(token)
+        # Whoever ends the old one decides: a session that was signed out meanwhile must not live on under another name.
+        if not await self._storage.delete_session_by_id(user.id, old.id):
+            await self._storage.delete_session_by_id(user.id, new.id)
+            return None
         await self._events.emit(
             SessionRotated(at=self._clock(), user_id=user.id, old_session_id=old.id, session_id=new.id)
         )
