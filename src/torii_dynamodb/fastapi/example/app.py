@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from torii_dynamodb import AsyncTorii
 from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.fastapi.admin import Activity, Admin
 from torii_dynamodb.fastapi.auth_router import router
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.pages import PagesConfig, pages
@@ -21,6 +23,7 @@ from torii_dynamodb.fastapi.pages.render import Site, new_router
 from torii_dynamodb.fastapi.settings import WebConfig
 from torii_dynamodb.fastapi.storage import dynamodb
 from torii_dynamodb.mail import AsyncConsoleMailer, MailSettings
+from torii_dynamodb.models import User
 from torii_dynamodb.passkeys import PasskeySettings
 
 if TYPE_CHECKING:
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 _NAME = "Torii example"
+_EVERYBODY = (
+    "This is an example: everybody with a verified address is an administrator. Your application names who is one."
+)
 
 
 def create_app(
@@ -40,6 +46,7 @@ def create_app(
     mailer: AsyncMailer | None = None,
     secret: str | bytes | None = None,
     oauth: Sequence[OAuthProvider] = (),
+    admins: Collection[str] | None = None,
     web: WebConfig | None = None,
     **services: Any,
 ) -> FastAPI:
@@ -52,13 +59,18 @@ def create_app(
         mailer: Sends the mails; ``None``: they are written to the console.
         secret: For known devices: 32 random bytes that stay the same.
         oauth: Providers to sign in through.
+        admins: Addresses of those who may see the admin area, once verified; ``None``: everybody with a verified one, for
+            this is an example.
         web: How the web layer behaves; ``None``: cookies as ``base_url`` needs them.
         services: More arguments of ``AsyncTorii``.
     """
     parts = urlsplit(base_url)
     origin = f"{parts.scheme}://{parts.netloc}"
+    activity = Activity()
+    if isinstance(storage, DynamoDbConfig):
+        storage = dynamodb(replace(storage, on_call=activity.on_call))
     torii = AsyncTorii(
-        dynamodb(storage) if isinstance(storage, DynamoDbConfig) else storage,
+        storage,
         secret=secret,
         mailer=mailer or AsyncConsoleMailer(),
         mail=MailSettings(sender=f"{_NAME} <no-reply@example.com>", app_name=_NAME, base_url=origin),
@@ -66,15 +78,20 @@ def create_app(
         passkeys=PasskeySettings(rp_id=parts.hostname or "localhost", rp_name=_NAME, origins=[origin]),
         **services,
     )
-    config = web or WebConfig(
-        base_url=origin, secure_cookies=parts.scheme == "https", oauth_error_path="/auth/sign-in"
-    )
+    config = web or WebConfig(base_url=origin, secure_cookies=parts.scheme == "https", oauth_error_path="/auth/sign-in")
     settings = PagesConfig(app_name=_NAME, templates=Path(__file__).parent / "templates")
+    activity.watch(torii.events)
+    admin = Admin(
+        _is_verified if admins is None else admins,
+        activity=activity,
+        note=_EVERYBODY if admins is None else None,
+    )
     app = FastAPI(title=_NAME, docs_url=None, redoc_url=None)
     auth = router(torii, config=config)
     app.include_router(auth)
-    app.include_router(pages(auth.web, settings))
-    site = Site(auth.web, settings)
+    app.include_router(pages(auth.web, settings, admin=admin))
+    app.include_router(admin.router(auth.web, settings))
+    site = Site(auth.web, settings, admin=admin)
     home = new_router(site, "")
 
     @home.get("/")
@@ -83,16 +100,20 @@ def create_app(
 
     app.include_router(home)
 
-    async def not_found(request: Request, error: Exception) -> Response:
+    async def page_of_error(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        code = {404: "not_found"}.get(status, "error")
+        code = {404: "not_found", 500: "internal_error"}.get(status, "error")
         return await site.error(request, Problem(status, code, "that did not work"))
 
-    app.add_exception_handler(404, not_found)
-    app.add_exception_handler(405, not_found)
+    for status in (404, 405, 500):
+        app.add_exception_handler(status, page_of_error)
     app.add_middleware(_OneHost, origin=origin)
     app.state.torii = torii
     return app
+
+
+def _is_verified(user: User) -> bool:
+    return user.is_email_verified
 
 
 class _OneHost:

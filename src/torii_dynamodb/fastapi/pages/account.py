@@ -37,9 +37,7 @@ class Account:
 
     def sign_in_first(self, *, again: bool = False, target: str = "account") -> Response:
         """Send the browser to the sign-in page, and from there back."""
-        return self.site.redirect(
-            self.site.path("sign-in", next=self.site.path(target), again="1" if again else None)
-        )
+        return self.site.redirect(self.site.path("sign-in", next=self.site.path(target), again="1" if again else None))
 
     async def changing(self, request: Request, *, recent: bool = False) -> tuple[SignedIn, dict[str, str]] | Response:
         """Who sent a form, and its fields; or where to send the browser first.

@@ -132,9 +132,7 @@ def _add_connecting(router: APIRouter, account: Account) -> None:
             link_to=found.session,
         )
         # A page, and no redirect: "form-action 'self'" forbids that a form leads to another site.
-        response = await site.page(
-            request, "connect", signed_in=found, url=start.url, label=provider_name(provider)
-        )
+        response = await site.page(request, "connect", signed_in=found, url=start.url, label=provider_name(provider))
         web.cookies.set(response, web.cookies.oauth, start.browser_binding, until=start.expires_at, now=torii.clock())
         return response
 

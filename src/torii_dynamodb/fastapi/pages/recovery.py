@@ -60,9 +60,7 @@ def add(router: APIRouter, site: Site) -> None:
             found = await torii.password.verify_reset(token)
             email = "" if found is None or found.user is None else found.user.email_as_given
             errors = [field_error(error, {"password": ("password", "The password")})]
-            return await site.page(
-                request, "reset_password", token=token, email=email, errors=errors, status=422
-            )
+            return await site.page(request, "reset_password", token=token, email=email, errors=errors, status=422)
         session = await torii.create_session(user, method="password_reset", **web.browser(request))
         response = site.redirect(site.path("account", notice="password-changed"))
         await web.begin_session(request, response, user, session)

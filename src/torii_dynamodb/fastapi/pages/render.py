@@ -133,6 +133,7 @@ class Site:
                 "home": self.settings.home,
                 "prefix": self.settings.prefix,
                 "stylesheet": self.settings.stylesheet,
+                "password_hint": self.settings.password_hint,
                 "path": self.path,
                 "admin_path": admin_path,
                 "csrf_name": CSRF,

@@ -16,11 +16,17 @@ from torii_dynamodb.fastapi.web import Web
 __all__ = ["pages"]
 
 _STATIC = Path(__file__).parent / "static"
-_TYPES = {"pages.css": "text/css; charset=utf-8", "passkeys.js": "text/javascript; charset=utf-8"}
+_TYPES = {
+    "icon.svg": "image/svg+xml",
+    "pages.css": "text/css; charset=utf-8",
+    "passkeys.js": "text/javascript; charset=utf-8",
+}
 
 
 def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | None = None) -> APIRouter:
-    """A router with all pages::
+    """A router with all pages.
+
+    ::
 
         auth = router(torii, config=config)
         app.include_router(auth)

@@ -20,6 +20,7 @@ class PagesConfig:
         prefix: Where the pages are.
         home: Where the application's name leads, a path.
         templates: A folder of your own templates; those you leave out are taken from the library.
+        password_hint: What the pages say about new passwords; write another one with another ``PasswordPolicy``.
         stylesheet: The path of a style sheet of your own, loaded after the library's. It must be on this site.
     """
 
@@ -27,6 +28,7 @@ class PagesConfig:
     prefix: str = "/auth"
     home: str = "/"
     templates: Path | None = None
+    password_hint: str = "8 characters or more. Several words make a good one."
     stylesheet: str | None = None
 
     def __post_init__(self) -> None:

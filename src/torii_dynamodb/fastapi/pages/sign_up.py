@@ -33,7 +33,9 @@ def add(router: APIRouter, site: Site) -> None:
         target = request.query_params.get("next", "")
         if await web.signed_in(request) is not None:
             return site.redirect(web.safe_next(target))
-        return await site.page(request, "sign_up", email="", name="", target=target, providers=providers_of(site, target))
+        return await site.page(
+            request, "sign_up", email="", name="", target=target, providers=providers_of(site, target)
+        )
 
     @router.post("/sign-up")
     async def submit(request: Request) -> Response:
@@ -55,7 +57,10 @@ def add(router: APIRouter, site: Site) -> None:
         except ValidationError as error:
             errors = [field_error(error, _FIELDS)]
         except AlreadyExists:
-            errors, status = [FieldError("email", "Somebody has an account with this address. Is it you? Sign in.")], 409
+            errors, status = (
+                [FieldError("email", "Somebody has an account with this address. Is it you? Sign in.")],
+                409,
+            )
         except RateLimited as error:
             errors, status = [FieldError("email", wait_text(error))], 429
         return await site.page(

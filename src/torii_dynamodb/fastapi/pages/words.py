@@ -39,8 +39,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "body_too_large": ("That was too much", ""),
     "cross_site": (
         "This page is out of date",
-        "It was open for a long time, or it was not one of ours. Nothing was changed. Load the page again and try once "
-        "more. Cookies must be allowed.",
+        "It was open too long, or it was not one of ours. Nothing was changed. Load it again. Cookies must be allowed.",
     ),
     "internal_error": ("Something went wrong", "It was noted. Please try again."),
     "invalid_token": (

@@ -1,0 +1,330 @@
+"""The admin area's pages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from inspect import isawaitable
+from typing import Any, cast
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb.errors import NotFound, ValidationError
+from torii_dynamodb.fastapi.admin.activity import Activity
+from torii_dynamodb.fastapi.admin.charts import HEIGHT, WIDTH, bar_chart, number
+from torii_dynamodb.fastapi.errors import Problem
+from torii_dynamodb.fastapi.pages.forms import FieldError
+from torii_dynamodb.fastapi.pages.render import Site, new_router
+from torii_dynamodb.fastapi.pages.settings import PagesConfig
+from torii_dynamodb.fastapi.pages.words import provider_name
+from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.models import LockoutPolicy, Page, User
+
+__all__ = ["Admin"]
+
+_log = logging.getLogger("torii_dynamodb")
+
+_PAGE = 25
+_ATTEMPTS = 50
+
+
+class Admin:
+    """The admin area. Whoever is no administrator finds nothing there (404), as if it did not exist::
+
+        admin = Admin({"ops@example.com"}, activity=activity)
+        app.include_router(pages(auth.web, settings, admin=admin))
+        app.include_router(admin.router(auth.web, settings))
+
+    Everything that changes something asks for a recent sign-in, and is logged with the administrator's id.
+
+    Args:
+        is_admin: Who is: e-mail addresses, which count only once they are verified; or a function of the user, async or
+            not, which must check that itself.
+        activity: Counts what goes on; ``None``: there is no page about it.
+        lockout: The services' ``lockout``, if it is not the default one.
+        prefix: Where the area is.
+        note: Something to tell on every page of it.
+    """
+
+    def __init__(
+        self,
+        is_admin: Collection[str] | Callable[[User], bool | Awaitable[bool]],
+        *,
+        activity: Activity | None = None,
+        lockout: LockoutPolicy | None = None,
+        prefix: str = "/admin",
+        note: str | None = None,
+    ) -> None:
+        self._decide = is_admin if callable(is_admin) else None
+        self._emails = (
+            frozenset[str]() if callable(is_admin) else frozenset(normalise_email(one).normalised for one in is_admin)
+        )
+        self.activity = activity
+        self.lockout = lockout
+        self._prefix = prefix
+        self.note = note
+
+    @property
+    def prefix(self) -> str:
+        """Where the area is."""
+        return self._prefix
+
+    async def admits(self, signed_in: SignedIn) -> bool:
+        """Whether somebody is an administrator."""
+        user = signed_in.user
+        if self._decide is None:
+            return user.is_email_verified and user.email in self._emails
+        decided = self._decide(user)
+        return bool(await decided if isawaitable(decided) else decided)
+
+    def router(self, web: Web, settings: PagesConfig) -> APIRouter:
+        """The pages, to include in an application.
+
+        Args:
+            web: The web layer of the JSON routes.
+            settings: How the pages look, and where those of the account are.
+        """
+        site = Site(web, settings, admin=self)
+        router = new_router(site, self._prefix)
+        _Area(self, site).add(router)
+        return router
+
+
+class _Area:
+    """The pages' handlers."""
+
+    def __init__(self, admin: Admin, site: Site) -> None:
+        self._admin = admin
+        self._site = site
+        self._web = site.web
+        self._torii = site.torii
+
+    def add(self, router: APIRouter) -> None:
+        """Add the pages to a router."""
+        get: dict[str, Callable[..., Any]] = {
+            "": self.users,
+            "/users/{user_id}": self.user,
+            "/users/{user_id}/delete": self.ask_to_delete,
+        }
+        post: dict[str, Callable[..., Any]] = {
+            "/users/{user_id}/lock": self.lock,
+            "/users/{user_id}/unlock": self.unlock,
+            "/users/{user_id}/end-session": self.end_session,
+            "/users/{user_id}/end-sessions": self.end_sessions,
+            "/users/{user_id}/clear-attempts": self.clear_attempts,
+            "/users/{user_id}/delete": self.delete,
+        }
+        if self._admin.activity is not None:
+            get["/activity"] = self.what_goes_on
+        for path, handler in get.items():
+            router.add_api_route(path, handler, methods=["GET"])
+        for path, handler in post.items():
+            router.add_api_route(path, handler, methods=["POST"])
+
+    # Who asks
+
+    async def _who(self, request: Request) -> SignedIn:
+        found = await self._web.signed_in(request)
+        if found is None or found.transport != "cookie" or not await self._admin.admits(found):
+            raise NotFound("page", "there is no such page")
+        return found
+
+    async def _changing(self, request: Request, user_id: str) -> tuple[SignedIn, User, dict[str, str]] | Response:
+        """Who sent a form, about whom, and its fields; or where to send the browser first."""
+        found = await self._who(request)
+        form = await self._site.form(request)
+        user = await self._user(user_id)
+        if not self._web.is_recent(found):
+            return self._site.redirect(self._site.path("sign-in", next=self._path(user_id), again="1"))
+        if user.id == found.user.id:
+            raise Problem(409, "error", "this is your own account; change it on its page")
+        return found, user, form
+
+    async def _user(self, user_id: str) -> User:
+        try:
+            user = await self._torii.storage.get_user(user_id, consistent=True)
+        except ValidationError:
+            user = None
+        if user is None:
+            raise NotFound("user", "there is no such user")
+        return user
+
+    def _path(self, user_id: str) -> str:
+        return f"{self._admin.prefix}/users/{user_id}"
+
+    def _done(self, found: SignedIn, user: User, what: str, *, gone: bool = False) -> Response:
+        _log.info("admin %s: %s: %s", found.user.id, what, user.id)
+        path = self._admin.prefix if gone else self._path(user.id)
+        return self._site.redirect(f"{path}?notice={what}")
+
+    async def _page(self, request: Request, template: str, found: SignedIn, **context: Any) -> Response:
+        admin = self._admin
+        return await self._site.page(
+            request,
+            template,
+            signed_in=found,
+            admin_prefix=admin.prefix,
+            has_activity=admin.activity is not None,
+            note=admin.note,
+            **context,
+        )
+
+    # Looking
+
+    async def users(self, request: Request) -> Response:
+        """All users, by pages; or the one that was searched for."""
+        found = await self._who(request)
+        query = request.query_params.get("q", "").strip()
+        cursor = request.query_params.get("cursor") or None
+        if query:
+            page = Page([user for user in [await self._search(query)] if user is not None])
+        else:
+            try:
+                page = await self._torii.storage.list_users(limit=_PAGE, cursor=cursor)
+            except ValidationError:
+                return self._site.redirect(self._admin.prefix)
+        return await self._page(
+            request, "admin_users", found, query=query, users=page.items, cursor=page.next_cursor, paged=bool(cursor)
+        )
+
+    async def _search(self, query: str) -> User | None:
+        try:
+            if "@" in query:
+                return await self._torii.storage.get_user_by_email(query, consistent=True)
+            return await self._torii.storage.get_user(query, consistent=True)
+        except ValidationError:
+            return None
+
+    async def user(self, request: Request, user_id: str) -> Response:
+        """One user, and all that belongs to it."""
+        found = await self._who(request)
+        user = await self._user(user_id)
+        storage = self._torii.storage
+        accounts = await storage.list_oauth_accounts_for_user(user.id)
+        return await self._page(
+            request,
+            "admin_user",
+            found,
+            user=user,
+            is_self=user.id == found.user.id,
+            base=self._path(user.id),
+            accounts=[(provider_name(account.provider), account) for account in accounts],
+            passkeys=await storage.list_passkeys_for_user(user.id),
+            sessions=await storage.list_sessions_for_user(user.id),
+            status=200,
+            lockout=await storage.get_lockout_status(user.email, policy=self._admin.lockout),
+            attempts=await storage.list_failed_attempts(user.email, limit=_ATTEMPTS),
+        )
+
+    async def what_goes_on(self, request: Request) -> Response:
+        """Charts."""
+        found = await self._who(request)
+        activity = cast("Activity", self._admin.activity)
+        day = request.query_params.get("span") == "day"
+        bars, minutes = (48, 30) if day else (60, 1)
+
+        def counts(series: Any) -> Any:
+            return activity.counts(series, bars=bars, minutes=minutes)
+
+        charts = [
+            bar_chart("sign-ins", "Sign-ins", [("sign-ins", "good", counts("sign_ins"))]),
+            bar_chart("failures", "Failed sign-ins", [("failures", "warn", counts("failures"))]),
+            bar_chart("lockouts", "Lockouts", [("refused attempts", "bad", counts("lockouts"))]),
+            bar_chart(
+                "capacity",
+                "Consumed capacity",
+                [
+                    ("read units", "reads", counts("read_units")),
+                    ("write units", "writes", counts("write_units")),
+                ],
+            ),
+        ]
+        report = activity.meter.report()
+        return await self._page(
+            request,
+            "admin_activity",
+            found,
+            charts=charts,
+            day=day,
+            since=activity.since,
+            width=WIDTH,
+            height=HEIGHT,
+            operations=[
+                (use.operation, use.tables, use.calls, number(use.read_units), number(use.write_units), use.failures)
+                for use in report.operations[:20]
+            ],
+        )
+
+    # Changing
+
+    async def lock(self, request: Request, user_id: str) -> Response:
+        """Lock the account."""
+        sent = await self._changing(request, user_id)
+        if isinstance(sent, Response):
+            return sent
+        found, user, _ = sent
+        await self._torii.lock_user(user.id)
+        return self._done(found, user, "user-locked")
+
+    async def unlock(self, request: Request, user_id: str) -> Response:
+        """Lift the lock."""
+        sent = await self._changing(request, user_id)
+        if isinstance(sent, Response):
+            return sent
+        found, user, _ = sent
+        await self._torii.unlock_user(user.id)
+        return self._done(found, user, "user-unlocked")
+
+    async def end_session(self, request: Request, user_id: str) -> Response:
+        """End one session."""
+        sent = await self._changing(request, user_id)
+        if isinstance(sent, Response):
+            return sent
+        found, user, form = sent
+        await self._torii.delete_session_by_id(user.id, form.get("session_id", ""))
+        return self._done(found, user, "session-ended")
+
+    async def end_sessions(self, request: Request, user_id: str) -> Response:
+        """End all sessions."""
+        sent = await self._changing(request, user_id)
+        if isinstance(sent, Response):
+            return sent
+        found, user, _ = sent
+        await self._torii.delete_sessions_for_user(user.id)
+        return self._done(found, user, "sessions-ended")
+
+    async def clear_attempts(self, request: Request, user_id: str) -> Response:
+        """Lift the lockout."""
+        sent = await self._changing(request, user_id)
+        if isinstance(sent, Response):
+            return sent
+        found, user, _ = sent
+        await self._torii.storage.clear_attempts(user.email)
+        return self._done(found, user, "attempts-cleared")
+
+    async def ask_to_delete(self, request: Request, user_id: str) -> Response:
+        """Ask whether the user is to go."""
+        found = await self._who(request)
+        user = await self._user(user_id)
+        return await self._page(request, "admin_delete", found, user=user, base=self._path(user.id))
+
+    async def delete(self, request: Request, user_id: str) -> Response:
+        """Delete the user."""
+        sent = await self._changing(request, user_id)
+        if isinstance(sent, Response):
+            return sent
+        found, user, form = sent
+        if form.get("confirm") != "yes":
+            return await self._page(
+                request,
+                "admin_delete",
+                found,
+                user=user,
+                base=self._path(user.id),
+                errors=[FieldError("confirm", "Tick the box if the user is really to be deleted.")],
+                status=422,
+            )
+        await self._torii.delete_user(user.id)
+        return self._done(found, user, "user-deleted", gone=True)

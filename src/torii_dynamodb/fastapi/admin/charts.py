@@ -1,0 +1,109 @@
+"""Bar charts: what stands where. The template draws them, as SVG in the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+__all__ = ["Bar", "Chart", "bar_chart"]
+
+WIDTH, HEIGHT = 600.0, 120.0
+"""The drawing's own measures; it is stretched to its place on the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar, or a part of one."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart.
+
+    Args:
+        id: Its name on the page.
+        title: What it shows.
+        bars: The bars.
+        top: The number at its upper edge.
+        begins: When the first bar begins.
+        totals: For each series its name, its style and its sum.
+        rows: For each bar that is not empty when it begins and its numbers: the chart as a table.
+    """
+
+    id: str
+    title: str
+    bars: tuple[Bar, ...]
+    top: str
+    begins: datetime
+    totals: tuple[tuple[str, str, str], ...]
+    rows: tuple[tuple[datetime, tuple[str, ...]], ...]
+
+    @property
+    def summary(self) -> str:
+        """The chart in words, for those who do not see it."""
+        parts = ", ".join(f"{name}: {total}" for name, _, total in self.totals)
+        return f"{self.title}. In all: {parts}. The table below has the numbers."
+
+
+def bar_chart(id: str, title: str, series: Sequence[tuple[str, str, Sequence[tuple[datetime, float]]]]) -> Chart:  # noqa: A002
+    """A chart of bars, of several series one above the other.
+
+    Args:
+        id: Its name on the page.
+        title: What it shows.
+        series: For each its name, its style, and its counts; all of the same times.
+    """
+    times = [when for when, _ in series[0][2]]
+    stacks = [[counts[place][1] for _, _, counts in series] for place in range(len(times))]
+    top = _round_up(max((sum(stack) for stack in stacks), default=0))
+    step = WIDTH / max(len(times), 1)
+    bars: list[Bar] = []
+    for place, stack in enumerate(stacks):
+        below = HEIGHT
+        for (_, kind, _), amount in zip(series, stack, strict=True):
+            if amount:
+                height = amount / top * HEIGHT
+                below -= height
+                bars.append(
+                    Bar(
+                        round(place * step + step * 0.12, 2),
+                        round(below, 2),
+                        round(step * 0.76, 2),
+                        round(height, 2),
+                        kind,
+                    )
+                )
+    return Chart(
+        id=id,
+        title=title,
+        bars=tuple(bars),
+        top=number(top),
+        begins=times[0],
+        totals=tuple((name, kind, number(sum(amount for _, amount in counts))) for name, kind, counts in series),
+        rows=tuple(
+            (when, tuple(number(amount) for amount in stack))
+            for when, stack in zip(times, stacks, strict=True)
+            if any(stack)
+        ),
+    )
+
+
+def number(amount: float) -> str:
+    """A number for people: ``"1,200"``, ``"2.5"``."""
+    return f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.1f}"
+
+
+def _round_up(most: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50, ...: a number that says something at the edge of a chart."""
+    if most <= 1:
+        return 1
+    size = 10.0 ** math.floor(math.log10(most))
+    return next(size * factor for factor in (1, 2, 5, 10) if size * factor >= most)
