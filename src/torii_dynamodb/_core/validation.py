@@ -275,7 +275,8 @@ def _metadata_value(value: object, path: str, depth: int) -> MetadataValue:
         inner = cast("list[object]", value)
         return [_metadata_value(one, f"{path}[{index}]", depth + 1) for index, one in enumerate(inner)]
     if isinstance(value, tuple | set | frozenset):
-        raise ValidationError(path, f"holds a {_kind(cast("object", value))}, which would come back as a list; give a list")
+        kind = _kind(cast("object", value))
+        raise ValidationError(path, f"holds a {kind}, which would come back as a list; give a list")
     raise ValidationError(path, f"holds a {_kind(value)}, which cannot be stored")
 
 
