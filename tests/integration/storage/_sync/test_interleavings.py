@@ -1,0 +1,107 @@
+# Generated from tests/integration/storage/_async/test_interleavings.py by tools/unasync.py. Do not edit.
+
+"""What another writer does between a read and the write that rests on it, and what an index tells twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
+from torii_dynamodb.errors import CorruptItem
+from torii_dynamodb.models import NewSession, NewUser, User
+from torii_dynamodb.testing.clock import FakeClock
+from torii_dynamodb.testing.engines import LocalEngine
+
+ADA, GRACE = "ada@example.com", "grace@example.com"
+
+
+@pytest.fixture
+def storage(dynoxide: LocalEngine, table_prefix: str) -> Iterator[DynamoDbHandle]:
+    config = dynoxide.config(table_prefix=table_prefix, clock=FakeClock(), session_cleanup="off")
+    with DynamoDbStorage.open(config) as handle:
+        yield handle
+
+
+def session(storage: DynamoDbHandle, user: User, *, minutes: int = 60, size: int = 0) -> str:
+    """A new session's token."""
+    ends = storage.config.clock() + timedelta(minutes=minutes)
+    new_session = NewSession(user_id=user.id, expires_at=ends, metadata={"b": b"x" * size})
+    return (storage.create_session(new_session, user=user)).token or ""
+
+
+def test_deleting_spares_no_claim_of_a_user_made_anew(storage: DynamoDbHandle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleted and made anew under the id between read and write: no claim is left without its user."""
+    storage.create_user(NewUser(email=ADA, id="u1"))
+    transact = storage._transact
+
+    def late(*items: Any) -> Any:
+        monkeypatch.setattr(storage, "_transact", transact)
+        storage.delete_user("u1")
+        storage.create_user(NewUser(email=GRACE, id="u1"))
+        return transact(*items)
+
+    monkeypatch.setattr(storage, "_transact", late)
+    assert storage.delete_user("u1")
+    assert storage.get_user("u1") is None
+    for email in (ADA, GRACE):
+        storage.create_user(NewUser(email=email))
+
+
+def test_a_claim_without_its_user_is_an_error(storage: DynamoDbHandle) -> None:
+    """Where tables were restored from different moments, get_or_create tells, instead of trying for ever."""
+    user = storage.create_user(NewUser(email=ADA))
+    table = storage.config.table_name("users")
+    storage.transact_write(lambda builder: builder.delete(table, {"id": user.id}))
+    with pytest.raises(CorruptItem) as told:
+        storage.get_or_create_user_by_email(ADA)
+    assert told.value.table == "identities"
+
+
+def test_a_session_that_moves_while_pages_are_read_is_listed_once(
+    storage: DynamoDbHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refreshed between two pages, a session stands on both: it is listed once, with its later end, and goes once."""
+    user = storage.create_user(NewUser(email=ADA))
+    tokens = [session(storage, user, minutes=minutes) for minutes in (10, 20)]
+    later = storage.config.clock().replace(microsecond=0) + timedelta(minutes=30)
+    call = storage._client.call
+
+    def small_pages(operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        if operation != "Query":
+            return call(operation, payload)
+        answer = call(operation, payload | {"Limit": 1})
+        if "ExclusiveStartKey" not in payload:
+            storage.refresh_session(tokens[0], expires_at=later)
+        return answer
+
+    monkeypatch.setattr(storage._client, "call", small_pages)
+    listed = storage.list_sessions_for_user(user.id)
+    assert sorted(found.expires_at for found in listed) == [later - timedelta(minutes=10), later]
+
+    def twice(operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        answer = call(operation, payload)
+        if operation == "Query":
+            answer["Items"] *= 2
+        return answer
+
+    monkeypatch.setattr(storage._client, "call", twice)
+    storage.delete_sessions_for_user(user.id)
+    assert storage.remove_ended_sessions(user.id) == 2
+
+
+def test_rows_of_ended_sessions_go_page_by_page_and_no_others(storage: DynamoDbHandle) -> None:
+    """More ended sessions than a page holds (1 MB) are removed, and one made since is not."""
+    old = storage.create_user(NewUser(email=ADA))
+    for _ in range(12):
+        session(storage, old, size=200_000)
+    storage.delete_sessions_for_user(old.id)
+    user = storage.get_user(old.id)
+    assert user is not None
+    token = session(storage, user)
+    assert storage.remove_ended_sessions(user.id) == 12
+    assert storage.get_session(token) is not None
+    assert storage.remove_ended_sessions(user.id) == 0
