@@ -12,7 +12,6 @@ from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
 
 from torii_dynamodb import LockoutPolicy, User
 from torii_dynamodb.fastapi import AuthRouter, WebConfig, router
-from torii_dynamodb.testing import AsyncMemoryStorage
 
 SITE = "https://app.example.com"
 API = "/api/auth"

@@ -48,7 +48,7 @@ EVIL = "https://evil.example"
     ],
 )
 async def test_other_sites_requests_are_refused(headers: dict[str, str]) -> None:
-    """With the cookie, a request that changes something is refused unless the browser vouches for it; nothing changes."""
+    """With the cookie, a request that changes something is refused unless the browser vouches for it."""
     site = Site()
     await site.user()
     async with site.browser() as browser, site.browser(origin=None, **headers) as elsewhere:
@@ -217,7 +217,7 @@ async def test_known_and_unknown_addresses_cost_the_same(path: str) -> None:
 
 
 def mann_whitney(left: list[float], right: list[float]) -> float:
-    """P(left > right) + P(left = right) / 2: Mann-Whitney's U over the number of pairs; 0.5 where nothing tells them."""
+    """P(left > right) + P(left = right) / 2: Mann-Whitney's U over the pairs; 0.5 where nothing tells them."""
     wins = sum((a > b) + (a == b) / 2 for a in left for b in right)
     return wins / (len(left) * len(right))
 
@@ -261,7 +261,8 @@ def test_next_that_is_followed(url: str) -> None:
         None, "", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "/\n/evil.example",
         "https://evil.example", "https:evil.example", "javascript:alert(1)", "data:text/html,x", "account",
         "https://spa.example@evil.example/", "https://spa.example.evil.example/", "http://spa.example/",
-        "https://user@spa.example/", "https://spa.example:8443/", " /x", "/x\r\nSet-Cookie: a=b", "https://[", "/" * 3000,
+        "https://user@spa.example/", "https://spa.example:8443/", " /x", "/x\r\nSet-Cookie: a=b", "https://[",
+        "/" * 3000,
     ],
 )  # fmt: skip
 def test_next_that_is_not_followed(url: str | None) -> None:
@@ -272,7 +273,7 @@ def test_next_that_is_not_followed(url: str | None) -> None:
 
 @given(st.text(alphabet="/\\:@.aex\t\n?#%", max_size=12))
 def test_no_next_leaves_the_site(url: str) -> None:
-    """What is followed resolves, by the rules that browsers keep (WHATWG: tabs and line ends drop out, \\ is /), to it."""
+    """What is followed resolves to it, as browsers do it (WHATWG: tabs drop out, a backslash is a slash)."""
     target = _web().safe_next(url, "/default").replace("\t", "").replace("\n", "").replace("\\", "/")
     assert target.startswith("/")
     assert not target.startswith("//")
