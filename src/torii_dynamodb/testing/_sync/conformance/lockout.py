@@ -398,7 +398,7 @@ class LockoutConformance(Conformance):
     @clause("LOCKOUT-9", "LOCKOUT-10")
     def test_an_audit_over_a_page_is_listed_and_cleaned(self, storage: Storage, clock: FakeClock) -> None:
         """280 rows of 4 KB are over what one read returns (1 MB): all are listed, and all go."""
-        self.needs("large")
+        self.needs("large", "many")
         email = new_address()
         ids = self.fail(storage, email, 280, user_agent="\U0001f511" * 1024)
         listed = storage.list_failed_attempts(email, limit=1000)

@@ -1,0 +1,32 @@
+"""What the page on the conformance kit shows runs as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/conformance-kit.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_the_shown_modules_pass(block: str, tmp_path: Path) -> None:
+    """Each shown module, alone in a folder of its own and with nothing but the `testing` extra's plugins, passes."""
+    (tmp_path / "test_mine.py").write_text(block, encoding="utf-8")
+    options = ["-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", "-k", "token or address or one_wins"]
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "test_mine.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TORII_RACE_ROUNDS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-2000:]
+    assert re.search(r"\d{2,} passed", found.stdout), found.stdout[-500:]
