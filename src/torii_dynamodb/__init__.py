@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.services import Torii
     from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
     from torii_dynamodb._wire.records import CallRecord
-    from torii_dynamodb.config import Credentials, DynamoDbConfig
+    from torii_dynamodb.config import Credentials, DynamoDbConfig, RateLimit
     from torii_dynamodb.errors import ToriiError
     from torii_dynamodb.models import (
         EMAIL_VERIFICATION,
@@ -76,6 +76,7 @@ __all__ = [
     "PasskeyChallenge",
     "PasswordCredentials",
     "PkceVerifier",
+    "RateLimit",
     "Session",
     "Token",
     "Torii",
@@ -99,6 +100,7 @@ _HOMES = {
     "CallRecord": "_wire.records",
     "Credentials": "config",
     "DynamoDbConfig": "config",
+    "RateLimit": "config",
     "ToriiError": "errors",
 }
 
