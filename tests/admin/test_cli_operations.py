@@ -101,6 +101,54 @@ def test_costs_as_text_json_and_svg(tmp_path: Path) -> None:
 
 
 def test_capacity_from_cloudwatch(moto_engine: LocalEngine, table_prefix: str) -> None:
-    """Every table and index is in the report."""
+    """Every table and index is in the report; that there are no tables is said, not shown as zeros."""
+    missing = run("capacity", "report", engine=moto_engine, prefix=table_prefix, code=3)
+    assert f"there is no table {table_prefix}_users" in missing.stderr
+    run("tables", "ensure", engine=moto_engine, prefix=table_prefix)
     told = json.loads(run("capacity", "report", "--json", engine=moto_engine, prefix=table_prefix).stdout)
     assert len(told["tables"]) == 7
+
+
+def test_what_an_emulator_leaves_out_is_said(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """Autoscaling, backups and CloudWatch on Dynoxide: exit code 9, and that the endpoint does not offer it."""
+    run("tables", "ensure", engine=dynoxide, prefix=table_prefix)
+    for command in (["autoscaling", "status"], ["backup", "list"], ["capacity", "report"]):
+        told = run(*command, engine=dynoxide, prefix=table_prefix, code=9)
+        assert "does not offer" in told.stderr
+
+
+def test_measuring_has_a_dry_run_and_leaves_nothing(dynoxide: LocalEngine, table_prefix: str, tmp_path: Path) -> None:
+    """The dry run names the tables; a run writes units that an estimate takes, and takes its tables away."""
+    told = run("cost", "measure", "--dry-run", "--json", engine=dynoxide, prefix=table_prefix)
+    assert len(json.loads(told.stdout)["would_make_and_delete"]) == 5
+    out = str(tmp_path / "units.json")
+    run("cost", "measure", "--out", out, engine=dynoxide, prefix=table_prefix)
+    run("tables", "status", engine=dynoxide, prefix=table_prefix, code=1)
+    assert "not compared with the live page" in run("cost", "estimate", "--units", out).stdout
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
+    """Options, prices and units in another encoding end with exit code 3 and the file's name."""
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b'tags = { team = "\xe9" }\n')
+    for command in (
+        ["template", "sam", "--options"],
+        ["cost", "estimate", "--prices"],
+        ["cost", "estimate", "--units"],
+    ):
+        assert "latin.toml" in run(*command, str(path), code=3).stderr
+
+
+def test_templates_switch_on_the_streams_that_events_are_made_of(tmp_path: Path) -> None:
+    """Four tables, as `streams enable` has it; those with options of their own, too."""
+    path = tmp_path / "tables.toml"
+    path.write_text("[per_table.users]\ndeletion_protection = true\n", encoding="utf-8")
+    made = json.loads(run("template", "terraform", "--streams", "--options", str(path)).stdout)
+    tables = made["resource"]["aws_dynamodb_table"]
+    assert {name for name, table in tables.items() if table.get("stream_enabled")} == {
+        "users",
+        "sessions",
+        "identities",
+        "tokens",
+    }
+    assert tables["users"]["deletion_protection_enabled"] is True

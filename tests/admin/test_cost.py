@@ -21,9 +21,9 @@ from torii_dynamodb.admin.cost import (
     estimate,
     load_prices,
     load_units,
-    measure,
     svg,
 )
+from torii_dynamodb.admin.measuring import measure
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.testing.engines import DYNOXIDE_VERSION, LocalEngine
 
@@ -67,12 +67,13 @@ def test_an_estimate_is_units_times_prices() -> None:
 
 
 def test_provisioned_capacity_is_bought_for_the_peak() -> None:
-    """By hand: 1e6 read units in 360,000 s, three times that at the peak, run at half: 17 units; elsewhere one."""
+    """By hand: 1e6 read units in 360,000 s, three times that at the peak, run at half: 17 units; else one, and one more
+    for an index."""
     workload = Workload(users=0, checks=1e6, sign_ups=0, peak=3, utilisation=0.5, **NOTHING)
     found = estimate(workload, region="here", prices=PRICES, units=UNITS)
-    assert found.capacity["users"] == found.capacity["sessions"] == (17, 1)
+    assert found.capacity["users"] == found.capacity["sessions"] == (17, 2)
     assert found.capacity["tokens"] == (1, 1)
-    assert found.provisioned == pytest.approx((2 * 17 + 3) * 0.001 * 100 + 5 * 0.01 * 100)
+    assert found.provisioned == pytest.approx((2 * 17 + 3) * 0.001 * 100 + 7 * 0.01 * 100)
 
 
 def test_break_even_is_where_the_two_are_equal() -> None:
@@ -106,6 +107,42 @@ def test_each_region_takes_every_write_and_stores_everything() -> None:
     )
     assert two.on_demand - one.on_demand == pytest.approx(5.0)
     assert two.storage == pytest.approx(2 * one.storage)
+    writes = sum(write for _, write in one.capacity.values()) * 0.01 * 100
+    assert two.provisioned - one.provisioned == pytest.approx(writes)
+
+
+def test_the_prices_say_how_old_they_are() -> None:
+    """The estimate carries date, region and the note of the price file; a file of one's own need have no note."""
+    found = estimate(Workload())
+    assert (found.prices_as_of, found.region) == ("2025-01-01", "us-east-1")
+    assert "check them" in found.prices_note
+    assert estimate(Workload(), region="here", prices=PRICES, units=load_units()).prices_note == ""
+
+
+@pytest.mark.parametrize("broken", [{"regions": {"here": {}}}, {**PRICES, "hours_a_month": "many"}])
+def test_prices_that_lack_something_are_said(broken: dict[str, Any]) -> None:
+    """A price file without a price is a wrong configuration, not a fault of the program."""
+    with pytest.raises(ConfigurationError, match="cost prices"):
+        estimate(Workload(), region="here", prices=broken)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"flows": 3}', '{"flows": {"strong": {"sign_up": {}}}}'])
+def test_units_that_are_none_are_said(tmp_path: Path, text: str) -> None:
+    """A units file of another shape is a wrong configuration, and the way to a right one is named."""
+    path = tmp_path / "units.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="cost measure"):
+        load_units(path)
+
+
+def test_measuring_spares_tables_that_are_there(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """To measure makes users: tables that exist are refused and keep what they have; one's own are deleted again."""
+    config = dynoxide.config(table_prefix=table_prefix)
+    with DynamoDbStorage.open(config) as storage:
+        user = storage.create_user(NewUser(email="ada@example.com"))
+        with pytest.raises(ConfigurationError, match=f"{table_prefix}_users"):
+            measure(config, engine="x")
+        assert storage.list_users().items == (user,)
 
 
 def test_longer_sessions_store_more_and_recovery_costs_more() -> None:

@@ -1,8 +1,8 @@
 """What the tables cost a month: measured units of each flow, times how often it happens, times the prices.
 
-Units come from ``data/units.json``, which :func:`measure` writes from consumed capacity; prices from
-``data/prices.json``, which can be replaced: they differ by region and change. Estimates leave out the free tier, data
-transfer and taxes.
+Units come from ``data/units.json``, which :func:`~torii_dynamodb.admin.measuring.measure` writes from consumed
+capacity; prices from ``data/prices.json``, which can be replaced: they differ by region and change. Estimates leave out
+the free tier, data transfer and taxes.
 """
 
 from __future__ import annotations
@@ -10,21 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.resources import files
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any, Final, cast
 from xml.sax.saxutils import escape
 
-from torii_dynamodb._core.times import to_text
-from torii_dynamodb._sync.services.torii import Torii
-from torii_dynamodb._sync.storage.handle import DynamoDbStorage
-from torii_dynamodb._wire.records import CallRecord
 from torii_dynamodb.admin.options import TableClass
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import TABLES, TableName
 from torii_dynamodb.errors import ConfigurationError, ValidationError
-from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser
+from torii_dynamodb.schema import SCHEMA
 
 __all__ = [
     "FLOWS",
@@ -36,7 +31,6 @@ __all__ = [
     "estimate",
     "load_prices",
     "load_units",
-    "measure",
     "svg",
 ]
 
@@ -57,7 +51,6 @@ FLOWS: Final[Mapping[str, str]] = {
 _USER_BYTES = 3 * 100 + 2 * 350 + 250
 _SESSION_BYTES = 2 * 100 + 2 * 400
 _MONTH = 30.4
-_CONSISTENCY = ("strong", "eventual")
 
 _Tables = Mapping[TableName, tuple[float, float]]
 
@@ -91,6 +84,7 @@ class Workload:
         checks: Session checks: mostly one a request of your application.
         refreshes: Session refreshes.
         sign_outs: Sign-outs of one session.
+        sign_outs_everywhere: Sign-outs of all sessions at once.
         password_changes: Changes of a password.
         tokens: One-time tokens (magic links, resets, verifications), issued and used.
         session_days: How long a session lives: what is stored.
@@ -109,6 +103,7 @@ class Workload:
     checks: float = 1_000_000
     refreshes: float = 0
     sign_outs: float = 5_000
+    sign_outs_everywhere: float = 0
     password_changes: float = 200
     tokens: float = 1_000
     session_days: float = 14
@@ -121,14 +116,14 @@ class Workload:
 
     def __post_init__(self) -> None:
         for name in (
-            "users", "sign_ups", "sign_ins", "oauth_sign_ins", "checks", "refreshes", "sign_outs", "password_changes",
-            "tokens", "session_days",
+            "users", "sign_ups", "sign_ins", "oauth_sign_ins", "checks", "refreshes", "sign_outs",
+            "sign_outs_everywhere", "password_changes", "tokens", "session_days",
         ):  # fmt: skip
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < inf:
                 raise ValidationError(name, "give 0 or more")
         if self.regions < 1:
             raise ValidationError("regions", "give 1 or more")
-        if self.peak < 1:
+        if not 1 <= self.peak < inf:
             raise ValidationError("peak", "the busiest hour cannot be below the average: give 1 or more")
         if not 0 < self.utilisation <= 1:
             raise ValidationError("utilisation", "give more than 0, at most 1")
@@ -142,6 +137,7 @@ class Workload:
             "session_check": self.checks,
             "session_refresh": self.refreshes,
             "sign_out": self.sign_outs,
+            "sign_out_everywhere": self.sign_outs_everywhere,
             "password_change": self.password_changes,
             "token": self.tokens,
         }
@@ -174,10 +170,12 @@ class Estimate:
         currency: Of all prices.
         prices_as_of: The date of the prices.
         region: Whose prices.
+        prices_note: What the prices' file says about itself; the library's own prices are to be checked.
         flows: By flow, dearest first.
         on_demand: All requests, on demand.
         provisioned: The same by capacity bought for the busiest hour.
-        capacity: The capacity that would be bought: ``(read, write)`` units by table, in each region.
+        capacity: The capacity that would be bought, ``(read, write)`` units by table with its indexes: writes in each
+            region, reads in all regions together.
         storage_gb: What is stored, in each region.
         storage: Its price, PITR included.
         break_even_peak: Provisioned is cheaper while the busiest hour stays below so many times the average; 0 where
@@ -187,6 +185,7 @@ class Estimate:
     currency: str
     prices_as_of: str
     region: str
+    prices_note: str
     flows: tuple[FlowCost, ...]
     on_demand: float
     provisioned: float
@@ -207,20 +206,29 @@ def load_prices(path: Path | None = None) -> dict[str, Any]:
 
 
 def load_units(path: Path | None = None) -> dict[str, dict[str, Units]]:
-    """The measured units, by consistency (``"strong"``, ``"eventual"``) and flow."""
+    """The measured units, by consistency (``"strong"``, ``"eventual"``) and flow.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or holds something else.
+    """
     given = _load(path, "units.json")
-    return {
-        mode: {
-            flow: Units(
-                requests=int(one["requests"]),
-                read=float(one["read"]),
-                write=float(one["write"]),
-                tables={table: (float(pair[0]), float(pair[1])) for table, pair in one["tables"].items()},
-            )
-            for flow, one in flows.items()
+    try:
+        return {
+            mode: {
+                flow: Units(
+                    requests=int(one["requests"]),
+                    read=float(one["read"]),
+                    write=float(one["write"]),
+                    tables={table: (float(pair[0]), float(pair[1])) for table, pair in one["tables"].items()},
+                )
+                for flow, one in flows.items()
+            }
+            for mode, flows in given["flows"].items()
         }
-        for mode, flows in given["flows"].items()
-    }
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path or 'units.json'}: these are no units: {error!r}; make them with: torii-dynamodb cost measure --out"
+        ) from error
 
 
 def estimate(
@@ -233,16 +241,27 @@ def estimate(
     """What a workload costs a month.
 
     Raises:
-        ConfigurationError: There are no prices for the region: give a file that has them.
+        ConfigurationError: There are no prices for the region, or one is missing: give a file that has them.
     """
-    price = prices or load_prices()
+    try:
+        return _estimate(workload, region, prices or load_prices(), units or load_units())
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"the prices or units lack {error}, or it is no number; `torii-dynamodb cost prices` and `cost units` "
+            "show how they are written"
+        ) from error
+
+
+def _estimate(
+    workload: Workload, region: str, price: Mapping[str, Any], every: Mapping[str, Mapping[str, Units]]
+) -> Estimate:
     if region not in price["regions"]:
         raise ConfigurationError(
             f"there are no prices for {region}, only for {', '.join(sorted(price['regions']))}; "
             "give a file with yours (--prices)"
         )
     rates = price["regions"][region]
-    measured = (units or load_units())["strong" if workload.consistent else "eventual"]
+    measured = every["strong" if workload.consistent else "eventual"]
     per_unit = rates["on_demand"][workload.table_class]
     flows: list[FlowCost] = []
     totals: dict[TableName, list[float]] = {table: [0.0, 0.0] for table in TABLES}
@@ -257,18 +276,23 @@ def estimate(
     on_demand = sum(flow.on_demand for flow in flows)
     hourly, hours = rates["provisioned"][workload.table_class], float(price["hours_a_month"])
 
-    def bought(peak: float, whole: Callable[[float], float]) -> tuple[float, dict[TableName, tuple[int, int]]]:
+    def bought(
+        peak: float, whole: Callable[[TableName, float], float]
+    ) -> tuple[float, dict[TableName, tuple[int, int]]]:
         cost = 0.0
         capacity: dict[TableName, tuple[int, int]] = {}
         for table, pair in totals.items():
-            read, write = (whole(units / hours / 3600 * peak / workload.utilisation) for units in pair)
-            cost += (read * hourly["read_hour"] + write * hourly["write_hour"]) * hours * workload.regions
+            read, write = (whole(table, units / hours / 3600 * peak / workload.utilisation) for units in pair)
+            # A read is made in one region, a write arrives in every one.
+            cost += (read * hourly["read_hour"] + write * hourly["write_hour"] * workload.regions) * hours
             capacity[table] = (ceil(read), ceil(write))
         return cost, capacity
 
-    # A table has one unit of each at least.
-    provisioned, capacity = bought(workload.peak, lambda needed: max(1, ceil(needed)))
-    at_average, _ = bought(1.0, lambda needed: needed)
+    # A table has one unit of each at least, and so has each of its indexes.
+    provisioned, capacity = bought(
+        workload.peak, lambda table, needed: max(1 + len(SCHEMA[table].indexes), ceil(needed))
+    )
+    at_average, _ = bought(1.0, lambda table, needed: needed)
     stored = (workload.users * _USER_BYTES + _live_sessions(workload) * _SESSION_BYTES) / 1e9
     gb_month = rates["storage_gb_month"][workload.table_class]
     if workload.point_in_time_recovery:
@@ -277,6 +301,7 @@ def estimate(
         currency=str(price["currency"]),
         prices_as_of=str(price["as_of"]),
         region=region,
+        prices_note=str(price.get("note", "")),
         flows=tuple(sorted(flows, key=lambda flow: -flow.on_demand)),
         on_demand=on_demand,
         provisioned=provisioned,
@@ -290,79 +315,6 @@ def estimate(
 def _live_sessions(workload: Workload) -> float:
     begun = workload.sign_ins + workload.oauth_sign_ins
     return max(0.0, begun - workload.sign_outs) * workload.session_days / _MONTH
-
-
-def measure(config: DynamoDbConfig, *, engine: str) -> dict[str, Any]:
-    """Run every flow on an engine that counts capacity as AWS does, and return what ``units.json`` holds.
-
-    Makes users in the tables of the configuration: give a prefix of its own, on an emulator.
-
-    Args:
-        config: Where.
-        engine: What it is, for the record.
-    """
-    flows = {mode: _measure(config, consistent=mode == "strong") for mode in _CONSISTENCY}
-    return {"engine": engine, "measured": to_text(config.clock())[:10], "flows": flows}
-
-
-def _measure(config: DynamoDbConfig, *, consistent: bool) -> dict[str, Any]:
-    from dataclasses import replace
-
-    calls: list[CallRecord] = []
-    names = {config.table_name(table): table for table in TABLES}
-    told: dict[str, Any] = {}
-    listening = replace(config, on_call=calls.append, consistent_reads=consistent, session_cleanup="off")
-    mode = "strong" if consistent else "eventual"
-    email, later = f"{mode}@example.com", config.clock() + timedelta(days=14)
-    with DynamoDbStorage.open(listening) as storage:
-        torii = Torii(storage)
-
-        def run(flow: str, call: Callable[[], Any]) -> Any:
-            calls.clear()
-            result = call()
-            tables: dict[str, list[float]] = {}
-            for one in (capacity for record in calls for capacity in record.capacity):
-                pair = tables.setdefault(names[one.table], [0.0, 0.0])
-                pair[0] += one.read_units
-                pair[1] += one.write_units
-            told[flow] = {
-                "requests": len(calls),
-                "read": sum(pair[0] for pair in tables.values()),
-                "write": sum(pair[1] for pair in tables.values()),
-                "tables": {table: tables[table] for table in TABLES if table in tables},
-            }
-            return result
-
-        user = run("sign_up", lambda: torii.password.register(email, "correct horse battery staple", name="Ada"))
-        _, session = run("sign_in", lambda: torii.password.authenticate(email, "correct horse battery staple"))
-        token = str(session.token)
-        run("session_check", lambda: storage.get_session_and_user(token))
-        run("session_refresh", lambda: storage.refresh_session(token, expires_at=later + timedelta(days=30)))
-        run("sign_out", lambda: storage.delete_session(token))
-        run("sign_out_everywhere", lambda: storage.delete_sessions_for_user(user.id))
-        new_hash = str(storage.get_password_hash(user.id))
-        run("password_change", lambda: _change_password(storage, user.id, email, new_hash))
-        account = NewOAuthAccount(provider="example", subject=mode)
-        storage.create_oauth_account(NewUser(email=f"oauth-{email}"), account)
-        run("oauth_sign_in", lambda: _oauth_sign_in(storage, mode, later))
-        run("token", lambda: _use_token(storage, user.id, later))
-    return told
-
-
-def _change_password(storage: Any, user_id: str, email: str, new_hash: str) -> None:
-    # What a change reads to verify the old password, and the write.
-    credentials = storage.get_credentials_by_email(email)
-    storage.set_password_hash(user_id, new_hash, expected_version=credentials.password_version)
-
-
-def _oauth_sign_in(storage: Any, subject: str, later: Any) -> None:
-    user = storage.get_user_by_provider_and_subject("example", subject)
-    storage.create_session(NewSession(user_id=user.id, expires_at=later), user=user)
-
-
-def _use_token(storage: Any, user_id: str, later: Any) -> None:
-    token = storage.create_token(NewToken(purpose="magic_link", user_id=user_id, expires_at=later))
-    storage.verify_token(token.token, purpose="magic_link")
 
 
 def bars(estimate: Estimate, *, width: int = 40) -> list[str]:

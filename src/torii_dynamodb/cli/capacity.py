@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 from torii_dynamodb.admin.capacity import capacity_from_cloudwatch
+from torii_dynamodb.admin.control import Control
+from torii_dynamodb.cli.reporting import open_client
 from torii_dynamodb.cli.support import Connection, Json, connected, emit, make_table, new_group, note, show, units
+from torii_dynamodb.config import TABLES
 
 __all__ = ["app"]
 
@@ -26,7 +29,13 @@ def report(
 
     By operation it is told inside your program: give DynamoDbConfig(on_call=CapacityMeter()).
     """
-    found = capacity_from_cloudwatch(connection.config(), over=timedelta(hours=hours))
+    config = connection.config()
+    found = capacity_from_cloudwatch(config, over=timedelta(hours=hours))
+    if not any(one.read_units or one.write_units for one in found.tables):
+        # CloudWatch has no word for a table that does not exist: its figures are 0, too.
+        with open_client(config) as client:
+            for table in TABLES:
+                Control(client).require(config.table_name(table))
     if as_json:
         emit(found)
         return

@@ -9,9 +9,12 @@ from typing import Annotated, cast
 
 import typer
 
-from torii_dynamodb.admin.cost import Workload, bars, estimate, load_prices, load_units, measure, svg
+from torii_dynamodb.admin.cost import Workload, bars, estimate, load_prices, load_units, svg
+from torii_dynamodb.admin.measuring import measure
 from torii_dynamodb.admin.options import TableClass
-from torii_dynamodb.cli.support import Connection, Json, connected, emit, make_table, new_group, note, say, show, units
+from torii_dynamodb.cli.reporting import DryRun
+from torii_dynamodb.cli.support import Connection, Json, connected, emit, make_table, new_group, say, show, units
+from torii_dynamodb.config import TABLES
 
 __all__ = ["app"]
 
@@ -29,6 +32,11 @@ def estimate_command(
     checks: Annotated[float, typer.Option(help="Session checks a month.")] = _D.checks,
     refreshes: Annotated[float, typer.Option(help="Session refreshes a month.")] = _D.refreshes,
     sign_outs: Annotated[float, typer.Option(help="Sign-outs a month.")] = _D.sign_outs,
+    sign_outs_everywhere: Annotated[
+        float, typer.Option(help="Sign-outs of all sessions at once, a month.")
+    ] = _D.sign_outs_everywhere,
+    password_changes: Annotated[float, typer.Option(help="Password changes a month.")] = _D.password_changes,
+    tokens: Annotated[float, typer.Option(help="One-time tokens a month, issued and used.")] = _D.tokens,
     session_days: Annotated[float, typer.Option(help="How long a session lives.")] = _D.session_days,
     regions: Annotated[int, typer.Option(help="Replicas, the first included.")] = _D.regions,
     table_class: Annotated[str, typer.Option(help="STANDARD or STANDARD_INFREQUENT_ACCESS.")] = _D.table_class,
@@ -43,7 +51,8 @@ def estimate_command(
 ) -> None:
     """Estimate a month: by flow and in all, on demand against provisioned, and where they break even.
 
-    Without free tier, data transfer and taxes. Check the date of the prices.
+    Without free tier, data transfer and taxes. Check the prices: those that come with the library are of January 2025,
+    for us-east-1.
     """
     workload = Workload(
         users=users,
@@ -53,6 +62,9 @@ def estimate_command(
         checks=checks,
         refreshes=refreshes,
         sign_outs=sign_outs,
+        sign_outs_everywhere=sign_outs_everywhere,
+        password_changes=password_changes,
+        tokens=tokens,
         session_days=session_days,
         regions=regions,
         table_class=cast("TableClass", _one_of(table_class)),
@@ -69,9 +81,14 @@ def estimate_command(
     for line in bars(found):
         say(line)
     say()
-    say(f"Cheaper: {found.cheaper.replace('_', ' ')}. Provisioned is, while the busiest hour stays below", style="bold")
-    say(f"{found.break_even_peak:.1f} times the average (large workloads; each table buys one unit of each at least).")
-    note(f"Prices of {found.region} as of {found.prices_as_of}; without free tier, data transfer and taxes.")
+    say(f"Cheaper: {found.cheaper.replace('_', ' ')}.", style="bold")
+    say(
+        f"Provisioned is cheaper while the busiest hour stays below {found.break_even_peak:.1f} times the average "
+        "(large workloads: each table and index buys one unit at least)."
+    )
+    about = f", {found.prices_note}" if found.prices_note else ""
+    say(f"Prices of {found.region} as of {found.prices_as_of}{about}.")
+    say("Without free tier, data transfer and taxes.")
 
 
 @app.command("measure")
@@ -80,19 +97,30 @@ def measure_command(
     connection: Connection,
     engine: Annotated[str, typer.Option("--engine", help="What it is, for the record.")] = "unknown",
     out: Annotated[Path | None, typer.Option("--out", help="Write units.json here.")] = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Run every flow and keep what each consumed. Makes users: on an emulator, with a table prefix of its own.
+    """Run every flow and keep what each consumed. On an emulator, with a table prefix of its own.
 
+    Makes the tables and users in them, and deletes the tables afterwards; tables that are there already are refused.
     DynamoDB and Dynoxide count capacity; moto counts it wrongly.
     """
-    found = measure(connection.config(), engine=engine)
+    config = connection.config()
+    if dry_run:
+        names = [config.table_name(table) for table in TABLES]
+        if as_json:
+            emit({"would_make_and_delete": names})
+        else:
+            say(f"Would be made, and deleted again: {', '.join(names)}")
+        return
+    found = measure(config, engine=engine)
     if out is not None:
         out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if as_json:
         emit(found)
         return
-    table = make_table("flow", "reads", "requests", "read units", "write units", right=("requests", "read units"))
+    right = ("requests", "read units", "write units")
+    table = make_table("flow", "reads", *right, right=right)
     for mode, flows in found["flows"].items():
         for flow, used in flows.items():
             table.add_row(flow, mode, str(used["requests"]), units(used["read"]), units(used["write"]))

@@ -1,0 +1,109 @@
+"""What each flow consumes, measured on an engine: the units that :mod:`torii_dynamodb.admin.cost` multiplies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from torii_dynamodb._core.times import to_text
+from torii_dynamodb._sync.services.torii import Torii
+from torii_dynamodb._sync.storage.handle import DynamoDbStorage
+from torii_dynamodb._wire.records import CallRecord
+from torii_dynamodb.admin.tables import AdminTables
+from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser
+
+__all__ = ["measure"]
+
+_CONSISTENCY = ("strong", "eventual")
+
+
+def measure(config: DynamoDbConfig, *, engine: str) -> dict[str, Any]:
+    """Run every flow on an engine that counts capacity as AWS does, and return what ``units.json`` holds.
+
+    Makes tables with users in them, and deletes them at the end.
+
+    Args:
+        config: Where: an emulator that counts, and a prefix of its own.
+        engine: What it is, for the record.
+
+    Raises:
+        ConfigurationError: There are tables of that prefix already.
+    """
+    with AdminTables.open(config) as tables:
+        there = [one.name for one in tables.status() if one.status != "MISSING"]
+        if there:
+            raise ConfigurationError(
+                f"there are tables already: {', '.join(there)}; to measure is to make users, and to delete the tables "
+                "afterwards: give a table_prefix of its own (--table-prefix)"
+            )
+        try:
+            return _measured(config, engine)
+        finally:
+            tables.delete()
+
+
+def _measured(config: DynamoDbConfig, engine: str) -> dict[str, Any]:
+    flows = {mode: _measure(config, consistent=mode == "strong") for mode in _CONSISTENCY}
+    return {"engine": engine, "measured": to_text(config.clock())[:10], "flows": flows}
+
+
+def _measure(config: DynamoDbConfig, *, consistent: bool) -> dict[str, Any]:
+    calls: list[CallRecord] = []
+    names = {config.table_name(table): table for table in TABLES}
+    told: dict[str, Any] = {}
+    listening = replace(config, on_call=calls.append, consistent_reads=consistent, session_cleanup="off")
+    mode = "strong" if consistent else "eventual"
+    email, later = f"{mode}@example.com", config.clock() + timedelta(days=14)
+    with DynamoDbStorage.open(listening) as storage:
+        torii = Torii(storage)
+
+        def run(flow: str, call: Callable[[], Any]) -> Any:
+            calls.clear()
+            result = call()
+            tables: dict[str, list[float]] = {}
+            for one in (capacity for record in calls for capacity in record.capacity):
+                pair = tables.setdefault(names[one.table], [0.0, 0.0])
+                pair[0] += one.read_units
+                pair[1] += one.write_units
+            told[flow] = {
+                "requests": len(calls),
+                "read": sum(pair[0] for pair in tables.values()),
+                "write": sum(pair[1] for pair in tables.values()),
+                "tables": {table: tables[table] for table in TABLES if table in tables},
+            }
+            return result
+
+        user = run("sign_up", lambda: torii.password.register(email, "correct horse battery staple", name="Ada"))
+        _, session = run("sign_in", lambda: torii.password.authenticate(email, "correct horse battery staple"))
+        token = str(session.token)
+        run("session_check", lambda: storage.get_session_and_user(token))
+        run("session_refresh", lambda: storage.refresh_session(token, expires_at=later + timedelta(days=30)))
+        run("sign_out", lambda: storage.delete_session(token))
+        run("sign_out_everywhere", lambda: storage.delete_sessions_for_user(user.id))
+        new_hash = str(storage.get_password_hash(user.id))
+        run("password_change", lambda: _change_password(storage, user.id, email, new_hash))
+        account = NewOAuthAccount(provider="example", subject=mode)
+        storage.create_oauth_account(NewUser(email=f"oauth-{email}"), account)
+        run("oauth_sign_in", lambda: _oauth_sign_in(storage, mode, later))
+        run("token", lambda: _use_token(storage, user.id, later))
+    return told
+
+
+def _change_password(storage: Any, user_id: str, email: str, new_hash: str) -> None:
+    # What a change reads to verify the old password, and the write.
+    credentials = storage.get_credentials_by_email(email)
+    storage.set_password_hash(user_id, new_hash, expected_version=credentials.password_version)
+
+
+def _oauth_sign_in(storage: Any, subject: str, later: Any) -> None:
+    user = storage.get_user_by_provider_and_subject("example", subject)
+    storage.create_session(NewSession(user_id=user.id, expires_at=later), user=user)
+
+
+def _use_token(storage: Any, user_id: str, later: Any) -> None:
+    token = storage.create_token(NewToken(purpose="magic_link", user_id=user_id, expires_at=later))
+    storage.verify_token(token.token, purpose="magic_link")
