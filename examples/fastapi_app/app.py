@@ -1,7 +1,5 @@
 """Accounts for a FastAPI application. Run it with ``uvicorn app:app`` and open /docs."""
 
-from typing import Annotated
-
 from fastapi import Depends, FastAPI
 
 from torii_dynamodb import AsyncTorii, DynamoDbConfig, User
@@ -10,12 +8,11 @@ from torii_dynamodb.mail import AsyncConsoleMailer, MailSettings
 
 mail = MailSettings(sender="no-reply@example.com", app_name="Example", base_url="http://localhost:8000")
 torii = AsyncTorii(dynamodb(DynamoDbConfig()), mailer=AsyncConsoleMailer(), mail=mail)
-auth = router(torii, config=WebConfig(secure_cookies=False))  # http on this machine; leave it out behind https
-
+auth = router(torii, config=WebConfig(secure_cookies=False))  # for http://localhost; behind https: router(torii)
 app = FastAPI()
 app.include_router(auth)
 
 
 @app.get("/hello")
-async def hello(user: Annotated[User, Depends(auth.current_user)]) -> str:
+async def hello(user: User = Depends(auth.current_user)) -> str:
     return f"Hello {user.name or user.email}"

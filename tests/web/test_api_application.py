@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
@@ -306,14 +307,14 @@ async def test_schemathesis() -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", site.app)
     tried = 0
     for operation in schema.get_all_operations():
-        api = operation.ok()
+        api = operation.ok()  # type: ignore[union-attr]
 
         @settings(
             max_examples=8, deadline=None, database=None, derandomize=True,
             phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(case=api.as_strategy())
-        def fuzz(case: schemathesis.Case) -> None:
+        def fuzz(case: schemathesis.Case[Any]) -> None:
             nonlocal tried
             tried += 1
             case.call_and_validate(

@@ -322,6 +322,25 @@ def test_what_goes_wrong_inside_stays_inside(error: ToriiError, status: int, cod
     assert error.message not in str(made.body())
 
 
+@pytest.mark.parametrize("garbage", ["x", "torii_s1_.", "\xe9", "a" * 7000, "torii_s1_usr_1." + "A" * 43 + "00000000"])
+async def test_garbage_for_tokens(garbage: str) -> None:
+    """Whatever stands in cookie or header signs nobody in, breaks nothing, and hinders no sign-in."""
+    site = Site()
+    await site.user()
+    async with site.browser() as browser:
+        for name, value in (
+            ("Cookie", f"__Host-torii={garbage}; __Host-torii-device={garbage}"),
+            ("Authorization", f"Bearer {garbage}"),
+            ("Authorization", garbage),
+        ):
+            headers = {name: value.encode("latin-1")}
+            problem(await browser.get(f"{API}/me", headers=headers), 401, "not_signed_in")  # type: ignore[arg-type]
+            body = {"email": EMAIL, "password": PASSWORD}
+            answer = await browser.post(f"{API}/sign-in", json=body, headers=headers)  # type: ignore[arg-type]
+            assert answer.status_code == 200
+            browser.cookies.clear()
+
+
 async def test_a_storage_that_is_away() -> None:
     """Routes and dependencies answer 503 with Retry-After, not 500."""
     site = Site()
@@ -344,7 +363,18 @@ async def test_large_and_broken_bodies() -> None:
     async with site.browser() as browser:
         large = await browser.post(f"{API}/magic-link", json={"email": "a" * 70_000})
         problem(large, 413, "body_too_large")
-        for content in (b"", b"{", b"\xff\xfe", b"[]", b'"x"', b"null", b'{"email": "\\ud800@example.com"}'):
+        deep = b"[" * 30_000 + b"]" * 30_000
+        for content in (
+            deep,
+            b'{"email": ' + deep + b"}",
+            b"",
+            b"{",
+            b"\xff\xfe",
+            b"[]",
+            b'"x"',
+            b"null",
+            b'{"email": "\\ud800@example.com"}',
+        ):
             broken = await browser.post(
                 f"{API}/magic-link", content=content, headers={"Content-Type": "application/json"}
             )

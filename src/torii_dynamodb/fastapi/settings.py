@@ -99,4 +99,5 @@ def origin_of(option: str, url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or (parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOCAL)):
         raise ConfigurationError(f"{option}: {url!r}: give an https:// address (http:// on localhost only)")
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    # As browsers write it: without the scheme's own port (RFC 6454, 6.1).
+    return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(":443" if parts.scheme == "https" else ":80")
