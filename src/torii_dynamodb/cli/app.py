@@ -14,6 +14,7 @@ from torii_dynamodb.cli import (
     global_tables,
     iam,
     local,
+    serve,
     sessions,
     streams,
     tables,
@@ -39,6 +40,7 @@ app = typer.Typer(
 TRY, SETUP, PEOPLE = "Try it", "Set it up", "Look after people"
 
 app.command("demo", rich_help_panel=TRY)(demo.demo)
+app.command("serve", rich_help_panel=TRY)(serve.serve)
 app.command("local", rich_help_panel=TRY)(local.local)
 app.add_typer(tables.app, name="tables", rich_help_panel=SETUP)
 app.add_typer(autoscaling.app, name="autoscaling", rich_help_panel=SETUP)

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,7 @@ from torii_dynamodb.cli.local import Engine
 from torii_dynamodb.cli.support import PANEL, Connection, ExitCode, Json, Profile, Region, emit, fail, hang, note, plain
 from torii_dynamodb.testing.engines import start_engine
 
-__all__ = ["demo"]
+__all__ = ["data_folder", "demo"]
 
 _MOTO_PACE = Pace(hashes=1, calls=1, sign_ins=20, checks=2, racers=0)
 _MOTO_SAYS = (
@@ -151,7 +152,7 @@ def _placed(connection: Connection, engine: Engine, db_path: Path | None, ledger
             again=(f"torii-dynamodb users list {prefix} --endpoint-url {shlex.quote(url)}",),
         )
         return
-    path = (db_path or _default_path()) if engine is not Engine.MOTO else db_path
+    path = (db_path or data_folder() / "torii.db") if engine is not Engine.MOTO else db_path
     with start_engine(engine.value, db_path=path) as running:
         kept = str(running.db_path) if running.persistent else "in memory: gone when the demo ends"
         again = (
@@ -301,11 +302,15 @@ def _invite(place: _Place, console: Console, seconds: float, *, holds: bool) -> 
     else:
         console.print(Text(f"Not all of it held (see NO above), in {seconds:.1f} s.", style="bold red"))
     console.print("Next:", style="bold")
-    steps = [("look around" if number == 0 else "", command) for number, command in enumerate(place.again)]
+    steps = [("in a browser", "torii-dynamodb serve   (sign up, mail links, passkeys, devices, admin area)")]
+    steps += [("look around" if number == 0 else "", command) for number, command in enumerate(place.again)]
     steps.append(("your people", "torii-dynamodb demo --accounts FILE"))
     steps.append(("your code", "README.md begins with a few lines that do this; docs/ has the rest"))
+    # Where it was run by its path (as 'make demo' does), a bare name would not be found.
+    command = "torii-dynamodb" if shutil.which("torii-dynamodb") else os.path.relpath(sys.argv[0])
     for name, step in steps:
-        console.print(Text(f"  {name:<12}{step}"), soft_wrap=True)
+        shown = f"{command}{step.removeprefix('torii-dynamodb')}" if step.startswith("torii-dynamodb") else step
+        console.print(Text(f"  {name:<14}{shown}"), soft_wrap=True)
 
 
 def _fact(console: Console, name: str, text: str) -> None:
@@ -313,18 +318,18 @@ def _fact(console: Console, name: str, text: str) -> None:
     hang(console, Text.assemble((f"{name:<10}", "bold"), plain(text)), hanging=10)
 
 
-def _default_path() -> Path:
-    """Where the demo's data are kept: in the checkout this file stands in, else where programs keep a user's data."""
+def data_folder() -> Path:
+    """Where data go that nobody named a file for: this checkout, else where programs keep a user's data."""
     checkout = Path(__file__).resolve().parents[3]
     if (checkout / "pyproject.toml").is_file() and os.access(checkout, os.W_OK):
-        return checkout / ".demo" / "torii.db"
+        return checkout / ".demo"
     if os.name == "nt":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "torii-dynamodb" / "demo" / "torii.db"
+    return base / "torii-dynamodb" / "demo"
 
 
 def _is_moto(url: str) -> bool:

@@ -48,13 +48,19 @@ class Activity:
 
     def watch(self, events: AsyncEvents) -> Callable[[], None]:
         """Count sign-ins, failures and lockouts. Returns a function that ends it."""
-        return events.subscribe(self._on_event, UserSignedIn, SignInFailed)
+        ends = (events.subscribe(self._on_sign_in, UserSignedIn), events.subscribe(self._on_failure, SignInFailed))
 
-    async def _on_event(self, event: UserSignedIn | SignInFailed) -> None:
-        if isinstance(event, UserSignedIn):
-            self._add("sign_ins", 1)
-        else:
-            self._add("failures" if event.reason == "credentials" else "lockouts", 1)
+        def end() -> None:
+            for one in ends:
+                one()
+
+        return end
+
+    async def _on_sign_in(self, _: UserSignedIn) -> None:
+        self._add("sign_ins", 1)
+
+    async def _on_failure(self, event: SignInFailed) -> None:
+        self._add("failures" if event.reason == "credentials" else "lockouts", 1)
 
     def on_call(self, record: CallRecord) -> None:
         """Count what a call to DynamoDB consumed: for ``DynamoDbConfig(on_call=...)``."""

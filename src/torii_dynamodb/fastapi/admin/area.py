@@ -31,7 +31,9 @@ _ATTEMPTS = 50
 
 
 class Admin:
-    """The admin area. Whoever is no administrator finds nothing there (404), as if it did not exist::
+    """The admin area. Whoever is no administrator finds nothing there (404), as if it did not exist.
+
+    ::
 
         admin = Admin({"ops@example.com"}, activity=activity)
         app.include_router(pages(auth.web, settings, admin=admin))

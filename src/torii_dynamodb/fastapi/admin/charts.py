@@ -102,8 +102,8 @@ def number(amount: float) -> str:
 
 
 def _round_up(most: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50, ...: a number that says something at the edge of a chart."""
+    """The next number with few digits, for the edge of a chart."""
     if most <= 1:
         return 1
     size = 10.0 ** math.floor(math.log10(most))
-    return next(size * factor for factor in (1, 2, 5, 10) if size * factor >= most)
+    return next(size * factor for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if size * factor >= most)

@@ -59,8 +59,8 @@ def create_app(
         mailer: Sends the mails; ``None``: they are written to the console.
         secret: For known devices: 32 random bytes that stay the same.
         oauth: Providers to sign in through.
-        admins: Addresses of those who may see the admin area, once verified; ``None``: everybody with a verified one, for
-            this is an example.
+        admins: Addresses of those who may see the admin area, once verified; ``None``: everybody with a verified one,
+            for this is an example.
         web: How the web layer behaves; ``None``: cookies as ``base_url`` needs them.
         services: More arguments of ``AsyncTorii``.
     """

@@ -36,7 +36,9 @@ def listen(port: int | None) -> socket.socket:
         except OSError as error:
             made.close()
             if port is not None:
-                raise ConfigurationError(f"port {port} cannot be used: {error.strerror}; give another --port") from error
+                raise ConfigurationError(
+                    f"port {port} cannot be used: {error.strerror}; give another --port"
+                ) from error
         else:
             made.listen(128)
             return made

@@ -1,4 +1,4 @@
-"""Where links from mails lead. A visit changes nothing, since mail scanners visit links too: a click on a button does."""
+"""Where links from mails lead. A visit changes nothing, for mail scanners visit them too: a click on a button does."""
 
 from __future__ import annotations
 

@@ -1,0 +1,87 @@
+"""``torii-dynamodb serve``: the example application on this machine, to try everything in a browser."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from torii_dynamodb.cli.demo import data_folder
+from torii_dynamodb.cli.local import Engine
+from torii_dynamodb.cli.support import note, say
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.testing.engines import start_engine
+
+__all__ = ["serve"]
+
+
+def serve(
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Else 8000, or a free one where that is taken.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="auto: Dynoxide if it is here or npm can bring it, else moto.")
+    ] = Engine.AUTO,
+    db_path: Annotated[
+        Path | None, typer.Option("--db-path", metavar="FILE", help="Keep the data in this file (Dynoxide).")
+    ] = None,
+    admin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--admin", metavar="EMAIL", help="Who may see the admin area. Else everybody with a verified address."
+        ),
+    ] = None,
+    install: Annotated[bool, typer.Option(help="Whether npm may be asked for Dynoxide.")] = True,
+) -> None:
+    """Run the example application until Ctrl-C: sign up, links by mail, passkeys, devices, admin area.
+
+    It starts a local DynamoDB of its own, listens on this machine only, and writes mails to the console instead of
+    sending them. What is registered is kept, where the engine keeps anything.
+    """
+    try:
+        from torii_dynamodb.fastapi.example import create_app, server
+    except ImportError as error:
+        raise ConfigurationError(f"{error.name} is missing: pip install 'torii-dynamodb[serve]'") from error
+
+    folder = data_folder()
+    path = (db_path or folder / "serve.db") if engine is not Engine.MOTO else None
+    listener = server.listen(port)
+    address = f"http://localhost:{listener.getsockname()[1]}"
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with listener, start_engine(engine.value, db_path=path, install=install) as running:
+        secret = _secret(running.db_path.with_suffix(".secret")) if running.db_path is not None else None
+        app = create_app(
+            running.config(table_prefix="serve"),
+            base_url=address,
+            secret=secret or secrets.token_urlsafe(32),
+            admins=admin or None,
+        )
+
+        def ready() -> None:
+            note(f"Engine: {running.why}.")
+            kept = f"in {running.db_path}" if running.persistent else "in memory, until it stops"
+            note(f"Data: {kept}. Mails: here on the console.")
+            say(f"Open {address}")
+            note("Ctrl-C stops it.")
+
+        server.run(app, listener, ready=ready)
+        note("Stopped." + (f" The data are in {running.db_path}." if running.persistent else " Its data are gone."))
+
+
+def _secret(path: Path) -> str:
+    """The secret for known devices, beside the data: made when it is first asked for, readable by its owner alone."""
+    try:
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        kept = path.read_text(encoding="ascii").strip()
+        if len(kept) < 32:
+            raise ConfigurationError(f"{path} is damaged; delete it, and a new one is made") from None
+        return kept
+    with os.fdopen(made, "w", encoding="ascii") as file:
+        kept = secrets.token_urlsafe(32)
+        file.write(kept)
+    return kept
