@@ -53,6 +53,17 @@ class ToriiError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The usual way calls the class with ``args`` alone, which most of these do not take: a worker process could
+        # not send its error home.
+        return _made_again, (type(self), self.args), self.__dict__
+
+
+def _made_again(kind: type[ToriiError], args: tuple[object, ...]) -> ToriiError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 class ValidationError(ToriiError):
     """An argument cannot be used. Raised before any request is sent; mend the argument.

@@ -79,10 +79,15 @@ class AsyncDynamoDbHandle(AsyncAttempts):
 
     async def close(self) -> None:
         """Wait for background work, then close the connections."""
-        await self._background.aclose()
-        await self._client.aclose()
-        if self._local is not self._client:
-            await self._local.aclose()
+        try:
+            await self._background.aclose()
+        finally:
+            # Also where waiting was cut short: connections must not outlive their handle.
+            try:
+                await self._client.aclose()
+            finally:
+                if self._local is not self._client:
+                    await self._local.aclose()
 
     async def __aenter__(self) -> AsyncDynamoDbHandle:
         return self
@@ -106,10 +111,13 @@ class AsyncDynamoDbStorage:
         and waited for; existing ones are verified. Without it nothing is requested at all.
 
         Raises:
-            ConfigurationError: An existing table has another key, index or TTL attribute; or no region or credentials.
+            ConfigurationError: An existing table has another key, index or TTL attribute; or no region or credentials;
+                or this storage is initialised already.
             AccessDenied: The credentials may not describe or create tables.
         """
         validation.instance(config, "config", DynamoDbConfig)
+        if self._handle is not None:
+            raise ConfigurationError("the storage is initialised already; close it first, or make another")
         client = AsyncClient(config.at_home())
         try:
             if config.create_tables:

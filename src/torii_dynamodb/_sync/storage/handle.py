@@ -81,10 +81,15 @@ class DynamoDbHandle(Attempts):
 
     def close(self) -> None:
         """Wait for background work, then close the connections."""
-        self._background.close()
-        self._client.close()
-        if self._local is not self._client:
-            self._local.close()
+        try:
+            self._background.close()
+        finally:
+            # Also where waiting was cut short: connections must not outlive their handle.
+            try:
+                self._client.close()
+            finally:
+                if self._local is not self._client:
+                    self._local.close()
 
     def __enter__(self) -> DynamoDbHandle:
         return self
@@ -108,10 +113,13 @@ class DynamoDbStorage:
         and waited for; existing ones are verified. Without it nothing is requested at all.
 
         Raises:
-            ConfigurationError: An existing table has another key, index or TTL attribute; or no region or credentials.
+            ConfigurationError: An existing table has another key, index or TTL attribute; or no region or credentials;
+                or this storage is initialised already.
             AccessDenied: The credentials may not describe or create tables.
         """
         validation.instance(config, "config", DynamoDbConfig)
+        if self._handle is not None:
+            raise ConfigurationError("the storage is initialised already; close it first, or make another")
         client = Client(config.at_home())
         try:
             if config.create_tables:
