@@ -1,0 +1,99 @@
+"""A browser, the example application, and an OpenID provider for the tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.browser.application import Application, serving
+from tests.browser.person import Person
+from tests.oidc.conftest import SECRET, client
+from tests.oidc.provider import RealProvider
+from tools.chromium import find_chromium
+
+from torii_dynamodb.oauth import oidc
+from torii_dynamodb.testing.engines import LocalEngine
+
+# What the machine's sandbox and closed network need; nothing that changes how pages behave.
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+_FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+# A page that is not there in that time is not there.
+_PATIENCE_MS = 10_000
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, one a module: its event loop must be gone when another module's tests want one of theirs."""
+    path = find_chromium()
+    if path is None:
+        pytest.fail("Chromium is not installed: run 'make setup' as root on Debian, or install it")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=str(path), args=_FLAGS)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def app(dynoxide: LocalEngine) -> Iterator[Application]:
+    """The example application on tables of its own, with a provider to sign in through."""
+    port = _free_port()
+    back = f"http://localhost:{port}/api/auth/oauth/test-id/callback"
+    with RealProvider([client("app", redirect_uris=[back])]) as provider:
+        config = dynoxide.config(table_prefix=f"b{os.getpid()}n{next(_numbers)}")
+        with serving(config, oauth=[oidc("test-id", provider.issuer, "app", SECRET)], port=port) as running:
+            yield running
+
+
+@pytest.fixture
+def new_context(browser: Browser, app: Application) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browsers that share nothing; options are Playwright's. Scripts that fail in them fail the test."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def make(**options: object) -> BrowserContext:
+        context = browser.new_context(base_url=app.url, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(_PATIENCE_MS)
+        context.on("weberror", lambda error: faults.append(f"{error.error}"))
+        # What the Content-Security-Policy blocks is told on the console.
+        context.on("console", lambda line: faults.append(line.text) if "Security Policy" in line.text else None)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def page(new_context: Callable[..., BrowserContext]) -> Page:
+    """A page in a browser of its own."""
+    return new_context().new_page()
+
+
+@pytest.fixture
+def person(app: Application) -> Person:
+    """Somebody new."""
+    return Person(app, f"person{os.getpid()}x{next(_numbers)}@example.com")
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of pages go: below TORII_PICTURES, else a temporary folder."""
+    named = os.environ.get("TORII_PICTURES")
+    folder = Path(named) if named else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,85 @@
+"""What a person does on the pages, told as one would tell it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import CDPSession, Page, expect
+from tests.browser.application import Application
+
+PASSWORD = "correct horse battery staple"
+
+
+class Person:
+    """Somebody with an address and a password.
+
+    Args:
+        app: The application.
+        email: Their address.
+    """
+
+    def __init__(self, app: Application, email: str) -> None:
+        self.app = app
+        self.email = email
+        self.password = PASSWORD
+
+    def sign_up(self, page: Page, name: str = "Ada Lovelace") -> None:
+        """Sign up, open the link in the mail, and say that the address is theirs."""
+        page.goto("/auth/sign-up")
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("E-mail address").fill(self.email)
+        page.get_by_label("Password").fill(self.password)
+        page.get_by_role("button", name="Sign up").click()
+        expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+        page.goto(self.app.link(self.email, "verify_email"))
+        page.get_by_role("button", name="Verify the address").click()
+        expect(page.locator("#notice")).to_contain_text("is verified")
+
+    def sign_in(self, page: Page, password: str | None = None) -> None:
+        """Fill in the sign-in page, and send it."""
+        if "/auth/sign-in" not in page.url:
+            page.goto("/auth/sign-in?next=/auth/account")
+        page.get_by_label("E-mail address").fill(self.email)
+        page.get_by_label("Password", exact=True).fill(password or self.password)
+        page.get_by_role("button", name="Sign in", exact=True).click()
+
+    def exist(self) -> None:
+        """Have an account already, with a verified address. By the services, for flows that begin later."""
+
+        async def make() -> None:
+            torii = self.app.torii
+            user = await torii.password.register(self.email, self.password, name="Ada Lovelace")
+            await torii.storage.mark_email_verified(user.id, email=user.email)
+
+        self.app.run(make())
+
+    def arrive(self, page: Page) -> None:
+        """Have an account, sign in, and stand on the account's page."""
+        self.exist()
+        self.sign_in(page)
+        on_account(page)
+
+
+def on_account(page: Page) -> None:
+    """The account's page is shown."""
+    expect(page.get_by_role("heading", name="Account", exact=True)).to_be_visible()
+
+
+def on_sign_in(page: Page) -> None:
+    """The sign-in page is shown, so nobody is signed in."""
+    page.goto("/auth/account")
+    expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+def authenticator(page: Page) -> tuple[CDPSession, str]:
+    """Give the page's browser an authenticator that says yes: a platform one, with discoverable credentials."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    made = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return session, made["authenticatorId"]

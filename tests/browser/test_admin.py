@@ -1,0 +1,65 @@
+"""The admin area in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, expect
+from tests.browser.application import Application
+from tests.browser.person import Person, on_account, on_sign_in
+from tests.browser.test_pages import looking
+
+Contexts = Callable[..., BrowserContext]
+
+
+def test_an_administrators_day(page: Page, new_context: Contexts, app: Application, pictures: Path) -> None:
+    """Search a user, see what belongs to it, end its sessions, lock, unlock and delete it; what goes on is drawn."""
+    admin, person = Person(app, "admin@example.com"), Person(app, f"user-{id(page)}@example.com")
+    admin.arrive(page)
+    user = new_context().new_page()
+    person.exist()
+    person.sign_in(user, "a wrong password")
+    person.sign_in(user)
+    page.get_by_role("link", name="Admin").click()
+    with looking(page, pictures) as looker:
+        looker.look("admin-users")
+        page.get_by_label("E-mail address or user id").fill(person.email)
+        page.get_by_role("button", name="Search").click()
+        page.get_by_role("link", name=person.email).click()
+        expect(page.locator("#session-list > li")).to_have_count(1)
+        looker.look("admin-user")
+        page.locator("summary", has_text="End all sessions").click()
+        page.get_by_role("button", name="End them all").click()
+        expect(page.locator("#notice")).to_contain_text("sessions of this user are ended")
+        on_sign_in(user)
+        page.locator("summary", has_text="Lock the account").click()
+        page.get_by_role("button", name="Lock it").click()
+        expect(page.locator("#state")).to_contain_text("locked")
+        person.sign_in(user)
+        expect(user.locator("#errors")).to_contain_text("locked")
+        page.get_by_role("button", name="Unlock the account").click()
+        expect(page.locator("#state")).to_contain_text("open")
+        person.sign_in(user)
+        on_account(user)
+        page.get_by_role("link", name="Delete the user").click()
+        looker.look("admin-delete")
+        page.get_by_label("Yes, delete this user").check()
+        page.get_by_role("button", name="Delete the user").click()
+        expect(page.locator("#notice")).to_contain_text("The user was deleted")
+        on_sign_in(user)
+        page.get_by_role("link", name="Activity").click()
+        expect(page.locator("#chart-sign-ins")).to_be_visible()
+        expect(page.locator("#operation-list")).to_contain_text("TransactWriteItems")
+        looker.look("admin-activity")
+
+
+def test_nobody_else(page: Page, app: Application, person: Person) -> None:
+    """Whoever is no administrator finds nothing there, and no link to it, signed in or not."""
+    page.goto("/admin")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    person.arrive(page)
+    expect(page.get_by_role("link", name="Admin")).to_have_count(0)
+    for path in ("/admin", "/admin/activity", "/admin/users/usr_0"):
+        page.goto(path)
+        expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
