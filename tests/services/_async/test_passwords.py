@@ -17,6 +17,7 @@ from torii_dynamodb.errors import (
     InvalidCredentials,
     InvalidToken,
     RateLimited,
+    Throttled,
     ValidationError,
     VersionConflict,
 )
@@ -363,6 +364,23 @@ async def test_a_first_password_and_its_removal() -> None:
     await here.torii.password.set_password(user.id, NEW)
     await here.torii.password.authenticate(EMAIL, NEW)
     assert here.names()[1:3] == ["password.removed", "password.changed"]
+
+
+async def test_a_hash_that_cannot_be_renewed_keeps_nobody_out(caplog: pytest.LogCaptureFixture) -> None:
+    """The renewal is a courtesy: where it fails the person is signed in all the same, and the log tells."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    here.hasher.version = 2
+
+    async def refused(*_arguments: object, **_named: object) -> bool:
+        raise Throttled("no capacity", attempts=4)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.storage, "rehash_password", refused)
+        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert session.token is not None
+    assert await here.torii.get_session(session.token) is not None
+    assert "throttled" in caplog.text
 
 
 async def test_an_old_hash_is_made_anew() -> None:

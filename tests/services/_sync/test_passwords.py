@@ -19,6 +19,7 @@ from torii_dynamodb.errors import (
     InvalidCredentials,
     InvalidToken,
     RateLimited,
+    Throttled,
     ValidationError,
     VersionConflict,
 )
@@ -365,6 +366,23 @@ def test_a_first_password_and_its_removal() -> None:
     here.torii.password.set_password(user.id, NEW)
     here.torii.password.authenticate(EMAIL, NEW)
     assert here.names()[1:3] == ["password.removed", "password.changed"]
+
+
+def test_a_hash_that_cannot_be_renewed_keeps_nobody_out(caplog: pytest.LogCaptureFixture) -> None:
+    """The renewal is a courtesy: where it fails the person is signed in all the same, and the log tells."""
+    here = Setting()
+    here.torii.password.register(EMAIL, PASSWORD)
+    here.hasher.version = 2
+
+    def refused(*_arguments: object, **_named: object) -> bool:
+        raise Throttled("no capacity", attempts=4)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.storage, "rehash_password", refused)
+        _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert session.token is not None
+    assert here.torii.get_session(session.token) is not None
+    assert "throttled" in caplog.text
 
 
 def test_an_old_hash_is_made_anew() -> None:

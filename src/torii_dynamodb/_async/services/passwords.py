@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.primitives import gather, run_in_thread
@@ -13,7 +14,7 @@ from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
 from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy, attempted_password
 from torii_dynamodb._core.signing_in import Browser, refuse_locked
-from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, ToriiError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
     LockoutPolicy,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from torii_dynamodb.compromised import CompromisedPasswords
 
 __all__ = ["AsyncPasswordService"]
+
+_log = logging.getLogger("torii_dynamodb")
 
 _REFUSED = "the e-mail address or the password is wrong"
 
@@ -361,4 +364,8 @@ class AsyncPasswordService:
         if old is None or attempted is None or not self._hasher.needs_rehash(old):
             return
         new = await run_in_thread(self._hasher.hash, attempted)
-        await self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
+        try:
+            await self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
+        except ToriiError as error:
+            # The person is signed in; the next sign-in tries again.
+            _log.warning("a password hash was not renewed: %s", error.code)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._core.emails import normalise_email
@@ -15,7 +16,7 @@ from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.password_checks import PasswordChecks
 from torii_dynamodb._sync.services.password_resets import PasswordResets
-from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, ToriiError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
     LockoutPolicy,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from torii_dynamodb.compromised import CompromisedPasswords
 
 __all__ = ["PasswordService"]
+
+_log = logging.getLogger("torii_dynamodb")
 
 _REFUSED = "the e-mail address or the password is wrong"
 
@@ -357,4 +360,8 @@ class PasswordService:
         if old is None or attempted is None or not self._hasher.needs_rehash(old):
             return
         new = run_in_thread(self._hasher.hash, attempted)
-        self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
+        try:
+            self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
+        except ToriiError as error:
+            # The person is signed in; the next sign-in tries again.
+            _log.warning("a password hash was not renewed: %s", error.code)
