@@ -124,11 +124,18 @@ def encode_plain(value: object) -> Attribute:
         case list():
             return {"L": [encode_plain(inner) for inner in value]}
         case Mapping():
-            return {"M": {str(key): encode_plain(inner) for key, inner in value.items()}}
+            return {"M": {_name(key): encode_plain(inner) for key, inner in value.items()}}
         case float():
             raise TypeError("a float cannot be stored exactly; give a Decimal")
         case _:
             raise TypeError(f"a {type(value).__name__} cannot be stored")
+
+
+def _name(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key of type {type(key).__name__} cannot be stored; keys are text")
+    key.encode()
+    return str.__str__(key)
 
 
 def decode(attribute: Attribute) -> Any:

@@ -1,4 +1,4 @@
-"""What another writer does between a read and the write that rests on it, and what an index tells twice."""
+"""What another writer does between a read and its write, what an index tells twice, and a builder's bad arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
-from torii_dynamodb.errors import CorruptItem
+from torii_dynamodb.errors import CorruptItem, ValidationError
 from torii_dynamodb.models import NewSession, NewUser, User
 from torii_dynamodb.testing.clock import FakeClock
 from torii_dynamodb.testing.engines import LocalEngine
@@ -105,3 +105,26 @@ async def test_rows_of_ended_sessions_go_page_by_page_and_no_others(storage: Asy
     assert await storage.remove_ended_sessions(user.id) == 12
     assert await storage.get_session(token) is not None
     assert await storage.remove_ended_sessions(user.id) == 0
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda builder: builder.put("a-table", {1: "one"}),
+        lambda builder: builder.put("a-table", {"id": "x", "map": {1: "one"}}),
+        lambda builder: builder.put("a-table", {"\ud800": "surrogate"}),
+        lambda builder: builder.put("a-table", {"id": 0.5}),
+        lambda builder: builder.put("a-table", {"id": "x"}, condition=5),
+        lambda builder: builder.put("a-table", {"id": "x"}, condition="#id = :a", values=["a"]),
+        lambda builder: builder.put(5, {"id": "x"}),
+        lambda builder: builder.update("a-table", {"id": "x"}, None, condition="#id = :a"),
+        lambda builder: builder.update("a-table", {"id": "x"}, "SET #a = :a", condition=None),
+        lambda builder: builder.delete("a-table", "x"),
+        lambda builder: builder.check("a-table", {"id": "x"}, condition=""),
+        lambda builder: builder,
+    ],
+)
+async def test_a_builder_refuses_what_cannot_be_sent(storage: AsyncDynamoDbHandle, build: Any) -> None:
+    """Arguments of a wrong type or content raise ValidationError before any request."""
+    with pytest.raises(ValidationError):
+        await storage.transact_write(build)
