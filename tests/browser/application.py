@@ -89,7 +89,13 @@ def serving(
     url = f"http://localhost:{listener.getsockname()[1]}"
     mailer = AsyncMemoryMailer()
     web = WebConfig(base_url=url, ip_limit=None, oauth_error_path="/auth/sign-in", **options.pop("web", {}))
-    settings = {"mailer": mailer, "secret": "s" * 32, "oauth": oauth, "web": web, "admins": ["admin@example.com"]}
+    settings: dict[str, Any] = {
+        "mailer": mailer,
+        "secret": "s" * 32,
+        "oauth": oauth,
+        "web": web,
+        "admins": ["admin@example.com"],
+    }
     app = create_app(config, base_url=url, **(settings | options))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="none"))
     loop = asyncio.new_event_loop()
@@ -103,7 +109,8 @@ def serving(
     deadline = time.monotonic() + _SECONDS
     try:
         while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline, "the application did not start"
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise AssertionError("the application did not start")
             time.sleep(0.02)
         yield Application(url, app, mailer, loop)
     finally:

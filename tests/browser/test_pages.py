@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
 from tests.browser.application import Application
 from tests.browser.person import Person, authenticator
 from tests.oidc.provider import MODULES
@@ -18,7 +19,7 @@ Contexts = Callable[..., BrowserContext]
 _AXE = MODULES / "axe-core" / "axe.min.js"
 # A finding of these is a barrier; "minor" and "moderate" are printed for whoever looks.
 _SEVERE = ("serious", "critical")
-_PHONE = {"width": 360, "height": 740}
+_PHONE: ViewportSize = {"width": 360, "height": 740}
 
 
 class Looker:
@@ -39,8 +40,9 @@ class Looker:
     def look(self, name: str) -> None:
         """Look at the page as it is now."""
         self.seen.append(name)
-        for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+        for scheme in schemes:
+            self.page.emulate_media(color_scheme=scheme)
             self.page.screenshot(path=self._folder / f"{name}-{scheme}.png", full_page=True, animations="disabled")
             # Through the debugger, so that the page's Content-Security-Policy stays as it is.
             self.page.evaluate(self._axe)
@@ -49,7 +51,7 @@ class Looker:
         self.page.emulate_media(color_scheme="light")
         usual = self.page.viewport_size
         assert usual is not None
-        self.page.set_viewport_size(_PHONE)  # type: ignore[arg-type]
+        self.page.set_viewport_size(_PHONE)
         if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             self.findings.append(f"{name}: on a phone something sticks out to the side")
         self.page.screenshot(path=self._folder / f"{name}-phone.png", full_page=True, animations="disabled")
@@ -60,9 +62,9 @@ class Looker:
         if not problems[0] or not problems[1] or problems[2] != 1:
             self.findings.append(f"{name}: language, title and one heading: {problems}")
 
-    def _note(self, where: str, violations: list[dict[str, object]]) -> None:
+    def _note(self, where: str, violations: list[dict[str, Any]]) -> None:
         for found in violations:
-            nodes = [node["html"] for node in found["nodes"]]  # type: ignore[attr-defined, index]
+            nodes = [node["html"] for node in found["nodes"]]
             text = f"{where}: {found['impact']}: {found['id']}: {json.dumps(nodes)[:300]}"
             if found["impact"] in _SEVERE:
                 self.findings.append(text)

@@ -54,7 +54,7 @@ class AsyncBrowser:
 async def application(provider: RealProvider, **options: Any) -> AsyncIterator[FastAPI]:
     """An application with the routes."""
     torii = AsyncTorii(AsyncMemoryStorage(), oauth=[oidc("real", provider.issuer, "app", SECRET)])
-    settings = {"base_url": BASE, "registration": "direct", "secure_cookies": False, "ip_limit": None}
+    settings: dict[str, Any] = {"base_url": BASE, "registration": "direct", "secure_cookies": False, "ip_limit": None}
     app = FastAPI()
     app.include_router(router(torii, config=WebConfig(**(settings | options))))
     try:
