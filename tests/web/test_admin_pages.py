@@ -1,0 +1,246 @@
+"""The admin area: who gets in, what is shown, what can be done."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+from tests.services._async.support import EMAIL, PASSWORD
+from tests.web.paged import ADMIN, Paged, Reader, Tab, words
+
+from torii_dynamodb import User
+from torii_dynamodb._wire.records import CallRecord
+from torii_dynamodb.fastapi.admin import Activity, Admin
+from torii_dynamodb.fastapi.admin.charts import bar_chart
+from torii_dynamodb.fastapi.web import SignedIn
+from torii_dynamodb.testing import FakeClock
+
+
+async def administrator(site: Paged) -> Tab:
+    """A tab in which the administrator is signed in."""
+    await site.user(ADMIN)
+    tab = site.tab()
+    await tab.sign_in(ADMIN)
+    return tab
+
+
+@pytest.mark.parametrize("path", ["/admin", "/admin/activity", "/admin/users/usr_x", "/admin/users/usr_x/delete"])
+@pytest.mark.parametrize("who", ["nobody", "user", "unverified"])
+async def test_others_find_nothing(path: str, who: str) -> None:
+    """Strangers, users, and who has merely typed an administrator's address get the page for what does not exist."""
+    site = Paged()
+    tab = site.tab()
+    if who != "nobody":
+        email = EMAIL if who == "user" else ADMIN
+        await site.user(email, verified=who == "user")
+        await tab.sign_in(email)
+    answer = await tab.get(path)
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
+    if who != "nobody":
+        assert 'href="/admin"' not in (await tab.get("/auth/account")).text
+
+
+@pytest.mark.parametrize("what", ["lock", "unlock", "end-session", "end-sessions", "clear-attempts", "delete"])
+async def test_others_change_nothing(what: str) -> None:
+    """A user's forms to the admin area come to nothing, although the token is good."""
+    site = Paged()
+    user = await site.user("victim@example.com")
+    await site.user()
+    tab = site.tab()
+    await tab.sign_in()
+    token = Reader((await tab.get("/auth/account")).text).forms["/auth/sign-out"]["csrf_token"]
+    answer = await tab.client.post(f"/admin/users/{user.id}/{what}", data={"csrf_token": token, "confirm": "yes"})
+    assert answer.status_code == 404
+    assert await site.torii.get_user(user.id) == user
+
+
+async def test_a_function_can_decide_who_is_an_administrator() -> None:
+    """Async or not, a function of the user decides."""
+    site = Paged()
+    user = await site.user()
+    session = await site.torii.create_session(user)
+    found = SignedIn(user=user, session=session, token=session.token or "", transport="cookie")
+
+    async def later(someone: User) -> bool:
+        return someone.id == user.id
+
+    assert await Admin(later).admits(found)
+    assert not await Admin(lambda someone: someone.id == "usr_other").admits(found)
+
+
+async def test_users_are_found_by_address_and_id() -> None:
+    """The list has pages; a search finds by any spelling of the address, and by id; else it says that nobody is."""
+    site = Paged()
+    user = await site.user(name="Ada <b>")
+    for number in range(30):
+        await site.user(f"user{number}@example.com")
+    tab = await administrator(site)
+    first = await tab.get("/admin")
+    (following,) = [one["href"] for one in Reader(first.text).all("a") if one.get("id") == "next-page"]
+    second = await tab.get(following or "")
+    assert first.text.count('<th scope="row">') == 25
+    assert second.text.count('<th scope="row">') == 7
+    for query in ("ADA@example.com", user.id):
+        found = await tab.get("/admin", params={"q": query})
+        assert f"/admin/users/{user.id}" in found.text
+        assert found.text.count('<th scope="row">') == 1
+        assert "Ada <b>" in words(found)
+        assert "Ada <b>" not in found.text
+    for query in ("nobody@example.com", "usr_nobody", "@", "ü" * 5000):
+        assert 'id="nobody"' in (await tab.get("/admin", params={"q": query})).text
+    assert (await tab.get("/admin?cursor=nonsense")).headers["location"] == "/admin"
+
+
+async def test_a_user_is_shown_with_all_that_belongs_to_it() -> None:
+    """Identities, sessions and failed attempts are there; no token, no hash."""
+    site = Paged()
+    user = await site.user()
+    await site.tab().sign_in()
+    await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, password="wrong password")
+    tab = await administrator(site)
+    answer = await tab.get(f"/admin/users/{user.id}")
+    assert "Password" in answer.text
+    assert "Firefox on Linux" in answer.text
+    assert 'id="attempt-list"' in answer.text
+    assert "1 attempt by password" in answer.text
+    assert "$quick$" not in answer.text
+    assert "torii_s1_" not in answer.text
+
+
+async def test_an_account_is_locked_and_unlocked(caplog: pytest.LogCaptureFixture) -> None:
+    """Locking ends its sessions and refuses sign-ins until it is lifted; the log says who did it."""
+    caplog.set_level(logging.INFO, logger="torii_dynamodb")
+    site = Paged()
+    user = await site.user()
+    theirs = site.tab()
+    await theirs.sign_in()
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}"
+    answer = await tab.send(page, f"{page}/lock")
+    assert "The account is locked" in answer.text
+    assert (await theirs.get("/auth/account")).status_code == 303
+    refused = await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, password=PASSWORD)
+    assert "This account is locked" in refused.text
+    assert f"user-locked: {user.id}" in caplog.text
+    await tab.send(page, f"{page}/unlock")
+    await site.tab().sign_in()
+
+
+async def test_sessions_are_ended_and_the_lockout_is_lifted() -> None:
+    """One session, all sessions, the attempts: each by its button."""
+    site = Paged()
+    user = await site.user()
+    tabs = [site.tab() for _ in range(3)]
+    for one in tabs:
+        await one.sign_in()
+    for _ in range(6):
+        await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, password="wrong password")
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}"
+    assert "locked out" in (await tab.get(page)).text
+    await tab.send(page, f"{page}/clear-attempts")
+    await tab.send(page, f"{page}/end-session")
+    assert len(await site.torii.list_sessions(user.id)) == 2
+    await site.tab().sign_in()
+    await tab.send(page, f"{page}/end-sessions")
+    assert not await site.torii.list_sessions(user.id)
+
+
+async def test_a_user_is_deleted_after_a_question() -> None:
+    """Not without the tick."""
+    site = Paged()
+    user = await site.user()
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}/delete"
+    assert (await tab.send(page, page)).status_code == 422
+    answer = await tab.send(page, page, confirm="yes")
+    assert "The user was deleted" in answer.text
+    assert await site.torii.get_user(user.id) is None
+    assert (await tab.get(page)).status_code == 404
+
+
+async def test_changes_ask_for_a_recent_sign_in() -> None:
+    """An administrator's session left alone for long changes nobody."""
+    site = Paged()
+    user = await site.user()
+    tab = await administrator(site)
+    site.here.clock.advance(timedelta(minutes=16))
+    page = f"/admin/users/{user.id}"
+    answer = await tab.send(page, f"{page}/lock", follow=False)
+    assert answer.headers["location"].startswith("/auth/sign-in?next=%2Fadmin%2Fusers%2F")
+    assert await site.torii.get_user(user.id) == user
+
+
+async def test_nobody_locks_or_deletes_themselves_here() -> None:
+    """The own account has no such buttons, and refuses such forms."""
+    site = Paged()
+    tab = await administrator(site)
+    user = await site.torii.storage.get_user_by_email(ADMIN)
+    assert user is not None
+    page = await tab.get(f"/admin/users/{user.id}")
+    assert [action for action in Reader(page.text).forms if action.startswith("/admin")] == []
+    token = Reader(page.text).forms["/auth/sign-out"]["csrf_token"]
+    answer = await tab.client.post(f"/admin/users/{user.id}/lock", data={"csrf_token": token})
+    assert answer.status_code == 409
+
+
+async def test_activity_shows_what_was_counted() -> None:
+    """Sign-ins, failures, lockouts and capacity since the start, by the minute or by the half hour."""
+    site = Paged()
+    await site.user()
+    site.activity.on_call(
+        CallRecord(operation="PutItem", tables=("t_users",), attempts=1, latency=0.1, write_units=3.0)
+    )
+    await site.tab().sign_in()
+    for _ in range(6):
+        await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, password="wrong password")
+    tab = await administrator(site)
+    for span in ("", "?span=day"):
+        text = (await tab.get(f"/admin/activity{span}")).text
+        for told in (
+            "<strong>2</strong> sign-ins",
+            "<strong>5</strong> failures",
+            "<strong>1</strong> refused attempts",
+        ):
+            assert told in text
+        assert "<strong>3</strong> write units" in text
+        assert "in this process alone" in text
+        assert "PutItem" in text
+        assert text.count('role="img"') == 4
+
+
+async def test_activity_forgets() -> None:
+    """Counts older than is kept are dropped, so that memory is bounded; spans do not mix."""
+    clock = FakeClock()
+    activity = Activity(clock=clock, keep=timedelta(hours=1))
+    record = CallRecord(operation="GetItem", tables=("t",), attempts=1, latency=0.1, read_units=1.0)
+    for _ in range(180):
+        activity.on_call(record)
+        clock.advance(timedelta(minutes=1))
+    counts = activity.counts("read_units", bars=180, minutes=1)
+    assert sum(amount for _, amount in counts) == 60
+    assert counts[-1][1] == 0
+    assert [when for when, _ in counts] == sorted(when for when, _ in counts)
+
+
+def test_bars_stand_on_the_ground_and_below_the_edge() -> None:
+    """Bars of one place stand one upon the other, as high as their share of the edge's number."""
+    start = FakeClock()()
+    times = [start + timedelta(minutes=number) for number in range(3)]
+    chart = bar_chart(
+        "x",
+        "X",
+        [
+            ("reads", "reads", list(zip(times, (0.0, 3.0, 30.0), strict=True))),
+            ("writes", "writes", list(zip(times, (0.0, 0.0, 7.0), strict=True))),
+        ],
+    )
+    assert chart.top == "40"
+    assert [bar.kind for bar in chart.bars] == ["reads", "reads", "writes"]
+    assert chart.bars[1].y + chart.bars[1].height == 120
+    assert chart.bars[2].y + chart.bars[2].height == chart.bars[1].y
+    assert min(bar.y for bar in chart.bars) == pytest.approx(120 * 3 / 40)
+    assert len(chart.rows) == 2
+    assert "reads: 33, writes: 7" in chart.summary
