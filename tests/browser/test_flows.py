@@ -272,3 +272,22 @@ def press_until(page: Page, selector: str) -> None:
         if page.locator(selector).evaluate("element => element === document.activeElement"):
             return
     raise AssertionError(f"{selector} cannot be reached by the Tab key")
+
+
+def test_password_managers_work(page: Page) -> None:
+    """Password fields hide what is typed, say what they are for, and take what is pasted, also 64 characters."""
+    for path, kinds in (
+        ("/auth/sign-in", {"password": "current-password"}),
+        ("/auth/sign-up", {"password": "new-password"}),
+    ):
+        page.goto(path)
+        for field, kind in kinds.items():
+            place = page.locator(f"#{field}")
+            assert place.get_attribute("type") == "password"
+            assert place.get_attribute("autocomplete") == kind
+            assert place.get_attribute("maxlength") is None
+            place.focus()
+            # What a paste does: the whole text at once, as input.
+            page.keyboard.insert_text("p" * 64)
+            expect(place).to_have_value("p" * 64)
+        assert page.locator("#email").get_attribute("autocomplete") == "username"
