@@ -156,6 +156,9 @@ class DynamoDbConfig:
         names = [self.table_name(table) for table in TABLES]
         if len(set(names)) != len(names):
             raise ConfigurationError(f"table_names: two tables share one name: {names}")
+        for option in ("consistent_reads", "create_tables", "merge_reads"):
+            if not isinstance(getattr(self, option), bool):
+                raise ConfigurationError(f"{option}: {getattr(self, option)!r}: give True or False")
         _at_least("retry_attempts", self.retry_attempts, 0, 20)
         _at_least("max_connections", self.max_connections, 1, 10_000)
         _at_least("retry_quota", self.retry_quota, 0, 1_000_000)

@@ -665,6 +665,9 @@ class AsyncTokenStorage(Protocol):
             The token and its user; ``None`` when malformed, unknown, used, expired, of another purpose, or when what it
             was bound to is not so any more.
 
+        Raises:
+            Unavailable: It is unknown whether the token was used up: issue another.
+
         Clauses:
             TOKEN-3: Of concurrent callers, one gets it.
             TOKEN-4: It passes for its own purpose only, and a try for another does not use it up.
@@ -712,7 +715,7 @@ class AsyncBruteForceStorage(Protocol):
     async def acquire_attempt(
         self, kind: AttemptKind, value: str, *, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
-        """The same limit for anything else: an IP address, a mailbox, a device.
+        """The same limit for anything else: an IP address (IPv6 by its /64 network), a mailbox, a device.
 
         Clauses:
             LOCKOUT-5: Kinds and values do not share a limit.

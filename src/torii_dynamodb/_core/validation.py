@@ -203,9 +203,13 @@ def instance(value: object, field: str, kind: type[Any]) -> None:
 
 
 def attempt_value(kind: str, value: object) -> str:
-    """What an attempt is counted under: a canonical IP address, or text."""
+    """What an attempt is counted under: an IPv4 address, an IPv6 network, or text.
+
+    Providers hand out IPv6 by the /64 at least: counted by address, one customer would have 2^64 of them.
+    """
     if kind == "ip":
-        return ip_address(value, "value") or _refuse_none()
+        address = ip_address(value, "value") or _refuse_none()
+        return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
     return text(value, "value", most=1024)
 
 

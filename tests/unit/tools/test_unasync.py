@@ -68,7 +68,8 @@ def tool() -> ModuleType:
 def tree(tmp_path: Path) -> Path:
     """A folder with one asynchronous module that uses every rule."""
     (tmp_path / "package" / "_async").mkdir(parents=True)
-    (tmp_path / "package" / "_async" / "thing.py").write_text(SOURCE + "\n\n__aexit__ = AsyncThing.__aenter__\n")
+    rest = "\n\n__aexit__ = AsyncThing.__aenter__\nasynccontextmanager = None\n"
+    (tmp_path / "package" / "_async" / "thing.py").write_text(SOURCE + rest)
     return tmp_path
 
 

@@ -110,7 +110,7 @@ class Users(StorageBase):
             if refused is None:
                 return after
             raise self._stale(refused)
-        while True:
+        for _ in range(ROUNDS):
             claim = self._get(self._identities, users.key(email_key(user.email)), consistent=True)
             if claim is None or passwords.read_credentials(claim).password_version != user.password_version:
                 current = self._read_user(user.id, consistent=True)
@@ -124,6 +124,7 @@ class Users(StorageBase):
             if failed(refused, 1):
                 raise users.taken("email", refused.request_id) from refused.strip()
             # Only the hash was replaced by a stronger one of the same password: move that.
+        raise VersionConflict(_CONFLICT)
 
     def _stale(self, refused: TransactionCanceled) -> Exception:
         gone, request_id = old_item(refused, 0) is None, refused.request_id
