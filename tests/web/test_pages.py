@@ -92,7 +92,7 @@ def test_every_form_is_tried() -> None:
     """The list that the test above goes by has every page that takes a form."""
     site = Site(Paged(oauth=[google("id", "secret")]).auth.web, PagesConfig(app_name="Example"))
     routes = pages(site.web, site.settings).routes
-    taken = {route.path for route in routes if isinstance(route, APIRoute) and "POST" in route.methods}
+    taken = {route.path for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())}
     assert taken == {f"/auth/{path}" for path in (*FORMS, "account/connect")}
 
 
@@ -192,8 +192,9 @@ async def test_a_wrong_password_says_no_more_than_that() -> None:
 async def test_too_many_tries_are_told_with_a_time() -> None:
     """The lockout answers 429 and says how long to wait."""
     site = Paged()
-    for _ in range(6):
-        answer = await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, password="wrong password")
+    for _ in range(5):
+        await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, password="wrong password")
+    answer = await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, password="wrong password")
     assert answer.status_code == 429
     assert "Wait 15 minutes" in answer.text or "Wait 16 minutes" in answer.text
 

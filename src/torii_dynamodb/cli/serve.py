@@ -17,6 +17,8 @@ from torii_dynamodb.testing.engines import start_engine
 
 __all__ = ["serve"]
 
+_MOTO = "It runs on moto, which counts capacity wrongly: take the units below for nothing."
+
 
 def serve(
     port: Annotated[
@@ -59,6 +61,7 @@ def serve(
             base_url=address,
             secret=secret or secrets.token_urlsafe(32),
             admins=admin or None,
+            note=_MOTO if running.kind == "moto" else "",
         )
 
         def ready() -> None:

@@ -47,6 +47,7 @@ def create_app(
     secret: str | bytes | None = None,
     oauth: Sequence[OAuthProvider] = (),
     admins: Collection[str] | None = None,
+    note: str = "",
     web: WebConfig | None = None,
     **services: Any,
 ) -> FastAPI:
@@ -61,6 +62,7 @@ def create_app(
         oauth: Providers to sign in through.
         admins: Addresses of those who may see the admin area, once verified; ``None``: everybody with a verified one,
             for this is an example.
+        note: Something to tell in the admin area.
         web: How the web layer behaves; ``None``: cookies as ``base_url`` needs them.
         services: More arguments of ``AsyncTorii``.
     """
@@ -84,7 +86,7 @@ def create_app(
     admin = Admin(
         _is_verified if admins is None else admins,
         activity=activity,
-        note=_EVERYBODY if admins is None else None,
+        note=f"{_EVERYBODY if admins is None else ''} {note}".strip() or None,
     )
     app = FastAPI(title=_NAME, docs_url=None, redoc_url=None)
     auth = router(torii, config=config)
