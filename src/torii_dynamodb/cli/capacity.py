@@ -34,8 +34,8 @@ def report(
     if not any(one.read_units or one.write_units for one in found.tables):
         # CloudWatch has no word for a table that does not exist: its figures are 0, too.
         with open_client(config) as client:
-            for table in TABLES:
-                Control(client).require(config.table_name(table))
+            for name in TABLES:
+                Control(client).require(config.table_name(name))
     if as_json:
         emit(found)
         return
