@@ -85,10 +85,12 @@ def person(app: Application) -> Person:
 
 
 @pytest.fixture
-def pictures(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures of pages go: below TORII_PICTURES, else a temporary folder."""
+def pictures() -> Path | None:
+    """Where pictures of the pages go, to be looked at: TORII_PICTURES=folder. ``None``: none are taken."""
     named = os.environ.get("TORII_PICTURES")
-    folder = Path(named) if named else tmp_path_factory.mktemp("pictures")
+    if not named:
+        return None
+    folder = Path(named)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -13,7 +13,7 @@ from tests.browser.test_pages import looking
 Contexts = Callable[..., BrowserContext]
 
 
-def test_an_administrators_day(page: Page, new_context: Contexts, app: Application, pictures: Path) -> None:
+def test_an_administrators_day(page: Page, new_context: Contexts, app: Application, pictures: Path | None) -> None:
     """Search a user, see what belongs to it, end its sessions, lock, unlock and delete it; what goes on is drawn."""
     admin, person = Person(app, "admin@example.com"), Person(app, f"user-{id(page)}@example.com")
     admin.arrive(page)

@@ -23,14 +23,14 @@ _PHONE: ViewportSize = {"width": 360, "height": 740}
 
 
 class Looker:
-    """Looks at pages: takes a picture of each in light and dark, and lets axe find what is wrong.
+    """Looks at pages: lets axe find what is wrong in light and dark, and takes pictures where they are wanted.
 
     Args:
         page: The page.
-        folder: Where pictures go.
+        folder: Where pictures go; ``None``: none are taken.
     """
 
-    def __init__(self, page: Page, folder: Path) -> None:
+    def __init__(self, page: Page, folder: Path | None) -> None:
         self.page = page
         self._folder = folder
         self.findings: list[str] = []
@@ -43,10 +43,12 @@ class Looker:
         schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
         for scheme in schemes:
             self.page.emulate_media(color_scheme=scheme)
-            self.page.screenshot(path=self._folder / f"{name}-{scheme}.png", full_page=True, animations="disabled")
+            self._picture(f"{name}-{scheme}")
             # Through the debugger, so that the page's Content-Security-Policy stays as it is.
             self.page.evaluate(self._axe)
-            found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            # Only colours differ in the dark.
+            rules = ", runOnly: ['color-contrast']" if scheme == "dark" else ""
+            found = self.page.evaluate(f"axe.run(document, {{resultTypes: ['violations']{rules}}})")
             self._note(f"{name} ({scheme})", found["violations"])
         self.page.emulate_media(color_scheme="light")
         usual = self.page.viewport_size
@@ -54,13 +56,17 @@ class Looker:
         self.page.set_viewport_size(_PHONE)
         if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             self.findings.append(f"{name}: on a phone something sticks out to the side")
-        self.page.screenshot(path=self._folder / f"{name}-phone.png", full_page=True, animations="disabled")
+        self._picture(f"{name}-phone")
         self.page.set_viewport_size(usual)
         problems = self.page.evaluate(
             "[document.documentElement.lang, document.title, document.querySelectorAll('h1').length]"
         )
         if not problems[0] or not problems[1] or problems[2] != 1:
             self.findings.append(f"{name}: language, title and one heading: {problems}")
+
+    def _picture(self, name: str) -> None:
+        if self._folder is not None:
+            self.page.screenshot(path=self._folder / f"{name}.png", full_page=True, animations="disabled")
 
     def _note(self, where: str, violations: list[dict[str, Any]]) -> None:
         for found in violations:
@@ -71,7 +77,7 @@ class Looker:
 
 
 @contextmanager
-def looking(page: Page, folder: Path) -> Iterator[Looker]:
+def looking(page: Page, folder: Path | None) -> Iterator[Looker]:
     """Look at pages; at the end all findings are told at once."""
     if not _AXE.is_file():
         pytest.fail("axe-core is not installed: run 'make setup' (needs npm)")
@@ -80,7 +86,7 @@ def looking(page: Page, folder: Path) -> Iterator[Looker]:
     assert looker.findings == []
 
 
-def test_pages_before_signing_in(page: Page, app: Application, person: Person, pictures: Path) -> None:
+def test_pages_before_signing_in(page: Page, app: Application, person: Person, pictures: Path | None) -> None:
     """The pages for everybody, also with mistakes on them, have no serious finding."""
     with looking(page, pictures) as looker:
         for name, path in (
@@ -118,7 +124,7 @@ def test_pages_before_signing_in(page: Page, app: Application, person: Person, p
         assert len(looker.seen) == 14
 
 
-def test_pages_of_an_account(page: Page, app: Application, person: Person, pictures: Path) -> None:
+def test_pages_of_an_account(page: Page, app: Application, person: Person, pictures: Path | None) -> None:
     """The account's pages, full and empty and with mistakes on them, have no serious finding."""
     with looking(page, pictures) as looker:
         person.arrive(page)
