@@ -18,7 +18,7 @@ from torii_dynamodb import Credentials, DynamoDbConfig, DynamoDbHandle, DynamoDb
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.iam import ROLES, Role, policy
 from torii_dynamodb.admin.streams import Handlers, StreamConsumer, enable_streams
-from torii_dynamodb.errors import AccessDenied, ValidationError
+from torii_dynamodb.errors import AccessDenied, ConfigurationError, ValidationError
 from torii_dynamodb.testing.engines import LocalEngine
 
 PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
@@ -266,6 +266,9 @@ def test_backup_restores_only_into_the_named_prefix() -> None:
     config = DynamoDbConfig(region="eu-central-1")
     assert "other_users" not in json.dumps(policy("backup", config))
     assert "table/other_users" in json.dumps(policy("backup", config, restore_prefix="other"))
+    for wrong in ("*", "a b", "a/b"):
+        with pytest.raises(ConfigurationError, match="users"):
+            policy("backup", config, restore_prefix=wrong)
 
 
 def test_custom_table_names_are_honoured() -> None:

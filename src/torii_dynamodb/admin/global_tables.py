@@ -76,7 +76,7 @@ def list_replicas(client: Client, config: DynamoDbConfig, tables: Sequence[Table
         ConfigurationError: A table does not exist.
     """
     control = Control(client)
-    found = {table: control.require(config.table_name(table)) for table in tables}
+    found: dict[TableName, dict[str, Any]] = {table: control.require(config.table_name(table)) for table in tables}
     return [replica for table, description in found.items() for replica in _replicas(table, config, description)]
 
 

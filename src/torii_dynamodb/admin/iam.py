@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
@@ -153,6 +154,7 @@ def policy(
 
     Raises:
         ValidationError: There is no such role, or the account or partition cannot be one.
+        ConfigurationError: ``restore_prefix`` cannot be a prefix.
     """
     if role not in ROLES:
         raise ValidationError("role", f"there is no role {role!r}; give one of {', '.join(ROLES)}")
@@ -241,7 +243,9 @@ class _Writer:
         listed = _allow("List", ("ListBackups",), ["*"])
         if restore_prefix is None:
             return [_allow("Tables", _BACKUP, tables), _allow("Backups", ("DeleteBackup",), backups), listed]
-        restored = [arn for table in TABLES for arn in self._arns(f"{restore_prefix}_{table}")]
+        # Checked as any prefix is: "*" would grant it on everybody's tables.
+        target = replace(self._config, table_prefix=restore_prefix, table_names=MappingProxyType({}))
+        restored = [arn for table in TABLES for arn in self._arns(target.table_name(table))]
         return [
             _allow("Tables", sorted({*_BACKUP, *_RESTORE_FROM}), tables),
             _allow("Restored", sorted(_RESTORE_TO), restored),

@@ -120,6 +120,9 @@ class Autoscaling:
     write: Scaling | None = field(default_factory=Scaling)
     indexes: bool = True
 
+    def __post_init__(self) -> None:
+        _true_or_false("autoscaling.indexes", self.indexes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
@@ -163,6 +166,8 @@ class TableOptions:
         _one_of("billing", self.billing, get_args(Billing))
         _one_of("table_class", self.table_class, get_args(TableClass))
         _one_of("stream", self.stream, get_args(StreamView))
+        _true_or_false("deletion_protection", self.deletion_protection)
+        _true_or_false("point_in_time_recovery", self.point_in_time_recovery)
         for name in ("capacity", "warm"):
             value = getattr(self, name)
             if value is not None and NO_MAXIMUM in (value.read, value.write):
@@ -239,7 +244,7 @@ def options_from_mapping(given: Mapping[str, Any]) -> TableOptions:
                 parts[name] = _make(Scaling, parts[name], f"autoscaling.{name}")
         values["autoscaling"] = Autoscaling(**parts)
     if "tags" in values:
-        values["tags"] = {key: str(value) for key, value in _mapping(values["tags"], "tags").items()}
+        values["tags"] = {key: _tag_value(key, value) for key, value in _mapping(values["tags"], "tags").items()}
     if "per_table" in values:
         every = _mapping(values["per_table"], "per_table")
         values["per_table"] = {table: options_from_mapping(_mapping(own, table)) for table, own in every.items()}
@@ -271,6 +276,12 @@ def _known(given: Mapping[str, Any], kind: type[Any], where: str) -> dict[str, A
     return dict(given)
 
 
+def _tag_value(key: str, value: Any) -> str:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise ConfigurationError(f"tag {key!r}: {value!r}: give text")
+    return str(value)
+
+
 def _mapping(given: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{where}: {given!r}: give a table of values")
@@ -290,6 +301,12 @@ def _plain(value: Any) -> Any:
 def _one_of(name: str, value: str | None, choices: tuple[str, ...]) -> None:
     if value is not None and value not in choices:
         raise ConfigurationError(f"{name}: {value!r}: give one of {', '.join(choices)}")
+
+
+def _true_or_false(name: str, value: object) -> None:
+    # A file may say "no" in quotes, which is as true as any text.
+    if value is not None and not isinstance(value, bool):
+        raise ConfigurationError(f"{name}: {value!r}: give true or false")
 
 
 def _whole(value: object) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import typer
+from rich.console import Console
 
 from torii_dynamodb.admin.cost import Workload, bars, estimate, load_prices, load_units, svg
 from torii_dynamodb.admin.measuring import measure
@@ -78,7 +79,8 @@ def estimate_command(
     if as_json:
         emit({"workload": workload, "estimate": found, "cheaper": found.cheaper})
         return
-    for line in bars(found):
+    # Room for the longest label and for the money beside the bars.
+    for line in bars(found, width=max(4, min(40, Console().width - 50))):
         say(line)
     say()
     say(f"Cheaper: {found.cheaper.replace('_', ' ')}.", style="bold")

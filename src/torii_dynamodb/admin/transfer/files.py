@@ -184,10 +184,18 @@ def canonical(value: Any) -> Any:
     if pairs:
         # {"SS": [...]} is a set; an attribute of a map that happens to be called SS holds a value.
         return {
-            name: sorted(inner) if name in _SETS and isinstance(inner, list) else canonical(inner)
+            name: _in_order(list_of(inner)) if _is_set(name, inner) else canonical(inner)
             for name, inner in pairs.items()
         }
     return [canonical(inner) for inner in every] if every else value
+
+
+def _is_set(name: str, inner: Any) -> bool:
+    return name in _SETS and isinstance(inner, list)
+
+
+def _in_order(members: list[Any]) -> list[Any]:
+    return sorted(members)
 
 
 def sha256_of(path: Path) -> str:
