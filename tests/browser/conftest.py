@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.browser.application import Application, serving
 from tests.browser.person import Person
 from tests.oidc.conftest import SECRET, client
@@ -22,8 +22,8 @@ from torii_dynamodb.testing.engines import LocalEngine
 # What the machine's sandbox and closed network need; nothing that changes how pages behave.
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
-# A page that is not there in that time is not there.
-_PATIENCE_MS = 10_000
+# A page that is not there in that time is not there, on a busy machine either.
+_PATIENCE_MS = 20_000
 
 _numbers = count(1)
 
@@ -34,6 +34,7 @@ def browser() -> Iterator[Browser]:
     path = find_chromium()
     if path is None:
         pytest.fail("Chromium is not installed: run 'make setup' as root on Debian, or install it")
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=str(path), args=_FLAGS)
         yield made
