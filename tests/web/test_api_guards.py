@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
 from tests.web.api import API, SITE, UNLIMITED, Site, problem
 
@@ -25,7 +26,7 @@ from torii_dynamodb.errors import (
     ToriiError,
     Unavailable,
 )
-from torii_dynamodb.fastapi import Web, WebConfig
+from torii_dynamodb.fastapi import Problem, Web, WebConfig
 from torii_dynamodb.fastapi.csrf import FormTokens
 from torii_dynamodb.fastapi.errors import problem_of
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
@@ -101,9 +102,11 @@ async def test_the_base_url_decides_the_origin() -> None:
         problem(await browser.post(f"{API}/password/reset", json={"email": EMAIL}), 403, "cross_site")
 
 
-def _connection(headers: dict[str, str], client: str | None = "10.0.0.1") -> HTTPConnection:
+def _connection(headers: dict[str, str], client: str | None = "10.0.0.1", method: str = "GET") -> HTTPConnection:
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    return HTTPConnection({"type": "http", "headers": raw, "client": None if client is None else (client, 1)})
+    return HTTPConnection(
+        {"type": "http", "method": method, "headers": raw, "client": None if client is None else (client, 1)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -303,6 +306,29 @@ def test_form_tokens() -> None:
         assert not tokens.holds(secret, token)
     for garbage in (None, "", ".", "é.é", 7):
         assert not tokens.holds("secret", garbage)
+
+
+def test_posted_forms() -> None:
+    """A form passes from this site with a token made for this browser; the cookie it is made of is set where needed."""
+    web = _web()
+    response = Response()
+    token = web.form_token(_connection({}), response)
+    cookie = response.headers["set-cookie"].partition(";")[0]
+    assert cookie.startswith("__Host-torii-form=")
+    own = {"Cookie": cookie, "Origin": SITE}
+    web.check_form(_connection(own, method="POST"), token)
+    again = Response()
+    web.check_form(_connection(own, method="POST"), web.form_token(_connection(own), again))
+    assert "set-cookie" not in again.headers
+    for headers, given in (
+        ({**own, "Origin": EVIL}, token),
+        ({"Origin": SITE}, token),
+        ({**own, "Cookie": "__Host-torii-form=another"}, token),
+        (own, None),
+        (own, token[::-1]),
+    ):
+        with pytest.raises(Problem, match="403"):
+            web.check_form(_connection(headers, method="POST"), given)
 
 
 @pytest.mark.parametrize(
