@@ -320,7 +320,7 @@ def test_posted_forms() -> None:
     again = Response()
     web.check_form(_connection(own, method="POST"), web.form_token(_connection(own), again))
     assert "set-cookie" not in again.headers
-    for headers, given in (
+    for headers, posted in (
         ({**own, "Origin": EVIL}, token),
         ({"Origin": SITE}, token),
         ({**own, "Cookie": "__Host-torii-form=another"}, token),
@@ -328,7 +328,7 @@ def test_posted_forms() -> None:
         (own, token[::-1]),
     ):
         with pytest.raises(Problem, match="403"):
-            web.check_form(_connection(headers, method="POST"), given)
+            web.check_form(_connection(headers, method="POST"), posted)
 
 
 @pytest.mark.parametrize(
