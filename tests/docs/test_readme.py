@@ -24,6 +24,18 @@ def test_the_readmes_example_runs(dynoxide: LocalEngine, monkeypatch: pytest.Mon
     exec(compile(source, "README.md", "exec"), {"__name__": "readme"})
 
 
+def test_the_readmes_application_is_the_example_that_is_run() -> None:
+    """The README's "add it to your app" is examples/fastapi_app, letter for letter, which tests/web runs."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.split("## Add it to your app")[1]
+    shown = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert shown is not None
+    example = (ROOT / "examples" / "fastapi_app" / "app.py").read_text(encoding="utf-8")
+    assert example.split('"""', 2)[2].strip() == shown[1].strip()
+    statements = [line for line in shown[1].splitlines() if line and not line.startswith(("from ", "import "))]
+    assert len(statements) <= 10
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link of a page names a file of the project."""
