@@ -2,7 +2,7 @@
 
 Services and connections are made once a container, outside the handler: a warm call pays for its own request only. Give
 the function at least 512 MB: argon2 takes 64 MB, and CPU comes with memory. Make the tables beforehand
-(``torii-dynamodb tables create``) and keep ``create_tables=False``, so that a cold start asks for nothing.
+(``torii-dynamodb tables ensure``) and keep ``create_tables=False``, so that a cold start asks for nothing.
 """
 
 from __future__ import annotations

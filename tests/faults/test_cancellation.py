@@ -160,7 +160,7 @@ async def test_the_blocking_twin_leaves_no_thread_and_no_connection(world: Async
     def work() -> None:
         before = {thread.name for thread in threading.enumerate()}
         with DynamoDbStorage.open(config) as storage:
-            world.proxy.inject(faults.reset_within_answer(), operation="BatchGetItem", times=3)
+            world.proxy.inject(faults.reset_within_answer(), operation="BatchGetItem", times=2)
             world.proxy.inject(faults.held(applied=False), operation="GetItem", times=1)
             threads = [
                 threading.Thread(target=lambda: storage.get_session(world.known.session), name=f"caller-{number}")

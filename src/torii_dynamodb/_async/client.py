@@ -53,6 +53,7 @@ class AsyncClient:
     def __init__(self, config: DynamoDbConfig, *, transport: AsyncTransport | None = None) -> None:
         self.config = config
         self._transport = transport
+        self._pools: dict[str, AsyncTransport] = {}
         self._background = Background()
         self._signing = AsyncSigning(config, self._background)
         self._clock = config.clock
@@ -110,7 +111,8 @@ class AsyncClient:
                 signer = await self._fresh_signer(now)
             transport = self._transport
             if transport is None:
-                transport = self._transport = self._make_pool()
+                # Threads may come here at the same time: one pool wins, the others were never used.
+                transport = self._transport = self._pools.setdefault("pool", self._make_pool())
             attempts += 1
             failure: Failure
             try:

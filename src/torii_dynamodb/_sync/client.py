@@ -55,6 +55,7 @@ class Client:
     def __init__(self, config: DynamoDbConfig, *, transport: Transport | None = None) -> None:
         self.config = config
         self._transport = transport
+        self._pools: dict[str, Transport] = {}
         self._background = Background()
         self._signing = Signing(config, self._background)
         self._clock = config.clock
@@ -110,7 +111,8 @@ class Client:
                 signer = self._fresh_signer(now)
             transport = self._transport
             if transport is None:
-                transport = self._transport = self._make_pool()
+                # Threads may come here at the same time: one pool wins, the others were never used.
+                transport = self._transport = self._pools.setdefault("pool", self._make_pool())
             attempts += 1
             failure: Failure
             try:
