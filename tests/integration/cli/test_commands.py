@@ -348,6 +348,8 @@ def test_ctrl_c_half_way_loses_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*TOOL, "demo", "--hashing", "default", "--engine", "dynoxide", "--db-path", database],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Whoever runs the tests in the background of a script has had SIGINT ignored, and so would the tool.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - before any thread of the child
     ) as process:  # fmt: skip
         lines_of(process, "Hashing")
         timer = threading.Timer(1.0, process.send_signal, [signal.SIGINT])
