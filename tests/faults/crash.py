@@ -21,7 +21,7 @@ from typing import Any
 
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
-from torii_dynamodb._core.attributes import decode_item
+from torii_dynamodb._core.attributes import decode_map
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.models import NewOAuthAccount, NewSession, NewUser
@@ -230,7 +230,7 @@ async def _dump(engine: LocalEngine) -> dict[str, list[dict[str, Any]]]:
         tables[table] = []
         while True:
             answer = await client.call("Scan", payload)
-            tables[table] += [decode_item(item) for item in answer["Items"]]
+            tables[table] += [decode_map(item) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 break
             payload["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

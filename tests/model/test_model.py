@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from torii_dynamodb import DynamoDbHandle, DynamoDbStorage
-from torii_dynamodb._core.attributes import decode_item
+from torii_dynamodb._core.attributes import decode_map
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ToriiError
@@ -66,7 +66,7 @@ def tables_of(storage: DynamoDbHandle) -> conformance.Dump:
         for table in TABLES:
             answer = client.call("Scan", {"TableName": storage.config.table_name(table), "ConsistentRead": True})
             assert "LastEvaluatedKey" not in answer
-            dump[table] = [decode_item(item) for item in answer["Items"]]
+            dump[table] = [decode_map(item) for item in answer["Items"]]
     finally:
         client.close()
     return dump

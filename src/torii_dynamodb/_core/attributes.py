@@ -31,7 +31,6 @@ __all__ = [
     "Item",
     "binary",
     "decode",
-    "decode_item",
     "decode_map",
     "encode",
     "encode_map",
@@ -167,11 +166,6 @@ def decode(attribute: Attribute) -> Any:
 def decode_map(attributes: Mapping[str, Attribute]) -> dict[str, Any]:
     """The values of a map's attributes."""
     return {key: decode(inner) for key, inner in attributes.items()}
-
-
-def decode_item(item: Item) -> dict[str, Any]:
-    """A whole item as plain Python values."""
-    return decode_map(item)
 
 
 def _decode_map(value: dict[str, Attribute]) -> Any:

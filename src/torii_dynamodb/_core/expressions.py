@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -11,7 +11,7 @@ from typing import Any
 
 from torii_dynamodb._core.attributes import Attribute, Item
 
-__all__ = ["Register", "check", "delete", "names_in", "put", "register", "transaction", "update"]
+__all__ = ["Register", "check", "delete", "names_in", "put", "register", "transaction", "unchanged", "update"]
 
 _NAME = re.compile(r"#(\w+)")
 
@@ -114,6 +114,19 @@ def register(name: str, size: int, newest: str, empty: str) -> Register:
     if size > 1:
         values[":empty"] = {"S": empty}
     return Register(", ".join(shifts), f"NOT (:newest IN ({', '.join(cells)}))", values)
+
+
+def unchanged(item: Item, names: Sequence[str]) -> tuple[str, dict[str, Attribute]]:
+    """The condition that attributes are as they were read, those included that were not there; and its values."""
+    conditions: list[str] = []
+    values: dict[str, Attribute] = {}
+    for name in names:
+        if name in item:
+            conditions.append(f"#{name} = :{name}")
+            values[f":{name}"] = item[name]
+        else:
+            conditions.append(f"attribute_not_exists(#{name})")
+    return " AND ".join(conditions), values
 
 
 def _conditional(condition: str | None, values: Mapping[str, Attribute] | None) -> dict[str, Any]:

@@ -109,11 +109,5 @@ def write_if_unchanged(table: str, before: Item, after: OAuthAccount) -> dict[st
 
     Two changes within one microsecond would look alike by time; so the whole of what can change is compared.
     """
-    conditions, values = ["#user_id = :user_id"], {":user_id": before["user_id"]}
-    for name in ("updated_at", "email", "profile", "tokens"):
-        if name in before:
-            conditions.append(f"#{name} = :{name}")
-            values[f":{name}"] = before[name]
-        else:
-            conditions.append(f"attribute_not_exists(#{name})")
-    return {"Put": ex.put(table, to_item(after), " AND ".join(conditions), values)}
+    condition, values = ex.unchanged(before, ("user_id", "updated_at", "email", "profile", "tokens"))
+    return {"Put": ex.put(table, to_item(after), condition, values)}

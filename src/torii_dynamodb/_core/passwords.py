@@ -7,7 +7,7 @@ from typing import Any
 
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, users, validation
-from torii_dynamodb._core.attributes import Attribute, Item
+from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import EMAIL, email_key
 from torii_dynamodb._core.users import Change, changed, drop_identity, key, update_if_version
 from torii_dynamodb.errors import ValidationError, VersionConflict
@@ -171,7 +171,7 @@ def move_email(users_table: str, identities_table: str, before: User, after: Use
         identity: The old address' item as read; nothing of it may have changed.
     """
     moved = dict(identity) | {"id": {"S": email_key(after.email)}}
-    condition, values = _unchanged(identity)
+    condition, values = ex.unchanged(identity, ("user_id", "password_hash", "password_version"))
     return Change(
         after,
         (
@@ -180,14 +180,3 @@ def move_email(users_table: str, identities_table: str, before: User, after: Use
             {"Delete": ex.delete(identities_table, key(email_key(before.email)), condition, values)},
         ),
     )
-
-
-def _unchanged(identity: Item) -> tuple[str, dict[str, Attribute]]:
-    conditions, values = ["#user_id = :user_id"], {":user_id": identity["user_id"]}
-    for name in ("password_hash", "password_version"):
-        if name in identity:
-            conditions.append(f"#{name} = :{name}")
-            values[f":{name}"] = identity[name]
-        else:
-            conditions.append(f"attribute_not_exists(#{name})")
-    return " AND ".join(conditions), values

@@ -20,7 +20,6 @@ from torii_dynamodb.schema import SCHEMA_VERSION, USER_SESSIONS_INDEX
 
 __all__ = [
     "by_user",
-    "delete_owned",
     "end_all",
     "extend",
     "is_current",
@@ -147,11 +146,6 @@ def extend(table: str, session_id: str, user_id: str, expires_at: int, now: int)
         {":expires_at": {"N": str(expires_at)}, ":now": {"N": str(now)}, ":user_id": {"S": user_id}},
         returns=True,
     )
-
-
-def delete_owned(table: str, session_id: str, user_id: str) -> dict[str, Any]:
-    """The ``DeleteItem`` of a session, if it is the named user's."""
-    return ex.delete(table, users.key(session_id), "#user_id = :user_id", {":user_id": {"S": user_id}})
 
 
 def end_all(table: str, user_id: str, write_id: str, now: datetime) -> dict[str, Any]:

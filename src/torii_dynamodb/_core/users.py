@@ -189,9 +189,9 @@ def drop_identity(table: str, identity: str, user_id: str) -> dict[str, Any]:
     return {"Delete": ex.delete(table, key(identity), condition, {":user_id": {"S": user_id}})}
 
 
-def release_identity(table: str, identity: str, user_id: str) -> dict[str, Any]:
-    """The deletion of an identity, if it is the named user's."""
-    return {"Delete": ex.delete(table, key(identity), "#user_id = :user_id", {":user_id": {"S": user_id}})}
+def delete_owned(table: str, item_id: str, user_id: str) -> dict[str, Any]:
+    """The deletion of an item, an identity or a session, if it is the named user's."""
+    return {"Delete": ex.delete(table, key(item_id), "#user_id = :user_id", {":user_id": {"S": user_id}})}
 
 
 def drop_identities(users_table: str, identities_table: str, user: User, names: Sequence[str], now: datetime) -> Change:

@@ -60,7 +60,6 @@ __all__ = [
     "make_table",
     "new_group",
     "note",
-    "on_terminal",
     "plain",
     "progress_bar",
     "say",
@@ -322,11 +321,6 @@ def plain(text: object) -> str:
         character if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else ascii(character)[1:-1]
         for character in str(text)
     )
-
-
-def on_terminal() -> bool:
-    """Whether a person watches stdout."""
-    return Console().is_terminal
 
 
 def say(text: str | Text = "", *, style: str = "") -> None:

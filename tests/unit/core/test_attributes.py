@@ -46,7 +46,7 @@ def test_metadata_comes_back_exactly(given: dict[str, Any]) -> None:
     validation.metadata(given)
     stored = {"metadata": attributes.encode(given)}
     assert exact(reading.metadata(stored)) == exact(given)
-    assert exact(attributes.decode_item(stored)["metadata"]) == exact(given)
+    assert exact(attributes.decode_map(stored)["metadata"]) == exact(given)
 
 
 @pytest.mark.parametrize(

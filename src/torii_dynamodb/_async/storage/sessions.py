@@ -108,9 +108,9 @@ class AsyncSessions(AsyncUsers):
 
     async def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
         """See the contract. One request."""
-        body = sessions.delete_owned(self._sessions, validation.session_id(session_id), validation.user_id(user_id))
+        row, owner = validation.session_id(session_id), validation.user_id(user_id)
         # A transaction: a row that is gone could not tell a retry that it was the one to delete it.
-        return await self._transact({"Delete": body}) is None
+        return await self._transact(users.delete_owned(self._sessions, row, owner)) is None
 
     async def delete_sessions_for_user(self, user_id: str) -> int | None:
         """See the contract. One request before it returns: 1 write unit, and 1 for the index."""

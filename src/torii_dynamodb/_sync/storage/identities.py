@@ -42,7 +42,7 @@ class Identities(Passwords):
         listed = users.remove_identity(
             self._users, user_id, identity, self._now(), allow_verified_email=allow_verified_email
         )
-        refused = self._transact(users.release_identity(self._identities, identity, user_id), listed)
+        refused = self._transact(users.delete_owned(self._identities, identity, user_id), listed)
         if refused is None:
             return True
         if failed(refused, 0):
