@@ -272,7 +272,7 @@ class PkceVerifier:
     Args:
         verifier: The secret; stored sealed under the state, which itself is stored only as its hash.
         expires_at: From this moment on it is refused.
-        metadata: Anything of yours (where to go next, the nonce, ...).
+        metadata: Anything of yours (where to go next, the nonce, ...), sealed like the verifier.
     """
 
     verifier: str = field(repr=False)

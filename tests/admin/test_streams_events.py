@@ -263,7 +263,7 @@ def test_no_event_holds_a_secret() -> None:
         *events("identities", None, OAUTH),
         *events("identities", None, PASSKEY),
         *events("identities", OAUTH, None),
-        *events("tokens", TOKEN, with_(TOKEN, consumed_by={"S": "secret-writer"}, sealed={"B": "secret"})),
+        *events("tokens", TOKEN, with_(TOKEN, consumed_by={"S": "secret-writer"}, sealed_flow={"B": "secret"})),
     ]
     told = repr(made) + json.dumps([to_dict(event) for event in made])
     for secret in (DIGEST, DIGEST[:16], "secret", "hush", "aHVzaA"):

@@ -294,7 +294,7 @@ def imported_by(statement: str) -> set[str]:
 
 HEAVY = {
     "boto3", "botocore", "aiohttp", "moto", "typer", "click", "rich", "fastapi", "starlette", "pydantic", "argon2",
-    "hypothesis", "pytest",
+    "cryptography", "hypothesis", "pytest",
 }  # fmt: skip
 
 

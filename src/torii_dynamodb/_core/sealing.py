@@ -1,65 +1,126 @@
-"""How a PKCE verifier is kept so that the table alone does not tell it.
+"""Secrets that must be read back: AES-256-GCM from ``cryptography``, which is imported when something is sealed.
 
-The key is the OAuth ``state``: it travels through the browser and comes back, and the table holds only its SHA-256. Who
-has the row but not the state has nothing to open it with; who has the state can open the one row it belongs to.
+Two uses. What belongs to a sign-in through a provider is sealed under its ``state``, which travels through the browser
+and of which the table holds only the SHA-256: whoever has the row but not the state has nothing to open it with. What
+is kept for long (the tokens of providers) is sealed under the application's ``secret``, by a :class:`Keyring`.
 
-The construction, and why it is sound:
+Keys come from HKDF-SHA-256, one for each use. A nonce of 96 random bits is drawn for every sealing (NIST SP 800-38D,
+8.2.2). The associated data names the place that a sealed value stands in, so that it opens nowhere else.
 
-* The keystream is ``SHAKE-256(domain, nonce, state)``. SHAKE-256 keyed by a prefix nobody can guess is a pseudo-random
-  function (FIPS 202; keyed sponges need no HMAC, because they do not extend in length). XOR with it is a stream cipher.
-* A stream cipher fails when one keystream serves two texts. Each sealing draws 16 random bytes, so that even a caller
-  who uses one state twice gets two keystreams.
-* The tag is ``SHAKE-256(another domain, nonce, state, sealed text)``, cut to 16 bytes: a changed row is noticed, not
-  decrypted to something else.
-* Every part is preceded by its length, so that no two inputs run together to the same bytes, and the two domains keep
-  keystream, tag and the row's key (a plain SHA-256 of the state) apart.
-
-The seal is as strong as the state is hard to guess: its SHA-256 stands in the table, so a guessable state can be
-found by trying. States that this library makes have 256 random bits.
+A seal under a state is as strong as the state is hard to guess. States that this library makes have 256 random bits.
 """
 
 from __future__ import annotations
 
-from hashlib import shake_256
-from hmac import compare_digest
+import hmac
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torii_dynamodb.clock import RandomBytes
+from torii_dynamodb.errors import ConfigurationError
 
-__all__ = ["seal", "unseal"]
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_STREAM = b"torii-dynamodb/pkce/1/stream"
-_TAG = b"torii-dynamodb/pkce/1/tag"
-_NONCE_BYTES = 16
-_TAG_BYTES = 16
+__all__ = ["Keyring", "seal_under_state", "unseal_under_state"]
+
+_STATE_USE = b"torii-dynamodb/pkce/2"
+_KEYRING_USE = b"torii-dynamodb/secret-box/1"
+_NONCE_BYTES = 12
+_KEY_ID_BYTES = 8
+_VERSION = b"\x01"
 
 
-def seal(text: str, *, state: str, random: RandomBytes) -> bytes:
-    """The text, sealed under the state: a nonce, a tag and as many bytes as the text has in UTF-8."""
+def seal_under_state(plain: bytes, *, state: str, place: bytes, random: RandomBytes) -> bytes:
+    """Seal under a state: a nonce, the ciphertext and the tag.
+
+    Args:
+        plain: What to seal.
+        state: The state; 256 random bits.
+        place: Where it is to stand.
+        random: Where the nonce comes from.
+    """
     nonce = random(_NONCE_BYTES)
-    sealed = _xor(text.encode(), nonce, state)
-    return nonce + _tag(nonce, state, sealed) + sealed
+    return nonce + _cipher(state.encode(), _STATE_USE).encrypt(nonce, plain, place)
 
 
-def unseal(sealed: bytes, *, state: str) -> str:
-    """The text again. Raises ``ValueError`` when it was sealed under another state, or changed since."""
-    nonce, tag, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:][:_TAG_BYTES], sealed[_NONCE_BYTES + _TAG_BYTES :]
-    if len(tag) != _TAG_BYTES or not compare_digest(tag, _tag(nonce, state, rest)):
-        raise ValueError("not sealed under this state, or changed since")
-    return _xor(rest, nonce, state).decode()
+def unseal_under_state(sealed: bytes, *, state: str, place: bytes) -> bytes:
+    """Open what :func:`seal_under_state` sealed.
+
+    Raises:
+        ValueError: It was sealed under another state or for another place, or changed since.
+    """
+    return _open(_cipher(state.encode(), _STATE_USE), sealed, place)
 
 
-def _tag(nonce: bytes, state: str, sealed: bytes) -> bytes:
-    return _shake(_TAG_BYTES, _TAG, nonce, state.encode(), sealed)
+class Keyring:
+    """Seals under the application's secrets: the first seals, all open.
+
+    A sealed value is a version byte, the key's id (64 bits, made from the secret by HMAC, so that it does not tell the
+    secret), the nonce, the ciphertext and the tag.
+
+    Args:
+        secrets: The application's secrets, as :func:`~torii_dynamodb._core.devices.secret_keys` checks them.
+        random: Where nonces come from.
+
+    Raises:
+        ConfigurationError: There is no secret.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], *, random: RandomBytes) -> None:
+        if not secrets:
+            raise ConfigurationError("give at least one secret to seal under")
+        self._secrets = {_key_id(secret): secret for secret in reversed(secrets)}
+        self._first = _key_id(secrets[0])
+        self._random = random
+
+    def __repr__(self) -> str:
+        return f"<Keyring: {len(self._secrets)} keys>"
+
+    def seal(self, plain: bytes, *, associated: bytes) -> bytes:
+        """Seal under the first secret.
+
+        Args:
+            plain: What to seal.
+            associated: Where it is to stand, for example ``b"oauth#google#subject"``; needed again to open it.
+        """
+        nonce = self._random(_NONCE_BYTES)
+        head = _VERSION + self._first
+        cipher = _cipher(self._secrets[self._first], _KEYRING_USE)
+        return head + nonce + cipher.encrypt(nonce, plain, head + associated)
+
+    def open(self, sealed: bytes, *, associated: bytes) -> bytes:
+        """Open what was sealed under one of the secrets.
+
+        Raises:
+            ValueError: It was sealed under another secret or for another place, or changed since.
+        """
+        head = sealed[: 1 + _KEY_ID_BYTES]
+        secret = self._secrets.get(head[1:])
+        if head[:1] != _VERSION or secret is None:
+            raise ValueError("not sealed under a secret that is configured here")
+        return _open(_cipher(secret, _KEYRING_USE), sealed[len(head) :], head + associated)
 
 
-def _xor(data: bytes, nonce: bytes, state: str) -> bytes:
-    stream = _shake(len(data), _STREAM, nonce, state.encode())
-    return bytes(left ^ right for left, right in zip(data, stream, strict=True))
+def _key_id(secret: bytes) -> bytes:
+    return hmac.digest(secret, _KEYRING_USE + b"/key-id", "sha256")[:_KEY_ID_BYTES]
 
 
-def _shake(length: int, *parts: bytes) -> bytes:
-    hashed = shake_256()
-    for part in parts:
-        hashed.update(len(part).to_bytes(8, "big"))
-        hashed.update(part)
-    return hashed.digest(length)
+def _cipher(secret: bytes, use: bytes) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=use).derive(secret))
+
+
+def _open(cipher: AESGCM, sealed: bytes, associated: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag
+
+    nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    try:
+        if len(nonce) == _NONCE_BYTES:
+            return cipher.decrypt(nonce, rest, associated)
+    except InvalidTag:
+        pass
+    raise ValueError("not sealed under this key for this place, or changed since")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
@@ -13,7 +14,7 @@ from torii_dynamodb._core import reading, users, validation
 from torii_dynamodb._core.attributes import Attribute, Item
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import challenge_key, pkce_key, token_key
-from torii_dynamodb._core.sealing import seal, unseal
+from torii_dynamodb._core.sealing import seal_under_state, unseal_under_state
 from torii_dynamodb._core.secrets import digest, make_one_time_token
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._core.times import epoch_seconds, from_epoch_seconds, to_text
@@ -46,9 +47,12 @@ __all__ = [
     "read",
     "read_challenge",
     "read_pkce",
+    "seal_pkce",
     "set_serial",
+    "unseal_pkce",
 ]
 
+_SEALED = "sealed_flow"
 _KINDS = ("registration", "authentication")
 
 
@@ -203,30 +207,50 @@ def put_new(table: str, item: Item, now: datetime) -> dict[str, Any]:
 def pkce_item(
     state: str, verifier: str, expires_at: datetime, metadata: Metadata | None, now: datetime, random: RandomBytes
 ) -> Item:
-    """The item that a PKCE verifier is stored as: sealed under the state, which is stored as its hash."""
+    """The item of a PKCE verifier: it and its metadata sealed under the state, which is stored as its hash."""
     state = validation.secret_text(state, "state", least=16, most=512)
     # RFC 7636, 4.1: 43 to 128 characters.
     verifier = validation.secret_text(verifier, "verifier", least=43, most=128)
     checked = validation.metadata({} if metadata is None else metadata)
-    item = _one_time_item(pkce_key(state), now, _to_come(expires_at, now), checked)
-    item["sealed"] = av.binary(seal(verifier, state=state, random=random))
+    item = _one_time_item(pkce_key(state), now, _to_come(expires_at, now), {})
+    sealed = seal_pkce(verifier, checked, state=state, place=_place(item), random=random)
+    item[_SEALED] = av.binary(sealed)
     check_item_size(item, "the verifier")
     return item
 
 
-def read_pkce(item: Item, state: str) -> PkceVerifier:
-    """The verifier that an item holds, for who knows the state."""
-    sealed, expires_at, metadata = _read_sealed(item)
+def seal_pkce(verifier: str, metadata: Metadata, *, state: str, place: bytes, random: RandomBytes) -> bytes:
+    """A verifier and its metadata, sealed under the state."""
+    plain = json.dumps({"verifier": verifier, "metadata": av.encode(metadata)}, separators=(",", ":"))
+    return seal_under_state(plain.encode(), state=state, place=place, random=random)
+
+
+def unseal_pkce(sealed: bytes, *, state: str, place: bytes) -> tuple[str, Metadata]:
+    """What :func:`seal_pkce` sealed. Raises ``ValueError`` where it does not open."""
+    kept = json.loads(unseal_under_state(sealed, state=state, place=place))
+    return kept["verifier"], cast("Metadata", av.decode(kept["metadata"]))
+
+
+def read_pkce(item: Item, state: str) -> PkceVerifier | None:
+    """The verifier that an item holds, for whoever knows the state; ``None`` for a row of an earlier form."""
+    if _SEALED not in item:
+        return None
+    sealed, expires_at = _read_sealed(item)
     try:
-        verifier = unseal(sealed, state=state)
+        verifier, metadata = unseal_pkce(sealed, state=state, place=_place(item))
     except ValueError:
-        raise CorruptItem("tokens", "sealed", "it was not sealed under this state, or was changed") from None
+        raise CorruptItem("tokens", _SEALED, "it was not sealed under this state, or was changed") from None
     return PkceVerifier(verifier=verifier, expires_at=expires_at, metadata=metadata)
 
 
+def _place(item: Item) -> bytes:
+    """What a seal is bound to: its row's key and end."""
+    return f"{item['id']['S']}#{item['expires_at']['N']}".encode()
+
+
 @reading.reader("tokens")
-def _read_sealed(item: Item) -> tuple[bytes, datetime, Metadata]:
-    return reading.binary(item, "sealed"), reading.expires_at(item), reading.metadata(item)
+def _read_sealed(item: Item) -> tuple[bytes, datetime]:
+    return reading.binary(item, _SEALED), reading.expires_at(item)
 
 
 def checked_challenge(challenge: NewPasskeyChallenge, now: datetime) -> NewPasskeyChallenge:

@@ -515,7 +515,7 @@ class OAuthStorage(Protocol):
             AlreadyExists: ``what="state"``: something is stored under this state and has not expired.
 
         Clauses:
-            OAUTH-12: Stored so that neither state nor verifier can be read from the table.
+            OAUTH-12: Stored so that neither state nor verifier nor metadata can be read from the table.
         """
         ...
 

@@ -263,7 +263,7 @@ def result_of(value: object) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: "sealed" if key == "sealed" else sorted(inner) if key == "SS" else _plain(inner)
+            key: "sealed" if key == "sealed_flow" else sorted(inner) if key == "SS" else _plain(inner)
             for key, inner in sorted(value.items())
         }
     if isinstance(value, list):

@@ -1,49 +1,116 @@
-"""Sealing a PKCE verifier under its state."""
+"""Sealing under a state, and under the application's secrets."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torii_dynamodb._core.sealing import seal, unseal
+from torii_dynamodb._core import tokens
+from torii_dynamodb._core.sealing import Keyring, seal_under_state, unseal_under_state
 from torii_dynamodb.clock import system_random
+from torii_dynamodb.errors import ConfigurationError, CorruptItem
+from torii_dynamodb.models import Metadata
 from torii_dynamodb.testing import FakeRandom
 
 STATE = "a-state-that-nobody-can-guess"
+PLACE = b"pkce#row"
+OLD, NEW = b"o" * 32, b"n" * 32
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+Opener = Callable[[bytes], bytes]
 
 
-@given(text=st.text(max_size=200), state=st.text(min_size=1, max_size=64), seed=st.integers())
-def test_what_is_sealed_comes_back(text: str, state: str, seed: int) -> None:
-    """The text comes back under its state, whatever the two are."""
-    assert unseal(seal(text, state=state, random=FakeRandom(seed)), state=state) == text
+def under_state(plain: bytes) -> tuple[bytes, Opener]:
+    """Sealed under the state, and what opens it."""
+    sealed = seal_under_state(plain, state=STATE, place=PLACE, random=system_random)
+    return sealed, lambda given: unseal_under_state(given, state=STATE, place=PLACE)
 
 
-def test_one_state_gives_no_keystream_twice() -> None:
-    """Two texts sealed under one state do not tell their difference, as two of one keystream would."""
-    first = seal("a" * 64, state=STATE, random=system_random)
-    second = seal("a" * 64, state=STATE, random=system_random)
-    assert first[32:] != second[32:]
-    assert b"a" * 8 not in first
+def under_secret(plain: bytes) -> tuple[bytes, Opener]:
+    """Sealed under a secret, and what opens it."""
+    ring = Keyring([NEW, OLD], random=system_random)
+    return ring.seal(plain, associated=PLACE), lambda given: ring.open(given, associated=PLACE)
 
 
-@given(place=st.integers(0, 95), change=st.integers(1, 255))
-def test_a_changed_byte_is_noticed(place: int, change: int) -> None:
-    """Nonce, tag or text: whatever was changed, nothing is opened."""
-    sealed = bytearray(seal("v" * 64, state=STATE, random=FakeRandom()))
-    sealed[place] ^= change
+both = pytest.mark.parametrize("seal", [under_state, under_secret])
+
+
+@both
+@given(plain=st.binary(max_size=200))
+def test_what_is_sealed_comes_back(seal: Callable[[bytes], tuple[bytes, Opener]], plain: bytes) -> None:
+    """The bytes come back, whatever they are, and what is sealed does not show them."""
+    sealed, opener = seal(plain)
+    assert opener(sealed) == plain
+    assert len(plain) < 8 or plain not in sealed
+
+
+@both
+@given(place=st.integers(0, 91), change=st.integers(1, 255))
+def test_a_changed_byte_is_noticed(seal: Callable[[bytes], tuple[bytes, Opener]], place: int, change: int) -> None:
+    """Key id, nonce, ciphertext or tag: whatever was changed, nothing is opened."""
+    sealed, opener = seal(b"v" * 64)
+    changed = bytearray(sealed)
+    changed[place] ^= change
     with pytest.raises(ValueError, match="not sealed"):
-        unseal(bytes(sealed), state=STATE)
+        opener(bytes(changed))
 
 
-@pytest.mark.parametrize("length", [0, 1, 16, 31, 95])
-def test_a_cut_one_is_noticed(length: int) -> None:
-    """Part of a sealed text opens to nothing."""
+@both
+@pytest.mark.parametrize("length", [0, 1, 11, 12, 31, 91])
+def test_a_cut_one_is_noticed(seal: Callable[[bytes], tuple[bytes, Opener]], length: int) -> None:
+    """Part of a sealed value opens to nothing."""
+    sealed, opener = seal(b"v" * 64)
     with pytest.raises(ValueError, match="not sealed"):
-        unseal(seal("v" * 64, state=STATE, random=FakeRandom())[:length], state=STATE)
+        opener(sealed[:length])
 
 
-def test_another_state_opens_nothing() -> None:
-    """A state that differs in one character is refused."""
+def test_it_opens_only_under_its_state_and_in_its_place() -> None:
+    """A state that differs in one character is refused, and so is a sealed value that was moved to another row."""
+    sealed, _ = under_state(b"v" * 64)
+    for state, place in ((STATE + "x", PLACE), (STATE, b"pkce#other")):
+        with pytest.raises(ValueError, match="not sealed"):
+            unseal_under_state(sealed, state=state, place=place)
+
+
+def test_secrets_rotate() -> None:
+    """The first secret seals and all open; without its secret, or in another place, a sealed value stays shut."""
+    before = Keyring([OLD], random=FakeRandom())
+    sealed = before.seal(b"seed", associated=PLACE)
+    rotated = Keyring([NEW, OLD], random=FakeRandom())
+    assert rotated.open(sealed, associated=PLACE) == b"seed"
+    fresh = rotated.seal(b"seed", associated=PLACE)
+    assert fresh[:9] != sealed[:9]
     with pytest.raises(ValueError, match="not sealed"):
-        unseal(seal("v" * 64, state=STATE, random=FakeRandom()), state=STATE + "x")
+        before.open(fresh, associated=PLACE)
+    with pytest.raises(ValueError, match="not sealed"):
+        rotated.open(fresh, associated=b"elsewhere")
+    assert OLD not in fresh + sealed
+    assert str(OLD) not in repr(rotated)
+    with pytest.raises(ConfigurationError):
+        Keyring([], random=FakeRandom())
+
+
+def test_a_row_tells_neither_verifier_nor_metadata() -> None:
+    """Everything that a caller keeps with a verifier is sealed, and the row's end cannot be moved."""
+    metadata: Metadata = {"next_url": "/?token=torii_t1_x", "link_user": "usr_1", "n": 1.5, "b": b"x", "$": [None]}
+    item = tokens.pkce_item(STATE, "v" * 43, datetime(2026, 1, 2, tzinfo=UTC), metadata, NOW, system_random)
+    for secret in ("torii_t1", "usr_1", "vvvv", "link_user", STATE):
+        assert secret not in str(item)
+    found = tokens.read_pkce(item, STATE)
+    assert found is not None
+    assert (found.verifier, found.metadata) == ("v" * 43, metadata)
+    item["expires_at"] = {"N": "4102444800"}
+    with pytest.raises(CorruptItem):
+        tokens.read_pkce(item, STATE)
+
+
+def test_a_row_of_an_earlier_form_is_no_sign_in() -> None:
+    """A row as written before states were sealed whole is not there for anybody, and is no error."""
+    item = tokens.pkce_item(STATE, "v" * 43, datetime(2026, 1, 2, tzinfo=UTC), None, NOW, system_random)
+    del item["sealed_flow"]
+    item["sealed"] = {"B": "AAAA"}
+    assert tokens.read_pkce(item, STATE) is None

@@ -41,7 +41,7 @@ class TokenRow:
         epoch: The user's ``session_epoch`` at the issue.
         serial: The user's serial for the purpose at the issue.
         kind: A challenge's ceremony.
-        sealed: A PKCE verifier, sealed under its state.
+        sealed: A PKCE verifier and its metadata, sealed under its state.
         consumed_by: Names the call that used it up.
     """
 

@@ -388,10 +388,10 @@ class AsyncOAuthConformance(AsyncConformance):
     # PKCE.
 
     @clause("OAUTH-12")
-    async def test_neither_state_nor_verifier_is_readable(self, storage: AsyncStorage) -> None:
-        """The raw tables tell neither, before and after the use; repr does not tell the verifier."""
-        state, verifier = new_state(), new_verifier()
-        await storage.store_pkce_verifier(state, verifier, expires_at=self.later(600))
+    async def test_nothing_kept_under_a_state_is_readable(self, storage: AsyncStorage) -> None:
+        """The raw tables tell neither state, verifier nor metadata, before and after the use, nor does repr."""
+        state, verifier, extra = new_state(), new_verifier(), fresh("where-to-go-next")
+        await storage.store_pkce_verifier(state, verifier, expires_at=self.later(600), metadata={"next": extra})
         found = await storage.get_pkce_verifier(state)
         assert verifier not in repr(found)
         for _ in range(2):
@@ -399,6 +399,7 @@ class AsyncOAuthConformance(AsyncConformance):
                 dump = repr(await self.dump())
                 assert state not in dump
                 assert verifier not in dump
+                assert extra not in dump
             await storage.consume_pkce_verifier(state)
 
     @clause("OAUTH-13", "OAUTH-14")

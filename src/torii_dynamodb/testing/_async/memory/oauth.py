@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._core import keys, sealing, validation
+from torii_dynamodb._core import keys, tokens, validation
 from torii_dynamodb.errors import AlreadyExists, ValidationError
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
 from torii_dynamodb.testing._memory import inputs, rows
@@ -136,7 +136,7 @@ class AsyncMemoryOAuth(MemoryBase):
     async def store_pkce_verifier(
         self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
     ) -> None:
-        """Keep a verifier, sealed under the state."""
+        """Keep a verifier and its metadata, sealed under the state."""
         key = keys.pkce_key(_oauth_state(state))
         validation.secret_text(verifier, "verifier", least=43, most=128)
         until = inputs.to_come(expires_at, self._now())
@@ -151,8 +151,8 @@ class AsyncMemoryOAuth(MemoryBase):
                 purpose="pkce",
                 created_at=now,
                 expires_at=until,
-                metadata=extra,
-                sealed=sealing.seal(verifier, state=state, random=self._random),
+                metadata={},
+                sealed=tokens.seal_pkce(verifier, extra, state=state, place=key.encode(), random=self._random),
             )
             rows.check_size(rows.token_row(row), "the verifier")
             self._state.tokens[key] = row
@@ -204,8 +204,5 @@ def _oauth_state(value: object) -> str:
 
 def _opened(row: TokenRow, state: str) -> PkceVerifier:
     assert row.sealed is not None
-    return PkceVerifier(
-        verifier=sealing.unseal(row.sealed, state=state),
-        expires_at=row.expires_at,
-        metadata=inputs.own(row.metadata),
-    )
+    verifier, metadata = tokens.unseal_pkce(row.sealed, state=state, place=row.id.encode())
+    return PkceVerifier(verifier=verifier, expires_at=row.expires_at, metadata=metadata)

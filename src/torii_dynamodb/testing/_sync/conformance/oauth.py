@@ -385,10 +385,10 @@ class OAuthConformance(Conformance):
     # PKCE.
 
     @clause("OAUTH-12")
-    def test_neither_state_nor_verifier_is_readable(self, storage: Storage) -> None:
-        """The raw tables tell neither, before and after the use; repr does not tell the verifier."""
-        state, verifier = new_state(), new_verifier()
-        storage.store_pkce_verifier(state, verifier, expires_at=self.later(600))
+    def test_nothing_kept_under_a_state_is_readable(self, storage: Storage) -> None:
+        """The raw tables tell neither state, verifier nor metadata, before and after the use, nor does repr."""
+        state, verifier, extra = new_state(), new_verifier(), fresh("where-to-go-next")
+        storage.store_pkce_verifier(state, verifier, expires_at=self.later(600), metadata={"next": extra})
         found = storage.get_pkce_verifier(state)
         assert verifier not in repr(found)
         for _ in range(2):
@@ -396,6 +396,7 @@ class OAuthConformance(Conformance):
                 dump = repr(self.dump())
                 assert state not in dump
                 assert verifier not in dump
+                assert extra not in dump
             storage.consume_pkce_verifier(state)
 
     @clause("OAUTH-13", "OAUTH-14")

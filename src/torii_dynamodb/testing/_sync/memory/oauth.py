@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._core import keys, sealing, validation
+from torii_dynamodb._core import keys, tokens, validation
 from torii_dynamodb.errors import AlreadyExists, ValidationError
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
 from torii_dynamodb.testing._memory import inputs, rows
@@ -138,7 +138,7 @@ class MemoryOAuth(MemoryBase):
     def store_pkce_verifier(
         self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
     ) -> None:
-        """Keep a verifier, sealed under the state."""
+        """Keep a verifier and its metadata, sealed under the state."""
         key = keys.pkce_key(_oauth_state(state))
         validation.secret_text(verifier, "verifier", least=43, most=128)
         until = inputs.to_come(expires_at, self._now())
@@ -153,8 +153,8 @@ class MemoryOAuth(MemoryBase):
                 purpose="pkce",
                 created_at=now,
                 expires_at=until,
-                metadata=extra,
-                sealed=sealing.seal(verifier, state=state, random=self._random),
+                metadata={},
+                sealed=tokens.seal_pkce(verifier, extra, state=state, place=key.encode(), random=self._random),
             )
             rows.check_size(rows.token_row(row), "the verifier")
             self._state.tokens[key] = row
@@ -206,8 +206,5 @@ def _oauth_state(value: object) -> str:
 
 def _opened(row: TokenRow, state: str) -> PkceVerifier:
     assert row.sealed is not None
-    return PkceVerifier(
-        verifier=sealing.unseal(row.sealed, state=state),
-        expires_at=row.expires_at,
-        metadata=inputs.own(row.metadata),
-    )
+    verifier, metadata = tokens.unseal_pkce(row.sealed, state=state, place=row.id.encode())
+    return PkceVerifier(verifier=verifier, expires_at=row.expires_at, metadata=metadata)
