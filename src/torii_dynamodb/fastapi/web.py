@@ -131,7 +131,7 @@ class Web:
         scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and "bearer" in self.config.transports:
             return credentials.strip(), "bearer"
-        cookie = connection.cookies.get(self.cookies.session)
+        cookie = self.cookies.read(connection, self.cookies.session)
         return (cookie, "cookie") if cookie and "cookie" in self.config.transports else None
 
     def refuse_cross_site(self, connection: HTTPConnection, *, cookie: bool = False) -> None:
@@ -167,7 +167,7 @@ class Web:
         return BrowserFacts(
             user_agent=connection.headers.get("user-agent"),
             ip_address=self.client_ip(connection),
-            device_token=connection.cookies.get(self.cookies.device),
+            device_token=self.cookies.read(connection, self.cookies.device),
         )
 
     async def limit(self, connection: HTTPConnection) -> None:
@@ -224,11 +224,11 @@ class Web:
         """
         if transport == "bearer":
             return session.token
-        before = connection.cookies.get(self.cookies.session)
+        before = self.cookies.read(connection, self.cookies.session)
         if before is not None and before != session.token:
             await self.torii.delete_session(before)
         self.leave_session(response, session)
-        self.leave_device(response, user, connection.cookies.get(self.cookies.device))
+        self.leave_device(response, user, self.cookies.read(connection, self.cookies.device))
         return None
 
     def require_transport(self, transport: Transport) -> None:
@@ -271,7 +271,7 @@ class Web:
 
     def form_token(self, connection: HTTPConnection, response: Response) -> str:
         """A token for a form of a page. Before there is a session, a cookie of its own is set to make it of."""
-        secret = connection.cookies.get(self.cookies.session) or connection.cookies.get(self.cookies.form)
+        secret = self.cookies.read(connection, self.cookies.session) or self.cookies.read(connection, self.cookies.form)
         if not secret:
             secret = system_random(32).hex()
             now = self.torii.clock()
@@ -285,7 +285,7 @@ class Web:
             Problem: It does not hold.
         """
         self.refuse_cross_site(connection)
-        secrets = (connection.cookies.get(self.cookies.session), connection.cookies.get(self.cookies.form))
+        secrets = [self.cookies.read(connection, name) for name in (self.cookies.session, self.cookies.form)]
         if not any(self.forms.holds(secret, token) for secret in secrets):
             raise Problem(403, "cross_site", "the form is too old, or not one of ours; load the page again")
 

@@ -90,7 +90,7 @@ def add(router: APIRouter, site: Site) -> None:
     async def sign_out(request: Request) -> Response:
         await site.form(request)
         response = site.redirect(site.path("sign-in", notice="signed-out"))
-        token = request.cookies.get(web.cookies.session)
+        token = web.cookies.read(request, web.cookies.session)
         if token is not None:
             await torii.delete_session(token)
         web.forget_session(response)

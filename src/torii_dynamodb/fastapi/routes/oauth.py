@@ -116,7 +116,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         result = await torii.oauth.complete(
             provider,
             state=state,
-            browser_binding=request.cookies.get(web.cookies.oauth),
+            browser_binding=web.cookies.read(request, web.cookies.oauth),
             code=code,
             error=error,
             iss=iss,
