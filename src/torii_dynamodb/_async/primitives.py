@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-__all__ = ["Background", "Future", "Lock", "gather", "monotonic", "run_in_thread", "sleep"]
+__all__ = ["Background", "Future", "Lock", "gather", "monotonic", "outcome", "run_in_thread", "sleep"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -22,6 +23,11 @@ Future = asyncio.Future
 async def sleep(seconds: float) -> None:
     """Wait that long, letting others run."""
     await asyncio.sleep(seconds)
+
+
+async def outcome(given: T | Awaitable[T]) -> T:
+    """What a function of the application returned, which may be a coroutine function."""
+    return await given if inspect.isawaitable(given) else given
 
 
 async def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

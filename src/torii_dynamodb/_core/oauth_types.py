@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from torii_dynamodb.errors import ConfigurationError, ToriiError
+from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
 from torii_dynamodb.models import Session, User
 
 __all__ = [
     "AppleKey",
+    "Authority",
+    "Check",
     "OAuthError",
     "OAuthFailure",
     "OAuthIdentity",
@@ -21,11 +24,12 @@ __all__ = [
     "OAuthResult",
     "OAuthStart",
     "ProviderMetadata",
+    "email_domain",
     "secure_url",
 ]
 
 OAuthFailure = Literal[
-    "denied", "state", "browser", "provider", "id_token", "email_missing", "email_unverified", "no_account"
+    "denied", "state", "browser", "provider", "id_token", "email_missing", "email_unverified", "no_account", "refused"
 ]
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -41,7 +45,8 @@ class OAuthError(ToriiError):
             ``"provider"``: the provider could not be reached, or answered nonsense. ``"id_token"``: the ID token does
             not hold. ``"email_missing"``: the provider tells no address. ``"email_unverified"``: it does not vouch for
             the address, so no account is made or found by it; sign in otherwise and link the provider.
-            ``"no_account"``: nobody has linked it, and signing up this way is off.
+            ``"no_account"``: nobody has linked it, and signing up this way is off. ``"refused"``: a check of the
+            application, or of the preset, refused the account; the message is meant for the person.
     """
 
     code = "oauth_error"
@@ -49,6 +54,38 @@ class OAuthError(ToriiError):
     def __init__(self, reason: OAuthFailure, message: str) -> None:
         super().__init__(message)
         self.reason: OAuthFailure = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthIdentity:
+    """Whom the provider says it is.
+
+    Args:
+        subject: The provider's id for the person.
+        email: Their address, as the provider tells it.
+        email_verified: Whether the provider says that the address is verified, and we take its word. It was verified
+            at some time; who holds the mailbox may have changed since.
+        email_authoritative: Whether the provider is the authority for this very address, so that its word counts as
+            the mailbox's. Only such an address joins an existing account or counts as a proof. It implies
+            ``email_verified``.
+        name: Their name.
+        picture: Where a picture of them is.
+        claims: Everything that the ID token and the userinfo endpoint say, as they say it.
+    """
+
+    subject: str
+    email: str | None
+    email_verified: bool
+    email_authoritative: bool = False
+    name: str | None = None
+    picture: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
+# For which addresses a provider is the authority: a collection of domains, ("*",) for every address, or a rule.
+Authority: TypeAlias = Collection[str] | Callable[[OAuthIdentity], bool]
+# Returns why an identity is refused, in words for the person, or None. A coroutine function works with AsyncTorii only.
+Check: TypeAlias = Callable[[OAuthIdentity], str | None | Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +111,10 @@ class OAuthProvider:
             no ``SameSite=Lax`` cookie.
         trust_email: Whether the provider's word that an address is verified is taken.
         email_verified_claim: Which claim says that.
+        authoritative_for: For which addresses the provider is the authority: domains (their subdomains are others),
+            ``("*",)`` for every address, or a function of the identity. Only a verified address counts.
+        checks: Called in order with every identity, before anybody is looked up or a session is made. Each returns why
+            the identity is refused, in words for the person, or ``None``.
         apple: For Apple: team id, key id and private key, of which the client secret is made.
     """
 
@@ -94,6 +135,8 @@ class OAuthProvider:
     response_mode: Literal["query", "form_post"] = "query"
     trust_email: bool = True
     email_verified_claim: str = "email_verified"
+    authoritative_for: Authority = ()
+    checks: tuple[Check, ...] = ()
     apple: AppleKey | None = None
 
     def __post_init__(self) -> None:
@@ -101,6 +144,8 @@ class OAuthProvider:
             raise ConfigurationError(f"{self.name!r} is no provider name: give 1 to 32 of a-z 0-9 _ -")
         if any(algorithm == "none" or algorithm.startswith("HS") for algorithm in self.algorithms):
             raise ConfigurationError("algorithms: ID tokens are signed with a key pair; give RS256, ES256, ...")
+        if not callable(self.authoritative_for):
+            object.__setattr__(self, "authoritative_for", _domains(self.authoritative_for))
         for url in (self.issuer, self.discovery_url, *self._endpoints()):
             if url is not None:
                 secure_url(url)
@@ -152,25 +197,6 @@ class ProviderMetadata:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OAuthIdentity:
-    """Whom the provider says it is.
-
-    Args:
-        subject: The provider's id for the person.
-        email: Their address, as the provider tells it.
-        email_verified: Whether the provider vouches for it, and we take its word.
-        name: Their name.
-        picture: Where a picture of them is.
-    """
-
-    subject: str
-    email: str | None
-    email_verified: bool
-    name: str | None = None
-    picture: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthStart:
     """A sign-in that was begun.
 
@@ -212,6 +238,25 @@ class OAuthResult:
     linked: bool
     next_url: str | None
     tokens: Mapping[str, Any] = field(repr=False)
+
+
+def _domains(given: Collection[str]) -> tuple[str, ...]:
+    """Domains in the form that they are compared in."""
+    if isinstance(given, str):
+        raise ConfigurationError(f'authoritative_for: give a collection of domains: ["{given}"] instead of "{given}"')
+    try:
+        return tuple("*" if domain == "*" else email_domain(f"x@{domain}") for domain in given)
+    except ValidationError as error:
+        raise ConfigurationError(f"authoritative_for: give domains as in example.com, not {given!r}") from error
+
+
+def email_domain(email: object) -> str:
+    """The domain of an address in the form that domains are compared in.
+
+    Raises:
+        ValidationError: It is not a valid address.
+    """
+    return normalise_email(email).normalised.rpartition("@")[2]
 
 
 def secure_url(url: object) -> str:

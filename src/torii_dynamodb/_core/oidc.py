@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
 
 from torii_dynamodb._core.oauth_types import (
+    Authority,
     OAuthError,
     OAuthIdentity,
     OAuthProvider,
     ProviderMetadata,
+    email_domain,
     secure_url,
 )
 from torii_dynamodb.errors import ConfigurationError, ValidationError
@@ -229,37 +233,88 @@ def _issuer(provider: OAuthProvider, claims: Mapping[str, Any]) -> str:
 
 def identity_of(provider: OAuthProvider, claims: Mapping[str, Any], subject: str) -> OAuthIdentity:
     """Whom claims (or a userinfo answer) describe."""
-    email = claims.get("email")
-    # Apple writes "true"; Microsoft's xms_edov is true, 1 or "1".
-    verified = claims.get(provider.email_verified_claim) in (True, "true", 1, "1")
-    return OAuthIdentity(
+    return _identity(
+        provider,
         subject=subject,
-        email=email if isinstance(email, str) and email else None,
-        email_verified=verified and provider.trust_email and isinstance(email, str),
-        name=_line(claims.get("name"), 256),
-        picture=_line(claims.get("picture"), 1024),
+        email=claims.get("email"),
+        verified=is_true(claims.get(provider.email_verified_claim)),
+        name=claims.get("name"),
+        picture=claims.get("picture"),
+        claims=claims,
     )
 
 
-def github_identity(user: object, emails: object) -> OAuthIdentity:
+def posted_name(user: str | None) -> str | None:
+    """The name in the ``user`` that Apple posts; ``None`` where it is not the JSON that Apple describes."""
+    if user is None or len(user) > 4096:
+        return None
+    try:
+        name = orjson.loads(user)["name"]
+        parts = [name.get("firstName"), name.get("lastName")]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return _line(" ".join(part for part in parts if isinstance(part, str)), 256)
+
+
+def github_identity(provider: OAuthProvider, user: object, emails: object) -> OAuthIdentity:
     """Whom GitHub's ``/user`` and ``/user/emails`` describe: by the number, because logins change hands."""
     found = cast("dict[str, Any]", user) if isinstance(user, dict) else {}
     subject = found.get("id")
     if not isinstance(subject, int) or isinstance(subject, bool):
         raise OAuthError("provider", "GitHub names nobody")
-    email, verified = None, False
+    email: object = None
+    verified = False
     listed = cast("Sequence[Any]", emails) if isinstance(emails, list) else ()
     for entry in listed:
         if isinstance(entry, dict) and cast("dict[str, Any]", entry).get("primary") is True:
             primary = cast("dict[str, Any]", entry)
             email, verified = primary.get("email"), primary.get("verified") is True
-    return OAuthIdentity(
+    return _identity(
+        provider,
         subject=str(subject),
-        email=email if isinstance(email, str) else None,
-        email_verified=verified and isinstance(email, str),
-        name=_line(found.get("name") or found.get("login"), 256),
-        picture=_line(found.get("avatar_url"), 1024),
+        email=email,
+        verified=verified,
+        name=found.get("name") or found.get("login"),
+        picture=found.get("avatar_url"),
+        claims={**found, "emails": listed},
     )
+
+
+def _identity(
+    provider: OAuthProvider,
+    *,
+    subject: str,
+    email: object,
+    verified: bool,
+    name: object,
+    picture: object,
+    claims: Mapping[str, Any],
+) -> OAuthIdentity:
+    told = email if isinstance(email, str) and email else None
+    found = OAuthIdentity(
+        subject=subject,
+        email=told,
+        email_verified=verified and provider.trust_email and told is not None,
+        name=_line(name, 256),
+        picture=_line(picture, 1024),
+        claims=MappingProxyType(dict(claims)),
+    )
+    return replace(found, email_authoritative=_is_authority(provider.authoritative_for, found))
+
+
+def _is_authority(rule: Authority, identity: OAuthIdentity) -> bool:
+    if not identity.email_verified:
+        return False
+    try:
+        domain = email_domain(identity.email)
+    except ValidationError:
+        return False
+    return rule(identity) is True if callable(rule) else "*" in rule or domain in rule
+
+
+def is_true(value: object) -> bool:
+    """Whether a claim says yes. Apple and Cognito write "true"; Microsoft's xms_edov is true, 1 or "1"."""
+    return value in (True, "1") or (isinstance(value, str) and value.lower() == "true")
 
 
 def error_of(parameter: str) -> OAuthError:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from threading import Lock
 from time import monotonic, sleep
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
-__all__ = ["Background", "Future", "Lock", "gather", "monotonic", "run_in_thread", "sleep", "start_anew_after_fork"]
+from torii_dynamodb.errors import ConfigurationError
+
+__all__ = [
+    "Background",
+    "Future",
+    "Lock",
+    "gather",
+    "monotonic",
+    "outcome",
+    "run_in_thread",
+    "sleep",
+    "start_anew_after_fork",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -82,6 +95,19 @@ class Future(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def outcome(given: T | Awaitable[T]) -> T:
+    """What a function of the application returned, which cannot be a coroutine function here.
+
+    Raises:
+        ConfigurationError: It is one.
+    """
+    if inspect.isawaitable(given):
+        if inspect.iscoroutine(given):
+            given.close()
+        raise ConfigurationError("a coroutine function was given to blocking services: give a plain function")
+    return given
 
 
 def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

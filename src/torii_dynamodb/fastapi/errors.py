@@ -42,6 +42,7 @@ _REASONS: Mapping[tuple[str, str], int] = {
     ("oauth_error", "provider"): 502,
     ("oauth_error", "email_unverified"): 403,
     ("oauth_error", "no_account"): 403,
+    ("oauth_error", "refused"): 403,
     ("passkey_error", "unknown"): 401,
     ("passkey_error", "refused"): 401,
 }

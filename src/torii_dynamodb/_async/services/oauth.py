@@ -141,6 +141,7 @@ class AsyncOAuthService:
         code: str | None = None,
         error: str | None = None,
         iss: str | None = None,
+        posted_user: str | None = None,
         session: Session | None = None,
         user_agent: str | None = None,
         ip_address: str | None = None,
@@ -156,6 +157,7 @@ class AsyncOAuthService:
             code: As it came back.
             error: As it came back, instead of a code.
             iss: As it came back (RFC 9207).
+            posted_user: Apple's ``user`` field as it came back, which holds the person's name the first time only.
             session: The session of who is signed in now, as checked; needed to link.
             user_agent: The browser's name for itself.
             ip_address: Where it is.
@@ -189,6 +191,7 @@ class AsyncOAuthService:
             redirect_uri=str(kept.metadata.get("redirect_uri")),
             verifier=kept.verifier,
             nonce=oidc.nonce_of(browser_binding),
+            posted_user=posted_user,
         )
         next_url = kept.metadata.get("next_url")
         made: Session | None = None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from torii_dynamodb._async.primitives import Lock
+from torii_dynamodb._async.primitives import Lock, outcome
 from torii_dynamodb._core import oidc
 from torii_dynamodb._core.oauth_types import OAuthError, OAuthIdentity, OAuthProvider, ProviderMetadata
 from torii_dynamodb.clock import Clock
+from torii_dynamodb.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import httpx
@@ -71,13 +72,35 @@ class AsyncProviderClient:
             return self._metadata[0]
 
     async def redeem(
-        self, code: str, *, redirect_uri: str, verifier: str, nonce: str
+        self, code: str, *, redirect_uri: str, verifier: str, nonce: str, posted_user: str | None = None
     ) -> tuple[OAuthIdentity, Mapping[str, Any]]:
         """Redeem a code: whom the provider says it is, and the provider's tokens.
 
+        Args:
+            code: As it came back.
+            redirect_uri: As it was sent.
+            verifier: PKCE's.
+            nonce: As it was sent.
+            posted_user: The ``user`` that Apple posts beside the code, the first time only. Nobody signed it, so only
+                the name to show is taken from it.
+
         Raises:
-            OAuthError: It does not redeem it, or its ID token does not hold.
+            OAuthError: It does not redeem it, its ID token does not hold, or a check refuses the account.
         """
+        identity, tokens = await self._redeemed(code, redirect_uri, verifier, nonce)
+        if identity.name is None and self.provider.apple is not None:
+            identity = replace(identity, name=oidc.posted_name(posted_user))
+        for check in self.provider.checks:
+            refusal = await outcome(check(identity))
+            if isinstance(refusal, str):
+                raise OAuthError("refused", refusal)
+            if refusal is not None:
+                raise ConfigurationError(f"check returned {refusal!r}: return None, or why the account is refused")
+        return identity, tokens
+
+    async def _redeemed(
+        self, code: str, redirect_uri: str, verifier: str, nonce: str
+    ) -> tuple[OAuthIdentity, Mapping[str, Any]]:
         metadata = await self.metadata()
         tokens = await self._redeem(metadata.token_endpoint, code, redirect_uri, verifier)
         access_token = tokens.get("access_token")
@@ -146,7 +169,9 @@ class AsyncProviderClient:
             raise OAuthError("provider", f"{self.provider.name} sent no access token")
         user = await self._get(metadata.userinfo_endpoint, access_token)
         if self.provider.emails_endpoint is not None:
-            return oidc.github_identity(user, await self._get(self.provider.emails_endpoint, access_token))
+            return oidc.github_identity(
+                self.provider, user, await self._get(self.provider.emails_endpoint, access_token)
+            )
         told = cast("dict[str, Any]", user) if isinstance(user, dict) else {}
         subject = told.get("sub", told.get("id"))
         if not isinstance(subject, str | int) or isinstance(subject, bool) or subject == "":

@@ -1,0 +1,129 @@
+"""What a provider is believed: which addresses it is the authority for, and what the application's checks refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.services._async.test_oauth import AsyncOAuthSetting
+from tests.services.provider import ISSUER
+
+from torii_dynamodb._core.oidc import identity_of, posted_name
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.oauth import OAuthError, OAuthIdentity, OAuthProvider, apple, github, google, microsoft, oidc
+
+PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
+TENANT = "11111111-2222-3333-4444-555555555555"
+GOOGLE = google("client", "secret")
+MICROSOFT = microsoft("client", "secret")
+APPLE = apple("client", team_id="TEAM", key_id="KEY", private_key="PRIVATE KEY")
+GITHUB = github("client", "secret")
+VERIFIED = {"email_verified": True}
+
+
+def generic(rule: Any = ()) -> OAuthProvider:
+    return oidc("issuer", ISSUER, "client", "secret", authoritative_for=rule)
+
+
+def at_example(identity: OAuthIdentity) -> bool:
+    return identity.claims.get("team") == "ours"
+
+
+@pytest.mark.parametrize(
+    ("provider", "claims", "expected"),
+    [
+        (GOOGLE, {"email": "ada@gmail.com", **VERIFIED}, True),
+        (GOOGLE, {"email": "Ada@GMail.com", **VERIFIED}, True),
+        (GOOGLE, {"email": "ada@googlemail.com", **VERIFIED}, True),
+        (GOOGLE, {"email": "ada@gmail.com", "email_verified": False}, False),
+        (GOOGLE, {"email": "ada@example.com", **VERIFIED}, False),
+        (GOOGLE, {"email": "ada@example.com", "hd": "example.com", **VERIFIED}, True),
+        (GOOGLE, {"email": "ada@example.com", "hd": "example.com"}, False),
+        (GOOGLE, {"email": "ada@example.com", "hd": "evil.example", **VERIFIED}, False),
+        (GOOGLE, {"email": "ada@gmail.com.evil.example", **VERIFIED}, False),
+        (GOOGLE, {"email": '"a@gmail.com"@evil.example', **VERIFIED}, False),
+        (GOOGLE, {"email": ["ada@gmail.com"], **VERIFIED}, False),
+        (GOOGLE, {"email": "ada@example.com", "hd": ["example.com"], **VERIFIED}, False),
+        (MICROSOFT, {"email": "ada@example.com", "tid": TENANT, **VERIFIED}, False),
+        (MICROSOFT, {"email": "ada@example.com", "tid": TENANT, "xms_edov": True}, True),
+        (MICROSOFT, {"email": "ada@example.com", "tid": TENANT, "xms_edov": "1"}, True),
+        (MICROSOFT, {"email": "ada@example.com", "tid": TENANT, "xms_edov": False}, False),
+        (MICROSOFT, {"email": "ada@example.com", "tid": PERSONAL, "xms_edov": True}, False),
+        (MICROSOFT, {"email": "ada@outlook.com", "tid": PERSONAL, "xms_edov": True}, True),
+        (APPLE, {"email": "x8sqp2@privaterelay.appleid.com", "email_verified": "true"}, True),
+        (APPLE, {"email": "ada@icloud.com", "email_verified": True}, True),
+        (APPLE, {"email": "ada@example.com", "email_verified": "true"}, False),
+        (GITHUB, {"email": "ada@example.com", **VERIFIED}, False),
+        (generic(), {"email": "ada@example.com", **VERIFIED}, False),
+        (generic(["Example.com"]), {"email": "ada@example.COM", **VERIFIED}, True),
+        (generic(["bücher.example"]), {"email": "ada@xn--bcher-kva.example", **VERIFIED}, True),
+        (generic(["example.com"]), {"email": "ada@sub.example.com", **VERIFIED}, False),
+        (generic(["example.com"]), {"email": "ada@example.com"}, False),
+        (generic(["example.com"]), {"email": "not an address", **VERIFIED}, False),
+        (generic(["*"]), {"email": "ada@example.com", **VERIFIED}, True),
+        (generic(["*"]), {"email": "ada@example.com", "email_verified": "false"}, False),
+        (generic(["*"]), {"email": None, **VERIFIED}, False),
+        (generic(at_example), {"email": "ada@example.com", "team": "ours", **VERIFIED}, True),
+        (generic(at_example), {"email": "ada@example.com", **VERIFIED}, False),
+        (generic(lambda identity: "yes"), {"email": "ada@example.com", **VERIFIED}, False),
+    ],
+)
+def test_for_which_addresses_a_provider_is_the_authority(
+    provider: OAuthProvider, claims: dict[str, Any], expected: bool
+) -> None:
+    """Only for verified ones that the provider's own documentation, or the application, says it is."""
+    found = identity_of(provider, claims, "subject-1")
+    assert found.email_authoritative is expected
+    assert found.claims == claims
+    assert "ada" not in repr(found.claims) or "claims" not in repr(found)
+
+
+def test_an_untrusted_provider_is_no_authority() -> None:
+    """Where its word is not taken, no rule makes it the authority."""
+    provider = oidc("issuer", ISSUER, "client", trust_email=False, authoritative_for=["*"])
+    assert not identity_of(provider, {"email": "ada@example.com", **VERIFIED}, "1").email_authoritative
+
+
+@pytest.mark.parametrize("rule", ["example.com", "*", ["@example.com"], ["https://example.com"], [""]])
+def test_a_rule_that_is_not_made_of_domains(rule: Any) -> None:
+    """A domain alone would be read as letters: the mistake is named at construction."""
+    with pytest.raises(ConfigurationError, match="authoritative_for"):
+        generic(rule)
+
+
+async def test_a_check_sees_all_claims_and_may_refuse() -> None:
+    """It is asked before anybody is looked up or made, and its message is the error's."""
+    seen: list[OAuthIdentity] = []
+
+    def our_team(identity: OAuthIdentity) -> str | None:
+        seen.append(identity)
+        return None if identity.claims.get("team") == "ours" else "Only our team signs in here."
+
+    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", "secret", check=our_team)) as here:
+        with pytest.raises(OAuthError, match="Only our team") as refused:
+            await here.sign_in()
+        assert refused.value.reason == "refused"
+        assert not (await here.storage.list_users()).items
+        here.provider.claims["team"] = "ours"
+        assert (await here.sign_in()).created
+        assert seen[-1].claims["aud"] == "client"
+
+
+@pytest.mark.parametrize("answer", [True, False, 0, ""])
+async def test_a_check_that_answers_something_else_refuses(answer: Any) -> None:
+    """Neither yes nor no is taken for the other: nothing but None lets anybody in."""
+    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", "secret", check=lambda _: answer)) as here:
+        with pytest.raises(OAuthError if answer == "" else ConfigurationError):
+            await here.sign_in()
+        assert not (await here.storage.list_users()).items
+
+
+def test_the_name_that_apple_posts() -> None:
+    """It is one line of bounded length; anything that is not Apple's JSON is no name."""
+    assert posted_name('{"name": {"firstName": "Ada", "lastName": "Lovelace"}, "email": "x@y.z"}') == "Ada Lovelace"
+    assert posted_name('{"name": {"firstName": "Ada\\u0000\\n", "lastName": null}}') == "Ada"
+    for nonsense in (None, "", "null", "[]", "{}", '{"name": "Ada"}', '{"name": {}}', "{" * 5000, '{"name": [1]}'):
+        assert posted_name(nonsense) is None
+    long = posted_name('{"name": {"firstName": "' + "a" * 4000 + '"}}')
+    assert long is not None
+    assert len(long) == 256
