@@ -128,11 +128,15 @@ class Web:
         )
 
     def _token(self, connection: HTTPConnection) -> tuple[str, Transport] | None:
-        scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and "bearer" in self.config.transports:
-            return credentials.strip(), "bearer"
+        bearer = self._bearer(connection)
+        if bearer is not None:
+            return bearer, "bearer"
         cookie = self.cookies.read(connection, self.cookies.session)
         return (cookie, "cookie") if cookie and "cookie" in self.config.transports else None
+
+    def _bearer(self, connection: HTTPConnection) -> str | None:
+        scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
+        return credentials.strip() if scheme.lower() == "bearer" and "bearer" in self.config.transports else None
 
     def refuse_cross_site(self, connection: HTTPConnection, *, cookie: bool = False) -> None:
         """Refuse a request that another site's page made the browser send; one with a bearer token never is.
@@ -214,7 +218,10 @@ class Web:
         *,
         transport: Transport = "cookie",
     ) -> str | None:
-        """Hand a new session to whoever signed in, and end the one that their cookie held before.
+        """Hand a new session to whoever signed in, and end those that the request came with (ASVS 7.2.4).
+
+        They are what its cookie and its ``Authorization`` header hold, whichever way the new one travels: whoever sent
+        them could sign them out as well. A cookie that another site made the browser send is left alone.
 
         Returns:
             The token for the answer's body, with ``transport="bearer"``; else ``None``.
@@ -222,11 +229,16 @@ class Web:
         Raises:
             Problem: The transport is not offered.
         """
-        if transport == "bearer":
-            return session.token
-        before = self.cookies.read(connection, self.cookies.session)
-        if before is not None and before != session.token:
+        cookie = self.cookies.read(connection, self.cookies.session)
+        if cookie is not None and self._cross_site.refuses(connection, cookie=False):
+            cookie = None
+        for before in {cookie, self._bearer(connection)} - {None, session.token}:
+            assert before is not None
             await self.torii.delete_session(before)
+        if transport == "bearer":
+            if cookie is not None:
+                self.forget_session(response)
+            return session.token
         self.leave_session(response, session)
         self.leave_device(response, user, self.cookies.read(connection, self.cookies.device))
         return None
