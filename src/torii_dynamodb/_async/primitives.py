@@ -88,9 +88,10 @@ class Background:
             _log.warning("%s failed in the background: %s", name, error)
 
     async def wait(self) -> None:
-        """Wait until nothing is running any more."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Wait until nothing is running any more in this event loop. What a loop of before left behind never ends."""
+        loop = asyncio.get_running_loop()
+        while running := [task for task in self._tasks if task.get_loop() is loop]:
+            await asyncio.wait(running)
 
     async def aclose(self) -> None:
         """Wait for what is running; more can still be spawned afterwards."""

@@ -13,7 +13,6 @@ from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.routes import links, oauth, passkeys, passwords, sessions, tokens
 from torii_dynamodb.fastapi.routing import AuthRoute
 from torii_dynamodb.fastapi.settings import WebConfig
-from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.fastapi.web import Web
 from torii_dynamodb.models import User
 
@@ -27,7 +26,9 @@ class AuthRouter(APIRouter):
     """The routes, to include in an application; and with ``Depends``, who is signed in. Made by :func:`router`.
 
     Included, it opens a storage made by ``dynamodb()`` when the application starts, and when it ends it waits for mails
-    under way and closes the storage. One that you opened you close.
+    under way and closes the storage. One that you opened you close. An application that is mounted below another has
+    neither start nor end: there the storage is opened when it is first used. To have both, hand ``lifespan_context`` of
+    this router to the outer application as its ``lifespan``.
 
     Attributes:
         web: What pages and the middleware share with the routes.
@@ -39,17 +40,16 @@ class AuthRouter(APIRouter):
     """
 
     def __init__(self, web: Web) -> None:
+        web.require_services()
+
         @asynccontextmanager
         async def lifespan(_: object) -> AsyncGenerator[None]:
             # FastAPI runs the lifespan of a router that is included, inside the application's own.
-            await open_storage(web.torii.storage)
+            await web.start()
             try:
                 yield
             finally:
-                try:
-                    await web.torii.close()
-                finally:
-                    await close_storage(web.torii.storage)
+                await web.end()
 
         async def refuse_cross_site(request: Request) -> None:
             # A provider that posts its answer is another site by nature; state and binding cookie guard that one.

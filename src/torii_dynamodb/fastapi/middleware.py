@@ -24,7 +24,11 @@ class ToriiMiddleware:
     """Puts ``user`` and ``session`` on ``request.state`` (``None`` where nobody is signed in).
 
     One storage request for a request that carries a session, none for others. A request of another site that carries
-    the cookie and may change something is refused: 403; a WebSocket is closed before it opens.
+    the cookie and may change something is refused: 403. Where the storage cannot be asked, the answer is 503 (or 500,
+    for what time does not heal), as problem details. A WebSocket that is refused never opens.
+
+    It opens a storage made by ``dynamodb()`` when the application starts, and at its end waits for mails under way and
+    closes that storage.
 
     Args:
         app: The application.
@@ -44,12 +48,15 @@ class ToriiMiddleware:
         if web is None:
             if torii is None:
                 raise TypeError("give torii, or a router's web")
-            web = Web(torii, WebConfig(registration="off") if config is None else config)
+            web = Web(torii, WebConfig() if config is None else config)
         self.app = app
         self.web = web
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, self._with_storage(send))
+            return
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -66,6 +73,18 @@ class ToriiMiddleware:
         state["session"] = None if found is None else found.session
         moved = found is not None and found.moved and found.transport == "cookie" and scope["type"] == "http"
         await self.app(scope, receive, self._setting(send, found) if moved and found is not None else send)
+
+    def _with_storage(self, send: Send) -> Send:
+        """Opens the storage before the application says that it has started, and closes it when it has ended."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await self.web.start()
+            elif message["type"].startswith("lifespan.shutdown"):
+                await self.web.end()
+            await send(message)
+
+        return sending
 
     def _setting(self, send: Send, found: SignedIn) -> Send:
         """Sends the session's cookie along, unless the application sets or deletes it itself."""
@@ -86,8 +105,9 @@ class ToriiMiddleware:
     @staticmethod
     async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            # Closed before it is accepted: the server answers 403 (ASGI, "Close").
             await receive()
-            await send({"type": "websocket.close", "code": 1008})
-            return
+            if "websocket.http.response" not in scope.get("extensions", {}):
+                # Closed before it is accepted: the server answers 403, whatever the code (ASGI, "Close").
+                await send({"type": "websocket.close", "code": 1008 if problem.status_code < 500 else 1011})
+                return
         await ProblemResponse(problem)(scope, receive, send)

@@ -1,60 +1,98 @@
-"""A storage that is opened when the application starts, so that routers can be made before there is an event loop."""
+"""A storage that is opened when it is first used, so that routers can be made before there is an event loop."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+from dataclasses import replace
 from typing import Any, cast
 
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
 from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["dynamodb"]
 
+Loop = asyncio.AbstractEventLoop
+
 
 class _OpenedLater:
-    """Stands in for the handle until it is opened; passes everything on."""
+    """Stands in for the handle, opens it when it is needed, and passes everything on.
+
+    Connections belong to an event loop, so each loop gets a handle of its own: an adapter or a test client may run
+    every request in a new loop. The tables are seen to once in the process, whatever is opened and closed afterwards.
+    """
 
     def __init__(self, config: DynamoDbConfig) -> None:
-        self._config = config
-        self._handle: AsyncDynamoDbHandle | None = None
+        self.config = config
+        self._handles: dict[Loop, asyncio.Task[AsyncDynamoDbHandle]] = {}
 
-    async def open(self) -> None:
-        """Open the handle, in the event loop that is to use it."""
-        if self._handle is None:
-            self._handle = await AsyncDynamoDbStorage().initialize(self._config)
+    async def handle(self) -> AsyncDynamoDbHandle:
+        """This event loop's handle. Callers that come at once open it once; who fails leaves it to the next."""
+        loop = asyncio.get_running_loop()
+        opening = self._handles.get(loop)
+        if opening is None:
+            for ended in [other for other in list(self._handles) if other.is_closed()]:
+                self._handles.pop(ended, None)
+            opening = self._handles[loop] = loop.create_task(self._open())
+            opening.add_done_callback(lambda done: self._forget_failure(loop, done))
+        # A caller that is cancelled does not take the others along.
+        return await asyncio.shield(opening)
+
+    async def _open(self) -> AsyncDynamoDbHandle:
+        handle = await AsyncDynamoDbStorage().initialize(self.config)
+        self.config = replace(self.config, create_tables=False)
+        return handle
+
+    def _forget_failure(self, loop: Loop, opening: asyncio.Task[AsyncDynamoDbHandle]) -> None:
+        if opening.cancelled() or opening.exception() is not None:
+            self._handles.pop(loop, None)
 
     async def close(self) -> None:
-        """Close it. It can be opened again."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            await handle.close()
+        """Close this event loop's handle, if there is one. The next use opens another."""
+        opening = self._handles.pop(asyncio.get_running_loop(), None)
+        if opening is not None:
+            await (await opening).close()
+
+    async def settle(self) -> None:
+        """Wait for background work of this event loop's handle, and leave it open."""
+        opening = self._handles.get(asyncio.get_running_loop())
+        if opening is not None:
+            await (await opening).settle()
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name.startswith("_") or not hasattr(AsyncDynamoDbHandle, name):
             raise AttributeError(name)
-        if self._handle is None:
-            raise ConfigurationError(
-                "the storage is not open: include the router in an application, and let the server run its lifespan"
-            )
-        return getattr(self._handle, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await getattr(await self.handle(), name)(*args, **kwargs)
+
+        return call
 
 
 def dynamodb(config: DynamoDbConfig) -> AsyncStorage:
-    """The storage on DynamoDB, opened when an application that includes the router starts.
+    """The storage on DynamoDB, opened when the application starts, or else when it is first used.
 
-    ``AsyncTorii(dynamodb(DynamoDbConfig(...)))`` can stand at the top of a module, where nothing can be awaited.
+    ``AsyncTorii(dynamodb(DynamoDbConfig(...)))`` can stand at the top of a module, where nothing can be awaited. The
+    tables are created or verified once in the process (``create_tables``), not each time it is opened. An application
+    whose lifespan the server runs closes it at its end.
     """
     return cast("AsyncStorage", _OpenedLater(config))
 
 
 async def open_storage(storage: object) -> None:
-    """Open it, if it is one of ours."""
+    """Open it, if it is one of ours: what is wrong with it is then told at the start."""
     if isinstance(storage, _OpenedLater):
-        await storage.open()
+        await storage.handle()
 
 
 async def close_storage(storage: object) -> None:
     """Close it, if it is one of ours: what somebody else opened they close."""
-    if isinstance(storage, _OpenedLater):
+    if not isinstance(storage, _OpenedLater):
+        return
+    if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+        # Adapters such as Mangum end the application after each invocation, and the process lives on for the next one,
+        # which is to find its connections. What is still under way ends before the process is frozen.
+        await storage.settle()
+    else:
         await storage.close()

@@ -19,6 +19,7 @@ from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
 from torii_dynamodb.fastapi.settings import Transport, WebConfig, origin_of
+from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import Session, User
 
 if TYPE_CHECKING:
@@ -69,19 +70,9 @@ class Web:
     Args:
         torii: The services.
         config: How the web layer behaves.
-
-    Raises:
-        ConfigurationError: Something is missing that the configuration asks for; the message says what.
     """
 
     def __init__(self, torii: AsyncTorii, config: WebConfig) -> None:
-        if config.registration == "private" and not torii.sends_mail:
-            raise ConfigurationError(
-                "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
-                "choose WebConfig(registration='direct'), which tells strangers which addresses are taken"
-            )
-        if torii.oauth_providers and config.base_url is None:
-            raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
         self.torii = torii
         self.config = config
         self.cookies = Cookies(config)
@@ -91,6 +82,31 @@ class Web:
         self._next_origins = set(config.trusted_origins)
         if config.base_url is not None:
             self._next_origins.add(origin_of("base_url", config.base_url))
+
+    def require_services(self) -> None:
+        """Check that the services have what the routes need. Whoever only asks who is signed in needs none of it.
+
+        Raises:
+            ConfigurationError: Something is missing that the configuration asks for; the message says what.
+        """
+        if self.config.registration == "private" and not self.torii.sends_mail:
+            raise ConfigurationError(
+                "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
+                "choose WebConfig(registration='direct'), which tells strangers which addresses are taken"
+            )
+        if self.torii.oauth_providers and self.config.base_url is None:
+            raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
+
+    async def start(self) -> None:
+        """When the application starts: open the storage, so that what is wrong with it is told now."""
+        await open_storage(self.torii.storage)
+
+    async def end(self) -> None:
+        """When the application ends: wait for mails under way, and close what was opened here."""
+        try:
+            await self.torii.close()
+        finally:
+            await close_storage(self.torii.storage)
 
     # Who asks
 

@@ -77,6 +77,10 @@ class AsyncDynamoDbHandle(AsyncAttempts):
         """Remove what has expired (RFC 0002). Always 0: DynamoDB's TTL does it."""
         return await self.cleanup_expired_sessions() + await self.cleanup_expired_tokens()
 
+    async def settle(self) -> None:
+        """Wait for background work, such as removing the rows of ended sessions. The handle stays open."""
+        await self._background.wait()
+
     async def close(self) -> None:
         """Wait for background work, then close the connections."""
         try:

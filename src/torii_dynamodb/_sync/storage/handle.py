@@ -79,6 +79,10 @@ class DynamoDbHandle(Attempts):
         """Remove what has expired (RFC 0002). Always 0: DynamoDB's TTL does it."""
         return self.cleanup_expired_sessions() + self.cleanup_expired_tokens()
 
+    def settle(self) -> None:
+        """Wait for background work, such as removing the rows of ended sessions. The handle stays open."""
+        self._background.wait()
+
     def close(self) -> None:
         """Wait for background work, then close the connections."""
         try:

@@ -1,0 +1,360 @@
+"""When the storage is opened and closed: servers, ASGI on Lambda (Mangum), mounted applications, plain Starlette."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+from mangum import Mangum
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message
+from tests.services._async.support import QuickHasher, settings
+from tests.web.api import API, SITE, UNLIMITED, problem
+
+from torii_dynamodb import AsyncTorii, DynamoDbConfig, User
+from torii_dynamodb.errors import AccessDenied, ConfigurationError, Unavailable
+from torii_dynamodb.fastapi import AuthRouter, ToriiMiddleware, WebConfig, dynamodb, router
+from torii_dynamodb.oauth import google
+from torii_dynamodb.testing import AsyncMemoryStorage
+from torii_dynamodb.testing.engines import LocalEngine
+
+
+class Recorded:
+    """Services on an engine, opened when needed, and what was asked of it.
+
+    Attributes:
+        sent: The operations since the last :meth:`taken`.
+        torii: The services.
+    """
+
+    def __init__(self, engine: LocalEngine, prefix: str, **options: Any) -> None:
+        self.sent: list[str] = []
+        config = engine.config(table_prefix=prefix, on_call=lambda record: self.sent.append(record.operation))
+        self.torii = AsyncTorii(dynamodb(config), hasher=QuickHasher(), **options)
+        self.auth: AuthRouter = router(self.torii, config=WebConfig(registration="direct", ip_limit=UNLIMITED))
+
+    def taken(self) -> list[str]:
+        """The operations since the last question."""
+        sent, self.sent[:] = sorted(self.sent), []
+        return sent
+
+    def app(self) -> FastAPI:
+        """An application with the routes and one of its own."""
+        app = FastAPI()
+        app.include_router(self.auth)
+
+        @app.get("/mine")
+        async def mine(user: User = Depends(self.auth.current_user)) -> str:
+            return user.id
+
+        return app
+
+    async def token(self) -> str:
+        """A session's token."""
+        user = await self.torii.password.register("ada@example.com", "correct horse battery staple")
+        return (await self.torii.create_session(user)).token or ""
+
+
+@pytest.fixture
+def here(dynoxide: LocalEngine, table_prefix: str) -> Recorded:
+    """Services on the engine."""
+    return Recorded(dynoxide, table_prefix)
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The loop of a Lambda function: it stands between invocations."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield made
+    made.run_until_complete(made.shutdown_asyncgens())
+    asyncio.set_event_loop(None)
+    made.close()
+
+
+def invoke(handler: Mangum, path: str, token: str) -> dict[str, Any]:
+    """An invocation by a Function URL or an HTTP API, payload format 2.0."""
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"authorization": f"Bearer {token}", "host": "app.example.com"},
+        "requestContext": {"http": {"method": "GET", "path": path, "sourceIp": "198.51.100.7"}, "stage": "$default"},
+        "isBase64Encoded": False,
+    }
+    return handler(event, object())  # type: ignore[arg-type] # nothing reads the context
+
+
+@pytest.mark.parametrize("lifespan", ["auto", "on", "off"])
+@pytest.mark.parametrize("on_lambda", [True, False])
+def test_mangum(
+    here: Recorded, loop: asyncio.AbstractEventLoop, lifespan: Any, on_lambda: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the adapter runs the lifespan, a warm request is one request to DynamoDB, none of the control plane."""
+    if on_lambda:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+    token = loop.run_until_complete(here.token())
+    handler = Mangum(here.app(), lifespan=lifespan)
+    invoke(handler, "/mine", token)
+    here.taken()
+    for path in ("/mine", f"{API}/me", "/mine"):
+        answer = invoke(handler, path, token)
+        assert answer["statusCode"] == 200, answer
+        assert here.taken() == ["BatchGetItem"]
+    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API", raising=False)
+    loop.run_until_complete(here.auth.web.end())
+
+
+def test_a_cold_start(dynoxide: LocalEngine, table_prefix: str, loop: asyncio.AbstractEventLoop) -> None:
+    """The first invocation sees to the tables, once, and with tables made beforehand asks for nothing of them."""
+    first = Recorded(dynoxide, table_prefix)
+    token = loop.run_until_complete(first.token())
+    loop.run_until_complete(first.auth.web.end())
+    cold = Recorded(dynoxide, table_prefix)
+    assert invoke(Mangum(cold.app()), "/mine", token)["statusCode"] == 200
+    assert set(cold.sent) == {"DescribeTable", "DescribeTimeToLive", "BatchGetItem"}
+    loop.run_until_complete(cold.auth.web.end())
+
+
+def test_the_connection_outlives_an_invocation(
+    here: Recorded, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Lambda the end of the lifespan closes nothing, and waits for work that would freeze with the process."""
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+    token = loop.run_until_complete(here.token())
+    handler = Mangum(here.app())
+    invoke(handler, "/mine", token)
+    storage: Any = here.torii.storage
+    before = loop.run_until_complete(storage.handle())
+    ended: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        ended.append("done")
+
+    loop.run_until_complete(_spawn(before, work))
+    invoke(handler, "/mine", token)
+    assert ended == ["done"]
+    assert loop.run_until_complete(storage.handle()) is before
+    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API")
+    loop.run_until_complete(here.auth.web.end())
+
+
+async def _spawn(handle: Any, work: Any) -> None:
+    handle._background.spawn(work, "a test")
+
+
+def test_a_new_loop_for_each_request(here: Recorded) -> None:
+    """Adapters and test clients that make an event loop for each request get on; the tables are seen to once."""
+    app = here.app()
+
+    async def begin() -> str:
+        token = await here.token()
+        await here.auth.web.end()
+        return token
+
+    token = asyncio.run(begin())
+
+    async def ask() -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=SITE) as client:
+            answer = await client.get("/mine", headers={"Authorization": f"Bearer {token}"})
+        await here.auth.web.end()
+        return answer.status_code
+
+    asyncio.run(ask())
+    here.taken()
+    for _ in range(2):
+        assert asyncio.run(ask()) == 200
+        assert here.taken() == ["BatchGetItem"]
+
+
+def test_two_loops_at_once(here: Recorded) -> None:
+    """Two loops of one process, in use by turns, each with connections of its own."""
+    loops = [asyncio.new_event_loop(), asyncio.new_event_loop()]
+    token = loops[0].run_until_complete(here.token())
+    for loop in (*loops, *loops):
+        assert loop.run_until_complete(here.torii.get_session(token)) is not None
+    for loop in loops:
+        loop.run_until_complete(here.auth.web.end())
+        loop.close()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_loop_that_went_without_a_word(here: Recorded) -> None:
+    """A handle whose loop was closed over its head is forgotten, with what it held."""
+    storage: Any = here.torii.storage
+    token = asyncio.run(here.token())
+    for _ in range(3):
+        assert asyncio.run(here.torii.get_session(token)) is not None
+        assert len(storage._handles) == 1
+    storage._handles.clear()
+    gc.collect()
+
+
+async def test_a_mounted_application(here: Recorded) -> None:
+    """A server runs no lifespan of a mounted application: the storage opens at first use, once for all who come."""
+    outer = Starlette(routes=[Mount("/inner", app=here.app())])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url=SITE) as client:
+        bearer = {"Authorization": "Bearer torii_s1_usr_nobody." + "a" * 43}
+        answers = await asyncio.gather(*(client.get("/inner/mine", headers=bearer) for _ in range(8)))
+        assert {answer.status_code for answer in answers} == {401}
+        assert here.taken().count("CreateTable") == 5
+    await here.auth.web.end()
+
+
+async def test_lent_to_the_outer_application(here: Recorded) -> None:
+    """The router's lifespan can be handed to the outer application: it opens at the start and closes at the end."""
+    outer = FastAPI(lifespan=here.auth.lifespan_context)
+    outer.mount("/inner", here.app())
+    storage: Any = here.torii.storage
+    async with outer.router.lifespan_context(outer):
+        assert here.taken().count("CreateTable") == 5
+    assert not storage._handles
+
+
+async def test_a_failure_to_open_is_not_kept(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """Who cannot open leaves it to the next; a caller that is cancelled does not take the others along."""
+    here = Recorded(dynoxide, table_prefix)
+    storage: Any = here.torii.storage
+    good = storage.config
+    storage.config = DynamoDbConfig(region="us-east-1", endpoint_url="http://127.0.0.1:9", retry_attempts=1)
+    for _ in range(2):
+        with pytest.raises((Unavailable, ConfigurationError)):
+            await here.torii.get_user("usr_nobody")
+    storage.config = good
+    hasty = asyncio.create_task(here.torii.get_user("usr_nobody"))
+    patient = asyncio.create_task(here.torii.get_user("usr_nobody"))
+    await asyncio.sleep(0)
+    hasty.cancel()
+    assert await patient is None
+    with pytest.raises(AttributeError):
+        _ = storage.no_such_operation
+    await here.auth.web.end()
+
+
+def starlette_app(torii: AsyncTorii, config: WebConfig | None = None) -> Starlette:
+    """An application without FastAPI, whose one route tells who asks."""
+
+    async def who(request: Request) -> JSONResponse:
+        return JSONResponse(None if request.state.user is None else request.state.user.id)
+
+    return Starlette(routes=[Route("/who", who)], middleware=[Middleware(ToriiMiddleware, torii=torii, config=config)])
+
+
+async def run_lifespan(app: ASGIApp) -> list[Message]:
+    """What an application says to a server that starts and ends it."""
+    said: list[Message] = []
+    events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Message:
+        return next(events)
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+    return said
+
+
+async def test_the_middleware_opens_its_storage(here: Recorded) -> None:
+    """Without a lifespan at first use; with one at the start, and closes it at the end."""
+    app = starlette_app(here.torii)
+    token = await here.token()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=SITE) as client:
+        answer = await client.get("/who", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200
+        assert answer.json().startswith("usr_")
+    storage: Any = here.torii.storage
+    assert [message["type"] for message in await run_lifespan(app)] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert not storage._handles
+
+
+async def test_a_server_does_not_start_without_its_storage() -> None:
+    """What is wrong with the storage is told when the application starts, by the middleware as by the router."""
+    config = DynamoDbConfig(region="us-east-1", endpoint_url="http://127.0.0.1:9", retry_attempts=1)
+    app = starlette_app(AsyncTorii(dynamodb(config)))
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    with pytest.raises((Unavailable, ConfigurationError)):
+        await app({"type": "lifespan", "state": {}}, receive, send)
+    assert [message["type"] for message in said] == ["lifespan.startup.failed"]
+
+
+@pytest.mark.parametrize("config", [None, WebConfig(), WebConfig(registration="off")])
+def test_the_middleware_needs_no_mailer(config: WebConfig | None) -> None:
+    """Who only asks who is signed in sends no mail and talks to no provider; the routes need both."""
+    torii = AsyncTorii(AsyncMemoryStorage(), oauth=[google("id", "secret")])
+    ToriiMiddleware(starlette_app(torii), torii, config=config)
+    with pytest.raises(ConfigurationError):
+        router(torii, config=config)
+    mailing = AsyncTorii(AsyncMemoryStorage(), mailer=object(), mail=settings())  # type: ignore[arg-type] # not called
+    router(mailing)
+
+
+class Broken:
+    """A storage whose checks fail."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def get_session_and_user(self, _: str) -> None:
+        """Fails."""
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Unavailable("no answer", attempts=3), 503, "unavailable"),
+        (AccessDenied("not allowed", request_id="r"), 500, "internal_error"),
+        (ConfigurationError("no region"), 500, "internal_error"),
+    ],
+)
+async def test_a_check_that_cannot_be_made(error: Exception, status: int, code: str) -> None:
+    """Is told as problem details, over HTTP and to WebSockets; never a bare 500, and never let through."""
+    storage: Any = Broken(error)
+    app = starlette_app(AsyncTorii(storage))
+    bearer = {"Authorization": "Bearer torii_s1_usr_nobody." + "a" * 43}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=SITE) as client:
+        problem(await client.get("/who", headers=bearer), status, code)
+    denied = await web_socket(app, bearer, {"websocket.http.response": {}})
+    assert [message["type"] for message in denied] == ["websocket.http.response.start", "websocket.http.response.body"]
+    assert denied[0]["status"] == status
+    closed = await web_socket(app, bearer, {})
+    assert closed == [{"type": "websocket.close", "code": 1011}]
+
+
+async def web_socket(app: ASGIApp, headers: dict[str, str], extensions: dict[str, Any]) -> list[Message]:
+    """What a WebSocket that connects is told."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "websocket", "path": "/who", "query_string": b"", "headers": raw, "extensions": extensions}
+    await app(scope, receive, send)
+    return sent
