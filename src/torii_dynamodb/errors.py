@@ -25,6 +25,7 @@ __all__ = [
     "NotFound",
     "RateLimited",
     "RequestRejected",
+    "Revoked",
     "Throttled",
     "TooManyIdentities",
     "ToriiError",
@@ -113,6 +114,15 @@ class VersionConflict(ToriiError):
     """Another writer was first. Nothing was written; read again, decide again, write again."""
 
     code = "version_conflict"
+
+
+class Revoked(ToriiError):
+    """All sessions of the user were ended since this was begun, so it is not completed (``session_epoch``).
+
+    Nothing was written. Repeating the write cannot help: sign in and begin again.
+    """
+
+    code = "revoked"
 
 
 class LastSignInMethod(ToriiError):

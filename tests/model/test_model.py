@@ -298,6 +298,17 @@ class Histories(RuleBasedStateMachine):
                 )
             )
 
+    @rule(reading=readings, subject=st.sampled_from(SUBJECTS), password=hashes)
+    def complete_what_was_begun(self, reading: Pair, subject: str, password: str) -> None:
+        """Under the epoch of a reading, which may be over."""
+        if isinstance(reading.real, User) and isinstance(reading.model, User):
+            users, user_id = (reading.real, reading.model), reading.real.id
+            account = NewOAuthAccount(provider="google", subject=subject)
+            passkey = NewPasskey(user_id=user_id, credential_id=CREDENTIALS[0], public_key=b"key")
+            self.both(lambda s, side: s.link_oauth_account(user_id, account, session_epoch=users[side].session_epoch))
+            self.both(lambda s, side: s.add_passkey(passkey, session_epoch=users[side].session_epoch))
+            self.both(lambda s, side: s.set_password_hash(user_id, password, session_epoch=users[side].session_epoch))
+
     @rule(user_id=ids, email=addresses, old=hashes, new=hashes)
     def rehash(self, user_id: str, email: str, old: str, new: str) -> None:
         """Only over the hash named."""

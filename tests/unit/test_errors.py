@@ -20,6 +20,7 @@ ONE_OF_EACH: list[ToriiError] = [
     errors.LastSignInMethod("the last"),
     errors.TooManyIdentities("too many", limit=90),
     errors.ClonedAuthenticator("cloned", stored=2, received=1),
+    errors.Revoked("signed out"),
     errors.InvalidCredentials("wrong"),
     errors.InvalidToken("wrong"),
     errors.AccountLocked("locked", retry_after=timedelta(seconds=3), locked_at=datetime(2026, 11, 22, tzinfo=UTC)),

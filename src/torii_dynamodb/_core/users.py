@@ -16,7 +16,7 @@ from torii_dynamodb._core.keys import EMAIL, MAX_IDENTITIES, email_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._core.times import to_text
 from torii_dynamodb.clock import RandomBytes
-from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, TooManyIdentities, ValidationError
+from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, Revoked, TooManyIdentities, ValidationError
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Unset, User
 from torii_dynamodb.schema import SCHEMA_VERSION
 
@@ -25,12 +25,14 @@ __all__ = [
     "Change",
     "add_identity",
     "changed",
+    "check_epoch",
     "email_identity",
     "key",
     "new_random_version",
     "new_user_model",
     "read",
     "remove_identity",
+    "revoked",
     "serial_of",
     "to_item",
     "update_if_version",
@@ -301,20 +303,30 @@ def _email_fields(user: User, email: Email, serial: str) -> dict[str, Any]:
     }
 
 
-def add_identity(table: str, user_id: str, identity: str, now: datetime) -> dict[str, Any]:
-    """The write that lists one more identity on a user, without having read the user."""
+def add_identity(
+    table: str, user_id: str, identity: str, now: datetime, *, session_epoch: int | None = None
+) -> dict[str, Any]:
+    """The write that lists one more identity on a user, without having read the user.
+
+    With ``session_epoch``, only if all sessions were not ended since the user was at that epoch.
+    """
+    condition = "attribute_exists(#id) AND size(#identities) < :most"
+    values: dict[str, Attribute] = {
+        ":one": av.number(1),
+        ":now": {"S": to_text(now)},
+        ":identity": av.string_set({identity}),
+        ":most": av.number(MAX_IDENTITIES),
+    }
+    if session_epoch is not None:
+        condition += " AND #session_epoch = :begun_under"
+        values[":begun_under"] = av.number(session_epoch)
     return {
         "Update": ex.update(
             table,
             key(user_id),
             "SET #version = #version + :one, #updated_at = :now ADD #identities :identity",
-            "attribute_exists(#id) AND size(#identities) < :most",
-            {
-                ":one": av.number(1),
-                ":now": {"S": to_text(now)},
-                ":identity": av.string_set({identity}),
-                ":most": av.number(MAX_IDENTITIES),
-            },
+            condition,
+            values,
         )
     }
 
@@ -357,6 +369,19 @@ def last_sign_in_method(what: str, request_id: str | None = None) -> LastSignInM
     """The refusal to remove the last way to sign in."""
     return LastSignInMethod(
         f"{what} is the user's last way to sign in; add a password, passkey or account first", request_id=request_id
+    )
+
+
+def check_epoch(user: User, session_epoch: int | None, request_id: str | None = None) -> None:
+    """Refuse to complete what was begun before all sessions of the user were ended."""
+    if session_epoch is not None and user.session_epoch != session_epoch:
+        raise revoked(request_id)
+
+
+def revoked(request_id: str | None = None) -> Revoked:
+    """The refusal of a write that was begun under an epoch that is over."""
+    return Revoked(
+        "all sessions of this user were ended since this was begun; sign in and begin again", request_id=request_id
     )
 
 

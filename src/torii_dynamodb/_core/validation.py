@@ -31,6 +31,7 @@ __all__ = [
     "provider",
     "purpose",
     "secret_text",
+    "session_epoch",
     "subject",
     "text",
     "token_argument",
@@ -194,6 +195,11 @@ def flag(value: object, field: str) -> bool:
     if not isinstance(value, bool):
         raise ValidationError(field, f"give True or False, not {type(value).__name__}")
     return value
+
+
+def session_epoch(value: object) -> int | None:
+    """A user's ``session_epoch`` as read, or ``None``."""
+    return None if value is None else integer(value, "session_epoch", least=0, most=2**63)
 
 
 def instance(value: object, field: str, kind: type[Any]) -> None:

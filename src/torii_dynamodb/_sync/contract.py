@@ -144,7 +144,9 @@ class UserStorage(Protocol):
         """
         ...
 
-    def mark_email_verified(self, user_id: str, *, email: str, remove_unproven: bool = False) -> User | None:
+    def mark_email_verified(
+        self, user_id: str, *, email: str, remove_unproven: bool = False, session_epoch: int | None = None
+    ) -> User | None:
         """Record that the person proved to own the address.
 
         Args:
@@ -152,15 +154,21 @@ class UserStorage(Protocol):
             email: The address that was proved: what the one-time token or the provider names.
             remove_unproven: At the first proof, also remove what somebody may have set before it who did not own the
                 address: password, OAuth accounts, passkeys, sessions (pre-hijacking).
+            session_epoch: The user's ``session_epoch`` when the proof was given; left out, any.
 
         Returns:
             The user as stored now; ``None`` when there is no such user or it holds another address by now.
+
+        Raises:
+            Revoked: The user is at another epoch than ``session_epoch``, and was not verified before.
 
         Clauses:
             USER-16: Verifies the named address only; a user whose address changed since stays unverified.
             USER-17: A second proof changes nothing.
             USER-18: With remove_unproven, the first proof removes password, other identities and sessions in one
                 write; a later proof removes nothing.
+            USER-25: With session_epoch, a user whose sessions were all ended since is not verified by it and nothing is
+                removed, decided in the write itself.
         """
         ...
 
@@ -317,6 +325,7 @@ class EmailPasswordStorage(Protocol):
         *,
         expected_version: str | None | Unset = UNSET,
         user: User | None = None,
+        session_epoch: int | None = None,
     ) -> User:
         """Set or replace the password; ends all sessions in the same write.
 
@@ -326,18 +335,22 @@ class EmailPasswordStorage(Protocol):
             expected_version: The ``password_version`` that the caller verified (``None``: that there is no password).
                 Left out, the write wins over any other.
             user: The user as read, where the caller has it (saves a read; a stale one is read again).
+            session_epoch: The user's ``session_epoch`` when the change was begun; left out, any.
 
         Returns:
             The user as stored now: what a session made next should be bound to.
 
         Raises:
             NotFound: There is no such user.
+            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
             VersionConflict: The password or the address changed since.
 
         Clauses:
             PASSWORD-1: When it has returned, the new hash is the only one, and no session made before it passes.
             PASSWORD-2: With expected_version, of two changes of one password, one raises VersionConflict.
             PASSWORD-3: A user that does not exist raises NotFound and nothing is created.
+            PASSWORD-11: With session_epoch, a change that was begun before all sessions were ended is refused, decided
+                in the write itself.
         """
         ...
 
@@ -418,12 +431,21 @@ class OAuthStorage(Protocol):
         """
         ...
 
-    def link_oauth_account(self, user_id: str, account: NewOAuthAccount) -> OAuthAccount:
+    def link_oauth_account(
+        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None
+    ) -> OAuthAccount:
         """Link an account to a user. Linking what this user holds already returns it as stored.
+
+        Args:
+            user_id: Who is to hold it.
+            account: The account.
+            session_epoch: The user's ``session_epoch`` when linking was begun: ending all sessions, a password change
+                and a lock move it, so that nothing begun before them completes. Left out, any.
 
         Raises:
             AlreadyExists: ``what="oauth_account"``: another user holds it.
             NotFound: There is no such user.
+            Revoked: The user is at another epoch than ``session_epoch``.
             TooManyIdentities: The user holds 90 identities.
 
         Clauses:
@@ -431,6 +453,8 @@ class OAuthStorage(Protocol):
             OAUTH-3: Linking again is no error and changes nothing.
             OAUTH-4: A user that does not exist gets nothing linked.
             OAUTH-5: The 91st identity is refused, decided in the write itself.
+            OAUTH-15: With session_epoch, nothing is linked once all sessions were ended since, decided in the write
+                itself; what is linked already is told as linked.
         """
         ...
 
@@ -539,17 +563,24 @@ class OAuthStorage(Protocol):
 class PasskeyStorage(Protocol):
     """Passkeys (WebAuthn credentials) and challenges."""
 
-    def add_passkey(self, new_passkey: NewPasskey) -> Passkey:
+    def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
         """Add a passkey to a user. Adding what this user holds already returns it as stored.
+
+        Args:
+            new_passkey: The passkey.
+            session_epoch: The user's ``session_epoch`` when the registration was begun; left out, any.
 
         Raises:
             AlreadyExists: ``what="passkey"``: another user holds the credential id.
             NotFound: There is no such user.
+            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
             TooManyIdentities: The user holds 90 identities.
 
         Clauses:
             PASSKEY-1: However many users race for one credential id, one gets it.
             PASSKEY-2: A user that does not exist gets none; the 91st identity is refused.
+            PASSKEY-11: With session_epoch, no passkey is added once all sessions were ended since, decided in the
+                write itself; one that was added already is told as added.
         """
         ...
 

@@ -123,6 +123,7 @@ _CODES: tuple[tuple[type[errors.ToriiError] | tuple[type[errors.ToriiError], ...
             errors.AccountLocked,
             errors.RateLimited,
             errors.ClonedAuthenticator,
+            errors.Revoked,
         ),
         ExitCode.REFUSED,
     ),

@@ -31,6 +31,7 @@ _STATUS: Mapping[str, int] = {
     "oauth_error": 400,
     "passkey_error": 400,
     "rate_limited": 429,
+    "revoked": 409,
     "throttled": 503,
     "too_many_identities": 409,
     "unavailable": 503,

@@ -83,6 +83,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "recent_sign_in_required": (403, "Sign in again first."),
     "too_many_identities": (409, "No more can be added."),
     "unavailable": (503, "The storage cannot be reached now."),
+    "revoked": (409, "All sessions were ended since this was begun."),
     "throttled": (503, "The storage is busy."),
     "validation_error": (422, "The request cannot be used; see `errors`."),
     "version_conflict": (409, "Somebody changed it at the same moment."),

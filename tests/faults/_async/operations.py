@@ -15,6 +15,7 @@ from torii_dynamodb.errors import (
     ClonedAuthenticator,
     LastSignInMethod,
     NotFound,
+    Revoked,
     ToriiError,
     TransactionFailed,
     VersionConflict,
@@ -167,6 +168,12 @@ OPERATIONS = [
         lambda s, w: s.set_password_hash("usr_ada", HASH, expected_version="0" * 24),
         VersionConflict,
     ),
+    Operation(
+        "set_password_hash",
+        "begun under an epoch that is over",
+        lambda s, w: s.set_password_hash("usr_ada", OTHER_HASH, session_epoch=1),
+        Revoked,
+    ),
     Operation("set_password_hash", "gone", lambda s, w: s.set_password_hash("usr_x", HASH), NotFound),
     Operation(
         "rehash_password",
@@ -207,6 +214,21 @@ OPERATIONS = [
         "link_oauth_account",
         "linked already",
         lambda s, w: s.link_oauth_account("usr_ada", NewOAuthAccount(provider="google", subject="ada")),
+    ),
+    Operation(
+        "link_oauth_account",
+        "under the epoch it was begun under",
+        lambda s, w: s.link_oauth_account(
+            "usr_ada", NewOAuthAccount(provider="github", subject="ada"), session_epoch=w.known.ada.session_epoch
+        ),
+    ),
+    Operation(
+        "link_oauth_account",
+        "begun under an epoch that is over",
+        lambda s, w: s.link_oauth_account(
+            "usr_ada", NewOAuthAccount(provider="github", subject="ada"), session_epoch=1
+        ),
+        Revoked,
     ),
     Operation(
         "link_oauth_account",
@@ -252,6 +274,14 @@ OPERATIONS = [
         "add_passkey",
         "",
         lambda s, w: s.add_passkey(NewPasskey(user_id="usr_ada", credential_id=b"new", public_key=b"key")),
+    ),
+    Operation(
+        "add_passkey",
+        "begun under an epoch that is over",
+        lambda s, w: s.add_passkey(
+            NewPasskey(user_id="usr_ada", credential_id=b"new", public_key=b"key"), session_epoch=1
+        ),
+        Revoked,
     ),
     Operation(
         "add_passkey",

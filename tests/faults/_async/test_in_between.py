@@ -20,6 +20,7 @@ from torii_dynamodb.errors import AlreadyExists
 from torii_dynamodb.models import (
     LockoutPolicy,
     NewOAuthAccount,
+    NewPasskey,
     NewPasskeyChallenge,
     NewSession,
     NewUser,
@@ -255,6 +256,21 @@ async def test_a_link_removed_meanwhile_stays_removed(storage: AsyncDynamoDbHand
     account = await storage.link_oauth_account("usr_ada", NewOAuthAccount(provider="github", subject="ada"))
     assert account.user_id == "usr_ada"
     assert await storage.get_oauth_account_by_provider_and_subject("github", "ada") is None
+
+
+async def test_what_was_completed_is_told_although_all_sessions_were_ended_since(
+    world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Linked, or a passkey added, then the user signed out everywhere, retried: it did succeed, in time."""
+    epoch = world.known.ada.session_epoch
+    account = NewOAuthAccount(provider="github", subject="ada")
+    meanwhile(lambda other: other.delete_sessions_for_user("usr_ada"))
+    assert (await storage.link_oauth_account("usr_ada", account, session_epoch=epoch)).user_id == "usr_ada"
+    assert await storage.get_oauth_account_by_provider_and_subject("github", "ada") is not None
+    meanwhile(lambda other: other.delete_sessions_for_user("usr_ada"))
+    new = NewPasskey(user_id="usr_ada", credential_id=b"new", public_key=b"key")
+    assert (await storage.add_passkey(new, session_epoch=epoch + 1)).credential_id == b"new"
+    assert await storage.get_passkey(b"new") is not None
 
 
 async def test_an_account_unlinked_may_be_linked_by_another_at_once(

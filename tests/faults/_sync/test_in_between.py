@@ -22,6 +22,7 @@ from torii_dynamodb.errors import AlreadyExists
 from torii_dynamodb.models import (
     LockoutPolicy,
     NewOAuthAccount,
+    NewPasskey,
     NewPasskeyChallenge,
     NewSession,
     NewUser,
@@ -251,6 +252,21 @@ def test_a_link_removed_meanwhile_stays_removed(storage: DynamoDbHandle, meanwhi
     account = storage.link_oauth_account("usr_ada", NewOAuthAccount(provider="github", subject="ada"))
     assert account.user_id == "usr_ada"
     assert storage.get_oauth_account_by_provider_and_subject("github", "ada") is None
+
+
+def test_what_was_completed_is_told_although_all_sessions_were_ended_since(
+    world: World, storage: DynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Linked, or a passkey added, then the user signed out everywhere, retried: it did succeed, in time."""
+    epoch = world.known.ada.session_epoch
+    account = NewOAuthAccount(provider="github", subject="ada")
+    meanwhile(lambda other: other.delete_sessions_for_user("usr_ada"))
+    assert (storage.link_oauth_account("usr_ada", account, session_epoch=epoch)).user_id == "usr_ada"
+    assert storage.get_oauth_account_by_provider_and_subject("github", "ada") is not None
+    meanwhile(lambda other: other.delete_sessions_for_user("usr_ada"))
+    new = NewPasskey(user_id="usr_ada", credential_id=b"new", public_key=b"key")
+    assert (storage.add_passkey(new, session_epoch=epoch + 1)).credential_id == b"new"
+    assert storage.get_passkey(b"new") is not None
 
 
 def test_an_account_unlinked_may_be_linked_by_another_at_once(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:

@@ -21,6 +21,7 @@ from torii_dynamodb.errors import (
     ConfigurationError,
     LastSignInMethod,
     NotFound,
+    Revoked,
     ValidationError,
 )
 from torii_dynamodb.oauth import OAuthError, OAuthProvider, OAuthResult, apple, github, google, microsoft, oidc
@@ -95,6 +96,61 @@ async def test_a_verified_account_is_linked() -> None:
         assert (result.user.id, result.linked, result.created) == (user.id, True, False)
         assert len(await here.torii.oauth.accounts(user.id)) == 1
         await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+@pytest.mark.parametrize("at", ["begun", "provider asked", "checked"])
+async def test_no_linking_outlives_a_sign_out_everywhere(at: str) -> None:
+    """A thief begins to link; the owner signs out everywhere while the provider is asked: nothing is linked."""
+    async with AsyncOAuthSetting() as here:
+        user = await here.torii.password.register(EMAIL, PASSWORD)
+        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+        here.provider.claims["sub"] = "the thief"
+        start = await here.torii.oauth.begin("issuer", redirect_uri=BACK, link_to=session)
+        back: dict[str, Any] = {
+            **here.provider.authorize(start.url),
+            "browser_binding": start.browser_binding,
+            "session": session,
+        }
+        link = here.storage.link_oauth_account
+        redeem = here.torii.oauth._clients["issuer"].redeem
+
+        async def link_late(*arguments: Any, **named: Any) -> Any:
+            if at == "checked":
+                await here.torii.delete_sessions_for_user(user.id)
+            return await link(*arguments, **named)
+
+        async def redeem_late(*arguments: Any, **named: Any) -> Any:
+            if at == "provider asked":
+                await here.torii.delete_sessions_for_user(user.id)
+            return await redeem(*arguments, **named)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(here.storage, "link_oauth_account", link_late)
+            patch.setattr(here.torii.oauth._clients["issuer"], "redeem", redeem_late)
+            if at == "begun":
+                await here.torii.delete_sessions_for_user(user.id)
+            with pytest.raises(Revoked):
+                await here.torii.oauth.complete("issuer", **back)
+        assert await here.torii.oauth.accounts(user.id) == []
+        assert "oauth.linked" not in here.names()
+
+
+async def test_joining_by_address_does_not_outlive_a_sign_out_everywhere() -> None:
+    """The provider vouches for the address of a user who signs out everywhere at that moment: nothing is linked."""
+    async with AsyncOAuthSetting() as here:
+        user = await here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
+        link = here.storage.link_oauth_account
+
+        async def link_late(*arguments: Any, **named: Any) -> Any:
+            await here.torii.delete_sessions_for_user(user.id)
+            return await link(*arguments, **named)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(here.storage, "link_oauth_account", link_late)
+            with pytest.raises(Revoked):
+                await here.sign_in()
+        assert await here.torii.oauth.accounts(user.id) == []
+        assert await here.torii.list_sessions(user.id) == []
 
 
 async def test_what_was_set_before_the_first_proof_goes() -> None:

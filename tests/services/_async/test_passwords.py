@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, AsyncSetting, recording
 
-from torii_dynamodb import LockoutPolicy, NewOAuthAccount
+from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewUser, User
 from torii_dynamodb.compromised import PasswordList, PwnedPasswordsFiles
 from torii_dynamodb.errors import (
     AccountLocked,
@@ -17,6 +18,7 @@ from torii_dynamodb.errors import (
     InvalidCredentials,
     InvalidToken,
     RateLimited,
+    Revoked,
     Throttled,
     ValidationError,
     VersionConflict,
@@ -71,6 +73,34 @@ async def test_sign_in_keeps_its_budget() -> None:
     await off.password.change_password(user.id, NEW, PASSWORD, user=changed)
     # With lockout off, the storage takes the attempt without a request.
     assert sorted(calls) == ["acquire_login_attempt", "get_credentials_by_email", "set_password_hash"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "changed"])
+async def test_no_new_password_outlives_a_sign_out_everywhere(first: bool) -> None:
+    """A thief sets or changes the password; the owner signs out everywhere while it is hashed: nothing changes."""
+    here = AsyncSetting()
+    if first:
+        user = await here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
+    else:
+        user = await here.torii.password.register(EMAIL, PASSWORD)
+    write = here.storage.set_password_hash
+
+    async def write_late(*arguments: Any, **named: Any) -> User:
+        await here.torii.delete_sessions_for_user(user.id)
+        return await write(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.storage, "set_password_hash", write_late)
+        service = here.torii.password
+        with pytest.raises(Revoked):
+            await (
+                service.set_password(user.id, NEW, user=user)
+                if first
+                else service.change_password(user.id, PASSWORD, NEW, user=user)
+            )
+    stored = await here.storage.get_user(user.id)
+    assert stored is not None
+    assert stored.password_version == user.password_version
 
 
 async def test_a_wrong_password_is_refused_like_an_unknown_address() -> None:

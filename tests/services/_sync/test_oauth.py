@@ -23,6 +23,7 @@ from torii_dynamodb.errors import (
     ConfigurationError,
     LastSignInMethod,
     NotFound,
+    Revoked,
     ValidationError,
 )
 from torii_dynamodb.oauth import OAuthError, OAuthProvider, OAuthResult, apple, github, google, microsoft, oidc
@@ -97,6 +98,61 @@ def test_a_verified_account_is_linked() -> None:
         assert (result.user.id, result.linked, result.created) == (user.id, True, False)
         assert len(here.torii.oauth.accounts(user.id)) == 1
         here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+@pytest.mark.parametrize("at", ["begun", "provider asked", "checked"])
+def test_no_linking_outlives_a_sign_out_everywhere(at: str) -> None:
+    """A thief begins to link; the owner signs out everywhere while the provider is asked: nothing is linked."""
+    with OAuthSetting() as here:
+        user = here.torii.password.register(EMAIL, PASSWORD)
+        _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+        here.provider.claims["sub"] = "the thief"
+        start = here.torii.oauth.begin("issuer", redirect_uri=BACK, link_to=session)
+        back: dict[str, Any] = {
+            **here.provider.authorize(start.url),
+            "browser_binding": start.browser_binding,
+            "session": session,
+        }
+        link = here.storage.link_oauth_account
+        redeem = here.torii.oauth._clients["issuer"].redeem
+
+        def link_late(*arguments: Any, **named: Any) -> Any:
+            if at == "checked":
+                here.torii.delete_sessions_for_user(user.id)
+            return link(*arguments, **named)
+
+        def redeem_late(*arguments: Any, **named: Any) -> Any:
+            if at == "provider asked":
+                here.torii.delete_sessions_for_user(user.id)
+            return redeem(*arguments, **named)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(here.storage, "link_oauth_account", link_late)
+            patch.setattr(here.torii.oauth._clients["issuer"], "redeem", redeem_late)
+            if at == "begun":
+                here.torii.delete_sessions_for_user(user.id)
+            with pytest.raises(Revoked):
+                here.torii.oauth.complete("issuer", **back)
+        assert here.torii.oauth.accounts(user.id) == []
+        assert "oauth.linked" not in here.names()
+
+
+def test_joining_by_address_does_not_outlive_a_sign_out_everywhere() -> None:
+    """The provider vouches for the address of a user who signs out everywhere at that moment: nothing is linked."""
+    with OAuthSetting() as here:
+        user = here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
+        link = here.storage.link_oauth_account
+
+        def link_late(*arguments: Any, **named: Any) -> Any:
+            here.torii.delete_sessions_for_user(user.id)
+            return link(*arguments, **named)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(here.storage, "link_oauth_account", link_late)
+            with pytest.raises(Revoked):
+                here.sign_in()
+        assert here.torii.oauth.accounts(user.id) == []
+        assert here.torii.list_sessions(user.id) == []
 
 
 def test_what_was_set_before_the_first_proof_goes() -> None:

@@ -12,7 +12,7 @@ from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, Setting
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
 
 from torii_dynamodb import User
-from torii_dynamodb.errors import AccountLocked, ClonedAuthenticator, ConfigurationError, LastSignInMethod
+from torii_dynamodb.errors import AccountLocked, ClonedAuthenticator, ConfigurationError, LastSignInMethod, Revoked
 from torii_dynamodb.events import UserSignedIn
 from torii_dynamodb.passkeys import PasskeyError, PasskeySettings
 
@@ -58,6 +58,31 @@ def test_add_and_sign_in() -> None:
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
     assert told.method == "passkey"
+
+
+def test_no_registration_outlives_a_sign_out_everywhere() -> None:
+    """Begun, then all sessions ended, then signed in anew: the passkey that was begun before is not added."""
+    here = PasskeySetting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    options = here.passkeys.begin_registration(user)
+    here.torii.delete_sessions_for_user(user.id)
+    anew, _ = here.torii.password.authenticate(EMAIL, PASSWORD)
+    for who in (user, anew):
+        with pytest.raises((Revoked, PasskeyError)):
+            here.passkeys.complete_registration(who, here.device.create(options))
+    assert here.passkeys.list_for_user(user.id) == []
+
+
+def test_no_ceremony_for_a_known_user_outlives_a_sign_out_everywhere() -> None:
+    """Asked once more while signed in, then all sessions ended: the answer signs nobody in."""
+    here = PasskeySetting()
+    user = here.added()
+    options = here.passkeys.begin_sign_in(user=user)
+    here.torii.delete_sessions_for_user(user.id)
+    with pytest.raises(PasskeyError) as refused:
+        here.passkeys.complete_sign_in(here.device.get(options))
+    assert refused.value.reason == "challenge"
+    assert here.torii.list_sessions(user.id) == []
 
 
 def test_options_exclude_what_the_user_has() -> None:

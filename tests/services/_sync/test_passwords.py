@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, Setting, recording
 
-from torii_dynamodb import LockoutPolicy, NewOAuthAccount
+from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewUser, User
 from torii_dynamodb.compromised import PasswordList, PwnedPasswordsFiles
 from torii_dynamodb.errors import (
     AccountLocked,
@@ -19,6 +20,7 @@ from torii_dynamodb.errors import (
     InvalidCredentials,
     InvalidToken,
     RateLimited,
+    Revoked,
     Throttled,
     ValidationError,
     VersionConflict,
@@ -73,6 +75,34 @@ def test_sign_in_keeps_its_budget() -> None:
     off.password.change_password(user.id, NEW, PASSWORD, user=changed)
     # With lockout off, the storage takes the attempt without a request.
     assert sorted(calls) == ["acquire_login_attempt", "get_credentials_by_email", "set_password_hash"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "changed"])
+def test_no_new_password_outlives_a_sign_out_everywhere(first: bool) -> None:
+    """A thief sets or changes the password; the owner signs out everywhere while it is hashed: nothing changes."""
+    here = Setting()
+    if first:
+        user = here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
+    else:
+        user = here.torii.password.register(EMAIL, PASSWORD)
+    write = here.storage.set_password_hash
+
+    def write_late(*arguments: Any, **named: Any) -> User:
+        here.torii.delete_sessions_for_user(user.id)
+        return write(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.storage, "set_password_hash", write_late)
+        service = here.torii.password
+        with pytest.raises(Revoked):
+            (
+                service.set_password(user.id, NEW, user=user)
+                if first
+                else service.change_password(user.id, PASSWORD, NEW, user=user)
+            )
+    stored = here.storage.get_user(user.id)
+    assert stored is not None
+    assert stored.password_version == user.password_version
 
 
 def test_a_wrong_password_is_refused_like_an_unknown_address() -> None:

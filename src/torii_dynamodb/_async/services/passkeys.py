@@ -31,6 +31,7 @@ __all__ = ["AsyncPasskeyService"]
 
 _CHALLENGE = "the challenge was not issued here, was used, or has expired"
 _UNKNOWN = "nobody has this passkey"
+_EPOCH = "session_epoch"
 
 
 class AsyncPasskeyService:
@@ -75,7 +76,7 @@ class AsyncPasskeyService:
             held.extend(await self._storage.list_passkeys_for_user(user.id))
 
         async def remember() -> None:
-            challenges.append(await self._challenge("registration", user.id))
+            challenges.append(await self._challenge("registration", user))
 
         await gather(read, remember)
         return ceremonies.registration_options(self.settings, user, held, challenges[0])
@@ -90,15 +91,16 @@ class AsyncPasskeyService:
 
         Raises:
             PasskeyError: It does not hold; ``reason`` says why.
+            Revoked: All the user's sessions were ended since the registration was begun.
             AlreadyExists: ``what="passkey"``: another user holds it.
             TooManyIdentities: The user holds as many identities as there may be.
             ValidationError: The name cannot be used.
         """
         refuse_locked(user)
         challenge = ceremonies.read_challenge(answer)
-        await self._consume(challenge, "registration", user.id)
+        issued = await self._consume(challenge, "registration", user.id)
         new = ceremonies.verify_registration(self.settings, answer, challenge, user, name)
-        passkey = await self._storage.add_passkey(new)
+        passkey = await self._storage.add_passkey(new, session_epoch=_epoch_of(issued))
         await self._events.emit(
             PasskeyAdded(
                 at=self._clock(),
@@ -119,7 +121,7 @@ class AsyncPasskeyService:
         if user is None:
             return ceremonies.sign_in_options(self.settings, (), await self._challenge("authentication", None))
         held = await self._storage.list_passkeys_for_user(user.id)
-        challenge = await self._challenge("authentication", user.id)
+        challenge = await self._challenge("authentication", user)
         return ceremonies.sign_in_options(self.settings, held, challenge)
 
     async def complete_sign_in(
@@ -187,7 +189,11 @@ class AsyncPasskeyService:
         if asked is None and claimed.user_handle is None:
             raise PasskeyError("refused", "the authenticator does not say whose passkey it is")
         count = ceremonies.verify_sign_in(self.settings, answer, claimed.challenge, passkey)
-        return await self._use(passkey, count)
+        user = await self._use(passkey, count)
+        # The session made next is bound to the user as read here.
+        if asked is not None and _epoch_of(issued[0]) != user.session_epoch:
+            raise PasskeyError("challenge", _CHALLENGE)
+        return user
 
     async def _use(self, passkey: Passkey, sign_count: int) -> User:
         """Record the use, and read the user: at once."""
@@ -243,11 +249,15 @@ class AsyncPasskeyService:
             )
         return gone
 
-    async def _challenge(self, kind: CeremonyKind, user_id: str | None) -> bytes:
+    async def _challenge(self, kind: CeremonyKind, user: User | None) -> bytes:
         challenge = self._random(32)
         await self._storage.store_passkey_challenge(
             NewPasskeyChallenge(
-                challenge=challenge, kind=kind, expires_at=self._clock() + self.settings.timeout, user_id=user_id
+                challenge=challenge,
+                kind=kind,
+                expires_at=self._clock() + self.settings.timeout,
+                user_id=None if user is None else user.id,
+                metadata={} if user is None else {_EPOCH: user.session_epoch},
             )
         )
         return challenge
@@ -257,3 +267,11 @@ class AsyncPasskeyService:
         if found is None or (user_id is not None and found.user_id != user_id):
             raise PasskeyError("challenge", _CHALLENGE)
         return found
+
+
+def _epoch_of(challenge: PasskeyChallenge) -> int:
+    """The epoch of the user's sessions when the challenge was issued to them."""
+    epoch = challenge.metadata.get(_EPOCH)
+    if not isinstance(epoch, int):
+        raise PasskeyError("challenge", _CHALLENGE)
+    return epoch

@@ -14,7 +14,7 @@ from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
 from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy, attempted_password
 from torii_dynamodb._core.signing_in import Browser, refuse_locked
-from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, ToriiError, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
     LockoutPolicy,
@@ -223,6 +223,7 @@ class AsyncPasswordService:
             AccountLocked: Too many wrong ones (attempts count as those of signing in), or locked by an administrator.
             ValidationError: The new password cannot be used.
             VersionConflict: Somebody else changed it at the same moment.
+            Revoked: All sessions were ended since the user was read.
         """
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
@@ -240,7 +241,11 @@ class AsyncPasswordService:
             raise InvalidCredentials("the current password is wrong")
         password_hash = await self._checks.hash(normalised)
         after = await self._storage.set_password_hash(
-            user_id, password_hash, expected_version=credentials.password_version, user=user
+            user_id,
+            password_hash,
+            expected_version=credentials.password_version,
+            user=user,
+            session_epoch=user.session_epoch,
         )
         await self._attempts.clear(user.email, attempt)
         await self._tell_of_change(after, first=False)
@@ -255,13 +260,21 @@ class AsyncPasswordService:
             ValidationError: The password cannot be used.
             NotFound: There is no such user.
             VersionConflict: There is a password already; change it with ``change_password``, or by a reset.
+            Revoked: All sessions were ended since the user was read.
         """
-        email = None if user is None else user.email_as_given
+        if user is None or user.id != user_id:
+            user = await self._storage.get_user(user_id, consistent=True)
+            if user is None:
+                raise NotFound("user", "there is no such user")
+        refuse_locked(user)
+        email = user.email_as_given
         normalised = await self._checks.check(new_password, email=email)
-        if user is not None and user.has_password:
+        if user.has_password:
             raise VersionConflict("there is a password already; use change_password, or a reset")
         password_hash = await self._checks.hash(normalised)
-        after = await self._storage.set_password_hash(user_id, password_hash, expected_version=None, user=user)
+        after = await self._storage.set_password_hash(
+            user_id, password_hash, expected_version=None, user=user, session_epoch=user.session_epoch
+        )
         await self._tell_of_change(after, first=True)
         return after
 

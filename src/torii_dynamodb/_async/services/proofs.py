@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._core.events import EmailVerified
+from torii_dynamodb.errors import Revoked
 from torii_dynamodb.models import User
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ async def prove_email(
         storage: Where the user is kept.
         events: Who is told.
         clock: What time it is.
-        user: The user as read with the proof.
+        user: The user as read with the proof; the proof counts under their epoch only.
         email: The address that was proved, normalised.
 
     Returns:
@@ -35,7 +36,12 @@ async def prove_email(
         return None
     if user.is_email_verified:
         return user
-    proved = await storage.mark_email_verified(user.id, email=email, remove_unproven=True)
+    try:
+        proved = await storage.mark_email_verified(
+            user.id, email=email, remove_unproven=True, session_epoch=user.session_epoch
+        )
+    except Revoked:
+        return None
     if proved is None or not _only_proved(user, proved):
         return None
     await events.emit(EmailVerified(at=clock(), user_id=proved.id, email=proved.email))

@@ -41,10 +41,14 @@ class AsyncOAuth(AsyncTokens):
             raise users.taken("oauth_account", refused.request_id) from refused.strip()
         raise users.taken("user" if failed(refused, 0) else "email", refused.request_id) from refused.strip()
 
-    async def link_oauth_account(self, user_id: str, account: NewOAuthAccount) -> OAuthAccount:
+    async def link_oauth_account(
+        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None
+    ) -> OAuthAccount:
         """See the contract. One request: 4 write units, and 1 for the index."""
         model = oauth.account_model(oauth.checked(account), validation.user_id(user_id), self._now())
-        return oauth.read(await self._add_identity(user_id, oauth.to_item(model), "oauth_account"))
+        return oauth.read(
+            await self._add_identity(user_id, oauth.to_item(model), "oauth_account", session_epoch=session_epoch)
+        )
 
     async def get_oauth_account_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None

@@ -14,10 +14,11 @@ __all__ = ["AsyncPasskeys"]
 class AsyncPasskeys(AsyncOAuth):
     """``PasskeyStorage`` on DynamoDB."""
 
-    async def add_passkey(self, new_passkey: NewPasskey) -> Passkey:
+    async def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
         """See the contract. One request: 4 write units, and 1 for the index."""
         model = passkeys.passkey_model(passkeys.checked(new_passkey), self._now())
-        return passkeys.read(await self._add_identity(model.user_id, passkeys.to_item(model), "passkey"))
+        item = passkeys.to_item(model)
+        return passkeys.read(await self._add_identity(model.user_id, item, "passkey", session_epoch=session_epoch))
 
     async def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
         """See the contract. One request."""

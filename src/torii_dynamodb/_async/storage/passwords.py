@@ -25,14 +25,18 @@ class AsyncPasswords(AsyncSessions):
         *,
         expected_version: str | None | Unset = UNSET,
         user: User | None = None,
+        session_epoch: int | None = None,
     ) -> User:
         """See the contract. One request with the user at hand, else two: 4 write units, and 1 for the index."""
         validation.user_id(user_id)
         validation.password_hash(password_hash)
         passwords.check_set_arguments(user_id, expected_version, user)
+        epoch = validation.session_epoch(session_epoch)
         version = self._write_id()
 
         def decide(user: User) -> users.Change:
+            # As every change of a user, it is written only if the epoch is the one looked at here.
+            users.check_epoch(user, epoch)
             passwords.check_expected(user, expected_version)
             return passwords.set_password(self._users, self._identities, user, password_hash, version, self._now())
 

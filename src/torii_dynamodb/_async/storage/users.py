@@ -130,15 +130,19 @@ class AsyncUsers(AsyncStorageBase):
         error.__cause__ = refused.strip()
         return error
 
-    async def mark_email_verified(self, user_id: str, *, email: str, remove_unproven: bool = False) -> User | None:
+    async def mark_email_verified(
+        self, user_id: str, *, email: str, remove_unproven: bool = False, session_epoch: int | None = None
+    ) -> User | None:
         """See the contract. Two requests, one after the other; one when it was verified before."""
         validation.user_id(user_id)
         validation.flag(remove_unproven, "remove_unproven")
         proved = normalise_email(email).normalised
+        epoch = validation.session_epoch(session_epoch)
 
         def decide(user: User) -> users.Change | None:
             if user.email != proved or user.is_email_verified:
                 return None
+            users.check_epoch(user, epoch)
             return passwords.prove_email(
                 self._users, self._identities, user, self._now(), remove_unproven=remove_unproven
             )

@@ -117,13 +117,14 @@ class OAuthService:
             verifier=verifier,
             nonce=oidc.nonce_of(binding),
         )
-        kept: dict[str, str | None] = {
+        kept: dict[str, str | int | None] = {
             "provider": provider,
             "browser": digest(binding),
             "redirect_uri": back,
             "next_url": next_url,
             "link_user": None if link_to is None else link_to.user_id,
             "link_session": None if link_to is None else link_to.id,
+            "link_epoch": None if link_to is None else link_to.epoch,
         }
         expires_at = self._clock() + self._begin_for
         self._storage.store_pkce_verifier(state, verifier, expires_at=expires_at, metadata=dict(kept))
@@ -170,6 +171,7 @@ class OAuthService:
             OAuthError: It came to nothing; ``reason`` says why.
             AccountLocked: An administrator locked the account.
             AlreadyExists: ``what="oauth_account"``: to link, but another user holds the account.
+            Revoked: To link, but all the user's sessions were ended since that was begun.
             TooManyIdentities: To link, but the user holds as many identities as there may be.
             NotFound: ``what="provider"``.
         """
@@ -198,7 +200,7 @@ class OAuthService:
         next_url = kept.metadata.get("next_url")
         made: Session | None = None
         if link_to is not None:
-            who = self._link(link_to, provider, identity)
+            who = self._link(*link_to, provider, identity)
         else:
             who = self._find(provider, identity, browser)
             made = self._sessions.sign_in(who.user, browser, method="oauth", provider=provider)
@@ -243,17 +245,23 @@ class OAuthService:
             raise NotFound("provider", "there is no such provider")
         return client
 
-    def _link_to(self, kept: PkceVerifier, session: Session | None) -> str | None:
-        """To whom the account is to be linked: who began it, and is signed in by the same session still."""
-        user_id = kept.metadata.get("link_user")
+    def _link_to(self, kept: PkceVerifier, session: Session | None) -> tuple[str, int] | None:
+        """To whom the account is to be linked, and under which epoch that was begun.
+
+        It is who began it, and is signed in by the same session still.
+        """
+        user_id, epoch = kept.metadata.get("link_user"), kept.metadata.get("link_epoch")
         if not isinstance(user_id, str):
             return None
+        if not isinstance(epoch, int):
+            raise OAuthError("state", _UNKNOWN)
         if session is None or session.user_id != user_id or session.id != kept.metadata.get("link_session"):
             raise OAuthError("browser", "who began to link this account is not signed in here any more")
-        return user_id
+        return user_id, epoch
 
-    def _link(self, user_id: str, provider: str, identity: OAuthIdentity) -> _Found:
-        self._storage.link_oauth_account(user_id, _account(provider, identity))
+    def _link(self, user_id: str, epoch: int, provider: str, identity: OAuthIdentity) -> _Found:
+        # The session was checked before the provider was asked, which takes a while: the write decides.
+        self._storage.link_oauth_account(user_id, _account(provider, identity), session_epoch=epoch)
         user = self._storage.get_user(user_id, consistent=True)
         if user is None:
             raise OAuthError("state", _UNKNOWN)
@@ -295,7 +303,7 @@ class OAuthService:
         if proved is None:
             raise OAuthError("state", "the account was changed at the same moment; begin again")
         refuse_locked(proved)
-        self._storage.link_oauth_account(proved.id, _account(provider, identity))
+        self._storage.link_oauth_account(proved.id, _account(provider, identity), session_epoch=proved.session_epoch)
         self._events.emit(OAuthLinked(at=self._clock(), user_id=proved.id, provider=provider))
         return _Found(proved, linked=True)
 

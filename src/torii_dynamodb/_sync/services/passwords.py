@@ -16,7 +16,7 @@ from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.password_checks import PasswordChecks
 from torii_dynamodb._sync.services.password_resets import PasswordResets
-from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, ToriiError, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
     LockoutPolicy,
@@ -219,6 +219,7 @@ class PasswordService:
             AccountLocked: Too many wrong ones (attempts count as those of signing in), or locked by an administrator.
             ValidationError: The new password cannot be used.
             VersionConflict: Somebody else changed it at the same moment.
+            Revoked: All sessions were ended since the user was read.
         """
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
@@ -236,7 +237,11 @@ class PasswordService:
             raise InvalidCredentials("the current password is wrong")
         password_hash = self._checks.hash(normalised)
         after = self._storage.set_password_hash(
-            user_id, password_hash, expected_version=credentials.password_version, user=user
+            user_id,
+            password_hash,
+            expected_version=credentials.password_version,
+            user=user,
+            session_epoch=user.session_epoch,
         )
         self._attempts.clear(user.email, attempt)
         self._tell_of_change(after, first=False)
@@ -251,13 +256,21 @@ class PasswordService:
             ValidationError: The password cannot be used.
             NotFound: There is no such user.
             VersionConflict: There is a password already; change it with ``change_password``, or by a reset.
+            Revoked: All sessions were ended since the user was read.
         """
-        email = None if user is None else user.email_as_given
+        if user is None or user.id != user_id:
+            user = self._storage.get_user(user_id, consistent=True)
+            if user is None:
+                raise NotFound("user", "there is no such user")
+        refuse_locked(user)
+        email = user.email_as_given
         normalised = self._checks.check(new_password, email=email)
-        if user is not None and user.has_password:
+        if user.has_password:
             raise VersionConflict("there is a password already; use change_password, or a reset")
         password_hash = self._checks.hash(normalised)
-        after = self._storage.set_password_hash(user_id, password_hash, expected_version=None, user=user)
+        after = self._storage.set_password_hash(
+            user_id, password_hash, expected_version=None, user=user, session_epoch=user.session_epoch
+        )
         self._tell_of_change(after, first=True)
         return after
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import users
+from torii_dynamodb._core import users, validation
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._sync.storage.base import failed, no_such_user, old_item
 from torii_dynamodb._sync.storage.passwords import Passwords
@@ -16,14 +16,21 @@ __all__ = ["Identities"]
 class Identities(Passwords):
     """Adding, listing and removing identities other than the e-mail address."""
 
-    def _add_identity(self, user_id: str, item: Item, what: str) -> Item:
+    def _add_identity(self, user_id: str, item: Item, what: str, *, session_epoch: int | None) -> Item:
         """Claim an identity for a user.
+
+        Args:
+            user_id: Who is to hold it.
+            item: The identity.
+            what: What it is called in an error.
+            session_epoch: The user's epoch when this was begun, which must still be theirs.
 
         Returns:
             The identity's item: the given one, or the one that the user holds already.
         """
         claim = {"Put": ex.put(self._identities, item, users.NOT_TAKEN)}
-        listed = users.add_identity(self._users, user_id, item["id"]["S"], self._now())
+        epoch = validation.session_epoch(session_epoch)
+        listed = users.add_identity(self._users, user_id, item["id"]["S"], self._now(), session_epoch=epoch)
         refused = self._transact(claim, listed)
         if refused is None:
             return item
@@ -34,6 +41,8 @@ class Identities(Passwords):
                 return holder
             raise users.taken(what, request_id) from refused.strip()
         if failed(refused, 1) and user is not None:
+            if epoch is not None and users.read(user).session_epoch != epoch:
+                raise users.revoked(request_id) from refused.strip()
             raise users.too_many_identities(request_id) from refused.strip()
         raise no_such_user(request_id) from refused.strip()
 

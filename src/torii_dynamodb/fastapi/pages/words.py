@@ -50,6 +50,10 @@ TITLES: dict[str, tuple[str, str]] = {
     "oauth_error": ("That did not work", ""),
     "passkey_error": ("The passkey was not accepted", ""),
     "rate_limited": ("Too many tries", "Wait a little, then try again."),
+    "revoked": (
+        "You were signed out meanwhile",
+        "All sessions of this account were ended since you began. Nothing was changed. Sign in and begin again.",
+    ),
     "throttled": ("We are busy right now", "Please try again in a moment."),
     "unavailable": ("We are busy right now", "Please try again in a moment."),
     "version_conflict": (

@@ -138,6 +138,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "oauth_error",
             "already_exists",
             "too_many_identities",
+            "revoked",
             "account_locked_by_administrator",
         ),
     )

@@ -76,6 +76,7 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
             "passkey_error",
             "already_exists",
             "too_many_identities",
+            "revoked",
         ),
     )
     async def finish(body: PasskeyIn, found: SignedIn = Depends(dependencies.recent())) -> PasskeyOut:

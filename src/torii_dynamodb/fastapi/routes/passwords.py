@@ -109,6 +109,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "invalid_credentials",
             "account_locked",
             "version_conflict",
+            "revoked",
         ),
     )
     async def change_password(
@@ -134,6 +135,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "not_signed_in",
             "recent_sign_in_required",
             "version_conflict",
+            "revoked",
         ),
     )
     async def set_password(

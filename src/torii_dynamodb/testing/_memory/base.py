@@ -9,7 +9,7 @@ from typing import Any, Final
 from torii_dynamodb._core import keys, validation
 from torii_dynamodb._core.emails import Email
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
-from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, TooManyIdentities
+from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
 from torii_dynamodb.models import NewUser, OAuthAccount, Passkey, User
 from torii_dynamodb.testing._memory import rows
 from torii_dynamodb.testing._memory.inputs import own
@@ -76,6 +76,11 @@ class MemoryBase:
         if user is None:
             raise NotFound("user", f"there is no user {user_id}")
         return user
+
+    def _require_epoch(self, user: User, session_epoch: int | None) -> None:
+        """Refuse what was begun before all sessions of the user were ended."""
+        if session_epoch is not None and session_epoch != user.session_epoch:
+            raise Revoked("all sessions of the user were ended since; sign in and begin again")
 
     def _holder(self, email: str) -> User | None:
         identity = self._state.identities.get(keys.email_key(email))

@@ -70,6 +70,7 @@ KINDS: list[Any] = [None, 1, "", "login", "Registration", LONG, ["registration"]
 ATTEMPT_KINDS: list[Any] = [None, 1, "", "Login", "user", LONG, ["ip"], SURROGATE]
 IPS: list[Any] = [1, b"::1", "", "x", "300.1.1.1", "1.2.3", "1.2.3.4\n", "1.2.3.4/8", LONG, SURROGATE, ["::1"]]
 LIMITS: list[Any] = [None, 0, -1, 10**9, 1.5, "10", True, float("nan")]
+EPOCHS: list[Any] = [-1, 2**64, 1.0, "1", True, float("nan"), Decimal(1), [1]]
 USERS: list[Any] = ["user", 1, {"id": "x"}, b"x"]
 CURSORS: list[Any] = [1, b"x", "", "?", LONG, "ü", SURROGATE, "a\n"]
 TOKENS: list[Any] = [None, 1, b"bytes", ["list"], 1.5]
@@ -165,7 +166,7 @@ class AsyncBadInputConformance(AsyncConformance):
             ),
             "mark_email_verified": Case(
                 {"user_id": user.id, "email": user.email},
-                {"user_id": IDS, "email": EMAILS, "remove_unproven": [None, *FLAGS]},
+                {"user_id": IDS, "email": EMAILS, "remove_unproven": [None, *FLAGS], "session_epoch": EPOCHS},
             ),
             "delete_user": Case({"user_id": user.id}, {"user_id": IDS}),
             "batch_get_users": Case(
@@ -214,6 +215,7 @@ class AsyncBadInputConformance(AsyncConformance):
                     "password_hash": hashes,
                     "expected_version": [1, b"version", ["version"]],
                     "user": [*USERS, other],
+                    "session_epoch": EPOCHS,
                 },
             ),
             "rehash_password": Case(
@@ -251,7 +253,10 @@ class AsyncBadInputConformance(AsyncConformance):
             "create_oauth_account": Case(
                 {"new_user": new_user, "account": account}, {"new_user": new_users, "account": accounts}
             ),
-            "link_oauth_account": Case({"user_id": user.id, "account": account}, {"user_id": IDS, "account": accounts}),
+            "link_oauth_account": Case(
+                {"user_id": user.id, "account": account},
+                {"user_id": IDS, "account": accounts, "session_epoch": EPOCHS},
+            ),
             "get_oauth_account_by_provider_and_subject": Case(name, {**bad_name, "consistent": FLAGS}),
             "get_user_by_provider_and_subject": Case(name, {**bad_name, "consistent": FLAGS}),
             "list_oauth_accounts_for_user": Case({"user_id": user.id}, {"user_id": IDS}),
@@ -299,7 +304,10 @@ class AsyncBadInputConformance(AsyncConformance):
         bad_holder: dict[str, Sequence[Any]] = {"user_id": IDS, "credential_id": CREDENTIAL_IDS}
         ways: dict[str, Sequence[Any]] = {"allow_verified_email": [None, *FLAGS]}
         return {
-            "add_passkey": Case({"new_passkey": new}, {"new_passkey": [None, 1, {}, user, *variants(new, fields)]}),
+            "add_passkey": Case(
+                {"new_passkey": new},
+                {"new_passkey": [None, 1, {}, user, *variants(new, fields)], "session_epoch": EPOCHS},
+            ),
             "get_passkey": Case(
                 {"credential_id": credential_id}, {"credential_id": CREDENTIAL_IDS, "consistent": FLAGS}
             ),

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
-from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, TooManyIdentities
+from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
 from torii_dynamodb.models import Metadata, NewOAuthAccount, NewUser
 from torii_dynamodb.testing._async.conformance.support import (
     MAX_IDENTITIES,
@@ -106,6 +106,42 @@ class AsyncOAuthConformance(AsyncConformance):
         assert await storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) == linked
         assert await self.reread(storage, two) == two
         assert await storage.list_oauth_accounts_for_user(two.id) == []
+
+    @clause("OAUTH-15")
+    async def test_no_link_outlives_the_sessions_it_was_begun_in(self, storage: AsyncStorage, clock: FakeClock) -> None:
+        """Begun, then all sessions ended, by signing out, by a password or by a lock: nothing is linked."""
+        user, account = await self.user(storage), new_account()
+        for end in (
+            lambda: storage.delete_sessions_for_user(user.id),
+            lambda: storage.set_password_hash(user.id, new_hash()),
+            lambda: storage.set_locked_at(user.id, clock()),
+            lambda: storage.set_locked_at(user.id, None),
+        ):
+            begun = await self.reread(storage, user)
+            await end()
+            if begun.session_epoch == (await self.reread(storage, user)).session_epoch:
+                continue
+            with pytest.raises(Revoked):
+                await storage.link_oauth_account(user.id, account, session_epoch=begun.session_epoch)
+            assert await storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+        now = await self.reread(storage, user)
+        linked = await storage.link_oauth_account(user.id, account, session_epoch=now.session_epoch)
+        await storage.delete_sessions_for_user(user.id)
+        # Asked again, as by a caller that lost the answer: it is linked, so that is what it is told.
+        again = await storage.link_oauth_account(user.id, account, session_epoch=now.session_epoch)
+        assert again == linked
+
+    @clause("OAUTH-15")
+    async def test_a_user_made_anew_gets_no_link_of_the_old(self, storage: AsyncStorage) -> None:
+        """Begun by a user who was deleted and made anew under the id: nothing is linked."""
+        user, account = await self.user(storage), new_account()
+        await storage.delete_user(user.id)
+        with pytest.raises(NotFound):
+            await storage.link_oauth_account(user.id, account, session_epoch=user.session_epoch)
+        await storage.create_user(NewUser(email=user.email, id=user.id))
+        with pytest.raises(Revoked):
+            await storage.link_oauth_account(user.id, account, session_epoch=user.session_epoch)
+        assert await storage.list_oauth_accounts_for_user(user.id) == []
 
     @clause("OAUTH-2")
     async def test_provider_and_subject_are_told_apart(self, storage: AsyncStorage) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
-from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator, LastSignInMethod, NotFound
+from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator, LastSignInMethod, NotFound, Revoked
 from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, User
 from torii_dynamodb.testing._async.conformance.support import AsyncConformance, clause, fresh, new_hash
 from torii_dynamodb.testing._async.conformance.users import NASTY_METADATA, same
@@ -36,6 +36,21 @@ class AsyncPasskeyConformance(AsyncConformance):
     def new_passkey(self, user: User) -> NewPasskey:
         """A passkey that nobody has."""
         return NewPasskey(user_id=user.id, credential_id=new_credential_id(), public_key=b"\xa5" + uuid4().bytes)
+
+    @clause("PASSKEY-11")
+    async def test_no_passkey_outlives_the_sessions_it_was_begun_in(self, storage: AsyncStorage) -> None:
+        """Begun, then all sessions ended: it is not added. One that was added before is told as added."""
+        user = await self.user(storage)
+        new = self.new_passkey(user)
+        await storage.delete_sessions_for_user(user.id)
+        with pytest.raises(Revoked):
+            await storage.add_passkey(new, session_epoch=user.session_epoch)
+        assert await storage.get_passkey(new.credential_id) is None
+        now = await self.reread(storage, user)
+        assert now.identities == user.identities
+        added = await storage.add_passkey(new, session_epoch=now.session_epoch)
+        await storage.delete_sessions_for_user(user.id)
+        assert await storage.add_passkey(new, session_epoch=now.session_epoch) == added
 
     @clause("PASSKEY-1", "PASSKEY-3")
     async def test_a_passkey_comes_back_as_added(self, storage: AsyncStorage, clock: FakeClock) -> None:

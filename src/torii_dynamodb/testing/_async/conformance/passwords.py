@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
-from torii_dynamodb.errors import LastSignInMethod, NotFound, VersionConflict
+from torii_dynamodb.errors import LastSignInMethod, NotFound, Revoked, VersionConflict
 from torii_dynamodb.models import MAGIC_LINK, PASSWORD_RESET, NewToken
 from torii_dynamodb.testing._async.conformance.primitives import Call
 from torii_dynamodb.testing._async.conformance.sessions import garbage_tokens
@@ -99,6 +99,28 @@ class AsyncPasswordConformance(AsyncConformance):
         with pytest.raises(VersionConflict):
             await storage.set_password_hash(user.id, new_hash(), expected_version=user.password_version, user=user)
         assert await storage.get_password_hash(user.id) == digest
+
+    @clause("PASSWORD-11")
+    @pytest.mark.parametrize("first", [True, False], ids=["first", "changed"])
+    async def test_no_password_outlives_the_session_it_was_begun_in(self, storage: AsyncStorage, first: bool) -> None:
+        """Begun, then all sessions ended: a first password and a changed one are refused, with a user at hand too."""
+        user = await self.user(storage, password_hash=None if first else new_hash())
+        before = await storage.get_password_hash(user.id)
+        await storage.delete_sessions_for_user(user.id)
+        now = await self.reread(storage, user)
+        for at_hand in (None, user, now):
+            with pytest.raises(Revoked):
+                await storage.set_password_hash(
+                    user.id,
+                    new_hash(),
+                    expected_version=user.password_version,
+                    user=at_hand,
+                    session_epoch=user.session_epoch,
+                )
+        assert await self.reread(storage, user) == now
+        assert await storage.get_password_hash(user.id) == before
+        changed = await storage.set_password_hash(user.id, new_hash(), session_epoch=now.session_epoch)
+        assert changed.has_password
 
     @clause("PASSWORD-3")
     async def test_a_password_for_nobody_creates_nobody(self, storage: AsyncStorage) -> None:

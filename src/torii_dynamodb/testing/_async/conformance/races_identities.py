@@ -14,6 +14,7 @@ from torii_dynamodb.errors import (
     ClonedAuthenticator,
     LastSignInMethod,
     NotFound,
+    Revoked,
     TooManyIdentities,
     VersionConflict,
 )
@@ -506,6 +507,41 @@ class AsyncIdentityRaceConformance(AsyncConformance):
                 if secret is not None:
                     assert await storage.get_session(secret) is None
                     assert await storage.check_token(secret, purpose=MAGIC_LINK) is None
+        await self.whole()
+
+    @clause("OAUTH-15", "PASSKEY-11", "PASSWORD-11", "USER-25")
+    async def test_signing_out_everywhere_against_what_was_begun_before(self, storage: AsyncStorage) -> None:
+        """While all sessions are ended, what was begun before completes whole or is refused; then nothing does."""
+        self.needs("races")
+        for number in range(self.rounds):
+            user = await self.user(storage)
+            epoch, account, digest = user.session_epoch, new_account(), new_hash()
+            passkey = NewPasskey(user_id=user.id, credential_id=new_credential_id(), public_key=b"key")
+            begun: list[Call[Any]] = [
+                partial(storage.link_oauth_account, user.id, account, session_epoch=epoch),
+                partial(storage.add_passkey, passkey, session_epoch=epoch),
+                partial(storage.mark_email_verified, user.id, email=user.email, session_epoch=epoch),
+            ]
+            if number % 2:
+                begun.append(partial(storage.set_password_hash, user.id, digest, session_epoch=epoch))
+            ending: Call[Any] = partial(storage.delete_sessions_for_user, user.id)
+            won, lost = await self.race(self.shuffled([*begun, ending], number))
+            self.only(lost, Revoked)
+            now = await self.reread(storage, user)
+            held = await storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject)
+            assert (held is not None) == any(isinstance(found, OAuthAccount) for found in won)
+            added = await storage.get_passkey(passkey.credential_id)
+            assert (added is not None) == any(isinstance(found, Passkey) for found in won)
+            written = [found for found in won if isinstance(found, User)]
+            assert now.has_password == any(found.has_password for found in written)
+            assert now.is_email_verified == any(found.is_email_verified for found in written)
+            later: list[Call[Any]] = [
+                partial(storage.link_oauth_account, user.id, new_account(), session_epoch=epoch),
+                partial(storage.set_password_hash, user.id, digest, session_epoch=epoch),
+            ]
+            _, refused = await self.race(later)
+            assert [type(error) for error in refused] == [Revoked, Revoked]
+            assert await self.reread(storage, user) == now
         await self.whole()
 
     @clause("USER-21")

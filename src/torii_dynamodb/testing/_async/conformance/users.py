@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
-from torii_dynamodb.errors import AlreadyExists, NotFound, ValidationError, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, NotFound, Revoked, ValidationError, VersionConflict
 from torii_dynamodb.models import MAGIC_LINK, NewOAuthAccount, NewSession, NewToken, NewUser, User
 from torii_dynamodb.testing._async.conformance.primitives import Call
 from torii_dynamodb.testing._async.conformance.support import (
@@ -659,6 +659,25 @@ class AsyncUserConformance(AsyncConformance):
         new = await self.session(storage, verified)
         assert await storage.get_session(new) is not None
         assert (await storage.set_password_hash(user.id, new_hash())).has_password
+
+    @clause("USER-25")
+    async def test_a_proof_under_an_epoch_that_is_over_proves_nothing(self, storage: AsyncStorage) -> None:
+        """All sessions ended since the proof was given: not verified, nothing removed; a later proof counts."""
+        user = await self.user(storage, password_hash=new_hash())
+        await storage.delete_sessions_for_user(user.id)
+        now = await self.reread(storage, user)
+        for remove in (True, False):
+            with pytest.raises(Revoked):
+                await storage.mark_email_verified(
+                    user.id, email=user.email, remove_unproven=remove, session_epoch=user.session_epoch
+                )
+        assert await self.reread(storage, user) == now
+        verified = await storage.mark_email_verified(user.id, email=user.email, session_epoch=now.session_epoch)
+        assert verified is not None
+        assert verified.is_email_verified
+        # Verified already: there is nothing to write, and so nothing to refuse.
+        again = await storage.mark_email_verified(user.id, email=user.email, session_epoch=user.session_epoch)
+        assert again == verified
 
     @clause("USER-18")
     async def test_the_first_proof_of_a_bare_user_removes_nothing_else(self, storage: AsyncStorage) -> None:

@@ -40,16 +40,20 @@ class AsyncMemoryOAuth(MemoryBase):
             assert created is not None
             return copied_user(user), copied_account(created)
 
-    async def link_oauth_account(self, user_id: str, account: NewOAuthAccount) -> OAuthAccount:
+    async def link_oauth_account(
+        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None
+    ) -> OAuthAccount:
         """Link an account to a user."""
         validation.user_id(user_id)
         given = inputs.new_oauth_account(account)
+        validation.session_epoch(session_epoch)
         key = keys.oauth_key(given.provider, given.subject)
         with self._state.lock:
             held = self._holder_or_conflict(key, user_id, "oauth_account")
             user = self._user(user_id)
             if isinstance(held, OAuthAccount):
                 return copied_account(held)
+            self._require_epoch(user, session_epoch)
             linked = _account(given, user_id, self._now())
             self._add_identity(user, key, linked)
             return copied_account(linked)

@@ -108,17 +108,21 @@ class AsyncMemoryUsers(MemoryBase):
         self._state.identities[new] = identity
         return changed
 
-    async def mark_email_verified(self, user_id: str, *, email: str, remove_unproven: bool = False) -> User | None:
+    async def mark_email_verified(
+        self, user_id: str, *, email: str, remove_unproven: bool = False, session_epoch: int | None = None
+    ) -> User | None:
         """Record that the person proved to own the address."""
         validation.user_id(user_id)
         normalised = normalise_email(email).normalised
         inputs.flag(remove_unproven, "remove_unproven")
+        validation.session_epoch(session_epoch)
         with self._state.lock:
             user = self._state.users.get(user_id)
             if user is None or user.email != normalised:
                 return None
             if user.is_email_verified:
                 return copied_user(user)
+            self._require_epoch(user, session_epoch)
             now = self._now()
             if not remove_unproven:
                 return copied_user(self._change(user, email_verified_at=now))

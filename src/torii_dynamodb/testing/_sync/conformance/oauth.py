@@ -11,7 +11,7 @@ from itertools import product
 import pytest
 
 from torii_dynamodb._sync.contract import Storage
-from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, TooManyIdentities
+from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
 from torii_dynamodb.models import Metadata, NewOAuthAccount, NewUser
 from torii_dynamodb.testing._sync.conformance.support import (
     MAX_IDENTITIES,
@@ -108,6 +108,42 @@ class OAuthConformance(Conformance):
         assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) == linked
         assert self.reread(storage, two) == two
         assert storage.list_oauth_accounts_for_user(two.id) == []
+
+    @clause("OAUTH-15")
+    def test_no_link_outlives_the_sessions_it_was_begun_in(self, storage: Storage, clock: FakeClock) -> None:
+        """Begun, then all sessions ended, by signing out, by a password or by a lock: nothing is linked."""
+        user, account = self.user(storage), new_account()
+        for end in (
+            lambda: storage.delete_sessions_for_user(user.id),
+            lambda: storage.set_password_hash(user.id, new_hash()),
+            lambda: storage.set_locked_at(user.id, clock()),
+            lambda: storage.set_locked_at(user.id, None),
+        ):
+            begun = self.reread(storage, user)
+            end()
+            if begun.session_epoch == (self.reread(storage, user)).session_epoch:
+                continue
+            with pytest.raises(Revoked):
+                storage.link_oauth_account(user.id, account, session_epoch=begun.session_epoch)
+            assert storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
+        now = self.reread(storage, user)
+        linked = storage.link_oauth_account(user.id, account, session_epoch=now.session_epoch)
+        storage.delete_sessions_for_user(user.id)
+        # Asked again, as by a caller that lost the answer: it is linked, so that is what it is told.
+        again = storage.link_oauth_account(user.id, account, session_epoch=now.session_epoch)
+        assert again == linked
+
+    @clause("OAUTH-15")
+    def test_a_user_made_anew_gets_no_link_of_the_old(self, storage: Storage) -> None:
+        """Begun by a user who was deleted and made anew under the id: nothing is linked."""
+        user, account = self.user(storage), new_account()
+        storage.delete_user(user.id)
+        with pytest.raises(NotFound):
+            storage.link_oauth_account(user.id, account, session_epoch=user.session_epoch)
+        storage.create_user(NewUser(email=user.email, id=user.id))
+        with pytest.raises(Revoked):
+            storage.link_oauth_account(user.id, account, session_epoch=user.session_epoch)
+        assert storage.list_oauth_accounts_for_user(user.id) == []
 
     @clause("OAUTH-2")
     def test_provider_and_subject_are_told_apart(self, storage: Storage) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from torii_dynamodb._sync.contract import Storage
-from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator, LastSignInMethod, NotFound
+from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator, LastSignInMethod, NotFound, Revoked
 from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, User
 from torii_dynamodb.testing._sync.conformance.support import Conformance, clause, fresh, new_hash
 from torii_dynamodb.testing._sync.conformance.users import NASTY_METADATA, same
@@ -38,6 +38,21 @@ class PasskeyConformance(Conformance):
     def new_passkey(self, user: User) -> NewPasskey:
         """A passkey that nobody has."""
         return NewPasskey(user_id=user.id, credential_id=new_credential_id(), public_key=b"\xa5" + uuid4().bytes)
+
+    @clause("PASSKEY-11")
+    def test_no_passkey_outlives_the_sessions_it_was_begun_in(self, storage: Storage) -> None:
+        """Begun, then all sessions ended: it is not added. One that was added before is told as added."""
+        user = self.user(storage)
+        new = self.new_passkey(user)
+        storage.delete_sessions_for_user(user.id)
+        with pytest.raises(Revoked):
+            storage.add_passkey(new, session_epoch=user.session_epoch)
+        assert storage.get_passkey(new.credential_id) is None
+        now = self.reread(storage, user)
+        assert now.identities == user.identities
+        added = storage.add_passkey(new, session_epoch=now.session_epoch)
+        storage.delete_sessions_for_user(user.id)
+        assert storage.add_passkey(new, session_epoch=now.session_epoch) == added
 
     @clause("PASSKEY-1", "PASSKEY-3")
     def test_a_passkey_comes_back_as_added(self, storage: Storage, clock: FakeClock) -> None:

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from torii_dynamodb._sync.contract import Storage
-from torii_dynamodb.errors import LastSignInMethod, NotFound, VersionConflict
+from torii_dynamodb.errors import LastSignInMethod, NotFound, Revoked, VersionConflict
 from torii_dynamodb.models import MAGIC_LINK, PASSWORD_RESET, NewToken
 from torii_dynamodb.testing._sync.conformance.primitives import Call
 from torii_dynamodb.testing._sync.conformance.sessions import garbage_tokens
@@ -101,6 +101,28 @@ class PasswordConformance(Conformance):
         with pytest.raises(VersionConflict):
             storage.set_password_hash(user.id, new_hash(), expected_version=user.password_version, user=user)
         assert storage.get_password_hash(user.id) == digest
+
+    @clause("PASSWORD-11")
+    @pytest.mark.parametrize("first", [True, False], ids=["first", "changed"])
+    def test_no_password_outlives_the_session_it_was_begun_in(self, storage: Storage, first: bool) -> None:
+        """Begun, then all sessions ended: a first password and a changed one are refused, with a user at hand too."""
+        user = self.user(storage, password_hash=None if first else new_hash())
+        before = storage.get_password_hash(user.id)
+        storage.delete_sessions_for_user(user.id)
+        now = self.reread(storage, user)
+        for at_hand in (None, user, now):
+            with pytest.raises(Revoked):
+                storage.set_password_hash(
+                    user.id,
+                    new_hash(),
+                    expected_version=user.password_version,
+                    user=at_hand,
+                    session_epoch=user.session_epoch,
+                )
+        assert self.reread(storage, user) == now
+        assert storage.get_password_hash(user.id) == before
+        changed = storage.set_password_hash(user.id, new_hash(), session_epoch=now.session_epoch)
+        assert changed.has_password
 
     @clause("PASSWORD-3")
     def test_a_password_for_nobody_creates_nobody(self, storage: Storage) -> None:

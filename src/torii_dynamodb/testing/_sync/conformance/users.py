@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from torii_dynamodb._sync.contract import Storage
-from torii_dynamodb.errors import AlreadyExists, NotFound, ValidationError, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, NotFound, Revoked, ValidationError, VersionConflict
 from torii_dynamodb.models import MAGIC_LINK, NewOAuthAccount, NewSession, NewToken, NewUser, User
 from torii_dynamodb.testing._sync.conformance.primitives import Call
 from torii_dynamodb.testing._sync.conformance.support import (
@@ -659,6 +659,25 @@ class UserConformance(Conformance):
         new = self.session(storage, verified)
         assert storage.get_session(new) is not None
         assert (storage.set_password_hash(user.id, new_hash())).has_password
+
+    @clause("USER-25")
+    def test_a_proof_under_an_epoch_that_is_over_proves_nothing(self, storage: Storage) -> None:
+        """All sessions ended since the proof was given: not verified, nothing removed; a later proof counts."""
+        user = self.user(storage, password_hash=new_hash())
+        storage.delete_sessions_for_user(user.id)
+        now = self.reread(storage, user)
+        for remove in (True, False):
+            with pytest.raises(Revoked):
+                storage.mark_email_verified(
+                    user.id, email=user.email, remove_unproven=remove, session_epoch=user.session_epoch
+                )
+        assert self.reread(storage, user) == now
+        verified = storage.mark_email_verified(user.id, email=user.email, session_epoch=now.session_epoch)
+        assert verified is not None
+        assert verified.is_email_verified
+        # Verified already: there is nothing to write, and so nothing to refuse.
+        again = storage.mark_email_verified(user.id, email=user.email, session_epoch=user.session_epoch)
+        assert again == verified
 
     @clause("USER-18")
     def test_the_first_proof_of_a_bare_user_removes_nothing_else(self, storage: Storage) -> None:

@@ -19,15 +19,17 @@ __all__ = ["MemoryPasskeys"]
 class MemoryPasskeys(MemoryBase):
     """The contract's ``PasskeyStorage``."""
 
-    def add_passkey(self, new_passkey: NewPasskey) -> Passkey:
+    def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
         """Add a passkey to a user."""
         new = inputs.new_passkey(new_passkey)
+        validation.session_epoch(session_epoch)
         key = keys.passkey_key(new.credential_id)
         with self._state.lock:
             held = self._holder_or_conflict(key, new.user_id, "passkey")
             user = self._user(new.user_id)
             if isinstance(held, Passkey):
                 return held
+            self._require_epoch(user, session_epoch)
             passkey = Passkey(
                 user_id=new.user_id,
                 credential_id=new.credential_id,

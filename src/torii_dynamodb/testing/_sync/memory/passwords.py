@@ -27,14 +27,17 @@ class MemoryPasswords(MemoryBase):
         *,
         expected_version: str | None | Unset = UNSET,
         user: User | None = None,
+        session_epoch: int | None = None,
     ) -> User:
         """Set or replace the password and end all sessions."""
         validation.user_id(user_id)
         hashed = validation.password_hash(password_hash)
         expected = inputs.version(expected_version)
         inputs.user_read(user, user_id)
+        validation.session_epoch(session_epoch)
         with self._state.lock:
             now = self._user(user_id)
+            self._require_epoch(now, session_epoch)
             if not isinstance(expected, Unset) and expected != now.password_version:
                 raise VersionConflict(f"the password of user {user_id} was changed since it was read")
             return copied_user(self._write_password(now, hashed))
