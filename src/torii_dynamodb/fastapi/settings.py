@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy
@@ -17,6 +17,8 @@ __all__ = ["Transport", "WebConfig"]
 
 Transport = Literal["cookie", "bearer"]
 
+_LONGEST_URL = 2048
+_URL_CHARS = ":/?#[]@!$&'()*+,;=%"  # reserved (RFC 3986, 2.2), and what is encoded already
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -81,13 +83,45 @@ class WebConfig:
             raise ConfigurationError("cookie_name: give 1 to 32 of A-Z a-z 0-9 _ -")
         for option in ("after_sign_in", "oauth_error_path"):
             path = getattr(self, option)
-            if path is not None and (not path.startswith("/") or path.startswith(("//", "/\\"))):
-                raise ConfigurationError(f"{option}: {path!r}: give a path of this application")
+            if path is not None:
+                object.__setattr__(self, option, path_of(option, path))
         for proxy in self.trusted_proxies:
             try:
                 ip_network(proxy)
             except ValueError as error:
                 raise ConfigurationError(f"trusted_proxies: {proxy!r} is no address or network") from error
+
+
+def encoded_url(url: str) -> str:
+    """A URL as headers can carry it: UTF-8, percent-encoded where RFC 3986 asks for it, as browsers do it.
+
+    Raises:
+        ValueError: It is empty or too long, or holds a backslash, a control character, a space, a lone surrogate, or a
+            host beyond ASCII, all of which browsers read in ways of their own.
+    """
+    if "\\" in url or any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url):
+        raise ValueError("it holds a backslash, a space or a control character")
+    if not url.startswith("/") and not urlsplit(url).netloc.isascii():
+        raise ValueError("its host is not ASCII")
+    encoded = quote(url, safe=_URL_CHARS)
+    if not 1 <= len(encoded) <= _LONGEST_URL:
+        raise ValueError("it is empty or too long")
+    return encoded
+
+
+def path_of(option: str, path: str) -> str:
+    """A path of this site, as headers can carry it.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    try:
+        encoded = encoded_url(path)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {path!r}: {error}") from error
+    if not encoded.startswith("/") or encoded.startswith("//"):
+        raise ConfigurationError(f"{option}: {path!r}: give a path of this application")
+    return encoded
 
 
 def origin_of(option: str, url: str) -> str:

@@ -18,7 +18,7 @@ from torii_dynamodb.fastapi.cookies import Cookies
 from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
-from torii_dynamodb.fastapi.settings import Transport, WebConfig, origin_of
+from torii_dynamodb.fastapi.settings import Transport, WebConfig, encoded_url, origin_of
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import Session, User
 
@@ -320,18 +320,22 @@ class Web:
     # Where to go
 
     def safe_next(self, url: str | None, default: str | None = None) -> str:
-        r"""Where to go after a sign-in: a path of this application, an address at a trusted origin, or the default.
+        r"""Where to go after a sign-in: a path of this site, an address at a trusted origin, or the default.
 
-        Browsers take ``//host``, ``/\host`` and what is left after dropping tabs and line ends for other sites.
+        Browsers take ``//host``, ``/\host`` and what is left after dropping tabs and line ends for other sites. What is
+        returned is ASCII, so that every header can carry it: the rest is percent-encoded, as browsers do it.
+
+        Args:
+            url: What was asked for; anything that is not such an address, or too long, leads to the default.
+            default: ``None``: the configuration's ``after_sign_in``.
         """
         fallback = self.config.after_sign_in if default is None else default
-        if not url or len(url) > 2048 or "\\" in url or any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url):
-            return fallback
-        if url.startswith("/"):
-            return fallback if url.startswith("//") else url
         try:
-            parts = urlsplit(url)
+            encoded = encoded_url(url or "")
+            parts = urlsplit(encoded)
         except ValueError:
             return fallback
+        if encoded.startswith("/"):
+            return fallback if encoded.startswith("//") else encoded
         origin = f"{parts.scheme}://{parts.netloc}".lower()
-        return url if parts.scheme in ("https", "http") and origin in self._next_origins else fallback
+        return encoded if parts.scheme in ("https", "http") and origin in self._next_origins else fallback

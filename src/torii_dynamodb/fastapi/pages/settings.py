@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.fastapi.settings import path_of
 
 __all__ = ["PagesConfig"]
 
@@ -38,5 +39,5 @@ class PagesConfig:
             raise ConfigurationError(f"prefix: {self.prefix!r}: give a path such as /auth")
         for option in ("home", "stylesheet"):
             path = getattr(self, option)
-            if path is not None and (not path.startswith("/") or path.startswith(("//", "/\\"))):
-                raise ConfigurationError(f"{option}: {path!r}: give a path of this application")
+            if path is not None:
+                object.__setattr__(self, option, path_of(option, path))
