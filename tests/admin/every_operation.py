@@ -75,6 +75,7 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
         ("verify_token", lambda: storage.verify_token(token("magic_link"), purpose="magic_link")),
         ("check_token", lambda: storage.check_token(token("magic_link"), purpose="magic_link")),
         ("complete_password_reset", lambda: storage.complete_password_reset(token("password_reset"), HASH)),
+        ("complete_email_proof", lambda: storage.complete_email_proof(token("email_verification"))),
         ("mark_email_verified", lambda: storage.mark_email_verified(ada, email=email)),
         ("link_oauth_account", lambda: storage.link_oauth_account(ada, NewOAuthAccount(provider="p", subject="1"))),
         (

@@ -425,6 +425,23 @@ class Histories(RuleBasedStateMachine):
             texts = (token.real.token, token.model.token)
             self.both(lambda s, side: s.complete_password_reset(texts[side], password))
 
+    @rule(
+        token=consumes(tokens),
+        purpose=st.sampled_from(("magic_link", "password_reset")),
+        email=st.none() | addresses,
+        how=st.sampled_from(("keep", "set", "remove")),
+    )
+    def prove(self, token: Pair, purpose: str, email: str | None, how: str) -> None:
+        """By a token that may be for something else, dead or used; of the user's address or another."""
+        if isinstance(token.real, Token):
+            texts = (token.real.token, token.model.token)
+            password = HASHES[0] if how == "set" else None
+            self.both(
+                lambda s, side: s.complete_email_proof(
+                    texts[side], purpose=purpose, new_email=email, keep=how == "keep", password_hash=password
+                )
+            )
+
     @rule(number=st.integers(0, 2), verb=st.sampled_from(("store", "get", "consume")))
     def pkce(self, number: int, verb: str) -> None:
         """A few states, used again and again."""

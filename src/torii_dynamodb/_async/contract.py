@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from torii_dynamodb.models import (
+    EMAIL_VERIFICATION,
     UNSET,
     AttemptKind,
     AttemptResult,
@@ -411,6 +412,46 @@ class AsyncEmailPasswordStorage(Protocol):
         Clauses:
             PASSWORD-9: Of concurrent completions with one token, one wins; token and password change together.
             PASSWORD-10: A token whose user changed address, password or sessions epoch since is refused.
+        """
+        ...
+
+    async def complete_email_proof(
+        self,
+        token: str,
+        *,
+        purpose: str = EMAIL_VERIFICATION,
+        new_email: str | None = None,
+        keep: bool = False,
+        password_hash: str | None = None,
+    ) -> User | None:
+        """Use up a token that proves an address and take the address as proved, in one atomic write.
+
+        The first proof of an address removes what was set up before it: whoever set it up need not own the address.
+        Password, OAuth accounts and passkeys go, sessions and tokens are dead.
+
+        Args:
+            token: As it was mailed to the address.
+            purpose: What it was issued for.
+            new_email: The address to move to, where the token was mailed to that one; ``None``: the user's own.
+            keep: Keep what was set up before: the proof comes from whoever set it up.
+            password_hash: A new password, set in the same write. Not with ``keep``.
+
+        Returns:
+            The user as stored now; ``None`` when the token does not hold, or when a password is given though the
+            address was proved before.
+
+        Raises:
+            AlreadyExists: ``what="email"``: another user holds the new address. The token is not used up.
+
+        Clauses:
+            PASSWORD-12: Of concurrent completions with one token, one wins; all is written with the token's use or
+                nothing.
+            PASSWORD-13: The first proof removes what was set up before it, unless keep; a later one removes nothing.
+            PASSWORD-14: A token whose user changed address, password or sessions epoch since is refused.
+            PASSWORD-15: With new_email, the new address is claimed and the old one freed at once, and it is verified;
+                what is kept moves with it.
+            PASSWORD-16: With password_hash, it is the only password afterwards; nothing is set on an address that was
+                proved before.
         """
         ...
 

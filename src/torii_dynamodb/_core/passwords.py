@@ -8,6 +8,7 @@ from typing import Any
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, users, validation
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.emails import Email
 from torii_dynamodb._core.keys import EMAIL, email_key
 from torii_dynamodb._core.users import Change, changed, drop_identity, key, update_if_version
 from torii_dynamodb.errors import ValidationError, VersionConflict
@@ -15,6 +16,8 @@ from torii_dynamodb.models import UNSET, PasswordCredentials, Unset, User
 
 __all__ = [
     "check_expected",
+    "check_proof_arguments",
+    "complete_proof",
     "move_email",
     "read_credentials",
     "rehash",
@@ -100,6 +103,61 @@ def prove_email(users_table: str, identities_table: str, user: User, now: dateti
     return Change(after, (update_if_version(users_table, user, after), *removed, *_drop_links(identities_table, user)))
 
 
+def complete_proof(
+    users_table: str,
+    identities_table: str,
+    user: User,
+    now: datetime,
+    *,
+    email: Email,
+    claim: Item | None,
+    keep: bool,
+    password_hash: str | None,
+    version: str,
+) -> Change | None:
+    """Take an address as proved by who used a link to it; the link's use is for the caller to add.
+
+    Args:
+        users_table: The table's name.
+        identities_table: The table's name.
+        user: The user as read.
+        now: The present.
+        email: The address that was proved: the user's own, or one to move to.
+        claim: The item of the user's address as read, which moves with all it holds; for a move that keeps.
+        keep: Whether what was set up before stays. Else the password, accounts and passkeys go, and sessions and tokens
+            are dead.
+        password_hash: A new password, set with the proof.
+        version: The new password's version, and the serial that ends the links to the old address.
+
+    Returns:
+        ``None`` where nothing is to be written: it is the user's own address, and was proved before.
+    """
+    moves = email.normalised != user.email
+    if not moves and user.is_email_verified:
+        return None
+    fields: dict[str, Any] = users.email_fields(user, email, version) if moves else {}
+    fields["email_verified_at"] = now
+    if not keep:
+        fields |= {
+            "password_version": None if password_hash is None else version,
+            "session_epoch": user.session_epoch + 1,
+            "identities": frozenset({email_key(email.normalised)}),
+        }
+    after = changed(user, now, **fields)
+    if moves and keep:
+        assert claim is not None
+        return move_email(users_table, identities_table, user, after, claim)
+    writes = [update_if_version(users_table, user, after)]
+    if moves:
+        writes.append({"Put": ex.put(identities_table, users.email_identity(after, password_hash), users.NOT_TAKEN)})
+        writes.append(drop_identity(identities_table, email_key(user.email), user.id))
+    elif password_hash is not None:
+        writes.append(set_hash(identities_table, user, password_hash, version))
+    elif not keep and user.has_password:
+        writes.append(remove_hash(identities_table, user))
+    return Change(after, (*writes, *([] if keep else _drop_links(identities_table, user))))
+
+
 def _drop_links(table: str, user: User) -> list[dict[str, Any]]:
     links = sorted(user.identities - {email_key(user.email)})
     return [drop_identity(table, name, user.id) for name in links]
@@ -113,6 +171,15 @@ def check_set_arguments(user_id: str, expected_version: str | None | Unset, user
         validation.instance(user, "user", User)
         if user.id != user_id:
             raise ValidationError("user", "is another user than user_id names")
+
+
+def check_proof_arguments(keep: object, password_hash: str | None) -> None:
+    """Refuse arguments of ``complete_email_proof`` that cannot be meant."""
+    validation.flag(keep, "keep")
+    if password_hash is not None:
+        validation.password_hash(password_hash)
+        if keep:
+            raise ValidationError("password_hash", "replaces what was set up before; give it only with keep=False")
 
 
 def remove_password(users_table: str, identities_table: str, user: User, now: datetime) -> Change:

@@ -26,6 +26,7 @@ __all__ = [
     "add_identity",
     "changed",
     "check_epoch",
+    "email_fields",
     "email_identity",
     "key",
     "new_random_version",
@@ -283,7 +284,7 @@ def profile_change(
     if metadata is not UNSET:
         fields["metadata"] = validation.metadata(metadata)
     if email is not UNSET:
-        fields |= _email_fields(user, normalise_email(email), serial)
+        fields |= email_fields(user, normalise_email(email), serial)
     if not fields:
         raise ValidationError(
             "update_user", "names nothing to change; give the new values by keyword, for example name='Ada'"
@@ -291,9 +292,11 @@ def profile_change(
     return changed(user, now, **fields)
 
 
-def _email_fields(user: User, email: Email, serial: str) -> dict[str, Any]:
+def email_fields(user: User, email: Email, serial: str) -> dict[str, Any]:
+    """The fields that change with the address."""
     if email.normalised == user.email:
         return {"email_as_given": email.as_given}
+    # ``serial`` ends the links that prove the old address, also once the user returns to it.
     return {
         "email": email.normalised,
         "email_as_given": email.as_given,

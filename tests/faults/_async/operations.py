@@ -188,6 +188,31 @@ OPERATIONS = [
     Operation("get_password_hash", "", lambda s, w: s.get_password_hash("usr_ada")),
     Operation("get_credentials_by_email", "", lambda s, w: s.get_credentials_by_email("ada@example.com")),
     Operation("remove_password_hash", "", lambda s, w: s.remove_password_hash("usr_ada")),
+    Operation(
+        "complete_email_proof",
+        "the first",
+        lambda s, w: s.complete_email_proof(w.known.reset, purpose="password_reset"),
+    ),
+    Operation(
+        "complete_email_proof",
+        "moving",
+        lambda s, w: s.complete_email_proof(
+            w.known.reset, purpose="password_reset", new_email="ada@example.org", keep=True
+        ),
+    ),
+    Operation(
+        "complete_email_proof",
+        "moving, the first",
+        lambda s, w: s.complete_email_proof(
+            w.known.reset, purpose="password_reset", new_email="ada@example.org", password_hash=OTHER_HASH
+        ),
+    ),
+    Operation(
+        "complete_email_proof",
+        "address taken",
+        lambda s, w: s.complete_email_proof(w.known.reset, purpose="password_reset", new_email="bob@example.com"),
+        AlreadyExists,
+    ),
     Operation("complete_password_reset", "", lambda s, w: s.complete_password_reset(w.known.reset, OTHER_HASH)),
     # OAuth.
     Operation(

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from torii_dynamodb._core import passwords, users, validation
-from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.emails import Email, normalise_email
 from torii_dynamodb._core.keys import email_key, token_key
 from torii_dynamodb._core.secrets import parse_one_time_token
 from torii_dynamodb._core.tokens import consume, holds_for, is_unused
 from torii_dynamodb._sync.storage.base import ROUNDS, failed, no_such_user, old_item
 from torii_dynamodb._sync.storage.sessions import Sessions
 from torii_dynamodb.errors import Unavailable
-from torii_dynamodb.models import PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
+from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 
 __all__ = ["Passwords"]
 
@@ -123,3 +124,64 @@ class Passwords(Sessions):
             if failed(refused, 0) and (old_item(refused, 0) or {}).get("consumed_by") != {"S": write_id}:
                 return None
         raise Unavailable(f"the user was changed by others {ROUNDS} times during the reset; try again", attempts=ROUNDS)
+
+    def complete_email_proof(
+        self,
+        token: str,
+        *,
+        purpose: str = EMAIL_VERIFICATION,
+        new_email: str | None = None,
+        keep: bool = False,
+        password_hash: str | None = None,
+    ) -> User | None:
+        """See the contract. Two requests, one after the other; three when what was set up moves to a new address."""
+        validation.purpose(purpose)
+        passwords.check_proof_arguments(keep, password_hash)
+        address = None if new_email is None else normalise_email(new_email, field="new_email")
+        parsed = parse_one_time_token(validation.token_argument(token))
+        if parsed is None or not parsed.user_id:
+            return None
+        token_id = token_key(purpose, parsed.digest)
+        version, write_id = self._write_id(), self._write_id()
+        for _ in range(ROUNDS):
+            item, user_item = self._client.batch_get(
+                ((self._tokens, users.key(token_id)), (self._users, users.key(parsed.user_id))), consistent=True
+            )
+            now = self._now()
+            if item is None or user_item is None or not is_unused(item, now):
+                return None
+            user = users.read(user_item)
+            if not holds_for(item, parsed.user_id, user):
+                return None
+            email = address or Email(user.email, user.email_as_given)
+            moves = email.normalised != user.email
+            claim: Item | None = None
+            if moves and keep:
+                claim = self._get(self._identities, users.key(email_key(user.email)), consistent=True)
+                if claim is None:
+                    continue
+            change = passwords.complete_proof(
+                self._users,
+                self._identities,
+                user,
+                now,
+                email=email,
+                claim=claim,
+                keep=keep,
+                password_hash=password_hash,
+                version=version,
+            )
+            if change is None and password_hash is not None:
+                return None
+            used = {"Update": consume(self._tokens, token_id, write_id, now)}
+            refused = self._transact(used, *(() if change is None else change.items))
+            if refused is None:
+                if change is None or change.user.session_epoch == user.session_epoch:
+                    return user if change is None else change.user
+                self._clean_up_sessions(user.id)
+                return change.user
+            if failed(refused, 0) and (old_item(refused, 0) or {}).get("consumed_by") != {"S": write_id}:
+                return None
+            if moves and not failed(refused, 1) and failed(refused, 2):
+                raise users.taken("email", refused.request_id) from refused.strip()
+        raise Unavailable(f"the user was changed by others {ROUNDS} times meanwhile; try again", attempts=ROUNDS)

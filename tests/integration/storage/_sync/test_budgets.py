@@ -590,6 +590,27 @@ def test_a_reset_is_one_transaction(dynoxide: LocalEngine, table_prefix: str) ->
         assert cost == Cost(2, 2, 2, 7)
 
 
+@pytest.mark.parametrize(
+    ("how", "budget"),
+    [
+        ({}, Cost(2, 2, 2, 11)),
+        ({"keep": True}, Cost(2, 2, 2, 5)),
+        ({"password_hash": HASH}, Cost(2, 2, 2, 11)),
+        ({"new_email": "new@example.com", "keep": True}, Cost(3, 3, 3, 10)),
+        ({"new_email": "new@example.com"}, Cost(2, 2, 2, 14)),
+    ],
+    ids=str,
+)
+def test_a_proof_is_one_transaction(
+    dynoxide: LocalEngine, table_prefix: str, how: dict[str, Any], budget: Cost
+) -> None:
+    """A proof reads token and user in one request and writes all in one more; what moves is read first."""
+    with a_world(dynoxide, table_prefix) as world:
+        world.refresh()
+        text = register_token(world, "email_verification")
+        assert world.meter.cost(lambda: world.storage.complete_email_proof(text, **how)) == budget
+
+
 def test_opening_without_creating_asks_nothing(dynoxide: LocalEngine, table_prefix: str) -> None:
     """With create_tables=False not a single request is made before the first operation."""
     records: list[CallRecord] = []

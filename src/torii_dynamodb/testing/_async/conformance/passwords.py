@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
-from torii_dynamodb.errors import LastSignInMethod, NotFound, Revoked, VersionConflict
-from torii_dynamodb.models import MAGIC_LINK, PASSWORD_RESET, NewToken
+from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, VersionConflict
+from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, PASSWORD_RESET, NewToken, User
 from torii_dynamodb.testing._async.conformance.primitives import Call
 from torii_dynamodb.testing._async.conformance.sessions import garbage_tokens
 from torii_dynamodb.testing._async.conformance.support import (
@@ -381,3 +381,130 @@ class AsyncPasswordConformance(AsyncConformance):
         assert await storage.get_password_hash(user.id) == before
         if change == "deletion":
             assert await storage.get_user(user.id, consistent=True) is None
+
+    # Proving an address by a link.
+
+    async def set_up(self, storage: AsyncStorage, *, verified: bool = False) -> User:
+        """A user with a password, an account, a passkey; as stored."""
+        user = await self.user(storage, password_hash=new_hash(), verified=verified)
+        await self.link(storage, user)
+        await self.passkey(storage, user)
+        return await self.reread(storage, user)
+
+    async def is_bare(self, storage: AsyncStorage, user: User) -> bool:
+        """Whether nothing is left that somebody could sign in with."""
+        now = await self.reread(storage, user)
+        left = [*await storage.list_oauth_accounts_for_user(user.id), *await storage.list_passkeys_for_user(user.id)]
+        sessions = await storage.list_sessions_for_user(user.id)
+        return not (left or sessions or now.has_password or await storage.get_password_hash(user.id))
+
+    @clause("PASSWORD-12", "PASSWORD-13", "PASSWORD-15")
+    @pytest.mark.parametrize("moves", [False, True], ids=["own address", "another"])
+    @pytest.mark.parametrize("keep", [False, True], ids=["removes", "keeps"])
+    async def test_the_first_proof_by_a_link(
+        self, storage: AsyncStorage, clock: FakeClock, moves: bool, keep: bool
+    ) -> None:
+        """The address is verified and the token used; what was set up before is gone, or all there with keep."""
+        user = await self.set_up(storage, verified=moves)
+        digest = await storage.get_password_hash(user.id)
+        session = await self.session(storage, user)
+        link, other = [await self.token(storage, user, EMAIL_VERIFICATION) for _ in range(2)]
+        target = new_address().upper() if moves else None
+        clock.advance(60)
+        after = await storage.complete_email_proof(link, new_email=target, keep=keep)
+        assert after is not None
+        assert after == await self.reread(storage, user)
+        assert (after.id, after.email_verified_at, after.version) == (user.id, clock(), user.version + 1)
+        assert after.email == (user.email if target is None else target.lower())
+        assert after.email_as_given == (user.email_as_given if target is None else target)
+        assert await storage.get_user_by_email(after.email) == after
+        assert (await storage.get_user_by_email(user.email) is None) == moves
+        if keep:
+            assert await storage.get_password_hash(user.id) == digest
+            assert len(after.identities) == 3
+            assert await storage.get_session(session) is not None
+        else:
+            assert await self.is_bare(storage, user)
+            assert await storage.get_session(session) is None
+        for text in (link, other):
+            found = await storage.check_token(text, purpose=EMAIL_VERIFICATION)
+            assert (found is not None) == (keep and not moves and text == other)
+        assert await storage.complete_email_proof(link) is None
+        assert await self.reread(storage, user) == after
+
+    @clause("PASSWORD-16")
+    @pytest.mark.parametrize("moves", [False, True], ids=["own address", "another"])
+    async def test_a_proof_sets_a_new_password(self, storage: AsyncStorage, moves: bool) -> None:
+        """The new password is the only one, and what was set up before is gone."""
+        user = await self.set_up(storage)
+        link, digest = await self.token(storage, user, "mine"), new_hash()
+        target = new_address() if moves else None
+        after = await storage.complete_email_proof(link, purpose="mine", new_email=target, password_hash=digest)
+        assert after is not None
+        assert after == await self.reread(storage, user)
+        assert (after.has_password, len(after.identities)) == (True, 1)
+        assert await storage.get_password_hash(user.id) == digest
+        assert await storage.list_oauth_accounts_for_user(user.id) == []
+        assert await storage.get_session(await self.session(storage, user)) is None
+        assert await storage.get_session(await self.session(storage, after)) is not None
+
+    @clause("PASSWORD-13", "PASSWORD-16")
+    async def test_a_later_proof_by_a_link_changes_nothing(self, storage: AsyncStorage) -> None:
+        """Proved before: with keep or without nothing goes, the token is used; a new password is refused."""
+        user = await self.set_up(storage, verified=True)
+        for keep in (True, False):
+            link = await self.token(storage, user, EMAIL_VERIFICATION)
+            assert await storage.complete_email_proof(link, password_hash=new_hash()) is None
+            assert await storage.complete_email_proof(link, keep=keep) == user
+            assert await storage.complete_email_proof(link, keep=keep) is None
+        assert await self.reread(storage, user) == user
+
+    @clause("PASSWORD-15", "PASSWORD-12")
+    @pytest.mark.parametrize("keep", [False, True], ids=["removes", "keeps"])
+    async def test_a_proof_of_a_taken_address_changes_nothing(self, storage: AsyncStorage, keep: bool) -> None:
+        """Somebody else holds the address by now: refused as such, nothing is removed, the token is not used up."""
+        user, other = await self.set_up(storage), await self.user(storage)
+        link = await self.token(storage, user, EMAIL_VERIFICATION)
+        with pytest.raises(AlreadyExists) as caught:
+            await storage.complete_email_proof(link, new_email=other.email, keep=keep)
+        assert caught.value.what == "email"
+        assert await self.reread(storage, user) == user
+        assert await self.reread(storage, other) == other
+        assert await storage.check_token(link, purpose=EMAIL_VERIFICATION) is not None
+
+    @clause("PASSWORD-12")
+    async def test_a_token_that_does_not_hold_proves_nothing(self, storage: AsyncStorage, clock: FakeClock) -> None:
+        """Garbage, another purpose's token, one without a user, another user's id in it, an expired one: None."""
+        user, other = await self.user(storage), await self.user(storage)
+        link = await self.token(storage, user, EMAIL_VERIFICATION, seconds=60)
+        reset = await self.token(storage, user, PASSWORD_RESET)
+        new = NewToken(purpose=EMAIL_VERIFICATION, expires_at=self.later(), email=user.email)
+        nobody = await storage.create_token(new)
+        assert nobody.token
+        for text in [*garbage_tokens(link), reset, nobody.token, retarget(link, other.id)]:
+            assert await storage.complete_email_proof(text, keep=True) is None, text[:80]
+        clock.advance(self.later(60) - clock())
+        assert await storage.complete_email_proof(link, keep=True) is None
+        assert await self.reread(storage, user) == user
+        assert await self.reread(storage, other) == other
+
+    @clause("PASSWORD-14")
+    @pytest.mark.parametrize("change", ["address", "password", "sessions", "lock", "deletion", "proof"])
+    async def test_a_proof_dies_with_what_it_was_issued_for(self, storage: AsyncStorage, change: str) -> None:
+        """Address, password, sessions epoch or the user changed since the issue: the token is refused, kept or not."""
+        user = await self.set_up(storage)
+        link, other = [await self.token(storage, user, EMAIL_VERIFICATION) for _ in range(2)]
+        changes: dict[str, Call[object]] = {
+            "address": lambda: storage.update_user(user, email=new_address()),
+            "password": lambda: storage.set_password_hash(user.id, new_hash()),
+            "sessions": lambda: storage.delete_sessions_for_user(user.id),
+            "lock": lambda: storage.set_locked_at(user.id, self.now()),
+            "deletion": lambda: storage.delete_user(user.id),
+            "proof": lambda: storage.complete_email_proof(other),
+        }
+        await changes[change]()
+        before = await storage.get_user(user.id, consistent=True)
+        for keep in (True, False):
+            assert await storage.complete_email_proof(link, keep=keep) is None
+            assert await storage.complete_email_proof(link, new_email=new_address(), keep=keep) is None
+        assert await storage.get_user(user.id, consistent=True) == before

@@ -232,6 +232,16 @@ class BadInputConformance(Conformance):
             "complete_password_reset": Case(
                 {"token": "x", "password_hash": new_hash()}, {"token": TOKENS, "password_hash": hashes}
             ),
+            "complete_email_proof": Case(
+                {"token": "x"},
+                {
+                    "token": TOKENS,
+                    "purpose": PURPOSES,
+                    "new_email": EMAILS[1:],
+                    "keep": [None, *FLAGS],
+                    "password_hash": HASHES,
+                },
+            ),
         }
 
     def _oauth(self, user: User) -> dict[str, Case]:

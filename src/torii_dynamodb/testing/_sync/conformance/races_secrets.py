@@ -26,6 +26,7 @@ from torii_dynamodb.models import (
     NewToken,
     Token,
     User,
+    VerifiedToken,
 )
 from torii_dynamodb.testing._sync.conformance.oauth import new_account, new_state, new_verifier
 from torii_dynamodb.testing._sync.conformance.passkeys import new_challenge, new_credential_id
@@ -125,6 +126,34 @@ class SecretRaceConformance(Conformance):
             assert len(winners) == 1
             stored = storage.get_password_hash(user.id)
             assert stored == (winners[0] if isinstance(winners[0], str) else old)
+        self.whole()
+
+    @clause("PASSWORD-12", "PASSWORD-13")
+    def test_of_completions_of_a_proof_one_wins(self, storage: Storage) -> None:
+        """One token, used to keep, to remove, to move and plainly, while a link is added: one caller gets it, whole."""
+        self.needs("races")
+        for number in range(self.rounds):
+            user = self.user(storage, password_hash=new_hash())
+            self.link(storage, user)
+            digest = storage.get_password_hash(user.id)
+            token = self.token(storage, user, EMAIL_VERIFICATION)
+            target = new_address()
+            calls: list[Call[Any]] = [
+                *(partial(storage.complete_email_proof, token, keep=keep) for keep in (True, False) * 3),
+                *(partial(storage.complete_email_proof, token, new_email=target, keep=keep) for keep in (True, False)),
+                partial(storage.verify_token, token, purpose=EMAIL_VERIFICATION),
+                partial(self.passkey, storage, user),
+            ]
+            won, lost = self.race(self.shuffled(calls, number))
+            self.only(lost)
+            proved = [found for found in won if isinstance(found, User)]
+            used = [found for found in won if isinstance(found, VerifiedToken)]
+            assert len(proved) + len(used) == 1
+            now = self.reread(storage, user)
+            assert now.is_email_verified == bool(proved)
+            if proved:
+                assert (now.email, now.has_password) == (proved[0].email, proved[0].has_password)
+            assert storage.get_password_hash(user.id) == (digest if now.has_password else None)
         self.whole()
 
     @clause("TOKEN-2", "TOKEN-3")

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from torii_dynamodb._core import keys, secrets, validation
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb.errors import VersionConflict
-from torii_dynamodb.models import PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
+from torii_dynamodb._core.emails import Email, normalise_email
+from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
+from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 from torii_dynamodb.testing._memory import inputs
-from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
+from torii_dynamodb.testing._memory.base import ALL_PURPOSES, MemoryBase, copied_user
 from torii_dynamodb.testing._memory.state import EmailIdentity
 
 __all__ = ["MemoryPasswords"]
@@ -113,3 +114,61 @@ class MemoryPasswords(MemoryBase):
                 del self._state.identities[key]
             self._consume(row)
             return copied_user(changed)
+
+    def complete_email_proof(
+        self,
+        token: str,
+        *,
+        purpose: str = EMAIL_VERIFICATION,
+        new_email: str | None = None,
+        keep: bool = False,
+        password_hash: str | None = None,
+    ) -> User | None:
+        """Use up a token and take an address as proved."""
+        validation.token_argument(token)
+        validation.purpose(purpose)
+        inputs.flag(keep, "keep")
+        hashed = None if password_hash is None else validation.password_hash(password_hash)
+        if keep and hashed is not None:
+            raise ValidationError("password_hash", "give it only with keep=False")
+        address = None if new_email is None else normalise_email(new_email, field="new_email")
+        parsed = secrets.parse_one_time_token(token)
+        with self._state.lock:
+            now = self._now()
+            row = None if parsed is None else self._state.tokens.get(keys.token_key(purpose, parsed.digest))
+            found = self._token_user(row, now)
+            if parsed is None or found is None or found[1] is None or found[1].id != parsed.user_id:
+                return None
+            row, user = found[0], found[1]
+            moves = address is not None and address.normalised != user.email
+            if not moves and user.is_email_verified:
+                if hashed is not None:
+                    return None
+            elif address is not None and moves and keys.email_key(address.normalised) in self._state.identities:
+                raise AlreadyExists("email", "another user holds the address")
+            else:
+                user = self._prove(user, address if moves else None, keep=keep, password_hash=hashed)
+            self._consume(row)
+            return copied_user(user)
+
+    def _prove(self, user: User, moves_to: Email | None, *, keep: bool, password_hash: str | None) -> User:
+        """The first proof of an address: the user's own, or one to move to."""
+        old = keys.email_key(user.email)
+        new = old if moves_to is None else keys.email_key(moves_to.normalised)
+        identity, unproven = self._email_identity(user), frozenset[str]()
+        changes: dict[str, Any] = {"email_verified_at": self._now()}
+        if moves_to is not None:
+            identity = replace(identity, email=moves_to.normalised)
+            changes |= {"email": moves_to.normalised, "email_as_given": moves_to.as_given}
+            changes["token_serials"] = {ALL_PURPOSES: self._nonce()}
+        if not keep:
+            version = None if password_hash is None else self._nonce()
+            identity = replace(identity, password_hash=password_hash, password_version=version)
+            changes |= {"password_version": version, "session_epoch": user.session_epoch + 1}
+            unproven = self._other_identities(user)
+        changed = self._change(user, **changes, identities=(user.identities - unproven - {old}) | {new})
+        for key in (*unproven, old):
+            del self._state.identities[key]
+        self._state.identities[new] = identity
+        self._drop_ended_sessions(changed)
+        return changed
