@@ -63,6 +63,7 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
         ),
         ("get_session", lambda: storage.get_session(session())),
         ("get_session_and_user", lambda: storage.get_session_and_user(session())),
+        ("get_session_and_user_by_id", lambda: storage.get_session_and_user_by_id(ada, "0" * 64)),
         ("list_sessions_for_user", lambda: storage.list_sessions_for_user(ada)),
         ("refresh_session", lambda: storage.refresh_session(session(), expires_at=now + 2 * SOON)),
         ("delete_session", lambda: storage.delete_session(session())),

@@ -244,6 +244,8 @@ class Histories(RuleBasedStateMachine):
         if isinstance(session.real, Session):
             tokens = (session.real.token, session.model.token)
             self.both(lambda s, side: s.get_session_and_user(tokens[side]))
+            named = ((session.real.user_id, session.real.id), (session.model.user_id, session.model.id))
+            self.both(lambda s, side: s.get_session_and_user_by_id(*named[side]))
 
     @rule(user_id=ids)
     def list_sessions(self, user_id: str) -> None:

@@ -106,7 +106,7 @@ def read(item: Item, token: str | None = None) -> Session:
 
 
 def judge(
-    parsed: ParsedSecret, token: str, session_item: Item | None, user_item: Item | None, now: datetime
+    parsed: ParsedSecret, token: str | None, session_item: Item | None, user_item: Item | None, now: datetime
 ) -> tuple[Session, User] | None:
     """Whether a session is valid: the one place that decides it.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torii_dynamodb._core import sessions, users, validation
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.secrets import parse_session_token
+from torii_dynamodb._core.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._core.times import epoch_seconds, to_text
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.storage.base import no_such_user
@@ -46,8 +46,17 @@ class Sessions(Users):
         """See the contract. One request, which may serve other checks too: 2 read units, or 1; none if malformed."""
         strong = self._strong(consistent)
         parsed = parse_session_token(validation.token_argument(token))
-        if parsed is None:
-            return None
+        return None if parsed is None else self._check(parsed, token, strong)
+
+    def get_session_and_user_by_id(
+        self, user_id: str, session_id: str, *, consistent: bool | None = None
+    ) -> tuple[Session, User] | None:
+        """See the contract. One request, which may serve other checks too: 2 read units, or 1."""
+        strong = self._strong(consistent)
+        named = ParsedSecret(validation.user_id(user_id), validation.session_id(session_id))
+        return self._check(named, None, strong)
+
+    def _check(self, parsed: ParsedSecret, token: str | None, strong: bool) -> tuple[Session, User] | None:
         keys = ((self._sessions, users.key(parsed.digest)), (self._users, users.key(parsed.user_id)))
         session, user = self._local.batch_get(keys, consistent=strong)
         found = sessions.judge(parsed, token, session, user, self._now())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb.errors import NotFound, ValidationError
-from torii_dynamodb.models import MAGIC_LINK, NewSession, NewUser
+from torii_dynamodb.models import MAGIC_LINK, NewSession, NewUser, Session, User
 from torii_dynamodb.testing._async.conformance.support import (
     AsyncConformance,
     clause,
@@ -90,6 +91,39 @@ class AsyncSessionConformance(AsyncConformance):
             assert (each.created_at, each.expires_at) == (clock(), self.later(3600))
             assert (each.user_agent, each.ip_address) == ("Mozilla/5.0 (X11; Linux x86_64)", "203.0.113.7")
             assert each.metadata == {"device": "laptop"}
+
+    @clause("SESSION-16", "SESSION-17")
+    async def test_a_check_by_id(self, storage: AsyncStorage, clock: FakeClock) -> None:
+        """Whatever ends a session ends it by its id too; only its own user's id finds it."""
+
+        async def end(session: Session, owner: User, how: str) -> None:
+            if how == "expiry":
+                clock.advance(session.expires_at - clock())
+            elif how == "sign-out":
+                await storage.delete_session(session.token or "")
+            elif how == "everywhere":
+                await storage.delete_sessions_for_user(owner.id)
+            elif how == "lock":
+                await storage.set_locked_at(owner.id, clock())
+            elif how == "password":
+                await storage.set_password_hash(owner.id, new_hash())
+            else:
+                await storage.delete_user(owner.id)
+
+        other = await self.user(storage)
+        for how in ("sign-out", "everywhere", "lock", "password", "deletion", "expiry"):
+            user = await self.user(storage)
+            created = await storage.create_session(NewSession(user_id=user.id, expires_at=self.later(600)), user=user)
+            assert created.token
+            by_token = await storage.get_session_and_user(created.token)
+            by_id = await storage.get_session_and_user_by_id(user.id, created.id)
+            assert by_token is not None
+            assert by_id == (replace(by_token[0], token=None), by_token[1])
+            assert await storage.get_session_and_user_by_id(other.id, created.id) is None
+            assert await storage.get_session_and_user_by_id(fresh("u"), created.id) is None
+            assert await storage.get_session_and_user_by_id(user.id, "0" * 64) is None
+            await end(created, user, how)
+            assert await storage.get_session_and_user_by_id(user.id, created.id) is None, how
 
     @clause("SESSION-1", "SESSION-4")
     @pytest.mark.parametrize("consistent", [None, True, False])

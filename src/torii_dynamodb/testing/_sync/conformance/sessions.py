@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from torii_dynamodb._sync.contract import Storage
 from torii_dynamodb.errors import NotFound, ValidationError
-from torii_dynamodb.models import MAGIC_LINK, NewSession, NewUser
+from torii_dynamodb.models import MAGIC_LINK, NewSession, NewUser, Session, User
 from torii_dynamodb.testing._sync.conformance.support import (
     Conformance,
     clause,
@@ -92,6 +93,39 @@ class SessionConformance(Conformance):
             assert (each.created_at, each.expires_at) == (clock(), self.later(3600))
             assert (each.user_agent, each.ip_address) == ("Mozilla/5.0 (X11; Linux x86_64)", "203.0.113.7")
             assert each.metadata == {"device": "laptop"}
+
+    @clause("SESSION-16", "SESSION-17")
+    def test_a_check_by_id(self, storage: Storage, clock: FakeClock) -> None:
+        """Whatever ends a session ends it by its id too; only its own user's id finds it."""
+
+        def end(session: Session, owner: User, how: str) -> None:
+            if how == "expiry":
+                clock.advance(session.expires_at - clock())
+            elif how == "sign-out":
+                storage.delete_session(session.token or "")
+            elif how == "everywhere":
+                storage.delete_sessions_for_user(owner.id)
+            elif how == "lock":
+                storage.set_locked_at(owner.id, clock())
+            elif how == "password":
+                storage.set_password_hash(owner.id, new_hash())
+            else:
+                storage.delete_user(owner.id)
+
+        other = self.user(storage)
+        for how in ("sign-out", "everywhere", "lock", "password", "deletion", "expiry"):
+            user = self.user(storage)
+            created = storage.create_session(NewSession(user_id=user.id, expires_at=self.later(600)), user=user)
+            assert created.token
+            by_token = storage.get_session_and_user(created.token)
+            by_id = storage.get_session_and_user_by_id(user.id, created.id)
+            assert by_token is not None
+            assert by_id == (replace(by_token[0], token=None), by_token[1])
+            assert storage.get_session_and_user_by_id(other.id, created.id) is None
+            assert storage.get_session_and_user_by_id(fresh("u"), created.id) is None
+            assert storage.get_session_and_user_by_id(user.id, "0" * 64) is None
+            end(created, user, how)
+            assert storage.get_session_and_user_by_id(user.id, created.id) is None, how
 
     @clause("SESSION-1", "SESSION-4")
     @pytest.mark.parametrize("consistent", [None, True, False])

@@ -52,10 +52,24 @@ class MemorySessions(MemoryBase):
             found = self._valid(token, self._now())
             return None if found is None else (_told(found[0], token), copied_user(found[1]))
 
+    def get_session_and_user_by_id(
+        self, user_id: str, session_id: str, *, consistent: bool | None = None
+    ) -> tuple[Session, User] | None:
+        """Check a session by its id and read its user."""
+        validation.user_id(user_id)
+        validation.session_id(session_id)
+        inputs.consistent(consistent)
+        with self._state.lock:
+            found = self._standing(user_id, session_id, self._now())
+            return None if found is None else (_told(found[0], None), copied_user(found[1]))
+
     def _valid(self, token: str, now: datetime) -> tuple[Session, User] | None:
         parsed = secrets.parse_session_token(token)
-        row = None if parsed is None else self._state.sessions.get(parsed.digest)
-        if parsed is None or row is None or row.user_id != parsed.user_id:
+        return None if parsed is None else self._standing(parsed.user_id, parsed.digest, now)
+
+    def _standing(self, user_id: str, session_id: str, now: datetime) -> tuple[Session, User] | None:
+        row = self._state.sessions.get(session_id)
+        if row is None or row.user_id != user_id:
             return None
         user = self._state.users.get(row.user_id)
         if user is None or not _holds(row, user, now):
