@@ -1,7 +1,7 @@
-"""Access tokens as JWT: the settings, and what a token says."""
+"""Access tokens as JWT: the settings, what a token says, and checking one without a storage."""
 
 from __future__ import annotations
 
-from torii_dynamodb._core.jwt import AccessClaims, AccessToken, JwtKey, JwtSettings
+from torii_dynamodb._core.jwt import AccessClaims, AccessToken, JwtKey, JwtSettings, JwtTokens
 
-__all__ = ["AccessClaims", "AccessToken", "JwtKey", "JwtSettings"]
+__all__ = ["AccessClaims", "AccessToken", "JwtKey", "JwtSettings", "JwtTokens"]

@@ -26,7 +26,7 @@ from torii_dynamodb.errors import (
     ToriiError,
     Unavailable,
 )
-from torii_dynamodb.fastapi import Problem, Web, WebConfig
+from torii_dynamodb.fastapi import Problem, Web, WebConfig, router
 from torii_dynamodb.fastapi.csrf import FormTokens
 from torii_dynamodb.fastapi.errors import problem_of
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
@@ -434,6 +434,6 @@ def test_a_wrong_configuration_is_told_at_the_start(options: dict[str, Any]) -> 
 def test_what_the_services_lack_is_told_at_the_start() -> None:
     """Private registration needs a mailer; providers need to know where to send the browser back to."""
     with pytest.raises(ConfigurationError, match="mailer"):
-        Web(AsyncSetting(mailer=None, mail=None).torii, WebConfig())
+        router(AsyncSetting(mailer=None, mail=None).torii)
     with pytest.raises(ConfigurationError, match="base_url"):
-        Web(AsyncSetting(oauth=[google("id", "secret")], mailer=AsyncMemoryMailer()).torii, WebConfig())
+        router(AsyncSetting(oauth=[google("id", "secret")], mailer=AsyncMemoryMailer()).torii)

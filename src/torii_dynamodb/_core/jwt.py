@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, Literal, cast
 
+from torii_dynamodb.clock import system_clock
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
 from torii_dynamodb.models import Session, User
 
@@ -19,6 +20,8 @@ _LEAST_SECRET = 32  # bytes: RFC 7518, 3.2
 _LEAST_RSA = 2048  # bits: RFC 7518, 3.3
 _TYPE = "at+jwt"
 _OURS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "email", "email_verified"})
+# Registered names (IANA) for what is to come; an application's own claim must not be taken for one of them.
+_RESERVED = frozenset({"acr", "amr", "auth_time", "client_id", "cnf", "second_factor_at"})
 _INVALID = "the access token does not hold"
 
 
@@ -46,14 +49,14 @@ class JwtSettings:
 
     What they cost: a session check asks the storage, so that what is revoked is refused at once. An access token is
     checked without asking, so it holds until it expires, also after sign-out, a change of password or deletion. Keep
-    ``lifetime`` as short as that matters to you, and check the session itself (``get_session``) before anything that
-    must not be done by one who was signed out.
+    ``lifetime`` as short as that matters to you, and ask the storage (``jwt.check``, or the session's own token) before
+    anything that must not be done by one who was signed out.
 
     Args:
         issuer: Who makes them (``iss``).
         audience: Whom they are for (``aud``).
-        keys: The first signs, all are checked with. To rotate: add the new key at the end on every host, then move it
-            to the front, then, after ``lifetime``, remove the old.
+        keys: The first signs, all are checked with; a service that only checks needs no private key. To rotate: add
+            the new key at the end on every host, then move it to the front, then, after ``lifetime``, remove the old.
         lifetime: How long one holds: at most an hour.
         leeway: How far clocks may differ: at most a minute.
     """
@@ -74,8 +77,6 @@ class JwtSettings:
         names = [key.kid for key in self.keys]
         if not names or len(set(names)) != len(names) or not all(names):
             raise ConfigurationError("jwt: give at least one key, each with a kid of its own")
-        if self.keys[0].private_key is None:
-            raise ConfigurationError(f"jwt: the first key, {names[0]!r}, signs, so it needs a private key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ class _Loaded:
 
 
 class JwtTokens:
-    """Makes and checks access tokens.
+    """Makes and checks access tokens, without a storage: also for services that have no tables.
 
     Args:
         settings: How.
@@ -140,12 +141,23 @@ class JwtTokens:
         self._jwt = _needed("jwt")
         self._keys = {key.kid: _load(key) for key in settings.keys}
 
+    def require_signing(self) -> None:
+        """Check that there is a key to sign with.
+
+        Raises:
+            ConfigurationError: The first key has no private part.
+        """
+        first = self.settings.keys[0]
+        if self._keys[first.kid].signs is None:
+            raise ConfigurationError(f"jwt: the first key, {first.kid!r}, signs, so it needs a private key")
+
     def issue(
         self, session: Session, user: User, *, now: datetime, token_id: str, extra: Mapping[str, Any] | None = None
     ) -> AccessToken:
         """An access token for a checked session. It ends with the session at the latest."""
+        self.require_signing()
         claims = dict(extra or {})
-        if taken := _OURS & claims.keys():
+        if taken := (_OURS | _RESERVED) & claims.keys():
             raise ConfigurationError(f"jwt: these claims are ours: {', '.join(sorted(taken))}")
         expires_at = min(now + self.settings.lifetime, session.expires_at)
         issued, expires = int(now.timestamp()), int(expires_at.timestamp())
@@ -167,8 +179,12 @@ class JwtTokens:
         token = cast("str", self._jwt.encode(claims, key.signs, algorithm=key.algorithm, headers=headers))
         return AccessToken(token=token, expires_at=datetime.fromtimestamp(expires, UTC), session=session)
 
-    def verify(self, token: str, *, now: datetime) -> AccessClaims:
+    def verify(self, token: str, *, now: datetime | None = None) -> AccessClaims:
         """What a token says, if it holds: signature, key, algorithm, type, issuer, audience, times, no claim missing.
+
+        Args:
+            token: The token.
+            now: What time it is; ``None``: the system's.
 
         Raises:
             InvalidToken: It does not hold. It does not say why.
@@ -199,7 +215,7 @@ class JwtTokens:
                     "strict_aud": True,
                 },
             )
-            return self._read(claims, now)
+            return self._read(claims, system_clock() if now is None else now)
         except InvalidToken:
             raise
         except (self._jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:

@@ -253,6 +253,23 @@ class SessionStorage(Protocol):
         """
         ...
 
+    def get_session_and_user_by_id(
+        self, user_id: str, session_id: str, *, consistent: bool | None = None
+    ) -> tuple[Session, User] | None:
+        """Check a session that something else vouches for, such as an access token (JWT), in one request.
+
+        A session's id is no secret: it shows whether the session still stands, never who asks.
+
+        Returns:
+            Session (without its token) and user, or ``None`` when there is no such session of this user, or it has
+            expired or was revoked.
+
+        Clauses:
+            SESSION-16: Says of a session what :meth:`get_session_and_user` says of its token, and tells no token.
+            SESSION-17: The id of another user's session is refused.
+        """
+        ...
+
     def list_sessions_for_user(self, user_id: str) -> list[Session]:
         """The user's valid sessions, newest first ("your devices"). The list may lag behind by DynamoDB's index lag.
 

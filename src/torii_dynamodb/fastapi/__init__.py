@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torii_dynamodb.fastapi.auth_router import AuthRouter, router
-    from torii_dynamodb.fastapi.dependencies import Dependencies
+    from torii_dynamodb.fastapi.dependencies import Dependencies, access_claims
     from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, render_problem
     from torii_dynamodb.fastapi.middleware import ToriiMiddleware
     from torii_dynamodb.fastapi.settings import WebConfig
@@ -26,6 +26,7 @@ __all__ = [
     "ToriiMiddleware",
     "Web",
     "WebConfig",
+    "access_claims",
     "dynamodb",
     "render_problem",
     "router",
@@ -40,6 +41,7 @@ _HOMES = {
     "ToriiMiddleware": "middleware",
     "Web": "web",
     "WebConfig": "settings",
+    "access_claims": "dependencies",
     "dynamodb": "storage",
     "render_problem": "errors",
     "router": "auth_router",

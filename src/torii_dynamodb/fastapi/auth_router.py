@@ -18,6 +18,7 @@ from torii_dynamodb.models import User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
+    from torii_dynamodb._core.jwt import AccessClaims
 
 __all__ = ["AuthRouter", "router"]
 
@@ -37,6 +38,8 @@ class AuthRouter(APIRouter):
         current_session: A dependency: the session.
         optional_user: A dependency: the user, or ``None``.
         require_verified: A dependency: the user, whose address is verified; else 403.
+
+    With ``"jwt"`` among the configuration's ``transports`` these take access tokens too.
     """
 
     def __init__(self, web: Web) -> None:
@@ -72,6 +75,10 @@ class AuthRouter(APIRouter):
         self.require_verified = dependencies.require_verified
         for module in (sessions, passwords, links, oauth, passkeys, tokens):
             module.add(self, web, dependencies)
+
+    def access_claims(self) -> Callable[..., Awaitable[AccessClaims]]:
+        """A dependency: what the access token says, without a request to the storage; see ``Dependencies``."""
+        return self.requirements.access_claims()
 
     def require_recent_sign_in(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[User]]:
         """A dependency: the user, who signed in at most so long ago; else 403."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Protocol
 
 from fastapi import Request, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 
-from torii_dynamodb.errors import ToriiError
+from torii_dynamodb._core.jwt import AccessClaims
+from torii_dynamodb.errors import InvalidToken, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import SignedIn, Web, bearer_of
 from torii_dynamodb.models import Session, User
 
-__all__ = ["Dependencies"]
+__all__ = ["Dependencies", "access_claims"]
+
+_BEARER = {False: "The session token.", True: "The session token, or for an application's own routes an access token."}
 
 
 class Dependencies:
@@ -23,9 +27,15 @@ class Dependencies:
     a cookie came along with a request of another site, or where more is asked for, 503 where the storage cannot be
     reached.
 
+    With ``"jwt"`` among the configuration's ``transports``, those that give a user or a session take an access token
+    too, and check the session behind it with the storage. Those that give :class:`~torii_dynamodb.fastapi.SignedIn`,
+    and :meth:`recent`, take the session itself alone: 403 with the code ``session_required``.
+
     Attributes:
         optional_signed_in: Who is signed in and how, or ``None``.
         signed_in: Who is signed in and how.
+        optional_caller: Who asks, by a session or an access token, or ``None``.
+        caller: Who asks, by a session or an access token.
         current_user: The user.
         current_session: The session.
         optional_user: The user, or ``None``.
@@ -40,49 +50,70 @@ class Dependencies:
         cookie = APIKeyCookie(
             name=web.cookies.session, scheme_name="cookie", description="The session cookie.", auto_error=False
         )
-        bearer = HTTPBearer(scheme_name="bearer", description="The session token.", auto_error=False)
+        bearer = HTTPBearer(scheme_name="bearer", description=_BEARER["jwt" in web.config.transports], auto_error=False)
 
-        async def optional_signed_in(
+        async def optional_caller(
             request: Request,
             response: Response,
             _cookie: object = Security(cookie),
             _bearer: object = Security(bearer),
         ) -> SignedIn | None:
             try:
-                found = await web.signed_in(request)
+                found = await web.caller(request)
             except ToriiError as error:
                 raise problem_of(error) from error
             if found is not None and found.moved and found.transport == "cookie":
                 web.leave_session(response, found.session)
             return found
 
-        async def signed_in(found: SignedIn | None = Security(optional_signed_in)) -> SignedIn:
+        async def caller(found: SignedIn | None = Security(optional_caller)) -> SignedIn:
             if found is None:
-                raise Problem(
-                    401, "not_signed_in", "sign in to do this", headers={"WWW-Authenticate": 'Bearer realm="torii"'}
-                )
+                raise _nobody()
             return found
 
-        async def current_user(found: SignedIn = Security(signed_in)) -> User:
+        async def optional_signed_in(found: SignedIn | None = Security(optional_caller)) -> SignedIn | None:
+            if found is not None and found.transport == "jwt":
+                raise Problem(403, "session_required", "an access token does not do here: send the session itself")
+            return found
+
+        async def signed_in(found: SignedIn | None = Security(optional_signed_in)) -> SignedIn:
+            if found is None:
+                raise _nobody()
+            return found
+
+        async def current_user(found: SignedIn = Security(caller)) -> User:
             return found.user
 
-        async def current_session(found: SignedIn = Security(signed_in)) -> Session:
+        async def current_session(found: SignedIn = Security(caller)) -> Session:
             return found.session
 
-        async def optional_user(found: SignedIn | None = Security(optional_signed_in)) -> User | None:
+        async def optional_user(found: SignedIn | None = Security(optional_caller)) -> User | None:
             return None if found is None else found.user
 
-        async def require_verified(found: SignedIn = Security(signed_in)) -> User:
+        async def require_verified(found: SignedIn = Security(caller)) -> User:
             if not found.user.is_email_verified:
                 raise Problem(403, "email_not_verified", "verify your e-mail address to do this")
             return found.user
 
+        self.optional_caller = optional_caller
+        self.caller = caller
         self.optional_signed_in = optional_signed_in
         self.signed_in = signed_in
         self.current_user = current_user
         self.current_session = current_session
         self.optional_user = optional_user
         self.require_verified = require_verified
+
+    def access_claims(self) -> Callable[..., Awaitable[AccessClaims]]:
+        """A dependency: what the access token of the request says, without a request to the storage.
+
+        Fast, and blind to what happened since the token was issued: a session that was ended, a user who was locked or
+        deleted pass until it expires (``JwtSettings.lifetime``). 401 where there is none, or it does not hold.
+
+        Raises:
+            ConfigurationError: Access tokens are not set up.
+        """
+        return access_claims(self._web.torii.jwt)
 
     def recent(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[SignedIn]]:
         """A dependency: who is signed in and how, having signed in at most so long ago.
@@ -112,3 +143,34 @@ class Dependencies:
             return found.user
 
         return require_recent
+
+
+def _nobody() -> Problem:
+    return Problem(401, "not_signed_in", "sign in to do this", headers={"WWW-Authenticate": 'Bearer realm="torii"'})
+
+
+class _Verifies(Protocol):
+    def verify(self, token: str) -> AccessClaims: ...
+
+
+def access_claims(tokens: _Verifies) -> Callable[..., Awaitable[AccessClaims]]:
+    """A dependency for services that have no tables: what the access token of a request says.
+
+    Nothing is asked, so what was revoked since the token was issued passes until it expires. 401 where there is none in
+    ``Authorization: Bearer``, or it does not hold.
+
+    Args:
+        tokens: ``torii_dynamodb.jwt.JwtTokens(JwtSettings(...))``, with the public keys of whoever issues.
+    """
+    scheme = HTTPBearer(scheme_name="access token", description="An access token (JWT).", auto_error=False)
+
+    async def claims(request: Request, _scheme: object = Security(scheme)) -> AccessClaims:
+        found = bearer_of(request)
+        if found is None or found[1] != "jwt":
+            raise _nobody()
+        try:
+            return tokens.verify(found[0])
+        except InvalidToken:
+            raise _nobody() from None
+
+    return claims

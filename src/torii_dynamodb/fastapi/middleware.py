@@ -21,7 +21,10 @@ __all__ = ["ToriiMiddleware"]
 
 
 class ToriiMiddleware:
-    """Puts ``user`` and ``session`` on ``request.state`` (``None`` where nobody is signed in).
+    """Puts ``user``, ``session`` and ``signed_in`` on ``request.state`` (``None`` where nobody is signed in).
+
+    ``signed_in`` is a :class:`~torii_dynamodb.fastapi.SignedIn`, which also says how they are: with ``"jwt"`` among the
+    configuration's ``transports`` that may be by an access token.
 
     One storage request for a request that carries a session, none for others. A request of another site that carries
     the cookie and may change something is refused: 403. Where the storage cannot be asked, the answer is 503 (or 500,
@@ -61,7 +64,7 @@ class ToriiMiddleware:
             await self.app(scope, receive, send)
             return
         try:
-            found = await self.web.signed_in(HTTPConnection(scope))
+            found = await self.web.caller(HTTPConnection(scope))
         except Problem as problem:
             await self._refuse(problem, scope, receive, send)
             return
@@ -71,6 +74,7 @@ class ToriiMiddleware:
         state = scope.setdefault("state", {})
         state["user"] = None if found is None else found.user
         state["session"] = None if found is None else found.session
+        state["signed_in"] = found
         moved = found is not None and found.moved and found.transport == "cookie" and scope["type"] == "http"
         await self.app(scope, receive, self._setting(send, found) if moved and found is not None else send)
 

@@ -74,6 +74,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "internal_error": (500, "Something went wrong inside."),
     "invalid_credentials": (401, "The address or the password is wrong."),
     "invalid_token": (400, "The link does not hold."),
+    "session_required": (403, "An access token does not do: send the session itself."),
     "last_sign_in_method": (409, "Nothing else would be left to sign in with."),
     "not_found": (404, "There is no such thing."),
     "not_signed_in": (401, "Nobody is signed in."),
@@ -94,6 +95,8 @@ _ELSEWHERE: dict[str, tuple[int, ...]] = {"oauth_error": (403, 502), "passkey_er
 def problems(*codes: str) -> Responses:
     """The errors of a route, for OpenAPI. Those that any route may answer come by themselves."""
     by_status: dict[int, list[str]] = {}
+    if "not_signed_in" in codes:
+        codes += ("session_required",)
     for code in ("unavailable", "throttled", "internal_error", *codes):
         for status in (_CODES[code][0], *_ELSEWHERE.get(code, ())):
             by_status.setdefault(status, []).append(code)

@@ -13,9 +13,10 @@ from urllib.parse import quote, urlsplit
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy
 
-__all__ = ["Transport", "WebConfig"]
+__all__ = ["Credential", "Transport", "WebConfig"]
 
 Transport = Literal["cookie", "bearer"]
+Credential = Literal["cookie", "bearer", "jwt"]
 
 UNIX_SOCKET = "unix"
 
@@ -33,7 +34,9 @@ class WebConfig:
         base_url: Where browsers reach the application, for example ``https://app.example.com``. Needed for sign-in
             through providers, whose answers come back below it. Never taken from the ``Host`` header.
         trusted_origins: Other origins whose pages may use the cookies, and may be gone to after a sign-in.
-        transports: How a session may travel: in a cookie, or in ``Authorization: Bearer``.
+        transports: What tells who asks: a session's token in a cookie (``"cookie"``) or in ``Authorization: Bearer``
+            (``"bearer"``), or an access token in that header (``"jwt"``), for an application's own routes. See "Access
+            tokens" in ``docs/web.md``.
         registration: ``"private"``: answers alike for free and taken addresses, the rest goes by mail (needs a mailer).
             ``"direct"``: signs in at once, and so tells which addresses are taken. ``"off"``: there is no such route.
         secure_cookies: ``True``: ``Secure``, and the names begin with ``__Host-``, so that no subdomain can set them.
@@ -57,7 +60,7 @@ class WebConfig:
     prefix: str = "/api/auth"
     base_url: str | None = None
     trusted_origins: Sequence[str] = ()
-    transports: Sequence[Transport] = ("cookie", "bearer")
+    transports: Sequence[Credential] = ("cookie", "bearer")
     registration: Literal["private", "direct", "off"] = "private"
     secure_cookies: bool = True
     same_site: Literal["lax", "strict", "none"] = "lax"
@@ -79,8 +82,12 @@ class WebConfig:
         for origin in self.trusted_origins:
             if origin_of("trusted_origins", origin) != origin:
                 raise ConfigurationError(f"trusted_origins: {origin!r}: give only scheme, host and port")
-        if not self.transports or set(self.transports) - {"cookie", "bearer"}:
-            raise ConfigurationError("transports: give 'cookie', 'bearer' or both")
+        if (
+            isinstance(self.transports, str)
+            or not self.transports
+            or set(self.transports) - {"cookie", "bearer", "jwt"}
+        ):
+            raise ConfigurationError("transports: give a sequence of 'cookie', 'bearer' and 'jwt', at least one")
         if self.registration not in ("private", "direct", "off"):
             raise ConfigurationError("registration: give 'private', 'direct' or 'off'")
         if self.same_site not in ("lax", "strict", "none") or (self.same_site == "none" and not self.secure_cookies):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -18,12 +18,13 @@ from torii_dynamodb.fastapi.cookies import Cookies
 from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
-from torii_dynamodb.fastapi.settings import Transport, WebConfig, encoded_url, origin_of
+from torii_dynamodb.fastapi.settings import Credential, Transport, WebConfig, encoded_url, origin_of
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import Session, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
+    from torii_dynamodb._core.jwt import AccessClaims
 
 __all__ = ["SignedIn", "Web"]
 
@@ -37,16 +38,19 @@ class SignedIn:
 
     Args:
         user: The user.
-        session: The session.
-        token: The session's token.
-        transport: How it came.
+        session: The session; by an access token it is the one behind it, without its token.
+        token: What was presented: the session's token, or the access token.
+        transport: How it came. ``"jwt"``: an access token, which proves less than the session does: it is handed on to
+            other services, so it neither changes credentials nor gets further tokens, and is never a recent sign-in.
+        claims: What the access token says; ``None`` where it was the session's token.
         moved: Whether the session's end was moved just now, so that the cookie is to be set again.
     """
 
     user: User
     session: Session
     token: str = field(repr=False)
-    transport: Transport
+    transport: Credential
+    claims: AccessClaims | None = None
     moved: bool = False
 
 
@@ -70,9 +74,16 @@ class Web:
     Args:
         torii: The services.
         config: How the web layer behaves.
+
+    Raises:
+        ConfigurationError: Access tokens are to be accepted but not set up, or their keys are too weak.
     """
 
     def __init__(self, torii: AsyncTorii, config: WebConfig) -> None:
+        if torii.issues_jwt:
+            torii.jwt  # noqa: B018 - a wrong key is told at the start, not at the first token
+        elif "jwt" in config.transports:
+            raise ConfigurationError("transports: 'jwt' needs access tokens: give AsyncTorii jwt=JwtSettings(...)")
         self.torii = torii
         self.config = config
         self.cookies = Cookies(config)
@@ -111,10 +122,24 @@ class Web:
     # Who asks
 
     async def signed_in(self, connection: HTTPConnection) -> SignedIn | None:
-        """Who is signed in; asked once a request: one storage request, and a write where the session's end is due.
+        """Who is signed in, by the session itself: an access token counts for nothing here.
 
         Returns:
             ``None`` where nobody is.
+
+        Raises:
+            Problem: The session came in a cookie, but the request from another site.
+        """
+        found = await self.caller(connection)
+        return None if found is None or found.transport == "jwt" else found
+
+    async def caller(self, connection: HTTPConnection) -> SignedIn | None:
+        """Who asks, by a session or an access token.
+
+        Looked up once a request: one storage request, and a write where the session's end is due.
+
+        Returns:
+            ``None`` where nobody is signed in.
 
         Raises:
             Problem: The session came in a cookie, but the request from another site.
@@ -130,6 +155,8 @@ class Web:
         if found is None:
             return None
         token, transport = found
+        if transport == "jwt":
+            return await self._check_access_token(token)
         if transport == "cookie":
             self.refuse_cross_site(connection, cookie=True)
         checked = await self.torii.get_session(token)
@@ -143,16 +170,24 @@ class Web:
             user=user, session=touched, token=token, transport=transport, moved=touched.expires_at != session.expires_at
         )
 
-    def _token(self, connection: HTTPConnection) -> tuple[str, Transport] | None:
-        bearer = self._bearer(connection)
-        if bearer is not None:
-            return bearer, "bearer"
+    async def _check_access_token(self, token: str) -> SignedIn | None:
+        checked = await self.torii.jwt.check(token)
+        if checked is None:
+            return None
+        claims, session, user = checked
+        return SignedIn(user=user, session=session, token=token, transport="jwt", claims=claims)
+
+    def _token(self, connection: HTTPConnection) -> tuple[str, Credential] | None:
+        offered = set(self.config.transports)
+        authorization = bearer_of(connection)
+        if authorization is not None and not offered.isdisjoint(("bearer", "jwt")):
+            return authorization if authorization[1] in offered else None
         cookie = self.cookies.read(connection, self.cookies.session)
         return (cookie, "cookie") if cookie and "cookie" in self.config.transports else None
 
     def _bearer(self, connection: HTTPConnection) -> str | None:
-        scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
-        return credentials.strip() if scheme.lower() == "bearer" and "bearer" in self.config.transports else None
+        found = bearer_of(connection)
+        return found[0] if found is not None and found[1] == "bearer" and "bearer" in self.config.transports else None
 
     def refuse_cross_site(self, connection: HTTPConnection, *, cookie: bool = False) -> None:
         """Refuse a request that another site's page made the browser send; one with a bearer token never is.
@@ -172,7 +207,9 @@ class Web:
             )
 
     def is_recent(self, signed_in: SignedIn, max_age: timedelta | None = None) -> bool:
-        """Whether somebody signed in a short while ago."""
+        """Whether somebody signed in a short while ago; by an access token nobody did."""
+        if signed_in.transport == "jwt":
+            return False
         age = self.torii.clock() - signed_in_at(signed_in.session)
         return age <= (self.config.recent_sign_in if max_age is None else max_age)
 
@@ -340,3 +377,16 @@ class Web:
             return fallback if encoded.startswith("//") else encoded
         origin = f"{parts.scheme}://{parts.netloc}".lower()
         return encoded if parts.scheme in ("https", "http") and origin in self._next_origins else fallback
+
+
+def bearer_of(connection: HTTPConnection) -> tuple[str, Literal["bearer", "jwt"]] | None:
+    """What ``Authorization: Bearer`` holds, and what it is by its form; ``None`` where there is no such header.
+
+    A JWT has three parts with dots between them (RFC 7515, 7.1), a session's token two: so each is checked as what it
+    is, and neither is tried as the other.
+    """
+    scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    token = credentials.strip()
+    return token, "jwt" if token.count(".") == 2 else "bearer"

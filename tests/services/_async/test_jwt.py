@@ -18,7 +18,7 @@ from tests.services.provider import rsa_key
 
 from torii_dynamodb import Session, User
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
-from torii_dynamodb.jwt import JwtKey, JwtSettings
+from torii_dynamodb.jwt import JwtKey, JwtSettings, JwtTokens
 
 HMAC = "a shared secret of more than 32 bytes"
 
@@ -122,13 +122,60 @@ async def test_public_keys_are_published_and_secrets_are_not() -> None:
 
 
 async def test_a_checker_needs_no_private_key() -> None:
-    """A public key checks; alone it cannot be the first, which signs."""
+    """A public key checks, also where there are no tables; alone it does not sign, so the services refuse it."""
     here, user, session = await made(key("ES256", "a"))
     checker = JwtKey(kid="a", algorithm="ES256", public_key=pem("ES256")[1])
     there = AsyncSetting(jwt=settings(key("HS256", "b"), checker), clock=here.clock).torii.jwt
     assert there.verify(here.torii.jwt.issue(session, user).token).user_id == user.id
-    with pytest.raises(ConfigurationError):
-        settings(checker)
+    alone = JwtTokens(settings(checker))
+    claims = alone.verify(here.torii.jwt.issue(session, user).token, now=here.clock())
+    assert (claims.user_id, claims.session_id) == (user.id, session.id)
+    with pytest.raises(ConfigurationError, match="private key"):
+        alone.issue(session, user, now=here.clock(), token_id="1")
+    with pytest.raises(ConfigurationError, match="private key"):
+        _ = AsyncSetting(jwt=settings(checker)).torii.jwt
+
+
+async def test_a_check_with_the_storage() -> None:
+    """Whatever ends the session ends the token with it; a token that does not hold asks for nothing."""
+    for how in ("sign out", "everywhere", "by id", "lock", "delete", "rotate", "password", "expiry"):
+        here, user, session = await made()
+        assert session.token is not None
+        access = here.torii.jwt.issue(session, user)
+        found = await here.torii.jwt.check(access.token)
+        assert found is not None
+        claims, behind, owner = found
+        assert (claims.user_id, behind.id, behind.token, owner) == (user.id, session.id, None, user)
+        if how == "sign out":
+            await here.torii.delete_session(session.token)
+        elif how == "everywhere":
+            await here.torii.delete_sessions_for_user(user.id)
+        elif how == "by id":
+            await here.torii.delete_session_by_id(user.id, session.id)
+        elif how == "lock":
+            await here.torii.lock_user(user.id)
+        elif how == "delete":
+            await here.torii.delete_user(user.id)
+        elif how == "rotate":
+            await here.torii.rotate_session(session.token)
+        elif how == "password":
+            await here.torii.password.change_password(user.id, PASSWORD, PASSWORD + "!")
+        else:
+            here.clock.advance(timedelta(minutes=6))
+        assert await here.torii.jwt.check(access.token) is None, how
+    here, user, session = await made()
+    forged = here.torii.jwt.issue(session, user).token[:-4] + "AAAA"
+    for nonsense in ("", "a.b.c", session.token or "", forged):
+        assert await here.torii.jwt.check(nonsense) is None
+
+
+async def test_a_shared_key_signs_no_nonsense() -> None:
+    """Whoever shares a secret key can sign any subject and session; what cannot exist is refused, not an error."""
+    here, user, session = await made()
+    for claims in ({"sub": "../x"}, {"sid": "no digest"}, {"sid": "0" * 64}, {"sub": ""}):
+        issued = jwt.decode(here.torii.jwt.issue(session, user).token, options={"verify_signature": False})
+        token = jwt.encode(issued | claims, HMAC, algorithm="HS256", headers={"kid": "one", "typ": "at+jwt"})
+        assert await here.torii.jwt.check(token) is None
 
 
 def _without(name: str) -> Any:
@@ -226,3 +273,5 @@ async def test_our_claims_cannot_be_replaced() -> None:
     here, user, session = await made()
     with pytest.raises(ConfigurationError):
         here.torii.jwt.issue(session, user, claims={"sub": "somebody"})
+    with pytest.raises(ConfigurationError):
+        here.torii.jwt.issue(session, user, claims={"amr": ["otp"]})

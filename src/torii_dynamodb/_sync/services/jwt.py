@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._core.jwt import AccessClaims, AccessToken, JwtSettings, JwtTokens
 from torii_dynamodb.clock import Clock, RandomBytes
+from torii_dynamodb.errors import InvalidToken, ValidationError
 from torii_dynamodb.models import Session, User
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class JwtService:
         self._storage = storage
         self._sessions = sessions
         self._tokens = JwtTokens(settings)
+        self._tokens.require_signing()
         self.settings = settings
         self._clock = clock
         self._random = random
@@ -76,6 +78,23 @@ class JwtService:
             InvalidToken: It does not hold.
         """
         return self._tokens.verify(token, now=self._clock())
+
+    def check(self, token: str) -> tuple[AccessClaims, Session, User] | None:
+        """Check an access token and, with the storage, the session that it was issued for. One request.
+
+        So what ended the session ends the token at once: signing out, here or everywhere, a new password, a lock, a
+        deletion.
+
+        Returns:
+            What it says, with the session (without its token) and the user as they are now; ``None`` when the token
+            does not hold, or its session does not any more.
+        """
+        try:
+            claims = self.verify(token)
+            found = self._storage.get_session_and_user_by_id(claims.user_id, claims.session_id)
+        except (InvalidToken, ValidationError):  # whoever shares a secret key may have signed nonsense
+            return None
+        return None if found is None else (claims, *found)
 
     def jwks(self) -> dict[str, Any]:
         """The public keys, for others who check tokens."""

@@ -59,7 +59,9 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
         return SentOut(detail=SENT)
 
     @router.post(
-        "/email/verification/confirm", summary="Verify an address", responses=problems(*_BODY, "invalid_token")
+        "/email/verification/confirm",
+        summary="Verify an address",
+        responses=problems(*_BODY, "invalid_token", "session_required"),
     )
     async def confirm(
         body: TokenIn, request: Request, found: SignedIn | None = Depends(dependencies.optional_signed_in)

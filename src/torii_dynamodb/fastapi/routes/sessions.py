@@ -41,7 +41,7 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         )
 
     @router.get("/me", summary="Who is signed in", responses=problems("not_signed_in"))
-    async def me(found: SignedIn = Depends(dependencies.signed_in)) -> UserOut:
+    async def me(found: SignedIn = Depends(dependencies.caller)) -> UserOut:
         """The user."""
         return UserOut.of(found.user)
 
@@ -99,7 +99,7 @@ def _add_sessions(router: APIRouter, web: Web, dependencies: Dependencies) -> No
 def _add_ending(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     torii = web.torii
 
-    @router.post("/sign-out", status_code=204, summary="Sign out", responses=problems("cross_site"))
+    @router.post("/sign-out", status_code=204, summary="Sign out", responses=problems("cross_site", "session_required"))
     async def sign_out(response: Response, found: SignedIn | None = Depends(dependencies.optional_signed_in)) -> None:
         """Ends the session, and the cookie also where it is not valid any more."""
         if found is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from inspect import iscoroutinefunction
 from threading import Lock
@@ -216,6 +216,12 @@ def check_session(world: World) -> object:
 def check_session_eventually(world: World) -> object:
     found = world.storage.get_session_and_user(world.session.token or "", consistent=False)
     assert found is not None
+    return found
+
+
+def check_session_by_id(world: World) -> object:
+    found = world.storage.get_session_and_user_by_id(world.user.id, world.session.id)
+    assert found == (replace(world.session, token=None), world.user)
     return found
 
 
@@ -497,6 +503,7 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, create_session_reading, Cost(2, 2, 1, 2)),
     (make_session, check_session, Cost(1, 1, 2, 0)),
     (make_session, check_session_eventually, Cost(1, 1, 1, 0)),
+    (make_session, check_session_by_id, Cost(1, 1, 2, 0)),
     (nothing, check_garbage, Cost(0, 0, 0, 0)),
     (make_session, refresh_session, Cost(1, 1, 0, 3)),
     (make_session, sign_out, Cost(1, 1, 0, 2)),

@@ -196,6 +196,10 @@ class BadInputConformance(Conformance):
             ),
             "get_session": Case({"token": session}, {"token": TOKENS, "consistent": FLAGS}),
             "get_session_and_user": Case({"token": session}, {"token": TOKENS, "consistent": FLAGS}),
+            "get_session_and_user_by_id": Case(
+                {"user_id": user.id, "session_id": "0" * 64},
+                {"user_id": IDS, "session_id": SESSION_IDS, "consistent": FLAGS},
+            ),
             "list_sessions_for_user": Case({"user_id": user.id}, {"user_id": IDS}),
             "refresh_session": Case(
                 {"token": session, "expires_at": self.later(7200)}, {"token": TOKENS, "expires_at": MOMENTS}
