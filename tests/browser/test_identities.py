@@ -104,7 +104,7 @@ def through(page: Page, email: str, *, subject: str, verified: bool = True, answ
 def test_sign_in_through_a_provider(page: Page, person: Person) -> None:
     """A new person signs up through the provider, comes back to where they wanted, and can add a password."""
     page.goto("/auth/sign-in?next=/auth/account")
-    page.get_by_role("link", name="Continue with").click()
+    page.get_by_role("button", name="Continue with").click()
     through(page, person.email, subject=person.email)
     on_account(page)
     expect(page.locator("#current-email")).to_have_text(person.email)
@@ -119,23 +119,38 @@ def test_sign_in_through_a_provider(page: Page, person: Person) -> None:
     on_account(page)
 
 
+def test_two_tabs(page: Page, person: Person) -> None:
+    """Two tabs of one browser that begin at once both arrive, in the other order."""
+    other = page.context.new_page()
+    for tab in (page, other):
+        tab.goto("/auth/sign-in?next=/auth/account")
+        tab.get_by_role("button", name="Continue with").click()
+        expect(tab.get_by_role("heading", name="Sign in to go on to app")).to_be_visible()
+    for tab in (other, page):
+        through(tab, person.email, subject=person.email)
+        expect(tab.locator("#current-email")).to_have_text(person.email)
+
+
 def test_refused_at_the_provider(page: Page, app: Application, person: Person) -> None:
     """Who says no there, or has no verified address, is back on the sign-in page, which says so; nobody signed in."""
-    for answer, verified in (("Deny", True), ("Allow", False)):
+    for answer, verified, told in (
+        ("Deny", True, "was not allowed to say who you are"),
+        ("Allow", False, "does not say for sure whose e-mail address this is"),
+    ):
         page.goto("/auth/sign-in")
-        page.get_by_role("link", name="Continue with").click()
+        page.get_by_role("button", name="Continue with").click()
         through(page, person.email, subject=person.email, verified=verified, answer=answer)
-        expect(page.locator("#provider-error")).to_contain_text("did not work")
+        expect(page.locator("#provider-error")).to_contain_text(told)
         assert page.url.startswith(f"{app.url}/auth/sign-in")
     on_sign_in(page)
 
 
 def test_login_csrf(page: Page, app: Application, person: Person) -> None:
     """An attacker's answer from the provider, opened in another browser, signs nobody in there."""
-    begun = httpx.get(f"{app.url}/api/auth/oauth/test-id/begin")
-    brought = sign_in(begun.headers["location"], sub=person.email, email=person.email)
+    begun = httpx.post(f"{app.url}/api/auth/oauth/test-id/begin")
+    brought = sign_in(begun.json()["url"], sub=person.email, email=person.email)
     page.goto(f"/api/auth/oauth/test-id/callback?{urlencode(brought)}")
-    expect(page.locator("#provider-error")).to_contain_text("did not work")
+    expect(page.locator("#provider-error")).to_contain_text("begun in another browser")
     on_sign_in(page)
 
 
@@ -147,7 +162,7 @@ def test_connect_and_disconnect(page: Page, new_context: Contexts, person: Perso
     expect(page.locator("#notice")).to_contain_text("The account is connected")
     other = new_context().new_page()
     other.goto("/auth/sign-in?next=/auth/account")
-    other.get_by_role("link", name="Continue with").click()
+    other.get_by_role("button", name="Continue with").click()
     through(other, f"other-{person.email}", subject=person.email, verified=False)
     expect(other.locator("#current-email")).to_have_text(person.email)
     page.get_by_label("Disconnect").first.click()

@@ -75,7 +75,9 @@ async def test_what_was_presented_ends(way: str, transport: str) -> None:
         path, body = await WAYS[way](site, browser)
         browser.cookies.set(NAME, by_cookie.token or "", domain="app.example.com")
         headers = {"Authorization": f"Bearer {by_header.token}"}
-        answer = await browser.post(f"{API}/{path}", json={**body, "transport": transport}, headers=headers)
+        answer = await browser.post(
+            f"{API}/{path}", json={**body, "transport": transport, "replace_session": True}, headers=headers
+        )
         assert answer.is_success, answer.text
         assert await _alive(site, by_cookie, by_header, elsewhere) == [False, False, True]
         if transport == "bearer":
@@ -146,7 +148,7 @@ async def test_a_provider(held: str) -> None:
         async with site.browser(**headers) as browser:
             if held == "cookie":
                 browser.cookies.set(NAME, before.token or "", domain="app.example.com")
-            begun = await browser.post(f"{API}/oauth/issuer/begin")
+            begun = await browser.post(f"{API}/oauth/issuer/begin", params={"replace_session": True})
             done = await browser.get(there_and_back(here, begun.json()["url"]))
             assert done.status_code == 303
             assert await _alive(site, before) == [False]

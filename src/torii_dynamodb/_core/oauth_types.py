@@ -19,6 +19,7 @@ __all__ = [
     "Check",
     "OAuthError",
     "OAuthFailure",
+    "OAuthFlow",
     "OAuthIdentity",
     "OAuthProvider",
     "OAuthResult",
@@ -202,6 +203,8 @@ class OAuthStart:
 
     Args:
         url: Where to send the browser.
+        state: What the browser brings back; name the cookie after (a digest of) it, so that two sign-ins at once keep
+            apart.
         browser_binding: To put into a cookie of this browser (HttpOnly, Secure, ``SameSite=Lax``; ``SameSite=None`` for
             a provider with ``response_mode="form_post"``), and to hand in at the end: it proves that the same browser
             comes back.
@@ -210,9 +213,40 @@ class OAuthStart:
     """
 
     url: str = field(repr=False)
+    state: str = field(repr=False)
     browser_binding: str = field(repr=False)
     expires_at: datetime
     response_mode: Literal["query", "form_post"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthFlow:
+    """A sign-in, or a link, whose browser is back: what was kept for it.
+
+    Args:
+        provider: Through which provider.
+        redirect_uri: Where the provider sent the browser back to.
+        next_url: Where to go after it, as it was handed in.
+        failure_url: Where to go if it comes to nothing, as it was handed in.
+        replaces: The id of the user whose session in this browser the person agreed to replace.
+        link_user: Whom the account is to be linked to; ``None``: to sign in.
+        link_session: The id of the session that began to link.
+        link_epoch: The user's session epoch when it began: once their sessions have all been ended, it comes to
+            nothing.
+        browser_binding: As it came back.
+        verifier: PKCE's.
+    """
+
+    provider: str
+    redirect_uri: str = field(repr=False)
+    next_url: str | None = field(repr=False)
+    failure_url: str | None = field(repr=False)
+    replaces: str | None
+    link_user: str | None
+    link_session: str | None
+    link_epoch: int | None
+    browser_binding: str = field(repr=False)
+    verifier: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,15 @@ def nonce_of(binding: str) -> str:
     return random_text(sha256(b"torii-dynamodb/oidc/nonce/1\0" + binding.encode()).digest())
 
 
+def state_for(binding: str) -> str:
+    """The ``state`` of the sign-in that a browser's binding belongs to.
+
+    Whoever brings both back is known to belong together before anything is read or used up. The state travels through
+    addresses and tells nothing of the binding, which stays in a cookie.
+    """
+    return random_text(sha256(b"torii-dynamodb/oauth/state/1\0" + binding.encode()).digest())
+
+
 def authorization_url(
     provider: OAuthProvider, metadata: ProviderMetadata, *, redirect_uri: str, state: str, verifier: str, nonce: str
 ) -> str:

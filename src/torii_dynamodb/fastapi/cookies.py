@@ -10,6 +10,7 @@ from typing import Literal
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from torii_dynamodb._core.secrets import digest
 from torii_dynamodb.fastapi.settings import WebConfig
 
 __all__ = ["Cookies", "read_cookie"]
@@ -49,13 +50,19 @@ def read_cookie(headers: Iterable[bytes], name: str) -> str | None:
     return value.decode("ascii") if _VALUE.fullmatch(value) else None
 
 
+def _headers(connection: HTTPConnection) -> list[bytes]:
+    return [value for key, value in connection.headers.raw if key == b"cookie"]
+
+
 class Cookies:
     """Names and sets the cookies. All are ``HttpOnly``, of the whole site and of this host alone.
 
     Attributes:
         session: The session token.
         device: Proof that this browser signed the user in before.
-        oauth: Binds a sign-in through a provider to this browser.
+        oauth: What the names of the cookies begin with that each bind one sign-in through a provider to this browser.
+        link: The token of a mailed link that was opened signed out, until somebody has signed in.
+        pending: The token of a new session, while the person is asked whether it may replace that of another user.
         form: What form tokens are made of before there is a session.
 
     Args:
@@ -68,19 +75,31 @@ class Cookies:
         self.session = prefix + config.cookie_name
         self.device = f"{self.session}-device"
         self.oauth = f"{self.session}-oauth"
+        self.link = f"{self.session}-link"
+        self.pending = f"{self.session}-pending"
         self.form = f"{self.session}-form"
+
+    def flow(self, state: str) -> str:
+        """The name of the cookie for the sign-in with this ``state``: of two at once, neither spoils the other."""
+        return f"{self.oauth}-{digest(state)[:16]}"
+
+    def flows(self, connection: HTTPConnection) -> list[str]:
+        """The names of all such cookies that came along, as browsers order them: oldest first (RFC 6265, 5.4)."""
+        pairs = (pair for header in _headers(connection) for pair in header.split(b";"))
+        names = (pair.lstrip(b" \t").partition(b"=")[0].decode("latin-1") for pair in pairs)
+        return list(dict.fromkeys(name for name in names if re.fullmatch(rf"{self.oauth}-[0-9a-f]{{16}}", name)))
 
     @staticmethod
     def read(connection: HTTPConnection, name: str) -> str | None:
         """One of the cookies that came with a request. Nothing else reads them: see :func:`read_cookie`."""
-        return read_cookie((value for key, value in connection.headers.raw if key == b"cookie"), name)
+        return read_cookie(_headers(connection), name)
 
     def set(self, response: Response, name: str, value: str, *, until: datetime, now: datetime) -> None:
         """Set one. It lasts until then, for whole seconds."""
-        # The binding cookie must come along when the provider sends the browser back, which is a cross-site navigation:
-        # "strict" would keep it away. The others follow the configuration.
+        # These must come along when a provider or a mailed link leads here, which is a cross-site navigation: "strict"
+        # would keep them away. The others follow the configuration.
         same_site: Literal["lax", "strict", "none"] = self._config.same_site
-        if name == self.oauth and same_site == "strict":
+        if same_site == "strict" and name.startswith((self.oauth, self.link, self.pending)):
             same_site = "lax"
         response.set_cookie(
             name,

@@ -59,7 +59,7 @@ class Problem(HTTPException):
 
     Attributes:
         code: A stable name; that of the ``ToriiError`` behind it, or ``not_signed_in``, ``cross_site``,
-            ``recent_sign_in_required``, ``email_not_verified``, ``body_too_large``.
+            ``recent_sign_in_required``, ``email_not_verified``, ``other_user_signed_in``, ``body_too_large``.
         extra: More members of the answer.
 
     Args:

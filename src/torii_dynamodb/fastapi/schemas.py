@@ -29,6 +29,14 @@ TransportIn = Annotated[
     Field(description="How the session is to travel: in a cookie that is set, or as the `token` of the answer."),
 ]
 
+ReplaceIn = Annotated[
+    bool,
+    Field(
+        description="Whether to sign in although another user is signed in in this browser, by a cookie: their session "
+        "then ends. Ask the person first."
+    ),
+]
+
 
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -41,6 +49,7 @@ class RegisterIn(_In):
     password: Password
     name: Name | None = None
     transport: TransportIn = "cookie"
+    replace_session: ReplaceIn = False
 
 
 class SignInIn(_In):
@@ -49,6 +58,7 @@ class SignInIn(_In):
     email: Email
     password: Password
     transport: TransportIn = "cookie"
+    replace_session: ReplaceIn = False
 
 
 class EmailIn(_In):
@@ -68,6 +78,7 @@ class LinkSignInIn(_In):
 
     token: LinkToken
     transport: TransportIn = "cookie"
+    replace_session: ReplaceIn = False
 
 
 class ResetIn(_In):
@@ -120,6 +131,7 @@ class PasskeySignInIn(_In):
 
     credential: Annotated[dict[str, Any], Field(repr=False, description="`credential.toJSON()`.")]
     transport: TransportIn = "cookie"
+    replace_session: ReplaceIn = False
 
 
 class UserOut(BaseModel):

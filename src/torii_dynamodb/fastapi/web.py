@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypedDict
@@ -30,6 +31,7 @@ __all__ = ["SignedIn", "Web"]
 
 _MEMO = "torii_dynamodb"
 _FORM_LIFETIME = timedelta(hours=12)
+_PENDING = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class Web:
         config: How the web layer behaves.
         cookies: The cookies.
         forms: Form tokens.
+        page: Gives the path of a page by its name, where there are pages; else ``None``.
 
     Args:
         torii: The services.
@@ -88,6 +91,7 @@ class Web:
         self.config = config
         self.cookies = Cookies(config)
         self.forms = FormTokens(system_random)
+        self.page: Callable[[str], str] | None = None
         self._cross_site = CrossSite(config)
         self._client = ClientAddress(config)
         self._next_origins = set(config.trusted_origins)
@@ -233,12 +237,11 @@ class Web:
         Raises:
             RateLimited: Enough came from there.
         """
-        address = None if self.config.ip_limit is None else self._client.counted_as(connection)
+        address = self.client_ip(connection)
         if self.config.ip_limit is None or address is None:
             return
         attempt = await self.torii.storage.acquire_attempt("ip", bucket(address), policy=self.config.ip_limit)
         if not attempt.allowed:
-            self._client.refused(connection)
             raise RateLimited(
                 "too many requests from this address; try again later",
                 retry_after=attempt.retry_after or self.config.ip_limit.window,
@@ -271,18 +274,34 @@ class Web:
         session: Session,
         *,
         transport: Transport = "cookie",
+        replace: bool = False,
     ) -> str | None:
         """Hand a new session to whoever signed in, and end those that the request came with (ASVS 7.2.4).
 
         They are what its cookie and its ``Authorization`` header hold, whichever way the new one travels: whoever sent
         them could sign them out as well. A cookie that another site made the browser send is left alone.
 
+        Args:
+            connection: The request.
+            response: Where cookies go.
+            user: Who signed in.
+            session: Their new session.
+            transport: How it is to travel.
+            replace: Whether it may take the place of another user's session in this browser: the person was asked.
+
         Returns:
             The token for the answer's body, with ``transport="bearer"``; else ``None``.
 
         Raises:
-            Problem: The transport is not offered.
+            Problem: Another user is signed in in this browser. The new session is ended.
         """
+        if not replace and transport == "cookie":
+            try:
+                await self.refuse_switch(connection, user.id)
+            except Problem:
+                assert session.token is not None
+                await self.torii.delete_session(session.token)
+                raise
         cookie = self.cookies.read(connection, self.cookies.session)
         if cookie is not None and self._cross_site.refuses(connection, cookie=False):
             cookie = None
@@ -296,6 +315,42 @@ class Web:
         self.leave_session(response, session)
         self.leave_device(response, user, self.cookies.read(connection, self.cookies.device))
         return None
+
+    def has_cookie(self, connection: HTTPConnection) -> bool:
+        """Whether a session cookie came along, of whatever worth."""
+        return self.cookies.read(connection, self.cookies.session) is not None
+
+    async def other_user(self, connection: HTTPConnection, user_id: str | None) -> User | None:
+        """Who is signed in by this browser's cookie, if that is somebody else. One request, where there is a cookie.
+
+        Args:
+            connection: The request.
+            user_id: Who is about to sign in; ``None``: somebody who has no account yet.
+        """
+        cookie = self.cookies.read(connection, self.cookies.session)
+        if cookie is None or "cookie" not in self.config.transports:
+            return None
+        found = await self.torii.get_session(cookie)
+        return None if found is None or found[1].id == user_id else found[1]
+
+    async def refuse_switch(self, connection: HTTPConnection, user_id: str | None) -> None:
+        """Refuse to sign in over the session of another user: nobody is to become somebody else unasked.
+
+        Raises:
+            Problem: Another user is signed in in this browser.
+        """
+        if await self.other_user(connection, user_id) is not None:
+            raise Problem(
+                409,
+                "other_user_signed_in",
+                "another user is signed in in this browser; sign out first, or send replace_session=true",
+            )
+
+    def leave_pending(self, response: Response, session: Session) -> None:
+        """Keep a new session aside, while the person is asked whether it may replace another user's."""
+        assert session.token is not None
+        now = self.torii.clock()
+        self.cookies.set(response, self.cookies.pending, session.token, until=now + _PENDING, now=now)
 
     def require_transport(self, transport: Transport) -> None:
         """Refuse a transport that is not offered, before anything is done.

@@ -222,31 +222,39 @@ async def test_a_signed_in_user_links_an_account() -> None:
 
 
 async def test_another_browser_cannot_finish() -> None:
-    """Without the binding of the browser that began, the answer is refused (login CSRF), and then used up."""
+    """Without the binding of the browser that began, the answer is refused (login CSRF), but not used up."""
     async with AsyncOAuthSetting() as here:
         start = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
         back: dict[str, Any] = {**here.provider.authorize(start.url)}
-        for binding, reason in ((None, "browser"), (start.browser_binding, "state")):
+        other = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        for binding in (None, "", other.browser_binding, start.state):
             with pytest.raises(OAuthError) as refused:
                 await here.torii.oauth.complete("issuer", **back, browser_binding=binding)
-            assert refused.value.reason == reason
+            assert refused.value.reason == "browser"
+        result = await here.torii.oauth.complete("issuer", **back, browser_binding=start.browser_binding)
+        assert result.session is not None
 
 
 async def test_an_answer_passes_once_and_in_time() -> None:
-    """A second use, an unknown state, garbage and a late answer are refused alike."""
+    """A second use and a late answer are refused, and so are a state that is no browser's and garbage."""
     async with AsyncOAuthSetting() as here:
         start = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
         back: dict[str, Any] = {**here.provider.authorize(start.url)}
         await here.torii.oauth.complete("issuer", **back, browser_binding=start.browser_binding)
         late = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
-        answers = [back["state"], "x" * 43, "short", "", None, here.provider.authorize(late.url)["state"]]
         here.clock.advance(timedelta(minutes=10))
-        for state in answers:
+        answers = [
+            (start, start.state, "state"),
+            (late, late.state, "state"),
+            (late, "x" * 43, "browser"),
+            *((late, garbage, "state") for garbage in ("short", "", None)),
+        ]
+        for begun, state, reason in answers:
             with pytest.raises(OAuthError) as refused:
                 await here.torii.oauth.complete(
-                    "issuer", state=state, code="code-1", browser_binding=late.browser_binding
+                    "issuer", state=state, code="code-1", browser_binding=begun.browser_binding
                 )
-            assert refused.value.reason == "state"
+            assert refused.value.reason == reason
 
 
 async def test_a_refusal_at_the_provider() -> None:
@@ -497,8 +505,10 @@ async def test_wrong_settings_are_refused() -> None:
         OAuthProvider(name="x", client_id="c")
     with pytest.raises(ConfigurationError):
         _ = AsyncSetting(oauth=[google("a", "b"), google("c", "d")]).torii.oauth
-    with pytest.raises(ConfigurationError):
-        _ = AsyncSetting().torii.oauth
+    # Accounts that were linked once can be listed and unlinked without providers.
+    assert await AsyncSetting().torii.oauth.accounts("usr_1") == []
+    with pytest.raises(NotFound):
+        await AsyncSetting().torii.oauth.begin("issuer", redirect_uri=BACK)
     async with AsyncOAuthSetting() as here:
         with pytest.raises(NotFound):
             await here.torii.oauth.begin("other", redirect_uri=BACK)

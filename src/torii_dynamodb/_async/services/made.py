@@ -229,15 +229,9 @@ class AsyncServices:
 
     @cached_property
     def oauth(self) -> AsyncOAuthService:
-        """Sign-in through providers.
-
-        Raises:
-            ConfigurationError: There are no providers.
-        """
+        """Sign-in through providers, and the accounts that are linked. Without providers, only the latter."""
         from torii_dynamodb._async.services.oauth import AsyncOAuthService
 
-        if not self._oauth_providers:
-            raise ConfigurationError("sign-in through providers needs oauth=[...], for example google(...)")
         return AsyncOAuthService(
             self.storage,
             self.sessions,

@@ -231,15 +231,9 @@ class Services:
 
     @cached_property
     def oauth(self) -> OAuthService:
-        """Sign-in through providers.
-
-        Raises:
-            ConfigurationError: There are no providers.
-        """
+        """Sign-in through providers, and the accounts that are linked. Without providers, only the latter."""
         from torii_dynamodb._sync.services.oauth import OAuthService
 
-        if not self._oauth_providers:
-            raise ConfigurationError("sign-in through providers needs oauth=[...], for example google(...)")
         return OAuthService(
             self.storage,
             self.sessions,

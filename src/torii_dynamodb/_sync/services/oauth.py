@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING
 
 from torii_dynamodb._core import oidc
 from torii_dynamodb._core.events import EmailVerified, OAuthLinked, OAuthUnlinked, UserCreated
-from torii_dynamodb._core.oauth_types import OAuthError, OAuthIdentity, OAuthProvider, OAuthResult, OAuthStart
-from torii_dynamodb._core.secrets import digest
+from torii_dynamodb._core.oauth_types import (
+    OAuthError,
+    OAuthFlow,
+    OAuthIdentity,
+    OAuthProvider,
+    OAuthResult,
+    OAuthStart,
+)
 from torii_dynamodb._core.signing_in import Browser, refuse_locked
 from torii_dynamodb._sync.services.oauth_client import ProviderClient
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import AlreadyExists, ConfigurationError, NotFound, ValidationError
-from torii_dynamodb.models import Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Session, User
+from torii_dynamodb.models import Metadata, MetadataValue, NewOAuthAccount, NewUser, OAuthAccount, Session, User
 
 if TYPE_CHECKING:
     import httpx
@@ -90,14 +96,23 @@ class OAuthService:
         return tuple(client.provider for client in self._clients.values())
 
     def begin(
-        self, provider: str, *, redirect_uri: str, next_url: str | None = None, link_to: Session | None = None
+        self,
+        provider: str,
+        *,
+        redirect_uri: str,
+        next_url: str | None = None,
+        failure_url: str | None = None,
+        replaces: str | None = None,
+        link_to: Session | None = None,
     ) -> OAuthStart:
-        """Begin to sign in, or to link.
+        """Begin to sign in, or to link. One write.
 
         Args:
             provider: The provider's name.
             redirect_uri: Where it is to send the browser back to; must be registered there.
             next_url: Yours; handed back at the end. Whether it is safe to go there is for you to check.
+            failure_url: Yours; where to go if it comes to nothing.
+            replaces: Yours; the id of the user whose session in this browser the person agreed to replace.
             link_to: The session of a signed-in user, to link the account to that user instead of signing in.
 
         Raises:
@@ -108,7 +123,8 @@ class OAuthService:
         client = self._client(provider)
         back = oidc.redirect_uri_of(redirect_uri)
         metadata = client.metadata()
-        state, verifier, binding = (oidc.random_text(self._random(32)) for _ in range(3))
+        verifier, binding = (oidc.random_text(self._random(32)) for _ in range(2))
+        state = oidc.state_for(binding)
         url = oidc.authorization_url(
             client.provider,
             metadata,
@@ -117,19 +133,20 @@ class OAuthService:
             verifier=verifier,
             nonce=oidc.nonce_of(binding),
         )
-        kept: dict[str, str | int | None] = {
+        kept: dict[str, MetadataValue] = {
             "provider": provider,
-            "browser": digest(binding),
             "redirect_uri": back,
             "next_url": next_url,
-            "link_user": None if link_to is None else link_to.user_id,
-            "link_session": None if link_to is None else link_to.id,
-            "link_epoch": None if link_to is None else link_to.epoch,
+            "failure_url": failure_url,
+            "replaces": replaces,
         }
+        if link_to is not None:
+            kept |= {"link_user": link_to.user_id, "link_session": link_to.id, "link_epoch": link_to.epoch}
         expires_at = self._clock() + self._begin_for
-        self._storage.store_pkce_verifier(state, verifier, expires_at=expires_at, metadata=dict(kept))
+        self._storage.store_pkce_verifier(state, verifier, expires_at=expires_at, metadata=kept)
         return OAuthStart(
             url=url,
+            state=state,
             browser_binding=binding,
             expires_at=expires_at,
             response_mode=client.provider.response_mode,
@@ -151,12 +168,84 @@ class OAuthService:
         metadata: Metadata | None = None,
         device_token: str | None = None,
     ) -> OAuthResult:
-        """The browser is back: sign in, or link.
+        """The browser is back: sign in, or link. It is :meth:`resume` and then :meth:`finish`, whose arguments it has.
+
+        Raises:
+            OAuthError: It came to nothing; ``reason`` says why.
+            AccountLocked: An administrator locked the account.
+            AlreadyExists: ``what="oauth_account"``: to link, but another user holds the account.
+            TooManyIdentities: To link, but the user holds as many identities as there may be.
+            NotFound: ``what="provider"``.
+        """
+        flow = self.resume(provider, state=state, browser_binding=browser_binding)
+        return self.finish(
+            flow,
+            code=code,
+            error=error,
+            iss=iss,
+            posted_user=posted_user,
+            session=session,
+            user_agent=user_agent,
+            ip_address=ip_address,
+            metadata=metadata,
+            device_token=device_token,
+        )
+
+    def resume(self, provider: str, *, state: str | None, browser_binding: str | None) -> OAuthFlow:
+        """What was kept for a browser that is back. It is used up: a flow can be finished once. One write.
+
+        Nothing is read or used up unless the binding is that of the state: an answer that another site makes a browser
+        bring does not spoil the sign-in that its owner began.
 
         Args:
             provider: The provider's name, by the address that the browser came back to.
             state: As it came back.
-            browser_binding: From the cookie.
+            browser_binding: From the cookie of this state.
+
+        Raises:
+            OAuthError: ``reason="state"``: it is over, or never was. ``reason="browser"``: another browser began it, or
+                this one lost its cookie.
+            NotFound: ``what="provider"``.
+        """
+        self._client(provider)
+        given = oidc.state_of(state)
+        if not isinstance(browser_binding, str) or not hmac.compare_digest(oidc.state_for(browser_binding), given):
+            raise OAuthError("browser", "another browser began this sign-in, or it took too long")
+        kept = self._storage.consume_pkce_verifier(given)
+        if kept is None or kept.metadata.get("provider") != provider:
+            raise OAuthError("state", _UNKNOWN)
+        epoch = kept.metadata.get("link_epoch")
+        return OAuthFlow(
+            provider=provider,
+            redirect_uri=str(kept.metadata.get("redirect_uri")),
+            next_url=_text(kept.metadata.get("next_url")),
+            failure_url=_text(kept.metadata.get("failure_url")),
+            replaces=_text(kept.metadata.get("replaces")),
+            link_user=_text(kept.metadata.get("link_user")),
+            link_session=_text(kept.metadata.get("link_session")),
+            link_epoch=epoch if isinstance(epoch, int) else None,
+            browser_binding=browser_binding,
+            verifier=kept.verifier,
+        )
+
+    def finish(
+        self,
+        flow: OAuthFlow,
+        *,
+        code: str | None = None,
+        error: str | None = None,
+        iss: str | None = None,
+        posted_user: str | None = None,
+        session: Session | None = None,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        metadata: Metadata | None = None,
+        device_token: str | None = None,
+    ) -> OAuthResult:
+        """Redeem the code, and sign in or link.
+
+        Args:
+            flow: From :meth:`resume`.
             code: As it came back.
             error: As it came back, instead of a code.
             iss: As it came back (RFC 9207).
@@ -173,45 +262,36 @@ class OAuthService:
             AlreadyExists: ``what="oauth_account"``: to link, but another user holds the account.
             Revoked: To link, but all the user's sessions were ended since that was begun.
             TooManyIdentities: To link, but the user holds as many identities as there may be.
-            NotFound: ``what="provider"``.
         """
-        client = self._client(provider)
+        client = self._client(flow.provider)
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
-        kept = self._storage.consume_pkce_verifier(oidc.state_of(state))
-        if kept is None or kept.metadata.get("provider") != provider:
-            raise OAuthError("state", _UNKNOWN)
-        if not isinstance(browser_binding, str) or not hmac.compare_digest(
-            digest(browser_binding), str(kept.metadata.get("browser"))
-        ):
-            raise OAuthError("browser", "another browser began this sign-in")
         if error is not None or not code:
             raise oidc.error_of(error or "no_code")
         found = client.metadata()
         if found.issuer is not None and iss != found.issuer and (iss is not None or found.names_itself):
             raise OAuthError("provider", "the answer comes from another issuer")
-        link_to = self._link_to(kept, session)
+        link_to = self._link_to(flow, session)
         identity, tokens = client.redeem(
             code,
-            redirect_uri=str(kept.metadata.get("redirect_uri")),
-            verifier=kept.verifier,
-            nonce=oidc.nonce_of(browser_binding),
+            redirect_uri=flow.redirect_uri,
+            verifier=flow.verifier,
+            nonce=oidc.nonce_of(flow.browser_binding),
             posted_user=posted_user,
         )
-        next_url = kept.metadata.get("next_url")
         made: Session | None = None
         if link_to is not None:
-            who = self._link(*link_to, provider, identity)
+            who = self._link(*link_to, flow.provider, identity)
         else:
-            who = self._find(provider, identity, browser)
-            made = self._sessions.sign_in(who.user, browser, method="oauth", provider=provider)
+            who = self._find(flow.provider, identity, browser)
+            made = self._sessions.sign_in(who.user, browser, method="oauth", provider=flow.provider)
         return OAuthResult(
             user=who.user,
             session=made,
-            provider=provider,
+            provider=flow.provider,
             identity=identity,
             created=who.created,
             linked=who.linked,
-            next_url=next_url if isinstance(next_url, str) else None,
+            next_url=flow.next_url,
             tokens=tokens,
         )
 
@@ -245,19 +325,18 @@ class OAuthService:
             raise NotFound("provider", "there is no such provider")
         return client
 
-    def _link_to(self, kept: PkceVerifier, session: Session | None) -> tuple[str, int] | None:
+    def _link_to(self, flow: OAuthFlow, session: Session | None) -> tuple[str, int] | None:
         """To whom the account is to be linked, and under which epoch that was begun.
 
         It is who began it, and is signed in by the same session still.
         """
-        user_id, epoch = kept.metadata.get("link_user"), kept.metadata.get("link_epoch")
-        if not isinstance(user_id, str):
+        if flow.link_user is None:
             return None
-        if not isinstance(epoch, int):
+        if flow.link_epoch is None:
             raise OAuthError("state", _UNKNOWN)
-        if session is None or session.user_id != user_id or session.id != kept.metadata.get("link_session"):
+        if session is None or session.user_id != flow.link_user or session.id != flow.link_session:
             raise OAuthError("browser", "who began to link this account is not signed in here any more")
-        return user_id, epoch
+        return flow.link_user, flow.link_epoch
 
     def _link(self, user_id: str, epoch: int, provider: str, identity: OAuthIdentity) -> _Found:
         # The session was checked before the provider was asked, which takes a while: the write decides.
@@ -316,6 +395,10 @@ class OAuthService:
         self._events.emit(UserCreated(at=now, user_id=user.id, email=user.email, method="oauth"))
         self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))
         return _Found(user, created=True)
+
+
+def _text(value: MetadataValue) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _account(provider: str, identity: OAuthIdentity) -> NewOAuthAccount:

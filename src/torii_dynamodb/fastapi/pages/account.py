@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, RateLimited, ValidationError
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.providers import failure_of
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.sign_in import wait_text
 from torii_dynamodb.fastapi.pages.words import provider_name
@@ -88,7 +89,7 @@ class Account:
             offered=[(name, provider_name(name)) for name in offered],
             takes_passkeys=torii.takes_passkeys,
             passkeys=[(passkey.credential_id.hex(), passkey) for passkey in passkeys],
-            provider_failed=request.query_params.get("error") == "provider",
+            provider_failed=failure_of(self.site, request),
             typed=typed,
         )
 

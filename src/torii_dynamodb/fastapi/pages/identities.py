@@ -16,10 +16,9 @@ from torii_dynamodb.errors import (
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
 from torii_dynamodb.fastapi.pages.account import Account
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.providers import go_on
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.sign_in import answer_of
-from torii_dynamodb.fastapi.pages.words import provider_name
-from torii_dynamodb.fastapi.routes.oauth import CALLBACK
 from torii_dynamodb.passkeys import PasskeyError
 
 __all__ = ["add"]
@@ -115,7 +114,7 @@ def _id(form: dict[str, str]) -> bytes:
 
 
 def _add_connecting(router: APIRouter, account: Account) -> None:
-    site, web, torii = account.site, account.web, account.torii
+    site = account.site
 
     @router.post("/account/connect")
     async def connect(request: Request) -> Response:
@@ -123,18 +122,14 @@ def _add_connecting(router: APIRouter, account: Account) -> None:
         if isinstance(sent, Response):
             return sent
         found, form = sent
-        assert web.config.base_url is not None
-        provider = form.get("provider", "")
-        start = await torii.oauth.begin(
-            provider,
-            redirect_uri=f"{web.config.base_url.rstrip('/')}{web.config.prefix}/oauth/{provider}{CALLBACK}",
+        return await go_on(
+            site,
+            request,
+            form.get("provider", ""),
             next_url=site.path("account", notice="account-connected"),
-            link_to=found.session,
+            failure_url=site.path("account"),
+            link_to=found,
         )
-        # A page, and no redirect: "form-action 'self'" forbids that a form leads to another site.
-        response = await site.page(request, "connect", signed_in=found, url=start.url, label=provider_name(provider))
-        web.cookies.set(response, web.cookies.oauth, start.browser_binding, until=start.expires_at, now=torii.clock())
-        return response
 
 
 def _add_disconnecting(router: APIRouter, account: Account) -> None:
@@ -148,12 +143,7 @@ def _add_disconnecting(router: APIRouter, account: Account) -> None:
         found, form = sent
         provider, subject = form.get("provider", ""), form.get("subject", "")
         try:
-            if torii.oauth_providers:
-                await torii.oauth.unlink(found.user.id, provider, subject, allow_verified_email=torii.sends_mail)
-            else:
-                await torii.storage.unlink_oauth_account(
-                    found.user.id, provider, subject, allow_verified_email=torii.sends_mail
-                )
+            await torii.oauth.unlink(found.user.id, provider, subject, allow_verified_email=torii.sends_mail)
         except LastSignInMethod:
             errors = [FieldError(f"disconnect-{provider}", _LAST)]
             return await account.show(request, found, errors=errors, status=409)

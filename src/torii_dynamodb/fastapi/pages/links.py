@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.fastapi.pages.sign_in import enter
+from torii_dynamodb.fastapi.pages.switching import enter
 
 __all__ = ["add"]
+
+_WAITS = timedelta(minutes=15)
 
 
 def add(router: APIRouter, site: Site) -> None:
@@ -42,8 +46,19 @@ def add(router: APIRouter, site: Site) -> None:
             return await no_magic(request)
         email = found.token.email if found.user is None else found.user.email_as_given
         signed_in = await web.signed_in(request)
+        other = (
+            None
+            if signed_in is None or (found.user is not None and signed_in.user.id == found.user.id)
+            else signed_in.user
+        )
         return await site.page(
-            request, "magic_link", token=token, email=email, is_new=found.user is None, signed_in=signed_in
+            request,
+            "magic_link",
+            token=token,
+            email=email,
+            is_new=found.user is None,
+            other=other,
+            signed_in=signed_in,
         )
 
     @router.post("/magic-link")
@@ -54,7 +69,7 @@ def add(router: APIRouter, site: Site) -> None:
             user, session = await torii.magic_link.complete(form.get("token", ""), **web.browser(request))
         except InvalidToken:
             return await no_magic(request)
-        return await enter(site, request, user, session, None)
+        return await enter(site, request, user, session, None, replaces=form.get("replaces"))
 
     @router.get("/verify-email")
     async def verify_email(request: Request) -> Response:
@@ -84,17 +99,29 @@ def add(router: APIRouter, site: Site) -> None:
             return site.redirect(site.path("account", notice="verified"))
         return site.redirect(site.path("sign-in", notice="verified-sign-in"))
 
+    def sign_in_first(token: str) -> Response:
+        # The token waits in a cookie: an address is written to logs, kept in histories, and sent on as ``next``.
+        response = site.redirect(site.path("sign-in", next=site.path("change-email")))
+        if token:
+            now = torii.clock()
+            web.cookies.set(response, web.cookies.link, token, until=now + _WAITS, now=now)
+        return response
+
     @router.get("/change-email")
     async def change_email(request: Request) -> Response:
-        token = request.query_params.get("token", "")
+        token = request.query_params.get("token") or web.cookies.read(request, web.cookies.link) or ""
         signed_in = await web.signed_in(request)
-        if signed_in is None:
-            return site.redirect(site.path("sign-in", next=site.path("change-email", token=token)))
-        found = await torii.email_verification.verify_change(token)
-        if found is None or found.user is None or found.user.id != signed_in.user.id:
-            return await no_verification(request)
-        new_email = str(found.token.metadata.get("new_email", ""))
-        return await site.page(request, "change_email", token=token, new_email=new_email, signed_in=signed_in)
+        # Only what can be a token may go into a cookie.
+        found = await torii.email_verification.verify_change(token) if token else None
+        if signed_in is None and (found is not None or not token):
+            return sign_in_first(token)
+        if signed_in is None or found is None or found.user is None or found.user.id != signed_in.user.id:
+            response = await no_verification(request)
+        else:
+            new_email = str(found.token.metadata.get("new_email", ""))
+            response = await site.page(request, "change_email", token=token, new_email=new_email, signed_in=signed_in)
+        web.cookies.delete(response, web.cookies.link)
+        return response
 
     @router.post("/change-email")
     async def use_change(request: Request) -> Response:
@@ -102,7 +129,8 @@ def add(router: APIRouter, site: Site) -> None:
         token = form.get("token", "")
         signed_in = await web.signed_in(request)
         if signed_in is None:
-            return site.redirect(site.path("sign-in", next=site.path("change-email", token=token)))
+            found = await torii.email_verification.verify_change(token)
+            return await no_verification(request) if found is None else sign_in_first(token)
         try:
             await torii.email_verification.complete_change(token, user_id=signed_in.user.id)
         except (InvalidToken, AlreadyExists):

@@ -10,6 +10,7 @@ from torii_dynamodb.fastapi.errors import problem_of
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.sign_in import wait_text
+from torii_dynamodb.fastapi.pages.switching import enter
 
 __all__ = ["add"]
 
@@ -62,9 +63,9 @@ def add(router: APIRouter, site: Site) -> None:
             errors = [field_error(error, {"password": ("password", "The password")})]
             return await site.page(request, "reset_password", token=token, email=email, errors=errors, status=422)
         session = await torii.create_session(user, method="password_reset", **web.browser(request))
-        response = site.redirect(site.path("account", notice="password-changed"))
-        await web.begin_session(request, response, user, session)
-        return response
+        waiting = web.cookies.read(request, web.cookies.link) is not None
+        target = None if waiting else site.path("account", notice="password-changed")
+        return await enter(site, request, user, session, target)
 
     async def dead(request: Request) -> Response:
         problem = problem_of(InvalidToken("the link does not hold"))

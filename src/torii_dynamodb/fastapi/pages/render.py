@@ -195,8 +195,9 @@ def page_headers(origins: Sequence[str] = ()) -> dict[str, str]:
     return {
         "Content-Security-Policy": policy,
         "Cache-Control": "no-store",
-        # "no-referrer" would make browsers send "Origin: null" with forms. Tokens in addresses stay on this site.
-        "Referrer-Policy": "same-origin",
+        # An address may hold a mailed token, and what it leads to, this site's own style sheet too, would log it. With
+        # "no-referrer" browsers would send "Origin: null" with forms.
+        "Referrer-Policy": "strict-origin",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Cross-Origin-Opener-Policy": "same-origin",

@@ -8,7 +8,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
 from torii_dynamodb.errors import NotFound
-from torii_dynamodb.fastapi.pages import account, devices, identities, links, recovery, sign_in, sign_up
+from torii_dynamodb.fastapi.pages import (
+    account,
+    devices,
+    identities,
+    links,
+    providers,
+    recovery,
+    sign_in,
+    sign_up,
+    switching,
+)
 from torii_dynamodb.fastapi.pages.render import AdminLink, Site, new_router
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.web import Web
@@ -42,6 +52,8 @@ def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | N
     """
     site = Site(web, settings or PagesConfig(app_name="Your account"), admin=admin)
     router = new_router(site, site.settings.prefix)
+    # The JSON routes send browsers here: after a failure at a provider, and to ask before they replace a session.
+    web.page = site.path
 
     @router.get("/static/{name}")
     async def static(name: str, request: Request) -> Response:
@@ -53,6 +65,6 @@ def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | N
             headers={"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"},
         )
 
-    for part in (sign_in, sign_up, recovery, links, account, devices, identities):
+    for part in (sign_in, sign_up, providers, switching, recovery, links, account, devices, identities):
         part.add(router, site)
     return router

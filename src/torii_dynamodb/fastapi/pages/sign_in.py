@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any, cast
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -19,12 +18,12 @@ from torii_dynamodb.errors import (
 )
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.fastapi.pages.words import provider_name
-from torii_dynamodb.models import Session, User
+from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.passkeys import PasskeyError
 
-__all__ = ["add", "answer_of", "enter", "providers_of", "wait_text"]
+__all__ = ["add", "answer_of", "wait_text"]
 
 _EMAIL = ("email", "The e-mail address")
 _WRONG = "The e-mail address or the password is wrong."
@@ -35,7 +34,6 @@ def add(router: APIRouter, site: Site) -> None:
     web, torii = site.web, site.torii
 
     async def show(request: Request, *, email: str = "", target: str, again: bool, **more: Any) -> Response:
-        more = {"failed": False, **more}
         return await site.page(
             request,
             "sign_in",
@@ -45,7 +43,8 @@ def add(router: APIRouter, site: Site) -> None:
             offers_link=torii.sends_mail,
             offers_passkeys=torii.takes_passkeys,
             offers_sign_up=web.config.registration != "off",
-            providers=providers_of(site, target),
+            providers=offered(site),
+            failed=failure_of(site, request),
             **more,
         )
 
@@ -54,11 +53,12 @@ def add(router: APIRouter, site: Site) -> None:
         signed_in = await web.signed_in(request)
         target = request.query_params.get("next", "")
         again = request.query_params.get("again") == "1" and signed_in is not None
-        failed = bool(request.query_params.get("error"))
         if signed_in is not None and not again:
-            return site.redirect(site.path("account", error="provider") if failed else web.safe_next(target))
+            error, provider = (request.query_params.get(name) for name in ("error", "provider"))
+            failed = site.path("account", error=error, provider=provider)
+            return site.redirect(failed if error else web.safe_next(target))
         email = signed_in.user.email_as_given if signed_in is not None else ""
-        return await show(request, email=email, target=target, again=again, signed_in=signed_in, failed=failed)
+        return await show(request, email=email, target=target, again=again, signed_in=signed_in)
 
     @router.post("/sign-in")
     async def submit(request: Request) -> Response:
@@ -127,13 +127,6 @@ def add(router: APIRouter, site: Site) -> None:
         return await show(request, target=target, again=form.get("again") == "1", errors=errors, status=status)
 
 
-async def enter(site: Site, request: Request, user: User, session: Session, target: str | None) -> Response:
-    """Leave the session with the browser, and go on."""
-    response = site.redirect(site.web.safe_next(target))
-    await site.web.begin_session(request, response, user, session)
-    return response
-
-
 def answer_of(form: dict[str, str]) -> dict[str, Any]:
     """The browser's answer to a passkey ceremony, from the form that the script filled in.
 
@@ -157,17 +150,3 @@ def wait_text(error: AccountLocked | RateLimited) -> str:
     minutes = -(-int(error.retry_after.total_seconds() + 1) // 60)
     about = "a minute" if minutes <= 1 else f"{minutes} minutes"
     return f"There were too many tries. Wait {about}, then try again."
-
-
-def providers_of(site: Site, target: str) -> list[dict[str, str]]:
-    """The providers, and where to begin with each: a JSON route that sends the browser on, and takes it back."""
-    prefix = site.web.config.prefix
-    query = f"?next={quote(target, safe='')}" if target else ""
-    return [
-        {
-            "name": provider.name,
-            "label": provider_name(provider.name),
-            "url": f"{prefix}/oauth/{provider.name}/begin{query}",
-        }
-        for provider in site.torii.oauth_providers
-    ]

@@ -7,8 +7,10 @@ from fastapi.responses import Response
 
 from torii_dynamodb.errors import AlreadyExists, NotFound, RateLimited, ValidationError
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.fastapi.pages.sign_in import enter, providers_of, wait_text
+from torii_dynamodb.fastapi.pages.sign_in import wait_text
+from torii_dynamodb.fastapi.pages.switching import enter
 
 __all__ = ["add"]
 
@@ -23,23 +25,29 @@ def add(router: APIRouter, site: Site) -> None:
     """Add the pages to a router."""
     web, torii = site.web, site.torii
 
-    def offered() -> None:
+    def require_registration() -> None:
         if web.config.registration == "off":
             raise NotFound("page", "nobody can sign up here")
 
     @router.get("/sign-up")
     async def page(request: Request) -> Response:
-        offered()
+        require_registration()
         target = request.query_params.get("next", "")
         if await web.signed_in(request) is not None:
             return site.redirect(web.safe_next(target))
         return await site.page(
-            request, "sign_up", email="", name="", target=target, providers=providers_of(site, target)
+            request,
+            "sign_up",
+            email="",
+            name="",
+            target=target,
+            providers=offered(site),
+            failed=failure_of(site, request),
         )
 
     @router.post("/sign-up")
     async def submit(request: Request) -> Response:
-        offered()
+        require_registration()
         form = await site.form(request)
         email, name, target = form.get("email", "").strip(), form.get("name", "").strip(), form.get("next", "")
         password = form.get("password", "")
@@ -69,7 +77,8 @@ def add(router: APIRouter, site: Site) -> None:
             email=email,
             name=name,
             target=target,
-            providers=providers_of(site, target),
+            providers=offered(site),
+            failed=None,
             errors=errors,
             status=status,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NOTICES", "TITLES", "browser_name", "provider_name"]
+__all__ = ["NOTICES", "TITLES", "browser_name", "provider_failure", "provider_name"]
 
 # An address can name a notice, but not write one.
 NOTICES = {
@@ -48,6 +48,7 @@ TITLES: dict[str, tuple[str, str]] = {
     ),
     "not_found": ("There is no such page", "The address may be mistyped, or what was here is gone."),
     "oauth_error": ("That did not work", ""),
+    "other_user_signed_in": ("Another account is signed in here", "Sign out first, then sign in again."),
     "passkey_error": ("The passkey was not accepted", ""),
     "rate_limited": ("Too many tries", "Wait a little, then try again."),
     "revoked": (
@@ -61,6 +62,26 @@ TITLES: dict[str, tuple[str, str]] = {
         "Nothing was changed here. Load the page again and try once more.",
     ),
     "error": ("That did not work", ""),
+}
+
+_TOO_LATE = "Nothing was changed: it took too long, or it was begun in another browser. Try again."
+_UNREACHED = "Nothing was changed: {name} cannot be reached now, or gave an answer that does not hold. Try again later."
+_OTHER_WAY = "Sign in another way; then you can connect the two in your account."
+# By the reason of an OAuthError, or an error's code.
+_FAILURES = {
+    "denied": "Nothing was changed: {name} was not allowed to say who you are.",
+    "state": _TOO_LATE,
+    "browser": _TOO_LATE,
+    "provider": _UNREACHED,
+    "id_token": _UNREACHED,
+    "email_missing": f"{{name}} does not tell us your e-mail address. {_OTHER_WAY}",
+    "email_unverified": f"{{name}} does not say for sure whose e-mail address this is. {_OTHER_WAY}",
+    "no_account": f"No account here is connected to this account. {_OTHER_WAY}",
+    "refused": "This account may not be used to sign in here. Choose another one, or sign in another way.",
+    "already_exists": "Nothing was changed: somebody else has connected this account.",
+    "too_many_identities": "Nothing was changed: your account has as many ways to sign in as it can have.",
+    "account_locked": "This account is locked. Ask whoever runs this site.",
+    "rate_limited": "There were too many tries. Wait a little, then try again.",
 }
 
 _PROVIDERS = {"github": "GitHub", "apple": "Apple", "google": "Google", "microsoft": "Microsoft"}
@@ -100,3 +121,14 @@ def browser_name(user_agent: str | None) -> str:
 def provider_name(name: str) -> str:
     """What people call a provider."""
     return _PROVIDERS.get(name, name.capitalize())
+
+
+def provider_failure(reason: str, name: str) -> str:
+    """What to say of a sign-in through a provider that came to nothing.
+
+    Args:
+        reason: ``OAuthError.reason``, or an error's code; anything else, too, for it stands in an address.
+        name: What people call the provider.
+    """
+    told = _FAILURES.get(reason, "Something went wrong, and nothing was changed. Try again.").format(name=name)
+    return told[:1].upper() + told[1:]

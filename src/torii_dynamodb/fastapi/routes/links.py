@@ -124,12 +124,19 @@ def _add_magic_link(router: APIRouter, web: Web) -> None:
     @router.post(
         "/magic-link/complete",
         summary="Sign in by a link",
-        responses=problems(*_BODY, "invalid_token", "account_locked_by_administrator"),
+        responses=problems(*_BODY, "invalid_token", "account_locked_by_administrator", "other_user_signed_in"),
     )
     async def complete(body: LinkSignInIn, request: Request, response: Response) -> SignedInOut:
         """Uses a link. It proves the address too."""
         web.require_transport(body.transport)
         await web.limit(request)
+        if body.transport == "cookie" and not body.replace_session and web.has_cookie(request):
+            # Asked before the link is used up.
+            found = await torii.magic_link.verify(body.token)
+            if found is not None:
+                await web.refuse_switch(request, None if found.user is None else found.user.id)
         user, session = await torii.magic_link.complete(body.token, **web.browser(request))
-        token = await web.begin_session(request, response, user, session, transport=body.transport)
+        token = await web.begin_session(
+            request, response, user, session, transport=body.transport, replace=body.replace_session
+        )
         return SignedInOut.of(user, session, token)

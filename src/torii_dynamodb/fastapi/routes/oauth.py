@@ -8,79 +8,75 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from torii_dynamodb._core.oauth_types import OAuthStart
+from torii_dynamodb._core.oauth_types import OAuthFlow
 from torii_dynamodb.errors import NotFound, ToriiError
 from torii_dynamodb.fastapi.dependencies import Dependencies
+from torii_dynamodb.fastapi.flows import CALLBACK, begin_flow, callback_url, drop_flow, failure_target
 from torii_dynamodb.fastapi.routing import problems
 from torii_dynamodb.fastapi.schemas import OAuthAccountOut, OAuthAccountsOut, OAuthStartOut
 from torii_dynamodb.fastapi.web import SignedIn, Web
 
 __all__ = ["CALLBACK", "add"]
 
-CALLBACK = "/callback"
-
 Provider = Annotated[str, Path(pattern="^[a-z0-9_-]{1,32}$", description="The provider's name.", examples=["google"])]
 Next = Annotated[
     str | None,
     Query(max_length=2048, description="Where to go at the end: a path, or an address at a trusted origin."),
+]
+Failure = Annotated[
+    str | None,
+    Query(
+        max_length=2048,
+        description="Where to go if it comes to nothing, with `error` and `provider` in the query: a path, or an "
+        "address at a trusted origin.",
+    ),
+]
+Replace = Annotated[
+    bool,
+    Query(
+        description="Whether the sign-in may take the place of the session of another user who is signed in in this "
+        "browser now, by a cookie. Ask the person first."
+    ),
 ]
 Answer = Annotated[str | None, Query(max_length=8192)]
 Posted = Annotated[str | None, Form(max_length=8192)]
 
 
 def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    """Add the routes, where there are providers. Accounts once linked are listed and unlinked without them too."""
+    """Add the routes.
+
+    Those to begin, to come back and to link exist where there are providers. Linked accounts are listed and unlinked
+    always: they stay when a provider is not offered any more, and an application may link accounts by the storage.
+    """
     if web.torii.oauth_providers:
         _add_beginning(router, web, dependencies)
         _add_callback(router, web, dependencies)
-        _add_accounts(router, web, dependencies)
+    _add_accounts(router, web, dependencies)
 
 
 def _add_beginning(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    torii = web.torii
-
-    async def begin(
-        provider: str, next_url: str | None, response: Response, link_to: SignedIn | None = None
-    ) -> OAuthStart:
-        assert web.config.base_url is not None
-        start = await torii.oauth.begin(
-            provider,
-            redirect_uri=f"{web.config.base_url.rstrip('/')}{web.config.prefix}/oauth/{provider}{CALLBACK}",
-            next_url=web.safe_next(next_url),
-            link_to=None if link_to is None else link_to.session,
-        )
-        web.cookies.set(response, web.cookies.oauth, start.browser_binding, until=start.expires_at, now=torii.clock())
-        return start
-
-    @router.get(
-        "/oauth/{provider}/begin",
-        status_code=303,
-        response_class=RedirectResponse,
-        summary="Sign in through a provider, by a link",
-        responses=problems("not_found", "validation_error", "oauth_error", "rate_limited"),
-    )
-    async def begin_by_link(provider: Provider, request: Request, next: Next = None) -> Response:  # noqa: A002
-        """Sends the browser to the provider."""
-        await web.limit(request)
-        response = RedirectResponse("/", status_code=303)
-        start = await begin(provider, next, response)
-        response.headers["Location"] = start.url
-        return response
+    # There is no way to begin by GET: another site could send the browser there, and have somebody signed in without
+    # their doing.
 
     @router.post(
         "/oauth/{provider}/begin",
-        summary="Sign in through a provider, by script",
+        summary="Sign in through a provider",
         responses=problems("cross_site", "not_found", "validation_error", "oauth_error", "rate_limited"),
     )
-    async def begin_by_script(
+    async def begin(
         provider: Provider,
         request: Request,
         response: Response,
         next: Next = None,  # noqa: A002
+        failure: Failure = None,
+        replace_session: Replace = False,
     ) -> OAuthStartOut:
         """Tells where to send the browser."""
         await web.limit(request)
-        return OAuthStartOut(url=(await begin(provider, next, response)).url)
+        start = await begin_flow(
+            web, request, response, provider, next_url=next, failure_url=failure, replace=replace_session
+        )
+        return OAuthStartOut(url=start.url)
 
     @router.post(
         "/oauth/{provider}/link",
@@ -91,41 +87,19 @@ def _add_beginning(router: APIRouter, web: Web, dependencies: Dependencies) -> N
     )
     async def link(
         provider: Provider,
+        request: Request,
         response: Response,
         next: Next = None,  # noqa: A002
+        failure: Failure = None,
         found: SignedIn = Depends(dependencies.recent()),
     ) -> OAuthStartOut:
         """Tells where to send the browser; back again, the account is linked to whoever is signed in now."""
-        return OAuthStartOut(url=(await begin(provider, next, response, found)).url)
+        start = await begin_flow(web, request, response, provider, next_url=next, failure_url=failure, link_to=found)
+        return OAuthStartOut(url=start.url)
 
 
 def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     torii = web.torii
-
-    async def come_back(
-        request: Request,
-        response: Response,
-        provider: str,
-        found: SignedIn | None,
-        *,
-        state: str | None,
-        code: str | None,
-        error: str | None,
-        iss: str | None,
-    ) -> str:
-        result = await torii.oauth.complete(
-            provider,
-            state=state,
-            browser_binding=web.cookies.read(request, web.cookies.oauth),
-            code=code,
-            error=error,
-            iss=iss,
-            session=None if found is None else found.session,
-            **web.browser(request),
-        )
-        if result.session is not None:
-            await web.begin_session(request, response, result.user, result.session)
-        return web.safe_next(result.next_url)
 
     @router.get(
         "/oauth/{provider}" + CALLBACK,
@@ -140,6 +114,8 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "too_many_identities",
             "revoked",
             "account_locked_by_administrator",
+            "rate_limited",
+            "other_user_signed_in",
         ),
     )
     async def callback(
@@ -149,18 +125,38 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         code: Answer = None,
         error: Answer = None,
         iss: Answer = None,
+        user: Answer = None,
         found: SignedIn | None = Depends(dependencies.optional_signed_in),
     ) -> Response:
-        """Signs in, or links, and goes on to where the person wanted to be."""
+        """Signs in, or links, and goes on to where the person wanted to be; after a failure back to where they were."""
         response = RedirectResponse("/", status_code=303)
-        web.cookies.delete(response, web.cookies.oauth)
+        binding = drop_flow(web, request, response, state)
+        flow: OAuthFlow | None = None
         try:
-            target = await come_back(request, response, provider, found, state=state, code=code, error=error, iss=iss)
+            flow = await torii.oauth.resume(provider, state=state, browser_binding=binding)
+            result = await torii.oauth.finish(
+                flow,
+                code=code,
+                error=error,
+                iss=iss,
+                posted_user=user,
+                session=None if found is None else found.session,
+                **web.browser(request),
+            )
+            target = web.safe_next(result.next_url)
+            if result.session is not None:
+                other = await web.other_user(request, result.user.id)
+                agreed = other is None or other.id == flow.replaces
+                if web.page is not None and not agreed:
+                    web.leave_pending(response, result.session)
+                    target = f"{web.page('switch')}?{urlencode({'next': target})}"
+                else:
+                    await web.begin_session(request, response, result.user, result.session, replace=agreed)
         except ToriiError as refused:
-            if web.config.oauth_error_path is None or isinstance(refused, NotFound):
+            told = failure_target(web, provider, None if flow is None else flow.failure_url, refused, found)
+            if told is None:
                 raise
-            reason = getattr(refused, "reason", refused.code)
-            target = f"{web.config.oauth_error_path}?{urlencode({'error': reason})}"
+            target = told
         response.headers["Location"] = target
         return response
 
@@ -177,16 +173,16 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         code: Posted = None,
         error: Posted = None,
         iss: Posted = None,
+        user: Posted = None,
     ) -> Response:
         """Sends the browser on to the same address by GET.
 
         A POST from another site carries no ``SameSite=Lax`` cookie; the GET that follows it does. So the binding cookie
         can stay ``Lax``.
         """
-        given = {"state": state, "code": code, "error": error, "iss": iss}
+        given = {"state": state, "code": code, "error": error, "iss": iss, "user": user}
         query = urlencode({name: value for name, value in given.items() if value is not None})
-        path = f"{web.config.base_url}".rstrip("/") + f"{web.config.prefix}/oauth/{provider}{CALLBACK}"
-        return RedirectResponse(f"{path}?{query}", status_code=303)
+        return RedirectResponse(f"{callback_url(web, provider)}?{query}", status_code=303)
 
 
 def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> None:

@@ -109,6 +109,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
             "cloned_authenticator",
             "rate_limited",
             "account_locked_by_administrator",
+            "other_user_signed_in",
         ),
     )
     async def finish(body: PasskeySignInIn, request: Request, response: Response) -> SignedInOut:
@@ -116,7 +117,9 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         web.require_transport(body.transport)
         await web.limit(request)
         user, session = await torii.passkeys.complete_sign_in(body.credential, **web.browser(request))
-        token = await web.begin_session(request, response, user, session, transport=body.transport)
+        token = await web.begin_session(
+            request, response, user, session, transport=body.transport, replace=body.replace_session
+        )
         return SignedInOut.of(user, session, token)
 
 

@@ -58,15 +58,26 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             "/register",
             status_code=201,
             summary="Register and sign in",
-            responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited", "already_exists"),
+            responses=problems(
+                "cross_site",
+                "body_too_large",
+                "validation_error",
+                "rate_limited",
+                "already_exists",
+                "other_user_signed_in",
+            ),
         )
         async def register_directly(body: RegisterIn, request: Request, response: Response) -> SignedInOut:
             """Registers and signs in at once. It tells whether an address is taken."""
             web.require_transport(body.transport)
             await web.limit(request)
+            if body.transport == "cookie" and not body.replace_session:
+                await web.refuse_switch(request, None)
             user = await torii.password.register(body.email, body.password, name=body.name)
             session = await torii.create_session(user, method="password", **web.browser(request))
-            token = await web.begin_session(request, response, user, session, transport=body.transport)
+            token = await web.begin_session(
+                request, response, user, session, transport=body.transport, replace=body.replace_session
+            )
             return SignedInOut.of(user, session, token)
 
 
@@ -84,6 +95,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
             "account_locked",
             "rate_limited",
             "account_locked_by_administrator",
+            "other_user_signed_in",
         ),
     )
     async def sign_in(body: SignInIn, request: Request, response: Response) -> SignedInOut:
@@ -91,7 +103,9 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         web.require_transport(body.transport)
         await web.limit(request)
         user, session = await torii.password.authenticate(body.email, body.password, **web.browser(request))
-        token = await web.begin_session(request, response, user, session, transport=body.transport)
+        token = await web.begin_session(
+            request, response, user, session, transport=body.transport, replace=body.replace_session
+        )
         return SignedInOut.of(user, session, token)
 
 

@@ -1,0 +1,105 @@
+"""A sign-in through a provider, as the browser sees it: bound by a cookie of its own, and ended somewhere in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from torii_dynamodb.errors import NotFound, ToriiError
+from torii_dynamodb.fastapi.errors import problem_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from torii_dynamodb._core.oauth_types import OAuthStart
+    from torii_dynamodb.fastapi.web import SignedIn, Web
+
+__all__ = ["CALLBACK", "begin_flow", "callback_url", "drop_flow", "failure_target", "reason_of"]
+
+CALLBACK = "/callback"
+
+# A browser that restores its tabs may begin several at once. Each costs a cookie of 100 bytes, so there is a bound.
+_MOST = 5
+
+
+def callback_url(web: Web, provider: str) -> str:
+    """Where a provider sends the browser back to; what is registered there."""
+    assert web.config.base_url is not None
+    return f"{web.config.base_url.rstrip('/')}{web.config.prefix}/oauth/{provider}{CALLBACK}"
+
+
+async def begin_flow(
+    web: Web,
+    request: Request,
+    response: Response,
+    provider: str,
+    *,
+    next_url: str | None,
+    failure_url: str | None = None,
+    replace: bool = False,
+    link_to: SignedIn | None = None,
+) -> OAuthStart:
+    """Begin, and leave the binding with the browser. The oldest of too many flows in one browser are given up.
+
+    Args:
+        web: The web layer.
+        request: The request.
+        response: Where the cookie goes.
+        provider: The provider's name.
+        next_url: Where to go after it; anything that leads elsewhere is dropped.
+        failure_url: Where to go if it comes to nothing; the same.
+        replace: Whether the person agreed to replace the session of whoever is signed in in this browser now.
+        link_to: Who is signed in, to link instead of signing in.
+    """
+    other = await web.other_user(request, None) if replace else None
+    start = await web.torii.oauth.begin(
+        provider,
+        redirect_uri=callback_url(web, provider),
+        next_url=web.safe_next(next_url),
+        failure_url=web.safe_next(failure_url, "") or None,
+        replaces=None if other is None else other.id,
+        link_to=None if link_to is None else link_to.session,
+    )
+    now = web.torii.clock()
+    for name in web.cookies.flows(request)[: -(_MOST - 1)]:
+        web.cookies.delete(response, name)
+    web.cookies.set(response, web.cookies.flow(start.state), start.browser_binding, until=start.expires_at, now=now)
+    return start
+
+
+def drop_flow(web: Web, request: Request, response: Response, state: str | None) -> str | None:
+    """The binding of the flow with this state, whose cookie goes with the response; those of others stay."""
+    if not state:
+        return None
+    name = web.cookies.flow(state)
+    binding = web.cookies.read(request, name)
+    if binding is not None:
+        web.cookies.delete(response, name)
+    return binding
+
+
+def failure_target(
+    web: Web, provider: str, began_at: str | None, error: ToriiError, signed_in: SignedIn | None
+) -> str | None:
+    """Where to go after a failure, with ``error`` and ``provider`` in the query; ``None``: nowhere, answer a problem.
+
+    Where it began, if that is known; else the configuration's ``oauth_error_path``; else a page, where there are pages.
+    """
+    if isinstance(error, NotFound):
+        return None
+    path = began_at
+    if path is None:
+        path = web.config.oauth_error_path
+    if path is None and web.page is not None:
+        path = web.page("sign-in" if signed_in is None else "account")
+    if path is None:
+        return None
+    problem_of(error)  # logs what went wrong inside
+    query = urlencode({"error": reason_of(error), "provider": provider})
+    return f"{path}{'&' if '?' in path else '?'}{query}"
+
+
+def reason_of(error: ToriiError) -> str:
+    """What to call a failure in an address: ``OAuthError.reason``, else the error's code."""
+    return str(getattr(error, "reason", error.code)) if error.code == "oauth_error" else error.code

@@ -1,0 +1,85 @@
+"""Signing in while another user is signed in in this browser: the person is asked first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from torii_dynamodb.fastapi.pages.render import Site
+from torii_dynamodb.models import Session, User
+
+__all__ = ["add", "enter"]
+
+
+async def enter(
+    site: Site, request: Request, user: User, session: Session, target: str | None, *, replaces: str | None = None
+) -> Response:
+    """Leave a new session with the browser and go on; or ask first, where it would replace that of another user.
+
+    Args:
+        site: The pages.
+        request: The request.
+        user: Who signed in.
+        session: Their new session.
+        target: Where to go; ``None``: where a mailed link wanted to be opened, else the default.
+        replaces: The id of the user whose session the person has agreed to replace.
+    """
+    web = site.web
+    if not target and web.cookies.read(request, web.cookies.link) is not None:
+        target = site.path("change-email")
+    other = await web.other_user(request, user.id)
+    if other is not None and other.id != replaces:
+        response = site.redirect(site.path("switch", next=target))
+        web.leave_pending(response, session)
+        return response
+    response = site.redirect(web.safe_next(target))
+    await web.begin_session(request, response, user, session, replace=True)
+    return response
+
+
+def add(router: APIRouter, site: Site) -> None:
+    """Add the pages to a router."""
+    web, torii = site.web, site.torii
+
+    async def pending(request: Request) -> tuple[Session, User, str] | None:
+        token = web.cookies.read(request, web.cookies.pending)
+        found = None if token is None else await torii.get_session(token)
+        return None if found is None or token is None else (*found, token)
+
+    @router.get("/switch")
+    async def ask(request: Request) -> Response:
+        target = request.query_params.get("next", "")
+        found = await pending(request)
+        if found is None:
+            return site.redirect(site.path("sign-in", next=target))
+        signed_in = await web.signed_in(request)
+        return await site.page(
+            request,
+            "switch",
+            signed_in=signed_in,
+            current=None if signed_in is None else signed_in.user,
+            new=found[1],
+            target=target,
+        )
+
+    @router.post("/switch")
+    async def answer(request: Request) -> Response:
+        form = await site.form(request)
+        target = form.get("next", "")
+        found = await pending(request)
+        if found is None:
+            return site.redirect(site.path("sign-in", next=target))
+        session, user, token = found
+        if form.get("user") != user.id:
+            # Another sign-in has taken its place since the page was made: ask again.
+            return site.redirect(site.path("switch", next=target))
+        if form.get("way") == "stay":
+            response = site.redirect(site.path("account"))
+            await torii.delete_session(token)
+        else:
+            response = site.redirect(web.safe_next(target))
+            await web.begin_session(request, response, user, replace(session, token=token), replace=True)
+        web.cookies.delete(response, web.cookies.pending)
+        return response

@@ -1,0 +1,413 @@
+"""Sign-in through a provider as browsers meet it: several tabs, failures, links opened signed out, other users."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.services._async.support import EMAIL, PASSWORD
+from tests.services._async.test_oauth import AsyncOAuthSetting
+from tests.services.authenticator import ORIGIN, RP_ID, Authenticator
+from tests.web.api import API, SITE, UNLIMITED, Site, problem
+from tests.web.paged import Reader, Tab, words
+from tests.web.test_api_ways import BACK, oauth_site, there_and_back
+
+from torii_dynamodb import NewOAuthAccount
+from torii_dynamodb.fastapi import WebConfig, router
+from torii_dynamodb.fastapi.pages import PagesConfig, pages
+from torii_dynamodb.passkeys import PasskeySettings
+
+NAME = "__Host-torii"
+OTHER = "grace@example.com"
+
+
+def paged(here: AsyncOAuthSetting, **config: Any) -> FastAPI:
+    """An application with JSON routes and pages."""
+    auth = router(here.torii, config=WebConfig(base_url=SITE, ip_limit=UNLIMITED, **config))
+    app = FastAPI()
+    app.include_router(auth)
+    app.include_router(pages(auth.web, PagesConfig(app_name="Example")))
+    return app
+
+
+def tab(app: FastAPI) -> Tab:
+    """A tab of a new browser."""
+    transport = httpx.ASGITransport(app, client=("198.51.100.7", 50000))
+    return Tab(httpx.AsyncClient(transport=transport, base_url=SITE, headers={"Sec-Fetch-Site": "same-origin"}))
+
+
+async def continued(one: Tab, page: str = "/auth/sign-in", action: str = "/auth/provider") -> str:
+    """Press the provider's button on a page; where the page after it leads."""
+    answer = await one.send(page, action, follow=False, provider="issuer")
+    assert answer.status_code == 200, answer.headers
+    return str(next(given["href"] for given in Reader(answer.text).all("a") if given.get("class") == "button"))
+
+
+async def have_user(here: AsyncOAuthSetting, email: str = EMAIL) -> str:
+    """A user with a verified address and a password."""
+    user = await here.torii.password.register(email, PASSWORD)
+    await here.storage.mark_email_verified(user.id, email=user.email)
+    return user.id
+
+
+async def test_two_tabs() -> None:
+    """Of two sign-ins begun at once in one browser both succeed, in any order, and neither spoils the other."""
+    async with AsyncOAuthSetting() as here:
+        site = oauth_site(here)
+        async with site.browser() as browser:
+            urls = [(await browser.post(f"{API}/oauth/issuer/begin")).json()["url"] for _ in range(3)]
+            failed = await browser.get(
+                f"{BACK}?error=access_denied&state={parse_qs(urlsplit(urls[1]).query)['state'][0]}"
+            )
+            assert problem(failed, 400, "oauth_error")["reason"] == "denied"
+            for url in (urls[2], urls[0]):
+                assert (await browser.get(there_and_back(here, url))).status_code == 303
+
+
+async def test_another_sites_answer_spoils_nothing() -> None:
+    """An attacker's or a made-up answer brought to a browser does not use up what its owner began."""
+    async with AsyncOAuthSetting() as here:
+        site = oauth_site(here)
+        async with site.browser() as victim, site.browser() as attacker:
+            begun = (await victim.post(f"{API}/oauth/issuer/begin")).json()["url"]
+            # The attacker saw the victim's state, for example in a log, and brings it from elsewhere.
+            state = parse_qs(urlsplit(begun).query)["state"][0]
+            forged = await attacker.get(f"{BACK}?state={state}&code=x")
+            assert problem(forged, 400, "oauth_error")["reason"] == "browser"
+            other = (await attacker.post(f"{API}/oauth/issuer/begin")).json()["url"]
+            assert problem(await victim.get(there_and_back(here, other)), 400, "oauth_error")["reason"] == "browser"
+            assert (await victim.get(there_and_back(here, begun))).status_code == 303
+
+
+async def test_the_number_of_bindings_in_a_browser_is_bounded() -> None:
+    """Only the latest five are kept; all go by themselves with the flow's time."""
+    async with AsyncOAuthSetting() as here:
+        site = oauth_site(here)
+        async with site.browser() as browser:
+            begun = [await browser.post(f"{API}/oauth/issuer/begin") for _ in range(8)]
+            assert all("Max-Age=600" in answer.headers["set-cookie"] for answer in begun)
+            assert len([name for name in browser.cookies if "-oauth-" in name]) == 5
+            for answer, status in ((begun[2], 400), (begun[3], 303), (begun[7], 303)):
+                assert (await browser.get(there_and_back(here, answer.json()["url"]))).status_code == status
+
+
+def _waits(answer: httpx.Response) -> None:
+    """The answer leads to sign in, with the token in a cookie for this site alone and nowhere else."""
+    assert answer.headers["location"] == "/auth/sign-in?next=%2Fauth%2Fchange-email"
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith(f"{NAME}-link=torii_t1_")
+    for part in ("HttpOnly", "Secure", "SameSite=lax", "Max-Age=900"):
+        assert part in cookie
+
+
+@pytest.mark.parametrize("way", ["password", "magic link", "reset", "passkey", "provider"])
+async def test_a_link_that_is_opened_signed_out_waits_for_any_sign_in(way: str) -> None:
+    """The change-address link leads to sign in; after any sign-in the person is back at it, no token in between."""
+    passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN])
+    async with AsyncOAuthSetting(passkeys=passkeys) as here:
+        app = paged(here)
+        user = await here.storage.get_user(await have_user(here), consistent=True)
+        assert user is not None
+        await here.torii.email_verification.send_change(user, "new@example.com")
+        await here.torii.wait_for_mail()
+        token = await here.link()
+        one = tab(app)
+        _waits(await one.get(f"/auth/change-email?token={token}"))
+        if way == "password":
+            done = await one.send(
+                "/auth/sign-in?next=/auth/change-email", "/auth/sign-in", email=EMAIL, password=PASSWORD
+            )
+        elif way == "magic link":
+            await one.send("/auth/sign-in", "/auth/sign-in", email=EMAIL, way="link")
+            done = await one.send(f"/auth/magic-link?token={await here.link()}", "/auth/magic-link")
+        elif way == "reset":
+            # A reset ends all links that were sent before, this one too: one comes back to be told so.
+            await one.send("/auth/forgot-password", "/auth/forgot-password", email=EMAIL)
+            done = await one.send(
+                f"/auth/reset-password?token={await here.link()}", "/auth/reset-password", password=f"{PASSWORD} 2"
+            )
+            assert "This link does not work any more" in done.text
+            return
+        elif way == "passkey":
+            device = Authenticator()
+            added = device.create(await here.torii.passkeys.begin_registration(user))
+            await here.torii.passkeys.complete_registration(user, added, name="Key")
+            answer = json.dumps(device.get(await here.torii.passkeys.begin_sign_in()))
+            done = await one.send("/auth/sign-in?next=/auth/change-email", "/auth/passkey", answer=answer)
+        else:
+            url = await continued(one, "/auth/sign-in?next=/auth/change-email")
+            assert token not in str(here.storage.dump())
+            done = await one.get(there_and_back(here, url), follow_redirects=True)
+        assert "<strong>new@example.com</strong>" in done.text
+        assert f"{NAME}-link" not in one.client.cookies
+        for step in (*done.history, done):
+            assert token not in str(step.request.url)
+            assert token not in step.headers.get("location", "")
+        fields = Reader(done.text).forms["/auth/change-email"]
+        changed = await one.client.post("/auth/change-email", data=fields, follow_redirects=True)
+        assert "Your e-mail address was changed." in changed.text
+
+
+async def test_a_form_that_was_kept_open_too_long_waits_as_well() -> None:
+    """Sent after the session ended, the form leads to sign in and its token stays out of the address, too."""
+    async with AsyncOAuthSetting() as here:
+        app = paged(here)
+        user = await here.storage.get_user(await have_user(here), consistent=True)
+        assert user is not None
+        await here.torii.email_verification.send_change(user, "new@example.com")
+        await here.torii.wait_for_mail()
+        one = tab(app)
+        await one.sign_in()
+        page = await one.get(f"/auth/change-email?token={await here.link()}")
+        form = Reader((await one.get("/auth/forgot-password")).text).forms["/auth/forgot-password"]
+        fields = Reader(page.text).forms["/auth/change-email"]
+        one.client.cookies.delete(NAME)
+        fresh = Reader((await one.get("/auth/forgot-password")).text).forms["/auth/forgot-password"]
+        assert form["csrf_token"] != fresh["csrf_token"]
+        _waits(await one.client.post("/auth/change-email", data=fields | {"csrf_token": fresh["csrf_token"]}))
+
+
+async def test_only_a_token_of_ours_is_put_into_a_cookie() -> None:
+    """Whatever else stands in the link's address is answered as a dead link."""
+    async with AsyncOAuthSetting() as here:
+        for token in ("x", "a;b=c", "x%0d%0aset-cookie:a=b", "é" * 50):
+            answer = await tab(paged(here)).get(f"/auth/change-email?token={token}")
+            assert answer.status_code == 400
+            assert f"{NAME}-link=x" not in str(answer.headers)
+
+
+FAILURES = {
+    "cancelled": ({"error": "access_denied"}, "was not allowed to say who you are"),
+    "no code": ({}, "cannot be reached now"),
+    "a strange error": ({"error": "<script>"}, "cannot be reached now"),
+    "another issuer": ({"code": "x", "iss": "https://evil.example"}, "cannot be reached now"),
+    "a code that is no good": ({"code": "x"}, "cannot be reached now"),
+}
+
+
+@pytest.mark.parametrize("page", ["/auth/sign-in?next=/orders", "/auth/sign-up?next=/orders", "/auth/account"])
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_failure_comes_back_to_where_one_began(page: str, failure: str) -> None:
+    """Whatever goes wrong at the provider, the page that one began from says so in words, and offers the way on."""
+    brought, told = FAILURES[failure]
+    async with AsyncOAuthSetting() as here:
+        one = tab(paged(here))
+        action = "/auth/provider"
+        if "account" in page:
+            await have_user(here)
+            await one.sign_in()
+            action = "/auth/account/connect"
+        url = await continued(one, page, action)
+        state = parse_qs(urlsplit(url).query)["state"][0]
+        back = await one.get(f"{BACK}?{httpx.QueryParams({**brought, 'state': state})}")
+        assert back.headers["location"].startswith(page.partition("?")[0])
+        assert "script" not in back.headers["location"]
+        shown = await one.get(back.headers["location"])
+        assert shown.status_code == 200
+        assert told in words(shown)
+        # Where one wanted to go is not forgotten, and pressing the button again works.
+        if action == "/auth/provider":
+            assert Reader(shown.text).forms[action]["next"] == "/orders"
+        again = await continued(one, str(back.headers["location"]), action)
+        assert (await one.get(there_and_back(here, again))).headers["location"] in (
+            "/orders",
+            "/auth/account?notice=account-connected",
+        )
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+async def test_an_answer_that_nothing_is_known_of_comes_to_a_page(signed_in: bool) -> None:
+    """Too late, or of another browser: the sign-in page says so, or the account where somebody is signed in."""
+    async with AsyncOAuthSetting() as here:
+        one = tab(paged(here))
+        if signed_in:
+            await have_user(here)
+            await one.sign_in()
+        for state in ("x" * 43, "nonsense", ""):
+            answer = await one.get(f"{BACK}?state={state}&code=x", follow_redirects=True)
+            assert answer.url.path == ("/auth/account" if signed_in else "/auth/sign-in")
+            assert "it took too long" in answer.text
+
+
+@pytest.mark.parametrize("page", ["/auth/sign-in", "/auth/sign-up", "/auth/account"])
+async def test_a_provider_that_cannot_be_reached_comes_back_at_once(page: str) -> None:
+    """Pressing the button while the provider is down leads back to the page, in words."""
+    async with AsyncOAuthSetting() as here:
+        one = tab(paged(here))
+        if "account" in page:
+            await have_user(here)
+            await one.sign_in()
+        here.provider.down = True
+        action = "/auth/account/connect" if "account" in page else "/auth/provider"
+        answer = await one.send(page, action, provider="issuer")
+        assert answer.url.path == page
+        assert "cannot be reached now" in answer.text
+
+
+async def test_an_account_of_somebody_else_is_told_where_one_began() -> None:
+    """Connecting what another user has connected comes back to the account, in words."""
+    async with AsyncOAuthSetting() as here:
+        app = paged(here)
+        await here.sign_in()
+        await have_user(here, OTHER)
+        one = tab(app)
+        await one.sign_in(OTHER)
+        url = await continued(one, "/auth/account", "/auth/account/connect")
+        answer = await one.get(there_and_back(here, url), follow_redirects=True)
+        assert answer.url.path == "/auth/account"
+        assert "somebody else has connected this account" in answer.text
+
+
+async def test_the_callers_own_page_and_path_come_first() -> None:
+    """A front end names where a failure leads; else the configuration's path; an address elsewhere counts as none."""
+    async with AsyncOAuthSetting() as here:
+        app = paged(here, oauth_error_path="/oops")
+        for failure, target in ((None, "/oops"), ("/mine?a=b", "/mine"), ("https://evil.example", "/oops")):
+            one = tab(app)
+            params = {} if failure is None else {"failure": failure}
+            begun = await one.client.post(f"{API}/oauth/issuer/begin", params=params)
+            state = parse_qs(urlsplit(begun.json()["url"]).query)["state"][0]
+            location = (await one.get(f"{BACK}?error=access_denied&state={state}")).headers["location"]
+            parts = urlsplit(location)
+            assert (parts.netloc, parts.path) == ("", target)
+            assert parse_qs(parts.query) == {
+                "error": ["denied"],
+                "provider": ["issuer"],
+                **({"a": ["b"]} if failure == "/mine?a=b" else {}),
+            }
+
+
+@pytest.mark.parametrize("way", ["switch", "stay"])
+async def test_a_sign_in_over_another_users_asks_first(way: str) -> None:
+    """Back from the provider while another user is signed in, the person chooses; until then nothing is replaced."""
+    async with AsyncOAuthSetting() as here:
+        app = paged(here)
+        await have_user(here, OTHER)
+        one = tab(app)
+        url = await continued(one)
+        await one.sign_in(OTHER)
+        before = one.client.cookies[NAME]
+        asked = await one.get(there_and_back(here, url), follow_redirects=True)
+        assert asked.url.path == "/auth/switch"
+        assert "grace@example.com" in asked.text
+        assert "ada@example.com" in asked.text
+        assert one.client.cookies[NAME] == before
+        fields = Reader(asked.text).forms["/auth/switch"]
+        chosen = await one.client.post("/auth/switch", data={**fields, "way": way})
+        assert chosen.headers["location"] == ("/" if way == "switch" else "/auth/account")
+        me = (await one.get(f"{API}/me")).json()["email"]
+        assert me.lower() == ("ada@example.com" if way == "switch" else OTHER)
+        assert (await here.torii.get_session(before) is None) == (way == "switch")
+        assert f"{NAME}-pending" not in one.client.cookies
+        ada = await here.storage.get_user_by_email("ada@example.com", consistent=True)
+        assert ada is not None
+        assert len(await here.torii.list_sessions(ada.id)) == (1 if way == "switch" else 0)
+        # Gone is gone: the page leads to sign in now.
+        assert (await one.get("/auth/switch")).headers["location"].startswith("/auth/sign-in")
+
+
+@pytest.mark.parametrize("way", ["password", "magic link", "reset", "sign-up"])
+async def test_pages_ask_before_they_replace_another_users_session(way: str) -> None:
+    """A form that was open when another user signed in does not silently make the browser somebody else's."""
+    async with AsyncOAuthSetting() as here:
+        app = paged(here, registration="direct")
+        await have_user(here, OTHER)
+        if way != "sign-up":
+            await have_user(here)
+        one = tab(app)
+        page, action, fields = "/auth/sign-in", "/auth/sign-in", {"email": EMAIL, "password": PASSWORD}
+        if way == "magic link":
+            await here.torii.magic_link.send(EMAIL)
+            await here.torii.wait_for_mail()
+            page, action, fields = f"/auth/magic-link?token={await here.link()}", "/auth/magic-link", {}
+        elif way == "reset":
+            await here.torii.password.initiate_reset(EMAIL)
+            await here.torii.wait_for_mail()
+            page, action = f"/auth/reset-password?token={await here.link()}", "/auth/reset-password"
+            fields = {"password": f"{PASSWORD} 2"}
+        elif way == "sign-up":
+            page, action = "/auth/sign-up", "/auth/sign-up"
+        form = Reader((await one.get(page)).text).forms[action]
+        await one.sign_in(OTHER)
+        before = one.client.cookies[NAME]
+        done = await one.client.post(action, data={**form, **fields}, follow_redirects=True)
+        assert done.url.path == "/auth/switch"
+        assert one.client.cookies[NAME] == before
+
+
+async def test_the_page_of_a_link_says_whom_it_signs_out() -> None:
+    """Opened while another user is signed in, it names them, and its button is the answer: nothing more is asked."""
+    async with AsyncOAuthSetting() as here:
+        app = paged(here)
+        await have_user(here)
+        await have_user(here, OTHER)
+        await here.torii.magic_link.send(EMAIL)
+        await here.torii.wait_for_mail()
+        link = f"/auth/magic-link?token={await here.link()}"
+        one = tab(app)
+        await one.sign_in(OTHER)
+        assert "Going on signs that account out here" in (await one.get(link)).text
+        assert (await one.send(link, "/auth/magic-link", follow=False)).headers["location"] == "/"
+        assert (await one.get(f"{API}/me")).json()["email"] == EMAIL
+
+
+async def test_json_routes_refuse_to_replace_another_users_session() -> None:
+    """They say so, end the session that was made, use no link up, and obey when told that the person was asked."""
+    site = Site(WebConfig(registration="direct", ip_limit=UNLIMITED))
+    ada = await site.user()
+    await site.user(OTHER)
+    async with site.browser() as browser:
+        await site.signed_in(browser, OTHER)
+        before = browser.cookies[NAME]
+        await site.torii.magic_link.send(EMAIL)
+        link = {"token": await site.mailed("magic_link")}
+        new = {"email": "new@example.com", "password": PASSWORD}
+        for path, body in (
+            ("sign-in", {"email": EMAIL, "password": PASSWORD}),
+            ("magic-link/complete", link),
+            ("register", new),
+        ):
+            problem(await browser.post(f"{API}/{path}", json=body), 409, "other_user_signed_in")
+            assert browser.cookies[NAME] == before
+        assert await site.torii.list_sessions(ada.id) == []
+        assert await site.torii.storage.get_user_by_email("new@example.com", consistent=True) is None
+        # The same user signs in again without being asked.
+        again = await browser.post(f"{API}/sign-in", json={"email": OTHER, "password": PASSWORD})
+        assert again.status_code == 200
+        switched = await browser.post(f"{API}/magic-link/complete", json=link | {"replace_session": True})
+        assert switched.status_code == 200
+        assert (await browser.get(f"{API}/me")).json()["email"] == EMAIL
+
+
+async def test_a_provider_without_pages_refuses_to_replace_another_users_session() -> None:
+    """Without pages to ask on, it is a problem, unless the front end said at the beginning that it has asked."""
+    async with AsyncOAuthSetting() as here:
+        site = oauth_site(here)
+        await site.user(OTHER)
+        async with site.browser() as browser:
+            await site.signed_in(browser, OTHER)
+            begun = await browser.post(f"{API}/oauth/issuer/begin")
+            problem(await browser.get(there_and_back(here, begun.json()["url"])), 409, "other_user_signed_in")
+            assert (await browser.get(f"{API}/me")).json()["email"] == OTHER
+            begun = await browser.post(f"{API}/oauth/issuer/begin", params={"replace_session": True})
+            assert (await browser.get(there_and_back(here, begun.json()["url"]))).status_code == 303
+            assert (await browser.get(f"{API}/me")).json()["email"] == "ada@example.com"
+
+
+async def test_linked_accounts_are_listed_without_providers() -> None:
+    """A provider that is not offered any more leaves accounts behind: they are listed and unlinked all the same."""
+    site = Site(WebConfig(ip_limit=UNLIMITED))
+    user = await site.user()
+    await site.torii.storage.link_oauth_account(user.id, NewOAuthAccount(provider="gone", subject="1"))
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        listed = (await browser.get(f"{API}/oauth/accounts")).json()["accounts"]
+        assert [account["provider"] for account in listed] == ["gone"]
+        answer = await browser.delete(f"{API}/oauth/accounts/gone", params={"subject": "1"})
+        assert answer.status_code == 204
+        assert "oauth.unlinked" in site.here.names()
+        assert (await browser.post(f"{API}/oauth/gone/begin")).status_code == 404
