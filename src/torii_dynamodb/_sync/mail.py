@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from torii_dynamodb._files import make_private_folder
 from torii_dynamodb._sync.primitives import run_in_thread
 from torii_dynamodb.clock import Clock, system_clock
 from torii_dynamodb.mail.messages import MailMessage, to_mime
@@ -76,7 +77,7 @@ class FileMailer:
 
     def _write(self, message: MailMessage) -> None:
         now = self._clock()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         handle, _ = tempfile.mkstemp(
             prefix=f"{now.strftime('%Y%m%dT%H%M%S%f')}-{message.template}-", suffix=".eml", dir=self._folder
         )

@@ -10,6 +10,7 @@ from typing import Annotated, cast
 import typer
 from rich.console import Console
 
+from torii_dynamodb._files import write_private
 from torii_dynamodb.admin.cost import Workload, bars, estimate, load_prices, load_units, svg
 from torii_dynamodb.admin.measuring import measure
 from torii_dynamodb.admin.options import TableClass
@@ -75,7 +76,7 @@ def estimate_command(
     )
     found = estimate(workload, region=region, prices=load_prices(prices), units=load_units(measured))
     if chart is not None:
-        chart.write_text(svg(found), encoding="utf-8")
+        write_private(chart, svg(found).encode())
     if as_json:
         emit({"workload": workload, "estimate": found, "cheaper": found.cheaper})
         return
@@ -117,7 +118,7 @@ def measure_command(
         return
     found = measure(config, engine=engine)
     if out is not None:
-        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_private(out, f"{json.dumps(found, indent=2)}\n".encode())
     if as_json:
         emit(found)
         return

@@ -24,12 +24,13 @@ from rich.text import Text
 
 from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage, DynamoDbConfig
 from torii_dynamodb._core.hashing import Argon2Hasher
+from torii_dynamodb._files import tighten
 from torii_dynamodb.cli.demo_accounts import Account, Reject, own_lines, read_accounts, read_lines
 from torii_dynamodb.cli.demo_figures import Ledger
 from torii_dynamodb.cli.demo_run import Demo, Pace
 from torii_dynamodb.cli.local import Engine
 from torii_dynamodb.cli.support import PANEL, Connection, ExitCode, Json, Profile, Region, emit, fail, hang, note, plain
-from torii_dynamodb.testing.engines import start_engine
+from torii_dynamodb.testing.engines import own_checkout, start_engine, xdg_folder
 
 __all__ = ["data_folder", "demo"]
 
@@ -320,16 +321,20 @@ def _fact(console: Console, name: str, text: str) -> None:
 
 def data_folder() -> Path:
     """Where data go that nobody named a file for: this checkout, else where programs keep a user's data."""
-    checkout = Path(__file__).resolve().parents[3]
-    if (checkout / "pyproject.toml").is_file() and os.access(checkout, os.W_OK):
-        return checkout / ".demo"
-    if os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+    checkout = own_checkout()
+    if checkout is not None and os.access(checkout, os.W_OK):
+        folder = checkout / ".demo"
     else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "torii-dynamodb" / "demo"
+        if os.name == "nt":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Application Support"
+        else:
+            base = xdg_folder("XDG_DATA_HOME", ".local/share")
+        folder = base / "torii-dynamodb" / "demo"
+    # An older release made it readable for everybody.
+    tighten(folder)
+    return folder
 
 
 def _is_moto(url: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from torii_dynamodb._files import make_private_folder
 from torii_dynamodb.cli.demo import data_folder
 from torii_dynamodb.cli.local import Engine
 from torii_dynamodb.cli.support import note, say
@@ -53,7 +54,7 @@ def serve(
     listener = server.listen(port)
     address = f"http://localhost:{listener.getsockname()[1]}"
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
     with listener, start_engine(engine.value, db_path=path, install=install) as running:
         secret = _secret(running.db_path.with_suffix(".secret")) if running.db_path is not None else None
         app = create_app(

@@ -34,6 +34,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from torii_dynamodb._files import make_private_folder, open_private, tighten
 from torii_dynamodb.config import Credentials, DynamoDbConfig
 from torii_dynamodb.errors import ToriiError
 
@@ -102,9 +103,9 @@ def dynoxide_package() -> str | None:
 def find_dynoxide() -> Path | None:
     """Look for a Dynoxide binary on this machine; ask no network.
 
-    In this order: the environment's ``TORII_DYNOXIDE``; ``.engines/`` and ``node_modules/`` in the working directory,
-    then in the checkout this file stands in; ``PATH``; the user's cache directory, where :func:`install_dynoxide` puts
-    it.
+    In this order: the environment's ``TORII_DYNOXIDE``; ``.engines/`` in the checkout of this library that this file
+    stands in, if it does; the absolute folders of ``PATH``; the user's cache directory, where
+    :func:`install_dynoxide` puts it. Never the working directory: whoever wrote what is in it would be run.
 
     Returns:
         The binary's path, or ``None`` if there is none.
@@ -117,17 +118,43 @@ def find_dynoxide() -> Path | None:
         if not _is_executable(Path(named)):
             raise EngineError(f"TORII_DYNOXIDE={named}: no executable file; correct or unset the variable")
         return Path(named).absolute()
-    checkout = Path(__file__).resolve().parents[3]
-    roots = [Path.cwd(), *([checkout] if (checkout / "pyproject.toml").is_file() else [])]
-    for root in roots:
-        for prefix in (root / ".engines", root):
-            found = _binary_below(prefix)
-            if found is not None:
-                return found
-    on_path = shutil.which("dynoxide")
-    if on_path is not None:
-        return Path(on_path)
-    return _binary_below(_cache_directory())
+    checkout = own_checkout()
+    found = _binary_below(checkout / ".engines") if checkout is not None else None
+    return found or _which("dynoxide") or _binary_below(_cache_directory())
+
+
+def own_checkout() -> Path | None:
+    """The checkout of this library that this file stands in; ``None`` where it is installed otherwise.
+
+    A copy below another project (``pip install --target``) is no checkout: that project's files are not ours.
+    """
+    source = Path(__file__).resolve().parents[2]
+    try:
+        settings = (source.parent / "pyproject.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return source.parent if source.name == "src" and '\nname = "torii-dynamodb"\n' in settings else None
+
+
+def xdg_folder(variable: str, default: str) -> Path:
+    """A folder of the XDG Base Directory Specification, which has relative values ignored."""
+    named = Path(os.environ.get(variable, ""))
+    return named if named.is_absolute() else Path.home() / default
+
+
+def _searched() -> str:
+    """Where :func:`find_dynoxide` looks, for people."""
+    checkout = own_checkout()
+    places = ["TORII_DYNOXIDE", *([str(checkout / ".engines")] if checkout is not None else [])]
+    return ", ".join([*places, "the absolute folders of PATH", str(_cache_directory())])
+
+
+def _which(name: str) -> Path | None:
+    """A program in the absolute folders of ``PATH``; a relative one is another wherever one stands."""
+    folders = [folder for folder in os.get_exec_path() if Path(folder).is_absolute()]
+    found = shutil.which(name, path=os.pathsep.join(folders)) if folders else None
+    # Windows looks into the working directory whatever it is given.
+    return Path(found) if found is not None and Path(found).is_absolute() else None
 
 
 def install_dynoxide(prefix: Path | None = None, *, timeout: float = 180.0) -> Installation:
@@ -150,15 +177,24 @@ def install_dynoxide(prefix: Path | None = None, *, timeout: float = 180.0) -> I
     package = dynoxide_package()
     if package is None:
         return Installation(path=None, reason=f"Dynoxide has no package for {sys.platform} on {platform.machine()}")
-    npm = shutil.which("npm")
+    npm = _which("npm")
     if npm is None:
         return Installation(path=None, reason="npm is not on the PATH (it comes with Node.js)")
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        make_private_folder(target)
         staging = Path(tempfile.mkdtemp(prefix=".installing-", dir=target))
     except OSError as error:
         return Installation(path=None, reason=f"cannot write to {target}: {error.strerror}")
-    command = [npm, "install", "--prefix", str(staging), "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
+    command = [
+        str(npm),
+        "install",
+        "--prefix",
+        str(staging),
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-save",
+    ]
     command += ["--no-package-lock", "--no-update-notifier", "--loglevel=error", f"{package}@{DYNOXIDE_VERSION}"]
     try:
         done = subprocess.run(
@@ -293,6 +329,8 @@ class LocalEngine:
         return {
             "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint_url,
             "AWS_REGION": self.region,
+            # Most SDKs read the one, boto3 and the AWS command line the other.
+            "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": self.credentials.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.credentials.secret_access_key,
         }
@@ -389,6 +427,8 @@ class LocalEngine:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env=environment,
+                    # Whatever else it writes, its journal for one, is as private as the database.
+                    umask=0o077,
                     # A Ctrl-C in the terminal is the owner's; it then stops the engine in order.
                     start_new_session=True,
                 )
@@ -402,15 +442,12 @@ class LocalEngine:
         binary = self.binary or find_dynoxide()
         if binary is None:
             raise EngineError(
-                "the Dynoxide engine is not installed: in a checkout run 'make setup'; elsewhere call "
-                "install_dynoxide(), or put the binary's path into TORII_DYNOXIDE"
+                f"the Dynoxide engine is not installed (looked at {_searched()}): in a checkout run 'make setup'; "
+                "elsewhere call install_dynoxide(), or put the binary's path into TORII_DYNOXIDE"
             )
         command = [str(binary), "--host", _HOST, "--port", str(port)]
         if self.db_path is not None:
-            try:
-                self.db_path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise EngineError(f"db_path: cannot make {self.db_path.parent}: {error.strerror}") from error
+            _make_private(self.db_path)
             command += ["--db-path", str(self.db_path)]
         if os.name != "posix":
             return command
@@ -498,7 +535,7 @@ def start_engine(
         installation = install_dynoxide()
         binary, reason = installation.path, installation.reason
     elif binary is None:
-        reason = "Dynoxide is not on this machine, and fetching it was not allowed"
+        reason = f"Dynoxide is not on this machine (looked at {_searched()}), and fetching it was not allowed"
     if binary is not None:
         return LocalEngine("dynoxide", binary=binary, db_path=db_path, port=port, why=reason).start()
     if kind == "dynoxide":
@@ -515,6 +552,20 @@ def start_engine(
 
 class _PortTaken(Exception):
     """The port went to somebody else between our look and the engine's bind."""
+
+
+def _make_private(database: Path) -> None:
+    """Make the database's folder and file, before the engine does, such that only their owner can read them."""
+    try:
+        make_private_folder(database.parent)
+        # A folder in its place is left for the engine to refuse.
+        if not database.is_dir():
+            os.close(open_private(database, os.O_RDWR))
+    except OSError as error:
+        raise EngineError(f"db_path: {error.filename or database}: {error.strerror}") from error
+    # SQLite gives new ones the database's mode; those of an older run may be readable.
+    for ending in ("-wal", "-shm", "-journal"):
+        tighten(database.with_name(database.name + ending))
 
 
 def _require_moto() -> None:
@@ -547,7 +598,7 @@ def _cache_directory() -> Path:
     elif sys.platform == "darwin":
         base = str(Path.home() / "Library" / "Caches")
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        base = str(xdg_folder("XDG_CACHE_HOME", ".cache"))
     return Path(base) / "torii-dynamodb" / f"dynoxide-{DYNOXIDE_VERSION}"
 
 

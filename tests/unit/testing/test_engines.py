@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -126,6 +127,30 @@ def test_dynoxide_keeps_its_data_in_the_file_it_was_given(tmp_path: Path, kill: 
         assert call(engine, "ListTables", {}) == {"TableNames": ["kept"]}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX'")
+def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
+    """The file is 0600 in a folder of 0700, journal included, though an older run left it readable for everybody."""
+    folder = tmp_path / "data"
+    database = folder / "torii.db"
+    before = os.umask(0)
+    try:
+        with LocalEngine("dynoxide", db_path=database) as engine:
+            make_table(engine, "kept")
+            assert {stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()} == {0o600}
+            engine.kill()
+            for one in folder.iterdir():
+                one.chmod(0o644)
+            engine.start()
+            assert call(engine, "ListTables", {}) == {"TableNames": ["kept"]}
+            make_table(engine, "more")
+            assert {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()} == dict.fromkeys(
+                [one.name for one in folder.iterdir()], 0o600
+            )
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
 def test_a_dying_engine_says_why(tmp_path: Path) -> None:
     """The error of an engine that ends at once carries its exit code and its own words."""
     with pytest.raises(EngineError, match=r"exit code 1: .*unable to open database file"):
@@ -198,6 +223,53 @@ def test_the_binary_named_in_the_environment_comes_first(tmp_path: Path, monkeyp
     binary.write_text("#!/bin/sh\n", encoding="ascii")
     binary.chmod(0o755)
     assert find_dynoxide() == binary
+
+
+def _executable(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\nexit 0\n", encoding="ascii")
+    path.chmod(0o755)
+    return path
+
+
+def test_nothing_in_the_working_directory_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stands in a stranger's folder runs none of its programs, by whatever relative PATH either."""
+    package = dynoxide_package()
+    assert package is not None
+    for place in ("node_modules", ".engines/node_modules"):
+        _executable(tmp_path / place / package / "dynoxide")
+    for name in ("dynoxide", "npm", "bin/dynoxide", "bin/npm"):
+        _executable(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(engines, "own_checkout", lambda: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", ".engines")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", ":.:bin:./bin")
+    assert find_dynoxide() is None
+    assert "npm is not on the PATH" in install_dynoxide().reason
+    with pytest.raises(EngineError, match=r"looked at TORII_DYNOXIDE, the absolute folders of PATH, .*home"):
+        LocalEngine("dynoxide").start()
+    monkeypatch.setenv("PATH", f".:{tmp_path / 'bin'}")
+    assert find_dynoxide() == tmp_path / "bin" / "dynoxide"
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "ours"),
+    [
+        ("src", '[project]\nname = "torii-dynamodb"\n', True),
+        ("src", '[project]\nname = "shop"\n', False),
+        ("vendor", '[project]\nname = "torii-dynamodb"\n', False),
+        ("src", None, False),
+    ],
+)
+def test_only_our_own_checkout_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, settings: str | None, ours: bool
+) -> None:
+    """A copy of the library in somebody else's project does not make that project's files ours."""
+    monkeypatch.setattr(engines, "__file__", str(tmp_path / source / "torii_dynamodb" / "testing" / "engines.py"))
+    if settings is not None:
+        (tmp_path / "pyproject.toml").write_text(settings, encoding="ascii")
+    assert engines.own_checkout() == (tmp_path if ours else None)
 
 
 def _hide_dynoxide(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from torii_dynamodb._core.times import to_text
+from torii_dynamodb._files import make_private_folder, open_private, tighten
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of
@@ -123,7 +124,7 @@ def export(
 def _begin(
     config: DynamoDbConfig, client: Client, directory: Path, segments: int, compression: Compression
 ) -> tuple[dict[str, Any], bool]:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(directory)
     source = {table: config.table_name(table) for table in TABLES}
     # Also makes sure that they exist before anything is written.
     for name in source.values():
@@ -147,8 +148,9 @@ def _begin(
         return start, True
     if any(directory.iterdir()):
         raise IntegrityError(f"{directory} is not empty; give another directory")
+    tighten(directory)
     for table in TABLES:
-        (directory / table).mkdir(mode=0o700)
+        make_private_folder(directory / table)
     start = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -180,8 +182,7 @@ def _export_part(
     if state_path.exists():
         state = object_of(loads(state_path.read_bytes()))
         counter.add(part.table, state["items"])
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "r+b") as file:
+    with os.fdopen(open_private(path, os.O_RDWR), "r+b") as file:
         if file.seek(0, os.SEEK_END) < state["bytes"]:
             raise IntegrityError(f"{path} is shorter than it was left; delete the directory and begin again")
         # What was written after the last state is of a page that will be read again.

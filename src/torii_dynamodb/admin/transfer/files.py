@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Final, Literal
 
 from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._files import write_private
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.json import DecodeError, dumps, list_of, loads, object_of
 from torii_dynamodb.admin.control import Control
@@ -206,10 +206,4 @@ def sha256_of(path: Path) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a file so that it is there as a whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(dumps(value))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_private(path, dumps(value))
