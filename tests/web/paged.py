@@ -91,7 +91,7 @@ class Paged:
         self.activity = Activity(clock=self.here.clock)
         self.activity.watch(self.torii.events)
         self.admin = Admin({ADMIN}, activity=self.activity)
-        settings = PagesConfig(app_name="Example")
+        self.settings = settings = PagesConfig(app_name="Example")
         self.app = FastAPI()
         self.app.include_router(self.auth)
         self.app.include_router(pages(self.auth.web, settings, admin=self.admin))

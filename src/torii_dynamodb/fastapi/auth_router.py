@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.routes import links, oauth, passkeys, passwords, sessions, tokens
-from torii_dynamodb.fastapi.routing import AuthRoute
+from torii_dynamodb.fastapi.routing import AuthRoute, Router
 from torii_dynamodb.fastapi.settings import WebConfig
 from torii_dynamodb.fastapi.web import Web
 from torii_dynamodb.models import User
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AuthRouter", "router"]
 
 
-class AuthRouter(APIRouter):
+class AuthRouter(Router):
     """The routes, to include in an application; and with ``Depends``, who is signed in. Made by :func:`router`.
 
     Included, it opens a storage made by ``dynamodb()`` when the application starts, and when it ends it waits for mails
@@ -75,6 +75,7 @@ class AuthRouter(APIRouter):
         self.require_verified = dependencies.require_verified
         for module in (sessions, passwords, links, oauth, passkeys, tokens):
             module.add(self, web, dependencies)
+        self.add_options()
 
     def access_claims(self) -> Callable[..., Awaitable[AccessClaims]]:
         """A dependency: what the access token says, without a request to the storage; see ``Dependencies``."""

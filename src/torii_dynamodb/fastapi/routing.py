@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -15,11 +15,53 @@ from starlette.types import Message, Receive
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of, validation_problem
 
-__all__ = ["AuthRoute", "problems"]
+__all__ = ["AuthRoute", "Router", "problems", "without_body"]
 
 _LARGEST = 64 * 1024  # a passkey's answer with its attestation takes a few KB
 
+# GET routes that do something, which a mere look must not: the ways to a provider and back.
+_ACTING = ("/begin", "/callback")
+
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+
+class Router(APIRouter):
+    """A router that answers HEAD wherever it answers GET (RFC 9110, 9.3.2), and OPTIONS with what a path allows."""
+
+    def add_api_route(
+        self, path: str, endpoint: Callable[..., Any], *, methods: set[str] | list[str] | None = None, **options: Any
+    ) -> None:
+        """FastAPI's hook. HEAD is a route of its own, so that OpenAPI does not list it."""
+        super().add_api_route(path, endpoint, methods=methods, **options)
+        if methods is None or "GET" in methods:
+            super().add_api_route(path, endpoint, methods=["HEAD"], **{**options, "include_in_schema": False})
+
+    def add_options(self) -> None:
+        """Add a route for OPTIONS to each path. Last of all: it says which methods the others take.
+
+        CORS is not answered here, but by the application's middleware, before any route.
+        """
+        allowed: dict[str, set[str]] = {}
+        for route in self.routes:
+            if isinstance(route, APIRoute):
+                allowed.setdefault(route.path, {"OPTIONS"}).update(route.methods or ())
+        for path, methods in allowed.items():
+            endpoint = _allowing(", ".join(sorted(methods)))
+            self.add_api_route(path.removeprefix(self.prefix), endpoint, methods=["OPTIONS"], include_in_schema=False)
+
+
+def _allowing(allow: str) -> Callable[[], Coroutine[Any, Any, Response]]:
+    async def options() -> Response:
+        return Response(status_code=204, headers={"Allow": allow})
+
+    return options
+
+
+def without_body(request: Request, response: Response) -> Response:
+    """An answer as it is; to HEAD without its body. The headers stay, the length too."""
+    if request.method == "HEAD":
+        response.body = b""
+    return response
 
 
 class AuthRoute(APIRoute):
@@ -28,10 +70,17 @@ class AuthRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's hook."""
         inner = super().get_route_handler()
+        acting = self.path.endswith(_ACTING)
 
         async def handle(request: Request) -> Response:
             try:
-                response = await inner(Request(request.scope, _bounded(request.receive)))
+                if acting and request.method == "HEAD":
+                    response = Response()
+                elif acting and request.method == "GET" and _is_prefetch(request):
+                    # Browsers drop what is refused, and ask again when the person really goes there.
+                    raise Problem(503, "prefetch", "this address does something; it is not fetched in advance")
+                else:
+                    response = await inner(Request(request.scope, _bounded(request.receive)))
             except ToriiError as error:
                 response = ProblemResponse(problem_of(error))
             except Problem as problem:
@@ -44,9 +93,16 @@ class AuthRoute(APIRoute):
                     raise
                 response = ProblemResponse(Problem(422, "validation_error", "the body cannot be read as JSON"))
             response.headers.setdefault("Cache-Control", "no-store")
-            return response
+            return without_body(request, response)
 
         return handle
+
+
+def _is_prefetch(request: Request) -> bool:
+    return any(
+        request.headers.get(name, "").strip().lower().startswith(("prefetch", "preview", "prerender"))
+        for name in ("sec-purpose", "purpose", "x-purpose", "x-moz")
+    )
 
 
 def _bounded(receive: Receive) -> Receive:

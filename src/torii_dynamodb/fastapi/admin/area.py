@@ -91,6 +91,7 @@ class Admin:
         site = Site(web, settings, admin=self)
         router = new_router(site, self._prefix)
         _Area(self, site).add(router)
+        router.add_options()
         return router
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -19,6 +19,7 @@ from torii_dynamodb.fastapi.errors import Problem, problem_of
 from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, read_form
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import NOTICES, TITLES, browser_name
+from torii_dynamodb.fastapi.routing import Router, without_body
 from torii_dynamodb.fastapi.web import SignedIn, Web
 
 if TYPE_CHECKING:
@@ -205,26 +206,27 @@ def page_headers(origins: Sequence[str] = ()) -> dict[str, str]:
     }
 
 
-def new_router(site: Site, prefix: str) -> APIRouter:
+def new_router(site: Site, prefix: str) -> Router:
     """A router whose errors are pages."""
 
     class PageRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
             return partial(_guarded, site, super().get_route_handler())
 
-    return APIRouter(prefix=prefix, route_class=PageRoute, include_in_schema=False)
+    return Router(prefix=prefix, route_class=PageRoute, include_in_schema=False)
 
 
 async def _guarded(site: Site, handler: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
     try:
-        return await handler(request)
+        response = await handler(request)
     except Problem as problem:
-        return await site.error(request, problem)
+        response = await site.error(request, problem)
     except ToriiError as error:
-        return await site.error(request, problem_of(error))
+        response = await site.error(request, problem_of(error))
     except HTTPException as error:
         code = "not_found" if error.status_code == 404 else "error"
-        return await site.error(request, Problem(error.status_code, code, str(error.detail), headers=error.headers))
+        response = await site.error(request, Problem(error.status_code, code, str(error.detail), headers=error.headers))
+    return without_body(request, response)
 
 
 def _moment(when: datetime | None) -> str:

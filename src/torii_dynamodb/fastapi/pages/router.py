@@ -67,4 +67,5 @@ def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | N
 
     for part in (sign_in, sign_up, providers, switching, recovery, links, account, devices, identities):
         part.add(router, site)
+    router.add_options()
     return router
