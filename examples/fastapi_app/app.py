@@ -1,16 +1,21 @@
-"""Accounts for a FastAPI application. Run it with ``uvicorn app:app`` and open /docs."""
+"""Accounts for a FastAPI application. Run it with ``uvicorn app:app`` and open /auth/sign-up."""
+
+import os
 
 from fastapi import Depends, FastAPI
 
 from torii_dynamodb import AsyncTorii, DynamoDbConfig, User
 from torii_dynamodb.fastapi import WebConfig, dynamodb, router
+from torii_dynamodb.fastapi.pages import PagesConfig, pages
 from torii_dynamodb.mail import AsyncConsoleMailer, MailSettings
 
 mail = MailSettings(sender="no-reply@example.com", app_name="Example", base_url="http://localhost:8000")
-torii = AsyncTorii(dynamodb(DynamoDbConfig()), mailer=AsyncConsoleMailer(), mail=mail)
+secret = os.environ["TORII_SECRET"]  # 32 random bytes that stay the same: they let known browsers past a lockout
+torii = AsyncTorii(dynamodb(DynamoDbConfig()), secret=secret, mailer=AsyncConsoleMailer(), mail=mail)
 auth = router(torii, config=WebConfig(secure_cookies=False))  # for http://localhost; behind https: router(torii)
 app = FastAPI()
 app.include_router(auth)
+app.include_router(pages(auth.web, PagesConfig(app_name="Example")))
 
 
 @app.get("/hello")

@@ -227,6 +227,7 @@ def aws(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatc
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_ENDPOINT_URL_DYNAMODB": dynoxide.endpoint_url,
+        "TORII_SECRET": "s" * 43,
     }.items():
         monkeypatch.setenv(name, value)
     return table_prefix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from torii_dynamodb._async.client import AsyncClient
@@ -13,6 +14,8 @@ from torii_dynamodb.errors import ConfigurationError, RequestRejected, Unavailab
 from torii_dynamodb.schema import SCHEMA, TableSchema
 
 __all__ = ["AsyncTables"]
+
+_log = logging.getLogger("torii_dynamodb.tables")
 
 # A table without indexes takes AWS some seconds; the API reference promises nothing.
 _WAIT = 300.0
@@ -43,7 +46,12 @@ class AsyncTables:
             return lambda: self._ensure_table(SCHEMA[table])
 
         created: list[bool] = await gather(*(ensurer(table) for table in TABLES))
-        return [table for table, new in zip(TABLES, created, strict=True) if new]
+        new = [table for table, is_new in zip(TABLES, created, strict=True) if is_new]
+        if new:
+            # Tables cost money and outlive the program: whoever did not expect them is to see it without asking.
+            names = ", ".join(self._config.table_name(table) for table in new)
+            _log.warning("created the tables %s, billed on demand; create_tables=False leaves that to you", names)
+        return new
 
     async def describe(self, table: TableName) -> dict[str, Any] | None:
         """``DescribeTable``'s description, or ``None`` where there is no such table."""
