@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
+from typing import Literal
+
 from torii_dynamodb._core.oauth_types import (
     AppleKey,
     Authority,
     Check,
+    ClientKey,
     OAuthError,
     OAuthFailure,
     OAuthFlow,
@@ -13,13 +18,15 @@ from torii_dynamodb._core.oauth_types import (
     OAuthProvider,
     OAuthResult,
     OAuthStart,
+    TokenAuthMethod,
     email_domain,
 )
-from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 __all__ = [
     "Authority",
     "Check",
+    "ClientKey",
     "OAuthError",
     "OAuthFailure",
     "OAuthFlow",
@@ -27,6 +34,7 @@ __all__ = [
     "OAuthProvider",
     "OAuthResult",
     "OAuthStart",
+    "TokenAuthMethod",
     "apple",
     "github",
     "google",
@@ -34,30 +42,66 @@ __all__ = [
     "oidc",
 ]
 
-_MICROSOFT = "https://login.microsoftonline.com"
 # The one tenant of all personal accounts.
 _PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SHARED_TENANTS = ("common", "organizations", "consumers")
 
 
-def google(client_id: str, client_secret: str, *, check: Check | None = None, name: str = "google") -> OAuthProvider:
+def google(
+    client_id: str,
+    client_secret: str,
+    *,
+    hosted_domain: str | Collection[str] | None = None,
+    check: Check | None = None,
+    name: str = "google",
+) -> OAuthProvider:
     """Google. It is the authority for Gmail's addresses, and for those of the Workspace that the account belongs to.
 
     Args:
         client_id: The client's id.
         client_secret: Its secret.
+        hosted_domain: Which Workspace an account must belong to: a domain, several, or ``"*"`` for any. It is asked
+            for, and checked. ``None``: any account.
         check: Sees every identity with all claims, and may refuse it; see ``OAuthProvider.checks``.
         name: What accounts are stored under.
     """
+    domains = None if hosted_domain is None else _hosted_domains(hosted_domain)
     return OAuthProvider(
         name=name,
         client_id=client_id,
         client_secret=client_secret,
         issuer="https://accounts.google.com",
+        issuer_aliases=("accounts.google.com",),
         algorithms=("RS256",),
+        # The parameter holds one domain. It only shapes Google's page: it is the claim that is relied on.
+        parameters={} if domains is None else {"hd": domains[0] if len(domains) == 1 else "*"},
         authoritative_for=_google_is_authority,
-        checks=_checks(check),
+        checks=_checks(None if domains is None else _in_hosted_domain(domains), check),
     )
+
+
+def _hosted_domains(given: str | Collection[str]) -> tuple[str, ...]:
+    try:
+        found = tuple(
+            domain if domain == "*" else email_domain(f"x@{domain}")
+            for domain in ([given] if isinstance(given, str) else given)
+        )
+    except ValidationError as error:
+        raise ConfigurationError(f'hosted_domain: give a domain as in example.com, or "*", not {given!r}') from error
+    if not found:
+        raise ConfigurationError("hosted_domain: give at least one domain, or None for any account")
+    return found
+
+
+def _in_hosted_domain(domains: tuple[str, ...]) -> Check:
+    def check(identity: OAuthIdentity) -> str | None:
+        claimed = identity.claims.get("hd")
+        if isinstance(claimed, str) and claimed and ("*" in domains or claimed.lower() in domains):
+            return None
+        return "This account does not belong to the organization that may sign in here."
+
+    return check
 
 
 def _checks(*given: Check | None) -> tuple[Check, ...]:
@@ -68,11 +112,19 @@ def _google_is_authority(identity: OAuthIdentity) -> bool:
     # Google's guide "Verify the Google ID token on your server side": it is authoritative for gmail.com, and for a
     # Workspace account, which has "hd". Any other address was verified once, and may have changed hands since.
     domain = email_domain(identity.email)
-    return domain in ("gmail.com", "googlemail.com") or identity.claims.get("hd") == domain
+    hosted = identity.claims.get("hd")
+    return domain in ("gmail.com", "googlemail.com") or (isinstance(hosted, str) and hosted.lower() == domain)
 
 
 def microsoft(
-    client_id: str, client_secret: str, *, tenant: str = "common", check: Check | None = None, name: str = "microsoft"
+    client_id: str,
+    client_secret: str | None = None,
+    *,
+    tenant: str = "common",
+    client_key: ClientKey | None = None,
+    authority: str = "https://login.microsoftonline.com",
+    check: Check | None = None,
+    name: str = "microsoft",
 ) -> OAuthProvider:
     """Microsoft Entra ID and personal accounts.
 
@@ -82,29 +134,45 @@ def microsoft(
     Args:
         client_id: The application's id.
         client_secret: Its secret.
-        tenant: A tenant's id (a UUID), or ``"common"``, ``"organizations"``, ``"consumers"``.
+        tenant: Whose accounts sign in: a tenant's id (a UUID) or domain, ``"common"`` (everybody), ``"organizations"``
+            (no personal accounts) or ``"consumers"`` (only those).
+        client_key: The application's certificate key, instead of a secret; Microsoft wants ``x5t`` in its headers.
+        authority: Where tenants sign in; another for national clouds.
+        check: Sees every identity with all claims, and may refuse it; see ``OAuthProvider.checks``.
         name: What accounts are stored under.
+
+    Raises:
+        ConfigurationError: ``tenant`` is none of these.
     """
-    shared = tenant in _SHARED_TENANTS
+    tenant = tenant.lower()
+    if tenant not in _SHARED_TENANTS and not re.fullmatch(rf"{_UUID}|[a-z0-9-]+(\.[a-z0-9-]+)+", tenant):
+        raise ConfigurationError(
+            f"tenant: {tenant!r} is not a tenant's id or domain, nor one of {', '.join(_SHARED_TENANTS)}"
+        )
+    root = authority.rstrip("/")
+    fixed = _PERSONAL if tenant == "consumers" else tenant if re.fullmatch(_UUID, tenant) else None
     return OAuthProvider(
         name=name,
         client_id=client_id,
         client_secret=client_secret,
-        issuer=None if shared else f"{_MICROSOFT}/{tenant}/v2.0",
-        # "consumers" is a single tenant with a fixed id; it describes itself by that id.
-        issuer_template=(
-            None
-            if not shared
-            else f"{_MICROSOFT}/{_PERSONAL}/v2.0"
-            if tenant == "consumers"
-            else f"{_MICROSOFT}/{{tenantid}}/v2.0"
-        ),
-        discovery_url=f"{_MICROSOFT}/{tenant}/v2.0/.well-known/openid-configuration",
+        client_key=client_key,
+        issuer=None if fixed is None else f"{root}/{fixed}/v2.0",
+        # The shared tenants describe themselves by the template, a domain by the id of its tenant.
+        issuer_template=None if fixed is not None else f"{root}/{{tenantid}}/v2.0",
+        discovery_url=f"{root}/{tenant}/v2.0/.well-known/openid-configuration",
         algorithms=("RS256",),
+        # Its userinfo endpoint tells nothing that the ID token lacks, and never xms_edov.
+        userinfo="never",
         email_verified_claim="xms_edov",
         authoritative_for=_microsoft_is_authority,
-        checks=_checks(check),
+        checks=_checks(_not_personal if tenant == "organizations" else None, check),
     )
+
+
+def _not_personal(identity: OAuthIdentity) -> str | None:
+    if identity.claims.get("tid") == _PERSONAL:
+        return "Personal Microsoft accounts cannot sign in here; use the account of your organization."
+    return None
 
 
 def _microsoft_is_authority(identity: OAuthIdentity) -> bool:
@@ -167,28 +235,55 @@ def oidc(
     trust_email: bool = True,
     authoritative_for: Authority = (),
     check: Check | None = None,
+    client_key: ClientKey | None = None,
+    token_auth_method: TokenAuthMethod | None = None,
+    discovery_url: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    userinfo: Literal["when_needed", "always", "never"] = "when_needed",
+    use_nonce: bool = True,
+    use_pkce: bool = True,
+    allow_insecure_http: bool = False,
+    allow_private_network: bool = False,
 ) -> OAuthProvider:
-    """Any OpenID Connect issuer, by discovery.
+    """Any OpenID Connect issuer, by discovery. What is not among the arguments, ``dataclasses.replace`` sets.
 
     Args:
         name: What accounts are stored under.
-        issuer: Its address, exactly as it names itself.
+        issuer: Its address, exactly as it names itself, also in a slash at the end.
         client_id: What it calls this application.
-        client_secret: The secret it gave; ``None`` for a public client.
+        client_secret: The secret it gave; ``None`` for a public client, and with a key.
         scopes: What to ask for.
         trust_email: Whether its ``email_verified`` is believed.
         authoritative_for: For which addresses it is the authority: a collection of domains (without their subdomains),
             ``("*",)`` for every address, or a function that gets the identity and returns whether it is. Whoever it
             says has such an address signs in to the account that holds the address: give only what you trust it with.
         check: Sees every identity with all claims, and may refuse it; see ``OAuthProvider.checks``.
+        client_key: The application's own key, for ``private_key_jwt``.
+        token_auth_method: How the application proves itself at the token endpoint; ``None``: as the issuer describes.
+        discovery_url: Where it describes itself, if that is not at its own address.
+        parameters: More for the authorization request.
+        userinfo: When its userinfo endpoint is asked: ``"always"`` where ``check`` needs claims from there.
+        use_nonce: ``False`` for an issuer whose ID tokens leave the nonce out.
+        use_pkce: ``False`` for an issuer that refuses PKCE.
+        allow_insecure_http: For development: the issuer may be on this machine, also by http://.
+        allow_private_network: The issuer may be in the private network; see ``OAuthProvider``.
     """
     return OAuthProvider(
         name=name,
         client_id=client_id,
         client_secret=client_secret,
+        client_key=client_key,
         issuer=issuer,
+        discovery_url=discovery_url,
         scopes=scopes,
+        token_auth_method=token_auth_method,
+        parameters=parameters or {},
+        use_nonce=use_nonce,
+        use_pkce=use_pkce,
+        userinfo=userinfo,
         trust_email=trust_email,
         authoritative_for=authoritative_for,
         checks=_checks(check),
+        allow_insecure_http=allow_insecure_http,
+        allow_private_network=allow_private_network,
     )

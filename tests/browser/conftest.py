@@ -48,7 +48,8 @@ def app(dynoxide: LocalEngine) -> Iterator[Application]:
     back = f"http://localhost:{port}/api/auth/oauth/test-id/callback"
     with RealProvider([client("app", redirect_uris=[back])]) as provider:
         config = dynoxide.config(table_prefix=f"b{os.getpid()}n{next(_numbers)}")
-        with serving(config, oauth=[oidc("test-id", provider.issuer, "app", SECRET)], port=port) as running:
+        offered = oidc("test-id", provider.issuer, "app", SECRET, allow_insecure_http=True)
+        with serving(config, oauth=[offered], port=port) as running:
             yield running
 
 

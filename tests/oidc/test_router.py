@@ -53,7 +53,8 @@ class AsyncBrowser:
 @asynccontextmanager
 async def application(provider: RealProvider, **options: Any) -> AsyncIterator[FastAPI]:
     """An application with the routes."""
-    torii = AsyncTorii(AsyncMemoryStorage(), oauth=[oidc("real", provider.issuer, "app", SECRET)])
+    offered = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True)
+    torii = AsyncTorii(AsyncMemoryStorage(), oauth=[offered])
     settings: dict[str, Any] = {"base_url": BASE, "registration": "direct", "secure_cookies": False, "ip_limit": None}
     app = FastAPI()
     app.include_router(router(torii, config=WebConfig(**(settings | options))))

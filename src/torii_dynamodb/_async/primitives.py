@@ -7,9 +7,9 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-__all__ = ["Background", "Future", "Lock", "gather", "monotonic", "outcome", "run_in_thread", "sleep"]
+__all__ = ["Background", "Flight", "Future", "Lock", "gather", "monotonic", "outcome", "run_in_thread", "sleep"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -27,7 +27,9 @@ async def sleep(seconds: float) -> None:
 
 async def outcome(given: T | Awaitable[T]) -> T:
     """What a function of the application returned, which may be a coroutine function."""
-    return await given if inspect.isawaitable(given) else given
+    if inspect.isawaitable(given):
+        return await cast("Awaitable[T]", given)
+    return given
 
 
 async def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -67,6 +69,27 @@ async def _run(call: Callable[[], Awaitable[T]]) -> T:
 async def _run_within(gate: asyncio.Semaphore, call: Callable[[], Awaitable[T]]) -> T:
     async with gate:
         return await call()
+
+
+class Flight(Generic[T]):
+    """Callers that come while a call is under way share its outcome, without a lock that one holds for all."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[T] | None = None
+
+    async def join(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The outcome of the call that is under way, or else of this one. It goes on when whoever began it gives up."""
+        task = self._task
+        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+            task = self._task = asyncio.ensure_future(_run(call))
+            task.add_done_callback(_seen)
+        return await asyncio.shield(task)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Take note of a task's error, which everybody who wanted it may have stopped waiting for."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Background:

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.outbound import Reach, checked_url
 from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
 from torii_dynamodb.models import Session, User
 
@@ -17,6 +18,7 @@ __all__ = [
     "AppleKey",
     "Authority",
     "Check",
+    "ClientKey",
     "OAuthError",
     "OAuthFailure",
     "OAuthFlow",
@@ -25,6 +27,7 @@ __all__ = [
     "OAuthResult",
     "OAuthStart",
     "ProviderMetadata",
+    "TokenAuthMethod",
     "email_domain",
     "secure_url",
 ]
@@ -34,7 +37,14 @@ OAuthFailure = Literal[
 ]
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
+_ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+)
+
+TokenAuthMethod: TypeAlias = Literal[
+    "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"
+]
 
 
 class OAuthError(ToriiError):
@@ -96,20 +106,30 @@ class OAuthProvider:
     Args:
         name: 1 to 32 of ``a-z 0-9 _ -``; what accounts are stored under, so it does not change.
         client_id: What the provider calls this application.
-        client_secret: The secret the provider gave for it; ``None`` for a public client, and for Apple.
+        client_secret: The secret the provider gave for it; ``None`` for a public client, for Apple, and with a key.
+        client_key: The application's own key, for ``private_key_jwt``.
         issuer: The OpenID Connect issuer, as ID tokens name it; ``None`` for plain OAuth 2.
-        issuer_template: For Microsoft's shared tenants: the issuer with ``{tenantid}`` in it.
+        issuer_aliases: Other names by which its ID tokens call it (Google's may leave ``https://`` out).
+        issuer_template: For Microsoft: the issuer with ``{tenantid}`` in it.
         discovery_url: Where the issuer describes itself; ``None``: by its address.
         authorization_endpoint: For plain OAuth 2: where to send the browser.
         token_endpoint: For plain OAuth 2: where to redeem the code.
         userinfo_endpoint: For plain OAuth 2: where to ask who it is.
         emails_endpoint: GitHub's list of addresses.
         scopes: What to ask for.
-        token_auth_method: How the application proves itself at the token endpoint.
+        token_auth_method: How the application proves itself at the token endpoint. ``None``: ``private_key_jwt`` with a
+            ``client_key``, ``none`` without a secret, else what the issuer's description offers (where it says nothing,
+            ``client_secret_basic``, the standard's default); ``client_secret_post`` for plain OAuth 2.
         algorithms: How ID tokens may be signed. Never ``none``, never with a shared secret.
         parameters: More for the authorization request.
         response_mode: ``"form_post"`` for Apple: the browser then comes back by a POST from another site, which carries
             no ``SameSite=Lax`` cookie.
+        use_nonce: Whether a nonce is sent, and demanded in the ID token. ``False`` only for a provider that leaves it
+            out (LinkedIn).
+        use_pkce: Whether a PKCE challenge is sent. ``False`` only for a provider that refuses it (LinkedIn).
+        userinfo: When the userinfo endpoint of an OpenID Connect issuer is asked: where the ID token lacks the address
+            or the word on it (then a failure is no obstacle to whoever has linked the account), always (for checks that
+            need its claims; a failure refuses the sign-in), or never.
         trust_email: Whether the provider's word that an address is verified is taken.
         email_verified_claim: Which claim says that.
         authoritative_for: For which addresses the provider is the authority: domains (their subdomains are others),
@@ -117,12 +137,18 @@ class OAuthProvider:
         checks: Called in order with every identity, before anybody is looked up or a session is made. Each returns why
             the identity is refused, in words for the person, or ``None``.
         apple: For Apple: team id, key id and private key, of which the client secret is made.
+        allow_insecure_http: For development: the provider may be on this machine, also by http://.
+        allow_private_network: The provider may be in the private network (RFC 1918, RFC 4193, RFC 6598) or on this
+            machine, by https:// still. Whoever controls its description can then make this application send requests
+            into that network. Link-local addresses stay refused.
     """
 
     name: str
     client_id: str
     client_secret: str | None = field(default=None, repr=False)
+    client_key: ClientKey | None = None
     issuer: str | None = None
+    issuer_aliases: tuple[str, ...] = ()
     issuer_template: str | None = None
     discovery_url: str | None = None
     authorization_endpoint: str | None = None
@@ -130,15 +156,20 @@ class OAuthProvider:
     userinfo_endpoint: str | None = None
     emails_endpoint: str | None = None
     scopes: tuple[str, ...] = ("openid", "email", "profile")
-    token_auth_method: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_post"
+    token_auth_method: TokenAuthMethod | None = None
     algorithms: tuple[str, ...] = _ALGORITHMS
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     response_mode: Literal["query", "form_post"] = "query"
+    use_nonce: bool = True
+    use_pkce: bool = True
+    userinfo: Literal["when_needed", "always", "never"] = "when_needed"
     trust_email: bool = True
     email_verified_claim: str = "email_verified"
     authoritative_for: Authority = ()
     checks: tuple[Check, ...] = ()
     apple: AppleKey | None = None
+    allow_insecure_http: bool = False
+    allow_private_network: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_-]{1,32}", self.name):
@@ -147,14 +178,36 @@ class OAuthProvider:
             raise ConfigurationError("algorithms: ID tokens are signed with a key pair; give RS256, ES256, ...")
         if not callable(self.authoritative_for):
             object.__setattr__(self, "authoritative_for", _domains(self.authoritative_for))
-        for url in (self.issuer, self.discovery_url, *self._endpoints()):
+        for what, url in {
+            "issuer": self.issuer,
+            "discovery_url": self.discovery_url,
+            "authorization_endpoint": self.authorization_endpoint,
+            "token_endpoint": self.token_endpoint,
+            "userinfo_endpoint": self.userinfo_endpoint,
+            "emails_endpoint": self.emails_endpoint,
+        }.items():
             if url is not None:
-                secure_url(url)
-        if not self.is_oidc and None in self._endpoints()[:3]:
+                try:
+                    self.checked_url(url)
+                except ConfigurationError as error:
+                    raise ConfigurationError(f"{what}: {url!r}: {error}") from None
+        _check_token_auth(self)
+        endpoints = (self.authorization_endpoint, self.token_endpoint, self.userinfo_endpoint)
+        if not self.is_oidc and None in endpoints:
             raise ConfigurationError("plain OAuth 2 needs authorization_endpoint, token_endpoint and userinfo_endpoint")
 
-    def _endpoints(self) -> tuple[str | None, ...]:
-        return self.authorization_endpoint, self.token_endpoint, self.userinfo_endpoint, self.emails_endpoint
+    @property
+    def reach(self) -> Reach:
+        """Where requests to the provider may go."""
+        return "private" if self.allow_private_network else "loopback" if self.allow_insecure_http else "public"
+
+    def checked_url(self, url: object) -> str:
+        """An address at this provider.
+
+        Raises:
+            ConfigurationError: It may not be used; the message does not repeat it.
+        """
+        return checked_url(url, self.reach, insecure=self.allow_insecure_http)
 
     @property
     def is_oidc(self) -> bool:
@@ -186,8 +239,35 @@ class AppleKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientKey:
+    """A key by which the application proves itself at the token endpoint (``private_key_jwt``, RFC 7523).
+
+    Args:
+        private_key: The key, PEM.
+        key_id: The key's name at the provider.
+        algorithm: How to sign; ``None``: RS256, ES256, ES384, ES512 or EdDSA, by the kind of the key.
+        headers: More for the header of the assertion (Microsoft wants ``x5t``, the certificate's thumbprint).
+    """
+
+    private_key: str = field(repr=False)
+    key_id: str | None = None
+    algorithm: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderMetadata:
-    """Where a provider's endpoints are."""
+    """Where a provider's endpoints are, and how it wants to be asked.
+
+    Args:
+        issuer: Who signs its ID tokens; ``None`` for plain OAuth 2, and where each token's tenant is its own issuer.
+        authorization_endpoint: Where to send the browser.
+        token_endpoint: Where to redeem the code.
+        userinfo_endpoint: Where to ask who it is.
+        jwks_uri: Where its keys are.
+        names_itself: Whether it names itself in its answers (RFC 9207).
+        token_auth_method: How the application proves itself.
+    """
 
     issuer: str | None
     authorization_endpoint: str
@@ -195,6 +275,7 @@ class ProviderMetadata:
     userinfo_endpoint: str | None
     jwks_uri: str | None
     names_itself: bool
+    token_auth_method: TokenAuthMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +374,17 @@ def email_domain(email: object) -> str:
     return normalise_email(email).normalised.rpartition("@")[2]
 
 
+def _check_token_auth(provider: OAuthProvider) -> None:
+    method = provider.token_auth_method
+    if method == "private_key_jwt" and provider.client_key is None:
+        raise ConfigurationError("token_auth_method: private_key_jwt needs client_key=ClientKey(...)")
+    if provider.client_key is not None and "PRIVATE KEY" not in provider.client_key.private_key:
+        raise ConfigurationError("client_key: give a private key as PEM")
+    shared = method in ("client_secret_basic", "client_secret_post", "client_secret_jwt")
+    if shared and provider.client_secret is None and provider.apple is None:
+        raise ConfigurationError(f"token_auth_method: {method} needs a client_secret")
+
+
 def secure_url(url: object) -> str:
     """An https address; http on this machine only.
 
@@ -300,7 +392,10 @@ def secure_url(url: object) -> str:
         ConfigurationError: It is another.
     """
     if isinstance(url, str):
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            parts = urlsplit("")
         if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)):
             return url
     raise ConfigurationError(f"{url!r}: give an https:// address (http:// on localhost only)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from hashlib import sha256
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, cast
+from urllib.parse import quote_plus, urlencode
 
 import orjson
 
@@ -20,15 +21,22 @@ from torii_dynamodb._core.oauth_types import (
     OAuthIdentity,
     OAuthProvider,
     ProviderMetadata,
+    TokenAuthMethod,
     email_domain,
     secure_url,
 )
+from torii_dynamodb._core.outbound import Answer
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 # OpenID Connect leaves the leeway open; providers' clocks and ours differ by seconds.
 _LEEWAY = 60
 # A token made longer ago than a person takes to come back was not made for this sign-in.
 _OLDEST = timedelta(hours=1)
+_LEAST_RSA_BITS = 2048
+# So many keys are tried for one token; only a token that names no key is tried with more than one or two.
+_MOST_KEYS = 32
+_LONGEST_TOKEN = 100_000
+_TENANT = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def needed(module: str) -> Any:
@@ -64,9 +72,11 @@ def authorization_url(
     provider: OAuthProvider, metadata: ProviderMetadata, *, redirect_uri: str, state: str, verifier: str, nonce: str
 ) -> str:
     """Where to send the browser."""
-    challenge = needed("authlib.oauth2.rfc7636").create_s256_code_challenge(verifier)
-    more: dict[str, str] = {**provider.parameters, "code_challenge": challenge, "code_challenge_method": "S256"}
-    if provider.is_oidc:
+    more = dict(provider.parameters)
+    if provider.use_pkce:
+        challenge = needed("authlib.oauth2.rfc7636").create_s256_code_challenge(verifier)
+        more |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    if provider.is_oidc and provider.use_nonce:
         more["nonce"] = nonce
     if provider.response_mode != "query":
         more["response_mode"] = provider.response_mode
@@ -83,23 +93,108 @@ def authorization_url(
 
 
 def token_request(
-    provider: OAuthProvider, uri: str, *, code: str, redirect_uri: str, verifier: str, now: datetime
-) -> tuple[str, dict[str, str], str]:
-    """Address, headers and body of the request that redeems a code."""
-    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-    body = needed("authlib.common.urls").add_params_to_qs(
-        "",
-        [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", redirect_uri),
-            ("code_verifier", verifier),
-        ],
-    )
-    secret = provider.client_secret if provider.apple is None else apple_client_secret(provider, now)
-    method = provider.token_auth_method if secret is not None else "none"
-    auth = needed("authlib.oauth2.auth").ClientAuth(provider.client_id, secret, method)
-    return cast("tuple[str, dict[str, str], str]", auth.prepare("POST", uri, headers, body))
+    provider: OAuthProvider,
+    metadata: ProviderMetadata,
+    *,
+    code: str,
+    redirect_uri: str,
+    verifier: str,
+    now: datetime,
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the request that redeems a code."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+    if provider.use_pkce:
+        form["code_verifier"] = verifier
+    headers, form = authenticated(provider, metadata, headers, form, unique=verifier, now=now)
+    return headers, urlencode(form).encode()
+
+
+def authenticated(
+    provider: OAuthProvider,
+    metadata: ProviderMetadata,
+    headers: Mapping[str, str],
+    form: Mapping[str, str],
+    *,
+    unique: str,
+    now: datetime,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Headers and form of a request to the token endpoint, with what proves the application (RFC 6749, 2.3.1).
+
+    Args:
+        provider: Which.
+        metadata: How it wants to be asked.
+        headers: Those of the request.
+        form: That of the request.
+        unique: A secret that is new with every request, of which the name of an assertion is made.
+        now: What time it is.
+    """
+    method = metadata.token_auth_method
+    if method == "client_secret_basic":
+        # Form-encoded each (RFC 6749, appendix B), so that a colon, a percent sign or an umlaut arrives as what it is.
+        pair = ":".join(quote_plus(part) for part in (provider.client_id, provider.client_secret or ""))
+        return {**headers, "Authorization": f"Basic {b64encode(pair.encode()).decode()}"}, dict(form)
+    made = {**form, "client_id": provider.client_id}
+    if method == "client_secret_post":
+        secret = provider.client_secret if provider.apple is None else apple_client_secret(provider, now)
+        made["client_secret"] = secret or ""
+    elif method in ("private_key_jwt", "client_secret_jwt"):
+        made["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        made["client_assertion"] = _assertion(provider, metadata, unique, now)
+    return dict(headers), made
+
+
+def _assertion(provider: OAuthProvider, metadata: ProviderMetadata, unique: str, now: datetime) -> str:
+    """What proves the application by a signature (OpenID Connect Core, 9; RFC 7523)."""
+    key = provider.client_key
+    if metadata.token_auth_method == "client_secret_jwt" or key is None:
+        signer = needed("joserfc.jwk").import_key(provider.client_secret, "oct")
+        header: dict[str, str] = {"alg": "HS256"}
+    else:
+        signer, fitting = _signer(key.private_key, "client_key")
+        header = {**key.headers, "alg": key.algorithm or fitting} | ({} if key.key_id is None else {"kid": key.key_id})
+    issued = int(now.timestamp())
+    claims = {
+        "iss": provider.client_id,
+        "sub": provider.client_id,
+        "aud": metadata.token_endpoint,
+        "jti": random_text(sha256(b"torii-dynamodb/oauth/jti/1\0" + unique.encode()).digest()),
+        "iat": issued,
+        "exp": issued + 60,
+    }
+    return _signed(signer, header, claims)
+
+
+def _signer(pem: str, what: str) -> tuple[Any, str]:
+    """A private key, ready to sign, and the algorithm that fits it.
+
+    Raises:
+        ConfigurationError: It is not a private key of a kind that signs.
+    """
+    curves = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
+    for kind in ("RSA", "EC", "OKP"):
+        try:
+            signer = needed("joserfc.jwk").import_key(pem, kind)
+        except Exception:  # noqa: BLE001, S112 - joserfc and cryptography have many; the next kind may fit
+            continue
+        algorithm = "RS256" if kind == "RSA" else curves.get(signer.curve_name)
+        if signer.is_private and algorithm is not None:
+            return signer, algorithm
+    raise ConfigurationError(f"{what}: give a private key as PEM: RSA, P-256, P-384, P-521 or Ed25519")
+
+
+def _signed(signer: Any, header: Mapping[str, str], claims: Mapping[str, Any]) -> str:
+    registry = _registry([header["alg"]])
+    registry.strict_check_header = False  # x5t and the like are the application's business
+    made = needed("joserfc.jwt").encode(dict(header), dict(claims), signer, registry=registry)
+    return cast("str", made)
+
+
+def _registry(algorithms: Sequence[str]) -> Any:
+    registry = needed("joserfc.jws").JWSRegistry(algorithms=list(algorithms))
+    # RFC 9864 gives EdDSA with this curve a name of its own; under the old one joserfc warns at every token.
+    registry.algorithms = {**registry.algorithms, "EdDSA": registry.algorithms["Ed25519"]}
+    return registry
 
 
 def apple_client_secret(provider: OAuthProvider, now: datetime) -> str:
@@ -114,9 +209,43 @@ def apple_client_secret(provider: OAuthProvider, now: datetime) -> str:
         "aud": "https://appleid.apple.com",
         "sub": provider.client_id,
     }
-    signer = needed("joserfc.jwk").import_key(key.private_key, "EC")
-    made = needed("joserfc.jwt").encode({"alg": "ES256", "kid": key.key_id}, claims, signer, algorithms=["ES256"])
-    return cast("str", made)
+    signer, _ = _signer(key.private_key, "private_key")
+    return _signed(signer, {"alg": "ES256", "kid": key.key_id}, claims)
+
+
+def plain_metadata(provider: OAuthProvider) -> ProviderMetadata:
+    """Where the endpoints of a provider are that speaks plain OAuth 2."""
+    assert provider.authorization_endpoint is not None
+    assert provider.token_endpoint is not None
+    return ProviderMetadata(
+        issuer=None,
+        authorization_endpoint=provider.authorization_endpoint,
+        token_endpoint=provider.token_endpoint,
+        userinfo_endpoint=provider.userinfo_endpoint,
+        jwks_uri=None,
+        names_itself=False,
+        token_auth_method=_token_auth_method(provider, ("client_secret_post",)),
+    )
+
+
+def _token_auth_method(provider: OAuthProvider, offered: object) -> TokenAuthMethod:
+    if provider.token_auth_method is not None:
+        return provider.token_auth_method
+    if provider.apple is not None:
+        return "client_secret_post"
+    if provider.client_key is not None:
+        return "private_key_jwt"
+    if provider.client_secret is None:
+        return "none"
+    known: tuple[TokenAuthMethod, ...] = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
+    for method in known:
+        # RFC 8414, 2: where nothing is said, it is client_secret_basic.
+        if method in (cast("Sequence[object]", offered) if isinstance(offered, list | tuple) else known[:1]):
+            return method
+    raise OAuthError(
+        "provider",
+        f"{provider.name} does not take a client secret at its token endpoint; give client_key, or token_auth_method",
+    )
 
 
 def read_metadata(provider: OAuthProvider, document: object) -> ProviderMetadata:
@@ -126,118 +255,255 @@ def read_metadata(provider: OAuthProvider, document: object) -> ProviderMetadata
         OAuthError: It is not one, or another issuer's (OpenID Connect Discovery, 4.3).
     """
     if not isinstance(document, dict):
-        raise OAuthError("provider", f"{provider.name} describes itself by something that is no JSON object")
+        raise OAuthError("provider", f"{provider.name} describes itself by something that is not a JSON object")
     found = cast("dict[str, Any]", document)
-    issuer = found.get("issuer")
-    if issuer != (provider.issuer if provider.issuer_template is None else provider.issuer_template):
-        raise OAuthError("provider", f"{provider.name} says that it is another issuer than the one configured")
-    try:
-        userinfo = found.get("userinfo_endpoint")
-        return ProviderMetadata(
-            issuer=provider.issuer,
-            authorization_endpoint=secure_url(found.get("authorization_endpoint")),
-            token_endpoint=secure_url(found.get("token_endpoint")),
-            userinfo_endpoint=None if userinfo is None else secure_url(userinfo),
-            jwks_uri=secure_url(found.get("jwks_uri")),
-            names_itself=found.get("authorization_response_iss_parameter_supported") is True,
+
+    def endpoint(name: str) -> str:
+        try:
+            return provider.checked_url(found.get(name))
+        except ConfigurationError as error:
+            raise OAuthError("provider", f"the {name} that {provider.name} describes: {error}") from None
+
+    return ProviderMetadata(
+        issuer=_described_issuer(provider, found.get("issuer")),
+        authorization_endpoint=endpoint("authorization_endpoint"),
+        token_endpoint=endpoint("token_endpoint"),
+        userinfo_endpoint=None if found.get("userinfo_endpoint") is None else endpoint("userinfo_endpoint"),
+        jwks_uri=endpoint("jwks_uri"),
+        names_itself=found.get("authorization_response_iss_parameter_supported") is True,
+        token_auth_method=_token_auth_method(provider, found.get("token_endpoint_auth_methods_supported")),
+    )
+
+
+def _described_issuer(provider: OAuthProvider, told: object) -> str | None:
+    """The issuer by its own description; ``None`` where each tenant is one of its own."""
+    template = provider.issuer_template
+    if template is None:
+        if told == provider.issuer:
+            return provider.issuer
+        raise OAuthError(
+            "provider",
+            f"{provider.name} says that its issuer is {_shown(told)}; configured is {provider.issuer!r}"
+            " (they must be the same to the letter, also in a slash at the end)",
         )
-    except ConfigurationError as error:
-        raise OAuthError("provider", f"{provider.name} describes an endpoint that is no https:// address") from error
+    if told == template:
+        return None
+    before, _, after = template.partition("{tenantid}")
+    if isinstance(told, str) and re.fullmatch(re.escape(before) + _TENANT + re.escape(after), told):
+        return told
+    raise OAuthError("provider", f"{provider.name} says that its issuer is {_shown(told)}, which is not expected here")
 
 
-def key_id(token: str) -> str | None:
-    """The ``kid`` of a token's header, which says which key to look for and proves nothing.
+def _shown(told: object) -> str:
+    return repr(told[:200]) if isinstance(told, str) else f"a {type(told).__name__}"
+
+
+def verified(
+    provider: OAuthProvider, metadata: ProviderMetadata, token: str, keys: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Header and claims of a token that one of the provider's keys signed; ``None`` where none of these did.
+
+    Whether the claims hold is another question.
 
     Raises:
-        OAuthError: It is no JWT.
+        OAuthError: It is not a token that any key could verify.
     """
+    header = _unverified(token, 0)
+    claims = _unverified(token, 1)
+    algorithm = header.get("alg")
+    if algorithm not in provider.algorithms:
+        raise OAuthError("id_token", "the ID token is not signed in a way that is accepted")
+    jwk, jwt, registry = needed("joserfc.jwk"), needed("joserfc.jwt"), _registry([algorithm])
+    for key in _keys_for(keys, algorithm, header.get("kid"), claims)[:_MOST_KEYS]:
+        try:
+            found = jwt.decode(token, jwk.import_key(dict(key)), registry=registry)
+        except Exception:  # noqa: BLE001, S112 - whatever is wrong with one key, the next may be right
+            continue
+        return dict(found.header), dict(found.claims)
+    return None
+
+
+def _unverified(token: str, part: int) -> dict[str, Any]:
+    """Header (0) or claims (1) of a token, which prove nothing."""
+    parts = token.split(".")
     try:
-        head = token.split(".", 1)[0]
-        header = orjson.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+        found = orjson.loads(urlsafe_b64decode(parts[part] + "=" * (-len(parts[part]) % 4)))
+    except (ValueError, IndexError):
+        found = None
+    if not isinstance(found, dict) or len(parts) != 3 or len(token) > _LONGEST_TOKEN:
+        raise OAuthError("id_token", "the ID token is not a signed JWT")
+    return cast("dict[str, Any]", found)
+
+
+def _keys_for(
+    keys: Sequence[Mapping[str, Any]], algorithm: str, kid: object, claims: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """The keys that may have signed a token."""
+    kind = {"R": "RSA", "P": "RSA"}.get(algorithm[0], "OKP" if algorithm.startswith("Ed") else "EC")
+    curve = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
+    ed = ("EdDSA", "Ed25519")
+    return [
+        key
+        for key in keys
+        if key.get("kty") == kind
+        and key.get("use", "sig") == "sig"
+        # A key that says what it is for signs nothing else.
+        and (key.get("alg", algorithm) == algorithm or (algorithm in ed and key.get("alg") in ed))
+        and (kid is None or key.get("kid") in (None, kid))
+        and (_rsa_bits(key) >= _LEAST_RSA_BITS if kind == "RSA" else key.get("crv") == curve[algorithm])
+        and _signs_for(key, claims)
+    ]
+
+
+def _rsa_bits(key: Mapping[str, Any]) -> int:
+    """The length of an RSA key; 0 where it cannot be told, or is absurd."""
+    modulus = key.get("n")
+    if not isinstance(modulus, str) or len(modulus) > 3000:
+        return 0
+    try:
+        return int.from_bytes(urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))).bit_length()
     except ValueError:
-        header = None
-    if not isinstance(header, dict):
-        raise OAuthError("id_token", "the ID token is no JWT")
-    found = cast("dict[str, Any]", header).get("kid")
-    return found if isinstance(found, str) else None
+        return 0
 
 
-def keys_for(keys: Sequence[Mapping[str, Any]], kid: str | None) -> list[Mapping[str, Any]]:
-    """The provider's keys that may have signed a token."""
-    signing = [key for key in keys if key.get("use", "sig") == "sig" and key.get("kty") in ("RSA", "EC", "OKP")]
-    return [key for key in signing if kid is None or key.get("kid") == kid]
+def _signs_for(key: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+    """Whether a key signs for a token's issuer: Microsoft's keys, which tenants share, say whose tokens they sign."""
+    issuer = key.get("issuer")
+    if not isinstance(issuer, str):
+        return True
+    return issuer.replace("{tenantid}", str(claims.get("tid"))) == claims.get("iss")
 
 
-def check_id_token(
+def check_claims(
     provider: OAuthProvider,
-    token: str,
-    keys: Sequence[Mapping[str, Any]],
+    metadata: ProviderMetadata,
+    header: Mapping[str, Any],
+    claims: Mapping[str, Any],
     *,
     nonce: str,
     access_token: str | None,
     now: datetime,
-) -> dict[str, Any]:
-    """The claims of an ID token that holds (OpenID Connect Core, 3.1.3.7).
+) -> str:
+    """The subject of an ID token whose claims hold (OpenID Connect Core, 3.1.3.7).
 
-    Signature by one of the provider's keys, under an algorithm that was configured; issuer, audience, authorised party,
-    expiry, time of issue, nonce, and the access token's hash where it is told.
+    Issuer, audience, authorised party, expiry, time of issue, nonce, and the access token's hash where it is told.
 
     Raises:
-        OAuthError: It does not hold.
+        OAuthError: They do not hold.
     """
-    claims_of = needed("authlib.oidc.core").CodeIDToken
-    header, claims = _verified(provider, token, keys)
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject:
+    # 255 ASCII characters at most (OpenID Connect Core, 2); it is part of a key.
+    if not isinstance(subject, str) or not subject or len(subject) > 255:
         raise OAuthError("id_token", "the ID token names nobody")
-    options = {
-        "iss": {"essential": True, "value": _issuer(provider, claims)},
+    options: dict[str, Any] = {
+        "iss": {"essential": True, "values": [_issuer(provider, metadata, claims), *provider.issuer_aliases]},
         "aud": {"essential": True, "value": provider.client_id},
         "exp": {"essential": True},
         "iat": {"essential": True},
-        "nonce": {"essential": True, "value": nonce},
     }
-    params = {"nonce": nonce, "client_id": provider.client_id, "access_token": access_token}
+    params = {"client_id": provider.client_id, "access_token": access_token}
+    if provider.use_nonce:
+        options["nonce"] = {"essential": True, "value": nonce}
+        params["nonce"] = nonce
     seconds = int(now.timestamp())
     try:
-        claims_of(claims, header, options, params).validate(seconds, _LEEWAY)
+        claims_of = needed("authlib.oidc.core").CodeIDToken
+        claims_of(dict(claims), dict(header), options, params).validate(seconds, _LEEWAY)
         old = seconds - int(claims["iat"]) > _OLDEST.total_seconds()
-    except Exception as error:  # Authlib and joserfc have several roots of errors
-        raise OAuthError("id_token", f"the ID token does not hold: {type(error).__name__}") from error
+    except Exception as error:  # noqa: BLE001 - Authlib and joserfc have several roots of errors
+        # By name only: the error shows what the claim says.
+        detail = getattr(error, "claim", None) or getattr(error, "claim_name", None) or type(error).__name__
+        raise OAuthError("id_token", f"the ID token does not hold: {detail}") from None
     if old:
         raise OAuthError("id_token", "the ID token was issued too long ago")
-    return claims
+    return subject
 
 
-def _verified(
-    provider: OAuthProvider, token: str, keys: Sequence[Mapping[str, Any]]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    jwk, jws, jwt = needed("joserfc.jwk"), needed("joserfc.jws"), needed("joserfc.jwt")
-    failed = ""
-    for key in keys:
-        # A key that says what it is for signs nothing else.
-        algorithms = [name for name in provider.algorithms if key.get("alg", name) == name]
-        try:
-            registry = jws.JWSRegistry(algorithms=algorithms)
-            # RFC 9864 gives EdDSA with this curve a name of its own; under the old one joserfc warns at every token.
-            registry.algorithms = {**registry.algorithms, "EdDSA": registry.algorithms["Ed25519"]}
-            found = jwt.decode(token, jwk.import_key(dict(key)), registry=registry)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one key, the next may be right
-            failed = type(error).__name__
-            continue
-        return dict(found.header), dict(found.claims)
-    detail = failed if keys else "no key of that name"
-    raise OAuthError("id_token", f"no key of {provider.name} verifies the ID token: {detail}")
-
-
-def _issuer(provider: OAuthProvider, claims: Mapping[str, Any]) -> str:
-    if provider.issuer_template is None:
-        assert provider.issuer is not None
-        return provider.issuer
+def _issuer(provider: OAuthProvider, metadata: ProviderMetadata, claims: Mapping[str, Any]) -> str:
+    if metadata.issuer is not None:
+        return metadata.issuer
+    assert provider.issuer_template is not None
     tenant = claims.get("tid")
-    if not isinstance(tenant, str) or not re.fullmatch(r"[0-9a-f-]{36}", tenant):
+    if not isinstance(tenant, str) or not re.fullmatch(_TENANT, tenant):
         raise OAuthError("id_token", "the ID token names no tenant")
     return provider.issuer_template.replace("{tenantid}", tenant)
+
+
+def needs_userinfo(provider: OAuthProvider, claims: Mapping[str, Any]) -> bool:
+    """Whether the userinfo endpoint is to be asked for what an ID token does not tell."""
+    if provider.userinfo != "when_needed":
+        return provider.userinfo == "always"
+    wanted = ("email", provider.email_verified_claim) if provider.trust_email else ("email",)
+    return "email" in provider.scopes and any(claims.get(name) is None for name in wanted)
+
+
+def merged(provider: OAuthProvider, claims: Mapping[str, Any], told: object) -> dict[str, Any]:
+    """The claims of an ID token, and what the userinfo endpoint adds to them.
+
+    The ID token's stand, for somebody signed them; but an address and the word on it come from one place.
+
+    Raises:
+        OAuthError: They describe different people; that answer must not be used (OpenID Connect Core, 5.3.2).
+    """
+    if not isinstance(told, dict) or cast("dict[str, Any]", told).get("sub") != claims["sub"]:
+        raise OAuthError("provider", f"{provider.name} tells of somebody else")
+    more = cast("dict[str, Any]", told)
+    claims = {name: value for name, value in claims.items() if value is not None}
+    word = provider.email_verified_claim
+    found = {**more, **claims}
+    if "email" not in claims or (word not in claims and more.get("email") is not None):
+        found["email"], found[word] = more.get("email"), more.get(word)
+    return found
+
+
+def check_userinfo(provider: OAuthProvider, metadata: ProviderMetadata, claims: Mapping[str, Any]) -> None:
+    """Check whom a signed answer of the userinfo endpoint is from and for (OpenID Connect Core, 5.3.2).
+
+    Raises:
+        OAuthError: It is from another issuer, or for another application.
+    """
+    audience = claims.get("aud", provider.client_id)
+    issuers = (_issuer(provider, metadata, claims), *provider.issuer_aliases) if "iss" in claims else (None,)
+    audiences = cast("list[object]", audience) if isinstance(audience, list) else [audience]
+    if claims.get("iss") not in issuers or provider.client_id not in audiences:
+        raise OAuthError("provider", f"{provider.name} tells of somebody else")
+
+
+def read_keys(provider: OAuthProvider, document: object) -> list[Mapping[str, Any]]:
+    """The keys of a key set.
+
+    Raises:
+        OAuthError: It is not one.
+    """
+    found = cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
+    if not isinstance(found, list):
+        raise OAuthError("provider", f"{provider.name} sent no list of keys")
+    return [cast("Mapping[str, Any]", key) for key in cast("Sequence[Any]", found) if isinstance(key, dict)]
+
+
+def read_json(provider: OAuthProvider, answer: Answer) -> object:
+    """The JSON of an answer; the text of a JWT.
+
+    Raises:
+        OAuthError: The answer is an error, or neither.
+    """
+    if answer.status not in (200, 201):
+        raise OAuthError("provider", f"{provider.name} answered {answer.status}{_error_code(answer.body)}")
+    try:
+        if answer.content_type == "application/jwt":
+            return answer.body.decode("ascii").strip()
+        return cast("object", orjson.loads(answer.body))
+    except ValueError:
+        raise OAuthError("provider", f"{provider.name} answered with something that is not JSON") from None
+
+
+def _error_code(body: bytes) -> str:
+    """The code of an OAuth error, which says what is wrong with the settings. Its description is anybody's text."""
+    try:
+        code = orjson.loads(body)["error"]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return ""
+    return f" ({code})" if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,64}", code) else ""
 
 
 def identity_of(provider: OAuthProvider, claims: Mapping[str, Any], subject: str) -> OAuthIdentity:
@@ -263,6 +529,19 @@ def posted_name(user: str | None) -> str | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return _line(" ".join(part for part in parts if isinstance(part, str)), 256)
+
+
+def plain_identity(provider: OAuthProvider, told: object) -> OAuthIdentity:
+    """Whom the userinfo endpoint of a provider that speaks plain OAuth 2 describes.
+
+    Raises:
+        OAuthError: Nobody.
+    """
+    found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    subject = found.get("sub", found.get("id"))
+    if not isinstance(subject, str | int) or isinstance(subject, bool) or not 0 < len(str(subject)) <= 255:
+        raise OAuthError("provider", f"{provider.name} names nobody")
+    return identity_of(provider, found, str(subject))
 
 
 def github_identity(provider: OAuthProvider, user: object, emails: object) -> OAuthIdentity:

@@ -160,6 +160,39 @@ def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:
     return [results[index] for index in range(len(calls))]
 
 
+class Flight(Generic[T]):
+    """Callers that come while a call is under way share its outcome, without a lock that one holds for all."""
+
+    def __init__(self) -> None:
+        self.start()
+        start_anew_after_fork(self)
+
+    def start(self) -> None:
+        """Forget what was under way: after a fork it is so elsewhere."""
+        self._lock = threading.Lock()
+        self._future: Future[T] | None = None
+
+    def join(self, call: Callable[[], T]) -> T:
+        """The outcome of the call that is under way, or else of this one."""
+        mine = Future[T]()
+        with self._lock:
+            future = self._future
+            if future is None:
+                self._future = mine
+        if future is not None:
+            return future.result()
+        try:
+            value = call()
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(value)
+            return value
+        finally:
+            self._future = None
+
+
 class Background:
     """Work that goes on behind the caller's back. Errors are logged; closing waits for all of it."""
 

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from torii_dynamodb._core import oidc
 from torii_dynamodb._core.oauth_types import OAuthError, OAuthIdentity, OAuthProvider, ProviderMetadata
-from torii_dynamodb._sync.primitives import Lock, outcome
+from torii_dynamodb._sync.primitives import Flight, outcome
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import ConfigurationError
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["ProviderClient"]
 
 _KEEP = timedelta(hours=1)
-# A token under an unknown key makes us ask for the keys again; so often at most, whoever sends such tokens.
+# A token that no key verifies makes us ask for the keys again; so often at most, whoever sends such tokens.
 _ASK_AGAIN_AFTER = timedelta(minutes=1)
 _LARGEST = 1_000_000
+# For connecting, sending, and reading all of the answer. A person waits meanwhile.
+_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,19 @@ class ProviderClient:
 
     Args:
         provider: Which.
-        http: Gives the HTTP client, which is made when first used.
+        http: Gives the application's HTTP client; ``None``: it has none, and connections of our own are used.
         clock: What time it is.
     """
 
-    def __init__(self, provider: OAuthProvider, http: Callable[[], httpx.Client], clock: Clock) -> None:
+    def __init__(self, provider: OAuthProvider, http: Callable[[], httpx.Client | None], clock: Clock) -> None:
         self.provider = provider
         self._http = http
         self._clock = clock
-        self._lock = Lock()
         self._metadata: tuple[ProviderMetadata, datetime] | None = None
         self._keys: _Keys | None = None
+        self._asked_again_at: datetime | None = None
+        self._describing = Flight[ProviderMetadata]()
+        self._reading = Flight[_Keys]()
 
     def metadata(self) -> ProviderMetadata:
         """Where its endpoints are.
@@ -55,23 +59,17 @@ class ProviderClient:
         Raises:
             OAuthError: It cannot be reached, or describes itself as somebody else.
         """
-        provider = self.provider
-        if not provider.is_oidc:
-            assert provider.authorization_endpoint is not None
-            assert provider.token_endpoint is not None
-            return ProviderMetadata(
-                issuer=None,
-                authorization_endpoint=provider.authorization_endpoint,
-                token_endpoint=provider.token_endpoint,
-                userinfo_endpoint=provider.userinfo_endpoint,
-                jwks_uri=None,
-                names_itself=False,
-            )
-        with self._lock:
-            if self._metadata is None or self._clock() - self._metadata[1] >= _KEEP:
-                document = self._get(provider.discovery)
-                self._metadata = (oidc.read_metadata(provider, document), self._clock())
-            return self._metadata[0]
+        if not self.provider.is_oidc:
+            return oidc.plain_metadata(self.provider)
+        known = self._metadata
+        if known is not None and self._clock() - known[1] < _KEEP:
+            return known[0]
+        return self._describing.join(self._describe)
+
+    def _describe(self) -> ProviderMetadata:
+        found = oidc.read_metadata(self.provider, self._get(self.provider.discovery))
+        self._metadata = (found, self._clock())
+        return found
 
     def redeem(
         self, code: str, *, redirect_uri: str, verifier: str, nonce: str, posted_user: str | None = None
@@ -89,108 +87,150 @@ class ProviderClient:
         Raises:
             OAuthError: It does not redeem it, its ID token does not hold, or a check refuses the account.
         """
-        identity, tokens = self._redeemed(code, redirect_uri, verifier, nonce)
-        if identity.name is None and self.provider.apple is not None:
-            identity = replace(identity, name=oidc.posted_name(posted_user))
+        metadata = self.metadata()
+        headers, body = oidc.token_request(
+            self.provider, metadata, code=code, redirect_uri=redirect_uri, verifier=verifier, now=self._clock()
+        )
+        answer = self._request("POST", metadata.token_endpoint, headers=headers, content=body)
+        # GitHub and Slack answer 200 to a code that they refuse.
+        if not isinstance(answer, dict) or "error" in answer:
+            raise OAuthError("provider", f"{self.provider.name} does not redeem the code")
+        tokens = cast("dict[str, Any]", answer)
+        access_token = tokens.get("access_token")
+        access = access_token if isinstance(access_token, str) else None
+        if self.provider.is_oidc:
+            name = None if self.provider.apple is None else oidc.posted_name(posted_user)
+            identity = self.identify(tokens.get("id_token"), nonce=nonce, access_token=access, name=name)
+        else:
+            identity = self._checked(self._ask(metadata, access))
+        return identity, tokens
+
+    def identify(
+        self, id_token: object, *, nonce: str, access_token: str | None, name: str | None = None
+    ) -> OAuthIdentity:
+        """Whom an ID token names, if it holds and no check refuses the account.
+
+        Args:
+            id_token: As it came.
+            nonce: What it must be bound to.
+            access_token: To ask the userinfo endpoint with for what it lacks; ``None``: it is not asked.
+            name: The name to show where the provider's claims tell none.
+
+        Raises:
+            OAuthError: It does not hold, or a check refuses the account.
+        """
+        if not isinstance(id_token, str):
+            raise OAuthError("id_token", f"{self.provider.name} sent no ID token")
+        metadata = self.metadata()
+        header, claims = self._verified(metadata, id_token)
+        subject = oidc.check_claims(
+            self.provider, metadata, header, claims, nonce=nonce, access_token=access_token, now=self._clock()
+        )
+        if metadata.userinfo_endpoint is not None and access_token is not None:
+            claims = self._completed(metadata, metadata.userinfo_endpoint, claims, access_token)
+        elif self.provider.userinfo == "always":
+            raise OAuthError("provider", f"{self.provider.name} has no userinfo endpoint, or sent no access token")
+        identity = oidc.identity_of(self.provider, claims, subject)
+        return self._checked(identity if identity.name is not None else replace(identity, name=name))
+
+    def _checked(self, identity: OAuthIdentity) -> OAuthIdentity:
         for check in self.provider.checks:
             refusal = outcome(check(identity))
             if isinstance(refusal, str):
                 raise OAuthError("refused", refusal)
             if refusal is not None:
                 raise ConfigurationError(f"check returned {refusal!r}: return None, or why the account is refused")
-        return identity, tokens
+        return identity
 
-    def _redeemed(
-        self, code: str, redirect_uri: str, verifier: str, nonce: str
-    ) -> tuple[OAuthIdentity, Mapping[str, Any]]:
-        metadata = self.metadata()
-        tokens = self._redeem(metadata.token_endpoint, code, redirect_uri, verifier)
-        access_token = tokens.get("access_token")
-        access = access_token if isinstance(access_token, str) else None
-        if not self.provider.is_oidc:
-            return self._ask(metadata, access), tokens
-        id_token = tokens.get("id_token")
-        if not isinstance(id_token, str):
-            raise OAuthError("id_token", f"{self.provider.name} sent no ID token")
-        claims = self._check(metadata, id_token, nonce, access)
-        return self._complete(metadata, claims, access), tokens
+    def _verified(self, metadata: ProviderMetadata, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Header and claims of a token that one of the provider's keys signed."""
+        known = self._known_keys(metadata)
+        found = oidc.verified(self.provider, metadata, token, known.keys)
+        if found is None:
+            # The provider may sign with a new key, even under the name of the old one.
+            newer = self._newer_keys(metadata, known)
+            found = None if newer is known else oidc.verified(self.provider, metadata, token, newer.keys)
+        if found is None:
+            raise OAuthError("id_token", f"no key of {self.provider.name} verifies the ID token")
+        return found
 
-    def _redeem(self, uri: str, code: str, redirect_uri: str, verifier: str) -> dict[str, Any]:
-        to, headers, body = oidc.token_request(
-            self.provider, uri, code=code, redirect_uri=redirect_uri, verifier=verifier, now=self._clock()
-        )
-        answer = self._request("POST", to, headers=headers, content=body)
-        # GitHub answers 200 to a code that it refuses.
-        if not isinstance(answer, dict) or "error" in answer:
-            raise OAuthError("provider", f"{self.provider.name} does not redeem the code")
-        return cast("dict[str, Any]", answer)
+    def _known_keys(self, metadata: ProviderMetadata) -> _Keys:
+        known = self._keys
+        if known is not None and self._clock() - known.read_at < _KEEP:
+            return known
+        return self._reading.join(lambda: self._read_keys(metadata))
 
-    def _check(self, metadata: ProviderMetadata, token: str, nonce: str, access_token: str | None) -> dict[str, Any]:
-        kid = oidc.key_id(token)
-        keys = oidc.keys_for(self._read_keys(metadata, fresh=False), kid)
-        if not keys:
-            # The provider may have begun to sign with a new key.
-            keys = oidc.keys_for(self._read_keys(metadata, fresh=True), kid)
-        return oidc.check_id_token(
-            self.provider, token, keys, nonce=nonce, access_token=access_token, now=self._clock()
-        )
+    def _newer_keys(self, metadata: ProviderMetadata, known: _Keys) -> _Keys:
+        """Keys that were read after those that are known, or the same where they were asked for again just now."""
+        if self._keys is not None and self._keys is not known:
+            return self._keys
+        asked = self._asked_again_at
+        if asked is not None and self._clock() - asked < _ASK_AGAIN_AFTER:
+            return known
+        found = self._reading.join(lambda: self._read_keys(metadata))
+        self._asked_again_at = self._clock()
+        return found
 
-    def _read_keys(self, metadata: ProviderMetadata, *, fresh: bool) -> list[Mapping[str, Any]]:
-        with self._lock:
-            kept = self._keys
-            age = None if kept is None else self._clock() - kept.read_at
-            if kept is None or age is None or age >= (_ASK_AGAIN_AFTER if fresh else _KEEP):
-                assert metadata.jwks_uri is not None
-                document = self._get(metadata.jwks_uri)
-                found = cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
-                if not isinstance(found, list):
-                    raise OAuthError("provider", f"{self.provider.name} sent no list of keys")
-                listed = [
-                    cast("Mapping[str, Any]", key) for key in cast("Sequence[Any]", found) if isinstance(key, dict)
-                ]
-                kept = self._keys = _Keys(listed, self._clock())
-            return kept.keys
+    def _read_keys(self, metadata: ProviderMetadata) -> _Keys:
+        assert metadata.jwks_uri is not None
+        found = _Keys(oidc.read_keys(self.provider, self._get(metadata.jwks_uri)), self._clock())
+        self._keys = found
+        return found
 
-    def _complete(
-        self, metadata: ProviderMetadata, claims: Mapping[str, Any], access_token: str | None
-    ) -> OAuthIdentity:
-        """What the ID token tells; where it tells no address, what the userinfo endpoint tells of the same subject."""
-        subject = cast("str", claims["sub"])
-        if "email" not in claims and metadata.userinfo_endpoint is not None and access_token is not None:
-            told = self._get(metadata.userinfo_endpoint, access_token)
-            # OpenID Connect Core, 5.3.2: another subject's answer must not be used.
-            if not isinstance(told, dict) or cast("dict[str, Any]", told).get("sub") != subject:
-                raise OAuthError("provider", f"{self.provider.name} tells of somebody else")
-            claims = {**claims, **cast("dict[str, Any]", told)}
-        return oidc.identity_of(self.provider, claims, subject)
+    def _completed(
+        self, metadata: ProviderMetadata, userinfo: str, claims: dict[str, Any], access_token: str
+    ) -> dict[str, Any]:
+        """The claims of an ID token, and what the userinfo endpoint tells of the same subject."""
+        if not oidc.needs_userinfo(self.provider, claims):
+            return claims
+        try:
+            told = self._get(userinfo, access_token)
+        except OAuthError:
+            if self.provider.userinfo == "always":
+                raise
+            # Who has linked the account needs no more than the subject.
+            return claims
+        if isinstance(told, str):
+            _, told = self._verified(metadata, told)
+            oidc.check_userinfo(self.provider, metadata, told)
+        return oidc.merged(self.provider, claims, told)
 
     def _ask(self, metadata: ProviderMetadata, access_token: str | None) -> OAuthIdentity:
         if access_token is None or metadata.userinfo_endpoint is None:
             raise OAuthError("provider", f"{self.provider.name} sent no access token")
         user = self._get(metadata.userinfo_endpoint, access_token)
         if self.provider.emails_endpoint is not None:
-            return oidc.github_identity(self.provider, user, self._get(self.provider.emails_endpoint, access_token))
-        told = cast("dict[str, Any]", user) if isinstance(user, dict) else {}
-        subject = told.get("sub", told.get("id"))
-        if not isinstance(subject, str | int) or isinstance(subject, bool) or subject == "":
-            raise OAuthError("provider", f"{self.provider.name} names nobody")
-        return oidc.identity_of(self.provider, told, str(subject))
+            try:
+                emails = self._get(self.provider.emails_endpoint, access_token)
+            except OAuthError:
+                # A GitHub App that may not read addresses; who has linked the account needs none.
+                emails = None
+            return oidc.github_identity(self.provider, user, emails)
+        return oidc.plain_identity(self.provider, user)
 
     def _get(self, url: str, access_token: str | None = None) -> object:
-        headers = {"Accept": "application/json"}
-        if access_token is not None:
-            headers["Authorization"] = f"Bearer {access_token}"
+        headers = {} if access_token is None else {"Authorization": f"Bearer {access_token}"}
         return self._request("GET", url, headers=headers)
 
-    def _request(self, method: str, url: str, *, headers: Mapping[str, str], content: str | None = None) -> object:
-        import httpx
+    def _request(self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None = None) -> object:
+        oidc.needed("httpx")
+        from torii_dynamodb._sync.services.outbound import exchange
 
+        sent = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "torii-dynamodb", **headers}
         try:
-            answer = self._http().request(method, url, headers=dict(headers), content=content)
-            if answer.status_code != 200 or len(answer.content) > _LARGEST:
-                raise OAuthError("provider", f"{self.provider.name} answered {answer.status_code}")
-            return answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+            answer = exchange(
+                method,
+                url,
+                headers=sent,
+                content=content,
+                reach=self.provider.reach,
+                most=_LARGEST,
+                seconds=_SECONDS,
+                http=self._http(),
+            )
+        except Exception as error:  # noqa: BLE001 - sockets, TLS, httpx, httpcore and the application's transport
             # Without the cause: a request's error can show its body, with code and secret.
             kind = type(error).__name__
+        else:
+            return oidc.read_json(self.provider, answer)
         raise OAuthError("provider", f"{self.provider.name} could not be asked: {kind}")
