@@ -6,6 +6,7 @@ PyJWT signs and joserfc checks, so that a fault in one is not the other's blind 
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -22,9 +23,9 @@ ISSUER = "https://issuer.example"
 
 @cache
 def rsa_key(number: int) -> rsa.RSAPrivateKey:
-    """A key pair, the same in the whole run: making one takes long."""
+    """A key pair, the same in the whole run: making one takes long. Number 1024 is one of that many bits."""
     assert number >= 0
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024 if number == 1024 else 2048)
 
 
 def public_jwk(number: int, kid: str) -> dict[str, Any]:
@@ -42,6 +43,7 @@ class FakeProvider:
         userinfo: What the userinfo endpoint answers.
         requests: Method and path of each request so far.
         forms: The forms sent to the token endpoint.
+        answers: What paths answer instead; a function of the request, or the answer's body.
     """
 
     def __init__(self, clock: FakeClock, client_id: str = "client") -> None:
@@ -57,6 +59,8 @@ class FakeProvider:
         self.secret_key: Any = None
         self.requests: list[str] = []
         self.forms: list[dict[str, str]] = []
+        self.answers: dict[str, Callable[[httpx.Request], httpx.Response] | bytes | int] = {}
+        self.pkce = True
         self.headers: list[dict[str, str]] = []
         self.codes: dict[str, dict[str, str]] = {}
         self.down = False
@@ -70,8 +74,9 @@ class FakeProvider:
         """The person signs in: what the browser brings back. Refuses a request without state and PKCE."""
         query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         assert query["response_type"] == "code"
-        assert query["code_challenge_method"] == "S256"
-        assert len(query["code_challenge"]) == 43
+        if self.pkce:
+            assert query["code_challenge_method"] == "S256"
+            assert len(query["code_challenge"]) == 43
         assert len(query["state"]) == 43
         code = f"code-{len(self.codes)}"
         self.codes[code] = query
@@ -84,7 +89,12 @@ class FakeProvider:
         self.headers.append(dict(request.headers))
         if self.down:
             raise httpx.ConnectError("the provider is down", request=request)
-        if path == "/.well-known/openid-configuration":
+        instead = self.answers.get(path)
+        if callable(instead):
+            return instead(request)
+        if instead is not None:
+            return httpx.Response(200, content=instead) if isinstance(instead, bytes) else httpx.Response(instead)
+        if path.endswith("/.well-known/openid-configuration"):
             described = {
                 "issuer": ISSUER,
                 "authorization_endpoint": f"{ISSUER}/authorize",
@@ -108,20 +118,25 @@ class FakeProvider:
         form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
         self.forms.append(form)
         asked = self.codes.pop(form["code"], None)
-        challenge = urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).rstrip(b"=").decode()
-        if asked is None or asked["code_challenge"] != challenge or asked["redirect_uri"] != form["redirect_uri"]:
+        verifier = form.get("code_verifier", "")
+        challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        proved = asked is not None and (not self.pkce or asked["code_challenge"] == challenge)
+        if asked is None or not proved or asked["redirect_uri"] != form["redirect_uri"]:
             return httpx.Response(400, json={"error": "invalid_grant"})
         tokens = {"access_token": "the-access-token", "token_type": "Bearer"}
-        if "nonce" in asked:
-            tokens["id_token"] = self.id_token(asked["nonce"])
+        if "openid" in asked["scope"].split():
+            tokens["id_token"] = self.id_token(asked.get("nonce"))
         return httpx.Response(200, json=tokens)
 
-    def id_token(self, nonce: str) -> str:
+    def id_token(self, nonce: str | None) -> str:
         """An ID token, signed."""
         now = int(self.clock().timestamp())
         claims = {"iss": ISSUER, "aud": self.client_id, "iat": now, "exp": now + 300, "nonce": nonce} | self.claims
         kid, key = self.signs_with
-        header = {"kid": kid} | self.header
+        return self.signed(claims, {"kid": kid} | self.header, key)
+
+    def signed(self, claims: dict[str, Any], header: dict[str, Any], key: int = 0) -> str:
+        """A JWT by one of the provider's keys."""
         return jwt.encode(
             {name: value for name, value in claims.items() if value is not None},
             self.secret_key if self.secret_key is not None else rsa_key(key),

@@ -58,7 +58,8 @@ class Services:
         magic_link_sign_up: Whether a sign-in link to an address without an account makes one when it is used.
         oauth: Providers to sign in through (``torii_dynamodb.oauth``).
         oauth_sign_up: Whether an account at a provider that belongs to nobody makes a new user.
-        http: The HTTP client that asks providers; ``None``: one is made when needed, and closed here.
+        http: An HTTP client of yours that asks providers, for example one with a proxy; you close it. ``None``:
+            connections of our own, which are made to public addresses only.
         passkeys: Where passkeys are good for (``torii_dynamodb.passkeys``).
         jwt: How access tokens are made (``torii_dynamodb.jwt``).
         clock: What time it is; should be the storage's.
@@ -106,7 +107,6 @@ class Services:
         self._oauth_providers = tuple(oauth)
         self._oauth_sign_up = oauth_sign_up
         self._http = http
-        self._own_http: httpx.Client | None = None
         self._passkey_settings = passkeys
         self._jwt_settings = jwt
         # A wrong secret is told at the start, not at the first sign-in.
@@ -114,11 +114,8 @@ class Services:
             self.devices  # noqa: B018
 
     def close(self) -> None:
-        """Wait for mails under way, and close connections to OAuth providers. The storage stays open."""
+        """Wait for mails under way. The storage stays open."""
         self.wait_for_mail()
-        if self._own_http is not None:
-            self._own_http.close()
-            self._own_http = None
 
     @cached_property
     def devices(self) -> Devices:
@@ -241,7 +238,7 @@ class Services:
             events=self.events,
             clock=self.clock,
             random=self._random,
-            http=self._http_client,
+            http=lambda: self._http,
             sign_up=self._oauth_sign_up,
         )
 
@@ -249,19 +246,6 @@ class Services:
     def oauth_providers(self) -> tuple[OAuthProvider, ...]:
         """The providers that are offered; empty where there are none."""
         return self._oauth_providers
-
-    def _http_client(self) -> httpx.Client:
-        if self._http is not None:
-            return self._http
-        if self._own_http is None:
-            try:
-                import httpx
-            except ImportError as error:
-                raise ConfigurationError(
-                    "sign-in through providers needs httpx: pip install 'torii-dynamodb[oauth]'"
-                ) from error
-            self._own_http = httpx.Client(timeout=10.0, follow_redirects=False)
-        return self._own_http
 
     @cached_property
     def passkeys(self) -> PasskeyService:

@@ -60,7 +60,7 @@ class OAuthService:
         events: Who is told.
         clock: What time it is.
         random: Where random bytes come from.
-        http: Gives the HTTP client.
+        http: Gives the application's HTTP client; ``None``: it has none.
         sign_up: Whether an account at a provider that belongs to nobody makes a new user.
         begin_for: How long a person may take at the provider.
     """
@@ -74,7 +74,7 @@ class OAuthService:
         events: Events,
         clock: Clock,
         random: RandomBytes,
-        http: Callable[[], httpx.Client],
+        http: Callable[[], httpx.Client | None],
         sign_up: bool = True,
         begin_for: timedelta = timedelta(minutes=10),
     ) -> None:
