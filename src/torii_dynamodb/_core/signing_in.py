@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb.errors import AccountLocked
 from torii_dynamodb.models import Metadata, User
 
 __all__ = ["Browser", "refuse_locked"]
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
     """Where a request comes from.

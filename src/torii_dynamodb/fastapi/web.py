@@ -12,6 +12,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from torii_dynamodb._core.events import SignInMethod
+from torii_dynamodb._core.guarded import guarded
+from torii_dynamodb._core.jwt import AccessClaims
 from torii_dynamodb._core.session_policy import signed_in_at
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import ConfigurationError, RateLimited
@@ -25,7 +27,6 @@ from torii_dynamodb.models import Session, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
-    from torii_dynamodb._core.jwt import AccessClaims
 
 __all__ = ["SignedIn", "Web"]
 
@@ -34,6 +35,7 @@ _FORM_LIFETIME = timedelta(hours=12)
 _PENDING = timedelta(minutes=5)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
     """Who is signed in.
