@@ -20,12 +20,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import jwt
 import pytest
-from tests.oidc.conftest import CALLBACK, SECRET
+from tests.oidc.conftest import CALLBACK, ODD_SECRET, SECRET, private_key
 from tests.oidc.provider import RealProvider, sign_in
 
 from torii_dynamodb import AsyncTorii, NewUser, Session, Torii
 from torii_dynamodb.errors import AlreadyExists
-from torii_dynamodb.oauth import OAuthError, OAuthProvider, OAuthResult, OAuthStart, oidc
+from torii_dynamodb.oauth import ClientKey, OAuthError, OAuthProvider, OAuthResult, OAuthStart, oidc
 from torii_dynamodb.testing import AsyncMemoryStorage, MemoryStorage
 
 Alter = Callable[[httpx.Request, dict[str, Any]], dict[str, Any]]
@@ -139,7 +139,15 @@ def test_the_blocking_twin(provider: RealProvider) -> None:
     "options",
     [
         {"client_id": "basic", "token_auth_method": "client_secret_basic"},
+        {"client_id": "ba:sic", "client_secret": ODD_SECRET, "token_auth_method": "client_secret_basic"},
+        {"client_id": "secret-jwt", "token_auth_method": "client_secret_jwt"},
+        {
+            "client_id": "key",
+            "client_secret": None,
+            "client_key": ClientKey(private_key=private_key(), key_id="mine"),
+        },
         {"client_id": "public", "client_secret": None},
+        {"client_id": "signed-userinfo"},
         {"client_id": "ps256"},
         {"client_id": "es256"},
         {"client_id": "eddsa"},
