@@ -30,7 +30,8 @@ class WebConfig:
     Args:
         prefix: Where the JSON routes are.
         base_url: Where browsers reach the application, for example ``https://app.example.com``. Needed for sign-in
-            through providers, whose answers come back below it. Never taken from the ``Host`` header.
+            through providers, whose answers come back below it. Never taken from the ``Host`` header. A path in it is
+            where the application is; it is not needed for a mount, or where the server knows (``--root-path``).
         trusted_origins: Other origins whose pages may use the cookies, and may be gone to after a sign-in.
         transports: What tells who asks: a session's token in a cookie (``"cookie"``) or in ``Authorization: Bearer``
             (``"bearer"``), or an access token in that header (``"jwt"``), for an application's own routes. See "Access
@@ -42,7 +43,8 @@ class WebConfig:
         same_site: The session cookie's ``SameSite``. ``"none"`` is for a front end on another site, which must be among
             the trusted origins.
         cookie_name: The session cookie's name, without ``__Host-``; the others' names begin with it.
-        after_sign_in: Where the browser goes after a provider, when nothing better was asked for.
+        after_sign_in: Where the browser goes after a sign-in, when nothing better was asked for: a path as browsers see
+            it, the mount included where it leads into it. The same holds for ``oauth_error_path``.
         oauth_error_path: Where the browser goes when a sign-in through a provider came to nothing, with the reason as
             ``?error=`` and the name as ``&provider=``, unless the beginning named a place; ``None``: to a page, where
             there are pages; else it gets the problem as JSON.

@@ -21,6 +21,7 @@ from torii_dynamodb.fastapi.cookies import Cookies
 from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
+from torii_dynamodb.fastapi.mounting import root_path
 from torii_dynamodb.fastapi.settings import Credential, Transport, WebConfig, encoded_url, origin_of
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import Session, User
@@ -97,8 +98,10 @@ class Web:
         self._cross_site = CrossSite(config)
         self._client = ClientAddress(config)
         self._next_origins = set(config.trusted_origins)
+        self._base_path = ""
         if config.base_url is not None:
             self._next_origins.add(origin_of("base_url", config.base_url))
+            self._base_path = urlsplit(config.base_url).path.rstrip("/")
 
     def require_services(self) -> None:
         """Check that the services have what the routes need. Whoever only asks who is signed in needs none of it.
@@ -415,6 +418,22 @@ class Web:
             raise Problem(403, "cross_site", "the form is too old, or not one of ours; load the page again")
 
     # Where to go
+
+    def public_path(self, path: str) -> str:
+        """One of our paths as browsers see it: below ``base_url``'s path, a mount, and a server's ``root_path``.
+
+        Args:
+            path: The path in the application that includes the router, such as ``/auth/sign-in``.
+        """
+        base, root = self._base_path, root_path()
+        # A server that knows the whole path tells it; one behind a proxy that cuts it off may tell the rest or nothing.
+        return (root if f"{root}/".startswith(f"{base}/") else base + root) + path
+
+    def public_url(self, path: str) -> str:
+        """The whole address of one of our paths; needs ``base_url``. It is never made of the ``Host`` header."""
+        assert self.config.base_url is not None
+        parts = urlsplit(self.config.base_url)
+        return f"{parts.scheme}://{parts.netloc}{self.public_path(path)}"
 
     def safe_next(self, url: str | None, default: str | None = None) -> str:
         r"""Where to go after a sign-in: a path of this site, an address at a trusted origin, or the default.
