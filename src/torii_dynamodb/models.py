@@ -431,7 +431,7 @@ class VerifiedToken:
     user: User | None
 
 
-AttemptKind: TypeAlias = Literal["login", "ip", "mail", "device"]
+AttemptKind: TypeAlias = Literal["login", "ip", "mail", "device", "user"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

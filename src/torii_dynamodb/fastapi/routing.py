@@ -137,6 +137,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "not_signed_in": (401, "Nobody is signed in."),
     "oauth_error": (400, "The sign-in through the provider came to nothing; see `reason`."),
     "other_user_signed_in": (409, "Another user is signed in in this browser."),
+    "overloaded": (503, "Too many passwords are being checked."),
     "passkey_error": (400, "The ceremony came to nothing; see `reason`."),
     "rate_limited": (429, "Too many requests."),
     "recent_sign_in_required": (403, "Sign in again first."),
