@@ -18,6 +18,8 @@ __all__ = ["Credential", "Transport", "WebConfig"]
 Transport = Literal["cookie", "bearer"]
 Credential = Literal["cookie", "bearer", "jwt"]
 
+UNIX_SOCKET = "unix"
+
 _LONGEST_URL = 2048
 _URL_CHARS = ":/?#[]@!$&'()*+,;=%"  # reserved (RFC 3986, 2.2), and what is encoded already
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -51,8 +53,11 @@ class WebConfig:
         recent_sign_in: How long after signing in a person may do what a thief of the session should not.
         ip_limit: How many requests to register, to sign in, for mails and with links are taken from one IP address;
             ``None``: any number. An IPv6 address counts as its /64 network.
-        trusted_proxies: Addresses or networks of proxies whose ``X-Forwarded-For`` is believed. Nobody's by default:
-            then the address is that of the connection.
+        trusted_proxies: Addresses or networks of your proxies, all of a chain, whose ``X-Forwarded-For`` is believed;
+            ``"unix"`` for a proxy that connects through a Unix socket. Nobody's by default: then the address is that of
+            the connection. Ports (``1.2.3.4:51008``, ``[2001:db8::1]:443``) are dropped.
+        forwarded_header: The header that your proxies write: ``"x-forwarded-for"``, or ``"forwarded"`` (RFC 7239). Only
+            this one is read: the other one may come from the client.
     """
 
     prefix: str = "/api/auth"
@@ -70,6 +75,7 @@ class WebConfig:
         default_factory=lambda: LockoutPolicy(max_attempts=20, window=timedelta(minutes=1))
     )
     trusted_proxies: Sequence[str] = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.prefix):
@@ -97,9 +103,13 @@ class WebConfig:
                 object.__setattr__(self, option, path_of(option, path))
         for proxy in self.trusted_proxies:
             try:
-                ip_network(proxy)
+                everybody = proxy != UNIX_SOCKET and ip_network(proxy).prefixlen == 0
             except ValueError as error:
-                raise ConfigurationError(f"trusted_proxies: {proxy!r} is no address or network") from error
+                raise ConfigurationError(f"trusted_proxies: {proxy!r} is not an address or a network") from error
+            if everybody:
+                raise ConfigurationError(f"trusted_proxies: {proxy!r} is everybody: anybody could choose an address")
+        if self.forwarded_header not in ("x-forwarded-for", "forwarded"):
+            raise ConfigurationError("forwarded_header: give 'x-forwarded-for' or 'forwarded'")
 
 
 def encoded_url(url: str) -> str:

@@ -244,11 +244,12 @@ class Web:
         Raises:
             RateLimited: Enough came from there.
         """
-        address = self.client_ip(connection)
+        address = None if self.config.ip_limit is None else self._client.counted_as(connection)
         if self.config.ip_limit is None or address is None:
             return
         attempt = await self.torii.storage.acquire_attempt("ip", bucket(address), policy=self.config.ip_limit)
         if not attempt.allowed:
+            self._client.refused(connection)
             raise RateLimited(
                 "too many requests from this address; try again later",
                 retry_after=attempt.retry_after or self.config.ip_limit.window,
