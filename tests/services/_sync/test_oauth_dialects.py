@@ -114,7 +114,7 @@ def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account() -> No
     """The subject is enough for them; without address there is no new account, and always asked is always needed."""
     with OAuthSetting() as here:
         user = (here.sign_in()).user
-        for broken in (500, 403, b"<html>"):
+        for broken in (500, 403, b"<html>", b"[]", b'{"email": "eve@example.com"}'):
             here.provider.answers["/userinfo"] = broken
             here.provider.claims = {"sub": "subject-1"}
             assert (here.sign_in()).user.id == user.id
@@ -200,6 +200,17 @@ def test_github_without_addresses(emails: int | bytes) -> None:
         _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
         assert (here.sign_in(link_to=session)).linked
         assert (here.sign_in()).user.id == user.id
+
+
+@pytest.mark.parametrize(("configured", "told"), [(ISSUER, f"{ISSUER}/"), (f"{ISSUER}/", ISSUER), (ISSUER, ISSUER)])
+def test_a_slash_at_the_end_of_the_issuer(configured: str, told: str) -> None:
+    """Configured with it or without, tokens name the issuer as its description does (Auth0, Authentik)."""
+    with OAuthSetting(oidc("issuer", configured, "client", "secret")) as here:
+        here.provider.metadata = {"issuer": told}
+        here.provider.claims["iss"] = told
+        assert (here.sign_in()).created
+        here.provider.claims["iss"] = "https://issuer.example/other"
+        refused(here, "id_token")
 
 
 # Proving the application
