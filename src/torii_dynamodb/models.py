@@ -1,7 +1,6 @@
 """What goes into the storage and what comes out: frozen dataclasses, nothing else.
 
-Every datetime is aware and in UTC. Secrets and internals are left out of ``repr`` and of what serialisers see
-(``dataclasses.asdict``, orjson, pydantic, FastAPI's answers): read them by name.
+Every datetime is aware and in UTC. Secrets are left out of ``repr``.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
-
-from torii_dynamodb._core.guarded import guarded
 
 __all__ = [
     "EMAIL_VERIFICATION",
@@ -122,7 +119,6 @@ class NewUser:
     metadata: Metadata = field(default_factory=_nothing)
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """A user, as stored.
@@ -190,7 +186,6 @@ class NewSession:
     metadata: Metadata = field(default_factory=_nothing)
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A session.
@@ -219,7 +214,6 @@ class Session:
     token: str | None = field(default=None, repr=False)
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordCredentials:
     """What a sign-in with a password needs, in one strongly consistent read.
@@ -237,7 +231,6 @@ class PasswordCredentials:
     password_version: str | None = field(repr=False)
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOAuthAccount:
     """An account at a provider, to link to a user.
@@ -258,7 +251,6 @@ class NewOAuthAccount:
     tokens: Metadata = field(default_factory=_nothing, repr=False)
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthAccount:
     """A linked account at a provider. The fields are :class:`NewOAuthAccount`'s, and whose it is and since when."""
@@ -273,7 +265,6 @@ class OAuthAccount:
     updated_at: datetime
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PkceVerifier:
     """A PKCE code verifier (RFC 7636) kept while the person is at the provider.
@@ -333,7 +324,6 @@ class Passkey:
 CeremonyKind: TypeAlias = Literal["registration", "authentication"]
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPasskeyChallenge:
     """A WebAuthn challenge to remember.
@@ -353,7 +343,6 @@ class NewPasskeyChallenge:
     metadata: Metadata = field(default_factory=_nothing)
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasskeyChallenge:
     """What was remembered of a challenge."""
@@ -392,7 +381,6 @@ class NewToken:
     revoke_earlier: bool = False
 
 
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """A one-time token.
@@ -431,7 +419,7 @@ class VerifiedToken:
     user: User | None
 
 
-AttemptKind: TypeAlias = Literal["login", "ip", "mail", "device", "user"]
+AttemptKind: TypeAlias = Literal["login", "ip", "mail", "device"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

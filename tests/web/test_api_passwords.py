@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.services._async.support import EMAIL, PASSWORD
-from tests.web.api import API, Site, problem
+from tests.web.api import API, UNLIMITED, Site, problem
 
 from torii_dynamodb import LockoutPolicy
 from torii_dynamodb.fastapi import WebConfig
@@ -318,6 +318,86 @@ async def test_verification_by_whoever_is_signed_in() -> None:
         assert (await browser.post(f"{API}/email/verification")).status_code == 202
         link = {"token": await site.mailed("verify_email")}
         problem(await eve.post(f"{API}/email/verification/confirm", json=link), 400, "invalid_token")
-        assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
+        proof = {**link, "password": PASSWORD}
+        assert (await browser.post(f"{API}/email/verification/confirm", json=proof)).status_code == 200
         again = await browser.post(f"{API}/email/verification")
         assert again.json()["detail"] == "your address is verified already"
+
+
+async def test_the_first_proof_removes_what_a_stranger_set_up() -> None:
+    """Somebody signs up with a victim's address and keeps a session; the victim's click ends all of it."""
+    for how in ("nobody signed in", "signed in as the stranger"):
+        site = Site(WebConfig(registration="direct", ip_limit=UNLIMITED))
+        async with site.browser() as stranger, site.browser() as victim:
+            await stranger.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD})
+            assert (await stranger.post(f"{API}/email/verification")).status_code == 202
+            link = {"token": await site.mailed("verify_email")}
+            if how == "signed in as the stranger":
+                await site.signed_in(victim)
+            answer = await victim.post(f"{API}/email/verification/confirm", json=link)
+            assert (answer.status_code, answer.json()["email_verified"]) == (200, True)
+            assert answer.json()["has_password"] is False
+            assert "__Host-torii" not in victim.cookies
+            problem(await stranger.get(f"{API}/me"), 401, "not_signed_in")
+            problem(
+                await stranger.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD}),
+                401,
+                "invalid_credentials",
+            )
+
+
+async def test_what_was_set_up_stays_for_who_set_it_up() -> None:
+    """The browser that signed up keeps its session; another device keeps it with the password, or sets a new one."""
+    for direct in (True, False):
+        for how in ("browser", "password", "new password"):
+            site = Site(WebConfig(registration="direct" if direct else "private", ip_limit=UNLIMITED))
+            async with site.browser() as browser, site.browser() as phone:
+                await browser.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD})
+                if direct:
+                    assert (await browser.post(f"{API}/email/verification")).status_code == 202
+                link = {"token": await site.mailed("verify_email")}
+                confirm = f"{API}/email/verification/confirm"
+                if how == "password":
+                    wrong = await phone.post(confirm, json={**link, "password": "wrong password"})
+                    problem(wrong, 401, "invalid_credentials")
+                given = {"browser": {}, "password": {"password": PASSWORD}, "new password": {"new_password": NEW}}[how]
+                who = browser if how == "browser" else phone
+                answer = await who.post(confirm, json={**link, **given})
+                assert (answer.status_code, answer.json()["has_password"]) == (200, True), answer.text
+                kept = how != "new password"
+                if direct:
+                    assert (await browser.get(f"{API}/me")).status_code == (200 if kept else 401)
+                await site.signed_in(phone, password=PASSWORD if kept else NEW)
+
+
+async def test_the_binding_of_a_sign_up() -> None:
+    """One private cookie, alike for free and taken addresses; a second sign-up does not spoil the first link."""
+    site = Site()
+    await site.user("taken@example.com")
+    async with site.browser() as browser:
+        for email in ("taken@example.com", EMAIL, EMAIL):
+            answer = await browser.post(f"{API}/register", json={"email": email, "password": PASSWORD})
+            (cookie,) = answer.headers.get_list("set-cookie")
+            assert cookie.startswith("__Host-torii-sign-up=")
+            attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
+            assert {"httponly", "secure", "samesite=lax", "path=/", "max-age=86400"} <= attributes
+        link = {"token": await site.mailed("verify_email")}
+        answer = await browser.post(f"{API}/email/verification/confirm", json=link)
+        assert answer.json()["has_password"]
+
+
+async def test_a_stranger_cannot_move_an_account_onto_a_victim() -> None:
+    """A stranger has a link mailed to a victim who is signed in to the stranger's account: the stranger is left out."""
+    site = Site()
+    await site.user()
+    async with site.browser() as stranger, site.browser() as victim:
+        await site.signed_in(stranger)
+        await stranger.post(f"{API}/email/change", json={"new_email": "victim@example.com"})
+        link = {"token": await site.mailed("change_email")}
+        await site.signed_in(victim)
+        answer = await victim.post(f"{API}/email/change/confirm", json={**link, "new_password": NEW})
+        assert answer.json()["email"] == "victim@example.com"
+        problem(await stranger.get(f"{API}/me"), 401, "not_signed_in")
+        refused = await stranger.post(f"{API}/sign-in", json={"email": "victim@example.com", "password": PASSWORD})
+        problem(refused, 401, "invalid_credentials")
+        await site.signed_in(victim, "victim@example.com", NEW)

@@ -161,7 +161,12 @@ async def test_scanners_use_no_link_up(kind: str) -> None:
     tab = site.tab()
     if kind == "change-email":
         await tab.sign_in()
-    fields = {"password": f"{PASSWORD} and more"} if kind == "reset-password" else {}
+    fields = {
+        "magic-link": {},
+        "reset-password": {"password": f"{PASSWORD} and more"},
+        "verify-email": {"choice": "keep", "password": PASSWORD},
+        "change-email": {"choice": "keep", "password": PASSWORD},
+    }[kind]
     used = await tab.send(page, f"/auth/{kind}", follow=False, **fields)
     assert used.status_code == 303, used.text
     assert "link_dead" not in used.headers["location"]

@@ -64,6 +64,7 @@ class Cookies:
         link: The token of a mailed link that was opened signed out, until somebody has signed in.
         pending: The token of a new session, while the person is asked whether it may replace that of another user.
         form: What form tokens are made of before there is a session.
+        sign_up: Binds a sign-up to this browser, until the address is verified.
 
     Args:
         config: How they are set.
@@ -78,6 +79,7 @@ class Cookies:
         self.link = f"{self.session}-link"
         self.pending = f"{self.session}-pending"
         self.form = f"{self.session}-form"
+        self.sign_up = f"{self.session}-sign-up"
 
     def flow(self, state: str) -> str:
         """The name of the cookie for the sign-in with this ``state``: of two at once, neither spoils the other."""
@@ -99,7 +101,7 @@ class Cookies:
         # These must come along when a provider or a mailed link leads here, which is a cross-site navigation: "strict"
         # would keep them away. The others follow the configuration.
         same_site: Literal["lax", "strict", "none"] = self._config.same_site
-        if same_site == "strict" and name.startswith((self.oauth, self.link, self.pending)):
+        if same_site == "strict" and name.startswith((self.oauth, self.link, self.pending, self.sign_up)):
             same_site = "lax"
         response.set_cookie(
             name,

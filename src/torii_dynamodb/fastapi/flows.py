@@ -25,7 +25,8 @@ _MOST = 5
 
 def callback_url(web: Web, provider: str) -> str:
     """Where a provider sends the browser back to; what is registered there."""
-    return web.public_url(f"{web.config.prefix}/oauth/{provider}{CALLBACK}")
+    assert web.config.base_url is not None
+    return f"{web.config.base_url.rstrip('/')}{web.config.prefix}/oauth/{provider}{CALLBACK}"
 
 
 async def begin_flow(

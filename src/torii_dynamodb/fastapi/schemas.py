@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from torii_dynamodb._core.session_policy import signed_in_at
 from torii_dynamodb._core.webauthn_options import encoded
@@ -73,6 +73,24 @@ class TokenIn(_In):
     token: LinkToken
 
 
+class ProofIn(_In):
+    """Prove an address by a mailed link."""
+
+    token: LinkToken
+    password: Annotated[
+        str | None,
+        Field(max_length=1024, repr=False, description="The account's password: what was set up before is then kept."),
+    ] = None
+    new_password: Annotated[
+        str | None,
+        Field(
+            max_length=1024,
+            repr=False,
+            description="A password to set at the first proof, in place of all that was set up before.",
+        ),
+    ] = None
+
+
 class LinkSignInIn(_In):
     """Sign in by a mailed link."""
 
@@ -135,10 +153,7 @@ class PasskeySignInIn(_In):
 
 
 class UserOut(BaseModel):
-    """A user, as an application may show them: to themselves, or whole to its own administrators.
-
-    ``UserOut.of(user)`` makes one; with ``response_model=UserOut`` a route may return the user itself.
-    """
+    """A user."""
 
     id: Annotated[str, Field(examples=["usr_0123456789abcdef0123456789abcdef"])]
     email: Annotated[str, Field(description="The address as it was given.", examples=[_EMAIL])]
@@ -147,24 +162,17 @@ class UserOut(BaseModel):
     has_password: bool
     created_at: datetime
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, value: object) -> object:
-        if not isinstance(value, User):
-            return value
-        return {
-            "id": value.id,
-            "email": value.email_as_given,
-            "name": value.name,
-            "email_verified": value.is_email_verified,
-            "has_password": value.has_password,
-            "created_at": value.created_at,
-        }
-
     @classmethod
     def of(cls, user: User) -> UserOut:
         """What the person is told of themselves."""
-        return cls.model_validate(user)
+        return cls(
+            id=user.id,
+            email=user.email_as_given,
+            name=user.name,
+            email_verified=user.is_email_verified,
+            has_password=user.has_password,
+            created_at=user.created_at,
+        )
 
 
 class SessionOut(BaseModel):

@@ -135,14 +135,18 @@ async def test_links_are_throttled_by_mailbox() -> None:
 
 
 async def test_verification() -> None:
-    """The link verifies the address once and leaves password and sessions alone."""
+    """In the browser that signed up, the link verifies the address once and leaves password and sessions alone."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
-    assert await here.torii.email_verification.send(user)
+    binding = here.torii.email_verification.new_browser_binding()
+    assert await here.torii.email_verification.send(user, browser_binding=binding)
     token = await here.link()
-    assert await here.torii.email_verification.verify(token) is not None
-    verified = await here.torii.email_verification.complete(token, user_id=user.id)
+    found = await here.torii.email_verification.verify(token)
+    assert found is not None
+    assert here.torii.email_verification.keeps(found, browser_binding=binding)
+    assert not here.torii.email_verification.keeps(found)
+    verified = await here.torii.email_verification.complete(token, user_id=user.id, browser_binding=binding)
     assert verified.is_email_verified
     assert session.token is not None
     assert await here.torii.get_session(session.token) is not None
@@ -197,9 +201,10 @@ async def test_a_change_of_address() -> None:
     """Nothing changes before the new address is proved; then it is verified, and the old one is told."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
     with pytest.raises(ValidationError):
         await here.torii.email_verification.send_change(user, "ada@EXAMPLE.com")
-    await here.torii.email_verification.send_change(user, "Ada.L@Example.org")
+    await here.torii.email_verification.send_change(user, "Ada.L@Example.org", session=session)
     token = await here.link()
     assert here.mailer.messages[-1].to == "Ada.L@example.org"
     assert await here.torii.email_verification.verify_change(token) is not None
@@ -209,7 +214,7 @@ async def test_a_change_of_address() -> None:
     now = await here.torii.get_user(user.id)
     assert now is not None
     await here.storage.update_user(now, name="Ada L.")
-    moved = await here.torii.email_verification.complete_change(token, user_id=user.id)
+    moved = await here.torii.email_verification.complete_change(token, user_id=user.id, session=session)
     assert (moved.email, moved.name, moved.is_email_verified) == ("ada.l@example.org", "Ada L.", True)
     assert (await here.templates())[-1] == "email_changed"
     assert here.mailer.messages[-1].to == "Ada@example.com"

@@ -137,14 +137,18 @@ def test_links_are_throttled_by_mailbox() -> None:
 
 
 def test_verification() -> None:
-    """The link verifies the address once and leaves password and sessions alone."""
+    """In the browser that signed up, the link verifies the address once and leaves password and sessions alone."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
-    assert here.torii.email_verification.send(user)
+    binding = here.torii.email_verification.new_browser_binding()
+    assert here.torii.email_verification.send(user, browser_binding=binding)
     token = here.link()
-    assert here.torii.email_verification.verify(token) is not None
-    verified = here.torii.email_verification.complete(token, user_id=user.id)
+    found = here.torii.email_verification.verify(token)
+    assert found is not None
+    assert here.torii.email_verification.keeps(found, browser_binding=binding)
+    assert not here.torii.email_verification.keeps(found)
+    verified = here.torii.email_verification.complete(token, user_id=user.id, browser_binding=binding)
     assert verified.is_email_verified
     assert session.token is not None
     assert here.torii.get_session(session.token) is not None
@@ -199,9 +203,10 @@ def test_a_change_of_address() -> None:
     """Nothing changes before the new address is proved; then it is verified, and the old one is told."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
+    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
     with pytest.raises(ValidationError):
         here.torii.email_verification.send_change(user, "ada@EXAMPLE.com")
-    here.torii.email_verification.send_change(user, "Ada.L@Example.org")
+    here.torii.email_verification.send_change(user, "Ada.L@Example.org", session=session)
     token = here.link()
     assert here.mailer.messages[-1].to == "Ada.L@example.org"
     assert here.torii.email_verification.verify_change(token) is not None
@@ -211,7 +216,7 @@ def test_a_change_of_address() -> None:
     now = here.torii.get_user(user.id)
     assert now is not None
     here.storage.update_user(now, name="Ada L.")
-    moved = here.torii.email_verification.complete_change(token, user_id=user.id)
+    moved = here.torii.email_verification.complete_change(token, user_id=user.id, session=session)
     assert (moved.email, moved.name, moved.is_email_verified) == ("ada.l@example.org", "Ada L.", True)
     assert (here.templates())[-1] == "email_changed"
     assert here.mailer.messages[-1].to == "Ada@example.com"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._async.primitives import gather
+from torii_dynamodb._async.primitives import gather, run_in_thread
 from torii_dynamodb._async.services.attempts import AsyncAttempts, TakenAttempt
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._async.services.password_checks import AsyncPasswordChecks
 from torii_dynamodb._async.services.password_resets import AsyncPasswordResets
+from torii_dynamodb._core.bindings import bound_to
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
-from torii_dynamodb._core.hashing import PasswordPolicy, attempted_password
-from torii_dynamodb._core.signing_in import Browser, refuse_locked, refuse_more
+from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy, attempted_password
+from torii_dynamodb._core.signing_in import Browser, refuse_locked
 from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
@@ -29,11 +30,9 @@ from torii_dynamodb.models import (
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.services.events import AsyncEvents
-    from torii_dynamodb._async.services.hashing import AsyncHashing
     from torii_dynamodb._async.services.mail import AsyncMail
     from torii_dynamodb._async.services.sessions import AsyncSessionService
     from torii_dynamodb._core.devices import Devices
-    from torii_dynamodb._pool import Submit
     from torii_dynamodb.clock import Clock
     from torii_dynamodb.compromised import CompromisedPasswords
 
@@ -50,7 +49,7 @@ class AsyncPasswordService:
     Args:
         storage: Where it is kept.
         sessions: Makes the sessions.
-        hashing: Hashes and verifies.
+        hasher: Hashes; called in a thread.
         policy: Which passwords are taken.
         lockout: How many attempts are taken in which time.
         events: Who is told.
@@ -65,7 +64,7 @@ class AsyncPasswordService:
         storage: AsyncStorage,
         sessions: AsyncSessionService,
         *,
-        hashing: AsyncHashing,
+        hasher: PasswordHasher,
         policy: PasswordPolicy,
         lockout: LockoutPolicy,
         events: AsyncEvents,
@@ -76,15 +75,15 @@ class AsyncPasswordService:
     ) -> None:
         self._storage = storage
         self._sessions = sessions
-        self._hashing = hashing
-        self._lockout = lockout
+        self._hasher = hasher
         self._policy = policy
-        self._checks = AsyncPasswordChecks(policy, compromised)
-        self._resets = AsyncPasswordResets(storage, self._checks, hashing, events=events, clock=clock, mail=mail)
+        self._checks = AsyncPasswordChecks(policy, hasher, compromised)
+        self._resets = AsyncPasswordResets(storage, self._checks, events=events, clock=clock, mail=mail)
         self._attempts = AsyncAttempts(storage, lockout=lockout, events=events, clock=clock, devices=devices)
         self._events = events
         self._clock = clock
         self._mail = mail
+        self._decoy: str | None = None
 
     async def check_policy(self, password: str, *, email: str | None = None) -> None:
         """Whether a password would be taken, for a form that tells early.
@@ -103,38 +102,49 @@ class AsyncPasswordService:
             ValidationError: The address or the password cannot be used.
             AlreadyExists: ``what="email"``: somebody holds the address. A public form should not tell: it calls
                 :meth:`sign_up`.
-            Overloaded: Too many passwords are being hashed.
         """
         # Before the hash, which costs more than everything else together.
         address = normalise_email(email)
         normalised = await self._checks.check(password, email=address.as_given)
-        with self._hashing.turn() as submit:
-            password_hash = await self._hashing.hash(submit, normalised)
+        password_hash = await self._checks.hash(normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user = await self._storage.create_user(new_user, password_hash=password_hash)
         await self._events.emit(UserCreated(at=self._clock(), user_id=user.id, email=user.email, method="password"))
         return user
 
     async def sign_up(
-        self, email: str, password: str, *, name: str | None = None, metadata: Metadata | None = None
+        self,
+        email: str,
+        password: str,
+        *,
+        name: str | None = None,
+        metadata: Metadata | None = None,
+        browser_binding: str | None = None,
     ) -> None:
         """Register from a public form: answers alike, after the same work, whether or not the address is taken.
 
         A free address gets an account and a verification link; the holder of a taken one is told by mail. Three
         requests in three rounds, and the hash, either way.
 
+        Args:
+            email: The address.
+            password: The password.
+            name: A display name.
+            metadata: Anything of yours.
+            browser_binding: What the browser was left with (``torii.email_verification.new_browser_binding()``): the
+                link then keeps the password when it is used in this browser. Left out, the password is asked for.
+
         Raises:
             ValidationError: The address or the password cannot be used.
             RateLimited: Enough mails were sent to this mailbox.
-            Overloaded: Too many passwords are being hashed.
             ConfigurationError: There is no mailer.
         """
         mail = self._resets.mail()
+        bound = bound_to(browser_binding)
         address = normalise_email(email)
         normalised = await self._checks.check(password, email=address.as_given)
-        with self._hashing.turn() as submit:
-            await mail.throttle(email)
-            password_hash = await self._hashing.hash(submit, normalised)
+        await mail.throttle(email)
+        password_hash = await self._checks.hash(normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user: User | None
         try:
@@ -142,7 +152,7 @@ class AsyncPasswordService:
         except AlreadyExists:
             user = None
         lifetime = mail.settings.verify_email_for
-        token = await mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised)
+        token = await mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised, metadata=bound)
         if user is None:
             await mail.send("account_exists", address.normalised, {}, user_id=None)
             return
@@ -182,20 +192,19 @@ class AsyncPasswordService:
         Raises:
             InvalidCredentials: No such user, no password, or a wrong one; it does not tell which.
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
-            Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         attempted = attempted_password(password, self._policy)
-        with self._hashing.turn() as submit:
-            attempt, credentials = await self._attempts.take(email, browser)
-            user: User | None = None
-            for _ in range(2):
-                user = await self._verified(submit, credentials, attempted)
-                if user is None or credentials is None or user.password_version == credentials.password_version:
-                    break
-                # The password was changed between the two reads: what was verified is no longer true. Once more.
-                credentials, user = await self._storage.get_credentials_by_email(email), None
-        if user is None or credentials is None:
+        attempt, credentials = await self._attempts.take(email, browser)
+        for _ in range(2):
+            user = await self._verified(credentials, attempted)
+            if user is None:
+                await self._attempts.refuse(email, credentials, attempt, browser)
+            if credentials is not None and user.password_version == credentials.password_version:
+                break
+            # The password was changed between the two reads: what was verified is no longer true. Once more.
+            credentials = await self._storage.get_credentials_by_email(email)
+        else:
             await self._attempts.refuse(email, credentials, attempt, browser)
         await self._sessions.refuse_locked(user, browser, method="password")
         session = await self._sign_in(user, email, attempt, browser)
@@ -213,9 +222,8 @@ class AsyncPasswordService:
     ) -> User:
         """Replace the password, having verified the current one. All sessions end in the same write.
 
-        Two requests with the user at hand; where lockout is on, two to count the change and the attempt, and one to
-        clear the attempt. Sign the person in anew with ``create_session(user)`` if they are to stay. The owner is told
-        by mail, if there is a mailer.
+        Two requests with the user at hand, and two to count and clear the attempt where lockout is on. Sign the person
+        in anew with ``create_session(user)`` if they are to stay. The owner is told by mail, if there is a mailer.
 
         Args:
             user_id: Whose it is.
@@ -232,8 +240,6 @@ class AsyncPasswordService:
             ValidationError: The new password cannot be used.
             VersionConflict: Somebody else changed it at the same moment.
             Revoked: All sessions were ended since the user was read.
-            RateLimited: This user's password was changed as often as lockout allows attempts, right or wrong.
-            Overloaded: Too many passwords are being checked. Nothing was counted.
         """
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
@@ -242,18 +248,8 @@ class AsyncPasswordService:
                 raise InvalidCredentials(_REFUSED)
         refuse_locked(user)
         normalised = await self._checks.check(new_password, email=user.email_as_given)
-        browser = Browser()
-        with self._hashing.turn() as submit:
-            await self._count_change(user_id)
-            attempt, credentials = await self._attempts.take(user.email, browser)
-            if credentials is not None and credentials.user_id != user_id:
-                credentials = None
-            stored = None if credentials is None else credentials.password_hash
-            right = await self._hashing.verify(submit, stored, attempted)
-            if credentials is None or not right:
-                await self._attempts.fail(user.email, attempt, browser)
-                raise InvalidCredentials("the current password is wrong")
-            password_hash = await self._hashing.hash(submit, normalised)
+        attempt, credentials = await self._counted(user, attempted, Browser(), "the current password is wrong")
+        password_hash = await self._checks.hash(normalised)
         after = await self._storage.set_password_hash(
             user_id,
             password_hash,
@@ -265,6 +261,47 @@ class AsyncPasswordService:
         await self._tell_of_change(after, first=False)
         return after
 
+    async def confirm(
+        self,
+        user: User,
+        password: str,
+        *,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        device_token: str | None = None,
+    ) -> None:
+        """Check a user's password without signing in. It is counted as an attempt to sign in, before it is looked at.
+
+        Raises:
+            InvalidCredentials: It is wrong, or there is none; it does not tell which.
+            AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
+        """
+        refuse_locked(user)
+        attempted = attempted_password(password, self._policy)
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
+        attempt, _ = await self._counted(user, attempted, browser, "the password is wrong")
+        await self._attempts.clear(user.email, attempt)
+
+    async def hash_new(self, user: User, new_password: str) -> str:
+        """Check a new password for a user, and hash it: for a storage call that sets it.
+
+        Raises:
+            ValidationError: The password cannot be used.
+        """
+        return await self._checks.hash(await self._checks.check(new_password, email=user.email_as_given))
+
+    async def _counted(
+        self, user: User, attempted: str | None, browser: Browser, refusal: str
+    ) -> tuple[TakenAttempt, PasswordCredentials]:
+        """Count an attempt on a known user's password, then look at it."""
+        attempt, credentials = await self._attempts.take(user.email, browser)
+        if credentials is not None and credentials.user_id != user.id:
+            credentials = None
+        if not await self._matches(credentials, attempted) or credentials is None:
+            await self._attempts.fail(user.email, attempt, browser)
+            raise InvalidCredentials(refusal)
+        return attempt, credentials
+
     async def set_password(self, user_id: str, new_password: str, *, user: User | None = None) -> User:
         """Set a first password, where there is none (for one who signs in otherwise so far). All sessions end.
 
@@ -275,8 +312,6 @@ class AsyncPasswordService:
             NotFound: There is no such user.
             VersionConflict: There is a password already; change it with ``change_password``, or by a reset.
             Revoked: All sessions were ended since the user was read.
-            RateLimited: This user's password was changed as often as lockout allows attempts.
-            Overloaded: Too many passwords are being hashed. Nothing was counted.
         """
         if user is None or user.id != user_id:
             user = await self._storage.get_user(user_id, consistent=True)
@@ -287,9 +322,7 @@ class AsyncPasswordService:
         normalised = await self._checks.check(new_password, email=email)
         if user.has_password:
             raise VersionConflict("there is a password already; use change_password, or a reset")
-        with self._hashing.turn() as submit:
-            await self._count_change(user_id)
-            password_hash = await self._hashing.hash(submit, normalised)
+        password_hash = await self._checks.hash(normalised)
         after = await self._storage.set_password_hash(
             user_id, password_hash, expected_version=None, user=user, session_epoch=user.session_epoch
         )
@@ -342,30 +375,20 @@ class AsyncPasswordService:
             InvalidToken: The link does not hold.
             ValidationError: The password cannot be used; the link is not used up.
             AccountLocked: An administrator locked the account.
-            RateLimited: This user's links were tried too often.
-            Overloaded: Too many passwords are being hashed; the link is not used up.
         """
         return await self._resets.complete(token, new_password)
-
-    async def _count_change(self, user_id: str) -> None:
-        """Count a change of the password, also one with the right one: each costs a hash or two."""
-        counted = await self._storage.acquire_attempt("user", user_id, purpose="password", policy=self._lockout)
-        refuse_more(counted, "the password was changed too often; try again later")
 
     async def _tell_of_change(self, user: User, *, first: bool) -> None:
         if self._mail is not None:
             await self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
         await self._events.emit(PasswordChanged(at=self._clock(), user_id=user.id, first=first))
 
-    async def _verified(
-        self, submit: Submit, credentials: PasswordCredentials | None, attempted: str | None
-    ) -> User | None:
+    async def _verified(self, credentials: PasswordCredentials | None, attempted: str | None) -> User | None:
         """The user, if the password is right. Both are looked at together, and for unknown addresses too."""
         read: list[User | None] = []
 
         async def matches() -> bool:
-            stored = None if credentials is None else credentials.password_hash
-            return await self._hashing.verify(submit, stored, attempted)
+            return await self._matches(credentials, attempted)
 
         async def read_user() -> bool:
             if credentials is not None:
@@ -374,6 +397,19 @@ class AsyncPasswordService:
 
         right, _ = await gather(matches, read_user)
         return read[0] if right and read else None
+
+    async def _matches(self, credentials: PasswordCredentials | None, attempted: str | None) -> bool:
+        password_hash = None if credentials is None else credentials.password_hash
+        if password_hash is None or attempted is None:
+            # The same work as for a known address, so that time tells nothing.
+            await run_in_thread(self._hasher.verify, await self._decoy_hash(), attempted or "")
+            return False
+        return await run_in_thread(self._hasher.verify, password_hash, attempted)
+
+    async def _decoy_hash(self) -> str:
+        if self._decoy is None:
+            self._decoy = await run_in_thread(self._hasher.hash, "nobody's password")
+        return self._decoy
 
     async def _sign_in(self, user: User, email: str, attempt: TakenAttempt, browser: Browser) -> Session:
         async def create() -> Session | None:
@@ -389,11 +425,10 @@ class AsyncPasswordService:
 
     async def _rehash(self, user: User, credentials: PasswordCredentials, attempted: str | None) -> None:
         old = credentials.password_hash
-        if old is None or attempted is None or not self._hashing.needs_rehash(old):
+        if old is None or attempted is None or not self._hasher.needs_rehash(old):
             return
+        new = await run_in_thread(self._hasher.hash, attempted)
         try:
-            with self._hashing.turn() as submit:
-                new = await self._hashing.hash(submit, attempted)
             await self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
         except ToriiError as error:
             # The person is signed in; the next sign-in tries again.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torii_dynamodb._core.jwt import JwtSettings
     from torii_dynamodb._core.oauth_types import OAuthProvider
     from torii_dynamodb._core.webauthn_options import PasskeySettings
-    from torii_dynamodb._pool import HashingPool
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.mail import Mailer
     from torii_dynamodb._sync.services.email_verification import EmailVerificationService
@@ -49,8 +48,6 @@ class Services:
         passwords: Which passwords are taken.
         lockout: How many attempts are taken in which time.
         hasher: Hashes passwords; ``None``: argon2id.
-        hashing: How many passwords are hashed at the same time; ``None``: the process' own pool, which all services
-            without one share.
         compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None``: none is asked.
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
@@ -77,7 +74,6 @@ class Services:
         passwords: PasswordPolicy | None = None,
         lockout: LockoutPolicy | None = None,
         hasher: PasswordHasher | None = None,
-        hashing: HashingPool | None = None,
         compromised: CompromisedPasswords | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
         mailer: Mailer | None = None,
@@ -102,7 +98,6 @@ class Services:
         self._password_policy = passwords
         self._lockout = lockout or LockoutPolicy()
         self._hasher = hasher
-        self._hashing_pool = hashing
         self._compromised = compromised
         self._secret = secret
         self._mailer = mailer
@@ -187,14 +182,12 @@ class Services:
     def password(self) -> PasswordService:
         """Sign-in by e-mail address and password. Made when first used: a session check needs no argon2."""
         from torii_dynamodb._core.hashing import Argon2Hasher, PasswordPolicy
-        from torii_dynamodb._pool import shared_pool
-        from torii_dynamodb._sync.services.hashing import Hashing
         from torii_dynamodb._sync.services.passwords import PasswordService
 
         return PasswordService(
             self.storage,
             self.sessions,
-            hashing=Hashing(self._hasher or Argon2Hasher(), self._hashing_pool or shared_pool()),
+            hasher=self._hasher or Argon2Hasher(),
             policy=self._password_policy or PasswordPolicy(),
             lockout=self._lockout,
             events=self.events,
@@ -231,7 +224,14 @@ class Services:
         """
         from torii_dynamodb._sync.services.email_verification import EmailVerificationService
 
-        return EmailVerificationService(self.storage, self._needed_mail(), events=self.events, clock=self.clock)
+        return EmailVerificationService(
+            self.storage,
+            self._needed_mail(),
+            lambda: self.password,
+            events=self.events,
+            clock=self.clock,
+            random=self._random,
+        )
 
     @cached_property
     def oauth(self) -> OAuthService:

@@ -129,7 +129,6 @@ def add(router: APIRouter, site: Site) -> None:
         if not user.has_password and not web.is_recent(found):
             return account.sign_in_first(again=True)
         try:
-            await web.limit(request)
             if user.has_password:
                 current = form.get("current_password", "")
                 user = await torii.password.change_password(user.id, current, new, user=user)
@@ -140,8 +139,7 @@ def add(router: APIRouter, site: Site) -> None:
         except InvalidCredentials:
             errors, status = [FieldError("current-password", "The current password is wrong.")], 422
         except (AccountLocked, RateLimited) as error:
-            field = "current-password" if user.has_password else "new-password"
-            errors, status = [FieldError(field, wait_text(error))], 429
+            errors, status = [FieldError("current-password", wait_text(error))], 429
         else:
             response = account.done("password-changed")
             await web.renew_session(request, response, found, user, method="password")
@@ -183,7 +181,7 @@ def add(router: APIRouter, site: Site) -> None:
             return sent
         found, _ = sent
         try:
-            await torii.email_verification.send(found.user)
+            await torii.email_verification.send(found.user, browser_binding=web.held_binding(request))
         except RateLimited as error:
             errors = [FieldError("send-verification", wait_text(error))]
             return await account.show(request, found, errors=errors, status=429)
@@ -197,7 +195,7 @@ def add(router: APIRouter, site: Site) -> None:
         found, form = sent
         new_email = form.get("new_email", "").strip()
         try:
-            await torii.email_verification.send_change(found.user, new_email)
+            await torii.email_verification.send_change(found.user, new_email, session=found.session)
         except ValidationError as error:
             errors, status = [field_error(error, {"new_email": ("new-email", "The new address")})], 422
         except RateLimited as error:

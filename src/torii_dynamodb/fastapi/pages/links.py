@@ -7,9 +7,13 @@ from datetime import timedelta
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from torii_dynamodb.errors import AlreadyExists, InvalidToken
+from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidCredentials, InvalidToken, ValidationError
+from torii_dynamodb.fastapi.pages.forms import FieldError
+from torii_dynamodb.fastapi.pages.proving import chosen, refusal
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
+from torii_dynamodb.fastapi.web import SignedIn
+from torii_dynamodb.models import VerifiedToken
 
 __all__ = ["add"]
 
@@ -80,24 +84,54 @@ def add(router: APIRouter, site: Site) -> None:
             if signed_in is not None and signed_in.user.is_email_verified:
                 return site.redirect(site.path("account", notice="verified"))
             return await no_verification(request)
+        return await ask_to_verify(request, token, found)
+
+    async def ask_to_verify(
+        request: Request, token: str, found: VerifiedToken, *errors: FieldError, status: int = 200
+    ) -> Response:
+        assert found.user is not None
         return await site.page(
-            request, "verify_email", token=token, email=found.user.email_as_given, signed_in=signed_in
+            request,
+            "verify_email",
+            token=token,
+            email=found.user.email_as_given,
+            kept=torii.email_verification.keeps(found, browser_binding=web.held_binding(request)),
+            signed_in=await web.signed_in(request),
+            errors=errors,
+            status=status,
         )
 
     @router.post("/verify-email")
     async def use_verification(request: Request) -> Response:
         form = await site.form(request)
         await web.limit(request)
-        signed_in = await web.signed_in(request)
+        token, signed_in = form.get("token", ""), await web.signed_in(request)
+        found = await torii.email_verification.verify(token)
+        if found is None or (signed_in is not None and found.user is not None and signed_in.user.id != found.user.id):
+            return await no_verification(request)
+        binding = web.held_binding(request)
         try:
-            await torii.email_verification.complete(
-                form.get("token", ""), user_id=None if signed_in is None else signed_in.user.id
+            choice = chosen(form)
+            if not choice and not torii.email_verification.keeps(found, browser_binding=binding):
+                return await ask_to_verify(request, token, found)
+            user = await torii.email_verification.complete(
+                token,
+                user_id=None if signed_in is None else signed_in.user.id,
+                browser_binding=binding,
+                **choice,
+                **web.browser(request),
             )
         except InvalidToken:
             return await no_verification(request)
-        if signed_in is not None:
+        except (AccountLocked, InvalidCredentials, ValidationError) as error:
+            told, status = refusal(error)
+            return await ask_to_verify(request, token, found, told, status=status)
+        if signed_in is not None and signed_in.outlives(user):
             return site.redirect(site.path("account", notice="verified"))
-        return site.redirect(site.path("sign-in", notice="verified-sign-in"))
+        response = site.redirect(site.path("sign-in", notice="verified-sign-in"))
+        if signed_in is not None:
+            web.forget_session(response)
+        return response
 
     def sign_in_first(token: str) -> Response:
         # The token waits in a cookie: an address is written to logs, kept in histories, and sent on as ``next``.
@@ -118,10 +152,28 @@ def add(router: APIRouter, site: Site) -> None:
         if signed_in is None or found is None or found.user is None or found.user.id != signed_in.user.id:
             response = await no_verification(request)
         else:
-            new_email = str(found.token.metadata.get("new_email", ""))
-            response = await site.page(request, "change_email", token=token, new_email=new_email, signed_in=signed_in)
+            response = await ask_to_change(request, token, found, signed_in)
         web.cookies.delete(response, web.cookies.link)
         return response
+
+    async def ask_to_change(
+        request: Request,
+        token: str,
+        found: VerifiedToken,
+        signed_in: SignedIn,
+        *errors: FieldError,
+        status: int = 200,
+    ) -> Response:
+        return await site.page(
+            request,
+            "change_email",
+            token=token,
+            email=str(found.token.metadata.get("new_email", "")),
+            kept=torii.email_verification.keeps(found, session=signed_in.session),
+            signed_in=signed_in,
+            errors=errors,
+            status=status,
+        )
 
     @router.post("/change-email")
     async def use_change(request: Request) -> Response:
@@ -131,8 +183,24 @@ def add(router: APIRouter, site: Site) -> None:
         if signed_in is None:
             found = await torii.email_verification.verify_change(token)
             return await no_verification(request) if found is None else sign_in_first(token)
+        await web.limit(request)
+        found = await torii.email_verification.verify_change(token)
+        if found is None or found.user is None or signed_in.user.id != found.user.id:
+            return await no_verification(request)
         try:
-            await torii.email_verification.complete_change(token, user_id=signed_in.user.id)
+            choice = chosen(form)
+            if not choice and not torii.email_verification.keeps(found, session=signed_in.session):
+                return await ask_to_change(request, token, found, signed_in)
+            user = await torii.email_verification.complete_change(
+                token, user_id=signed_in.user.id, session=signed_in.session, **choice, **web.browser(request)
+            )
         except (InvalidToken, AlreadyExists):
             return await no_verification(request)
-        return site.redirect(site.path("account", notice="email-changed"))
+        except (AccountLocked, InvalidCredentials, ValidationError) as error:
+            told, status = refusal(error)
+            return await ask_to_change(request, token, found, signed_in, told, status=status)
+        if signed_in.outlives(user):
+            return site.redirect(site.path("account", notice="email-changed"))
+        response = site.redirect(site.path("sign-in", notice="email-changed"))
+        web.forget_session(response)
+        return response

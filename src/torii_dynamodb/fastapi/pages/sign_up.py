@@ -55,13 +55,20 @@ def add(router: APIRouter, site: Site) -> None:
         try:
             await web.limit(request)
             if web.config.registration == "private":
-                await torii.password.sign_up(email, password, name=name or None)
-                return site.redirect(site.path("check-mail", kind="sign-up"))
+                binding = web.sign_up_binding(request)
+                await torii.password.sign_up(email, password, name=name or None, browser_binding=binding)
+                response = site.redirect(site.path("check-mail", kind="sign-up"))
+                web.leave_binding(response, binding)
+                return response
             user = await torii.password.register(email, password, name=name or None)
-            if torii.sends_mail:
-                await torii.email_verification.send(user)
+            left = web.sign_up_binding(request) if torii.sends_mail else None
+            if left is not None:
+                await torii.email_verification.send(user, browser_binding=left)
             session = await torii.create_session(user, method="password", **web.browser(request))
-            return await enter(site, request, user, session, target)
+            response = await enter(site, request, user, session, target)
+            if left is not None:
+                web.leave_binding(response, left)
+            return response
         except ValidationError as error:
             errors = [field_error(error, _FIELDS)]
         except AlreadyExists:

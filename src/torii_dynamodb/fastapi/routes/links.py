@@ -12,6 +12,7 @@ from torii_dynamodb.fastapi.schemas import (
     LinkOut,
     LinkSignInIn,
     NewEmailIn,
+    ProofIn,
     SentOut,
     SignedInOut,
     TokenIn,
@@ -21,6 +22,7 @@ from torii_dynamodb.fastapi.web import SignedIn, Web
 
 __all__ = ["add"]
 
+_PROOF = ("invalid_token", "invalid_credentials", "account_locked", "account_locked_by_administrator")
 _BODY = ("cross_site", "body_too_large", "validation_error", "rate_limited")
 
 
@@ -41,9 +43,9 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
         summary="Ask for a verification link",
         responses=problems("cross_site", "not_signed_in", "rate_limited"),
     )
-    async def send(found: SignedIn = Depends(dependencies.signed_in)) -> SentOut:
+    async def send(request: Request, found: SignedIn = Depends(dependencies.signed_in)) -> SentOut:
         """To the address of whoever is signed in."""
-        sent = await torii.email_verification.send(found.user)
+        sent = await torii.email_verification.send(found.user, browser_binding=web.held_binding(request))
         return SentOut(detail="a mail is on its way" if sent else "your address is verified already")
 
     @router.post(
@@ -61,15 +63,31 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
     @router.post(
         "/email/verification/confirm",
         summary="Verify an address",
-        responses=problems(*_BODY, "invalid_token", "session_required"),
+        responses=problems(*_BODY, *_PROOF, "session_required"),
     )
     async def confirm(
-        body: TokenIn, request: Request, found: SignedIn | None = Depends(dependencies.optional_signed_in)
+        body: ProofIn,
+        request: Request,
+        response: Response,
+        found: SignedIn | None = Depends(dependencies.optional_signed_in),
     ) -> UserOut:
-        """Uses a link. It signs nobody in. Whoever is signed in can use only their own."""
+        """Uses a link. It signs nobody in. Whoever is signed in can use only their own.
+
+        The first proof of the address removes what was set up before it: password, sessions, linked accounts, passkeys,
+        links. It is kept in the browser that signed up (a cookie tells), and where `password` is the right one.
+        """
         await web.limit(request)
-        user_id = None if found is None else found.user.id
-        return UserOut.of(await torii.email_verification.complete(body.token, user_id=user_id))
+        user = await torii.email_verification.complete(
+            body.token,
+            user_id=None if found is None else found.user.id,
+            browser_binding=web.held_binding(request),
+            password=body.password,
+            new_password=body.new_password,
+            **web.browser(request),
+        )
+        if found is not None and found.transport == "cookie" and not found.outlives(user):
+            web.forget_session(response)
+        return UserOut.of(user)
 
 
 def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
@@ -83,21 +101,36 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
     )
     async def change(body: NewEmailIn, found: SignedIn = Depends(dependencies.recent())) -> SentOut:
         """A link goes to the new address; nothing changes before it is used. Answers alike if somebody holds it."""
-        await torii.email_verification.send_change(found.user, body.new_email)
+        await torii.email_verification.send_change(found.user, body.new_email, session=found.session)
         return SentOut(detail=SENT)
 
     @router.post(
         "/email/change/confirm",
         summary="Move to another address",
-        responses=problems(*_BODY, "not_signed_in", "invalid_token", "already_exists", "version_conflict"),
+        responses=problems(*_BODY, *_PROOF, "not_signed_in", "already_exists"),
     )
     async def confirm_change(
-        body: TokenIn, request: Request, response: Response, found: SignedIn = Depends(dependencies.signed_in)
+        body: ProofIn, request: Request, response: Response, found: SignedIn = Depends(dependencies.signed_in)
     ) -> UserOut:
-        """Uses a link. The old address is told."""
-        user = await torii.email_verification.complete_change(body.token, user_id=found.user.id)
-        presented = web.browser(request)["device_token"]
-        if found.transport == "cookie" and torii.remembers_devices:
+        """Uses a link. The old address is told.
+
+        It is the first proof of the new address. What was set up before is kept for the session that asked for the
+        link, and where `password` is the right one; else it is removed, this session too.
+        """
+        await web.limit(request)
+        facts = web.browser(request)
+        user = await torii.email_verification.complete_change(
+            body.token,
+            user_id=found.user.id,
+            session=found.session,
+            password=body.password,
+            new_password=body.new_password,
+            **facts,
+        )
+        presented = facts["device_token"]
+        if found.transport == "cookie" and not found.outlives(user):
+            web.forget_session(response)
+        elif found.transport == "cookie" and torii.remembers_devices:
             # The address is part of what a device token vouches for.
             known = torii.devices.recognise(presented, found.user) is not None
             web.leave_device(response, user, presented if known else None)

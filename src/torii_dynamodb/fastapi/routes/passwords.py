@@ -44,12 +44,17 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             "/register",
             status_code=202,
             summary="Register",
-            responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited", "overloaded"),
+            responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited"),
         )
-        async def register(body: RegisterIn, request: Request) -> SentOut:
-            """Answers alike whether or not the address is taken: a mail goes to the address, which tells the rest."""
+        async def register(body: RegisterIn, request: Request, response: Response) -> SentOut:
+            """Answers alike whether or not the address is taken: a mail goes to the address, which tells the rest.
+
+            A cookie is left: with it, the link in the mail keeps the password. Elsewhere the link asks for it.
+            """
             await web.limit(request)
-            await torii.password.sign_up(body.email, body.password, name=body.name)
+            binding = web.sign_up_binding(request)
+            await torii.password.sign_up(body.email, body.password, name=body.name, browser_binding=binding)
+            web.leave_binding(response, binding)
             return SentOut(detail=SENT)
 
     else:
@@ -63,7 +68,6 @@ def _add_registration(router: APIRouter, web: Web) -> None:
                 "body_too_large",
                 "validation_error",
                 "rate_limited",
-                "overloaded",
                 "already_exists",
                 "other_user_signed_in",
             ),
@@ -79,6 +83,9 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             token = await web.begin_session(
                 request, response, user, session, transport=body.transport, replace=body.replace_session
             )
+            if torii.sends_mail:
+                # For the link that is asked for next.
+                web.leave_binding(response, web.sign_up_binding(request))
             return SignedInOut.of(user, session, token)
 
 
@@ -95,7 +102,6 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
             "invalid_credentials",
             "account_locked",
             "rate_limited",
-            "overloaded",
             "account_locked_by_administrator",
             "other_user_signed_in",
         ),
@@ -124,8 +130,6 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "not_signed_in",
             "invalid_credentials",
             "account_locked",
-            "rate_limited",
-            "overloaded",
             "version_conflict",
             "revoked",
         ),
@@ -137,7 +141,6 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         found: SignedIn = Depends(dependencies.signed_in),
     ) -> SignedInOut:
         """All sessions end, also this one: it is replaced by a new one."""
-        await web.limit(request)
         user = await torii.password.change_password(
             found.user.id, body.current_password, body.new_password, user=found.user
         )
@@ -153,8 +156,6 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "validation_error",
             "not_signed_in",
             "recent_sign_in_required",
-            "rate_limited",
-            "overloaded",
             "version_conflict",
             "revoked",
         ),
@@ -166,7 +167,6 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         found: SignedIn = Depends(dependencies.recent()),
     ) -> SignedInOut:
         """For somebody who signs in otherwise so far. All sessions end; this one is replaced by a new one."""
-        await web.limit(request)
         user = await torii.password.set_password(found.user.id, body.new_password, user=found.user)
         session, token = await web.renew_session(request, response, found, user, method="password")
         return SignedInOut.of(user, session, token)
@@ -221,7 +221,6 @@ def _add_reset(router: APIRouter, web: Web) -> None:
             "validation_error",
             "invalid_token",
             "rate_limited",
-            "overloaded",
             "account_locked_by_administrator",
         ),
     )
