@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb._wire.endpoints import regional_endpoint
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
@@ -28,6 +29,7 @@ TABLES: tuple[TableName, ...] = ("users", "sessions", "identities", "tokens", "l
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
     """Plain AWS credentials.
@@ -61,6 +63,7 @@ class RateLimit:
                 raise ConfigurationError(f"rate limit, {name}: {units!r}: give units a second, above 0, or None")
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DynamoDbConfig:
     """How to reach DynamoDB, and how to behave there. Immutable; checked when it is made.

@@ -23,6 +23,7 @@ __all__ = [
     "ItemTooLarge",
     "LastSignInMethod",
     "NotFound",
+    "Overloaded",
     "RateLimited",
     "RequestRejected",
     "Revoked",
@@ -209,6 +210,20 @@ class RateLimited(ToriiError):
 
     def __init__(self, message: str, *, retry_after: timedelta, request_id: str | None = None) -> None:
         super().__init__(message, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class Overloaded(ToriiError):
+    """This process hashes as many passwords as it may, and enough callers wait. Nothing was read, counted or changed.
+
+    Attributes:
+        retry_after: How long to wait before trying again.
+    """
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
 
 

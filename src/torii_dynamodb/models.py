@@ -1,6 +1,7 @@
 """What goes into the storage and what comes out: frozen dataclasses, nothing else.
 
-Every datetime is aware and in UTC. Secrets are left out of ``repr``.
+Every datetime is aware and in UTC. Secrets and internals are left out of ``repr`` and of what serialisers see
+(``dataclasses.asdict``, orjson, pydantic, FastAPI's answers): read them by name.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+
+from torii_dynamodb._core.guarded import guarded
 
 __all__ = [
     "EMAIL_VERIFICATION",
@@ -119,6 +122,7 @@ class NewUser:
     metadata: Metadata = field(default_factory=_nothing)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """A user, as stored.
@@ -186,6 +190,7 @@ class NewSession:
     metadata: Metadata = field(default_factory=_nothing)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A session.
@@ -214,6 +219,7 @@ class Session:
     token: str | None = field(default=None, repr=False)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordCredentials:
     """What a sign-in with a password needs, in one strongly consistent read.
@@ -231,6 +237,7 @@ class PasswordCredentials:
     password_version: str | None = field(repr=False)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOAuthAccount:
     """An account at a provider, to link to a user.
@@ -251,6 +258,7 @@ class NewOAuthAccount:
     tokens: Metadata = field(default_factory=_nothing, repr=False)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthAccount:
     """A linked account at a provider. The fields are :class:`NewOAuthAccount`'s, and whose it is and since when."""
@@ -265,6 +273,7 @@ class OAuthAccount:
     updated_at: datetime
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PkceVerifier:
     """A PKCE code verifier (RFC 7636) kept while the person is at the provider.
@@ -324,6 +333,7 @@ class Passkey:
 CeremonyKind: TypeAlias = Literal["registration", "authentication"]
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPasskeyChallenge:
     """A WebAuthn challenge to remember.
@@ -343,6 +353,7 @@ class NewPasskeyChallenge:
     metadata: Metadata = field(default_factory=_nothing)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasskeyChallenge:
     """What was remembered of a challenge."""
@@ -381,6 +392,7 @@ class NewToken:
     revoke_earlier: bool = False
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """A one-time token.
@@ -419,7 +431,7 @@ class VerifiedToken:
     user: User | None
 
 
-AttemptKind: TypeAlias = Literal["login", "ip", "mail", "device"]
+AttemptKind: TypeAlias = Literal["login", "ip", "mail", "device", "user"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -249,7 +249,7 @@ def oidc(
 
     Args:
         name: What accounts are stored under.
-        issuer: Its address, exactly as it names itself, also in a slash at the end.
+        issuer: Its address, as it names itself.
         client_id: What it calls this application.
         client_secret: The secret it gave; ``None`` for a public client, and with a key.
         scopes: What to ask for.

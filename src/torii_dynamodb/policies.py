@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._core.hashing import Argon2Hasher, PasswordHasher, PasswordPolicy
+from torii_dynamodb._core.hashing import Argon2Hasher, PasswordHasher, PasswordPolicy, SeveralKinds
 from torii_dynamodb._core.session_policy import SessionPolicy, signed_in_at
+from torii_dynamodb._pool import HashingPool
 from torii_dynamodb.models import LockoutPolicy
 
-__all__ = ["Argon2Hasher", "LockoutPolicy", "PasswordHasher", "PasswordPolicy", "SessionPolicy", "signed_in_at"]
+__all__ = [
+    "Argon2Hasher",
+    "HashingPool",
+    "LockoutPolicy",
+    "PasswordHasher",
+    "PasswordPolicy",
+    "SessionPolicy",
+    "SeveralKinds",
+    "signed_in_at",
+]

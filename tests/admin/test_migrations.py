@@ -172,3 +172,17 @@ def test_what_a_migration_must_not_do() -> None:
 def test_the_library_has_a_migration_for_every_version() -> None:
     """Versions after the first come with their migrations: every version is reached by at least one."""
     assert {step.to_version for step in MIGRATIONS} == set(range(2, SCHEMA_VERSION + 1))
+
+
+def test_items_are_counted_once_where_segments_are_ignored(on_dynoxide: DynamoDbConfig) -> None:
+    """On an endpoint that gives every segment all items, the counts are those of the tables all the same."""
+    people(on_dynoxide, 5)
+
+    class Whole(Client):
+        def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+            return super().call(operation, {name: value for name, value in payload.items() if "Segment" not in name})
+
+    whole = Whole(on_dynoxide)
+    done = migrator(on_dynoxide, whole, segments=4).run()
+    whole.close()
+    assert (done.looked_at["users"], done.due["users"], done.upgraded["users"]) == (5, 5, 5)

@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.oidc.provider import RealProvider
 
 CALLBACK = "http://127.0.0.1:1/api/auth/oauth/real/callback"
 SECRET = "the client's secret, long enough"
+ODD_SECRET = "a secret: 100% of +/&= and ~"
+CLIENT_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def public_key() -> dict[str, Any]:
+    """The public half of the client's own key."""
+    made = jwt.algorithms.ECAlgorithm.to_jwk(CLIENT_KEY.public_key(), as_dict=True)
+    return {**{name: value for name, value in made.items() if name != "key_ops"}, "kid": "mine", "use": "sig"}
+
+
+def private_key() -> str:
+    """The private one, PEM."""
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return CLIENT_KEY.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 def client(name: str, **options: Any) -> dict[str, Any]:
@@ -30,7 +47,11 @@ def provider() -> Iterator[RealProvider]:
         client("app"),
         client("another-app"),
         client("basic", token_endpoint_auth_method="client_secret_basic"),
+        client("ba:sic", token_endpoint_auth_method="client_secret_basic", client_secret=ODD_SECRET),
+        client("secret-jwt", token_endpoint_auth_method="client_secret_jwt"),
+        client("key", token_endpoint_auth_method="private_key_jwt", client_secret=None, jwks={"keys": [public_key()]}),
         client("public", token_endpoint_auth_method="none", client_secret=None),
+        client("signed-userinfo", userinfo_signed_response_alg="ES256"),
         *(client(name.lower(), id_token_signed_response_alg=name) for name in ("PS256", "ES256", "EdDSA", "Ed25519")),
     ]
     with RealProvider(clients) as running:

@@ -20,12 +20,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import jwt
 import pytest
-from tests.oidc.conftest import CALLBACK, SECRET
+from tests.oidc.conftest import CALLBACK, ODD_SECRET, SECRET, private_key
 from tests.oidc.provider import RealProvider, sign_in
 
 from torii_dynamodb import AsyncTorii, NewUser, Session, Torii
-from torii_dynamodb.errors import AlreadyExists
-from torii_dynamodb.oauth import OAuthError, OAuthProvider, OAuthResult, OAuthStart, oidc
+from torii_dynamodb.errors import AlreadyExists, ConfigurationError
+from torii_dynamodb.oauth import ClientKey, OAuthError, OAuthIdentity, OAuthProvider, OAuthResult, OAuthStart, oidc
 from torii_dynamodb.testing import AsyncMemoryStorage, MemoryStorage
 
 Alter = Callable[[httpx.Request, dict[str, Any]], dict[str, Any]]
@@ -123,6 +123,35 @@ async def test_the_whole_flow(here: AsyncHere) -> None:
     assert await here.torii.get_session(first.session.token) is not None
 
 
+async def test_a_check_that_asks_elsewhere(provider: RealProvider) -> None:
+    """A coroutine function is waited for."""
+
+    async def check(identity: OAuthIdentity) -> str | None:
+        await asyncio.sleep(0)
+        return None if identity.subject == "welcome" else "You are not on the list."
+
+    async with running(provider, checks=(check,)) as here:
+        with pytest.raises(OAuthError, match="on the list"):
+            await here.sign_in()
+        assert (await here.sign_in(sub="welcome")).created
+
+
+def test_a_check_that_blocking_services_cannot_wait_for(provider: RealProvider) -> None:
+    """A coroutine function is a wrong setting there, and lets nobody in."""
+
+    async def check(identity: OAuthIdentity) -> str | None:
+        return None
+
+    made = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True, check=check)
+    torii = Torii(MemoryStorage(), oauth=[made])
+    start = torii.oauth.begin("real", redirect_uri=CALLBACK)
+    back: dict[str, Any] = {**sign_in(start.url)}
+    with pytest.raises(ConfigurationError, match="coroutine"):
+        torii.oauth.complete("real", browser_binding=start.browser_binding, **back)
+    assert not torii.storage.list_users().items
+    torii.close()
+
+
 def test_the_blocking_twin(provider: RealProvider) -> None:
     """The services without async do the same."""
     torii = Torii(MemoryStorage(), oauth=[oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True)])
@@ -139,7 +168,15 @@ def test_the_blocking_twin(provider: RealProvider) -> None:
     "options",
     [
         {"client_id": "basic", "token_auth_method": "client_secret_basic"},
+        {"client_id": "ba:sic", "client_secret": ODD_SECRET, "token_auth_method": "client_secret_basic"},
+        {"client_id": "secret-jwt", "token_auth_method": "client_secret_jwt"},
+        {
+            "client_id": "key",
+            "client_secret": None,
+            "client_key": ClientKey(private_key=private_key(), key_id="mine"),
+        },
         {"client_id": "public", "client_secret": None},
+        {"client_id": "signed-userinfo"},
         {"client_id": "ps256"},
         {"client_id": "es256"},
         {"client_id": "eddsa"},
@@ -181,17 +218,19 @@ async def test_wrong_state(here: AsyncHere, state: str | None) -> None:
     """A state that was not begun here finishes nothing."""
     start = await here.begin()
     back = await asyncio.to_thread(sign_in, start.url)
-    await here.refused("state", start, back, state=state)
+    # A state of the right form is another browser's as far as this one can tell.
+    await here.refused("browser" if state == "x" * 43 else "state", start, back, state=state)
 
 
 async def test_another_browser(here: AsyncHere) -> None:
-    """Without the cookie, or with another browser's, a sign-in is refused, and cannot be finished afterwards."""
+    """Without the cookie, or with another browser's, a sign-in is refused, and stays its owner's to finish."""
     other = await here.begin()
     for binding in (None, "", other.browser_binding):
         start = await here.begin()
         back = await asyncio.to_thread(sign_in, start.url)
         await here.refused("browser", start, back, browser_binding=binding)
-        await here.refused("state", start, back)
+        done = await here.finish(start, back)
+        await here.storage.delete_user(done.user.id)
 
 
 async def test_an_answer_is_good_once(here: AsyncHere) -> None:

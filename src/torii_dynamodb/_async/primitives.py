@@ -7,9 +7,23 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-__all__ = ["Background", "Flight", "Future", "Lock", "gather", "monotonic", "outcome", "run_in_thread", "sleep"]
+if TYPE_CHECKING:
+    from concurrent.futures import Future as PoolFuture
+
+__all__ = [
+    "Background",
+    "Flight",
+    "Future",
+    "Lock",
+    "gather",
+    "monotonic",
+    "outcome",
+    "result_of",
+    "run_in_thread",
+    "sleep",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -35,6 +49,11 @@ async def outcome(given: T | Awaitable[T]) -> T:
 async def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run something that blocks or computes for long, off the event loop."""
     return await asyncio.to_thread(call, *args, **kwargs)
+
+
+async def result_of(future: PoolFuture[T]) -> T:
+    """Wait for what a thread works out. Cancelled, it cancels the work too if that has not begun."""
+    return await asyncio.wrap_future(future)
 
 
 async def gather(*calls: Callable[[], Awaitable[T]], limit: int | None = None) -> list[T]:

@@ -40,7 +40,7 @@ __all__ = [
     "subject",
 ]
 
-_KINDS: tuple[AttemptKind, ...] = ("login", "ip", "mail", "device")
+_KINDS: tuple[AttemptKind, ...] = ("login", "ip", "mail", "device", "user")
 _ATTEMPT_ID = re.compile(r"[0-9]{13}#[0-9a-f]{16}", re.ASCII)
 _CELL = "a"
 # Below every attempt id, which begins with thirteen digits.
@@ -52,13 +52,14 @@ def key(subject: str, attempt: str = REGISTER) -> Item:
     return {"subject": {"S": subject}, "attempt": {"S": attempt}}
 
 
-def subject(kind: object, value: object) -> str:
-    """What attempts of any kind are counted under. Checks both."""
+def subject(kind: object, value: object, purpose: object = None) -> str:
+    """What attempts of any kind are counted under. Checks all three."""
     if kind not in _KINDS:
         raise ValidationError("kind", f"give one of {', '.join(_KINDS)}")
+    checked = None if purpose is None else validation.purpose(purpose)
     if kind in ("login", "mail"):
-        return attempt_subject(kind, normalise_email(value, field="value").normalised)
-    return attempt_subject(kind, validation.attempt_value(kind, value))
+        return attempt_subject(kind, normalise_email(value, field="value").normalised, checked)
+    return attempt_subject(kind, validation.attempt_value(kind, value), checked)
 
 
 def attempt_id(value: object) -> str:

@@ -5,13 +5,17 @@ argon2id by argon2-cffi. Verifying takes tens of milliseconds of CPU on purpose:
 
 from __future__ import annotations
 
+import logging
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torii_dynamodb.errors import ValidationError
 
-__all__ = ["Argon2Hasher", "PasswordHasher", "PasswordPolicy", "check_password"]
+__all__ = ["Argon2Hasher", "PasswordHasher", "PasswordPolicy", "SeveralKinds", "Verifier", "check_password"]
+
+_log = logging.getLogger("torii_dynamodb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,74 @@ class PasswordHasher(Protocol):
         ...
 
 
+@runtime_checkable
+class SeveralKinds(PasswordHasher, Protocol):
+    """A hasher that verifies hashes of several kinds, for example today's and those imported from another system.
+
+    Kinds take different times. So that the time of a wrong password does not tell whether an address is known, and with
+    which kind of hash, every verification does the work of each kind once.
+    """
+
+    def decoys(self) -> Mapping[str, str]:
+        """One hash of every kind that may be stored, with its parameters: ``{kind: hash of anything}``.
+
+        Called once, in a thread.
+        """
+        ...
+
+    def kind(self, password_hash: str) -> str:
+        """The kind of a stored hash: a key of :meth:`decoys`. Two kinds are those that take different times."""
+        ...
+
+
+class Verifier:
+    """Verifies passwords with work that is the same for all hashes, and where there is none. Blocks.
+
+    Args:
+        hasher: Knows how.
+    """
+
+    def __init__(self, hasher: PasswordHasher) -> None:
+        self._hasher = hasher
+        self._decoys: Mapping[str, str] | None = None
+        self._warned = False
+
+    def verify(self, password_hash: str | None, attempted: str | None) -> bool:
+        """Whether the password is right; the work of every kind of hash is done once, whatever comes of it.
+
+        Args:
+            password_hash: What is stored; ``None`` for nobody.
+            attempted: The password; ``None`` for one that cannot be right.
+        """
+        if self._decoys is None:
+            if isinstance(self._hasher, SeveralKinds):
+                self._decoys = self._hasher.decoys()
+            else:
+                self._decoys = {"": self._hasher.hash("nobody's password")}
+        stored = {} if password_hash is None else {self._kind(password_hash): password_hash}
+        # A stored hash takes the place of its kind's decoy.
+        found = {kind: self._hasher.verify(one, attempted or "") for kind, one in {**self._decoys, **stored}.items()}
+        return attempted is not None and any(found[kind] for kind in stored)
+
+    def _kind(self, password_hash: str) -> str:
+        if isinstance(self._hasher, SeveralKinds):
+            return self._hasher.kind(password_hash)
+        assert self._decoys is not None
+        if not self._warned and _scheme(password_hash) != _scheme(self._decoys[""]):
+            self._warned = True
+            _log.warning(
+                "there are password hashes of more than one kind (%s, %s), which take different times: the time of a "
+                "wrong password tells which addresses are known; give the hasher decoys() and kind(): see SeveralKinds",
+                _scheme(self._decoys[""]),
+                _scheme(password_hash),
+            )
+        return ""
+
+
+def _scheme(password_hash: str) -> str:
+    return password_hash.lstrip("$").partition("$")[0]
+
+
 class Argon2Hasher:
     """argon2id (RFC 9106), by argon2-cffi.
 
@@ -85,14 +157,34 @@ class Argon2Hasher:
         time_cost: Passes over the memory.
         memory_cost: Memory in KiB.
         parallelism: Lanes.
+        earlier: The hashers that made hashes which may still be stored, where the parameters were others then: a wrong
+            password takes the work of all, so that its time does not tell which addresses are known.
 
-    The defaults are RFC 9106's second recommended option: 64 MiB, 3 passes, 4 lanes.
+    The defaults are RFC 9106's second recommended option: 64 MiB, 3 passes, 4 lanes. How many run at the same time is
+    the :class:`HashingPool`'s matter.
     """
 
-    def __init__(self, *, time_cost: int = 3, memory_cost: int = 65536, parallelism: int = 4) -> None:
+    def __init__(
+        self,
+        *,
+        time_cost: int = 3,
+        memory_cost: int = 65536,
+        parallelism: int = 4,
+        earlier: Sequence[Argon2Hasher] = (),
+    ) -> None:
         from argon2 import PasswordHasher as Argon2
 
         self._argon2 = Argon2(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism)
+        self._earlier = tuple(earlier)
+
+    def decoys(self) -> Mapping[str, str]:
+        """See :class:`SeveralKinds`: a kind for each set of parameters."""
+        hashes = [hasher.hash("nobody's password") for hasher in (self, *self._earlier)]
+        return {self.kind(one): one for one in hashes}
+
+    def kind(self, password_hash: str) -> str:
+        """See :class:`SeveralKinds`: algorithm, version and parameters."""
+        return "$".join(password_hash.split("$")[:4])
 
     def hash(self, password: str) -> str:
         """See :class:`PasswordHasher`."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, Literal, cast
 
+from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb.clock import system_clock
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
 from torii_dynamodb.models import Session, User
@@ -25,6 +26,7 @@ _RESERVED = frozenset({"acr", "amr", "auth_time", "client_id", "cnf", "second_fa
 _INVALID = "the access token does not hold"
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JwtKey:
     """A key. Its algorithm is pinned: a token that names the key and another algorithm is refused.
@@ -43,6 +45,7 @@ class JwtKey:
     public_key: str | bytes | None = None
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JwtSettings:
     """How access tokens are made.
@@ -79,6 +82,7 @@ class JwtSettings:
             raise ConfigurationError("jwt: give at least one key, each with a kid of its own")
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
     """An access token.

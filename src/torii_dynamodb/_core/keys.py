@@ -64,6 +64,6 @@ def challenge_key(challenge: bytes) -> str:
     return token_key("challenge", digest(challenge))
 
 
-def attempt_subject(kind: AttemptKind, value: str) -> str:
+def attempt_subject(kind: AttemptKind, value: str, purpose: str | None = None) -> str:
     """What attempts are counted under. Hashed: whoever reads the table does not learn who tried."""
-    return f"{kind}#{digest(value)}"
+    return f"{kind}#{digest(value)}" if purpose is None else f"{kind}.{purpose}#{digest(value)}"

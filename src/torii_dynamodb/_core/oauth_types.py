@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb._core.outbound import Reach, checked_url
 from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
 from torii_dynamodb.models import Session, User
@@ -67,6 +68,7 @@ class OAuthError(ToriiError):
         self.reason: OAuthFailure = reason
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthIdentity:
     """Whom the provider says it is.
@@ -99,6 +101,7 @@ Authority: TypeAlias = Collection[str] | Callable[[OAuthIdentity], bool]
 Check: TypeAlias = Callable[[OAuthIdentity], str | None | Awaitable[str | None]]
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthProvider:
     """A provider. Make one by :mod:`torii_dynamodb.oauth`'s presets, or by ``oidc()`` for any OpenID Connect issuer.
@@ -223,6 +226,7 @@ class OAuthProvider:
         return self.issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppleKey:
     """What Apple's client secret is made of.
@@ -300,6 +304,7 @@ class OAuthStart:
     response_mode: Literal["query", "form_post"]
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthFlow:
     """A sign-in, or a link, whose browser is back: what was kept for it.
@@ -330,6 +335,7 @@ class OAuthFlow:
     verifier: str = field(repr=False)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthResult:
     """A sign-in, or a link, that was completed.

@@ -279,12 +279,12 @@ def _described_issuer(provider: OAuthProvider, told: object) -> str | None:
     """The issuer by its own description; ``None`` where each tenant is one of its own."""
     template = provider.issuer_template
     if template is None:
-        if told == provider.issuer:
-            return provider.issuer
+        # With or without a slash at the end it is the same description that was read, and it says what tokens say.
+        if isinstance(told, str) and told.rstrip("/") == (provider.issuer or "").rstrip("/"):
+            return told
         raise OAuthError(
             "provider",
-            f"{provider.name} says that its issuer is {_shown(told)}; configured is {provider.issuer!r}"
-            " (they must be the same to the letter, also in a slash at the end)",
+            f"{provider.name} says that its issuer is {_shown(told)}; configured is {provider.issuer!r}",
         )
     if told == template:
         return None
@@ -437,7 +437,7 @@ def needs_userinfo(provider: OAuthProvider, claims: Mapping[str, Any]) -> bool:
     return "email" in provider.scopes and any(claims.get(name) is None for name in wanted)
 
 
-def merged(provider: OAuthProvider, claims: Mapping[str, Any], told: object) -> dict[str, Any]:
+def merged(provider: OAuthProvider, claims: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """The claims of an ID token, and what the userinfo endpoint adds to them.
 
     The ID token's stand, for somebody signed them; but an address and the word on it come from one place.
@@ -445,9 +445,8 @@ def merged(provider: OAuthProvider, claims: Mapping[str, Any], told: object) -> 
     Raises:
         OAuthError: They describe different people; that answer must not be used (OpenID Connect Core, 5.3.2).
     """
-    if not isinstance(told, dict) or cast("dict[str, Any]", told).get("sub") != claims["sub"]:
+    if more.get("sub") != claims["sub"]:
         raise OAuthError("provider", f"{provider.name} tells of somebody else")
-    more = cast("dict[str, Any]", told)
     claims = {name: value for name, value in claims.items() if value is not None}
     word = provider.email_verified_claim
     found = {**more, **claims}
@@ -538,7 +537,7 @@ def plain_identity(provider: OAuthProvider, told: object) -> OAuthIdentity:
         OAuthError: Nobody.
     """
     found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
-    subject = found.get("sub", found.get("id"))
+    subject = found.get("id") if found.get("sub") is None else found["sub"]
     if not isinstance(subject, str | int) or isinstance(subject, bool) or not 0 < len(str(subject)) <= 255:
         raise OAuthError("provider", f"{provider.name} names nobody")
     return identity_of(provider, found, str(subject))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from torii_dynamodb.errors import AccountLocked
-from torii_dynamodb.models import Metadata, User
+from torii_dynamodb._core.guarded import guarded
+from torii_dynamodb.errors import AccountLocked, RateLimited
+from torii_dynamodb.models import AttemptResult, Metadata, User
 
-__all__ = ["Browser", "refuse_locked"]
+__all__ = ["Browser", "refuse_locked", "refuse_more"]
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
     """Where a request comes from.
@@ -31,3 +34,10 @@ def refuse_locked(user: User) -> None:
     """Raise ``AccountLocked`` for an account that an administrator locked."""
     if user.locked_at is not None:
         raise AccountLocked("the account is locked by an administrator", retry_after=None, locked_at=user.locked_at)
+
+
+def refuse_more(attempt: AttemptResult, message: str) -> None:
+    """Raise ``RateLimited`` for an attempt that was not taken."""
+    if not attempt.allowed:
+        # A storage must tell until when; one that does not shall not let the attempt pass.
+        raise RateLimited(message, retry_after=attempt.retry_after or timedelta(seconds=1))

@@ -803,11 +803,20 @@ class BruteForceStorage(Protocol):
         """
         ...
 
-    def acquire_attempt(self, kind: AttemptKind, value: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
-        """The same limit for anything else: an IP address (IPv6 by its /64 network), a mailbox, a device.
+    def acquire_attempt(
+        self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
+    ) -> AttemptResult:
+        """The same limit for anything else: an IP address (IPv6 by its /64 network), a mailbox, a device, a user.
+
+        Args:
+            kind: What is counted.
+            value: Which one.
+            purpose: What for, 1 to 32 of ``a-z 0-9 _ -``: what is used up for one purpose is there for the others.
+                ``None`` counts apart from all of them.
+            policy: The limits; ``None`` for the defaults (5 in 15 minutes).
 
         Clauses:
-            LOCKOUT-5: Kinds and values do not share a limit.
+            LOCKOUT-5: Kinds, values and purposes do not share a limit.
         """
         ...
 

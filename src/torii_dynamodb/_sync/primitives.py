@@ -11,7 +11,10 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from threading import Lock
 from time import monotonic, sleep
-from typing import Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future as PoolFuture
 
 from torii_dynamodb.errors import ConfigurationError
 
@@ -22,6 +25,7 @@ __all__ = [
     "gather",
     "monotonic",
     "outcome",
+    "result_of",
     "run_in_thread",
     "sleep",
     "start_anew_after_fork",
@@ -113,6 +117,15 @@ def outcome(given: T | Awaitable[T]) -> T:
 def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run something that blocks or computes for long: here, where blocking is the way, simply run it."""
     return call(*args, **kwargs)
+
+
+def result_of(future: PoolFuture[T]) -> T:
+    """Wait for what a thread works out. Interrupted, it cancels the work too if that has not begun."""
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
 
 
 def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:

@@ -10,7 +10,7 @@ from typing import Any
 from torii_dynamodb._core import tables
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather, monotonic, sleep
-from torii_dynamodb._wire.errors import ServiceError
+from torii_dynamodb._wire.errors import ServiceError, is_not_offered
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, RequestRejected, Unavailable
 from torii_dynamodb.schema import SCHEMA, TableSchema
@@ -22,6 +22,9 @@ _log = logging.getLogger("torii_dynamodb.tables")
 # A table without indexes takes AWS some seconds; the API reference promises nothing.
 _WAIT = 300.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_NO_TTL = "the endpoint does not offer TTL; what has expired is refused, and stays in the table"
+
+_log = logging.getLogger("torii_dynamodb")
 
 
 class Tables:
@@ -67,12 +70,14 @@ class Tables:
         found: dict[str, Any] = answer["Table"]
         return found
 
-    def time_to_live(self, table: TableName) -> dict[str, Any]:
-        """``DescribeTimeToLive``'s description."""
+    def time_to_live(self, table: TableName) -> dict[str, Any] | None:
+        """``DescribeTimeToLive``'s description; ``None`` where the endpoint does not offer it."""
         name = self._config.table_name(table)
         try:
             answer = self._control("DescribeTimeToLive", {"TableName": name})
         except ServiceError as error:
+            if is_not_offered(error.code, error.status):
+                return None
             raise self._rejected("DescribeTimeToLive", name, error) from error
         found: dict[str, Any] = answer["TimeToLiveDescription"]
         return found
@@ -128,13 +133,19 @@ class Tables:
 
     def _ensure_ttl(self, schema: TableSchema, name: str, attribute: str) -> None:
         described = self.time_to_live(schema.table)
+        if described is None:
+            _log.warning("%s: %s", name, _NO_TTL)
+            return
         if tables.ttl_is_off(described):
             try:
                 self._control("UpdateTimeToLive", tables.ttl_request(name, attribute))
             except ServiceError as error:
+                if is_not_offered(error.code, error.status):
+                    _log.warning("%s: %s", name, _NO_TTL)
+                    return
                 # Another process was first, and DynamoDB takes one change an hour.
                 described = self.time_to_live(schema.table)
-                if tables.ttl_is_off(described):
+                if described is None or tables.ttl_is_off(described):
                     raise self._rejected("UpdateTimeToLive", name, error) from error
             else:
                 return

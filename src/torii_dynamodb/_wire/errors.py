@@ -38,6 +38,7 @@ __all__ = [
     "failure_of_response",
     "failure_of_transport",
     "final_error",
+    "is_not_offered",
     "torn_answer",
 ]
 
@@ -275,8 +276,37 @@ TRANSIENT_REASONS: Mapping[str, Kind] = {
     "TransactionConflict": "conflict",
 }
 
+# What emulators and compatible databases answer to an operation that they leave out.
+_NOT_OFFERED = frozenset(
+    {
+        "InvalidAction",
+        "NotImplemented",
+        "NotImplementedException",
+        "UnknownAction",
+        "UnknownOperation",
+        "UnknownOperationException",
+        "UnsupportedOperation",
+        "UnsupportedOperationException",
+    }
+)
+
 # Validation messages may quote what was sent ("Value '...' at 'item' failed to satisfy constraint").
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.){0,}?'(?= at ')|\{[^{}]*\}", re.DOTALL)
+
+
+def is_not_offered(code: str, status: int) -> bool:
+    """Whether an answer means that the endpoint does not know the operation.
+
+    A refusal (401, 403), a throttle, an outage (500, 503) or a missing table never does.
+
+    Args:
+        code: The error's name; where the answer has none, ``Http404`` as this library or ``404`` as botocore calls it.
+        status: The HTTP status.
+    """
+    if status in (401, 403):
+        return False
+    # LocalStack answers 501 with the code InternalFailure; a server that routes by path answers 404 or 405.
+    return code in _NOT_OFFERED or status == 501 or (status in (404, 405) and code in (f"Http{status}", str(status)))
 
 
 def failure_of_transport(error: TransportError) -> Failure:
@@ -316,6 +346,8 @@ def failure_of_response(response: Response) -> Failure:
         kind = "throttle"
     elif code in _CONFLICTS:
         kind = "conflict"
+    elif is_not_offered(code, status):
+        pass  # asking again does not help
     elif code in _TRANSIENT or status >= 500:
         kind = "transient"
     elif code in _EXPIRED or code in _UNKNOWN_CREDENTIALS:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from torii_dynamodb._aws import botocore_session, credentials_source, resolve_endpoint
 from torii_dynamodb._wire.credentials import CredentialsSource
+from torii_dynamodb._wire.errors import is_not_offered
+from torii_dynamodb.admin.control import NotOffered
 from torii_dynamodb.config import Credentials, DynamoDbConfig
 from torii_dynamodb.errors import (
     AccessDenied,
@@ -62,7 +64,6 @@ _THROTTLES: Final = frozenset(
         "ThrottlingException",
     }
 )
-_UNKNOWN: Final = frozenset({"UnknownOperationException", "UnknownOperation"})
 # For credentials that do not say until when they last: botocore asks again some minutes ahead of that.
 _ASK_AGAIN: Final = timedelta(hours=1)
 
@@ -191,8 +192,8 @@ def _translated(what: str, response: Any) -> ToriiError:
     if code in ("ObjectNotFoundException", "NotFoundException"):
         return NotFound("scalable target", told, request_id=request_id)
     # Dynoxide answers in XML, which boto3 takes for the message.
-    if code in _UNKNOWN or any(name in message for name in _UNKNOWN):
-        return RequestRejected(
+    if is_not_offered(code, status) or "UnknownOperationException" in message:
+        return NotOffered(
             f"{what}: this endpoint does not offer it; emulators leave out some of AWS' services",
             aws_code=code,
             request_id=request_id,

@@ -29,7 +29,7 @@ from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.restoring import Restorer, RestoreReport, Source, moment_of
 from torii_dynamodb.admin.scanning import RateLimit
-from torii_dynamodb.admin.tables import recovery_of
+from torii_dynamodb.admin.tables import required_recovery_of
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, NotFound, ValidationError
 
@@ -142,7 +142,7 @@ class Backups:
 
         Raises:
             ConfigurationError: A table is missing.
-            RequestRejected: The endpoint offers none (an emulator).
+            NotOffered: The endpoint offers none (an emulator).
         """
         return [self._recovery(table) for table in TABLES]
 
@@ -351,11 +351,7 @@ class Backups:
 
     def _recovery(self, table: TableName) -> Recovery:
         name = self.config.table_name(table)
-        found = recovery_of(self._control, name)
-        if found is None:
-            # Asked once more for the error that says why.
-            self._control.call("DescribeContinuousBackups", {"TableName": name})
-        given = found or {}
+        given = required_recovery_of(self._control, name)
         return Recovery(
             table=table,
             name=name,

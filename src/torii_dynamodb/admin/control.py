@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from torii_dynamodb._core.tables import is_active
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import monotonic, sleep
-from torii_dynamodb._wire.errors import ServiceError
+from torii_dynamodb._wire.errors import ServiceError, is_not_offered
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable
 
-__all__ = ["NOT_OFFERED", "Control", "is_not_offered"]
+__all__ = ["Control", "NotOffered", "if_offered"]
 
-NOT_OFFERED: Final = frozenset({"UnknownOperationException", "UnknownOperation"})
+T = TypeVar("T")
+
 _MISSING_TABLE = frozenset({"ResourceNotFoundException", "TableNotFoundException", "SourceTableNotFoundException"})
 # Other control-plane work is under way on the table, or in the account: wait for it.
 _QUEUES = frozenset({"LimitExceededException", "TableInUseException", "BackupInUseException"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 
 
-def is_not_offered(error: ToriiError) -> bool:
-    """Whether an error means that the endpoint does not know the operation (emulators leave some out)."""
-    return isinstance(error, RequestRejected) and error.aws_code in NOT_OFFERED
+class NotOffered(RequestRejected):
+    """The endpoint does not know the operation: emulators and compatible databases leave some out."""
+
+    code = "not_offered"
+
+
+def if_offered(ask: Callable[[], T]) -> T | None:
+    """What an optional operation answers; ``None`` where the endpoint does not offer it.
+
+    Raises:
+        ToriiError: Anything else: that it is not allowed, or an outage, must not be taken for "there is none".
+    """
+    try:
+        return ask()
+    except NotOffered:
+        return None
 
 
 class Control:
@@ -54,6 +68,7 @@ class Control:
         Raises:
             ConfigurationError: The table does not exist.
             NotFound: The backup does not exist.
+            NotOffered: The endpoint does not know the operation.
             RequestRejected: DynamoDB refused it otherwise.
             ToriiError: As the client raises.
         """
@@ -124,10 +139,10 @@ class Control:
             return ConfigurationError(f"{operation}: {self._no_table(str(subject))}", request_id=error.request_id)
         if error.code == "BackupNotFoundException":
             return NotFound("backup", f"{operation}: there is no backup {subject}", request_id=error.request_id)
-        if error.code in NOT_OFFERED:
+        if is_not_offered(error.code, error.status):
             message = f"{operation}: {where} does not offer this operation; emulators leave out some of AWS'"
-        else:
-            message = f"{operation} on {subject}: {error.code}: {error.message}"
+            return NotOffered(message, aws_code=error.code, request_id=error.request_id)
+        message = f"{operation} on {subject}: {error.code}: {error.message}"
         return RequestRejected(message, aws_code=error.code, request_id=error.request_id)
 
     def _no_table(self, name: str) -> str:

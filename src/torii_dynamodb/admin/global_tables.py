@@ -14,7 +14,7 @@ from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import sleep
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin
-from torii_dynamodb.admin.control import Control
+from torii_dynamodb.admin.control import Control, if_offered
 from torii_dynamodb.admin.planning import billing_of
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
@@ -238,7 +238,8 @@ def _check_writes_scale(
     if not provisioned:
         return
     # Developer Guide, "Global tables": a replica takes every write, so DynamoDB wants their capacity to follow.
-    states = AutoscalingAdmin(config, client, service=service).describe()
+    # An endpoint without it is no AWS, and judges by itself.
+    states = if_offered(AutoscalingAdmin(config, client, service=service).describe) or []
     fixed = [
         str(state.target)
         for state in states

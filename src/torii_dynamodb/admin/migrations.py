@@ -22,10 +22,10 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.admin.progress import Progress, Report, silent
-from torii_dynamodb.admin.scanning import RateLimit, scan
+from torii_dynamodb.admin.scanning import RateLimit, divides, key_of, scan
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, VersionConflict
-from torii_dynamodb.schema import SCHEMA, SCHEMA_VERSION
+from torii_dynamodb.schema import SCHEMA_VERSION
 
 __all__ = ["MIGRATIONS", "Migration", "MigrationReport", "Migrator", "update_request"]
 
@@ -123,10 +123,14 @@ class Migrator:
             for counts in (found.looked_at, found.due, found.upgraded, found.newer):
                 counts[table] = 0
 
-            def worker(segment: int, table: TableName = table) -> Callable[[], None]:
-                return lambda: self._run_segment(table, segment, found, dry_run=dry_run, report=report)
+            # Where each segment holds all, the counts would be multiples.
+            apart = divides(self._client, self._config, table, self._segments, rate=self._rate)
+            segments = 1 if apart is False else self._segments
 
-            gather(*(worker(segment) for segment in range(self._segments)))
+            def worker(segment: int, segments: int = segments, table: TableName = table) -> Callable[[], None]:
+                return lambda: self._run_segment(table, (segment, segments), found, dry_run=dry_run, report=report)
+
+            gather(*(worker(segment) for segment in range(segments)))
         return found
 
     def upgraded(self, table: TableName, item: Item) -> Item:
@@ -139,10 +143,11 @@ class Migrator:
         return {**item, _VERSION: {"N": str(self._target)}}
 
     def _run_segment(
-        self, table: TableName, segment: int, found: MigrationReport, *, dry_run: bool, report: Report
+        self, table: TableName, part: tuple[int, int], found: MigrationReport, *, dry_run: bool, report: Report
     ) -> None:
         name = self._config.table_name(table)
-        pages = scan(self._client, name, rate=self._rate, segment=segment, segments=self._segments)
+        segment, segments = part
+        pages = scan(self._client, name, rate=self._rate, segment=segment, segments=segments)
         for page in pages:
             for item in page.items:
                 version = version_of(item)
@@ -159,7 +164,7 @@ class Migrator:
 
     def _upgrade(self, table: TableName, name: str, item: Item) -> bool:
         """Upgrade one item; ``False`` if it is gone, or was upgraded by somebody else."""
-        key = {attribute.name: item[attribute.name] for attribute in _key_of(table)}
+        key = key_of(table, item)
         reads = {read for migration in self._by_table[table].values() for read in migration.reads}
         for _ in range(_TRIES):
             after = self.upgraded(table, item)
@@ -227,8 +232,3 @@ def update_request(name: str, key: Item, before: Item, after: Item, reads: set[s
         "ExpressionAttributeValues": values,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-
-
-def _key_of(table: TableName) -> list[Any]:
-    schema = SCHEMA[table]
-    return [schema.hash_key] + ([schema.range_key] if schema.range_key is not None else [])

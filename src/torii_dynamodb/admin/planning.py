@@ -25,17 +25,17 @@ class TableState:
         table: Its name without the prefix.
         name: Its name on DynamoDB.
         description: ``DescribeTable``'s; ``None``: there is no such table.
-        ttl: ``DescribeTimeToLive``'s.
+        ttl: ``DescribeTimeToLive``'s; ``None``: the endpoint does not offer it.
         recovery: ``DescribeContinuousBackups``' point-in-time part; ``None``: the endpoint does not offer it.
-        tags: Its tags.
+        tags: Its tags; ``None``: the endpoint does not offer them.
     """
 
     table: TableName
     name: str
     description: Mapping[str, Any] | None = None
-    ttl: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    recovery: Mapping[str, Any] | None = None
-    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    ttl: Mapping[str, Any] | None = field(default_factory=dict[str, Any])
+    recovery: Mapping[str, Any] | None = field(default_factory=dict[str, Any])
+    tags: Mapping[str, str] | None = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +65,16 @@ class Obstacle:
         table: The table, without the prefix.
         summary: What differs.
         remedy: What can be done instead.
+        reason: Why it cannot be removed.
     """
 
     table: TableName
     summary: str
     remedy: str
+    reason: str = "DynamoDB cannot change this in place"
 
     def __str__(self) -> str:
-        return f"{self.summary}. DynamoDB cannot change this in place: {self.remedy}"
+        return f"{self.summary}. {self.reason}: {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +84,12 @@ class Plan:
     Args:
         steps: The requests, in order; none: nothing to do.
         obstacles: What no request can change.
+        left_out: Requests that were tried, and that the endpoint does not offer; the library can do without them.
     """
 
     steps: tuple[Step, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
+    left_out: tuple[Step, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -105,11 +109,10 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
                 effect="create",
             )
         ]
-        if schema.ttl is not None:
+        if schema.ttl is not None and state.ttl is not None:
             steps.append(_ttl_step(state, schema.ttl))
-        if options.point_in_time_recovery is not None:
-            steps += _recovery(replace(state, recovery=state.recovery or {}), options)
-        return Plan(steps=tuple(steps))
+        recovery_steps, recovery_obstacles = _recovery(state, options)
+        return Plan(steps=(*steps, *recovery_steps), obstacles=tuple(recovery_obstacles))
     description = state.description
     obstacles: list[Obstacle] = []
     present = {index["IndexName"] for index in list_of(description.get("GlobalSecondaryIndexes"))}
@@ -133,8 +136,11 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
     steps += _switches(state, description, options)
     stream_steps, stream_obstacles = _stream(state, description, options)
     ttl_steps, ttl_obstacles = _ttl(state, schema)
-    steps += stream_steps + ttl_steps + _recovery(state, options) + _tags(state, description, options)
-    return Plan(steps=tuple(steps), obstacles=tuple(obstacles + stream_obstacles + ttl_obstacles))
+    recovery_steps, recovery_obstacles = _recovery(state, options)
+    tag_steps, tag_obstacles = _tags(state, description, options)
+    steps += stream_steps + ttl_steps + recovery_steps + tag_steps
+    obstacles += stream_obstacles + ttl_obstacles + recovery_obstacles + tag_obstacles
+    return Plan(steps=tuple(steps), obstacles=tuple(obstacles))
 
 
 def billing_of(description: Mapping[str, Any]) -> Billing:
@@ -400,6 +406,9 @@ def _ttl_step(state: TableState, attribute: str) -> Step:
 
 
 def _ttl(state: TableState, schema: TableSchema) -> tuple[list[Step], list[Obstacle]]:
+    if state.ttl is None:
+        # Every read checks the expiry itself; rows merely stay.
+        return [], []
     off = rules.ttl_is_off(state.ttl)
     if schema.ttl is None:
         if off:
@@ -416,42 +425,54 @@ def _ttl(state: TableState, schema: TableSchema) -> tuple[list[Step], list[Obsta
     return [], [Obstacle(table=state.table, summary=wrong, remedy=remedy)]
 
 
-def _recovery(state: TableState, options: TableOptions) -> list[Step]:
+def _not_offered(state: TableState, what: str) -> Obstacle:
+    summary = f"table {state.name}: {what} wanted"
+    return Obstacle(
+        table=state.table, summary=summary, remedy="leave the option out", reason="This endpoint does not offer that"
+    )
+
+
+def _recovery(state: TableState, options: TableOptions) -> tuple[list[Step], list[Obstacle]]:
     wanted = options.point_in_time_recovery
-    if wanted is None:
-        return []
-    found: Mapping[str, Any] = state.recovery or {}
+    if state.recovery is None and wanted:
+        return [], [_not_offered(state, "point-in-time recovery is")]
+    if wanted is None or state.recovery is None:
+        return [], []
+    found = state.recovery
     on = found.get("PointInTimeRecoveryStatus") == "ENABLED"
     days = options.recovery_days
     if on == wanted and (not wanted or days is None or found.get("RecoveryPeriodInDays") == days):
-        return []
+        return [], []
     body: dict[str, Any] = {"PointInTimeRecoveryEnabled": wanted}
     if wanted and days is not None:
         body["RecoveryPeriodInDays"] = days
     told = f"on, {days} days back" if wanted and days is not None else "on" if wanted else "off"
-    return [
-        Step(
-            table=state.table,
-            operation="UpdateContinuousBackups",
-            payload={"TableName": state.name, "PointInTimeRecoverySpecification": body},
-            summary=f"table {state.name}: point-in-time recovery {told}",
-        )
-    ]
+    step = Step(
+        table=state.table,
+        operation="UpdateContinuousBackups",
+        payload={"TableName": state.name, "PointInTimeRecoverySpecification": body},
+        summary=f"table {state.name}: point-in-time recovery {told}",
+    )
+    return [step], []
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
-def _tags(state: TableState, description: Mapping[str, Any], options: TableOptions) -> list[Step]:
-    changed = {key: value for key, value in options.tags.items() if state.tags.get(key) != value}
+def _tags(
+    state: TableState, description: Mapping[str, Any], options: TableOptions
+) -> tuple[list[Step], list[Obstacle]]:
+    found = state.tags or {}
+    changed = {key: value for key, value in options.tags.items() if found.get(key) != value}
     if not changed:
-        return []
-    return [
-        Step(
-            table=state.table,
-            operation="TagResource",
-            payload={"ResourceArn": description["TableArn"], "Tags": _tag_list(changed)},
-            summary=f"table {state.name}: tags {', '.join(f'{key}={value}' for key, value in sorted(changed.items()))}",
-        )
-    ]
+        return [], []
+    if state.tags is None:
+        return [], [_not_offered(state, "tags are")]
+    step = Step(
+        table=state.table,
+        operation="TagResource",
+        payload={"ResourceArn": description["TableArn"], "Tags": _tag_list(changed)},
+        summary=f"table {state.name}: tags {', '.join(f'{key}={value}' for key, value in sorted(changed.items()))}",
+    )
+    return [step], []

@@ -16,7 +16,7 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, TargetState
-from torii_dynamodb.admin.control import Control
+from torii_dynamodb.admin.control import Control, if_offered
 from torii_dynamodb.admin.options import TableOptions, with_table
 from torii_dynamodb.admin.planning import billing_of
 from torii_dynamodb.admin.progress import Progress, Report, silent
@@ -216,7 +216,7 @@ class Restorer:
                 state.table,
                 point_in_time_recovery=on or None,
                 recovery_days=(recovery or {}).get("RecoveryPeriodInDays") if on else None,
-                tags={key: value for key, value in state.tags.items() if not key.lower().startswith("aws:")},
+                tags={key: value for key, value in (state.tags or {}).items() if not key.lower().startswith("aws:")},
                 stream=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
                 deletion_protection=bool(state.description.get("DeletionProtectionEnabled")) or None,
             )
@@ -227,7 +227,8 @@ class Restorer:
         if not provisioned:
             return options, []
         report(Progress(task="read autoscaling", done=0, total=1, unit="steps"))
-        return options, [state for state in self._scaler(self.config).describe() if state.scaling is not None]
+        states = if_offered(self._scaler(self.config).describe) or []
+        return options, [state for state in states if state.scaling is not None]
 
     def _scaler(self, config: DynamoDbConfig) -> AutoscalingAdmin:
         return AutoscalingAdmin(config, self._client, service=self._autoscaling)

@@ -12,9 +12,12 @@ from typing import Any
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.json import object_of
+from torii_dynamodb.admin.control import NotOffered
+from torii_dynamodb.config import DynamoDbConfig, TableName
 from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.schema import SCHEMA
 
-__all__ = ["RateLimit", "ScanPage", "scan"]
+__all__ = ["RateLimit", "ScanPage", "divides", "key_of", "scan"]
 
 
 class RateLimit:
@@ -98,6 +101,9 @@ def scan(
         start: The ``next_key`` of the last page read before.
         consistent: Whether the reads are strong.
         parameters: Further parameters of ``Scan``.
+
+    Raises:
+        NotOffered: The endpoint gives one page again and again.
     """
     payload: dict[str, Any] = {"TableName": table_name, "ConsistentRead": consistent, **parameters}
     payload["ReturnConsumedCapacity"] = "TOTAL"
@@ -109,8 +115,49 @@ def scan(
         rate.wait()
         answer = client.call("Scan", payload)
         rate.spend(float(object_of(answer.get("ConsumedCapacity")).get("CapacityUnits", 0.0)))
-        start = answer.get("LastEvaluatedKey")
+        before, start = start, answer.get("LastEvaluatedKey")
+        if start is not None and start == before:
+            raise NotOffered(
+                f"Scan on {table_name}: {client.where} gives the same page again (it ignores ExclusiveStartKey)",
+                aws_code="ExclusiveStartKey",
+            )
         items: list[Item] = answer.get("Items") or []
         yield ScanPage(items, int(answer.get("ScannedCount", len(items))), start)
         if start is None:
             return
+
+
+def key_of(table: TableName, item: Item) -> Item:
+    """An item's primary key.
+
+    Raises:
+        KeyError: It has none: this is not an item of the table.
+    """
+    schema = SCHEMA[table]
+    keys = [schema.hash_key] + ([schema.range_key] if schema.range_key is not None else [])
+    return {key.name: item[key.name] for key in keys}
+
+
+def divides(client: Client, config: DynamoDbConfig, table: TableName, segments: int, *, rate: RateLimit) -> bool | None:
+    """Whether the endpoint divides a scan into segments: some emulators ignore ``Segment`` and give all to each.
+
+    Two requests for one item each: the same first item in the first segment and the last is in both.
+
+    Args:
+        client: The client.
+        config: Names the table.
+        table: Which table.
+        segments: How many segments there are to be.
+        rate: What limits it.
+
+    Returns:
+        ``None`` where the table does not tell: one of the two segments is empty.
+    """
+    if segments == 1:
+        return True
+    first, last = (
+        next(scan(client, config.table_name(table), rate=rate, segment=segment, segments=segments, Limit=1)).items
+        for segment in (0, segments - 1)
+    )
+    # By key: the item may change between the two requests.
+    return key_of(table, first[0]) != key_of(table, last[0]) if first and last else None

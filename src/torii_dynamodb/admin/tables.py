@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torii_dynamodb._core import tables as rules
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.json import list_of, object_of
-from torii_dynamodb.admin.control import Control, is_not_offered
+from torii_dynamodb.admin.control import Control, NotOffered, if_offered
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.planning import Obstacle, Plan, Step, TableState, billing_of, plan_table
 from torii_dynamodb.admin.progress import Progress, Report, silent
@@ -43,6 +43,7 @@ class TableStatus:
         stream: What its stream's records hold; ``None`` without a stream.
         tags: Its tags.
         problems: What is not as the schema wants it, a sentence each.
+        not_offered: What of these the endpoint does not offer: ``"ttl"``, ``"point_in_time_recovery"``, ``"tags"``.
     """
 
     table: TableName
@@ -57,6 +58,7 @@ class TableStatus:
     stream: str | None = None
     tags: dict[str, str] = field(default_factory=dict[str, str])
     problems: tuple[str, ...] = ()
+    not_offered: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -95,7 +97,10 @@ class AdminTables:
     def plan(self, options: TableOptions | None = None) -> Plan:
         """What :meth:`ensure` would do. Nothing is changed."""
         wanted = options or TableOptions()
-        plans = [plan_table(state, SCHEMA[state.table], wanted.for_table(state.table)) for state in self.observe()]
+        plans = [
+            plan_table(self._with_recovery(state, wanted), SCHEMA[state.table], wanted.for_table(state.table))
+            for state in self.observe()
+        ]
         return Plan(
             steps=tuple(step for plan in plans for step in plan.steps),
             obstacles=tuple(obstacle for plan in plans for obstacle in plan.obstacles),
@@ -107,23 +112,30 @@ class AdminTables:
         Safe to run again after an interruption, and from several processes at once.
 
         Returns:
-            What was done.
+            What was done, and what was left out because the endpoint does not offer it and the library can do
+            without.
 
         Raises:
             ConfigurationError: A difference cannot be removed in place; nothing was changed.
+            NotOffered: The endpoint does not offer what an option asks for.
         """
         plan = self.plan(options)
         if plan.obstacles:
             raise ConfigurationError("; ".join(str(obstacle) for obstacle in plan.obstacles))
-        self.apply(plan, report=report)
+        done = self.apply(plan, report=report)
         for table in TABLES:
             self._control.wait_for_table(self.config.table_name(table))
-        return plan
+        return done
 
-    def apply(self, plan: Plan, *, report: Report = silent) -> None:
-        """Carry out a plan's steps. Every table is waited for before it is changed."""
+    def apply(self, plan: Plan, *, report: Report = silent) -> Plan:
+        """Carry out a plan's steps. Every table is waited for before it is changed.
+
+        Returns:
+            As :meth:`ensure`.
+        """
         # All tables are created at the same time: each takes AWS some seconds.
         ordered = sorted(plan.steps, key=lambda step: step.effect != "create")
+        left_out: list[Step] = []
         for done, step in enumerate(ordered):
             report(Progress(task=step.summary, done=done, total=len(ordered), unit="steps"))
             if step.effect == "create":
@@ -131,9 +143,11 @@ class AdminTables:
                 continue
             name = self.config.table_name(step.table)
             self._control.wait_for_table(name)
-            self._change(step)
+            if not self._change(step):
+                left_out.append(step)
         if ordered:
             report(Progress(task="done", done=len(ordered), total=len(ordered), unit="steps"))
+        return Plan(steps=tuple(step for step in plan.steps if step not in left_out), left_out=tuple(left_out))
 
     def status(self) -> list[TableStatus]:
         """What every table is, and what is wrong with it."""
@@ -158,53 +172,82 @@ class AdminTables:
             )
         return Tables(self._client, self.config).delete()
 
-    def _change(self, step: Step) -> None:
+    def _change(self, step: Step) -> bool:
+        """Carry out a step; ``False`` where the endpoint does not offer it and the library can do without."""
         try:
             self._control.call(step.operation, step.payload)
+        except NotOffered:
+            # Expiry is checked by every read; what an option asks for is another matter.
+            if step.operation == "UpdateTimeToLive":
+                return False
+            raise
         except RequestRejected:
             # Another process may have been first: then the difference is gone.
             state = self._observe(step.table)
-            if step.operation == "UpdateTimeToLive" and not rules.ttl_is_off(state.ttl):
-                return
+            if step.operation == "UpdateTimeToLive" and state.ttl is not None and not rules.ttl_is_off(state.ttl):
+                return True
             raise
+        return True
 
     def _observe(self, table: TableName) -> TableState:
         name = self.config.table_name(table)
         description = self._control.describe(name)
         if description is None:
             return TableState(table=table, name=name)
-        ttl = self._control.call("DescribeTimeToLive", {"TableName": name})["TimeToLiveDescription"]
         return TableState(
             table=table,
             name=name,
             description=description,
-            ttl=ttl,
+            ttl=ttl_of(self._control, name),
             recovery=recovery_of(self._control, name),
             tags=tags_of(self._control, description["TableArn"]),
         )
 
+    def _with_recovery(self, state: TableState, options: TableOptions) -> TableState:
+        """The state of a table that is to be made, with whether its recovery can be switched on at all."""
+        if state.description is not None or not options.for_table(state.table).point_in_time_recovery:
+            return state
+        try:
+            return replace(state, recovery=recovery_of(self._control, state.name))
+        except ConfigurationError:  # the operation is offered; the table is not there yet
+            return state
+
+
+def ttl_of(control: Control, name: str) -> dict[str, Any] | None:
+    """``DescribeTimeToLive``'s description; ``None`` where the endpoint does not offer it."""
+    answer = if_offered(lambda: control.call("DescribeTimeToLive", {"TableName": name}))
+    return None if answer is None else object_of(answer.get("TimeToLiveDescription"))
+
 
 def recovery_of(control: Control, name: str) -> dict[str, Any] | None:
     """``DescribeContinuousBackups``' point-in-time part; ``None`` where the endpoint does not offer it."""
-    try:
-        answer = control.call("DescribeContinuousBackups", {"TableName": name})
-    except RequestRejected as error:
-        if is_not_offered(error):
-            return None
-        raise
-    return object_of(answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription"))
+    return if_offered(lambda: required_recovery_of(control, name))
 
 
-def tags_of(control: Control, arn: str) -> dict[str, str]:
-    """A table's tags, all pages."""
-    tags: dict[str, str] = {}
-    payload = {"ResourceArn": arn}
-    while True:
-        answer = control.call("ListTagsOfResource", payload)
-        tags |= {tag["Key"]: tag["Value"] for tag in list_of(answer.get("Tags"))}
-        if not answer.get("NextToken"):
-            return tags
-        payload = {"ResourceArn": arn, "NextToken": answer["NextToken"]}
+def required_recovery_of(control: Control, name: str) -> dict[str, Any]:
+    """As :func:`recovery_of`, where nothing can be done without it.
+
+    Raises:
+        NotOffered: The endpoint does not offer it.
+    """
+    answer = control.call("DescribeContinuousBackups", {"TableName": name})
+    return object_of(object_of(answer.get("ContinuousBackupsDescription")).get("PointInTimeRecoveryDescription"))
+
+
+def tags_of(control: Control, arn: str) -> dict[str, str] | None:
+    """A table's tags, all pages; ``None`` where the endpoint does not offer them."""
+
+    def pages() -> dict[str, str]:
+        tags: dict[str, str] = {}
+        payload = {"ResourceArn": arn}
+        while True:
+            answer = control.call("ListTagsOfResource", payload)
+            tags.update({tag["Key"]: tag["Value"] for tag in list_of(answer.get("Tags"))})
+            if not answer.get("NextToken"):
+                return tags
+            payload = {"ResourceArn": arn, "NextToken": answer["NextToken"]}
+
+    return if_offered(pages)
 
 
 def _status(state: TableState) -> TableStatus:
@@ -225,10 +268,15 @@ def _status(state: TableState) -> TableStatus:
         billing=billing_of(found),
         items=int(found.get("ItemCount") or 0),
         bytes=int(found.get("TableSizeBytes") or 0),
-        ttl=None if rules.ttl_is_off(state.ttl) else str(state.ttl.get("AttributeName")),
+        ttl=None if state.ttl is None or rules.ttl_is_off(state.ttl) else str(state.ttl.get("AttributeName")),
         point_in_time_recovery=None if recovery is None else recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
         deletion_protection=bool(found.get("DeletionProtectionEnabled")),
         stream=str(stream.get("StreamViewType")) if stream.get("StreamEnabled") else None,
-        tags=dict(state.tags),
+        tags=dict(state.tags or {}),
         problems=tuple(problems),
+        not_offered=tuple(
+            name
+            for name, found in (("ttl", state.ttl), ("point_in_time_recovery", recovery), ("tags", state.tags))
+            if found is None
+        ),
     )

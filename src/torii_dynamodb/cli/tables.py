@@ -80,11 +80,14 @@ def ensure(connection: Connection, options: TableOptions, dry_run: DryRun = Fals
         with reporting() as report:
             done = tables.ensure(options, report=report)
     created = {step.table for step in done.steps if step.effect == "create"}
+    for step in done.left_out:
+        note(f"This endpoint does not offer it, left out: {step.summary}. What has expired is refused, but stays.")
     if as_json:
         emit(
             {
                 "tables": [{"table": one, "name": config.table_name(one), "created": one in created} for one in TABLES],
                 "done": [step.summary for step in done.steps],
+                "left_out": [step.summary for step in done.left_out],
             }
         )
         return
@@ -185,7 +188,7 @@ def _show(found: list[TableStatus]) -> None:
             (one.billing or "").replace("_", " "),
             f"{one.items:,}" if there else "",
             f"{one.bytes:,}" if there else "",
-            one.ttl or "",
+            "not offered" if "ttl" in one.not_offered else one.ttl or "",
             recovery if there else "",
             Text("yes", style="green") if one.ok else Text("no", style="bold red"),
         )

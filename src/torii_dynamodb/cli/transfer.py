@@ -9,7 +9,7 @@ import typer
 
 from torii_dynamodb.admin import transfer
 from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, rate_limit, reporting
-from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, emit, say, units
+from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, emit, note, say, units
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ValidationError
 
@@ -49,6 +49,10 @@ def export(
             consistent=not eventual,
             report=report,
         )
+    if done.segments < segments and not done.resumed:
+        note("This endpoint does not divide scans into segments: each table was read as a whole.")
+    if done.repeated:
+        note(f"The endpoint gave {done.repeated:,} items more than once; each is in the export once.")
     if as_json:
         emit(done)
         return
@@ -96,6 +100,8 @@ def import_(
             read_back=read_back,
             report=report,
         )
+    if done.repeated:
+        note(f"The export holds {done.repeated:,} items more than once; the first of each was written.")
     if as_json:
         emit(done)
         return

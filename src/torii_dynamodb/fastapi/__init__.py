@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torii_dynamodb.fastapi.dependencies import Dependencies, access_claims
     from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, render_problem
     from torii_dynamodb.fastapi.middleware import ToriiMiddleware
+    from torii_dynamodb.fastapi.schemas import SessionOut, UserOut
     from torii_dynamodb.fastapi.settings import WebConfig
     from torii_dynamodb.fastapi.storage import dynamodb
     from torii_dynamodb.fastapi.web import SignedIn, Web
@@ -22,8 +23,10 @@ __all__ = [
     "Dependencies",
     "Problem",
     "ProblemResponse",
+    "SessionOut",
     "SignedIn",
     "ToriiMiddleware",
+    "UserOut",
     "Web",
     "WebConfig",
     "access_claims",
@@ -37,8 +40,10 @@ _HOMES = {
     "Dependencies": "dependencies",
     "Problem": "errors",
     "ProblemResponse": "errors",
+    "SessionOut": "schemas",
     "SignedIn": "web",
     "ToriiMiddleware": "middleware",
+    "UserOut": "schemas",
     "Web": "web",
     "WebConfig": "settings",
     "access_claims": "dependencies",

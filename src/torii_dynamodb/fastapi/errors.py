@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
+from torii_dynamodb.errors import AccountLocked, Overloaded, RateLimited, ToriiError, ValidationError
 
 __all__ = ["Problem", "ProblemResponse", "problem_of", "render_problem"]
 
@@ -30,6 +30,7 @@ _STATUS: Mapping[str, int] = {
     "not_found": 404,
     "oauth_error": 400,
     "passkey_error": 400,
+    "overloaded": 503,
     "rate_limited": 429,
     "revoked": 409,
     "throttled": 503,
@@ -116,6 +117,10 @@ def problem_of(error: ToriiError) -> Problem:
         extra["reason"] = reason
     if status < 500 or status == 502:
         return Problem(status, error.code, error.message, headers=headers, extra=extra)
+    if isinstance(error, Overloaded):
+        seconds = max(math.ceil(error.retry_after / timedelta(seconds=1)), 1)
+        _log.warning("%s: %s", error.code, error.message)
+        return Problem(503, error.code, _BUSY, headers={"Retry-After": str(seconds)}, extra={"retry_after": seconds})
     _log.error("%s: %s (AWS request id %s)", error.code, error.message, error.request_id)
     if status == 503:
         return Problem(503, error.code, _BUSY, headers={"Retry-After": "1"}, extra={"retry_after": 1})

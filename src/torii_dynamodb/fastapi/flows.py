@@ -25,8 +25,7 @@ _MOST = 5
 
 def callback_url(web: Web, provider: str) -> str:
     """Where a provider sends the browser back to; what is registered there."""
-    assert web.config.base_url is not None
-    return f"{web.config.base_url.rstrip('/')}{web.config.prefix}/oauth/{provider}{CALLBACK}"
+    return web.public_url(f"{web.config.prefix}/oauth/{provider}{CALLBACK}")
 
 
 async def begin_flow(

@@ -2,51 +2,196 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from zlib import crc32
 
 from starlette.requests import HTTPConnection
 
-from torii_dynamodb.fastapi.settings import WebConfig
+from torii_dynamodb.fastapi.settings import UNIX_SOCKET, WebConfig
 
 __all__ = ["ClientAddress", "bucket"]
 
+_log = logging.getLogger("torii_dynamodb")
+
+Address = IPv4Address | IPv6Address
+
 _HOPS = 32  # more than any chain of proxies; a bound on the work that a header can ask for
+_BUCKETS = 64  # for all clients behind a proxy that is not named: they get so many times what one address gets
+
+# Where connections come from inside a data centre, a container network or this machine, but never from the internet:
+# RFC 1918, 6598, 3927, 4193, 4291. (`is_private` knows more: the addresses of documentation, for example.)
+_INSIDE = [
+    ip_network(network)
+    for network in (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16",
+        "fc00::/7", "fe80::/10", "::1/128",
+    )
+]  # fmt: skip
 
 
 class ClientAddress:
     """Finds the IP address of the client.
 
-    ``X-Forwarded-For`` is read only where the connection comes from a trusted proxy, and then from its right end: the
-    first address that is no trusted proxy is the client's. What stands left of it the client may have made up.
+    ``X-Forwarded-For`` (or ``Forwarded``, where the configuration says so) is read only where the connection comes from
+    a trusted proxy, and then from its right end: the first address that is no trusted proxy is the client's. What
+    stands left of it the client may have made up. What cannot be read (``unknown``, an obfuscated name, garbage) ends
+    the search at the proxy that wrote it.
 
     Args:
         config: Which proxies are trusted.
     """
 
     def __init__(self, config: WebConfig) -> None:
-        self._proxies = [ip_network(proxy) for proxy in config.trusted_proxies]
+        self._proxies = [ip_network(proxy) for proxy in config.trusted_proxies if proxy != UNIX_SOCKET]
+        self._unix_socket = UNIX_SOCKET in config.trusted_proxies
+        self._header = config.forwarded_header
+        self._warned: set[str] = set()
 
     def of(self, connection: HTTPConnection) -> str | None:
-        """The address; ``None`` where the connection has none (a Unix socket)."""
-        peer = _parse(None if connection.client is None else connection.client.host)
-        if peer is None or not self._trusted(peer):
+        """The address; ``None`` where the connection has none (a Unix socket that is not trusted)."""
+        peer = _peer(connection)
+        if not self._trusts(peer, connection):
             return None if peer is None else str(peer)
         address = peer
-        hops = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
-        for hop in reversed(hops[-_HOPS:]):
-            found = _parse(hop.strip())
-            if found is None:
+        for hop in reversed(_hops(connection, self._header)):
+            if hop is None:
+                self._warn(
+                    "unreadable",
+                    "the proxy at %s sends no address in %s: all of its clients count as one",
+                    address or "the Unix socket",
+                    self._header,
+                )
                 break
-            address = found
-            if not self._trusted(found):
+            address = hop
+            if not self._trusted(hop):
                 break
-        return str(address)
+        else:
+            other = _other(self._header)
+            if address == peer and other in connection.headers:
+                self._warn(
+                    "other header",
+                    "the proxy at %s sends %s, but %s is read: set WebConfig(forwarded_header=%r)",
+                    peer or "the Unix socket",
+                    other,
+                    self._header,
+                    other,
+                )
+        return None if address is None else str(address)
 
-    def _trusted(self, address: IPv4Address | IPv6Address) -> bool:
+    def counted_as(self, connection: HTTPConnection) -> str | None:
+        """The address that the limit counts a request under; ``None``: none, it is not counted.
+
+        It is the client's. Behind a proxy that the configuration does not name, that would be the proxy's address for
+        everybody, and one busy minute would lock all of a site out. So a connection from an inside network (which no
+        client on the internet comes from) with a header of a proxy is taken for that of a proxy: a warning says once
+        what to set, and its clients are spread over 64 counters, by the last address in the header. A client that can
+        choose that header gets at most 64 times what one address gets. Nothing else believes the header.
+        """
+        found = self.of(connection)
+        peer = _peer(connection)
+        if self._trusts(peer, connection) or (peer is not None and not any(peer in network for network in _INSIDE)):
+            return found
+        claimed = next((hop for hop in reversed(self._claimed(connection)) if hop != peer), None)
+        if claimed is None:
+            return found
+        self._warn(
+            "not named",
+            "requests come from %s with a header of a proxy: if that is your proxy, set "
+            "WebConfig(trusted_proxies=[%r]); until then sessions note its address instead of the client's, and the "
+            "limit by IP address tells its clients apart only roughly",
+            peer or "a Unix socket",
+            UNIX_SOCKET if peer is None else str(peer),
+        )
+        # 0.0.0.0/8 is nobody's address (RFC 1122, 3.2.1.3): these counters are no client's.
+        return f"0.0.0.{crc32(bucket(str(claimed)).encode()) % _BUCKETS}"
+
+    def refused(self, connection: HTTPConnection) -> None:
+        """Note that the limit refused a request: where it may be all of a site, a warning says so once."""
+        peer = _peer(connection)
+        strangers = [hop for hop in self._claimed(connection) if hop is None or not self._trusted(hop)]
+        if len(strangers) > (1 if self._trusts(peer, connection) else 0):
+            self._warn(
+                "refused",
+                "requests from %s are refused by WebConfig(ip_limit), and their headers name somebody behind it: if it "
+                "is a proxy of yours, name it in trusted_proxies",
+                self.of(connection),
+            )
+
+    def _claimed(self, connection: HTTPConnection) -> list[Address | None]:
+        return _hops(connection, self._header) or _hops(connection, _other(self._header))
+
+    def _trusts(self, peer: Address | None, connection: HTTPConnection) -> bool:
+        if peer is None:
+            # Only a Unix socket has no address at all; what is no IP address is no peer that could be trusted.
+            return self._unix_socket and not (connection.client and connection.client.host)
+        return self._trusted(peer)
+
+    def _trusted(self, address: Address) -> bool:
         return any(address in network for network in self._proxies)
 
+    def _warn(self, kind: str, message: str, *values: object) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            _log.warning(message, *values)
 
-def _parse(text: str | None) -> IPv4Address | IPv6Address | None:
+
+def _other(header: str) -> str:
+    return "forwarded" if header == "x-forwarded-for" else "x-forwarded-for"
+
+
+def _peer(connection: HTTPConnection) -> Address | None:
+    return _address(None if connection.client is None else connection.client.host)
+
+
+def _hops(connection: HTTPConnection, header: str) -> list[Address | None]:
+    """The last hops that a header names, the nearest last; ``None`` for one that is no address."""
+    lines = connection.headers.getlist(header)
+    if header == "forwarded":
+        return [_node(name) for line in lines for name in _forwarded(line)][-_HOPS:]
+    hops = [hop.strip(" \t") for line in lines for hop in line.split(",")]
+    return [_node(hop.removeprefix('"').removesuffix('"')) for hop in hops if hop][-_HOPS:]
+
+
+_PAIR = re.compile(r"""[ \t]*(?:([!#$%&'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+)))?[ \t]*(,|;|$)""", re.ASCII)
+
+
+def _forwarded(line: str) -> list[str | None]:
+    """What ``for`` is in each element of ``Forwarded`` (RFC 7239, 4); ``None`` where an element does not say.
+
+    A line that is not of that form is one ``None``: a client could open a quotation mark before what the proxy adds.
+    """
+    found: list[str | None] = []
+    position, node, pairs = 0, None, 0
+    while True:
+        pair = _PAIR.match(line, position)
+        if pair is None:
+            return [None]
+        name, quoted, plain, end = pair.groups()
+        if name is not None:
+            pairs += 1
+            if name.lower() == "for":
+                node = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        if end != ";":
+            if pairs:
+                found.append(node)
+            node, pairs = None, 0
+        if not end:
+            return found
+        position = pair.end()
+
+
+_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\]|([0-9.]+))(?::[\w.-]+)?", re.ASCII)
+
+
+def _node(text: str | None) -> Address | None:
+    """An address as proxies write it: ``1.2.3.4``, ``1.2.3.4:51008``, ``2001:db8::1``, ``[2001:db8::1]:443``."""
+    with_port = _WITH_PORT.fullmatch(text or "")
+    return _address(with_port[1] or with_port[2] if with_port else text)
+
+
+def _address(text: str | None) -> Address | None:
     try:
         address = ip_address((text or "").partition("%")[0])
     except ValueError:

@@ -14,13 +14,13 @@ from starlette.types import Message, Receive
 
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of, validation_problem
+from torii_dynamodb.fastapi.mounting import note_root_path
 
 __all__ = ["AuthRoute", "Router", "problems", "without_body"]
 
 _LARGEST = 64 * 1024  # a passkey's answer with its attestation takes a few KB
 
-# GET routes that do something, which a mere look must not: the ways to a provider and back.
-_ACTING = ("/begin", "/callback")
+_ACTING = "/callback"  # the one GET route that does something, which a mere look must not: the way back from a provider
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
@@ -73,6 +73,7 @@ class AuthRoute(APIRoute):
         acting = self.path.endswith(_ACTING)
 
         async def handle(request: Request) -> Response:
+            note_root_path(request)
             try:
                 if acting and request.method == "HEAD":
                     response = Response()
@@ -136,6 +137,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "not_signed_in": (401, "Nobody is signed in."),
     "oauth_error": (400, "The sign-in through the provider came to nothing; see `reason`."),
     "other_user_signed_in": (409, "Another user is signed in in this browser."),
+    "overloaded": (503, "Too many passwords are being checked."),
     "passkey_error": (400, "The ceremony came to nothing; see `reason`."),
     "rate_limited": (429, "Too many requests."),
     "recent_sign_in_required": (403, "Sign in again first."),

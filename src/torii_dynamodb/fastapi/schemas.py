@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from torii_dynamodb._core.session_policy import signed_in_at
 from torii_dynamodb._core.webauthn_options import encoded
@@ -153,7 +153,10 @@ class PasskeySignInIn(_In):
 
 
 class UserOut(BaseModel):
-    """A user."""
+    """A user, as an application may show them: to themselves, or whole to its own administrators.
+
+    ``UserOut.of(user)`` makes one; with ``response_model=UserOut`` a route may return the user itself.
+    """
 
     id: Annotated[str, Field(examples=["usr_0123456789abcdef0123456789abcdef"])]
     email: Annotated[str, Field(description="The address as it was given.", examples=[_EMAIL])]
@@ -162,17 +165,24 @@ class UserOut(BaseModel):
     has_password: bool
     created_at: datetime
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        if not isinstance(value, User):
+            return value
+        return {
+            "id": value.id,
+            "email": value.email_as_given,
+            "name": value.name,
+            "email_verified": value.is_email_verified,
+            "has_password": value.has_password,
+            "created_at": value.created_at,
+        }
+
     @classmethod
     def of(cls, user: User) -> UserOut:
         """What the person is told of themselves."""
-        return cls(
-            id=user.id,
-            email=user.email_as_given,
-            name=user.name,
-            email_verified=user.is_email_verified,
-            has_password=user.has_password,
-            created_at=user.created_at,
-        )
+        return cls.model_validate(user)
 
 
 class SessionOut(BaseModel):

@@ -18,6 +18,8 @@ __all__ = ["Credential", "Transport", "WebConfig"]
 Transport = Literal["cookie", "bearer"]
 Credential = Literal["cookie", "bearer", "jwt"]
 
+UNIX_SOCKET = "unix"
+
 _LONGEST_URL = 2048
 _URL_CHARS = ":/?#[]@!$&'()*+,;=%"  # reserved (RFC 3986, 2.2), and what is encoded already
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -30,7 +32,8 @@ class WebConfig:
     Args:
         prefix: Where the JSON routes are.
         base_url: Where browsers reach the application, for example ``https://app.example.com``. Needed for sign-in
-            through providers, whose answers come back below it. Never taken from the ``Host`` header.
+            through providers, whose answers come back below it. Never taken from the ``Host`` header. A path in it is
+            where the application is; it is not needed for a mount, or where the server knows (``--root-path``).
         trusted_origins: Other origins whose pages may use the cookies, and may be gone to after a sign-in.
         transports: What tells who asks: a session's token in a cookie (``"cookie"``) or in ``Authorization: Bearer``
             (``"bearer"``), or an access token in that header (``"jwt"``), for an application's own routes. See "Access
@@ -42,15 +45,19 @@ class WebConfig:
         same_site: The session cookie's ``SameSite``. ``"none"`` is for a front end on another site, which must be among
             the trusted origins.
         cookie_name: The session cookie's name, without ``__Host-``; the others' names begin with it.
-        after_sign_in: Where the browser goes after a provider, when nothing better was asked for.
+        after_sign_in: Where the browser goes after a sign-in, when nothing better was asked for: a path as browsers see
+            it, the mount included where it leads into it. The same holds for ``oauth_error_path``.
         oauth_error_path: Where the browser goes when a sign-in through a provider came to nothing, with the reason as
             ``?error=`` and the name as ``&provider=``, unless the beginning named a place; ``None``: to a page, where
             there are pages; else it gets the problem as JSON.
         recent_sign_in: How long after signing in a person may do what a thief of the session should not.
         ip_limit: How many requests to register, to sign in, for mails and with links are taken from one IP address;
             ``None``: any number. An IPv6 address counts as its /64 network.
-        trusted_proxies: Addresses or networks of proxies whose ``X-Forwarded-For`` is believed. Nobody's by default:
-            then the address is that of the connection.
+        trusted_proxies: Addresses or networks of your proxies, all of a chain, whose ``X-Forwarded-For`` is believed;
+            ``"unix"`` for a proxy that connects through a Unix socket. Nobody's by default: then the address is that of
+            the connection. Ports (``1.2.3.4:51008``, ``[2001:db8::1]:443``) are dropped.
+        forwarded_header: The header that your proxies write: ``"x-forwarded-for"``, or ``"forwarded"`` (RFC 7239). Only
+            this one is read: the other one may come from the client.
     """
 
     prefix: str = "/api/auth"
@@ -68,6 +75,7 @@ class WebConfig:
         default_factory=lambda: LockoutPolicy(max_attempts=20, window=timedelta(minutes=1))
     )
     trusted_proxies: Sequence[str] = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.prefix):
@@ -95,9 +103,13 @@ class WebConfig:
                 object.__setattr__(self, option, path_of(option, path))
         for proxy in self.trusted_proxies:
             try:
-                ip_network(proxy)
+                everybody = proxy != UNIX_SOCKET and ip_network(proxy).prefixlen == 0
             except ValueError as error:
-                raise ConfigurationError(f"trusted_proxies: {proxy!r} is no address or network") from error
+                raise ConfigurationError(f"trusted_proxies: {proxy!r} is not an address or a network") from error
+            if everybody:
+                raise ConfigurationError(f"trusted_proxies: {proxy!r} is everybody: anybody could choose an address")
+        if self.forwarded_header not in ("x-forwarded-for", "forwarded"):
+            raise ConfigurationError("forwarded_header: give 'x-forwarded-for' or 'forwarded'")
 
 
 def encoded_url(url: str) -> str:

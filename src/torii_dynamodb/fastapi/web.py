@@ -13,6 +13,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from torii_dynamodb._core.events import SignInMethod
+from torii_dynamodb._core.guarded import guarded
+from torii_dynamodb._core.jwt import AccessClaims
 from torii_dynamodb._core.session_policy import signed_in_at
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import ConfigurationError, RateLimited
@@ -20,13 +22,13 @@ from torii_dynamodb.fastapi.cookies import Cookies
 from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
+from torii_dynamodb.fastapi.mounting import root_path
 from torii_dynamodb.fastapi.settings import Credential, Transport, WebConfig, encoded_url, origin_of
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import Session, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
-    from torii_dynamodb._core.jwt import AccessClaims
 
 __all__ = ["SignedIn", "Web"]
 
@@ -36,6 +38,7 @@ _PENDING = timedelta(minutes=5)
 _BINDING = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
     """Who is signed in.
@@ -101,8 +104,10 @@ class Web:
         self._cross_site = CrossSite(config)
         self._client = ClientAddress(config)
         self._next_origins = set(config.trusted_origins)
+        self._base_path = ""
         if config.base_url is not None:
             self._next_origins.add(origin_of("base_url", config.base_url))
+            self._base_path = urlsplit(config.base_url).path.rstrip("/")
 
     def require_services(self) -> None:
         """Check that the services have what the routes need. Whoever only asks who is signed in needs none of it.
@@ -245,11 +250,12 @@ class Web:
         Raises:
             RateLimited: Enough came from there.
         """
-        address = self.client_ip(connection)
+        address = None if self.config.ip_limit is None else self._client.counted_as(connection)
         if self.config.ip_limit is None or address is None:
             return
         attempt = await self.torii.storage.acquire_attempt("ip", bucket(address), policy=self.config.ip_limit)
         if not attempt.allowed:
+            self._client.refused(connection)
             raise RateLimited(
                 "too many requests from this address; try again later",
                 retry_after=attempt.retry_after or self.config.ip_limit.window,
@@ -439,6 +445,22 @@ class Web:
             raise Problem(403, "cross_site", "the form is too old, or not one of ours; load the page again")
 
     # Where to go
+
+    def public_path(self, path: str) -> str:
+        """One of our paths as browsers see it: below ``base_url``'s path, a mount, and a server's ``root_path``.
+
+        Args:
+            path: The path in the application that includes the router, such as ``/auth/sign-in``.
+        """
+        base, root = self._base_path, root_path()
+        # A server that knows the whole path tells it; one behind a proxy that cuts it off may tell the rest or nothing.
+        return (root if f"{root}/".startswith(f"{base}/") else base + root) + path
+
+    def public_url(self, path: str) -> str:
+        """The whole address of one of our paths; needs ``base_url``. It is never made of the ``Host`` header."""
+        assert self.config.base_url is not None
+        parts = urlsplit(self.config.base_url)
+        return f"{parts.scheme}://{parts.netloc}{self.public_path(path)}"
 
     def safe_next(self, url: str | None, default: str | None = None) -> str:
         r"""Where to go after a sign-in: a path of this site, an address at a trusted origin, or the default.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime, timedelta
 from hashlib import shake_256
 from secrets import token_bytes
@@ -252,7 +252,8 @@ def result_of(value: object) -> Any:
     if isinstance(value, BaseException):
         return [type(value).__name__, getattr(value, "what", None)]
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: result_of(getattr(value, field.name)) for field in fields(value)}
+        # Those too that serialisers pass over.
+        return {name: result_of(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, list | tuple):
         return [result_of(inner) for inner in value]
     if isinstance(value, frozenset):

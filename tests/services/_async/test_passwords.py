@@ -47,7 +47,7 @@ async def test_register_and_sign_in() -> None:
 
 
 async def test_sign_in_keeps_its_budget() -> None:
-    """A sign-in makes five calls to the storage, a change of password two, with lockout on four."""
+    """A sign-in makes five calls to the storage, a change of password two, with lockout on five."""
     calls: list[str] = []
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
@@ -63,6 +63,7 @@ async def test_sign_in_keeps_its_budget() -> None:
     calls.clear()
     changed = await torii.password.change_password(user.id, PASSWORD, NEW, user=user)
     assert sorted(calls) == [
+        "acquire_attempt",
         "acquire_login_attempt",
         "clear_attempts",
         "get_credentials_by_email",
@@ -71,8 +72,13 @@ async def test_sign_in_keeps_its_budget() -> None:
     calls.clear()
     off = AsyncSetting(storage=recording(here.storage, calls), lockout=LockoutPolicy(enabled=False)).torii
     await off.password.change_password(user.id, NEW, PASSWORD, user=changed)
-    # With lockout off, the storage takes the attempt without a request.
-    assert sorted(calls) == ["acquire_login_attempt", "get_credentials_by_email", "set_password_hash"]
+    # With lockout off, the storage takes attempts without a request.
+    assert sorted(calls) == [
+        "acquire_attempt",
+        "acquire_login_attempt",
+        "get_credentials_by_email",
+        "set_password_hash",
+    ]
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "changed"])

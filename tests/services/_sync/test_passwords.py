@@ -49,7 +49,7 @@ def test_register_and_sign_in() -> None:
 
 
 def test_sign_in_keeps_its_budget() -> None:
-    """A sign-in makes five calls to the storage, a change of password two, with lockout on four."""
+    """A sign-in makes five calls to the storage, a change of password two, with lockout on five."""
     calls: list[str] = []
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
@@ -65,6 +65,7 @@ def test_sign_in_keeps_its_budget() -> None:
     calls.clear()
     changed = torii.password.change_password(user.id, PASSWORD, NEW, user=user)
     assert sorted(calls) == [
+        "acquire_attempt",
         "acquire_login_attempt",
         "clear_attempts",
         "get_credentials_by_email",
@@ -73,8 +74,13 @@ def test_sign_in_keeps_its_budget() -> None:
     calls.clear()
     off = Setting(storage=recording(here.storage, calls), lockout=LockoutPolicy(enabled=False)).torii
     off.password.change_password(user.id, NEW, PASSWORD, user=changed)
-    # With lockout off, the storage takes the attempt without a request.
-    assert sorted(calls) == ["acquire_login_attempt", "get_credentials_by_email", "set_password_hash"]
+    # With lockout off, the storage takes attempts without a request.
+    assert sorted(calls) == [
+        "acquire_attempt",
+        "acquire_login_attempt",
+        "get_credentials_by_email",
+        "set_password_hash",
+    ]
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "changed"])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._core.jwt import JwtSettings
     from torii_dynamodb._core.oauth_types import OAuthProvider
     from torii_dynamodb._core.webauthn_options import PasskeySettings
+    from torii_dynamodb._pool import HashingPool
     from torii_dynamodb.compromised import CompromisedPasswords
     from torii_dynamodb.mail.settings import MailSettings
     from torii_dynamodb.mail.templates import Templates
@@ -46,6 +47,8 @@ class AsyncServices:
         passwords: Which passwords are taken.
         lockout: How many attempts are taken in which time.
         hasher: Hashes passwords; ``None``: argon2id.
+        hashing: How many passwords are hashed at the same time; ``None``: the process' own pool, which all services
+            without one share.
         compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None``: none is asked.
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
@@ -72,6 +75,7 @@ class AsyncServices:
         passwords: PasswordPolicy | None = None,
         lockout: LockoutPolicy | None = None,
         hasher: PasswordHasher | None = None,
+        hashing: HashingPool | None = None,
         compromised: CompromisedPasswords | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
         mailer: AsyncMailer | None = None,
@@ -96,6 +100,7 @@ class AsyncServices:
         self._password_policy = passwords
         self._lockout = lockout or LockoutPolicy()
         self._hasher = hasher
+        self._hashing_pool = hashing
         self._compromised = compromised
         self._secret = secret
         self._mailer = mailer
@@ -179,13 +184,15 @@ class AsyncServices:
     @cached_property
     def password(self) -> AsyncPasswordService:
         """Sign-in by e-mail address and password. Made when first used: a session check needs no argon2."""
+        from torii_dynamodb._async.services.hashing import AsyncHashing
         from torii_dynamodb._async.services.passwords import AsyncPasswordService
         from torii_dynamodb._core.hashing import Argon2Hasher, PasswordPolicy
+        from torii_dynamodb._pool import shared_pool
 
         return AsyncPasswordService(
             self.storage,
             self.sessions,
-            hasher=self._hasher or Argon2Hasher(),
+            hashing=AsyncHashing(self._hasher or Argon2Hasher(), self._hashing_pool or shared_pool()),
             policy=self._password_policy or PasswordPolicy(),
             lockout=self._lockout,
             events=self.events,

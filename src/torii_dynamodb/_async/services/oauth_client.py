@@ -181,17 +181,22 @@ class AsyncProviderClient:
         """The claims of an ID token, and what the userinfo endpoint tells of the same subject."""
         if not oidc.needs_userinfo(self.provider, claims):
             return claims
+        always = self.provider.userinfo == "always"
+        told: object = None
         try:
             told = await self._get(userinfo, access_token)
         except OAuthError:
-            if self.provider.userinfo == "always":
+            if always:
                 raise
-            # Who has linked the account needs no more than the subject.
-            return claims
         if isinstance(told, str):
             _, told = await self._verified(metadata, told)
             oidc.check_userinfo(self.provider, metadata, told)
-        return oidc.merged(self.provider, claims, told)
+        if isinstance(told, dict) and "sub" in told:
+            return oidc.merged(self.provider, claims, cast("dict[str, Any]", told))
+        if always:
+            raise OAuthError("provider", f"the userinfo endpoint of {self.provider.name} names nobody")
+        # What does not say whom it is about is not used; who has linked the account needs the subject alone.
+        return claims
 
     async def _ask(self, metadata: ProviderMetadata, access_token: str | None) -> OAuthIdentity:
         if access_token is None or metadata.userinfo_endpoint is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.primitives import run_in_thread
-from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy, check_password
+from torii_dynamodb._core.hashing import PasswordPolicy, check_password
 from torii_dynamodb.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -15,19 +15,15 @@ __all__ = ["AsyncPasswordChecks"]
 
 
 class AsyncPasswordChecks:
-    """Checks and hashes new passwords.
+    """Checks new passwords.
 
     Args:
         policy: Which lengths are taken.
-        hasher: Hashes; called in a thread.
         compromised: Knows passwords from breaches; called in a thread.
     """
 
-    def __init__(
-        self, policy: PasswordPolicy, hasher: PasswordHasher, compromised: CompromisedPasswords | None
-    ) -> None:
+    def __init__(self, policy: PasswordPolicy, compromised: CompromisedPasswords | None) -> None:
         self.policy = policy
-        self.hasher = hasher
         self._compromised = compromised
 
     async def check(self, password: str, *, email: str | None = None) -> str:
@@ -42,7 +38,3 @@ class AsyncPasswordChecks:
         if self._compromised is not None and await run_in_thread(self._compromised.is_compromised, normalised):
             raise ValidationError("password", "is on a list of passwords known from breaches; choose another")
         return normalised
-
-    async def hash(self, normalised: str) -> str:
-        """The hash of a checked password."""
-        return await run_in_thread(self.hasher.hash, normalised)

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import EmailVerified, PasswordReset
-from torii_dynamodb._core.signing_in import refuse_locked
+from torii_dynamodb._core.signing_in import refuse_locked, refuse_more
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
-from torii_dynamodb.models import PASSWORD_RESET, User, VerifiedToken
+from torii_dynamodb.models import PASSWORD_RESET, LockoutPolicy, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.services.events import AsyncEvents
+    from torii_dynamodb._async.services.hashing import AsyncHashing
     from torii_dynamodb._async.services.mail import AsyncMail
     from torii_dynamodb._async.services.password_checks import AsyncPasswordChecks
     from torii_dynamodb.clock import Clock
 
 __all__ = ["AsyncPasswordResets"]
 
+# How often a link may be tried with a password that is taken: each try costs a hash, and one is enough.
+_TRIES = LockoutPolicy()
 _INVALID = "the link was used, has expired, or is not one of ours"
 
 
@@ -30,6 +33,7 @@ class AsyncPasswordResets:
         self,
         storage: AsyncStorage,
         checks: AsyncPasswordChecks,
+        hashing: AsyncHashing,
         *,
         events: AsyncEvents,
         clock: Clock,
@@ -37,6 +41,7 @@ class AsyncPasswordResets:
     ) -> None:
         self._storage = storage
         self._checks = checks
+        self._hashing = hashing
         self._events = events
         self._clock = clock
         self._mail = mail
@@ -72,7 +77,11 @@ class AsyncPasswordResets:
         before = found.user
         refuse_locked(before)
         normalised = await self._checks.check(new_password, email=before.email_as_given)
-        user = await self._storage.complete_password_reset(token, await self._checks.hash(normalised))
+        with self._hashing.turn() as submit:
+            counted = await self._storage.acquire_attempt("user", before.id, purpose=PASSWORD_RESET, policy=_TRIES)
+            refuse_more(counted, "this link was tried too often; try again later")
+            password_hash = await self._hashing.hash(submit, normalised)
+        user = await self._storage.complete_password_reset(token, password_hash)
         if user is None:
             raise InvalidToken(_INVALID)
         # Who locked the owner out by guessing shall not keep them out with the new password.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._async.primitives import gather, run_in_thread
+from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.services.attempts import AsyncAttempts, TakenAttempt
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._async.services.password_checks import AsyncPasswordChecks
@@ -13,8 +13,8 @@ from torii_dynamodb._async.services.password_resets import AsyncPasswordResets
 from torii_dynamodb._core.bindings import bound_to
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
-from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy, attempted_password
-from torii_dynamodb._core.signing_in import Browser, refuse_locked
+from torii_dynamodb._core.hashing import PasswordPolicy, attempted_password
+from torii_dynamodb._core.signing_in import Browser, refuse_locked, refuse_more
 from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
@@ -30,9 +30,11 @@ from torii_dynamodb.models import (
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.services.events import AsyncEvents
+    from torii_dynamodb._async.services.hashing import AsyncHashing
     from torii_dynamodb._async.services.mail import AsyncMail
     from torii_dynamodb._async.services.sessions import AsyncSessionService
     from torii_dynamodb._core.devices import Devices
+    from torii_dynamodb._pool import Submit
     from torii_dynamodb.clock import Clock
     from torii_dynamodb.compromised import CompromisedPasswords
 
@@ -49,7 +51,7 @@ class AsyncPasswordService:
     Args:
         storage: Where it is kept.
         sessions: Makes the sessions.
-        hasher: Hashes; called in a thread.
+        hashing: Hashes and verifies.
         policy: Which passwords are taken.
         lockout: How many attempts are taken in which time.
         events: Who is told.
@@ -64,7 +66,7 @@ class AsyncPasswordService:
         storage: AsyncStorage,
         sessions: AsyncSessionService,
         *,
-        hasher: PasswordHasher,
+        hashing: AsyncHashing,
         policy: PasswordPolicy,
         lockout: LockoutPolicy,
         events: AsyncEvents,
@@ -75,15 +77,15 @@ class AsyncPasswordService:
     ) -> None:
         self._storage = storage
         self._sessions = sessions
-        self._hasher = hasher
+        self._hashing = hashing
+        self._lockout = lockout
         self._policy = policy
-        self._checks = AsyncPasswordChecks(policy, hasher, compromised)
-        self._resets = AsyncPasswordResets(storage, self._checks, events=events, clock=clock, mail=mail)
+        self._checks = AsyncPasswordChecks(policy, compromised)
+        self._resets = AsyncPasswordResets(storage, self._checks, hashing, events=events, clock=clock, mail=mail)
         self._attempts = AsyncAttempts(storage, lockout=lockout, events=events, clock=clock, devices=devices)
         self._events = events
         self._clock = clock
         self._mail = mail
-        self._decoy: str | None = None
 
     async def check_policy(self, password: str, *, email: str | None = None) -> None:
         """Whether a password would be taken, for a form that tells early.
@@ -102,11 +104,13 @@ class AsyncPasswordService:
             ValidationError: The address or the password cannot be used.
             AlreadyExists: ``what="email"``: somebody holds the address. A public form should not tell: it calls
                 :meth:`sign_up`.
+            Overloaded: Too many passwords are being hashed.
         """
         # Before the hash, which costs more than everything else together.
         address = normalise_email(email)
         normalised = await self._checks.check(password, email=address.as_given)
-        password_hash = await self._checks.hash(normalised)
+        with self._hashing.turn() as submit:
+            password_hash = await self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user = await self._storage.create_user(new_user, password_hash=password_hash)
         await self._events.emit(UserCreated(at=self._clock(), user_id=user.id, email=user.email, method="password"))
@@ -137,14 +141,16 @@ class AsyncPasswordService:
         Raises:
             ValidationError: The address or the password cannot be used.
             RateLimited: Enough mails were sent to this mailbox.
+            Overloaded: Too many passwords are being hashed.
             ConfigurationError: There is no mailer.
         """
         mail = self._resets.mail()
         bound = bound_to(browser_binding)
         address = normalise_email(email)
         normalised = await self._checks.check(password, email=address.as_given)
-        await mail.throttle(email)
-        password_hash = await self._checks.hash(normalised)
+        with self._hashing.turn() as submit:
+            await mail.throttle(email)
+            password_hash = await self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user: User | None
         try:
@@ -192,19 +198,20 @@ class AsyncPasswordService:
         Raises:
             InvalidCredentials: No such user, no password, or a wrong one; it does not tell which.
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
+            Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         attempted = attempted_password(password, self._policy)
-        attempt, credentials = await self._attempts.take(email, browser)
-        for _ in range(2):
-            user = await self._verified(credentials, attempted)
-            if user is None:
-                await self._attempts.refuse(email, credentials, attempt, browser)
-            if credentials is not None and user.password_version == credentials.password_version:
-                break
-            # The password was changed between the two reads: what was verified is no longer true. Once more.
-            credentials = await self._storage.get_credentials_by_email(email)
-        else:
+        with self._hashing.turn() as submit:
+            attempt, credentials = await self._attempts.take(email, browser)
+            user: User | None = None
+            for _ in range(2):
+                user = await self._verified(submit, credentials, attempted)
+                if user is None or credentials is None or user.password_version == credentials.password_version:
+                    break
+                # The password was changed between the two reads: what was verified is no longer true. Once more.
+                credentials, user = await self._storage.get_credentials_by_email(email), None
+        if user is None or credentials is None:
             await self._attempts.refuse(email, credentials, attempt, browser)
         await self._sessions.refuse_locked(user, browser, method="password")
         session = await self._sign_in(user, email, attempt, browser)
@@ -222,8 +229,9 @@ class AsyncPasswordService:
     ) -> User:
         """Replace the password, having verified the current one. All sessions end in the same write.
 
-        Two requests with the user at hand, and two to count and clear the attempt where lockout is on. Sign the person
-        in anew with ``create_session(user)`` if they are to stay. The owner is told by mail, if there is a mailer.
+        Two requests with the user at hand; where lockout is on, two to count the change and the attempt, and one to
+        clear the attempt. Sign the person in anew with ``create_session(user)`` if they are to stay. The owner is told
+        by mail, if there is a mailer.
 
         Args:
             user_id: Whose it is.
@@ -240,6 +248,8 @@ class AsyncPasswordService:
             ValidationError: The new password cannot be used.
             VersionConflict: Somebody else changed it at the same moment.
             Revoked: All sessions were ended since the user was read.
+            RateLimited: This user's password was changed as often as lockout allows attempts, right or wrong.
+            Overloaded: Too many passwords are being checked. Nothing was counted.
         """
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
@@ -248,8 +258,12 @@ class AsyncPasswordService:
                 raise InvalidCredentials(_REFUSED)
         refuse_locked(user)
         normalised = await self._checks.check(new_password, email=user.email_as_given)
-        attempt, credentials = await self._counted(user, attempted, Browser(), "the current password is wrong")
-        password_hash = await self._checks.hash(normalised)
+        with self._hashing.turn() as submit:
+            await self._count_change(user_id)
+            attempt, credentials = await self._counted(
+                submit, user, attempted, Browser(), "the current password is wrong"
+            )
+            password_hash = await self._hashing.hash(submit, normalised)
         after = await self._storage.set_password_hash(
             user_id,
             password_hash,
@@ -275,11 +289,13 @@ class AsyncPasswordService:
         Raises:
             InvalidCredentials: It is wrong, or there is none; it does not tell which.
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
+            Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         refuse_locked(user)
         attempted = attempted_password(password, self._policy)
         browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
-        attempt, _ = await self._counted(user, attempted, browser, "the password is wrong")
+        with self._hashing.turn() as submit:
+            attempt, _ = await self._counted(submit, user, attempted, browser, "the password is wrong")
         await self._attempts.clear(user.email, attempt)
 
     async def hash_new(self, user: User, new_password: str) -> str:
@@ -287,17 +303,22 @@ class AsyncPasswordService:
 
         Raises:
             ValidationError: The password cannot be used.
+            Overloaded: Too many passwords are being hashed.
         """
-        return await self._checks.hash(await self._checks.check(new_password, email=user.email_as_given))
+        normalised = await self._checks.check(new_password, email=user.email_as_given)
+        with self._hashing.turn() as submit:
+            return await self._hashing.hash(submit, normalised)
 
     async def _counted(
-        self, user: User, attempted: str | None, browser: Browser, refusal: str
+        self, submit: Submit, user: User, attempted: str | None, browser: Browser, refusal: str
     ) -> tuple[TakenAttempt, PasswordCredentials]:
         """Count an attempt on a known user's password, then look at it."""
         attempt, credentials = await self._attempts.take(user.email, browser)
         if credentials is not None and credentials.user_id != user.id:
             credentials = None
-        if not await self._matches(credentials, attempted) or credentials is None:
+        stored = None if credentials is None else credentials.password_hash
+        right = await self._hashing.verify(submit, stored, attempted)
+        if credentials is None or not right:
             await self._attempts.fail(user.email, attempt, browser)
             raise InvalidCredentials(refusal)
         return attempt, credentials
@@ -312,6 +333,8 @@ class AsyncPasswordService:
             NotFound: There is no such user.
             VersionConflict: There is a password already; change it with ``change_password``, or by a reset.
             Revoked: All sessions were ended since the user was read.
+            RateLimited: This user's password was changed as often as lockout allows attempts.
+            Overloaded: Too many passwords are being hashed. Nothing was counted.
         """
         if user is None or user.id != user_id:
             user = await self._storage.get_user(user_id, consistent=True)
@@ -322,7 +345,9 @@ class AsyncPasswordService:
         normalised = await self._checks.check(new_password, email=email)
         if user.has_password:
             raise VersionConflict("there is a password already; use change_password, or a reset")
-        password_hash = await self._checks.hash(normalised)
+        with self._hashing.turn() as submit:
+            await self._count_change(user_id)
+            password_hash = await self._hashing.hash(submit, normalised)
         after = await self._storage.set_password_hash(
             user_id, password_hash, expected_version=None, user=user, session_epoch=user.session_epoch
         )
@@ -375,20 +400,30 @@ class AsyncPasswordService:
             InvalidToken: The link does not hold.
             ValidationError: The password cannot be used; the link is not used up.
             AccountLocked: An administrator locked the account.
+            RateLimited: This user's links were tried too often.
+            Overloaded: Too many passwords are being hashed; the link is not used up.
         """
         return await self._resets.complete(token, new_password)
+
+    async def _count_change(self, user_id: str) -> None:
+        """Count a change of the password, also one with the right one: each costs a hash or two."""
+        counted = await self._storage.acquire_attempt("user", user_id, purpose="password", policy=self._lockout)
+        refuse_more(counted, "the password was changed too often; try again later")
 
     async def _tell_of_change(self, user: User, *, first: bool) -> None:
         if self._mail is not None:
             await self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
         await self._events.emit(PasswordChanged(at=self._clock(), user_id=user.id, first=first))
 
-    async def _verified(self, credentials: PasswordCredentials | None, attempted: str | None) -> User | None:
+    async def _verified(
+        self, submit: Submit, credentials: PasswordCredentials | None, attempted: str | None
+    ) -> User | None:
         """The user, if the password is right. Both are looked at together, and for unknown addresses too."""
         read: list[User | None] = []
 
         async def matches() -> bool:
-            return await self._matches(credentials, attempted)
+            stored = None if credentials is None else credentials.password_hash
+            return await self._hashing.verify(submit, stored, attempted)
 
         async def read_user() -> bool:
             if credentials is not None:
@@ -397,19 +432,6 @@ class AsyncPasswordService:
 
         right, _ = await gather(matches, read_user)
         return read[0] if right and read else None
-
-    async def _matches(self, credentials: PasswordCredentials | None, attempted: str | None) -> bool:
-        password_hash = None if credentials is None else credentials.password_hash
-        if password_hash is None or attempted is None:
-            # The same work as for a known address, so that time tells nothing.
-            await run_in_thread(self._hasher.verify, await self._decoy_hash(), attempted or "")
-            return False
-        return await run_in_thread(self._hasher.verify, password_hash, attempted)
-
-    async def _decoy_hash(self) -> str:
-        if self._decoy is None:
-            self._decoy = await run_in_thread(self._hasher.hash, "nobody's password")
-        return self._decoy
 
     async def _sign_in(self, user: User, email: str, attempt: TakenAttempt, browser: Browser) -> Session:
         async def create() -> Session | None:
@@ -425,10 +447,11 @@ class AsyncPasswordService:
 
     async def _rehash(self, user: User, credentials: PasswordCredentials, attempted: str | None) -> None:
         old = credentials.password_hash
-        if old is None or attempted is None or not self._hasher.needs_rehash(old):
+        if old is None or attempted is None or not self._hashing.needs_rehash(old):
             return
-        new = await run_in_thread(self._hasher.hash, attempted)
         try:
+            with self._hashing.turn() as submit:
+                new = await self._hashing.hash(submit, attempted)
             await self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
         except ToriiError as error:
             # The person is signed in; the next sign-in tries again.

@@ -35,6 +35,8 @@ class AsyncTorii(AsyncServices):
         passwords: Which passwords are taken.
         lockout: How many attempts are taken in which time.
         hasher: Hashes passwords; ``None``: argon2id.
+        hashing: How many passwords are hashed at the same time; ``None``: the process' own pool, which all services
+            without one share.
         compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None``: none is asked.
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess

@@ -27,10 +27,10 @@ class AsyncAttempts(AsyncPasskeys):
         return await self._acquire(_login(email), validation.policy(policy))
 
     async def acquire_attempt(
-        self, kind: AttemptKind, value: str, *, policy: LockoutPolicy | None = None
+        self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
         """See the contract. One request: 1 write unit."""
-        return await self._acquire(attempts.subject(kind, value), validation.policy(policy))
+        return await self._acquire(attempts.subject(kind, value, purpose), validation.policy(policy))
 
     async def _acquire(self, subject: str, policy: LockoutPolicy) -> AttemptResult:
         if not policy.enabled:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._core.jwt import JwtSettings
     from torii_dynamodb._core.oauth_types import OAuthProvider
     from torii_dynamodb._core.webauthn_options import PasskeySettings
+    from torii_dynamodb._pool import HashingPool
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.mail import Mailer
     from torii_dynamodb._sync.services.email_verification import EmailVerificationService
@@ -48,6 +49,8 @@ class Services:
         passwords: Which passwords are taken.
         lockout: How many attempts are taken in which time.
         hasher: Hashes passwords; ``None``: argon2id.
+        hashing: How many passwords are hashed at the same time; ``None``: the process' own pool, which all services
+            without one share.
         compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None``: none is asked.
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
@@ -74,6 +77,7 @@ class Services:
         passwords: PasswordPolicy | None = None,
         lockout: LockoutPolicy | None = None,
         hasher: PasswordHasher | None = None,
+        hashing: HashingPool | None = None,
         compromised: CompromisedPasswords | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
         mailer: Mailer | None = None,
@@ -98,6 +102,7 @@ class Services:
         self._password_policy = passwords
         self._lockout = lockout or LockoutPolicy()
         self._hasher = hasher
+        self._hashing_pool = hashing
         self._compromised = compromised
         self._secret = secret
         self._mailer = mailer
@@ -182,12 +187,14 @@ class Services:
     def password(self) -> PasswordService:
         """Sign-in by e-mail address and password. Made when first used: a session check needs no argon2."""
         from torii_dynamodb._core.hashing import Argon2Hasher, PasswordPolicy
+        from torii_dynamodb._pool import shared_pool
+        from torii_dynamodb._sync.services.hashing import Hashing
         from torii_dynamodb._sync.services.passwords import PasswordService
 
         return PasswordService(
             self.storage,
             self.sessions,
-            hasher=self._hasher or Argon2Hasher(),
+            hashing=Hashing(self._hasher or Argon2Hasher(), self._hashing_pool or shared_pool()),
             policy=self._password_policy or PasswordPolicy(),
             lockout=self._lockout,
             events=self.events,

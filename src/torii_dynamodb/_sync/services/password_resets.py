@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING
 
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import EmailVerified, PasswordReset
-from torii_dynamodb._core.signing_in import refuse_locked
+from torii_dynamodb._core.signing_in import refuse_locked, refuse_more
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
-from torii_dynamodb.models import PASSWORD_RESET, User, VerifiedToken
+from torii_dynamodb.models import PASSWORD_RESET, LockoutPolicy, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.hashing import Hashing
     from torii_dynamodb._sync.services.mail import Mail
     from torii_dynamodb._sync.services.password_checks import PasswordChecks
     from torii_dynamodb.clock import Clock
 
 __all__ = ["PasswordResets"]
 
+# How often a link may be tried with a password that is taken: each try costs a hash, and one is enough.
+_TRIES = LockoutPolicy()
 _INVALID = "the link was used, has expired, or is not one of ours"
 
 
@@ -32,6 +35,7 @@ class PasswordResets:
         self,
         storage: Storage,
         checks: PasswordChecks,
+        hashing: Hashing,
         *,
         events: Events,
         clock: Clock,
@@ -39,6 +43,7 @@ class PasswordResets:
     ) -> None:
         self._storage = storage
         self._checks = checks
+        self._hashing = hashing
         self._events = events
         self._clock = clock
         self._mail = mail
@@ -74,7 +79,11 @@ class PasswordResets:
         before = found.user
         refuse_locked(before)
         normalised = self._checks.check(new_password, email=before.email_as_given)
-        user = self._storage.complete_password_reset(token, self._checks.hash(normalised))
+        with self._hashing.turn() as submit:
+            counted = self._storage.acquire_attempt("user", before.id, purpose=PASSWORD_RESET, policy=_TRIES)
+            refuse_more(counted, "this link was tried too often; try again later")
+            password_hash = self._hashing.hash(submit, normalised)
+        user = self._storage.complete_password_reset(token, password_hash)
         if user is None:
             raise InvalidToken(_INVALID)
         # Who locked the owner out by guessing shall not keep them out with the new password.

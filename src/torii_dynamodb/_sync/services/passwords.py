@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from torii_dynamodb._core.bindings import bound_to
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
-from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy, attempted_password
-from torii_dynamodb._core.signing_in import Browser, refuse_locked
-from torii_dynamodb._sync.primitives import gather, run_in_thread
+from torii_dynamodb._core.hashing import PasswordPolicy, attempted_password
+from torii_dynamodb._core.signing_in import Browser, refuse_locked, refuse_more
+from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.password_checks import PasswordChecks
@@ -31,8 +31,10 @@ from torii_dynamodb.models import (
 
 if TYPE_CHECKING:
     from torii_dynamodb._core.devices import Devices
+    from torii_dynamodb._pool import Submit
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.hashing import Hashing
     from torii_dynamodb._sync.services.mail import Mail
     from torii_dynamodb._sync.services.sessions import SessionService
     from torii_dynamodb.clock import Clock
@@ -51,7 +53,7 @@ class PasswordService:
     Args:
         storage: Where it is kept.
         sessions: Makes the sessions.
-        hasher: Hashes; called in a thread.
+        hashing: Hashes and verifies.
         policy: Which passwords are taken.
         lockout: How many attempts are taken in which time.
         events: Who is told.
@@ -66,7 +68,7 @@ class PasswordService:
         storage: Storage,
         sessions: SessionService,
         *,
-        hasher: PasswordHasher,
+        hashing: Hashing,
         policy: PasswordPolicy,
         lockout: LockoutPolicy,
         events: Events,
@@ -77,15 +79,15 @@ class PasswordService:
     ) -> None:
         self._storage = storage
         self._sessions = sessions
-        self._hasher = hasher
+        self._hashing = hashing
+        self._lockout = lockout
         self._policy = policy
-        self._checks = PasswordChecks(policy, hasher, compromised)
-        self._resets = PasswordResets(storage, self._checks, events=events, clock=clock, mail=mail)
+        self._checks = PasswordChecks(policy, compromised)
+        self._resets = PasswordResets(storage, self._checks, hashing, events=events, clock=clock, mail=mail)
         self._attempts = Attempts(storage, lockout=lockout, events=events, clock=clock, devices=devices)
         self._events = events
         self._clock = clock
         self._mail = mail
-        self._decoy: str | None = None
 
     def check_policy(self, password: str, *, email: str | None = None) -> None:
         """Whether a password would be taken, for a form that tells early.
@@ -102,11 +104,13 @@ class PasswordService:
             ValidationError: The address or the password cannot be used.
             AlreadyExists: ``what="email"``: somebody holds the address. A public form should not tell: it calls
                 :meth:`sign_up`.
+            Overloaded: Too many passwords are being hashed.
         """
         # Before the hash, which costs more than everything else together.
         address = normalise_email(email)
         normalised = self._checks.check(password, email=address.as_given)
-        password_hash = self._checks.hash(normalised)
+        with self._hashing.turn() as submit:
+            password_hash = self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user = self._storage.create_user(new_user, password_hash=password_hash)
         self._events.emit(UserCreated(at=self._clock(), user_id=user.id, email=user.email, method="password"))
@@ -137,14 +141,16 @@ class PasswordService:
         Raises:
             ValidationError: The address or the password cannot be used.
             RateLimited: Enough mails were sent to this mailbox.
+            Overloaded: Too many passwords are being hashed.
             ConfigurationError: There is no mailer.
         """
         mail = self._resets.mail()
         bound = bound_to(browser_binding)
         address = normalise_email(email)
         normalised = self._checks.check(password, email=address.as_given)
-        mail.throttle(email)
-        password_hash = self._checks.hash(normalised)
+        with self._hashing.turn() as submit:
+            mail.throttle(email)
+            password_hash = self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user: User | None
         try:
@@ -190,19 +196,20 @@ class PasswordService:
         Raises:
             InvalidCredentials: No such user, no password, or a wrong one; it does not tell which.
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
+            Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         attempted = attempted_password(password, self._policy)
-        attempt, credentials = self._attempts.take(email, browser)
-        for _ in range(2):
-            user = self._verified(credentials, attempted)
-            if user is None:
-                self._attempts.refuse(email, credentials, attempt, browser)
-            if credentials is not None and user.password_version == credentials.password_version:
-                break
-            # The password was changed between the two reads: what was verified is no longer true. Once more.
-            credentials = self._storage.get_credentials_by_email(email)
-        else:
+        with self._hashing.turn() as submit:
+            attempt, credentials = self._attempts.take(email, browser)
+            user: User | None = None
+            for _ in range(2):
+                user = self._verified(submit, credentials, attempted)
+                if user is None or credentials is None or user.password_version == credentials.password_version:
+                    break
+                # The password was changed between the two reads: what was verified is no longer true. Once more.
+                credentials, user = self._storage.get_credentials_by_email(email), None
+        if user is None or credentials is None:
             self._attempts.refuse(email, credentials, attempt, browser)
         self._sessions.refuse_locked(user, browser, method="password")
         session = self._sign_in(user, email, attempt, browser)
@@ -220,8 +227,9 @@ class PasswordService:
     ) -> User:
         """Replace the password, having verified the current one. All sessions end in the same write.
 
-        Two requests with the user at hand, and two to count and clear the attempt where lockout is on. Sign the person
-        in anew with ``create_session(user)`` if they are to stay. The owner is told by mail, if there is a mailer.
+        Two requests with the user at hand; where lockout is on, two to count the change and the attempt, and one to
+        clear the attempt. Sign the person in anew with ``create_session(user)`` if they are to stay. The owner is told
+        by mail, if there is a mailer.
 
         Args:
             user_id: Whose it is.
@@ -238,6 +246,8 @@ class PasswordService:
             ValidationError: The new password cannot be used.
             VersionConflict: Somebody else changed it at the same moment.
             Revoked: All sessions were ended since the user was read.
+            RateLimited: This user's password was changed as often as lockout allows attempts, right or wrong.
+            Overloaded: Too many passwords are being checked. Nothing was counted.
         """
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
@@ -246,8 +256,10 @@ class PasswordService:
                 raise InvalidCredentials(_REFUSED)
         refuse_locked(user)
         normalised = self._checks.check(new_password, email=user.email_as_given)
-        attempt, credentials = self._counted(user, attempted, Browser(), "the current password is wrong")
-        password_hash = self._checks.hash(normalised)
+        with self._hashing.turn() as submit:
+            self._count_change(user_id)
+            attempt, credentials = self._counted(submit, user, attempted, Browser(), "the current password is wrong")
+            password_hash = self._hashing.hash(submit, normalised)
         after = self._storage.set_password_hash(
             user_id,
             password_hash,
@@ -273,11 +285,13 @@ class PasswordService:
         Raises:
             InvalidCredentials: It is wrong, or there is none; it does not tell which.
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
+            Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         refuse_locked(user)
         attempted = attempted_password(password, self._policy)
         browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
-        attempt, _ = self._counted(user, attempted, browser, "the password is wrong")
+        with self._hashing.turn() as submit:
+            attempt, _ = self._counted(submit, user, attempted, browser, "the password is wrong")
         self._attempts.clear(user.email, attempt)
 
     def hash_new(self, user: User, new_password: str) -> str:
@@ -285,17 +299,22 @@ class PasswordService:
 
         Raises:
             ValidationError: The password cannot be used.
+            Overloaded: Too many passwords are being hashed.
         """
-        return self._checks.hash(self._checks.check(new_password, email=user.email_as_given))
+        normalised = self._checks.check(new_password, email=user.email_as_given)
+        with self._hashing.turn() as submit:
+            return self._hashing.hash(submit, normalised)
 
     def _counted(
-        self, user: User, attempted: str | None, browser: Browser, refusal: str
+        self, submit: Submit, user: User, attempted: str | None, browser: Browser, refusal: str
     ) -> tuple[TakenAttempt, PasswordCredentials]:
         """Count an attempt on a known user's password, then look at it."""
         attempt, credentials = self._attempts.take(user.email, browser)
         if credentials is not None and credentials.user_id != user.id:
             credentials = None
-        if not self._matches(credentials, attempted) or credentials is None:
+        stored = None if credentials is None else credentials.password_hash
+        right = self._hashing.verify(submit, stored, attempted)
+        if credentials is None or not right:
             self._attempts.fail(user.email, attempt, browser)
             raise InvalidCredentials(refusal)
         return attempt, credentials
@@ -310,6 +329,8 @@ class PasswordService:
             NotFound: There is no such user.
             VersionConflict: There is a password already; change it with ``change_password``, or by a reset.
             Revoked: All sessions were ended since the user was read.
+            RateLimited: This user's password was changed as often as lockout allows attempts.
+            Overloaded: Too many passwords are being hashed. Nothing was counted.
         """
         if user is None or user.id != user_id:
             user = self._storage.get_user(user_id, consistent=True)
@@ -320,7 +341,9 @@ class PasswordService:
         normalised = self._checks.check(new_password, email=email)
         if user.has_password:
             raise VersionConflict("there is a password already; use change_password, or a reset")
-        password_hash = self._checks.hash(normalised)
+        with self._hashing.turn() as submit:
+            self._count_change(user_id)
+            password_hash = self._hashing.hash(submit, normalised)
         after = self._storage.set_password_hash(
             user_id, password_hash, expected_version=None, user=user, session_epoch=user.session_epoch
         )
@@ -373,20 +396,28 @@ class PasswordService:
             InvalidToken: The link does not hold.
             ValidationError: The password cannot be used; the link is not used up.
             AccountLocked: An administrator locked the account.
+            RateLimited: This user's links were tried too often.
+            Overloaded: Too many passwords are being hashed; the link is not used up.
         """
         return self._resets.complete(token, new_password)
+
+    def _count_change(self, user_id: str) -> None:
+        """Count a change of the password, also one with the right one: each costs a hash or two."""
+        counted = self._storage.acquire_attempt("user", user_id, purpose="password", policy=self._lockout)
+        refuse_more(counted, "the password was changed too often; try again later")
 
     def _tell_of_change(self, user: User, *, first: bool) -> None:
         if self._mail is not None:
             self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)
         self._events.emit(PasswordChanged(at=self._clock(), user_id=user.id, first=first))
 
-    def _verified(self, credentials: PasswordCredentials | None, attempted: str | None) -> User | None:
+    def _verified(self, submit: Submit, credentials: PasswordCredentials | None, attempted: str | None) -> User | None:
         """The user, if the password is right. Both are looked at together, and for unknown addresses too."""
         read: list[User | None] = []
 
         def matches() -> bool:
-            return self._matches(credentials, attempted)
+            stored = None if credentials is None else credentials.password_hash
+            return self._hashing.verify(submit, stored, attempted)
 
         def read_user() -> bool:
             if credentials is not None:
@@ -395,19 +426,6 @@ class PasswordService:
 
         right, _ = gather(matches, read_user)
         return read[0] if right and read else None
-
-    def _matches(self, credentials: PasswordCredentials | None, attempted: str | None) -> bool:
-        password_hash = None if credentials is None else credentials.password_hash
-        if password_hash is None or attempted is None:
-            # The same work as for a known address, so that time tells nothing.
-            run_in_thread(self._hasher.verify, self._decoy_hash(), attempted or "")
-            return False
-        return run_in_thread(self._hasher.verify, password_hash, attempted)
-
-    def _decoy_hash(self) -> str:
-        if self._decoy is None:
-            self._decoy = run_in_thread(self._hasher.hash, "nobody's password")
-        return self._decoy
 
     def _sign_in(self, user: User, email: str, attempt: TakenAttempt, browser: Browser) -> Session:
         def create() -> Session | None:
@@ -423,10 +441,11 @@ class PasswordService:
 
     def _rehash(self, user: User, credentials: PasswordCredentials, attempted: str | None) -> None:
         old = credentials.password_hash
-        if old is None or attempted is None or not self._hasher.needs_rehash(old):
+        if old is None or attempted is None or not self._hashing.needs_rehash(old):
             return
-        new = run_in_thread(self._hasher.hash, attempted)
         try:
+            with self._hashing.turn() as submit:
+                new = self._hashing.hash(submit, attempted)
             self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
         except ToriiError as error:
             # The person is signed in; the next sign-in tries again.

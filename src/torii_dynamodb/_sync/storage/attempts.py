@@ -28,9 +28,11 @@ class Attempts(Passkeys):
         """See the contract. One request: 1 write unit."""
         return self._acquire(_login(email), validation.policy(policy))
 
-    def acquire_attempt(self, kind: AttemptKind, value: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
+    def acquire_attempt(
+        self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
+    ) -> AttemptResult:
         """See the contract. One request: 1 write unit."""
-        return self._acquire(attempts.subject(kind, value), validation.policy(policy))
+        return self._acquire(attempts.subject(kind, value, purpose), validation.policy(policy))
 
     def _acquire(self, subject: str, policy: LockoutPolicy) -> AttemptResult:
         if not policy.enabled:

@@ -9,7 +9,7 @@ from typing import Any
 from torii_dynamodb._core.times import epoch_millis, epoch_seconds, to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
-from torii_dynamodb.admin.control import Control, is_settled
+from torii_dynamodb.admin.control import Control, NotOffered, is_settled
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, RequestRejected, ToriiError
 
@@ -105,7 +105,8 @@ class CheckpointStore:
                 },
             )
         except RequestRejected as error:
-            if error.aws_code != "ValidationException":  # another process was first
+            # Another process was first; or the endpoint has no TTL, and old checkpoints stay.
+            if error.aws_code != "ValidationException" and not isinstance(error, NotOffered):
                 raise
         return found is None
 

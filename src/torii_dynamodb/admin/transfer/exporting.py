@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.times import to_text
 from torii_dynamodb._files import make_private_folder, open_private, tighten
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of
 from torii_dynamodb.admin.progress import Report, silent
-from torii_dynamodb.admin.scanning import RateLimit, scan
+from torii_dynamodb.admin.scanning import RateLimit, divides, scan
 from torii_dynamodb.admin.transfer.files import (
     FORMAT,
     FORMAT_VERSION,
@@ -25,11 +26,14 @@ from torii_dynamodb.admin.transfer.files import (
     Counter,
     IntegrityError,
     Part,
+    chunks_of,
     identity_of,
+    read_items,
     sha256_of,
     where_of,
     write_json,
 )
+from torii_dynamodb.admin.transfer.keys import SeenKeys
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.schema import SCHEMA_VERSION
@@ -47,6 +51,9 @@ class ExportReport:
         bytes: Size of all files.
         units: Read units that this run took.
         resumed: Whether it went on with one that was interrupted.
+        segments: How many parts of a table were read at once: fewer than asked for where the endpoint does not divide
+            scans into segments.
+        repeated: Items that the endpoint gave more than once. Each is in the export once.
     """
 
     directory: Path
@@ -54,6 +61,8 @@ class ExportReport:
     bytes: int
     units: float
     resumed: bool
+    segments: int
+    repeated: int
 
 
 def export(
@@ -73,7 +82,8 @@ def export(
         config: Where the tables are.
         client: The client.
         directory: Where to; made if missing, readable for its owner alone (it holds password hashes).
-        segments: How many parts of a table are read at once. Going on, those it was begun with are kept.
+        segments: How many parts of a table are read at once. Going on, those it was begun with are kept. One, where
+            the endpoint turns out to give all items in each.
         compression: ``"gzip"`` or ``"none"``.
         rate: Limits the reads, in capacity units.
         consistent: Strong reads; eventual ones cost half.
@@ -81,12 +91,13 @@ def export(
 
     Raises:
         ConfigurationError: A table is missing.
-        IntegrityError: The directory holds a complete export already, or one of something else.
+        IntegrityError: The directory holds a complete export already, or one of something else; or the endpoint gave
+            one item in two segments, so that it cannot be known whether it gave all.
     """
     if not 1 <= segments <= 1000:
         raise ValidationError("segments", f"{segments}: give 1 to 1000")
     limit = rate or RateLimit(None)
-    start, resumed = _begin(config, client, directory, segments, compression)
+    start, resumed = _begin(config, client, directory, segments, compression, limit)
     parts = [
         Part(table=table, segment=segment, compression=start["compression"])
         for table in TABLES
@@ -94,12 +105,14 @@ def export(
     ]
     counter = Counter(report, "export", {table: _estimate(client, config.table_name(table)) for table in TABLES})
 
-    def worker(part: Part) -> Callable[[], dict[str, Any]]:
+    def worker(part: Part, seen: SeenKeys) -> Callable[[], dict[str, Any]]:
         return lambda: _export_part(
-            config, client, directory, part, len(parts) // len(TABLES), limit, counter, consistent=consistent
+            config, client, directory, part, len(parts) // len(TABLES), limit, counter, seen, consistent=consistent
         )
 
-    files = gather(*(worker(part) for part in parts), limit=start["segments"])
+    with SeenKeys() as seen:
+        files = gather(*(worker(part, seen) for part in parts), limit=start["segments"])
+    repeated = sum(one.pop("repeated") for one in files)
     items: dict[TableName, int] = dict.fromkeys(TABLES, 0)
     for part, one in zip(parts, files, strict=True):
         items[part.table] += one["items"]
@@ -118,11 +131,19 @@ def export(
     for part in parts:
         (directory / part.state).unlink(missing_ok=True)
     size = sum(one["bytes"] for one in files)
-    return ExportReport(directory=directory, items=items, bytes=size, units=limit.spent, resumed=resumed)
+    return ExportReport(
+        directory=directory,
+        items=items,
+        bytes=size,
+        units=limit.spent,
+        resumed=resumed,
+        segments=start["segments"],
+        repeated=repeated,
+    )
 
 
 def _begin(
-    config: DynamoDbConfig, client: Client, directory: Path, segments: int, compression: Compression
+    config: DynamoDbConfig, client: Client, directory: Path, segments: int, compression: Compression, rate: RateLimit
 ) -> tuple[dict[str, Any], bool]:
     make_private_folder(directory)
     source = {table: config.table_name(table) for table in TABLES}
@@ -149,6 +170,10 @@ def _begin(
     if any(directory.iterdir()):
         raise IntegrityError(f"{directory} is not empty; give another directory")
     tighten(directory)
+    # The first table that tells decides for all: it is the endpoint's way.
+    told = (divides(client, config, table, segments, rate=rate) for table in TABLES)
+    if next((one for one in told if one is not None), True) is False:
+        segments = 1
     for table in TABLES:
         make_private_folder(directory / table)
     start = {
@@ -174,11 +199,12 @@ def _export_part(
     segments: int,
     rate: RateLimit,
     counter: Counter,
+    seen: SeenKeys,
     *,
     consistent: bool,
 ) -> dict[str, Any]:
     path, state_path = directory / part.path, directory / part.state
-    state: dict[str, Any] = {"next_key": None, "items": 0, "bytes": 0, "done": False}
+    state: dict[str, Any] = {"next_key": None, "items": 0, "bytes": 0, "done": False, "repeated": 0}
     if state_path.exists():
         state = object_of(loads(state_path.read_bytes()))
         counter.add(part.table, state["items"])
@@ -187,6 +213,8 @@ def _export_part(
             raise IntegrityError(f"{path} is shorter than it was left; delete the directory and begin again")
         # What was written after the last state is of a page that will be read again.
         file.truncate(state["bytes"])
+        for chunk in chunks_of(read_items(path), 0):
+            _unseen(part, chunk, seen)
         file.seek(state["bytes"])
         if not state["done"]:
             pages = scan(
@@ -199,7 +227,8 @@ def _export_part(
                 consistent=consistent,
             )
             for page in pages:
-                lines = b"".join(dumps(item) + b"\n" for item in page.items)
+                items = _unseen(part, page.items, seen)
+                lines = b"".join(dumps(item) + b"\n" for item in items)
                 if lines:
                     # Each page is a gzip member of its own: members can be cut off and appended.
                     file.write(gzip.compress(lines, mtime=0) if part.compression == "gzip" else lines)
@@ -207,13 +236,37 @@ def _export_part(
                     os.fsync(file.fileno())
                 state = {
                     "next_key": page.next_key,
-                    "items": state["items"] + len(page.items),
+                    "items": state["items"] + len(items),
                     "bytes": file.tell(),
                     "done": page.next_key is None,
+                    "repeated": state.get("repeated", 0) + len(page.items) - len(items),
                 }
                 write_json(state_path, state)
-                counter.add(part.table, len(page.items))
-    return {"name": part.path, "items": state["items"], "bytes": state["bytes"], "sha256": sha256_of(path)}
+                counter.add(part.table, len(items))
+    return {
+        "name": part.path,
+        "items": state["items"],
+        "bytes": state["bytes"],
+        "sha256": sha256_of(path),
+        "repeated": state.get("repeated", 0),
+    }
+
+
+def _unseen(part: Part, items: list[Item], seen: SeenKeys) -> list[Item]:
+    """The items that this segment gives for the first time.
+
+    Raises:
+        IntegrityError: Another segment gave one of them.
+    """
+    before = seen.add(part.table, items, str(part.segment))
+    other = next((place for place in before if place is not None and place != str(part.segment)), None)
+    if other is not None:
+        raise IntegrityError(
+            f"segments {other} and {part.segment} of {part.table} both hold an item: this endpoint does not divide "
+            "scans as DynamoDB does, and may have left items out; delete the directory and export with one segment "
+            "(--segments 1)"
+        )
+    return [item for item, place in zip(items, before, strict=True) if place is None]
 
 
 def _estimate(client: Client, name: str) -> int | None:

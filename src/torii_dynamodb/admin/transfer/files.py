@@ -150,6 +150,8 @@ def check_files(directory: Path, manifest: dict[str, Any], report: Report) -> li
                 raise IntegrityError(f"{directory / MANIFEST} names a file outside of the export: {one['name']}")
             if not path.is_file():
                 raise IntegrityError(f"{path} is missing")
+            if (table, str(one["name"])) in files:
+                raise IntegrityError(f"{directory / MANIFEST} lists {one['name']} twice")
             if sha256_of(path) != one["sha256"]:
                 raise IntegrityError(f"{path} is damaged: its SHA-256 is not the manifest's")
             files.append((table, str(one["name"])))

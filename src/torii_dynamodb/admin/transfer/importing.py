@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.sizes import item_size
@@ -16,7 +17,7 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, loads, object_of
 from torii_dynamodb.admin.progress import Report, silent
-from torii_dynamodb.admin.scanning import RateLimit
+from torii_dynamodb.admin.scanning import RateLimit, key_of
 from torii_dynamodb.admin.transfer.files import (
     Counter,
     IntegrityError,
@@ -29,6 +30,7 @@ from torii_dynamodb.admin.transfer.files import (
     where_of,
     write_json,
 )
+from torii_dynamodb.admin.transfer.keys import SeenKeys
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.schema import SCHEMA, SCHEMA_VERSION
@@ -47,6 +49,8 @@ class ImportReport:
         verified: Items that were read back and found equal; ``None`` if it was not asked for.
         expired: Items not found again that TTL may have deleted: their time has come.
         resumed: Whether it went on with one that was interrupted.
+        repeated: Items that stand in the export more than once (an older release wrote such exports where the endpoint
+            repeats items). The first of each was written.
     """
 
     items: dict[TableName, int]
@@ -55,6 +59,7 @@ class ImportReport:
     verified: int | None
     expired: int
     resumed: bool
+    repeated: int
 
 
 def import_(
@@ -93,6 +98,7 @@ def import_(
             f"{SCHEMA_VERSION}; install the release that made it, or a later one"
         )
     files = check_files(directory, manifest, report)
+    repeated = _repeated(directory, manifest, files)
     state = _ImportState(config, client, directory)
     resumed = state.load()
     if not resumed and not overwrite:
@@ -103,22 +109,60 @@ def import_(
     written = Counter(silent, "", {})
 
     def worker(table: TableName, name: str) -> Callable[[], None]:
-        return lambda: _import_file(config, client, directory, table, name, state, limit, counter, written)
+        lines = repeated.get(name, frozenset())
+        return lambda: _import_file(config, client, directory, table, name, lines, state, limit, counter, written)
 
     gather(*(worker(table, name) for table, name in files), limit=workers)
     verified: int | None = None
     expired = 0
     if read_back:
-        verified, expired = _read_back(config, client, directory, files, Counter(report, "read back", totals))
+        verified, expired = _read_back(config, client, directory, files, repeated, Counter(report, "read back", totals))
     state.remove()
+    items: dict[TableName, int] = {table: int(manifest["tables"][table]["items"]) for table in TABLES}
+    for table, name in files:
+        items[table] -= len(repeated.get(name, ()))
     return ImportReport(
-        items={table: int(manifest["tables"][table]["items"]) for table in TABLES},
+        items=items,
         written=sum(written.done.values()),
         units=limit.spent,
         verified=verified,
         expired=expired,
         resumed=resumed,
+        repeated=sum(len(lines) for lines in repeated.values()),
     )
+
+
+def _repeated(
+    directory: Path, manifest: Mapping[str, Any], files: Sequence[tuple[TableName, str]]
+) -> dict[str, frozenset[int]]:
+    """By file, the lines whose keys stand in the export before; looked at before anything is written.
+
+    Raises:
+        IntegrityError: A line is no item, or a file does not hold as many as the manifest says.
+    """
+    counts: dict[str, int] = {one["name"]: int(one["items"]) for table in TABLES for one in _files(manifest, table)}
+    found: dict[str, frozenset[int]] = {}
+    with SeenKeys() as seen:
+        for table, name in files:
+            line, lines = 0, set[int]()
+            try:
+                for chunk in chunks_of(read_items(directory / name), 0):
+                    for before in seen.add(table, chunk, ""):
+                        if before is not None:
+                            lines.add(line)
+                        line += 1
+            except (DecodeError, KeyError) as error:
+                raise IntegrityError(f"{directory / name} holds a line that is not an item of {table}") from error
+            if line != counts[name]:
+                raise IntegrityError(f"{directory / name} holds {line} items; the manifest says {counts[name]}")
+            if lines:
+                found[name] = frozenset(lines)
+    return found
+
+
+def _files(manifest: Mapping[str, Any], table: TableName) -> list[dict[str, Any]]:
+    files: list[dict[str, Any]] = manifest["tables"][table]["files"]
+    return files
 
 
 def _require_empty(config: DynamoDbConfig, client: Client) -> None:
@@ -179,6 +223,7 @@ def _import_file(
     directory: Path,
     table: TableName,
     name: str,
+    repeated: frozenset[int],
     state: _ImportState,
     rate: RateLimit,
     counter: Counter,
@@ -192,32 +237,44 @@ def _import_file(
         if not lines:
             # Written before the first item, so that tables half filled by us are known as such.
             state.begin()
+        items = _first_of(chunk, lines, repeated)
         rate.wait()
-        client.batch_write([(full_name, {"PutRequest": {"Item": item}}) for item in chunk])
-        rate.spend(sum(math.ceil(item_size(item) / 1024) for item in chunk) * copies)
+        client.batch_write([(full_name, {"PutRequest": {"Item": item}}) for item in items])
+        rate.spend(sum(math.ceil(item_size(item) / 1024) for item in items) * copies)
         lines += len(chunk)
         state.note(name, lines)
         counter.add(table, len(chunk))
-        written.add(table, len(chunk))
+        written.add(table, len(items))
+
+
+def _first_of(chunk: list[Item], line: int, repeated: frozenset[int]) -> list[Item]:
+    """The items of a chunk that begins at a line, but those that stand in the export before."""
+    return [item for number, item in enumerate(chunk, line) if number not in repeated]
 
 
 def _read_back(
-    config: DynamoDbConfig, client: Client, directory: Path, files: Sequence[tuple[TableName, str]], counter: Counter
+    config: DynamoDbConfig,
+    client: Client,
+    directory: Path,
+    files: Sequence[tuple[TableName, str]],
+    repeated: Mapping[str, frozenset[int]],
+    counter: Counter,
 ) -> tuple[int, int]:
     verified = expired = 0
     now = epoch_seconds(config.clock())
     for table, name in files:
-        schema = SCHEMA[table]
-        keys = [schema.hash_key] + ([schema.range_key] if schema.range_key is not None else [])
+        schema, line = SCHEMA[table], 0
         for chunk in chunks_of(read_items(directory / name), 0):
-            asked = [(config.table_name(table), {key.name: item[key.name] for key in keys}) for item in chunk]
-            for item, found in zip(chunk, client.batch_get(asked, consistent=True), strict=True):
+            items = _first_of(chunk, line, repeated.get(name, frozenset()))
+            line += len(chunk)
+            asked = [(config.table_name(table), key_of(table, item)) for item in items]
+            for item, found in zip(items, client.batch_get(asked, consistent=True), strict=True):
                 if found is not None and canonical(found) == canonical(item):
                     verified += 1
                 elif found is None and schema.ttl is not None and _expires(item, schema.ttl) <= now:
                     expired += 1
                 else:
-                    key = ", ".join(str(next(iter(item[one.name].values()))) for one in keys)
+                    key = ", ".join(str(next(iter(value.values()))) for value in key_of(table, item).values())
                     what = "is missing" if found is None else "differs"
                     raise IntegrityError(f"{config.table_name(table)}: the imported item {key} {what} when read back")
             counter.add(table, len(chunk))

@@ -154,12 +154,16 @@ class _Area:
             raise NotFound("user", "there is no such user")
         return user
 
+    @property
+    def _start(self) -> str:
+        return self._web.public_path(self._admin.prefix)
+
     def _path(self, user_id: str) -> str:
-        return f"{self._admin.prefix}/users/{user_id}"
+        return f"{self._start}/users/{user_id}"
 
     def _done(self, found: SignedIn, user: User, what: str, *, gone: bool = False) -> Response:
         _log.info("admin %s: %s: %s", found.user.id, what, user.id)
-        path = self._admin.prefix if gone else self._path(user.id)
+        path = self._start if gone else self._path(user.id)
         return self._site.redirect(f"{path}?notice={what}")
 
     async def _page(self, request: Request, template: str, found: SignedIn, **context: Any) -> Response:
@@ -168,7 +172,7 @@ class _Area:
             request,
             template,
             signed_in=found,
-            admin_prefix=admin.prefix,
+            admin_prefix=self._start,
             has_activity=admin.activity is not None,
             note=admin.note,
             **context,
@@ -187,7 +191,7 @@ class _Area:
             try:
                 page = await self._torii.storage.list_users(limit=_PAGE, cursor=cursor)
             except ValidationError:
-                return self._site.redirect(self._admin.prefix)
+                return self._site.redirect(self._start)
         return await self._page(
             request, "admin_users", found, query=query, users=page.items, cursor=page.next_cursor, paged=bool(cursor)
         )

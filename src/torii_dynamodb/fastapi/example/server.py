@@ -11,10 +11,11 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from torii_dynamodb.errors import ConfigurationError
 
-__all__ = ["listen", "run"]
+__all__ = ["listen", "run", "settings"]
 
 _HOST = "127.0.0.1"
 
@@ -59,8 +60,13 @@ def run(app: FastAPI, listener: socket.socket, *, ready: Callable[[], None]) -> 
     asyncio.run(_serve(app, listener, ready))
 
 
+def settings(app: ASGIApp) -> uvicorn.Config:
+    """How it is served. uvicorn believes ``X-Forwarded-For`` from 127.0.0.1 by default, and that is everybody here."""
+    return uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, lifespan="on", proxy_headers=False)
+
+
 async def _serve(app: FastAPI, listener: socket.socket, ready: Callable[[], None]) -> None:
-    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, lifespan="on"), ready)
+    server = _Server(settings(app), ready)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Windows has no such handlers on its loop; there Ctrl-C ends the loop itself.

@@ -129,6 +129,7 @@ def add(router: APIRouter, site: Site) -> None:
         if not user.has_password and not web.is_recent(found):
             return account.sign_in_first(again=True)
         try:
+            await web.limit(request)
             if user.has_password:
                 current = form.get("current_password", "")
                 user = await torii.password.change_password(user.id, current, new, user=user)
@@ -139,7 +140,8 @@ def add(router: APIRouter, site: Site) -> None:
         except InvalidCredentials:
             errors, status = [FieldError("current-password", "The current password is wrong.")], 422
         except (AccountLocked, RateLimited) as error:
-            errors, status = [FieldError("current-password", wait_text(error))], 429
+            field = "current-password" if user.has_password else "new-password"
+            errors, status = [FieldError(field, wait_text(error))], 429
         else:
             response = account.done("password-changed")
             await web.renew_session(request, response, found, user, method="password")

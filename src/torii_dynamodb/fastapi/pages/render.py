@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
+from torii_dynamodb.fastapi.mounting import note_root_path
 from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, read_form
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import NOTICES, TITLES, browser_name
@@ -94,9 +95,9 @@ class Site:
         self._renderer = Renderer([*own, _HERE / "templates", _HERE.parent / "admin" / "templates"])
 
     def path(self, name: str, **query: str | None) -> str:
-        """A page's path, for example ``path("sign-in", next="/x")``. What is ``None`` or empty is left out."""
+        """A page's path as browsers see it, for example ``path("sign-in", next="/x")``. Empty values are left out."""
         pairs = [f"{key}={quote(value, safe='')}" for key, value in query.items() if value]
-        return f"{self.settings.prefix}/{name}" + (f"?{'&'.join(pairs)}" if pairs else "")
+        return self.web.public_path(f"{self.settings.prefix}/{name}") + (f"?{'&'.join(pairs)}" if pairs else "")
 
     async def page(
         self,
@@ -120,19 +121,20 @@ class Site:
             signed_in: Who is signed in, where that is known.
             context: What the template needs.
         """
+        note_root_path(request)  # pages of errors are made outside our routes, too
         carrier = Response()
         token = self.web.form_token(request, carrier)
         if signed_in is not None and signed_in.moved:
             self.web.leave_session(carrier, signed_in.session)
         admin_path = None
         if self._admin is not None and signed_in is not None and await self._admin.admits(signed_in):
-            admin_path = self._admin.prefix
+            admin_path = self.web.public_path(self._admin.prefix)
         text = self._renderer.render(
             f"{template}.html",
             {
                 "app_name": self.settings.app_name,
                 "home": self.settings.home,
-                "prefix": self.settings.prefix,
+                "prefix": self.web.public_path(self.settings.prefix),
                 "stylesheet": self.settings.stylesheet,
                 "password_hint": self.settings.password_hint,
                 "path": self.path,
@@ -217,6 +219,7 @@ def new_router(site: Site, prefix: str) -> Router:
 
 
 async def _guarded(site: Site, handler: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    note_root_path(request)
     try:
         response = await handler(request)
     except Problem as problem:

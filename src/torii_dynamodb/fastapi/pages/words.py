@@ -49,6 +49,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "not_found": ("There is no such page", "The address may be mistyped, or what was here is gone."),
     "oauth_error": ("That did not work", ""),
     "other_user_signed_in": ("Another account is signed in here", "Sign out first, then sign in again."),
+    "overloaded": ("We are busy right now", "Please try again in a moment."),
     "passkey_error": ("The passkey was not accepted", ""),
     "rate_limited": ("Too many tries", "Wait a little, then try again."),
     "revoked": (

@@ -44,7 +44,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             "/register",
             status_code=202,
             summary="Register",
-            responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited"),
+            responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited", "overloaded"),
         )
         async def register(body: RegisterIn, request: Request, response: Response) -> SentOut:
             """Answers alike whether or not the address is taken: a mail goes to the address, which tells the rest.
@@ -68,6 +68,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
                 "body_too_large",
                 "validation_error",
                 "rate_limited",
+                "overloaded",
                 "already_exists",
                 "other_user_signed_in",
             ),
@@ -102,6 +103,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
             "invalid_credentials",
             "account_locked",
             "rate_limited",
+            "overloaded",
             "account_locked_by_administrator",
             "other_user_signed_in",
         ),
@@ -130,6 +132,8 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "not_signed_in",
             "invalid_credentials",
             "account_locked",
+            "rate_limited",
+            "overloaded",
             "version_conflict",
             "revoked",
         ),
@@ -141,6 +145,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         found: SignedIn = Depends(dependencies.signed_in),
     ) -> SignedInOut:
         """All sessions end, also this one: it is replaced by a new one."""
+        await web.limit(request)
         user = await torii.password.change_password(
             found.user.id, body.current_password, body.new_password, user=found.user
         )
@@ -156,6 +161,8 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "validation_error",
             "not_signed_in",
             "recent_sign_in_required",
+            "rate_limited",
+            "overloaded",
             "version_conflict",
             "revoked",
         ),
@@ -167,6 +174,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         found: SignedIn = Depends(dependencies.recent()),
     ) -> SignedInOut:
         """For somebody who signs in otherwise so far. All sessions end; this one is replaced by a new one."""
+        await web.limit(request)
         user = await torii.password.set_password(found.user.id, body.new_password, user=found.user)
         session, token = await web.renew_session(request, response, found, user, method="password")
         return SignedInOut.of(user, session, token)
@@ -221,6 +229,7 @@ def _add_reset(router: APIRouter, web: Web) -> None:
             "validation_error",
             "invalid_token",
             "rate_limited",
+            "overloaded",
             "account_locked_by_administrator",
         ),
     )

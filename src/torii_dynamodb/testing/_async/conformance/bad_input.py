@@ -67,7 +67,7 @@ COUNTS: list[Any] = [None, -1, 2**32, 1.0, "1", True, float("nan"), Decimal(1)]
 PURPOSES: list[Any] = [*NO_TEXT, "", "Magic", "x" * 33, LONG, "a#b", "a b", "pkce", "challenge", "ü", SURROGATE]
 SESSION_IDS: list[Any] = [*NO_TEXT, "", "x", "0" * 63, "0" * 65, "g" * 64, "A" * 64, LONG, SURROGATE, "0" * 64 + "\n"]
 KINDS: list[Any] = [None, 1, "", "login", "Registration", LONG, ["registration"], SURROGATE]
-ATTEMPT_KINDS: list[Any] = [None, 1, "", "Login", "user", LONG, ["ip"], SURROGATE]
+ATTEMPT_KINDS: list[Any] = [None, 1, "", "Login", "users", LONG, ["ip"], SURROGATE]
 IPS: list[Any] = [1, b"::1", "", "x", "300.1.1.1", "1.2.3", "1.2.3.4\n", "1.2.3.4/8", LONG, SURROGATE, ["::1"]]
 LIMITS: list[Any] = [None, 0, -1, 10**9, 1.5, "10", True, float("nan")]
 EPOCHS: list[Any] = [-1, 2**64, 1.0, "1", True, float("nan"), Decimal(1), [1]]
@@ -367,7 +367,12 @@ class AsyncBadInputConformance(AsyncConformance):
             "acquire_login_attempt": Case(email, {"email": EMAILS, "policy": policies()}),
             "acquire_attempt": Case(
                 {"kind": "ip", "value": "192.0.2.1"},
-                {"kind": ATTEMPT_KINDS, "value": [None, *IPS], "policy": policies()},
+                {
+                    "kind": ATTEMPT_KINDS,
+                    "value": [None, *IPS],
+                    "purpose": [purpose for purpose in PURPOSES if purpose is not None],
+                    "policy": policies(),
+                },
             ),
             "record_failed_attempt": Case(
                 {**email, "attempt_id": attempt_id},

@@ -191,13 +191,16 @@ class AsyncLockoutConformance(AsyncConformance):
 
     @clause("LOCKOUT-5")
     async def test_kinds_and_values_do_not_share_a_limit(self, storage: AsyncStorage) -> None:
-        """One text under each kind, and two texts under one kind, count apart."""
+        """One text under each kind, two texts under one kind, and one under two purposes count apart."""
         value, policy = new_address(), LockoutPolicy(max_attempts=1)
         assert (await storage.acquire_login_attempt(value, policy=policy)).allowed
-        kinds: tuple[AttemptKind, ...] = ("mail", "device")
+        kinds: tuple[AttemptKind, ...] = ("mail", "device", "user")
         for kind in kinds:
             assert (await storage.acquire_attempt(kind, value, policy=policy)).allowed
             assert (await storage.acquire_attempt(kind, f"x{value}", policy=policy)).allowed
+            for purpose in ("one", "two"):
+                assert (await storage.acquire_attempt(kind, value, purpose=purpose, policy=policy)).allowed
+                assert not (await storage.acquire_attempt(kind, value, purpose=purpose, policy=policy)).allowed
         assert not (await storage.acquire_login_attempt(value, policy=policy)).allowed
         for kind in kinds:
             assert not (await storage.acquire_attempt(kind, value, policy=policy)).allowed

@@ -193,13 +193,16 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-5")
     def test_kinds_and_values_do_not_share_a_limit(self, storage: Storage) -> None:
-        """One text under each kind, and two texts under one kind, count apart."""
+        """One text under each kind, two texts under one kind, and one under two purposes count apart."""
         value, policy = new_address(), LockoutPolicy(max_attempts=1)
         assert (storage.acquire_login_attempt(value, policy=policy)).allowed
-        kinds: tuple[AttemptKind, ...] = ("mail", "device")
+        kinds: tuple[AttemptKind, ...] = ("mail", "device", "user")
         for kind in kinds:
             assert (storage.acquire_attempt(kind, value, policy=policy)).allowed
             assert (storage.acquire_attempt(kind, f"x{value}", policy=policy)).allowed
+            for purpose in ("one", "two"):
+                assert (storage.acquire_attempt(kind, value, purpose=purpose, policy=policy)).allowed
+                assert not (storage.acquire_attempt(kind, value, purpose=purpose, policy=policy)).allowed
         assert not (storage.acquire_login_attempt(value, policy=policy)).allowed
         for kind in kinds:
             assert not (storage.acquire_attempt(kind, value, policy=policy)).allowed

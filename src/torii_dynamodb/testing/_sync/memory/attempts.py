@@ -26,9 +26,11 @@ class MemoryAttempts(MemoryBase):
         with self._state.lock:
             return self._acquire(subject, limits)
 
-    def acquire_attempt(self, kind: AttemptKind, value: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
+    def acquire_attempt(
+        self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
+    ) -> AttemptResult:
         """The same limit for anything else."""
-        subject = attempts.subject(kind, value)
+        subject = attempts.subject(kind, value, purpose)
         limits = validation.policy(policy)
         with self._state.lock:
             return self._acquire(subject, limits)

@@ -1,0 +1,56 @@
+# Generated from src/torii_dynamodb/_async/services/hashing.py by tools/unasync.py. Do not edit.
+
+"""Hashing and verifying passwords in the pool."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from torii_dynamodb._core.hashing import PasswordHasher, Verifier
+from torii_dynamodb._sync.primitives import result_of
+
+if TYPE_CHECKING:
+    from torii_dynamodb._pool import HashingPool, Submit
+
+__all__ = ["Hashing"]
+
+
+class Hashing:
+    """A hasher, and the pool that it runs in.
+
+    ::
+
+        with hashing.turn() as submit:
+            ...  # count the attempt
+            right = hashing.verify(submit, password_hash, attempted)
+
+    Args:
+        hasher: Hashes and verifies.
+        pool: Bounds how many do so at the same time.
+    """
+
+    def __init__(self, hasher: PasswordHasher, pool: HashingPool) -> None:
+        self._hasher = hasher
+        self._verifier = Verifier(hasher)
+        self._pool = pool
+
+    def turn(self) -> AbstractContextManager[Submit]:
+        """A place in the pool. Take it before anything is counted: whoever is refused has then lost nothing.
+
+        Raises:
+            Overloaded: All places are taken.
+        """
+        return self._pool.turn()
+
+    def hash(self, submit: Submit, password: str) -> str:
+        """The hash of a checked password."""
+        return result_of(submit(self._hasher.hash, password))
+
+    def verify(self, submit: Submit, password_hash: str | None, attempted: str | None) -> bool:
+        """Whether the password is right; the same work whether or not there is a hash, and of which kind."""
+        return result_of(submit(self._verifier.verify, password_hash, attempted))
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return self._hasher.needs_rehash(password_hash)

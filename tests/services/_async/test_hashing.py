@@ -1,0 +1,172 @@
+"""What hashing is bounded by, and that its work tells nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+import pytest
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher, recording
+
+from torii_dynamodb.errors import InvalidCredentials, Overloaded, RateLimited, ToriiError
+from torii_dynamodb.models import NewUser
+from torii_dynamodb.policies import HashingPool, SeveralKinds
+
+NEW = "a brand new password"
+
+
+async def test_a_full_pool_refuses_before_anything_is_read_or_counted() -> None:
+    """With all places taken every call that hashes raises Overloaded without a single call to the storage."""
+    calls: list[str] = []
+    pool = HashingPool(width=1, queue=1)
+    here = AsyncSetting(hashing=pool)
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    bare = await here.storage.create_user(NewUser(email="bare@example.com"))
+    torii = AsyncSetting(storage=recording(here.storage, calls), hashing=pool).torii
+    with ExitStack() as stack:
+        stack.enter_context(pool.turn())
+        stack.enter_context(pool.turn())
+        for email in (EMAIL, "nobody@example.com"):
+            with pytest.raises(Overloaded):
+                await torii.password.authenticate(email, PASSWORD)
+        with pytest.raises(Overloaded):
+            await torii.password.register("new@example.com", PASSWORD)
+        with pytest.raises(Overloaded):
+            await torii.password.sign_up("new@example.com", PASSWORD)
+        with pytest.raises(Overloaded):
+            await torii.password.change_password(user.id, PASSWORD, NEW, user=user)
+        with pytest.raises(Overloaded):
+            await torii.password.set_password(bare.id, NEW, user=bare)
+        assert calls == []
+        await here.torii.password.initiate_reset(EMAIL)
+        token = await here.link()
+        with pytest.raises(Overloaded):
+            await torii.password.complete_reset(token, NEW)
+    # The link was not used up, and no attempt was lost.
+    await here.torii.password.complete_reset(token, NEW)
+    assert (await here.storage.get_lockout_status(EMAIL)).attempts == 0
+
+
+async def test_a_busy_pool_does_not_undo_a_sign_in() -> None:
+    """Renewing an old hash is left for another time when there is no place; the person is signed in."""
+    pool = HashingPool(width=1, queue=0)
+    here = AsyncSetting(hashing=pool)
+    await here.torii.password.register(EMAIL, PASSWORD)
+    here.hasher.version = 2
+
+    class Busy:
+        """Takes the place as soon as the session is stored."""
+
+        def __getattr__(self, name: str) -> object:
+            if name == "create_session":
+                stack.enter_context(pool.turn())
+            return getattr(here.storage, name)
+
+    torii = AsyncSetting(storage=Busy(), hashing=pool, hasher=here.hasher).torii
+    with ExitStack() as stack:
+        _, session = await torii.password.authenticate(EMAIL, PASSWORD)
+    assert session.token is not None
+
+
+async def test_changes_of_a_password_are_counted_right_or_wrong() -> None:
+    """One user's changes, each with the right password, stop at the fifth; so do first passwords, without a hash."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    current = PASSWORD
+    for number in range(5):
+        following = f"{NEW} {number}"
+        await here.torii.password.change_password(user.id, current, following)
+        current = following
+    hashed, verified = here.hasher.hashed, here.hasher.verified
+    with pytest.raises(RateLimited) as refused:
+        await here.torii.password.change_password(user.id, current, NEW)
+    assert refused.value.retry_after.total_seconds() > 0
+    bare = await here.storage.create_user(NewUser(email="bare@example.com"))
+    done = 0
+    for _ in range(8):
+        try:
+            await here.torii.password.set_password(bare.id, NEW, user=bare)
+            done += 1
+        except ToriiError:
+            continue
+    assert (here.hasher.hashed - hashed, here.hasher.verified - verified) == (5, 0)
+    assert done == 1
+
+
+async def test_a_reset_link_buys_no_endless_hashing() -> None:
+    """Whoever holds one link can have five passwords hashed with it at most, however often it is sent."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    await here.torii.password.initiate_reset(EMAIL)
+    token = await here.link()
+    before = here.hasher.hashed
+
+    class Slow:
+        """A storage on which the link stays unused: as if all tries were under way at once."""
+
+        def __getattr__(self, name: str) -> object:
+            if name == "complete_password_reset":
+                return refused
+            return getattr(here.storage, name)
+
+    async def refused(token: str, password_hash: str) -> None:
+        return None
+
+    torii = AsyncSetting(storage=Slow(), hasher=here.hasher).torii
+    for _ in range(9):
+        with pytest.raises(ToriiError):
+            await torii.password.complete_reset(token, NEW)
+    assert here.hasher.hashed - before == 5
+
+
+class TwoKinds(QuickHasher):
+    """A hasher for hashes of today and imported ones. It counts the work of each kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work: Counter[str] = Counter()
+
+    def decoys(self) -> Mapping[str, str]:
+        return {"quick": super().hash("decoy"), "old": "$old$" + super().hash("decoy").rpartition("$")[2]}
+
+    def kind(self, password_hash: str) -> str:
+        return password_hash.split("$")[1]
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        self.work[self.kind(password_hash)] += 1
+        return super().verify(password_hash, password)
+
+
+@pytest.mark.parametrize("attempted", ["wrong password", "x" * 5000, "\ud800"])
+async def test_a_wrong_password_takes_the_work_of_every_kind_of_hash(attempted: str) -> None:
+    """Unknown address, address without a password, today's and an imported hash: one verification of each kind."""
+    hasher = TwoKinds()
+    assert isinstance(hasher, SeveralKinds)
+    here = AsyncSetting(hasher=hasher)
+    await here.torii.password.register(EMAIL, PASSWORD)
+    old = "$old$" + hasher.hash(PASSWORD).rpartition("$")[2]
+    await here.storage.create_user(NewUser(email="imported@example.com"), password_hash=old)
+    await here.storage.create_user(NewUser(email="bare@example.com"))
+    for email in ("nobody@example.com", "bare@example.com", EMAIL, "imported@example.com", "nobody@example.com"):
+        hasher.work.clear()
+        hashed = hasher.hashed
+        with pytest.raises(InvalidCredentials):
+            await here.torii.password.authenticate(email, attempted)
+        assert hasher.work == {"quick": 1, "old": 1}, email
+        assert hasher.hashed == hashed or email == "nobody@example.com"
+    await here.torii.password.authenticate("imported@example.com", PASSWORD)
+    await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+async def test_a_hash_of_another_kind_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """A hasher that reads foreign hashes without telling so is warned of, once, with what to do."""
+    here = AsyncSetting()
+    foreign = "$old$" + here.hasher.hash(PASSWORD).rpartition("$")[2]
+    await here.storage.create_user(NewUser(email=EMAIL), password_hash=foreign)
+    for _ in range(2):
+        with pytest.raises(InvalidCredentials):
+            await here.torii.password.authenticate(EMAIL, "wrong password")
+    told = [record.getMessage() for record in caplog.records if "decoys()" in record.getMessage()]
+    assert len(told) == 1
+    assert foreign not in told[0]

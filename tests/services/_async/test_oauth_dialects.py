@@ -1,0 +1,709 @@
+"""What providers really do: claims in pieces, keys that change, ways to prove the application, tenants, nonsense."""
+
+from __future__ import annotations
+
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, unquote_plus, urlsplit
+
+import httpx
+import jwt
+import orjson
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from tests.services._async.support import PASSWORD
+from tests.services._async.test_oauth import BACK, AsyncOAuthSetting
+from tests.services.provider import ISSUER, public_jwk, rsa_key
+
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.oauth import ClientKey, OAuthError, OAuthProvider, apple, github, google, microsoft, oidc
+
+EMAIL = "ada@example.com"
+PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
+TENANT = "11111111-2222-3333-4444-555555555555"
+LOGIN = "https://login.microsoftonline.com"
+
+
+def pem(key: Any) -> str:
+    """A private key as its owner keeps it."""
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return str(key.private_bytes(encoding, form, serialization.NoEncryption()).decode())
+
+
+def generic(**options: Any) -> OAuthProvider:
+    return oidc("issuer", ISSUER, "client", "secret", **options)
+
+
+async def refused(here: AsyncOAuthSetting, reason: str, **changes: Any) -> OAuthError:
+    """Signing in fails for this reason."""
+    with pytest.raises(OAuthError) as error:
+        await here.sign_in(**changes)
+    assert error.value.reason == reason, error.value
+    return error.value
+
+
+# Claims
+
+
+async def test_the_word_on_the_address_comes_from_userinfo() -> None:
+    """Where only the address is in the ID token, the userinfo endpoint is asked for the rest (Okta, Authelia)."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.claims = {"sub": "subject-1", "email": EMAIL}
+        here.provider.userinfo = {"sub": "subject-1", "email_verified": True, "name": "Ada"}
+        result = await here.sign_in()
+        assert (result.user.email, result.user.name) == (EMAIL, "Ada")
+
+
+@pytest.mark.parametrize(
+    ("token", "told", "expected"),
+    [
+        ({"email": "a@x.com"}, {"email": "b@x.com", "email_verified": True}, ("b@x.com", True)),
+        ({"email": "a@x.com"}, {"email": "b@x.com"}, ("b@x.com", False)),
+        ({"email": "a@x.com"}, {"email": "a@x.com", "email_verified": "true"}, ("a@x.com", True)),
+        ({"email": "a@x.com"}, {"email": None, "email_verified": True}, ("a@x.com", True)),
+        ({"email": "a@x.com", "email_verified": False}, {"email_verified": True}, ("a@x.com", False)),
+        ({"email_verified": True}, {"email": "b@x.com"}, ("b@x.com", False)),
+        ({"email_verified": False}, {"email": "b@x.com", "email_verified": True}, ("b@x.com", True)),
+        ({"email": None}, {"email": "b@x.com", "email_verified": True}, ("b@x.com", True)),
+        ({"iss": ISSUER}, {"iss": "https://evil.example", "email": "b@x.com"}, ("b@x.com", False)),
+        ({}, {"email": ["b@x.com"], "email_verified": [True]}, (None, False)),
+    ],
+)
+async def test_an_address_and_the_word_on_it_come_from_one_place(
+    token: dict[str, Any], told: dict[str, Any], expected: tuple[str | None, bool]
+) -> None:
+    """So nobody's verified address is another's word on an unverified one."""
+    seen: list[Any] = []
+
+    def check(identity: Any) -> str:
+        seen.append(identity)
+        return "seen"
+
+    async with AsyncOAuthSetting(generic(check=check)) as here:
+        here.provider.claims = {"sub": "subject-1", **token}
+        here.provider.userinfo = {"sub": "subject-1", **told}
+        await refused(here, "refused")
+        assert (seen[0].email, seen[0].email_verified) == expected
+        assert seen[0].claims["iss"] == ISSUER
+
+
+@pytest.mark.parametrize("word", ["true", "True", True, 1, "1"])
+async def test_a_word_that_is_written_in_another_way(word: Any) -> None:
+    """The providers that write it as text mean it."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.claims["email_verified"] = word
+        assert (await here.sign_in()).identity.email_verified
+
+
+@pytest.mark.parametrize("word", ["false", "", "yes", 0, 2, [], ["true"], {"true": True}, None])
+async def test_a_word_that_says_no(word: Any) -> None:
+    """Text that is not "true" is not true."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.claims["email_verified"] = word
+        await refused(here, "email_unverified")
+
+
+async def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account() -> None:
+    """The subject is enough for them; without address there is no new account, and always asked is always needed."""
+    async with AsyncOAuthSetting() as here:
+        user = (await here.sign_in()).user
+        for broken in (500, 403, b"<html>", b"[]", b'{"email": "eve@example.com"}'):
+            here.provider.answers["/userinfo"] = broken
+            here.provider.claims = {"sub": "subject-1"}
+            assert (await here.sign_in()).user.id == user.id
+            here.provider.claims = {"sub": "subject-2"}
+            await refused(here, "email_missing")
+    async with AsyncOAuthSetting(generic(userinfo="always")) as here:
+        here.provider.answers["/userinfo"] = 500
+        await refused(here, "provider")
+    async with AsyncOAuthSetting(generic(userinfo="never")) as here:
+        here.provider.claims = {"sub": "subject-1"}
+        await refused(here, "email_missing")
+        assert "GET /userinfo" not in here.provider.requests
+
+
+async def test_checks_see_what_userinfo_says() -> None:
+    """Groups that only the userinfo endpoint tells are there for a check, if it is always asked."""
+    allowed = generic(
+        userinfo="always",
+        check=lambda identity: None if "staff" in identity.claims.get("groups", ()) else "Staff only.",
+    )
+    async with AsyncOAuthSetting(allowed) as here:
+        await refused(here, "refused")
+        here.provider.userinfo["groups"] = ["staff"]
+        await here.sign_in()
+
+
+@pytest.mark.parametrize(
+    ("claims", "key", "reason"),
+    [
+        ({}, 0, None),
+        ({"iss": ISSUER, "aud": "client"}, 0, None),
+        ({"aud": ["other", "client"]}, 0, None),
+        ({"aud": "other"}, 0, "provider"),
+        ({"iss": "https://evil.example"}, 0, "provider"),
+        ({"sub": "subject-2"}, 0, "provider"),
+        ({}, 1, "id_token"),
+    ],
+)
+async def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason: str | None) -> None:
+    """It is taken if one of the provider's keys signed it, for this application, about the same subject."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.claims = {"sub": "subject-1"}
+        told = {"sub": "subject-1", "email": EMAIL, "email_verified": True} | claims
+        signed = here.provider.signed(told, {"kid": "key-1"}, key)
+        headers = {"Content-Type": "application/jwt; charset=utf-8"}
+        here.provider.answers["/userinfo"] = lambda _: httpx.Response(200, text=signed, headers=headers)
+        if reason is None:
+            assert (await here.sign_in()).user.email == EMAIL
+        else:
+            await refused(here, reason)
+
+
+async def test_without_nonce_and_pkce() -> None:
+    """A provider that leaves out the one and refuses the other is told neither, and not expected to know them."""
+    async with AsyncOAuthSetting(generic(use_nonce=False, use_pkce=False)) as here:
+        here.provider.pkce = False
+        here.provider.claims["nonce"] = None
+        start = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        assert not {"nonce", "code_challenge", "code_challenge_method"} & parse_qs(urlsplit(start.url).query).keys()
+        assert (await here.sign_in()).created
+        assert "code_verifier" not in here.provider.forms[-1]
+
+
+async def test_several_audiences() -> None:
+    """An ID token for others, too, is taken where it says that it was made for this application."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.claims |= {"aud": ["account", "client"], "azp": "client"}
+        assert (await here.sign_in()).created
+        here.provider.claims |= {"aud": ["client"], "azp": None}
+        await here.sign_in()
+
+
+@pytest.mark.parametrize(
+    "emails", [403, 404, b"{}", b"[1, null]", b'[{"primary": true, "email": 1, "verified": true}]']
+)
+async def test_github_without_addresses(emails: int | bytes) -> None:
+    """An App that may not read addresses: who has linked the account gets in, and who is signed in can link it."""
+    async with AsyncOAuthSetting(github("client", "secret")) as here:
+        here.provider.userinfo = {"id": 1, "login": "octocat"}
+        here.provider.answers["/user/emails"] = emails
+        await refused(here, "email_missing")
+        user = await here.torii.password.register(EMAIL, PASSWORD)
+        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+        assert (await here.sign_in(link_to=session)).linked
+        assert (await here.sign_in()).user.id == user.id
+
+
+@pytest.mark.parametrize(("configured", "told"), [(ISSUER, f"{ISSUER}/"), (f"{ISSUER}/", ISSUER), (ISSUER, ISSUER)])
+async def test_a_slash_at_the_end_of_the_issuer(configured: str, told: str) -> None:
+    """Configured with it or without, tokens name the issuer as its description does (Auth0, Authentik)."""
+    async with AsyncOAuthSetting(oidc("issuer", configured, "client", "secret")) as here:
+        here.provider.metadata = {"issuer": told}
+        here.provider.claims["iss"] = told
+        assert (await here.sign_in()).created
+        here.provider.claims["iss"] = "https://issuer.example/other"
+        await refused(here, "id_token")
+
+
+# Proving the application
+
+SECRET = "s3cr3t: 100% +ü&="
+
+
+def proof_of(form: dict[str, str], headers: dict[str, str]) -> Any:
+    """How a request to the token endpoint proved the application, and with which secret."""
+    if "authorization" in headers:
+        client, _, secret = b64decode(headers["authorization"].removeprefix("Basic ")).decode().partition(":")
+        assert "client_id" not in form
+        return "basic", unquote_plus(client), unquote_plus(secret)
+    if "client_secret" in form:
+        return "post", form["client_id"], form["client_secret"]
+    if "client_assertion" in form:
+        return ("jwt", form["client_id"], jwt.get_unverified_header(form["client_assertion"])["alg"])
+    return "none", form["client_id"], None
+
+
+@pytest.mark.parametrize(
+    ("offered", "options", "expected"),
+    [
+        (None, {}, ("basic", "cl:ient", SECRET)),
+        (["client_secret_basic"], {}, ("basic", "cl:ient", SECRET)),
+        (["client_secret_post"], {}, ("post", "cl:ient", SECRET)),
+        (["private_key_jwt", "client_secret_post"], {}, ("post", "cl:ient", SECRET)),
+        (["client_secret_jwt"], {}, ("jwt", "cl:ient", "HS256")),
+        ("client_secret_post", {}, ("basic", "cl:ient", SECRET)),  # not a list: as if nothing were said
+        (["client_secret_basic"], {"token_auth_method": "client_secret_post"}, ("post", "cl:ient", SECRET)),
+        (["client_secret_basic"], {"client_secret": None}, ("none", "cl:ient", None)),
+        (None, {"token_auth_method": "none"}, ("none", "cl:ient", None)),
+    ],
+)
+async def test_how_the_application_proves_itself(offered: Any, options: dict[str, Any], expected: Any) -> None:
+    """As the issuer describes, or as was said by hand; every character of a secret arrives."""
+    provider = replace(oidc("issuer", ISSUER, "cl:ient", SECRET), **options)
+    async with AsyncOAuthSetting(provider) as here:
+        here.provider.metadata = {"token_endpoint_auth_methods_supported": offered}
+        await here.sign_in()
+        headers = here.provider.headers[here.provider.requests.index("POST /token")]
+        assert proof_of(here.provider.forms[-1], headers) == expected
+
+
+async def test_an_issuer_that_takes_no_secret() -> None:
+    """It is told before the browser is sent there."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.metadata = {"token_endpoint_auth_methods_supported": ["tls_client_auth"]}
+        with pytest.raises(OAuthError, match="token_auth_method") as error:
+            await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        assert error.value.reason == "provider"
+
+
+@pytest.mark.parametrize(
+    ("made", "algorithm"),
+    [
+        (lambda: rsa_key(0), "RS256"),
+        (lambda: ec.generate_private_key(ec.SECP256R1()), "ES256"),
+        (lambda: ec.generate_private_key(ec.SECP384R1()), "ES384"),
+    ],
+)
+async def test_a_key_of_the_applications(made: Callable[[], Any], algorithm: str) -> None:
+    """The assertion is signed by it, for the token endpoint, for a minute, under a name of its own each time."""
+    key = made()
+    own = ClientKey(private_key=pem(key), key_id="mine", headers={"x5t": "thumbprint"})
+    assert "PRIVATE" not in repr(own)
+    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", client_key=own)) as here:
+        await here.sign_in()
+        await here.sign_in()
+        names = set[str]()
+        for form in here.provider.forms:
+            header = jwt.get_unverified_header(form["client_assertion"])
+            assert (header["alg"], header["kid"], header["x5t"]) == (algorithm, "mine", "thumbprint")
+            claims = jwt.decode(
+                form["client_assertion"],
+                key.public_key(),
+                algorithms=[algorithm],
+                audience=f"{ISSUER}/token",
+                options={"verify_exp": False, "verify_iat": False},
+            )
+            assert (claims["iss"], claims["sub"], claims["exp"] - claims["iat"]) == ("client", "client", 60)
+            names.add(claims["jti"])
+            assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            assert "client_secret" not in form
+        assert len(names) == 2
+
+
+def test_wrong_ways_are_named_at_construction() -> None:
+    """A way without what it needs, and a key that is not one."""
+    for options, name in (
+        ({"token_auth_method": "private_key_jwt"}, "client_key"),
+        ({"token_auth_method": "client_secret_basic", "client_secret": None}, "client_secret"),
+        ({"client_key": ClientKey(private_key="ssh-rsa AAAA")}, "client_key"),
+    ):
+        with pytest.raises(ConfigurationError, match=name):
+            replace(generic(), **options)
+
+
+async def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
+    """It is told as one, without the key, at the first sign-in."""
+    broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", client_key=ClientKey(private_key=broken))) as here:
+        with pytest.raises(ConfigurationError, match="client_key") as error:
+            await here.sign_in()
+        assert "AAAA" not in str(error.value)
+
+
+async def test_a_refused_code_tells_why() -> None:
+    """The code of the provider's error helps with wrong settings; its text is not repeated."""
+    async with AsyncOAuthSetting() as here:
+        body = b'{"error": "invalid_client", "error_description": "<script>"}'
+        here.provider.answers["/token"] = lambda _: httpx.Response(401, content=body)
+        error = await refused(here, "provider")
+        assert "invalid_client" in str(error)
+        assert "script" not in str(error)
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    ("signs", "kid"),
+    [(("key-1", 1), "key-1"), (("key-1", 1), None), (("key-2", 1), "key-2")],
+    ids=["under the same name", "without a name", "under a new name"],
+)
+async def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str | None) -> None:
+    """The next sign-in passes, at whatever time, and costs one more request."""
+    async with AsyncOAuthSetting() as here:
+        await here.sign_in()
+        here.provider.signs_with, here.provider.header = signs, {"kid": kid}
+        here.provider.keys = {signs[0]: signs[1]}
+        await here.sign_in()
+        assert here.provider.requests.count("GET /keys") == 2
+        # A token that nobody's key verifies does not make us ask again so soon.
+        here.provider.signs_with = (signs[0], 2)
+        for _ in range(3):
+            await refused(here, "id_token")
+        assert here.provider.requests.count("GET /keys") == 2
+        here.clock.advance(timedelta(minutes=2))
+        for _ in range(3):
+            await refused(here, "id_token")
+        assert here.provider.requests.count("GET /keys") == 3
+
+
+@pytest.mark.parametrize("claims", [{"exp": 1}, {"nonce": "x"}, {"aud": "other"}, {"iss": "https://evil.example"}])
+async def test_a_token_that_is_signed_but_does_not_hold_asks_for_no_keys(claims: dict[str, Any]) -> None:
+    """Only a signature that does not verify is a reason to ask for newer keys."""
+    async with AsyncOAuthSetting() as here:
+        await here.sign_in()
+        here.provider.claims |= claims
+        await refused(here, "id_token")
+        assert here.provider.requests.count("GET /keys") == 1
+
+
+def as_keys(*keys: Any) -> bytes:
+    return orjson.dumps({"keys": list(keys)})
+
+
+GOOD = public_jwk(0, "key-1")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        as_keys({name: value for name, value in GOOD.items() if name != "kid"}),
+        as_keys({name: value for name, value in GOOD.items() if name not in ("alg", "use")}),
+        as_keys({"kty": "oct", "k": "AAAA", "kid": "key-1"}, None, 7, [], {"kty": []}, {"kid": {}}, GOOD),
+        as_keys({**GOOD, "n": 1}, {**GOOD, "n": "!"}, {**GOOD, "n": "ü"}, {**GOOD, "e": "AA"}, GOOD),
+        as_keys(*({**public_jwk(1, f"other-{number}")} for number in range(500)), GOOD),
+    ],
+    ids=["without a name", "without what it is for", "among others", "among broken ones", "among 500"],
+)
+async def test_key_sets_that_work(keys: bytes) -> None:
+    """The right key is found, whatever stands beside it."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.answers["/keys"] = keys
+        assert (await here.sign_in()).created
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        as_keys({**GOOD, "use": "enc"}),
+        as_keys({**GOOD, "alg": "PS256"}),
+        as_keys({**GOOD, "kid": "key-2"}),
+        as_keys({**GOOD, "kty": "EC"}),
+        as_keys({**GOOD, "issuer": "https://another.example"}),
+        as_keys(),
+        *(b"[]", b"null", b'{"keys": {}}', b'{"keys": null}', b"<html>", b"", b"[" * 100_000, b"\xff\xfe"),
+    ],
+)
+async def test_key_sets_that_do_not(keys: bytes) -> None:
+    """A key for something else, under another name or of another issuer verifies nothing; nonsense is told as such."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.answers["/keys"] = keys
+        with pytest.raises(OAuthError) as error:
+            await here.sign_in()
+        assert error.value.reason in ("id_token", "provider")
+
+
+async def test_a_short_rsa_key_is_refused() -> None:
+    """Under 2,048 bits it proves nothing (RFC 7518, 3.3), though the signature holds."""
+    for bits, passes in ((2048, True), (1024, False)):
+        key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+        async with AsyncOAuthSetting() as here:
+            here.provider.signer = lambda data, key=key: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+            here.provider.answers["/keys"] = as_keys(published(jwt.algorithms.RSAAlgorithm, key))
+            if passes:
+                await here.sign_in()
+            else:
+                await refused(here, "id_token")
+
+
+@pytest.mark.parametrize(
+    ("curve", "size", "passes"), [(ec.SECP256R1(), 32, True), (ec.SECP256K1(), 32, False), (ec.SECP521R1(), 66, False)]
+)
+async def test_an_elliptic_key_of_another_curve_is_refused(curve: ec.EllipticCurve, size: int, passes: bool) -> None:
+    """An algorithm belongs to one curve (RFC 7518, 3.4)."""
+    key = ec.generate_private_key(curve)
+
+    def sign(data: bytes) -> bytes:
+        return b"".join(
+            number.to_bytes(size) for number in decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+        )
+
+    async with AsyncOAuthSetting() as here:
+        here.provider.algorithm, here.provider.signer = "ES256", sign
+        here.provider.answers["/keys"] = as_keys(published(jwt.algorithms.ECAlgorithm, key))
+        if passes:
+            await here.sign_in()
+        else:
+            await refused(here, "id_token")
+
+
+def published(algorithm: Any, key: Any) -> dict[str, Any]:
+    made = algorithm.to_jwk(key.public_key(), as_dict=True)
+    return {**{name: value for name, value in made.items() if name != "key_ops"}, "kid": "key-1"}
+
+
+# Apple
+
+
+async def test_apples_name_is_kept() -> None:
+    """It is posted the first time only, beside the code; nothing else is taken from there."""
+    own = ec.generate_private_key(ec.SECP256R1())
+    offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=pem(own))
+    async with AsyncOAuthSetting(offered) as here:
+        here.provider.metadata = {"issuer": "https://appleid.apple.com"}
+        here.provider.claims |= {"iss": "https://appleid.apple.com", "email_verified": "true"}
+        posted = {"name": {"firstName": "Ada", "lastName": "Lovelace"}, "email": "eve@example.com", "sub": "x"}
+        first = await here.sign_in(posted_user=orjson.dumps(posted).decode())
+        assert (first.created, first.user.name, first.user.email) == (True, "Ada Lovelace", EMAIL)
+        again = await here.sign_in()
+        assert (again.user.id, again.user.name) == (first.user.id, "Ada Lovelace")
+
+
+async def test_another_providers_posted_name_is_not_taken() -> None:
+    """The field is Apple's."""
+    async with AsyncOAuthSetting() as here:
+        assert (await here.sign_in(posted_user='{"name": {"firstName": "Eve"}}')).user.name is None
+
+
+# Tenants and domains
+
+
+def microsoft_setting(tenant: str, describes: str) -> AsyncOAuthSetting:
+    """A tenant's sign-in, whose description names an issuer."""
+    here = AsyncOAuthSetting(microsoft("client", "secret", tenant=tenant))
+    here.provider.metadata = {"issuer": describes}
+    here.provider.claims |= {"email": EMAIL, "xms_edov": True}
+    return here
+
+
+@pytest.mark.parametrize(
+    ("tenant", "described", "passes", "fails"),
+    [
+        ("common", "{tenantid}", [TENANT, PERSONAL], []),
+        ("Organizations", "{tenantid}", [TENANT], [PERSONAL]),
+        ("consumers", PERSONAL, [PERSONAL], [TENANT]),
+        (TENANT, TENANT, [TENANT], [PERSONAL, "99999999-2222-3333-4444-555555555555"]),
+        (TENANT.upper(), TENANT, [TENANT], [PERSONAL]),
+        ("contoso.onmicrosoft.com", TENANT, [TENANT], [PERSONAL]),
+    ],
+)
+async def test_microsofts_tenants(tenant: str, described: str, passes: list[str], fails: list[str]) -> None:
+    """Each form of a tenant signs in its accounts, and no other's."""
+    for who in passes + fails:
+        async with microsoft_setting(tenant, f"{LOGIN}/{described}/v2.0") as here:
+            here.provider.claims |= {"iss": f"{LOGIN}/{who}/v2.0", "tid": who}
+            if who in passes:
+                assert (await here.sign_in()).created
+            else:
+                with pytest.raises(OAuthError) as error:
+                    await here.sign_in()
+                assert error.value.reason in ("id_token", "refused")
+            assert here.provider.requests[0] == f"GET /{tenant.lower()}/v2.0/.well-known/openid-configuration"
+
+
+@pytest.mark.parametrize(
+    "tenant", ["", "everybody", "common/..", "a b", "contoso.com/x", "https://contoso.com", "{tenantid}"]
+)
+def test_tenants_that_are_not(tenant: str) -> None:
+    """A word that names no tenant is refused at once."""
+    with pytest.raises(ConfigurationError, match="tenant"):
+        microsoft("client", "secret", tenant=tenant)
+
+
+@pytest.mark.parametrize("described", ["https://evil.example/x/v2.0", f"{LOGIN}/common/v2.0", None])
+async def test_a_tenant_that_describes_itself_as_another_issuer(described: Any) -> None:
+    """Only the template, or a tenant in its place, is expected."""
+    async with microsoft_setting("contoso.com", described) as here:
+        await refused(here, "provider")
+
+
+async def test_microsofts_keys_sign_for_their_issuer_only() -> None:
+    """The keys of all tenants stand in one set; each says whose tokens it signs."""
+    for issuer, passes in ((f"{LOGIN}/{{tenantid}}/v2.0", True), (f"{LOGIN}/{PERSONAL}/v2.0", False)):
+        async with microsoft_setting("common", f"{LOGIN}/{{tenantid}}/v2.0") as here:
+            here.provider.claims |= {"iss": f"{LOGIN}/{TENANT}/v2.0", "tid": TENANT}
+            here.provider.answers["/keys"] = as_keys({**GOOD, "issuer": issuer})
+            if passes:
+                await here.sign_in()
+            else:
+                await refused(here, "id_token")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked", "hd", "passes"),
+    [
+        (None, None, None, True),
+        ("example.com", "example.com", "example.com", True),
+        ("Example.com", "example.com", "example.com", True),
+        ("example.com", "example.com", "other.example", False),
+        ("example.com", "example.com", None, False),
+        ("example.com", "example.com", ["example.com"], False),
+        ("*", "*", "any.example", True),
+        ("*", "*", None, False),
+        ("*", "*", "", False),
+        (("example.com", "example.org"), "*", "example.org", True),
+        (("example.com", "example.org"), "*", "other.example", False),
+    ],
+)
+async def test_googles_hosted_domain(wanted: Any, asked: str | None, hd: Any, passes: bool) -> None:
+    """It is asked for, and then it must be in the ID token: the parameter can be taken out on the way."""
+    async with AsyncOAuthSetting(google("client", "secret", hosted_domain=wanted)) as here:
+        here.provider.metadata = {"issuer": "https://accounts.google.com"}
+        here.provider.claims |= {"iss": "accounts.google.com", "hd": hd}
+        start = await here.torii.oauth.begin("google", redirect_uri=BACK)
+        assert parse_qs(urlsplit(start.url).query).get("hd") == (None if asked is None else [asked])
+        if passes:
+            await here.sign_in()
+        else:
+            await refused(here, "refused")
+
+
+@pytest.mark.parametrize("wanted", ["", "@example.com", "example.com,example.org", (), ("example.com", "")])
+def test_hosted_domains_that_are_not(wanted: Any) -> None:
+    """A mistake is named at construction, instead of keeping everybody out."""
+    with pytest.raises(ConfigurationError, match="hosted_domain"):
+        google("client", "secret", hosted_domain=wanted)
+
+
+# Nonsense
+
+NONSENSE = [
+    b"",
+    b"null",
+    b"[]",
+    b"1",
+    b'"text"',
+    b"{",
+    b"{}",
+    b"<html>",
+    b"\xff\xfe",
+    b"[" * 200_000,
+    b'{"a":' * 50_000,
+]
+
+
+@pytest.mark.parametrize("body", NONSENSE, ids=lambda body: repr(body[:8]))
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/userinfo"])
+async def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
+    """Whatever comes instead of what belongs there ends in an OAuthError."""
+    async with AsyncOAuthSetting(generic(userinfo="always")) as here:
+        here.provider.answers[path] = body
+        with pytest.raises(OAuthError) as error:
+            await here.sign_in()
+        assert error.value.reason in ("provider", "id_token")
+
+
+@pytest.mark.parametrize(
+    "value", [None, 1, True, [], {}, "", "text", "x" * 5000, "http://issuer.example", "https://[", "https://10.0.0.1"]
+)
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"])
+async def test_endpoints_that_are_not(name: str, value: Any) -> None:
+    """Every address that an issuer names is one that may be asked, or the issuer is not used."""
+    async with AsyncOAuthSetting() as here:
+        here.provider.metadata = {name: value}
+        if (name, value) == ("userinfo_endpoint", None):
+            await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+            return
+        with pytest.raises(OAuthError, match=name) as error:
+            await here.torii.oauth.begin("issuer", redirect_uri=BACK)
+        assert error.value.reason == "provider"
+
+
+def segment(value: Any) -> str:
+    return urlsafe_b64encode(orjson.dumps(value)).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(None, 1, [], {}, "", "text", "a.b", "a.b.c", "....", "a.b.c.d.e", "ü.ü.ü", "\x00.\x00.\x00"),
+        *(f"{segment([])}.{segment({})}.x", f"{segment({'alg': 'RS256'})}.{segment([])}.x"),
+        f"{segment({'alg': ['RS256']})}.{segment({})}.x",
+        f"{segment({'alg': 'none'})}.{segment({'sub': 'x'})}.",
+        f"{segment({'alg': 'RS256', 'kid': {'a': 1}})}.{segment({'sub': 'x'})}.AAAA",
+        f"{segment({'alg': 'RS256'})}.{segment({'sub': 'x' * 200_000})}.AAAA",
+    ],
+)
+async def test_tokens_that_are_not(token: Any) -> None:
+    """What is not a signed JWT is refused as one that does not hold."""
+    async with AsyncOAuthSetting() as here:
+        answer = orjson.dumps({"access_token": "the-access-token", "id_token": token})
+        here.provider.answers["/token"] = answer
+        await refused(here, "id_token")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        *({"sub": 1}, {"sub": ["x"]}, {"sub": "x" * 256}, {"exp": "soon"}, {"exp": [1]}, {"iat": "x"}, {"aud": {}}),
+        *(
+            {"aud": [["client"]]},
+            {"iss": [ISSUER]},
+            {"nonce": ["x"]},
+            {"azp": ["client"]},
+            {"at_hash": 1},
+            {"amr": "x"},
+        ),
+    ],
+)
+async def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
+    """They do not hold."""
+    async with AsyncOAuthSetting() as here:
+        token = jwt.api_jws.PyJWS().encode(
+            orjson.dumps(
+                {"iss": ISSUER, "aud": "client", "iat": int(here.clock().timestamp()), "sub": "x"}
+                | {"exp": int(here.clock().timestamp()) + 300}
+                | claims
+            ),
+            rsa_key(0),
+            algorithm="RS256",
+            headers={"kid": "key-1"},
+        )
+        here.provider.answers["/token"] = orjson.dumps({"access_token": "the-access-token", "id_token": token})
+        await refused(here, "id_token")
+
+
+@pytest.mark.parametrize("access_token", [None, 1, [], "", "a\r\nX-Evil: 1", "ü", "x" * 200_000])
+async def test_access_tokens_that_are_not(access_token: Any) -> None:
+    """A token that cannot be sent asks nobody: the sign-in goes on with what the ID token says, or fails as usual."""
+    provider = OAuthProvider(
+        name="plain",
+        client_id="client",
+        client_secret="secret",
+        authorization_endpoint=f"{ISSUER}/authorize",
+        token_endpoint=f"{ISSUER}/token",
+        userinfo_endpoint=f"{ISSUER}/user",
+    )
+    async with AsyncOAuthSetting(provider) as here:
+        here.provider.answers["/token"] = orjson.dumps({"access_token": access_token})
+        here.provider.answers["/user"] = 401
+        await refused(here, "provider")
+
+
+@pytest.mark.parametrize(
+    "user", [{}, {"id": None}, {"id": True}, {"id": []}, {"sub": ""}, {"id": "x" * 256}, {"id": 1.5}]
+)
+async def test_a_plain_provider_that_names_nobody(user: dict[str, Any]) -> None:
+    """Without a subject there is no account."""
+    provider = OAuthProvider(
+        name="plain",
+        client_id="client",
+        client_secret="secret",
+        authorization_endpoint=f"{ISSUER}/authorize",
+        token_endpoint=f"{ISSUER}/token",
+        userinfo_endpoint=f"{ISSUER}/user",
+        scopes=("identify",),
+        email_verified_claim="verified",
+    )
+    async with AsyncOAuthSetting(provider) as here:
+        here.provider.userinfo = {"email": EMAIL, "verified": True, **user}
+        await refused(here, "provider")
+        here.provider.userinfo["id"], here.provider.userinfo["sub"] = "80351110224678912", None
+        del here.provider.userinfo["sub"]
+        assert (await here.sign_in()).identity.subject == "80351110224678912"
