@@ -70,7 +70,7 @@ def google(
     return OAuthProvider(
         name=name,
         client_id=client_id,
-        client_secret=client_secret,
+        client_secret=client_secret or "",
         issuer="https://accounts.google.com",
         issuer_aliases=("accounts.google.com",),
         algorithms=("RS256",),
@@ -215,7 +215,7 @@ def github(client_id: str, client_secret: str, *, check: Check | None = None, na
     return OAuthProvider(
         name=name,
         client_id=client_id,
-        client_secret=client_secret,
+        client_secret=client_secret or "",
         authorization_endpoint="https://github.com/login/oauth/authorize",
         token_endpoint="https://github.com/login/oauth/access_token",
         userinfo_endpoint="https://api.github.com/user",

@@ -123,6 +123,16 @@ async def test_the_whole_flow(here: AsyncHere) -> None:
     assert await here.torii.get_session(first.session.token) is not None
 
 
+async def test_whoever_gives_up_takes_nobody_along(here: AsyncHere) -> None:
+    """Two who wait for the provider's description share a request; the first one's going does not end it."""
+    first, second = (asyncio.ensure_future(here.begin()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).url
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
 async def test_a_check_that_asks_elsewhere(provider: RealProvider) -> None:
     """A coroutine function is waited for."""
 

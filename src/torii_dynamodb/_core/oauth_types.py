@@ -177,8 +177,9 @@ class OAuthProvider:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_-]{1,32}", self.name):
             raise ConfigurationError(f"{self.name!r} is no provider name: give 1 to 32 of a-z 0-9 _ -")
-        if any(algorithm == "none" or algorithm.startswith("HS") for algorithm in self.algorithms):
-            raise ConfigurationError("algorithms: ID tokens are signed with a key pair; give RS256, ES256, ...")
+        if isinstance(self.algorithms, str) or not set(self.algorithms) <= set(_ALGORITHMS):
+            raise ConfigurationError(f"algorithms: ID tokens are signed with a key pair; give some of {_ALGORITHMS}")
+        _check_client(self)
         if not callable(self.authoritative_for):
             object.__setattr__(self, "authoritative_for", _domains(self.authoritative_for))
         for what, url in {
@@ -378,6 +379,28 @@ def email_domain(email: object) -> str:
         ValidationError: It is not a valid address.
     """
     return normalise_email(email).normalised.rpartition("@")[2]
+
+
+# What the services themselves put into the authorization request.
+_RESERVED = {
+    *("client_id", "response_type", "response_mode", "redirect_uri", "scope", "state", "nonce"),
+    *("code_challenge", "code_challenge_method", "request", "request_uri"),
+}
+
+
+def _check_client(provider: OAuthProvider) -> None:
+    # An environment variable that is not set comes as None or "", and would be noticed at the first sign-in only.
+    if not isinstance(provider.client_id, str) or not provider.client_id:
+        raise ConfigurationError(f"client_id: {provider.name} has none; is the setting that holds it empty?")
+    if provider.client_secret is not None and not provider.client_secret:
+        raise ConfigurationError(f"client_secret: {provider.name} has an empty one; give None for a public client")
+    if isinstance(provider.scopes, str):
+        raise ConfigurationError(f"scopes: give a tuple, as in {tuple(provider.scopes.split())}")
+    if provider.is_oidc and "openid" not in provider.scopes:
+        raise ConfigurationError('scopes: OpenID Connect needs "openid" among them')
+    taken = _RESERVED & provider.parameters.keys()
+    if taken:
+        raise ConfigurationError(f"parameters: {', '.join(sorted(taken))} are set by the services themselves")
 
 
 def _check_token_auth(provider: OAuthProvider) -> None:

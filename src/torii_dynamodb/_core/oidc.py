@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import quote_plus, urlencode
 
@@ -174,7 +173,8 @@ def _signer(pem: str, what: str) -> tuple[Any, str]:
     curves = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
     for kind in ("RSA", "EC", "OKP"):
         try:
-            signer = needed("joserfc.jwk").import_key(pem, kind)
+            # Environment variables often hold a key with its line breaks written out.
+            signer = needed("joserfc.jwk").import_key(pem.replace("\\n", "\n"), kind)
         except Exception:  # noqa: BLE001, S112 - joserfc and cryptography have many; the next kind may fit
             continue
         algorithm = "RS256" if kind == "RSA" else curves.get(signer.curve_name)
@@ -499,9 +499,15 @@ def read_json(provider: OAuthProvider, answer: Answer) -> object:
 def _error_code(body: bytes) -> str:
     """The code of an OAuth error, which says what is wrong with the settings. Its description is anybody's text."""
     try:
-        code = orjson.loads(body)["error"]
-    except (ValueError, KeyError, TypeError, IndexError):
+        found = orjson.loads(body)
+    except ValueError:
         return ""
+    return shown_code(cast("dict[str, Any]", found)) if isinstance(found, dict) else ""
+
+
+def shown_code(answer: Mapping[str, Any]) -> str:
+    """The code of an error, to append to a message; nothing where it is not one."""
+    code = answer.get("error")
     return f" ({code})" if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,64}", code) else ""
 
 
@@ -584,7 +590,7 @@ def _identity(
         email_verified=verified and provider.trust_email and told is not None,
         name=_line(name, 256),
         picture=_line(picture, 1024),
-        claims=MappingProxyType(dict(claims)),
+        claims=dict(claims),
     )
     return replace(found, email_authoritative=_is_authority(provider.authoritative_for, found))
 

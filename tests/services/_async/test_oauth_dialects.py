@@ -296,13 +296,26 @@ async def test_a_key_of_the_applications(made: Callable[[], Any], algorithm: str
         assert len(names) == 2
 
 
-def test_wrong_ways_are_named_at_construction() -> None:
-    """A way without what it needs, and a key that is not one."""
-    for options, name in (
+def test_wrong_settings_are_named_at_construction() -> None:
+    """A way without what it needs, a key that is not one, settings that are empty, or that would be read as letters."""
+    for preset in (google, github):
+        with pytest.raises(ConfigurationError, match="client_secret"):
+            preset("client", None)  # type: ignore[arg-type]
+    settings: list[tuple[dict[str, Any], str]] = [
         ({"token_auth_method": "private_key_jwt"}, "client_key"),
         ({"token_auth_method": "client_secret_basic", "client_secret": None}, "client_secret"),
         ({"client_key": ClientKey(private_key="ssh-rsa AAAA")}, "client_key"),
-    ):
+        ({"client_id": ""}, "client_id"),
+        ({"client_id": None}, "client_id"),
+        ({"client_secret": ""}, "client_secret"),
+        ({"scopes": "openid email"}, "scopes"),
+        ({"scopes": ("email",)}, "scopes"),
+        ({"parameters": {"state": "x"}}, "parameters"),
+        ({"parameters": {"scope": "x"}}, "parameters"),
+        ({"algorithms": ("ES256K",)}, "algorithms"),
+        ({"algorithms": "RS256"}, "algorithms"),
+    ]
+    for options, name in settings:
         with pytest.raises(ConfigurationError, match=name):
             replace(generic(), **options)
 
@@ -377,9 +390,17 @@ GOOD = public_jwk(0, "key-1")
         as_keys({name: value for name, value in GOOD.items() if name not in ("alg", "use")}),
         as_keys({"kty": "oct", "k": "AAAA", "kid": "key-1"}, None, 7, [], {"kty": []}, {"kid": {}}, GOOD),
         as_keys({**GOOD, "n": 1}, {**GOOD, "n": "!"}, {**GOOD, "n": "ü"}, {**GOOD, "e": "AA"}, GOOD),
+        as_keys({**GOOD, "key_ops": ["verify"]}),
         as_keys(*({**public_jwk(1, f"other-{number}")} for number in range(500)), GOOD),
     ],
-    ids=["without a name", "without what it is for", "among others", "among broken ones", "among 500"],
+    ids=[
+        "without a name",
+        "without what it is for",
+        "among others",
+        "among broken ones",
+        "with operations",
+        "among 500",
+    ],
 )
 async def test_key_sets_that_work(keys: bytes) -> None:
     """The right key is found, whatever stands beside it."""
@@ -453,8 +474,9 @@ def published(algorithm: Any, key: Any) -> dict[str, Any]:
 
 async def test_apples_name_is_kept() -> None:
     """It is posted the first time only, beside the code; nothing else is taken from there."""
-    own = ec.generate_private_key(ec.SECP256R1())
-    offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=pem(own))
+    # Its line breaks written out, as environment variables often hold it.
+    own = pem(ec.generate_private_key(ec.SECP256R1())).replace("\n", "\\n")
+    offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=own)
     async with AsyncOAuthSetting(offered) as here:
         here.provider.metadata = {"issuer": "https://appleid.apple.com"}
         here.provider.claims |= {"iss": "https://appleid.apple.com", "email_verified": "true"}

@@ -91,9 +91,9 @@ class AsyncProviderClient:
         )
         answer = await self._request("POST", metadata.token_endpoint, headers=headers, content=body)
         # GitHub and Slack answer 200 to a code that they refuse.
-        if not isinstance(answer, dict) or "error" in answer:
-            raise OAuthError("provider", f"{self.provider.name} does not redeem the code")
-        tokens = cast("dict[str, Any]", answer)
+        tokens = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"error": answer}
+        if tokens.get("error") is not None or answer is None:
+            raise OAuthError("provider", f"{self.provider.name} does not redeem the code{oidc.shown_code(tokens)}")
         access_token = tokens.get("access_token")
         access = access_token if isinstance(access_token, str) else None
         if self.provider.is_oidc:
