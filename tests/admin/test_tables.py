@@ -24,6 +24,7 @@ from torii_dynamodb.admin.options import (
     with_table,
 )
 from torii_dynamodb.admin.planning import TableState, plan_table
+from torii_dynamodb.admin.streams.checkpoints import CheckpointStore, checkpoint_table_name
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, Unavailable
@@ -180,7 +181,7 @@ def test_a_protected_table_stops_the_deletion_of_all(tables: AdminTables, on_dyn
         tables.delete()
     assert all(status.ok for status in tables.status())
     tables.ensure(TableOptions(deletion_protection=False))
-    assert tables.delete() == list(TABLES)
+    assert tables.delete() == [on_dynoxide.table_name(table) for table in TABLES]
     assert tables.delete() == []
 
 
@@ -368,3 +369,78 @@ def test_waiting_ends(on_dynoxide: DynamoDbConfig) -> None:
     with pytest.raises(Unavailable, match="to be active; run it again later"):
         control.wait_for_table("never")
     client.close()
+
+
+class Going(Client):
+    """An endpoint where a table is being deleted: its name is taken for some looks, and then it is gone."""
+
+    def __init__(self, config: DynamoDbConfig, name: str, looks: int = 3) -> None:
+        super().__init__(config)
+        self.name, self.left = name, looks
+
+    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        if payload.get("TableName") != self.name or self.left <= 0:
+            return super().call(operation, payload)
+        if operation == "CreateTable":
+            raise ServiceError("ResourceInUseException", "Table is being deleted", 400, None)
+        assert operation == "DescribeTable", f"{operation} of a table that is being deleted"
+        self.left -= 1
+        return {"Table": {"TableName": self.name, "TableStatus": "DELETING", "KeySchema": []}}
+
+
+@pytest.fixture
+def going(on_dynoxide: DynamoDbConfig) -> Iterator[Going]:
+    """The table of sessions is being deleted."""
+    client = Going(on_dynoxide, on_dynoxide.table_name("sessions"))
+    yield client
+    client.close()
+
+
+def test_a_table_that_is_being_deleted_is_created_anew(on_dynoxide: DynamoDbConfig, going: Going) -> None:
+    """It is waited for until it is gone, and not until it is active, which it will never be."""
+    control = Control(going, pause=lambda _: None)
+    tables = AdminTables(on_dynoxide, going, control=control)
+    plan = tables.plan()
+    assert len([step for step in plan.steps if step.effect == "create"]) == 5
+    assert any("being deleted is gone" in step.summary for step in plan.steps)
+    going.left = 3
+    status = next(one for one in tables.status() if one.table == "sessions")
+    assert (status.status, status.ok) == ("DELETING", False)
+    assert status.problems == (
+        f"table {status.name} is being deleted; create it anew with: torii-dynamodb tables ensure",
+    )
+    going.left = 3
+    tables.ensure()
+    assert tables.plan().fits
+
+
+def test_nobody_waits_for_a_table_that_is_being_deleted(on_dynoxide: DynamoDbConfig, going: Going) -> None:
+    """Where it is needed as it is, that is an error at once."""
+    with pytest.raises(ConfigurationError, match="is being deleted; run this again"):
+        Control(going, pause=lambda _: None).wait_for_table(going.name)
+
+
+def test_the_checkpoints_are_made_anew_and_deleted_with_the_tables(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, tables: AdminTables
+) -> None:
+    """A consumer's table in deletion is waited for; deleting the tables takes it along, as it says beforehand."""
+    name = checkpoint_table_name(on_dynoxide)
+    client = Going(on_dynoxide, name)
+    assert CheckpointStore(client, on_dynoxide, "mail").ensure_table()
+    client.close()
+    tables.ensure()
+    assert tables.to_delete() == [*(on_dynoxide.table_name(table) for table in TABLES), name]
+    assert tables.delete() == [*(on_dynoxide.table_name(table) for table in TABLES), name]
+    assert tables.to_delete() == []
+    # Another's table under that name is left alone.
+    dynoxide_client.call(
+        "CreateTable",
+        {
+            "TableName": name,
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        },
+    )
+    assert tables.delete() == []
+    assert dynoxide_client.call("DescribeTable", {"TableName": name})

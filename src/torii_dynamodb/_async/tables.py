@@ -95,12 +95,17 @@ class AsyncTables:
 
     async def _ensure_table(self, schema: TableSchema) -> bool:
         name = self._config.table_name(schema.table)
-        found = await self.describe(schema.table)
-        created = False
-        if found is None:
-            created = await self._create(schema, name)
-        found = await self._active(schema.table)
-        wrong = tables.differences(found, schema, name)
+        created, active = False, None
+        while active is None:
+            found = await self.describe(schema.table)
+            if found is not None and tables.is_going(found):
+                # Its name is free when it is gone, and not before.
+                await self._gone(schema.table)
+                found = None
+            if found is None:
+                created = await self._create(schema, name) or created
+            active = await self._active(schema.table)
+        wrong = tables.differences(active, schema, name)
         if wrong:
             raise ConfigurationError("; ".join(wrong))
         if schema.ttl is not None:
@@ -111,16 +116,19 @@ class AsyncTables:
         try:
             await self._control("CreateTable", tables.create_request(schema, name))
         except ServiceError as error:
-            # Another process was first.
+            # Another process was first, to create it or to delete it.
             if error.code == "ResourceInUseException":
                 return False
             raise self._rejected("CreateTable", name, error) from error
         return True
 
-    async def _active(self, table: TableName) -> dict[str, Any]:
+    async def _active(self, table: TableName) -> dict[str, Any] | None:
+        """Wait until a table can be used; ``None`` where it is being deleted."""
         started, pause = monotonic(), _FIRST_PAUSE
         while True:
             found = await self.describe(table)
+            if found is not None and tables.is_going(found):
+                return None
             if found is not None and tables.is_active(found):
                 return found
             if monotonic() - started > _WAIT:
@@ -160,13 +168,17 @@ class AsyncTables:
                 return False
             if error.code != "ResourceInUseException":
                 raise self._rejected("DeleteTable", name, error) from error
+        await self._gone(table)
+        return True
+
+    async def _gone(self, table: TableName) -> None:
         started, pause = monotonic(), _FIRST_PAUSE
         while await self.describe(table) is not None:
             if monotonic() - started > _WAIT:
+                name = self._config.table_name(table)
                 raise Unavailable(f"{name} is not gone after {_WAIT:.0f} seconds", attempts=1)
             await sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        return True
 
     async def _control(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """A control-plane call. DynamoDB refuses more than a few table changes at once, for a while."""

@@ -13,6 +13,7 @@ __all__ = [
     "create_request",
     "differences",
     "is_active",
+    "is_going",
     "key_schema",
     "probe_key",
     "ttl_difference",
@@ -58,6 +59,11 @@ def is_active(description: Mapping[str, Any]) -> bool:
     return description.get("TableStatus") in ("ACTIVE", "UPDATING") and all(
         index.get("IndexStatus", "ACTIVE") in ("ACTIVE", "UPDATING") for index in indexes
     )
+
+
+def is_going(description: Mapping[str, Any]) -> bool:
+    """Whether a described table is being deleted: it will not come back, and its name is not free yet."""
+    return description.get("TableStatus") == "DELETING"
 
 
 def differences(description: Mapping[str, Any], schema: TableSchema, name: str) -> list[str]:

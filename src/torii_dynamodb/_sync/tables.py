@@ -97,12 +97,17 @@ class Tables:
 
     def _ensure_table(self, schema: TableSchema) -> bool:
         name = self._config.table_name(schema.table)
-        found = self.describe(schema.table)
-        created = False
-        if found is None:
-            created = self._create(schema, name)
-        found = self._active(schema.table)
-        wrong = tables.differences(found, schema, name)
+        created, active = False, None
+        while active is None:
+            found = self.describe(schema.table)
+            if found is not None and tables.is_going(found):
+                # Its name is free when it is gone, and not before.
+                self._gone(schema.table)
+                found = None
+            if found is None:
+                created = self._create(schema, name) or created
+            active = self._active(schema.table)
+        wrong = tables.differences(active, schema, name)
         if wrong:
             raise ConfigurationError("; ".join(wrong))
         if schema.ttl is not None:
@@ -113,16 +118,19 @@ class Tables:
         try:
             self._control("CreateTable", tables.create_request(schema, name))
         except ServiceError as error:
-            # Another process was first.
+            # Another process was first, to create it or to delete it.
             if error.code == "ResourceInUseException":
                 return False
             raise self._rejected("CreateTable", name, error) from error
         return True
 
-    def _active(self, table: TableName) -> dict[str, Any]:
+    def _active(self, table: TableName) -> dict[str, Any] | None:
+        """Wait until a table can be used; ``None`` where it is being deleted."""
         started, pause = monotonic(), _FIRST_PAUSE
         while True:
             found = self.describe(table)
+            if found is not None and tables.is_going(found):
+                return None
             if found is not None and tables.is_active(found):
                 return found
             if monotonic() - started > _WAIT:
@@ -162,13 +170,17 @@ class Tables:
                 return False
             if error.code != "ResourceInUseException":
                 raise self._rejected("DeleteTable", name, error) from error
+        self._gone(table)
+        return True
+
+    def _gone(self, table: TableName) -> None:
         started, pause = monotonic(), _FIRST_PAUSE
         while self.describe(table) is not None:
             if monotonic() - started > _WAIT:
+                name = self._config.table_name(table)
                 raise Unavailable(f"{name} is not gone after {_WAIT:.0f} seconds", attempts=1)
             sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        return True
 
     def _control(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """A control-plane call. DynamoDB refuses more than a few table changes at once, for a while."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from torii_dynamodb._core.tables import is_active
+from torii_dynamodb._core.tables import is_active, is_going
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import monotonic, sleep
 from torii_dynamodb._wire.errors import ServiceError, is_not_offered
@@ -106,13 +106,27 @@ class Control:
             raise ConfigurationError(self._no_table(name))
         return found
 
+    def lasting(self, name: str) -> dict[str, Any] | None:
+        """As :meth:`describe`; a table that is being deleted is waited for until it is gone."""
+        found = self.describe(name)
+        if found is None or not is_going(found):
+            return found
+        self.wait(lambda: self.describe(name) is None, f"table {name} to be gone")
+        return None
+
     def wait_for_table(self, name: str) -> dict[str, Any]:
-        """Wait until a table and its indexes can be used and nothing is being changed; return the description."""
+        """Wait until a table and its indexes can be used and nothing is being changed; return the description.
+
+        Raises:
+            ConfigurationError: It is being deleted.
+        """
         description: dict[str, Any] = {}
 
         def settled() -> bool:
             nonlocal description
             description = self.describe(name) or {}
+            if is_going(description):
+                raise ConfigurationError(f"table {name} is being deleted; run this again when it is gone")
             return is_settled(description)
 
         self.wait(settled, f"table {name} to be active")

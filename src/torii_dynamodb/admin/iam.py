@@ -222,6 +222,7 @@ class _Writer:
         return [
             _allow("Tables", _ADMIN, replicas),
             _allow("CopyToReplicas", _REPLICATE, replicas),
+            _allow("Checkpoints", ("DeleteTable", "DescribeTable"), self._arns(checkpoint_table_name(self._config))),
             # Neither service has resources that tables could be told by.
             _allow("Autoscaling", _AUTOSCALING, ["*"], service="application-autoscaling"),
             _allow("Alarms", _ALARMS, ["*"], service="cloudwatch"),

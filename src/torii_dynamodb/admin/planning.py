@@ -99,13 +99,14 @@ class Plan:
 
 def plan_table(state: TableState, schema: TableSchema, options: TableOptions) -> Plan:
     """What separates one table from what is wanted."""
-    if state.description is None:
+    if state.description is None or rules.is_going(state.description):
         steps = [
             Step(
                 table=state.table,
                 operation="CreateTable",
                 payload=create_payload(schema, state.name, options),
-                summary=f"create table {state.name}, {_new_billing(options).replace('_', ' ')}",
+                summary=f"create table {state.name}, {_new_billing(options).replace('_', ' ')}"
+                + (" (once the one that is being deleted is gone)" if state.description is not None else ""),
                 effect="create",
             )
         ]

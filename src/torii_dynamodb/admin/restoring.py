@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from torii_dynamodb._core.tables import is_going
 from torii_dynamodb._core.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed
@@ -176,7 +177,9 @@ class Restorer:
         there: dict[TableName, dict[str, Any] | None] = {}
         for table in TABLES:
             name = target.table_name(table)
-            there[table] = description = self._control.describe(name)
+            # One that is being deleted is not in the way: it is waited for when the restore begins.
+            description = self._control.describe(name)
+            there[table] = description = None if description is None or is_going(description) else description
             if description is not None and not _is_restore_of(description, sources[table].matches):
                 raise ConfigurationError(
                     f"table {name} exists and is no restore of this source; give another prefix, or delete it"
@@ -190,6 +193,7 @@ class Restorer:
         for table in TABLES:
             if there[table] is None:
                 source = sources[table]
+                self._control.lasting(names[table])
                 self._control.call(
                     source.operation,
                     {"TargetTableName": names[table], **source.parameters},

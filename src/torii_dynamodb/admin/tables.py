@@ -19,6 +19,7 @@ from torii_dynamodb.admin.control import Control, NotOffered, if_offered
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.planning import Obstacle, Plan, Step, TableState, billing_of, plan_table
 from torii_dynamodb.admin.progress import Progress, Report, silent
+from torii_dynamodb.admin.streams.checkpoints import checkpoint_table_name, has_checkpoint_key
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, RequestRejected
 from torii_dynamodb.schema import SCHEMA
@@ -139,6 +140,7 @@ class AdminTables:
         for done, step in enumerate(ordered):
             report(Progress(task=step.summary, done=done, total=len(ordered), unit="steps"))
             if step.effect == "create":
+                self._control.lasting(self.config.table_name(step.table))
                 self._control.call("CreateTable", step.payload, taken=frozenset({"ResourceInUseException"}))
                 continue
             name = self.config.table_name(step.table)
@@ -153,24 +155,45 @@ class AdminTables:
         """What every table is, and what is wrong with it."""
         return [_status(state) for state in self.observe()]
 
-    def delete(self) -> list[TableName]:
-        """Delete all five tables and everything in them, and wait until they are gone.
+    def to_delete(self) -> list[str]:
+        """The names of the tables that :meth:`delete` would delete.
+
+        Those of the five that there are, and the one that consumers of the streams keep their progress in.
+        """
+        return list(self._to_delete())
+
+    def _to_delete(self) -> dict[str, dict[str, Any]]:
+        names = [self.config.table_name(table) for table in TABLES]
+        checkpoints = checkpoint_table_name(self.config)
+        found = {name: self._control.describe(name) for name in [*names, checkpoints]}
+        if not has_checkpoint_key(found[checkpoints] or {}):
+            # Somebody else's, under the name that ours would have.
+            del found[checkpoints]
+        return {name: one for name, one in found.items() if one is not None}
+
+    def delete(self) -> list[str]:
+        """Delete all five tables, everything in them, and the consumers' progress; wait until they are gone.
 
         Returns:
-            The tables that there were.
+            The names of the tables that there were.
 
         Raises:
             ConfigurationError: A table is protected against deletion; none was deleted.
         """
-        names = {table: self.config.table_name(table) for table in TABLES}
-        found = {table: self._control.describe(name) for table, name in names.items()}
-        protected = [names[table] for table, one in found.items() if one and one.get("DeletionProtectionEnabled")]
+        found = self._to_delete()
+        protected = [name for name, one in found.items() if one.get("DeletionProtectionEnabled")]
         if protected:
             raise ConfigurationError(
                 f"deletion protection is on: {', '.join(protected)}; nothing was deleted. "
                 "Switch it off first: torii-dynamodb tables ensure --no-deletion-protection"
             )
-        return Tables(self._client, self.config).delete()
+        Tables(self._client, self.config).delete()
+        checkpoints = checkpoint_table_name(self.config)
+        if checkpoints in found:
+            gone = frozenset({"ResourceNotFoundException"})
+            self._control.call("DeleteTable", {"TableName": checkpoints}, taken=gone | {"ResourceInUseException"})
+            self._control.wait(lambda: self._control.describe(checkpoints) is None, f"table {checkpoints} to be gone")
+        return list(found)
 
     def _change(self, step: Step) -> bool:
         """Carry out a step; ``False`` where the endpoint does not offer it and the library can do without."""
@@ -194,6 +217,9 @@ class AdminTables:
         description = self._control.describe(name)
         if description is None:
             return TableState(table=table, name=name)
+        if rules.is_going(description):
+            # The rest cannot be asked any more.
+            return TableState(table=table, name=name, description=description)
         return TableState(
             table=table,
             name=name,
@@ -257,7 +283,9 @@ def _status(state: TableState) -> TableStatus:
     found = state.description
     plan = plan_table(state, SCHEMA[state.table], TableOptions())
     problems = [obstacle.summary for obstacle in plan.obstacles] + [f"to do: {step.summary}" for step in plan.steps]
-    if not rules.is_active(found):
+    if rules.is_going(found):
+        problems = [f"table {state.name} is being deleted; create it anew with: torii-dynamodb tables ensure"]
+    elif not rules.is_active(found):
         problems.append(f"table {state.name} cannot be used yet")
     stream = object_of(found.get("StreamSpecification"))
     recovery = state.recovery

@@ -145,15 +145,18 @@ def migrate(
 @app.command()
 @connected
 def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Delete all five tables and everybody in them. Asks first; there is no way back without a backup."""
+    """Delete all five tables, everybody in them, and the progress of `streams consume`.
+
+    Asks first; there is no way back without a backup.
+    """
     config = connection.config()
     with AdminTables.open(config) as tables:
-        names = [one.name for one in tables.status() if one.status != "MISSING"]
+        names = tables.to_delete()
         if names and not dry_run:
             if not yes:
                 note(f"To be deleted, on {where(config)}: {', '.join(names)}")
             confirm(f"Delete {len(names)} tables and everything in them?", yes=yes)
-            names = [config.table_name(one) for one in tables.delete()]
+            names = tables.delete()
     if as_json:
         emit({"would_delete" if dry_run else "deleted": names})
     elif not names:

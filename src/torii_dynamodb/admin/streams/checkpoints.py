@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from torii_dynamodb._core.times import epoch_millis, epoch_seconds, to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
+from torii_dynamodb._wire.json import list_of
 from torii_dynamodb.admin.control import Control, NotOffered, is_settled
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, RequestRejected, ToriiError
 
-__all__ = ["Checkpoint", "CheckpointStore", "LeaseLost", "checkpoint_table_name"]
+__all__ = ["Checkpoint", "CheckpointStore", "LeaseLost", "checkpoint_table_name", "has_checkpoint_key"]
 
 # A shard and its records live for 24 hours; its checkpoint may go some time after.
 _KEEP = timedelta(days=7)
@@ -41,6 +43,11 @@ class Checkpoint:
 def checkpoint_table_name(config: DynamoDbConfig) -> str:
     """The table's full name: ``{table_prefix}_stream_checkpoints``."""
     return f"{config.table_prefix}_stream_checkpoints"
+
+
+def has_checkpoint_key(description: Mapping[str, Any]) -> bool:
+    """Whether a described table has the key of such a table."""
+    return [(key["AttributeName"], key["KeyType"]) for key in list_of(description.get("KeySchema"))] == [("id", "HASH")]
 
 
 class CheckpointStore:
@@ -79,7 +86,7 @@ class CheckpointStore:
     def ensure_table(self) -> bool:
         """Create the table if there is none, and wait for it; whether it was created."""
         control = Control(self._client)
-        found = control.describe(self.table)
+        found = control.lasting(self.table)
         if found is None:
             control.call(
                 "CreateTable",
@@ -91,7 +98,7 @@ class CheckpointStore:
                 },
                 taken=frozenset({"ResourceInUseException"}),
             )
-        elif [(key["AttributeName"], key["KeyType"]) for key in found["KeySchema"]] != [("id", "HASH")]:
+        elif not has_checkpoint_key(found):
             raise ConfigurationError(f"the table {self.table} has another key than id; name another table")
         elif is_settled(found):
             return False

@@ -18,6 +18,7 @@ from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import AlreadyExists, ConfigurationError, TransactionFailed, Unavailable, ValidationError
 from torii_dynamodb.schema import SCHEMA
 from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.testing.faults import Answer, Fault, FaultProxy, Seen
 
 
 def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEngine, table_prefix: str) -> None:
@@ -39,7 +40,9 @@ def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEngine, t
         assert index["Projection"]["ProjectionType"] == "ALL"
         assert users["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
         for table in ("sessions", "tokens", "login_attempts"):
-            assert (tables.time_to_live(table))["AttributeName"] == "expires_at"
+            described = tables.time_to_live(table)
+            assert described is not None
+            assert described["AttributeName"] == "expires_at"
 
 
 def test_many_may_initialise_at_once(dynoxide: LocalEngine, table_prefix: str) -> None:
@@ -90,6 +93,31 @@ def test_a_table_of_another_shape_is_refused(dynoxide: LocalEngine, table_prefix
     assert "expected: " in str(refused.value)
     assert client.call("DescribeTable", {"TableName": name}) == before
     client.close()
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["found so", "while it is created"])
+def test_a_table_that_is_being_deleted_is_created_anew(dynoxide: LocalEngine, table_prefix: str, taken: bool) -> None:
+    """Its name is waited for until it is free, also where the deletion began after the first look (injected)."""
+    config = dynoxide.config(table_prefix=table_prefix)
+    name = config.table_name("users")
+    looks: list[str] = []
+
+    def going(seen: Seen, answer: Answer | None) -> Answer | None:
+        looks.append(seen.operation)
+        # The first look may still find nothing: then it is CreateTable that meets the deletion.
+        if len(looks) > 4 or (taken and len(looks) == 1):
+            return None
+        if seen.operation == "CreateTable":
+            return Answer(status=400, document={"__type": "ResourceInUseException", "message": "being deleted"})
+        return Answer(status=200, document={"Table": {"TableName": name, "TableStatus": "DELETING"}})
+
+    with FaultProxy(dynoxide.endpoint_url) as proxy:
+        fault = Fault(name="being deleted", reply=going, forward="no")
+        proxy.inject(fault, operation={"DescribeTable", "CreateTable"}, table=name, times=4)
+        with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, endpoint_url=proxy.url)) as storage:
+            assert (storage.create_user(NewUser(email="ada@example.com"))).id
+        created = [seen for seen in proxy.seen if seen.operation == "CreateTable" and name in seen.tables]
+        assert len(created) == 1 + taken
 
 
 def test_names_of_your_own_are_honoured_everywhere(dynoxide: LocalEngine, table_prefix: str) -> None:
