@@ -430,6 +430,7 @@ async def test_key_sets_that_do_not(keys: bytes) -> None:
         assert error.value.reason in ("id_token", "provider")
 
 
+@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
 async def test_a_short_rsa_key_is_refused() -> None:
     """Under 2,048 bits it proves nothing (RFC 7518, 3.3), though the signature holds."""
     for bits, passes in ((2048, True), (1024, False)):
