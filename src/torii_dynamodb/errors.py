@@ -147,9 +147,10 @@ class TooManyIdentities(ToriiError):
 
 
 class ClonedAuthenticator(ToriiError):
-    """A passkey's sign count did not go up: two authenticators may hold one private key (WebAuthn Level 3, 6.1.1).
+    """Two authenticators may hold one private key: a sign count did not go up, or eligibility for backup changed.
 
-    Nothing was written. Refuse the sign-in, or accept it and store the count with ``allow_decrease=True``.
+    WebAuthn Level 3, 6.1.1 and 7.2. Nothing was written. Refuse the sign-in, or accept the count and store it with
+    ``allow_decrease=True``; eligibility for backup is permanent, so that another is always refused.
 
     Attributes:
         stored: The count on record.

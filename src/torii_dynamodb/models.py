@@ -302,6 +302,8 @@ class NewPasskey:
         transports: How the browser may reach it, as it said (``"internal"``, ``"usb"``, ...).
         aaguid: The authenticator's model, if told.
         backed_up: Whether it is synchronised between devices.
+        backup_eligible: Whether it ever can be: settled when it is made, and permanent. ``None``: not known; what is
+            backed up is eligible.
     """
 
     user_id: str
@@ -312,11 +314,15 @@ class NewPasskey:
     transports: tuple[str, ...] = ()
     aaguid: str | None = None
     backed_up: bool = False
+    backup_eligible: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passkey:
-    """A passkey. The fields are :class:`NewPasskey`'s, and since when it exists and when it was used last."""
+    """A passkey. The fields are :class:`NewPasskey`'s, and since when it exists and when it was used last.
+
+    ``backed_up`` is as of the last use, ``backup_eligible`` is ``None`` until an authenticator has told it.
+    """
 
     user_id: str
     credential_id: bytes
@@ -326,6 +332,7 @@ class Passkey:
     transports: tuple[str, ...]
     aaguid: str | None
     backed_up: bool
+    backup_eligible: bool | None
     created_at: datetime
     last_used_at: datetime | None
 

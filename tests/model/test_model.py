@@ -375,10 +375,34 @@ class Histories(RuleBasedStateMachine):
         new = NewPasskey(user_id=user_id, credential_id=credential, public_key=b"key", sign_count=count)
         self.both(lambda s, _: s.add_passkey(new))
 
-    @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), count=st.integers(0, 3), decrease=st.booleans())
-    def use_passkey(self, user_id: str, credential: bytes, count: int, decrease: bool) -> None:
-        """With a count that goes up or not."""
-        self.both(lambda s, _: s.update_passkey_use(user_id, credential, sign_count=count, allow_decrease=decrease))
+    @rule(
+        user_id=ids,
+        credential=st.sampled_from(CREDENTIALS),
+        count=st.integers(0, 3),
+        decrease=st.booleans(),
+        eligible=st.sampled_from([None, True, False]),
+        backed_up=st.sampled_from([None, True, False]),
+    )
+    def use_passkey(
+        self,
+        user_id: str,
+        credential: bytes,
+        count: int,
+        decrease: bool,
+        eligible: bool | None,
+        backed_up: bool | None,
+    ) -> None:
+        """With a count that goes up or not, and another backup state or not."""
+        self.both(
+            lambda s, _: s.update_passkey_use(
+                user_id,
+                credential,
+                sign_count=count,
+                allow_decrease=decrease,
+                backup_eligible=eligible,
+                backed_up=backed_up,
+            )
+        )
 
     @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), verified=st.booleans())
     def delete_passkey(self, user_id: str, credential: bytes, verified: bool) -> None:

@@ -36,6 +36,10 @@ class Authenticator:
         rp_id: For whom the authenticator signs.
         verified: Whether it says that it verified the user.
         count: Its counter; goes up by one with each use.
+        eligible: Whether it says that the passkey can be backed up.
+        backed_up: Whether it says that it is.
+        transports: How the browser says that it can be reached.
+        members: More members for the answers, or others.
         client_data: More for the client data.
     """
 
@@ -47,6 +51,10 @@ class Authenticator:
         self.rp_id = RP_ID
         self.verified = True
         self.count = 0
+        self.eligible = True
+        self.backed_up = True
+        self.transports: list[Any] = ["internal"]
+        self.members: dict[str, Any] = {}
         self.client_data: dict[str, Any] = {}
 
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +67,7 @@ class Authenticator:
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         client_data = self._client_data("webauthn.create", options["challenge"])
         return self._credential(
-            {"clientDataJSON": b64(client_data), "attestationObject": b64(attestation), "transports": ["internal"]}
+            {"clientDataJSON": b64(client_data), "attestationObject": b64(attestation), "transports": self.transports}
         )
 
     def get(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +86,8 @@ class Authenticator:
         )
 
     def _data(self, flags: int) -> bytes:
-        flags |= _PRESENT | _ELIGIBLE | _BACKED_UP | (_VERIFIED if self.verified else 0)
+        flags |= _PRESENT | (_VERIFIED if self.verified else 0)
+        flags |= (_ELIGIBLE if self.eligible else 0) | (_BACKED_UP if self.backed_up else 0)
         return sha256(self.rp_id.encode()).digest() + bytes([flags]) + self.count.to_bytes(4, "big")
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
@@ -93,4 +102,5 @@ class Authenticator:
             "type": "public-key",
             "response": {name: value for name, value in response.items() if value is not None},
             "clientExtensionResults": {},
+            **self.members,
         }

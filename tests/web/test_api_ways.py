@@ -180,6 +180,37 @@ async def test_passkeys() -> None:
         problem(await browser.patch(f"{API}/passkeys/A", json={"name": "x"}), 404, "not_found")
 
 
+async def test_the_backup_state_of_a_passkey() -> None:
+    """The list tells it as of the last sign-in; a passkey that can be backed up all at once may be a copy."""
+    site = passkey_site()
+    await site.user()
+    device = Authenticator()
+    device.eligible = device.backed_up = False
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        options = (await browser.post(f"{API}/passkeys/registration/begin")).json()["options"]
+        added = await browser.post(f"{API}/passkeys/registration/finish", json={"credential": device.create(options)})
+        assert (added.json()["backup_eligible"], added.json()["backed_up"]) == (False, False)
+        device.eligible = device.backed_up = True
+        options = (await browser.post(f"{API}/passkeys/sign-in/begin")).json()["options"]
+        answer = await browser.post(f"{API}/passkeys/sign-in/finish", json={"credential": device.get(options)})
+        problem(answer, 401, "cloned_authenticator")
+        (listed,) = (await browser.get(f"{API}/passkeys")).json()["passkeys"]
+        assert (listed["backup_eligible"], listed["backed_up"]) == (False, False)
+
+
+async def test_related_origins_are_served_at_the_root() -> None:
+    """Browsers ask the root of the relying party's domain, for JSON, without a redirect; without any it is a 404."""
+    related = ["https://example.co.uk", "https://example.de"]
+    passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN], related_origins=related)
+    async with Site(passkeys=passkeys).browser(origin=None) as browser:
+        answer = await browser.get("/.well-known/webauthn")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        assert answer.json() == {"origins": related}
+    async with passkey_site().browser() as browser:
+        assert (await browser.get("/.well-known/webauthn")).status_code == 404
+
+
 async def test_passkeys_that_do_not_hold() -> None:
     """Nonsense is a 400, an unknown passkey a 401; neither signs anybody in."""
     site = passkey_site()

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from tests.services._async.support import EMAIL, PASSWORD
 from tests.web.paged import SITE, Paged, Reader, words
 
-from torii_dynamodb import LockoutPolicy
+from torii_dynamodb import LockoutPolicy, NewPasskey
 from torii_dynamodb.fastapi import WebConfig
 from torii_dynamodb.fastapi.pages import PagesConfig, pages
 from torii_dynamodb.fastapi.pages.render import Site
@@ -544,3 +544,28 @@ async def test_without_mail_and_passkeys_the_pages_do_not_offer_them() -> None:
     await site.user()
     await tab.sign_in()
     assert "New address" not in (await tab.get("/auth/account")).text
+
+
+async def test_the_account_tells_where_a_passkey_lives() -> None:
+    """Whether it is synchronised, can be, or is lost with its device; nothing where no authenticator has told."""
+    site = Paged()
+    user = await site.user()
+    tab = site.tab()
+    await tab.sign_in()
+    states = {
+        (True, True): "Synchronised between your devices",
+        (True, False): "Not synchronised yet",
+        (False, False): "On one device only",
+        (None, False): "",
+    }
+    for number, (eligible, backed_up) in enumerate(states):
+        new = NewPasskey(
+            user_id=user.id, credential_id=bytes([number]) * 16, public_key=b"key", name=f"Key {number}",
+            backup_eligible=eligible, backed_up=backed_up,
+        )  # fmt: skip
+        await site.torii.storage.add_passkey(new)
+    rows = (await tab.get("/auth/account")).text.partition('id="passkey-list"')[2].split("<li>")[1:5]
+    for row in rows:
+        number = next(number for number in range(4) if f"<strong>Key {number}</strong>" in row)
+        shown = [one for one in states.values() if one and one in row]
+        assert shown == [one for one in list(states.values())[number : number + 1] if one]

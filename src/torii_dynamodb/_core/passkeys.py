@@ -16,7 +16,18 @@ from torii_dynamodb.errors import ClonedAuthenticator, ValidationError
 from torii_dynamodb.models import NewPasskey, Passkey
 from torii_dynamodb.schema import SCHEMA_VERSION
 
-__all__ = ["MAX_SIGN_COUNT", "checked", "credential_id", "name", "passkey_model", "read", "rename", "to_item", "used"]
+__all__ = [
+    "MAX_SIGN_COUNT",
+    "checked",
+    "credential_id",
+    "eligible",
+    "name",
+    "passkey_model",
+    "read",
+    "rename",
+    "to_item",
+    "used",
+]
 
 # WebAuthn Level 3, 6.1: the counter is an unsigned 32-bit number.
 MAX_SIGN_COUNT = 2**32 - 1
@@ -49,7 +60,21 @@ def checked(new_passkey: NewPasskey) -> NewPasskey:
         transports=tuple(validation.text(transport, "transports", most=32) for transport in transports),
         aaguid=None if new_passkey.aaguid is None else validation.text(new_passkey.aaguid, "aaguid", most=64),
         backed_up=validation.flag(new_passkey.backed_up, "backed_up"),
+        backup_eligible=eligible(new_passkey.backup_eligible, new_passkey.backed_up),
     )
+
+
+def eligible(backup_eligible: object, backed_up: bool | None) -> bool | None:
+    """Whether it can be backed up, as far as is told. What is backed up can be (WebAuthn Level 3, 6.1.3).
+
+    Raises:
+        ValidationError: It is backed up, and cannot be.
+    """
+    if backup_eligible is None:
+        return True if backed_up else None
+    if not validation.flag(backup_eligible, "backup_eligible") and backed_up:
+        raise ValidationError("backup_eligible", "what is backed up is eligible for it")
+    return bool(backup_eligible)
 
 
 def passkey_model(new_passkey: NewPasskey, now: datetime) -> Passkey:
@@ -63,6 +88,7 @@ def passkey_model(new_passkey: NewPasskey, now: datetime) -> Passkey:
         transports=new_passkey.transports,
         aaguid=new_passkey.aaguid,
         backed_up=new_passkey.backed_up,
+        backup_eligible=new_passkey.backup_eligible,
         created_at=now,
         last_used_at=None,
     )
@@ -82,6 +108,8 @@ def to_item(passkey: Passkey) -> Item:
         "created_at": {"S": to_text(passkey.created_at)},
         "schema_version": av.number(SCHEMA_VERSION),
     }
+    if passkey.backup_eligible is not None:
+        item["backup_eligible"] = {"BOOL": passkey.backup_eligible}
     if passkey.aaguid is not None:
         item["aaguid"] = {"S": passkey.aaguid}
     if passkey.last_used_at is not None:
@@ -101,6 +129,7 @@ def read(item: Item) -> Passkey:
         transports=tuple(reading.text_list(item, "transports")),
         aaguid=reading.optional_text(item, "aaguid"),
         backed_up=reading.flag(item, "backed_up"),
+        backup_eligible=reading.optional_flag(item, "backup_eligible"),
         created_at=reading.moment(item, "created_at"),
         last_used_at=reading.optional_moment(item, "last_used_at"),
     )
@@ -120,25 +149,46 @@ def rename(table: str, user_id: str, identity: str, new_name: str) -> dict[str, 
 
 
 def used(
-    table: str, user_id: str, identity: str, sign_count: int, now: datetime, *, allow_decrease: bool
+    table: str,
+    user_id: str,
+    identity: str,
+    sign_count: int,
+    now: datetime,
+    *,
+    allow_decrease: bool,
+    backup_eligible: bool | None,
+    backed_up: bool | None,
 ) -> dict[str, Any]:
-    """The write of a sign-in, if the sign count goes up (or is zero and always was: WebAuthn Level 3, 6.1.1)."""
+    """The write of a sign-in.
+
+    Conditions: the sign count goes up (or is zero and always was: WebAuthn Level 3, 6.1.1), and whether the passkey can
+    be backed up is as it was, once that is known (7.2, "currentBe").
+    """
+    changes = "SET #sign_count = :count, #last_used_at = :now"
     condition = "attribute_exists(#id) AND #user_id = :user_id"
     values = {":count": av.number(sign_count), ":now": {"S": to_text(now)}, ":user_id": {"S": user_id}}
     if not allow_decrease:
         condition += " AND #sign_count < :count" if sign_count else " AND #sign_count = :count"
-    return {
-        "Update": ex.update(
-            table, users.key(identity), "SET #sign_count = :count, #last_used_at = :now", condition, values
-        )
-    }
+    if backup_eligible is not None:
+        changes += ", #backup_eligible = :eligible"
+        condition += " AND (attribute_not_exists(#backup_eligible) OR #backup_eligible = :eligible)"
+        values[":eligible"] = {"BOOL": backup_eligible}
+    if backed_up is not None:
+        changes += ", #backed_up = :backed_up"
+        values[":backed_up"] = {"BOOL": backed_up}
+    return {"Update": ex.update(table, users.key(identity), changes, condition, values)}
 
 
-def cloned(stored: int, received: int, request_id: str | None = None) -> ClonedAuthenticator:
-    """The refusal of a sign count that does not go up."""
+def cloned(
+    held: Passkey, sign_count: int, backup_eligible: bool | None, request_id: str | None = None
+) -> ClonedAuthenticator:
+    """The refusal of a sign count that does not go up, or of a passkey that is eligible for backup all at once."""
+    told = f"sign count went from {held.sign_count} to {sign_count}"
+    if held.backup_eligible is not None and backup_eligible not in (None, held.backup_eligible):
+        told = f"eligibility for backup went from {held.backup_eligible} to {backup_eligible}, and is permanent"
     return ClonedAuthenticator(
-        f"the passkey's sign count went from {stored} to {received}; two authenticators may hold the same key",
-        stored=stored,
-        received=received,
+        f"the passkey's {told}; two authenticators may hold the same key",
+        stored=held.sign_count,
+        received=sign_count,
         request_id=request_id,
     )

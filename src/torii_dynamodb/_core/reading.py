@@ -96,6 +96,11 @@ def flag(item: Item, name: str) -> bool:
         raise _Unreadable(name, "a boolean is expected") from None
 
 
+def optional_flag(item: Item, name: str) -> bool | None:
+    """A boolean, or ``None`` where there is none."""
+    return flag(item, name) if name in item else None
+
+
 def binary(item: Item, name: str) -> bytes:
     """Bytes that must be there."""
     try:

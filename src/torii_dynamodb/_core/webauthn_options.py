@@ -21,6 +21,8 @@ __all__ = ["PasskeyError", "PasskeyFailure", "PasskeySettings"]
 PasskeyFailure = Literal["malformed", "challenge", "refused", "unknown"]
 
 _LOCAL = ("localhost",)
+_TRANSPORT = re.compile(r"[!-~]{1,32}")
+_MOST_TRANSPORTS = 16
 
 
 class PasskeyError(ToriiError):
@@ -47,7 +49,11 @@ class PasskeySettings:
     Args:
         rp_id: The relying party: the site's domain, or one above it. Passkeys are bound to it for good.
         rp_name: What the person is shown for it.
-        origins: From where ceremonies may come, for example ``("https://app.example.com",)``.
+        origins: From where ceremonies may come, for example ``("https://app.example.com",)``: the relying party's
+            domain, or below it.
+        related_origins: Origins on other domains that use the same passkeys, for example ``("https://example.co.uk",)``
+            (WebAuthn Level 3, 5.11). Browsers ask ``https://<rp_id>/.well-known/webauthn`` for them, which the router
+            serves; they take at least five different names before the public suffix, and may ignore more.
         user_verification: ``"required"`` (the default): fingerprint, face or PIN each time, which is what makes a
             passkey two factors. ``"preferred"`` also takes authenticators that cannot.
         cloned: What happens when the sign count did not go up: ``"refuse"`` the sign-in, or ``"accept"`` it.
@@ -57,6 +63,7 @@ class PasskeySettings:
     rp_id: str
     rp_name: str
     origins: Sequence[str]
+    related_origins: Sequence[str] = ()
     user_verification: Literal["required", "preferred"] = "required"
     cloned: Literal["refuse", "accept"] = "refuse"
     timeout: timedelta = timedelta(minutes=5)
@@ -68,6 +75,10 @@ class PasskeySettings:
             raise ConfigurationError("origins: give a list of at least one origin")
         for origin in self.origins:
             self._check(origin)
+        if isinstance(self.related_origins, str):
+            raise ConfigurationError("related_origins: give a list of origins")
+        for origin in self.related_origins:
+            self._check_related(origin)
         if self.user_verification not in ("required", "preferred"):
             raise ConfigurationError("user_verification: give 'required' or 'preferred'")
         if self.cloned not in ("refuse", "accept"):
@@ -75,19 +86,63 @@ class PasskeySettings:
         if not timedelta(seconds=30) <= self.timeout <= timedelta(hours=1):
             raise ConfigurationError("timeout: give 30 seconds to one hour")
 
+    @property
+    def every_origin(self) -> list[str]:
+        """All origins from where ceremonies may come."""
+        return [*self.origins, *self.related_origins]
+
     def _check(self, origin: str) -> None:
         if origin.startswith(("android:", "ios:")):
             return
-        parts = urlsplit(origin)
-        host = parts.hostname or ""
-        secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)
-        if not secure or parts.path or parts.query or parts.fragment:
+        if not self._covers(_host_of("origins", origin)):
             raise ConfigurationError(
-                f"origins: {origin!r} is no origin: give https:// and host, without a slash at the end "
-                "(http:// on localhost only)"
+                f"origins: {origin!r} is not on {self.rp_id!r}, the rp_id, nor below it; "
+                "name an origin on another domain in related_origins"
             )
-        if host != self.rp_id and not host.endswith(f".{self.rp_id}"):
-            raise ConfigurationError(f"origins: {origin!r} is not on {self.rp_id!r}, the rp_id, nor below it")
+
+    def _check_related(self, origin: str) -> None:
+        if self._covers(_host_of("related_origins", origin)):
+            raise ConfigurationError(
+                f"related_origins: {origin!r} is on {self.rp_id!r}, the rp_id: it belongs in origins"
+            )
+
+    def _covers(self, host: str) -> bool:
+        return host == self.rp_id or host.endswith(f".{self.rp_id}")
+
+
+def _host_of(option: str, origin: str) -> str:
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)
+    # As browsers write it, in lower case and without the default port: it is compared letter by letter.
+    if (
+        not host
+        or not secure
+        or origin != origin.lower()
+        or origin.endswith((":443", "/"))
+        or parts.path
+        or parts.query
+    ):
+        raise ConfigurationError(
+            f"{option}: {origin!r} is not an origin: give https:// and host in lower case, without a slash at the end "
+            "(http:// on localhost only)"
+        )
+    return host
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the authenticator says with a sign-in that holds.
+
+    Args:
+        sign_count: Its counter.
+        backup_eligible: Whether the passkey can be synchronised.
+        backed_up: Whether it is at present.
+    """
+
+    sign_count: int
+    backup_eligible: bool
+    backed_up: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +187,8 @@ def registration_options(
             require_resident_key=True,
             user_verification=structs.UserVerificationRequirement(settings.user_verification),
         ),
-        exclude_credentials=_descriptors(structs, held),
     )
-    return _plain(webauthn, options)
+    return {**_plain(webauthn, options), "excludeCredentials": _descriptors(held)}
 
 
 def sign_in_options(settings: PasskeySettings, held: Sequence[Passkey], challenge: bytes) -> dict[str, Any]:
@@ -144,10 +198,9 @@ def sign_in_options(settings: PasskeySettings, held: Sequence[Passkey], challeng
         rp_id=settings.rp_id,
         challenge=challenge,
         timeout=settings.timeout // timedelta(milliseconds=1),
-        allow_credentials=_descriptors(structs, held) or None,
         user_verification=structs.UserVerificationRequirement(settings.user_verification),
     )
-    return _plain(webauthn, options)
+    return {**_plain(webauthn, options), "allowCredentials": _descriptors(held)}
 
 
 def read_challenge(answer: object) -> bytes:
@@ -195,10 +248,10 @@ def verify_registration(
     webauthn = needed("webauthn")
     try:
         found = webauthn.verify_registration_response(
-            credential=dict(answer),
+            credential=_needful(answer, "attestationObject"),
             expected_challenge=challenge,
             expected_rp_id=settings.rp_id,
-            expected_origin=list(settings.origins),
+            expected_origin=settings.every_origin,
             require_user_verification=settings.user_verification == "required",
         )
     except Exception as error:  # webauthn's decoders raise what they like on what browsers send
@@ -213,11 +266,12 @@ def verify_registration(
         transports=_transports(answer),
         aaguid=found.aaguid or None,
         backed_up=found.credential_backed_up,
+        backup_eligible=_eligible(found),
     )
 
 
-def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challenge: bytes, passkey: Passkey) -> int:
-    """The sign count of an answer that holds (WebAuthn, 7.2). Whether the count went up is for the storage to decide.
+def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challenge: bytes, passkey: Passkey) -> Use:
+    """What an answer that holds says (WebAuthn, 7.2). Whether it agrees with what was before, the storage decides.
 
     Raises:
         PasskeyError: It does not hold.
@@ -225,10 +279,10 @@ def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challen
     webauthn = needed("webauthn")
     try:
         found = webauthn.verify_authentication_response(
-            credential=dict(answer),
+            credential=_needful(answer, "authenticatorData", "signature", "userHandle"),
             expected_challenge=challenge,
             expected_rp_id=settings.rp_id,
-            expected_origin=list(settings.origins),
+            expected_origin=settings.every_origin,
             credential_public_key=passkey.public_key,
             # The storage compares it in the write itself: two sign-ins at once cannot both pass.
             credential_current_sign_count=0,
@@ -237,7 +291,7 @@ def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challen
     except Exception as error:  # webauthn's decoders raise what they like on what browsers send
         raise PasskeyError("refused", f"the passkey is not accepted: {type(error).__name__}") from error
     _refuse_embedding(answer)
-    return cast("int", found.new_sign_count)
+    return Use(found.new_sign_count, _eligible(found), found.credential_backed_up)
 
 
 def encoded(raw: bytes) -> str:
@@ -252,21 +306,42 @@ def _refuse_embedding(answer: Mapping[str, Any]) -> None:
         raise PasskeyError("refused", "the ceremony ran in a page that another site embeds")
 
 
+def _needful(answer: Mapping[str, Any], *members: str) -> dict[str, Any]:
+    """The members of an answer that are verified.
+
+    The rest is ignored, as the standard asks: what a member unknown today, or an unknown value of a known one
+    (``authenticatorAttachment``, ``transports``, results of extensions), says is for those who asked for it.
+    """
+    response = _response(answer)
+    given = {name: response[name] for name in ("clientDataJSON", *members) if response.get(name) is not None}
+    identity = answer.get("rawId", answer.get("id"))
+    if _decoded(identity) != _decoded(answer.get("id")):
+        raise ValueError("id and rawId differ")
+    # Some password managers pad base64url, or leave rawId out.
+    told = encoded(_decoded(identity))
+    return {"id": told, "rawId": told, "type": answer.get("type"), "response": given}
+
+
+def _eligible(found: Any) -> bool:
+    return str(found.credential_device_type.value) == "multi_device"
+
+
 def _transports(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    # Level 3, 5.2.1: values unknown to us are kept too. The browser that gets them back ignores what it does not know.
     given = _response(answer).get("transports")
     if not isinstance(given, list):
         return ()
-    known = ("ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb")
-    return tuple(sorted({entry for entry in cast("list[object]", given) if entry in known and isinstance(entry, str)}))
+    names = {name for name in cast("list[object]", given) if isinstance(name, str) and _TRANSPORT.fullmatch(name)}
+    return tuple(sorted(names)[:_MOST_TRANSPORTS])
 
 
-def _descriptors(structs: Any, held: Sequence[Passkey]) -> list[Any]:
-    known = {transport.value for transport in structs.AuthenticatorTransport}
+def _descriptors(held: Sequence[Passkey]) -> list[dict[str, Any]]:
     return [
-        structs.PublicKeyCredentialDescriptor(
-            id=passkey.credential_id,
-            transports=[structs.AuthenticatorTransport(name) for name in passkey.transports if name in known] or None,
-        )
+        {
+            "id": encoded(passkey.credential_id),
+            "type": "public-key",
+            **({"transports": list(passkey.transports)} if passkey.transports else {}),
+        }
         for passkey in held
     ]
 

@@ -667,18 +667,36 @@ class PasskeyStorage(Protocol):
         ...
 
     def update_passkey_use(
-        self, user_id: str, credential_id: bytes, *, sign_count: int, allow_decrease: bool = False
+        self,
+        user_id: str,
+        credential_id: bytes,
+        *,
+        sign_count: int,
+        allow_decrease: bool = False,
+        backup_eligible: bool | None = None,
+        backed_up: bool | None = None,
     ) -> Passkey | None:
-        """Record a sign-in: the new sign count, and now as the last use.
+        """Record a sign-in: the new sign count, now as the last use, and what the authenticator says of backups.
+
+        Args:
+            user_id: Whose.
+            credential_id: Which.
+            sign_count: The authenticator's counter.
+            allow_decrease: Whether the count need not go up.
+            backup_eligible: Whether the passkey can be synchronised; ``None``: left as it is.
+            backed_up: Whether it is at present; ``None``: left as it is.
 
         Returns:
             The passkey as stored now; ``None`` when this user does not hold it.
 
         Raises:
-            ClonedAuthenticator: The count did not go up (both zero is allowed: such authenticators do not count).
+            ClonedAuthenticator: The count did not go up (both zero is allowed: such authenticators do not count), or
+                eligibility for backup is another than it was, which no authenticator may do.
 
         Clauses:
             PASSKEY-6: Refuses a count that does not go up, decided in the write itself, unless allow_decrease.
+            PASSKEY-12: Records the backup state in the same write. Eligibility, once recorded, never changes: another
+                is refused in the write itself, whatever the count and allow_decrease.
         """
         ...
 

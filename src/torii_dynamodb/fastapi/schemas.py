@@ -275,7 +275,10 @@ class PasskeyOut(BaseModel):
 
     id: Annotated[str, Field(description="The credential id, base64url.")]
     name: str
-    backed_up: bool
+    backed_up: Annotated[bool, Field(description="Whether it was synchronised between devices when it was used last.")]
+    backup_eligible: Annotated[
+        bool | None, Field(description="Whether it ever can be; `null` where no authenticator has told yet.")
+    ]
     transports: list[str]
     created_at: datetime
     last_used_at: datetime | None
@@ -287,6 +290,7 @@ class PasskeyOut(BaseModel):
             id=encoded(passkey.credential_id),
             name=passkey.name,
             backed_up=passkey.backed_up,
+            backup_eligible=passkey.backup_eligible,
             transports=list(passkey.transports),
             created_at=passkey.created_at,
             last_used_at=passkey.last_used_at,
@@ -297,6 +301,12 @@ class PasskeysOut(BaseModel):
     """The passkeys, oldest first."""
 
     passkeys: list[PasskeyOut]
+
+
+class RelatedOriginsOut(BaseModel):
+    """Origins on other domains that use the same passkeys."""
+
+    origins: list[str]
 
 
 class PasskeyOptionsOut(BaseModel):

@@ -327,6 +327,11 @@ OPERATIONS = [
         lambda s, w: s.update_passkey_use("usr_ada", ADA, sign_count=5),
         ClonedAuthenticator,
     ),
+    Operation(
+        "update_passkey_use",
+        "with the backup state",
+        lambda s, w: s.update_passkey_use("usr_ada", ADA, sign_count=6, backup_eligible=True, backed_up=True),
+    ),
     Operation("delete_passkey", "", lambda s, w: s.delete_passkey("usr_ada", ADA)),
     Operation(
         "delete_passkey",

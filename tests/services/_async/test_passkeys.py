@@ -213,6 +213,145 @@ async def test_a_cloned_authenticator() -> None:
     assert found.id == user.id
 
 
+IGNORED: list[dict[str, Any]] = [
+    {"authenticatorAttachment": "hologram"},
+    {"authenticatorAttachment": None},
+    {"authenticatorAttachment": 7},
+    {"clientExtensionResults": {"credProps": {"rk": True}, "prf": {"enabled": True}, "unheardOf": [1, {"a": None}]}},
+    {"clientExtensionResults": None},
+    {"aMemberOfTomorrow": {"a": [1, 2]}, "toJSON": "x"},
+]
+
+
+@pytest.mark.parametrize("members", IGNORED, ids=str)
+async def test_what_is_not_known_is_ignored(members: dict[str, Any]) -> None:
+    """Unknown members, unknown values of known ones and results of extensions spoil neither ceremony."""
+    here = AsyncPasskeySetting()
+    here.device.members = members
+    here.device.client_data = {"aMemberOfTomorrow": "x", "tokenBinding": {"status": "supported"}}
+    user = await here.added()
+    found, _ = await here.passkeys.complete_sign_in(here.device.get(await here.passkeys.begin_sign_in()))
+    assert found.id == user.id
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (["usb", "hybrid", "usb", "smart-card", "cable"], ("cable", "hybrid", "smart-card", "usb")),
+        (["telepathy", "internal"], ("internal", "telepathy")),
+        ([], ()),
+        (None, ()),
+        ("usb", ()),
+        ([7, None, "", "x" * 33, "a b", "\x00", "nfc"], ("nfc",)),
+        ([f"t{number:02}" for number in range(40)], tuple(f"t{number:02}" for number in range(16))),
+    ],
+)
+async def test_transports_are_kept_as_the_browser_said(sent: Any, kept: tuple[str, ...]) -> None:
+    """Unknown ones too (the standard asks for it), and are handed back; what is no name of one is dropped."""
+    here = AsyncPasskeySetting()
+    here.device.transports = sent
+    user = await here.added()
+    (passkey,) = await here.passkeys.list_for_user(user.id)
+    assert passkey.transports == kept
+    for options, name in (
+        (await here.passkeys.begin_sign_in(user=user), "allowCredentials"),
+        (await here.passkeys.begin_registration(user), "excludeCredentials"),
+    ):
+        (descriptor,) = options[name]
+        assert (descriptor["type"], descriptor["id"]) == ("public-key", b64(here.device.credential_id))
+        assert tuple(descriptor.get("transports", ())) == kept
+
+
+async def test_ids_as_password_managers_write_them() -> None:
+    """Padded, or without rawId: it is the same passkey. Two different ids are none."""
+    here = AsyncPasskeySetting()
+    padded = b64(here.device.credential_id) + "="
+    here.device.members = {"id": padded, "rawId": padded}
+    user = await here.added()
+    answer = here.device.get(await here.passkeys.begin_sign_in())
+    del answer["rawId"]
+    found, _ = await here.passkeys.complete_sign_in(answer)
+    assert found.id == user.id
+    here.device.members = {"rawId": b64(b"another")}
+    with pytest.raises(PasskeyError):
+        await here.passkeys.complete_sign_in(here.device.get(await here.passkeys.begin_sign_in()))
+
+
+async def test_the_backup_state_follows_the_authenticator() -> None:
+    """It is recorded with each sign-in; eligibility is as registered."""
+    here = AsyncPasskeySetting()
+    here.device.backed_up = False
+    user = await here.added()
+    for state in (False, True, False):
+        here.device.backed_up = state
+        await here.passkeys.complete_sign_in(here.device.get(await here.passkeys.begin_sign_in()))
+        (passkey,) = await here.passkeys.list_for_user(user.id)
+        assert (passkey.backup_eligible, passkey.backed_up) == (True, state)
+
+
+@pytest.mark.parametrize("cloned", ["refuse", "accept"])
+@pytest.mark.parametrize("eligible", [True, False])
+async def test_eligibility_for_backup_is_permanent(eligible: bool, cloned: Any) -> None:
+    """An authenticator that says otherwise later is another one with the same key, however counts are taken."""
+    here = AsyncPasskeySetting(passkeys=settings(cloned=cloned))
+    here.device.eligible = here.device.backed_up = eligible
+    user = await here.added()
+    before = await here.passkeys.list_for_user(user.id)
+    here.device.eligible = not eligible
+    here.device.backed_up = False
+    with pytest.raises(ClonedAuthenticator, match="backup"):
+        await here.passkeys.complete_sign_in(here.device.get(await here.passkeys.begin_sign_in()))
+    assert here.names()[-1] == "user.sign_in_failed"
+    assert await here.passkeys.list_for_user(user.id) == before
+    assert await here.torii.list_sessions(user.id) == []
+
+
+async def test_backed_up_without_being_eligible_is_nonsense() -> None:
+    """No authenticator may say so (6.1.3): refused in both ceremonies."""
+    here = AsyncPasskeySetting()
+    user = await here.added()
+    for device in (here.device, Authenticator()):
+        device.eligible = False
+    with pytest.raises(PasskeyError):
+        await here.passkeys.complete_sign_in(here.device.get(await here.passkeys.begin_sign_in()))
+    nonsense = Authenticator()
+    nonsense.eligible = False
+    with pytest.raises(PasskeyError):
+        await here.passkeys.complete_registration(user, nonsense.create(await here.passkeys.begin_registration(user)))
+
+
+RELATED = "https://example.co.uk"
+
+
+async def test_related_origins() -> None:
+    """A page on another domain that is named runs both ceremonies for the same passkeys; one that is not, neither."""
+    here = AsyncPasskeySetting(passkeys=settings(related_origins=[RELATED, "https://example.de:8443"]))
+    assert here.passkeys.related_origins() == {"origins": [RELATED, "https://example.de:8443"]}
+    user = await here.added()
+    for origin, taken in (
+        (RELATED, True),
+        ("https://example.de:8443", True),
+        ("https://example.de", False),
+        ("http://example.co.uk", False),
+        ("https://evil.example.co.uk", False),
+        ("https://example.co.uk.evil.example", False),
+    ):
+        here.device.origin = origin
+        device = Authenticator()
+        device.origin = origin
+        registered = device.create(await here.passkeys.begin_registration(user))
+        answer = here.device.get(await here.passkeys.begin_sign_in())
+        if taken:
+            await here.passkeys.complete_registration(user, registered)
+            found, _ = await here.passkeys.complete_sign_in(answer)
+            assert found.id == user.id
+        else:
+            with pytest.raises(PasskeyError):
+                await here.passkeys.complete_registration(user, registered)
+            with pytest.raises(PasskeyError):
+                await here.passkeys.complete_sign_in(answer)
+
+
 async def test_removal_is_guarded() -> None:
     """The last way to sign in stays; a removed passkey signs nobody in."""
     here = AsyncPasskeySetting()
@@ -288,7 +427,14 @@ async def test_truncated_answers_are_refused() -> None:
         {"origins": ["http://app.example.com"]},
         {"origins": ["https://example.org"]},
         {"origins": ["https://notexample.com"]},
+        {"origins": ["https://APP.example.com"]},
+        {"origins": ["https://app.example.com:443"]},
+        {"origins": ["https://"]},
         {"rp_id": "https://example.com"},
+        {"related_origins": "https://example.co.uk"},
+        {"related_origins": ["http://example.co.uk"]},
+        {"related_origins": ["https://example.co.uk/"]},
+        {"related_origins": ["https://other.example.com"]},
         {"timeout": timedelta(seconds=1)},
     ],
 )

@@ -215,6 +215,145 @@ def test_a_cloned_authenticator() -> None:
     assert found.id == user.id
 
 
+IGNORED: list[dict[str, Any]] = [
+    {"authenticatorAttachment": "hologram"},
+    {"authenticatorAttachment": None},
+    {"authenticatorAttachment": 7},
+    {"clientExtensionResults": {"credProps": {"rk": True}, "prf": {"enabled": True}, "unheardOf": [1, {"a": None}]}},
+    {"clientExtensionResults": None},
+    {"aMemberOfTomorrow": {"a": [1, 2]}, "toJSON": "x"},
+]
+
+
+@pytest.mark.parametrize("members", IGNORED, ids=str)
+def test_what_is_not_known_is_ignored(members: dict[str, Any]) -> None:
+    """Unknown members, unknown values of known ones and results of extensions spoil neither ceremony."""
+    here = PasskeySetting()
+    here.device.members = members
+    here.device.client_data = {"aMemberOfTomorrow": "x", "tokenBinding": {"status": "supported"}}
+    user = here.added()
+    found, _ = here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    assert found.id == user.id
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (["usb", "hybrid", "usb", "smart-card", "cable"], ("cable", "hybrid", "smart-card", "usb")),
+        (["telepathy", "internal"], ("internal", "telepathy")),
+        ([], ()),
+        (None, ()),
+        ("usb", ()),
+        ([7, None, "", "x" * 33, "a b", "\x00", "nfc"], ("nfc",)),
+        ([f"t{number:02}" for number in range(40)], tuple(f"t{number:02}" for number in range(16))),
+    ],
+)
+def test_transports_are_kept_as_the_browser_said(sent: Any, kept: tuple[str, ...]) -> None:
+    """Unknown ones too (the standard asks for it), and are handed back; what is no name of one is dropped."""
+    here = PasskeySetting()
+    here.device.transports = sent
+    user = here.added()
+    (passkey,) = here.passkeys.list_for_user(user.id)
+    assert passkey.transports == kept
+    for options, name in (
+        (here.passkeys.begin_sign_in(user=user), "allowCredentials"),
+        (here.passkeys.begin_registration(user), "excludeCredentials"),
+    ):
+        (descriptor,) = options[name]
+        assert (descriptor["type"], descriptor["id"]) == ("public-key", b64(here.device.credential_id))
+        assert tuple(descriptor.get("transports", ())) == kept
+
+
+def test_ids_as_password_managers_write_them() -> None:
+    """Padded, or without rawId: it is the same passkey. Two different ids are none."""
+    here = PasskeySetting()
+    padded = b64(here.device.credential_id) + "="
+    here.device.members = {"id": padded, "rawId": padded}
+    user = here.added()
+    answer = here.device.get(here.passkeys.begin_sign_in())
+    del answer["rawId"]
+    found, _ = here.passkeys.complete_sign_in(answer)
+    assert found.id == user.id
+    here.device.members = {"rawId": b64(b"another")}
+    with pytest.raises(PasskeyError):
+        here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+
+
+def test_the_backup_state_follows_the_authenticator() -> None:
+    """It is recorded with each sign-in; eligibility is as registered."""
+    here = PasskeySetting()
+    here.device.backed_up = False
+    user = here.added()
+    for state in (False, True, False):
+        here.device.backed_up = state
+        here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+        (passkey,) = here.passkeys.list_for_user(user.id)
+        assert (passkey.backup_eligible, passkey.backed_up) == (True, state)
+
+
+@pytest.mark.parametrize("cloned", ["refuse", "accept"])
+@pytest.mark.parametrize("eligible", [True, False])
+def test_eligibility_for_backup_is_permanent(eligible: bool, cloned: Any) -> None:
+    """An authenticator that says otherwise later is another one with the same key, however counts are taken."""
+    here = PasskeySetting(passkeys=settings(cloned=cloned))
+    here.device.eligible = here.device.backed_up = eligible
+    user = here.added()
+    before = here.passkeys.list_for_user(user.id)
+    here.device.eligible = not eligible
+    here.device.backed_up = False
+    with pytest.raises(ClonedAuthenticator, match="backup"):
+        here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    assert here.names()[-1] == "user.sign_in_failed"
+    assert here.passkeys.list_for_user(user.id) == before
+    assert here.torii.list_sessions(user.id) == []
+
+
+def test_backed_up_without_being_eligible_is_nonsense() -> None:
+    """No authenticator may say so (6.1.3): refused in both ceremonies."""
+    here = PasskeySetting()
+    user = here.added()
+    for device in (here.device, Authenticator()):
+        device.eligible = False
+    with pytest.raises(PasskeyError):
+        here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    nonsense = Authenticator()
+    nonsense.eligible = False
+    with pytest.raises(PasskeyError):
+        here.passkeys.complete_registration(user, nonsense.create(here.passkeys.begin_registration(user)))
+
+
+RELATED = "https://example.co.uk"
+
+
+def test_related_origins() -> None:
+    """A page on another domain that is named runs both ceremonies for the same passkeys; one that is not, neither."""
+    here = PasskeySetting(passkeys=settings(related_origins=[RELATED, "https://example.de:8443"]))
+    assert here.passkeys.related_origins() == {"origins": [RELATED, "https://example.de:8443"]}
+    user = here.added()
+    for origin, taken in (
+        (RELATED, True),
+        ("https://example.de:8443", True),
+        ("https://example.de", False),
+        ("http://example.co.uk", False),
+        ("https://evil.example.co.uk", False),
+        ("https://example.co.uk.evil.example", False),
+    ):
+        here.device.origin = origin
+        device = Authenticator()
+        device.origin = origin
+        registered = device.create(here.passkeys.begin_registration(user))
+        answer = here.device.get(here.passkeys.begin_sign_in())
+        if taken:
+            here.passkeys.complete_registration(user, registered)
+            found, _ = here.passkeys.complete_sign_in(answer)
+            assert found.id == user.id
+        else:
+            with pytest.raises(PasskeyError):
+                here.passkeys.complete_registration(user, registered)
+            with pytest.raises(PasskeyError):
+                here.passkeys.complete_sign_in(answer)
+
+
 def test_removal_is_guarded() -> None:
     """The last way to sign in stays; a removed passkey signs nobody in."""
     here = PasskeySetting()
@@ -290,7 +429,14 @@ def test_truncated_answers_are_refused() -> None:
         {"origins": ["http://app.example.com"]},
         {"origins": ["https://example.org"]},
         {"origins": ["https://notexample.com"]},
+        {"origins": ["https://APP.example.com"]},
+        {"origins": ["https://app.example.com:443"]},
+        {"origins": ["https://"]},
         {"rp_id": "https://example.com"},
+        {"related_origins": "https://example.co.uk"},
+        {"related_origins": ["http://example.co.uk"]},
+        {"related_origins": ["https://example.co.uk/"]},
+        {"related_origins": ["https://other.example.com"]},
         {"timeout": timedelta(seconds=1)},
     ],
 )

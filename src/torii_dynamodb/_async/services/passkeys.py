@@ -147,7 +147,8 @@ class AsyncPasskeyService:
 
         Raises:
             PasskeyError: It does not hold; ``reason`` says why.
-            ClonedAuthenticator: The sign count did not go up, and the settings refuse that.
+            ClonedAuthenticator: The sign count did not go up, and the settings refuse that; or the passkey can be
+                backed up all at once, or cannot any more.
             AccountLocked: An administrator locked the account.
         """
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
@@ -188,14 +189,14 @@ class AsyncPasskeyService:
             raise PasskeyError("unknown", _UNKNOWN)
         if asked is None and claimed.user_handle is None:
             raise PasskeyError("refused", "the authenticator does not say whose passkey it is")
-        count = ceremonies.verify_sign_in(self.settings, answer, claimed.challenge, passkey)
-        user = await self._use(passkey, count)
+        use = ceremonies.verify_sign_in(self.settings, answer, claimed.challenge, passkey)
+        user = await self._use(passkey, use)
         # The session made next is bound to the user as read here.
         if asked is not None and _epoch_of(issued[0]) != user.session_epoch:
             raise PasskeyError("challenge", _CHALLENGE)
         return user
 
-    async def _use(self, passkey: Passkey, sign_count: int) -> User:
+    async def _use(self, passkey: Passkey, use: ceremonies.Use) -> User:
         """Record the use, and read the user: at once."""
         users: list[User | None] = []
         used: list[Passkey | None] = []
@@ -205,8 +206,10 @@ class AsyncPasskeyService:
                 await self._storage.update_passkey_use(
                     passkey.user_id,
                     passkey.credential_id,
-                    sign_count=sign_count,
+                    sign_count=use.sign_count,
                     allow_decrease=self.settings.cloned == "accept",
+                    backup_eligible=use.backup_eligible,
+                    backed_up=use.backed_up,
                 )
             )
 
@@ -219,6 +222,10 @@ class AsyncPasskeyService:
         if used[0] is None or user is None:
             raise PasskeyError("unknown", _UNKNOWN)
         return user
+
+    def related_origins(self) -> dict[str, list[str]]:
+        """What ``https://<rp_id>/.well-known/webauthn`` is to answer, as JSON (WebAuthn Level 3, 5.11)."""
+        return {"origins": list(self.settings.related_origins)}
 
     async def list_for_user(self, user_id: str) -> list[Passkey]:
         """The user's passkeys, oldest first."""

@@ -42,22 +42,41 @@ class AsyncPasskeys(AsyncOAuth):
         return await self.get_passkey(credential_id, consistent=True)
 
     async def update_passkey_use(
-        self, user_id: str, credential_id: bytes, *, sign_count: int, allow_decrease: bool = False
+        self,
+        user_id: str,
+        credential_id: bytes,
+        *,
+        sign_count: int,
+        allow_decrease: bool = False,
+        backup_eligible: bool | None = None,
+        backed_up: bool | None = None,
     ) -> Passkey | None:
         """See the contract. Two requests, one after the other: 2 write units, 1 read unit."""
         validation.user_id(user_id)
         identity = passkey_key(passkeys.credential_id(credential_id))
         validation.integer(sign_count, "sign_count", least=0, most=passkeys.MAX_SIGN_COUNT)
         validation.flag(allow_decrease, "allow_decrease")
+        if backed_up is not None:
+            validation.flag(backed_up, "backed_up")
+        eligible = passkeys.eligible(backup_eligible, backed_up)
         refused = await self._transact(
-            passkeys.used(self._identities, user_id, identity, sign_count, self._now(), allow_decrease=allow_decrease)
+            passkeys.used(
+                self._identities,
+                user_id,
+                identity,
+                sign_count,
+                self._now(),
+                allow_decrease=allow_decrease,
+                backup_eligible=eligible,
+                backed_up=backed_up,
+            )
         )
         if refused is None:
             return await self.get_passkey(credential_id, consistent=True)
         held = old_item(refused, 0)
         if held is None or held.get("user_id") != {"S": user_id}:
             return None
-        raise passkeys.cloned(passkeys.read(held).sign_count, sign_count, refused.request_id) from refused.strip()
+        raise passkeys.cloned(passkeys.read(held), sign_count, eligible, refused.request_id) from refused.strip()
 
     async def delete_passkey(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
         """See the contract. One request: 4 write units, and 1 for the index."""

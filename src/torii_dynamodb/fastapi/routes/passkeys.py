@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from torii_dynamodb.errors import NotFound
 from torii_dynamodb.fastapi.dependencies import Dependencies
-from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.routing import AuthRoute, problems
 from torii_dynamodb.fastapi.schemas import (
     PasskeyIn,
     PasskeyNameIn,
@@ -18,6 +18,7 @@ from torii_dynamodb.fastapi.schemas import (
     PasskeyOut,
     PasskeySignInIn,
     PasskeysOut,
+    RelatedOriginsOut,
     SignedInOut,
 )
 from torii_dynamodb.fastapi.web import SignedIn, Web
@@ -37,6 +38,27 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         _add_registration(router, web, dependencies)
         _add_signing_in(router, web)
         _add_management(router, web, dependencies)
+        if web.torii.passkeys.settings.related_origins:
+            _add_related_origins(router, web)
+
+
+def _add_related_origins(router: APIRouter, web: Web) -> None:
+    async def related_origins() -> RelatedOriginsOut:
+        """The origins on other domains that use the passkeys of this one (WebAuthn Level 3, 5.11)."""
+        return RelatedOriginsOut.model_validate(web.torii.passkeys.related_origins())
+
+    # Browsers look at the root of the domain, wherever the other routes are: it has no prefix.
+    router.routes.append(
+        AuthRoute(
+            "/.well-known/webauthn",
+            related_origins,
+            methods=["GET"],
+            summary="Which other sites use these passkeys",
+            tags=["auth"],
+            responses=problems(),
+            operation_id="torii_related_origins",
+        )
+    )
 
 
 def credential_id(text: str) -> bytes:

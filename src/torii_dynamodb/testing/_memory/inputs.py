@@ -189,7 +189,20 @@ def new_passkey(value: object) -> NewPasskey:
         transports=tuple(validation.text(entry, "transports", most=32) for entry in given.transports),
         aaguid=None if given.aaguid is None else validation.text(given.aaguid, "aaguid", most=64),
         backed_up=validation.flag(given.backed_up, "backed_up"),
+        backup_eligible=backup_state(given.backup_eligible, given.backed_up).get("backup_eligible"),
     )
+
+
+def backup_state(eligible: object, backed_up: object) -> dict[str, bool]:
+    """What is told of a passkey's backups."""
+    told: dict[str, bool] = {}
+    if backed_up is not None:
+        told["backed_up"] = validation.flag(backed_up, "backed_up")
+    if eligible is not None:
+        told["backup_eligible"] = validation.flag(eligible, "backup_eligible")
+    if told.get("backed_up") and not told.setdefault("backup_eligible", True):
+        raise ValidationError("backup_eligible", "a passkey that is backed up can be")
+    return told
 
 
 def credential_id(value: object) -> bytes:

@@ -71,6 +71,7 @@ def identity_row(key: str, identity: Identity) -> Row:
                 transports=list(identity.transports),
                 aaguid=identity.aaguid,
                 backed_up=identity.backed_up,
+                backup_eligible=identity.backup_eligible,
                 created_at=created,
                 last_used_at=identity.last_used_at and times.to_text(identity.last_used_at),
             )

@@ -400,7 +400,9 @@ async def rename_passkey(world: World) -> object:
 
 
 async def use_passkey(world: World) -> object:
-    return await world.storage.update_passkey_use(world.user.id, b"one", sign_count=1)
+    return await world.storage.update_passkey_use(
+        world.user.id, b"one", sign_count=1, backup_eligible=True, backed_up=True
+    )
 
 
 async def delete_passkey(world: World) -> object:

@@ -400,7 +400,7 @@ def rename_passkey(world: World) -> object:
 
 
 def use_passkey(world: World) -> object:
-    return world.storage.update_passkey_use(world.user.id, b"one", sign_count=1)
+    return world.storage.update_passkey_use(world.user.id, b"one", sign_count=1, backup_eligible=True, backed_up=True)
 
 
 def delete_passkey(world: World) -> object:

@@ -11,7 +11,14 @@ from uuid import uuid4
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
-from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator, LastSignInMethod, NotFound, Revoked
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    ClonedAuthenticator,
+    LastSignInMethod,
+    NotFound,
+    Revoked,
+    ValidationError,
+)
 from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, User
 from torii_dynamodb.testing._async.conformance.support import AsyncConformance, clause, fresh, new_hash
 from torii_dynamodb.testing._async.conformance.users import NASTY_METADATA, same
@@ -65,11 +72,12 @@ class AsyncPasskeyConformance(AsyncConformance):
             transports=("internal", "usb", "hybrid"),
             aaguid="ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4",
             backed_up=True,
+            backup_eligible=True,
         )
         added = await storage.add_passkey(new)
         assert (added.user_id, added.credential_id, added.public_key) == (user.id, new.credential_id, new.public_key)
         assert (added.sign_count, added.name, added.transports) == (7, new.name, new.transports)
-        assert (added.aaguid, added.backed_up) == (new.aaguid, True)
+        assert (added.aaguid, added.backed_up, added.backup_eligible) == (new.aaguid, True, True)
         assert (added.created_at, added.last_used_at) == (clock(), None)
         assert await storage.get_passkey(new.credential_id) == added
         assert await storage.get_passkey(new.credential_id, consistent=True) == added
@@ -80,13 +88,8 @@ class AsyncPasskeyConformance(AsyncConformance):
         """What is left out has its default."""
         user = await self.user(storage)
         added = await storage.add_passkey(self.new_passkey(user))
-        assert (added.sign_count, added.name, added.transports, added.aaguid, added.backed_up) == (
-            0,
-            "Passkey",
-            (),
-            None,
-            False,
-        )
+        assert (added.sign_count, added.name, added.transports, added.aaguid) == (0, "Passkey", (), None)
+        assert (added.backed_up, added.backup_eligible) == (False, None)
         found = await self.until(
             lambda: storage.get_passkey(added.credential_id, consistent=False), lambda found: found is not None
         )
@@ -212,6 +215,56 @@ class AsyncPasskeyConformance(AsyncConformance):
             user.id, passkey.credential_id, sign_count=received, allow_decrease=True
         )
         assert used == replace(passkey, sign_count=received, last_used_at=clock())
+
+    @clause("PASSKEY-12")
+    async def test_the_backup_state_follows_each_use(self, storage: AsyncStorage) -> None:
+        """Recorded with the count, back and forth; left alone where nothing is told."""
+        user = await self.user(storage)
+        passkey = await self.passkey(storage, user)
+        for count, state in enumerate((True, False, None, True), start=1):
+            before = await storage.get_passkey(passkey.credential_id, consistent=True)
+            assert before is not None
+            used = await storage.update_passkey_use(
+                user.id, passkey.credential_id, sign_count=count, backup_eligible=True, backed_up=state
+            )
+            assert used is not None
+            assert used.backed_up == (before.backed_up if state is None else state)
+            assert (used.backup_eligible, used.sign_count) == (True, count)
+            assert await storage.get_passkey(passkey.credential_id, consistent=True) == used
+
+    @clause("PASSKEY-12")
+    @pytest.mark.parametrize("recorded", [True, False])
+    async def test_eligibility_for_backup_never_changes(self, storage: AsyncStorage, recorded: bool) -> None:
+        """It is recorded with the first use that tells it; from then on another is refused, and nothing written."""
+        user = await self.user(storage)
+        passkey = await self.passkey(storage, user)
+        first = await storage.update_passkey_use(
+            user.id, passkey.credential_id, sign_count=1, backup_eligible=recorded, backed_up=False
+        )
+        assert first is not None
+        assert first.backup_eligible is recorded
+        for allow in (False, True):
+            with pytest.raises(ClonedAuthenticator):
+                await storage.update_passkey_use(
+                    user.id,
+                    passkey.credential_id,
+                    sign_count=2,
+                    allow_decrease=allow,
+                    backup_eligible=not recorded,
+                    backed_up=False,
+                )
+        if not recorded:
+            with pytest.raises(ClonedAuthenticator):  # what is backed up is eligible
+                await storage.update_passkey_use(user.id, passkey.credential_id, sign_count=2, backed_up=True)
+        assert await storage.get_passkey(passkey.credential_id, consistent=True) == first
+        with pytest.raises(ValidationError):
+            await storage.update_passkey_use(
+                user.id, passkey.credential_id, sign_count=2, backup_eligible=False, backed_up=True
+            )
+        with pytest.raises(ValidationError):
+            await storage.add_passkey(replace(self.new_passkey(user), backed_up=True, backup_eligible=False))
+        backed_up = await storage.add_passkey(replace(self.new_passkey(user), backed_up=True))
+        assert backed_up.backup_eligible is True
 
     @clause("PASSKEY-6")
     async def test_only_the_holders_use_is_recorded(self, storage: AsyncStorage) -> None:

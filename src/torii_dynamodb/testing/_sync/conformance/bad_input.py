@@ -307,6 +307,7 @@ class BadInputConformance(Conformance):
             "transports": ["usb", None, 1, (1,), (None,), ("",), (LONG,), ("\x00",), (SURROGATE,), tuple("x" * 1000)],
             "aaguid": [1, b"x", "", LONG, "\x00", SURROGATE],
             "backed_up": [None, *FLAGS],
+            "backup_eligible": FLAGS,
         }
         challenge = NewPasskeyChallenge(challenge=new_challenge(), kind="registration", expires_at=self.later())
         challenge_fields: dict[str, Sequence[Any]] = {
@@ -330,7 +331,14 @@ class BadInputConformance(Conformance):
             "list_passkeys_for_user": Case({"user_id": user.id}, {"user_id": IDS}),
             "rename_passkey": Case({**holder, "name": "Key"}, {**bad_holder, "name": names}),
             "update_passkey_use": Case(
-                {**holder, "sign_count": 1}, {**bad_holder, "sign_count": COUNTS, "allow_decrease": [None, *FLAGS]}
+                {**holder, "sign_count": 1, "backed_up": True},
+                {
+                    **bad_holder,
+                    "sign_count": COUNTS,
+                    "allow_decrease": [None, *FLAGS],
+                    "backed_up": FLAGS,
+                    "backup_eligible": [False, *FLAGS],
+                },
             ),
             "delete_passkey": Case(holder, {**bad_holder, **ways}),
             "delete_passkeys_for_user": Case({"user_id": user.id}, {"user_id": IDS, **ways}),

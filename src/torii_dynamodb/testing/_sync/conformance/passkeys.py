@@ -13,7 +13,14 @@ from uuid import uuid4
 import pytest
 
 from torii_dynamodb._sync.contract import Storage
-from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator, LastSignInMethod, NotFound, Revoked
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    ClonedAuthenticator,
+    LastSignInMethod,
+    NotFound,
+    Revoked,
+    ValidationError,
+)
 from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, User
 from torii_dynamodb.testing._sync.conformance.support import Conformance, clause, fresh, new_hash
 from torii_dynamodb.testing._sync.conformance.users import NASTY_METADATA, same
@@ -67,11 +74,12 @@ class PasskeyConformance(Conformance):
             transports=("internal", "usb", "hybrid"),
             aaguid="ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4",
             backed_up=True,
+            backup_eligible=True,
         )
         added = storage.add_passkey(new)
         assert (added.user_id, added.credential_id, added.public_key) == (user.id, new.credential_id, new.public_key)
         assert (added.sign_count, added.name, added.transports) == (7, new.name, new.transports)
-        assert (added.aaguid, added.backed_up) == (new.aaguid, True)
+        assert (added.aaguid, added.backed_up, added.backup_eligible) == (new.aaguid, True, True)
         assert (added.created_at, added.last_used_at) == (clock(), None)
         assert storage.get_passkey(new.credential_id) == added
         assert storage.get_passkey(new.credential_id, consistent=True) == added
@@ -82,13 +90,8 @@ class PasskeyConformance(Conformance):
         """What is left out has its default."""
         user = self.user(storage)
         added = storage.add_passkey(self.new_passkey(user))
-        assert (added.sign_count, added.name, added.transports, added.aaguid, added.backed_up) == (
-            0,
-            "Passkey",
-            (),
-            None,
-            False,
-        )
+        assert (added.sign_count, added.name, added.transports, added.aaguid) == (0, "Passkey", (), None)
+        assert (added.backed_up, added.backup_eligible) == (False, None)
         found = self.until(
             lambda: storage.get_passkey(added.credential_id, consistent=False), lambda found: found is not None
         )
@@ -212,6 +215,56 @@ class PasskeyConformance(Conformance):
         assert storage.get_passkey(passkey.credential_id) == passkey
         used = storage.update_passkey_use(user.id, passkey.credential_id, sign_count=received, allow_decrease=True)
         assert used == replace(passkey, sign_count=received, last_used_at=clock())
+
+    @clause("PASSKEY-12")
+    def test_the_backup_state_follows_each_use(self, storage: Storage) -> None:
+        """Recorded with the count, back and forth; left alone where nothing is told."""
+        user = self.user(storage)
+        passkey = self.passkey(storage, user)
+        for count, state in enumerate((True, False, None, True), start=1):
+            before = storage.get_passkey(passkey.credential_id, consistent=True)
+            assert before is not None
+            used = storage.update_passkey_use(
+                user.id, passkey.credential_id, sign_count=count, backup_eligible=True, backed_up=state
+            )
+            assert used is not None
+            assert used.backed_up == (before.backed_up if state is None else state)
+            assert (used.backup_eligible, used.sign_count) == (True, count)
+            assert storage.get_passkey(passkey.credential_id, consistent=True) == used
+
+    @clause("PASSKEY-12")
+    @pytest.mark.parametrize("recorded", [True, False])
+    def test_eligibility_for_backup_never_changes(self, storage: Storage, recorded: bool) -> None:
+        """It is recorded with the first use that tells it; from then on another is refused, and nothing written."""
+        user = self.user(storage)
+        passkey = self.passkey(storage, user)
+        first = storage.update_passkey_use(
+            user.id, passkey.credential_id, sign_count=1, backup_eligible=recorded, backed_up=False
+        )
+        assert first is not None
+        assert first.backup_eligible is recorded
+        for allow in (False, True):
+            with pytest.raises(ClonedAuthenticator):
+                storage.update_passkey_use(
+                    user.id,
+                    passkey.credential_id,
+                    sign_count=2,
+                    allow_decrease=allow,
+                    backup_eligible=not recorded,
+                    backed_up=False,
+                )
+        if not recorded:
+            with pytest.raises(ClonedAuthenticator):  # what is backed up is eligible
+                storage.update_passkey_use(user.id, passkey.credential_id, sign_count=2, backed_up=True)
+        assert storage.get_passkey(passkey.credential_id, consistent=True) == first
+        with pytest.raises(ValidationError):
+            storage.update_passkey_use(
+                user.id, passkey.credential_id, sign_count=2, backup_eligible=False, backed_up=True
+            )
+        with pytest.raises(ValidationError):
+            storage.add_passkey(replace(self.new_passkey(user), backed_up=True, backup_eligible=False))
+        backed_up = storage.add_passkey(replace(self.new_passkey(user), backed_up=True))
+        assert backed_up.backup_eligible is True
 
     @clause("PASSKEY-6")
     def test_only_the_holders_use_is_recorded(self, storage: Storage) -> None:

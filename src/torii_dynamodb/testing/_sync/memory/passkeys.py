@@ -39,6 +39,7 @@ class MemoryPasskeys(MemoryBase):
                 transports=new.transports,
                 aaguid=new.aaguid,
                 backed_up=new.backed_up,
+                backup_eligible=new.backup_eligible,
                 created_at=self._now(),
                 last_used_at=None,
             )
@@ -83,13 +84,21 @@ class MemoryPasskeys(MemoryBase):
             return changed
 
     def update_passkey_use(
-        self, user_id: str, credential_id: bytes, *, sign_count: int, allow_decrease: bool = False
+        self,
+        user_id: str,
+        credential_id: bytes,
+        *,
+        sign_count: int,
+        allow_decrease: bool = False,
+        backup_eligible: bool | None = None,
+        backed_up: bool | None = None,
     ) -> Passkey | None:
         """Record a sign-in."""
         validation.user_id(user_id)
         key = _key(credential_id)
         count = inputs.sign_count(sign_count)
         inputs.flag(allow_decrease, "allow_decrease")
+        state = inputs.backup_state(backup_eligible, backed_up)
         with self._state.lock:
             found = self._held(key, user_id)
             if found is None:
@@ -100,7 +109,11 @@ class MemoryPasskeys(MemoryBase):
                     stored=found.sign_count,
                     received=count,
                 )
-            changed = replace(found, sign_count=count, last_used_at=self._now())
+            if found.backup_eligible is not None and state.get("backup_eligible") not in (None, found.backup_eligible):
+                raise ClonedAuthenticator(
+                    "the passkey's eligibility for backup changed", stored=found.sign_count, received=count
+                )
+            changed = replace(found, sign_count=count, last_used_at=self._now(), **state)
             self._state.identities[key] = changed
             return changed
 
