@@ -55,7 +55,9 @@ def _headers(connection: HTTPConnection) -> list[bytes]:
 
 
 class Cookies:
-    """Names and sets the cookies. All are ``HttpOnly``, of the whole site and of this host alone.
+    """Names and sets the cookies. All are ``HttpOnly``, of the whole site, and of this host alone.
+
+    With ``cookie_domain`` the session's is the domain's; the others stay with the host, for no other needs them.
 
     Attributes:
         session: The session token.
@@ -72,14 +74,16 @@ class Cookies:
 
     def __init__(self, config: WebConfig) -> None:
         self._config = config
-        prefix = "__Host-" if config.secure_cookies else ""
-        self.session = prefix + config.cookie_name
-        self.device = f"{self.session}-device"
-        self.oauth = f"{self.session}-oauth"
-        self.link = f"{self.session}-link"
-        self.pending = f"{self.session}-pending"
-        self.form = f"{self.session}-form"
-        self.sign_up = f"{self.session}-sign-up"
+        own = ("__Host-" if config.secure_cookies else "") + config.cookie_name
+        # Browsers take a cookie with a domain under "__Secure-", but not under "__Host-" (RFC 6265bis, 4.1.3).
+        shared = ("__Secure-" if config.secure_cookies else "") + config.cookie_name
+        self.session = own if config.cookie_domain is None else shared
+        self.device = f"{own}-device"
+        self.oauth = f"{own}-oauth"
+        self.link = f"{own}-link"
+        self.pending = f"{own}-pending"
+        self.form = f"{own}-form"
+        self.sign_up = f"{own}-sign-up"
 
     def flow(self, state: str) -> str:
         """The name of the cookie for the sign-in with this ``state``: of two at once, neither spoils the other."""
@@ -108,6 +112,7 @@ class Cookies:
             value,
             max_age=max(int((until - now).total_seconds()), 0),
             path="/",
+            domain=self._domain(name),
             secure=self._config.secure_cookies,
             httponly=True,
             samesite=same_site,
@@ -116,5 +121,13 @@ class Cookies:
     def delete(self, response: Response, name: str) -> None:
         """Remove one."""
         response.delete_cookie(
-            name, path="/", secure=self._config.secure_cookies, httponly=True, samesite=self._config.same_site
+            name,
+            path="/",
+            domain=self._domain(name),
+            secure=self._config.secure_cookies,
+            httponly=True,
+            samesite=self._config.same_site,
         )
+
+    def _domain(self, name: str) -> str | None:
+        return self._config.cookie_domain if name == self.session else None

@@ -22,6 +22,7 @@ UNIX_SOCKET = "unix"
 
 _LONGEST_URL = 2048
 _URL_CHARS = ":/?#[]@!$&'()*+,;=%"  # reserved (RFC 3986, 2.2), and what is encoded already
+_APP_SCHEMES = ("chrome-extension", "capacitor", "ionic", "tauri", "app")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -34,7 +35,10 @@ class WebConfig:
         base_url: Where browsers reach the application, for example ``https://app.example.com``. Needed for sign-in
             through providers, whose answers come back below it. Never taken from the ``Host`` header. A path in it is
             where the application is; it is not needed for a mount, or where the server knows (``--root-path``).
-        trusted_origins: Other origins whose pages may use the cookies, and may be gone to after a sign-in.
+        trusted_origins: Other origins whose pages may use the cookies; those on the web may be gone to after a sign-in.
+            Those of apps and extensions are ``chrome-extension://``, ``capacitor://``, ``ionic://``, ``tauri://`` and
+            ``app://`` with a host. Whoever controls such a page may do what the person may. ``null`` is never trusted:
+            every sandboxed frame has that origin.
         transports: What tells who asks: a session's token in a cookie (``"cookie"``) or in ``Authorization: Bearer``
             (``"bearer"``), or an access token in that header (``"jwt"``), for an application's own routes. See "Access
             tokens" in ``docs/web.md``.
@@ -42,9 +46,17 @@ class WebConfig:
             ``"direct"``: signs in at once, and so tells which addresses are taken. ``"off"``: there is no such route.
         secure_cookies: ``True``: ``Secure``, and the names begin with ``__Host-``, so that no subdomain can set them.
             ``False`` is for http on this machine.
-        same_site: The session cookie's ``SameSite``. ``"none"`` is for a front end on another site, which must be among
-            the trusted origins.
-        cookie_name: The session cookie's name, without ``__Host-``; the others' names begin with it.
+        same_site: The cookies' ``SameSite``. ``"none"`` is for a front end on another site or in an app, which must be
+            among the trusted origins. What it costs: browsers then send the session with every request that any site
+            makes, so that only the check of the origin stands against forged ones; and those that block third-party
+            cookies (Safari, web views on iOS) send none at all. ``"bearer"`` needs neither.
+        cookie_domain: A domain whose subdomains all get the session cookie, such as ``example.com``; ``None``: only the
+            host that set it. What it costs: the cookie is named with ``__Secure-`` instead of ``__Host-``, every host
+            below the domain sees the session's token and can act with it, and can plant another session, so that
+            somebody works in an account that is not theirs. Only where you trust all of them. Their pages may still not
+            change anything here unless they are trusted origins. The other cookies stay with the host. When you change
+            the domain, change ``cookie_name`` with it: of two cookies with one name neither counts.
+        cookie_name: The session cookie's name, without its prefix; the others' names begin with it.
         after_sign_in: Where the browser goes after a sign-in, when nothing better was asked for: a path as browsers see
             it, the mount included where it leads into it. The same holds for ``oauth_error_path``.
         oauth_error_path: Where the browser goes when a sign-in through a provider came to nothing, with the reason as
@@ -67,6 +79,7 @@ class WebConfig:
     registration: Literal["private", "direct", "off"] = "private"
     secure_cookies: bool = True
     same_site: Literal["lax", "strict", "none"] = "lax"
+    cookie_domain: str | None = None
     cookie_name: str = "torii"
     after_sign_in: str = "/"
     oauth_error_path: str | None = None
@@ -81,10 +94,20 @@ class WebConfig:
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.prefix):
             raise ConfigurationError(f"prefix: {self.prefix!r}: give a path such as /api/auth")
         if self.base_url is not None:
-            origin_of("base_url", self.base_url)
+            origin, parts = origin_of("base_url", self.base_url), urlsplit(self.base_url)
+            if parts.query or parts.fragment:
+                raise ConfigurationError(f"base_url: {self.base_url!r}: give it without ? and #")
+            path = path_of("base_url", parts.path or "/").rstrip("/")
+            object.__setattr__(self, "base_url", origin + path)
+        if isinstance(self.trusted_origins, str):
+            raise ConfigurationError("trusted_origins: give a sequence of origins")
         for origin in self.trusted_origins:
-            if origin_of("trusted_origins", origin) != origin:
-                raise ConfigurationError(f"trusted_origins: {origin!r}: give only scheme, host and port")
+            if origin_of("trusted_origins", origin, apps=True) != origin:
+                raise ConfigurationError(
+                    f"trusted_origins: {origin!r}: give only scheme, host and port, in small letters"
+                )
+        if self.cookie_domain is not None:
+            self._check_domain(self.cookie_domain)
         if (
             isinstance(self.transports, str)
             or not self.transports
@@ -110,6 +133,17 @@ class WebConfig:
                 raise ConfigurationError(f"trusted_proxies: {proxy!r} is everybody: anybody could choose an address")
         if self.forwarded_header not in ("x-forwarded-for", "forwarded"):
             raise ConfigurationError("forwarded_header: give 'x-forwarded-for' or 'forwarded'")
+
+    def _check_domain(self, domain: str) -> None:
+        if not re.fullmatch(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])", domain):
+            raise ConfigurationError(
+                f"cookie_domain: {domain!r}: give a domain such as example.com, without a dot before it"
+            )
+        host = None if self.base_url is None else urlsplit(self.base_url).hostname
+        if host is not None and not f".{host}".endswith(f".{domain}"):
+            raise ConfigurationError(
+                f"cookie_domain: {domain!r}: base_url is not below it; browsers would drop the cookie"
+            )
 
 
 def encoded_url(url: str) -> str:
@@ -144,14 +178,29 @@ def path_of(option: str, path: str) -> str:
     return encoded
 
 
-def origin_of(option: str, url: str) -> str:
+def origin_of(option: str, url: str, *, apps: bool = False) -> str:
     """The origin of an https address, or of an http one on this machine.
+
+    Args:
+        option: Whose it is, for the error.
+        url: The address.
+        apps: Whether it may be the origin of an app or an extension.
 
     Raises:
         ConfigurationError: It is another.
     """
-    parts = urlsplit(url)
-    if not parts.hostname or (parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOCAL)):
+    try:
+        parts = urlsplit(url)
+        host, scheme, _ = parts.hostname or "", parts.scheme, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {url!r}: {error}") from error
+    local = host in _LOCAL or host.endswith(".localhost")
+    if not host or not (scheme == "https" or (scheme == "http" and local) or (apps and scheme in _APP_SCHEMES)):
         raise ConfigurationError(f"{option}: {url!r}: give an https:// address (http:// on localhost only)")
+    if "@" in parts.netloc or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
+        raise ConfigurationError(
+            f"{option}: {url!r}: give the host as browsers send it, an international one as xn--..."
+        )
     # As browsers write it: without the scheme's own port (RFC 6454, 6.1).
-    return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(":443" if parts.scheme == "https" else ":80")
+    default_port = {"https": ":443", "http": ":80"}.get(scheme, "")
+    return f"{scheme}://{parts.netloc}".lower().removesuffix(default_port)

@@ -107,7 +107,7 @@ class Web:
         self._base_path = ""
         if config.base_url is not None:
             self._next_origins.add(origin_of("base_url", config.base_url))
-            self._base_path = urlsplit(config.base_url).path.rstrip("/")
+            self._base_path = urlsplit(config.base_url).path
 
     def require_services(self) -> None:
         """Check that the services have what the routes need. Whoever only asks who is signed in needs none of it.

@@ -190,7 +190,7 @@ def page_headers(origins: Sequence[str] = ()) -> dict[str, str]:
     Args:
         origins: Where forms may lead besides this site: browsers apply ``form-action`` to the redirect after it, too.
     """
-    targets = " ".join(["'self'", *origins])
+    targets = " ".join(["'self'", *(origin for origin in origins if origin.startswith("http"))])
     policy = (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
         f"form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
