@@ -24,7 +24,8 @@ def _no_aws_from_the_machine() -> Iterator[None]:
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
+        ways = {"http_proxy", "https_proxy", "no_proxy", "requests_ca_bundle"}
+        for name in [name for name in os.environ if name.startswith("AWS_") or name.lower() in ways]:
             patch.delenv(name)
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)

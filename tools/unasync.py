@@ -42,6 +42,7 @@ NAMES = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",
+    "aiter_raw": "iter_raw",
     "asynccontextmanager": "contextmanager",
 }
 

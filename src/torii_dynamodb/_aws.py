@@ -1,25 +1,37 @@
-"""Credentials and region from AWS' standard places. botocore is imported only where the environment says too little."""
+"""Credentials, region and endpoint from AWS' standard places, in botocore's order.
+
+The settings are read without botocore, which is imported only for credentials that do not stand in the environment.
+docs/aws-settings.md lists every setting of botocore's with what becomes of it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from torii_dynamodb._wire.credentials import CredentialsSource, from_environment
-from torii_dynamodb._wire.endpoints import (
-    endpoint_from_environment,
-    region_from_environment,
-    region_of_endpoint,
-    regional_endpoint,
-)
+from torii_dynamodb._wire.endpoints import AccountIdMode, AwsEndpoint, aws_endpoint, is_aws, region_of_endpoint
+from torii_dynamodb._wire.profiles import Profile, find_profile
 from torii_dynamodb.clock import system_clock
-from torii_dynamodb.config import Credentials, DynamoDbConfig
-from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.config import Credentials, DynamoDbConfig, check_region, check_url
+from torii_dynamodb.errors import AccessDenied, ConfigurationError, ToriiError, Unavailable
 
-__all__ = ["ChainSource", "EnvironmentSource", "StaticSource", "credentials_source", "is_quick", "resolve_endpoint"]
+__all__ = [
+    "ChainSource",
+    "EnvironmentSource",
+    "Place",
+    "StaticSource",
+    "botocore_session",
+    "credentials_source",
+    "home_url",
+    "is_quick",
+    "resolve",
+    "resolve_endpoint",
+]
 
 _NO_CREDENTIALS = (
     "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
@@ -27,6 +39,8 @@ _NO_CREDENTIALS = (
 )
 # For credentials that refresh themselves but do not say until when they last: how often to ask for them.
 _ASK_AGAIN = timedelta(minutes=10)
+# Codes of STS and SSO that come with a status of 4xx and mean "later".
+_BUSY = frozenset({"IDPCommunicationError", "RequestLimitExceeded", "Throttling", "ThrottlingException"})
 
 
 class StaticSource:
@@ -78,24 +92,63 @@ class ChainSource:
         if expires is None and hasattr(self._credentials, "refresh_needed"):
             expires = system_clock() + _ASK_AGAIN
         credentials = Credentials(
-            access_key_id=frozen.access_key, secret_access_key=frozen.secret_key, session_token=frozen.token or None
+            access_key_id=frozen.access_key,
+            secret_access_key=frozen.secret_key,
+            session_token=frozen.token or None,
+            account_id=getattr(frozen, "account_id", None),
         )
         return credentials, expires
 
 
 @contextmanager
 def _told_as_ours() -> Generator[None]:
-    """What botocore raises about profiles, SSO and roles (an unknown profile, an expired login) is a wrong set-up."""
+    """Make what botocore raises about profiles, SSO, roles and metadata services our own errors."""
     try:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            CredentialRetrievalError,
+            HTTPClientError,
+            MetadataRetrievalError,
+        )
+        from botocore.exceptions import ConnectionError as Unreachable
     except ImportError:
         # Then what was handed in is no botocore's.
         yield
         return
     try:
         yield
+    except (Unreachable, HTTPClientError, MetadataRetrievalError) as error:
+        raise Unavailable(f"the AWS credentials could not be fetched: {error}", attempts=1) from error
+    except CredentialRetrievalError as error:
+        # Its words are those of a program or service that holds secrets.
+        provider = str(getattr(error, "kwargs", {}).get("provider", "?"))
+        raise Unavailable(f"the AWS credentials could not be fetched from {provider}", attempts=1) from error
     except BotoCoreError as error:
         raise ConfigurationError(f"AWS credentials: {error}") from error
+    except ClientError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: Any) -> ToriiError:
+    """What STS or SSO said to a request for credentials."""
+    said: dict[str, Any] = error.response.get("Error", {})
+    metadata: dict[str, Any] = error.response.get("ResponseMetadata", {})
+    code, message = str(said.get("Code", "?")), str(said.get("Message", ""))
+    status = int(metadata.get("HTTPStatusCode", 0))
+    request_id = metadata.get("RequestId") or None
+    told = f"AWS credentials: {error.operation_name}: {code}: {message}"
+    if code in _BUSY or status >= 500 or status == 429:
+        return Unavailable(told, attempts=1, request_id=request_id)
+    if ":role/" not in message:
+        told += f"; the role is {_role() or 'not named by the environment or the profile'}"
+    return AccessDenied(f"{told}; allow it in the role's trust policy, or sign in again", request_id=request_id)
+
+
+def _role() -> str | None:
+    """The role that the settings ask for, for messages."""
+    settings = _Settings(None, os.environ)
+    return settings.environment("role_arn") or settings.profile("role_arn")
 
 
 def botocore_session() -> Any:
@@ -137,38 +190,181 @@ def is_quick(source: CredentialsSource) -> bool:
 
 
 def resolve_endpoint(config: DynamoDbConfig) -> tuple[str, str]:
-    """The region and the endpoint's URL. May read AWS' configuration files.
+    """The region and the endpoint's URL, for who has no credentials at hand. See :func:`resolve`."""
+    place = resolve(config)
+    return place.region, place.endpoint.url
+
+
+def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ) -> Place:
+    """Where DynamoDB is and how it is reached. Reads AWS' configuration files, where there are any.
+
+    The order is botocore's: what the configuration (or the session in it) says, the environment, the profile.
 
     Raises:
-        ConfigurationError: If no region is known.
+        ConfigurationError: If no region is known, a setting is not valid, or there is no such profile.
     """
-    url = config.endpoint_url or endpoint_from_environment(os.environ)
-    region = config.region or _region_of_session(config.credentials) or region_from_environment(os.environ)
+    settings = _Settings(config.credentials, environ)
+    fips = settings.on("use_fips_endpoint")
+    dual_stack = settings.on("use_dualstack_endpoint")
+    url = config.endpoint_url or settings.endpoint_url()
+    region = config.region or settings.of_session("region") or settings.environment("region")
     if region is None and url is not None:
         region = region_of_endpoint(url)
-        if region is None and url.startswith("http://"):
-            region = "us-east-1"  # an emulator: it takes any
     if region is None:
-        region = _region_of_profile()
+        region = settings.profile("region")
+    if region is None and url is not None and url.startswith("http://"):
+        region = "us-east-1"  # an emulator: it takes any
     if region is None:
         raise ConfigurationError(
             "no AWS region known: give DynamoDbConfig(region=...), or set AWS_REGION (for example eu-central-1)"
         )
-    return region, url or regional_endpoint(region, os.environ)
+    check_region("the AWS region", region)
+    if url is None:
+        endpoint = aws_endpoint(region, fips=fips, dual_stack=dual_stack, account_mode=settings.account_mode())
+    else:
+        check_url("the endpoint of AWS' settings", url)
+        _check_kind(url, fips=fips, dual_stack=dual_stack)
+        endpoint = AwsEndpoint(url)
+    return Place(
+        # DynamoDB Local signs as one of AWS' regions.
+        region="us-east-1" if region == "local" else region,
+        endpoint=endpoint,
+        ca_bundle=settings.get("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or None,
+    )
 
 
-def _region_of_session(given: Any) -> str | None:
-    name = getattr(given, "region_name", None)  # boto3.Session
-    if name is None and hasattr(given, "get_config_variable"):  # botocore.session.Session
-        name = given.get_config_variable("region")
-    return name if isinstance(name, str) else None
+def home_url(config: DynamoDbConfig, region: str) -> str:
+    """AWS' own endpoint of another region than the configuration's, of the kind that the settings ask for."""
+    settings = _Settings(config.credentials, os.environ)
+    if settings.account_mode() == "required":
+        raise ConfigurationError(
+            "account_id_endpoint_mode is 'required', which home_region does not know: give home_endpoint_url"
+        )
+    fips, dual_stack = settings.on("use_fips_endpoint"), settings.on("use_dualstack_endpoint")
+    return aws_endpoint(region, fips=fips, dual_stack=dual_stack).url
 
 
-def _region_of_profile() -> str | None:
-    try:
-        session = botocore_session()
-    except ConfigurationError:
+class Place:
+    """Where DynamoDB is and how it is reached.
+
+    Attributes:
+        region: The region that requests are signed for.
+        endpoint: Its endpoint.
+        ca_bundle: A file of certificates to trust instead of the system's.
+    """
+
+    __slots__ = ("ca_bundle", "endpoint", "region")
+
+    def __init__(self, *, region: str, endpoint: AwsEndpoint, ca_bundle: str | None) -> None:
+        self.region = region
+        self.endpoint = endpoint
+        self.ca_bundle = ca_bundle
+
+    def url(self, credentials: Credentials) -> str:
+        """The URL to use with credentials."""
+        return self.endpoint.of_account(credentials.account_id)
+
+
+class _Settings:
+    """botocore's settings, by its names for them: of a session that was handed in, the environment, the profile."""
+
+    def __init__(self, credentials: Any, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        # boto3's session keeps botocore's inside.
+        inner = getattr(credentials, "_session", credentials)
+        self._session: Any = inner if hasattr(inner, "get_config_variable") else None
+        self._profile: Profile | None = None
+
+    def get(self, name: str) -> str | None:
+        """A setting, ``None`` where nobody says it."""
+        return self.of_session(name) or self.environment(name) or self.profile(name)
+
+    def of_session(self, name: str) -> str | None:
+        """What the session that was handed in says: it knows the environment and its profile, too."""
+        if self._session is None:
+            return None
+        with _told_as_ours():
+            value = self._session.get_config_variable(name)
+        return str(value) if value is not None else None
+
+    def environment(self, name: str) -> str | None:
+        """What the environment says."""
+        if name == "region":
+            return self._environ.get("AWS_REGION") or self._environ.get("AWS_DEFAULT_REGION") or None
+        return self._environ.get(f"AWS_{name.upper()}") or None
+
+    def profile(self, name: str) -> str | None:
+        """What the profile says."""
+        return self._active().get(name) or None
+
+    def on(self, name: str) -> bool:
+        """Whether a setting is switched on."""
+        return (self.get(name) or "").strip().lower() == "true"
+
+    def endpoint_url(self) -> str | None:
+        """The endpoint that the environment, then the profile, names for DynamoDB."""
+        if self.on("ignore_configured_endpoint_urls"):
+            return None
+        return (
+            self.environment("endpoint_url_dynamodb")
+            or self.environment("endpoint_url")
+            or self._active().endpoint_url("dynamodb")
+            or None
+        )
+
+    def account_mode(self) -> AccountIdMode:
+        """How much an account's own endpoint is wanted."""
+        said = (self.get("account_id_endpoint_mode") or "preferred").lower()
+        modes: tuple[AccountIdMode, ...] = ("preferred", "disabled", "required")
+        for mode in modes:
+            if mode == said:
+                return mode
+        raise ConfigurationError(
+            f"account_id_endpoint_mode: {said!r}: give 'preferred', 'disabled' or 'required' "
+            "(AWS_ACCOUNT_ID_ENDPOINT_MODE, or the AWS profile)"
+        )
+
+    def _active(self) -> Profile:
+        if self._profile is None:
+            if self._session is None:
+                self._profile = self._of_files()
+            else:
+                with _told_as_ours():
+                    scoped, full = self._session.get_scoped_config(), self._session.full_config
+                self._profile = Profile(scoped, full.get("services", {}))
+        return self._profile
+
+    def _of_files(self) -> Profile:
+        environ = self._environ
+        return find_profile(
+            environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or None,
+            _text(environ.get("AWS_CONFIG_FILE") or "~/.aws/config"),
+            _text(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"),
+        )
+
+
+def _text(name: str) -> tuple[str, str] | None:
+    # Not pathlib: a start would pay for its import, and most machines that start often (Lambda) have no such file.
+    path = os.path.expanduser(os.path.expandvars(name))  # noqa: PTH111
+    if not os.path.isfile(path):  # noqa: PTH113
         return None
-    with _told_as_ours():
-        name = session.get_config_variable("region")
-    return name if isinstance(name, str) else None
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            return path, file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read ({type(error).__name__})") from None
+
+
+def _check_kind(url: str, *, fips: bool, dual_stack: bool) -> None:
+    """Refuse an endpoint that is not of the kind the settings insist on, as botocore does."""
+    host = urlsplit(url).hostname or ""
+    if fips and not (is_aws(host) and ("dynamodb-fips." in host or ".us-gov-" in host)):
+        raise ConfigurationError(
+            f"use_fips_endpoint is on (AWS_USE_FIPS_ENDPOINT or the AWS profile), and the endpoint {url} is not a FIPS "
+            "endpoint; leave out the endpoint, or switch use_fips_endpoint off"
+        )
+    if dual_stack and not is_aws(host):
+        raise ConfigurationError(
+            f"use_dualstack_endpoint is on (AWS_USE_DUALSTACK_ENDPOINT or the AWS profile), and the endpoint {url} is "
+            "another; leave out the endpoint, or switch use_dualstack_endpoint off"
+        )

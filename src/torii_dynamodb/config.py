@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
 from torii_dynamodb._core.guarded import guarded
-from torii_dynamodb._wire.endpoints import regional_endpoint
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from torii_dynamodb._wire.credentials import CredentialsSource
+    from torii_dynamodb._wire.http import AsyncTransport, Transport
     from torii_dynamodb._wire.records import CallRecord
+    from torii_dynamodb._wire.signing import Endpoint
 
 __all__ = ["TABLES", "Credentials", "DynamoDbConfig", "RateLimit", "TableName"]
 
@@ -25,6 +25,7 @@ TableName = Literal["users", "sessions", "identities", "tokens", "login_attempts
 
 TABLES: tuple[TableName, ...] = ("users", "sessions", "identities", "tokens", "login_attempts")
 
+_REGION = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 # DynamoDB: Service quotas, "Naming rules": 3 to 255 of a-z A-Z 0-9 _ - .
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -38,11 +39,29 @@ class Credentials:
         access_key_id: The public half.
         secret_access_key: The secret half; never shown.
         session_token: Only for temporary credentials; never shown.
+        account_id: The account that they belong to, for its own endpoints (``account_id_endpoint_mode``).
+
+    Raises:
+        ConfigurationError: One of them is empty, or holds a space or a line break (as keys read from files do).
     """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+    account_id: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("access_key_id", "secret_access_key", "session_token", "account_id"):
+            value = getattr(self, name)
+            if value is None and name in ("session_token", "account_id"):
+                continue
+            if not isinstance(value, str):
+                raise ConfigurationError(f"credentials, {name}: give text, not {_kind(value)}")
+            if not _is_plain(value):
+                raise ConfigurationError(
+                    f"credentials, {name}: it is empty, or holds a space, a line break or a character beyond ASCII; "
+                    "copy it again"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +78,7 @@ class RateLimit:
 
     def __post_init__(self) -> None:
         for name, units in (("read", self.read), ("write", self.write)):
-            if units is not None and not (isinstance(units, int | float) and units > 0):
+            if units is not None and not (_is_number(units) and units > 0):
                 raise ConfigurationError(f"rate limit, {name}: {units!r}: give units a second, above 0, or None")
 
 
@@ -73,7 +92,8 @@ class DynamoDbConfig:
     Args:
         region: The AWS region. ``None``: ``AWS_REGION``, then ``AWS_DEFAULT_REGION``, then the active profile's.
         endpoint_url: Another endpoint (an emulator, a VPC endpoint). ``None``: ``AWS_ENDPOINT_URL_DYNAMODB``, then
-            ``AWS_ENDPOINT_URL``, then the region's own.
+            ``AWS_ENDPOINT_URL``, then the active profile's, then the region's own. ``docs/aws-settings.md`` lists
+            every setting of AWS' that counts.
         table_prefix: Tables are named ``{table_prefix}_{table}``. One prefix is one tenant.
         consistent_reads: Strong reads (the default, 1 read unit per 4 KB). With ``False`` every read that can be is
             eventually consistent at half the price, and a session may pass a check for as long as DynamoDB's
@@ -92,6 +112,11 @@ class DynamoDbConfig:
         read_timeout: Seconds for one request and its answer.
         deadline: Seconds for a call with all its retries; well under the ten minutes for which DynamoDB remembers a
             transaction's token.
+        transport: Sends the requests instead of the pool that the library brings: called with the
+            :class:`~torii_dynamodb.transport.Endpoint` once, before the first request, and returns an
+            ``AsyncTransport`` (for ``AsyncDynamoDbStorage``) or a ``Transport`` (for ``DynamoDbStorage``), which is
+            closed with the handle. For what the pool leaves out; see :mod:`torii_dynamodb.transport`. With it,
+            ``max_connections``, ``connect_timeout``, proxies and CA bundles are the transport's own affair.
         max_connections: Connections kept to the endpoint at most.
         retry_quota: Retry tokens shared by all calls of one handle; a retry costs 5 (throttling and server faults)
             or 10 (time-outs), success pays back. An outage is so not amplified. 0 turns the quota off.
@@ -126,6 +151,9 @@ class DynamoDbConfig:
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
     deadline: float = 30.0
+    transport: Callable[[Endpoint], AsyncTransport] | Callable[[Endpoint], Transport] | None = field(
+        default=None, repr=False
+    )
     max_connections: int = 64
     retry_quota: int = 500
     rate_limits: Mapping[TableName, RateLimit] = field(default_factory=lambda: MappingProxyType({}))
@@ -138,18 +166,23 @@ class DynamoDbConfig:
     random: RandomBytes = field(default=system_random, repr=False)
 
     def __post_init__(self) -> None:
-        _check_region("region", self.region)
-        _check_region("home_region", self.home_region)
-        _check_url("endpoint_url", self.endpoint_url)
-        _check_url("home_endpoint_url", self.home_endpoint_url)
+        check_region("region", self.region)
+        check_region("home_region", self.home_region)
+        check_url("endpoint_url", self.endpoint_url)
+        check_url("home_endpoint_url", self.home_endpoint_url)
         if self.home_endpoint_url is not None and self.home_region is None:
             raise ConfigurationError("home_endpoint_url: says nothing without home_region")
-        unknown = set(self.table_names) - set(TABLES)
-        if unknown:
-            raise ConfigurationError(f"table_names: no such table: {', '.join(sorted(unknown))}; there are {TABLES}")
-        unlimited = set(self.rate_limits) - set(TABLES)
-        if unlimited:
-            raise ConfigurationError(f"rate_limits: no such table: {', '.join(sorted(unlimited))}; there are {TABLES}")
+        if not isinstance(self.table_prefix, str):
+            raise ConfigurationError(f"table_prefix: give text, not {_kind(self.table_prefix)}")
+        _check_by_table("table_names", self.table_names, str)
+        _check_by_table("rate_limits", self.rate_limits, RateLimit)
+        _check_credentials(self.credentials)
+        for option in ("transport", "on_call"):
+            if getattr(self, option) is not None and not callable(getattr(self, option)):
+                raise ConfigurationError(f"{option}: give a function, or None, not {_kind(getattr(self, option))}")
+        for option in ("clock", "random"):
+            if not callable(getattr(self, option)):
+                raise ConfigurationError(f"{option}: give a function, not {_kind(getattr(self, option))}")
         for table in TABLES:
             name = self.table_name(table)
             if not _TABLE_NAME.fullmatch(name):
@@ -167,7 +200,7 @@ class DynamoDbConfig:
         _at_least("retry_quota", self.retry_quota, 0, 1_000_000)
         for option in ("connect_timeout", "read_timeout", "deadline"):
             seconds = getattr(self, option)
-            if not isinstance(seconds, int | float) or not 0 < seconds <= 300:
+            if not _is_number(seconds) or not 0 < seconds <= 300:
                 raise ConfigurationError(f"{option}: {seconds!r}: give seconds above 0, at most 300")
         if self.session_cleanup not in ("background", "inline", "off"):
             raise ConfigurationError(f"session_cleanup: {self.session_cleanup!r}: give 'background', 'inline' or 'off'")
@@ -181,23 +214,78 @@ class DynamoDbConfig:
         if self.home_region is None:
             return self
         # Named in full: the environment's endpoint, if there is one, is that of the other region.
-        url = self.home_endpoint_url or regional_endpoint(self.home_region, os.environ)
+        from torii_dynamodb._aws import home_url  # here: it imports this module
+
+        url = self.home_endpoint_url or home_url(self, self.home_region)
         return replace(self, region=self.home_region, endpoint_url=url, home_region=None, home_endpoint_url=None)
 
 
-def _check_region(option: str, region: str | None) -> None:
-    if region is not None and not re.fullmatch(r"[a-z0-9-]{1,64}", region):
-        raise ConfigurationError(f"{option}: {region!r} is no region name (for example 'eu-central-1')")
+def check_region(option: str, region: object) -> None:
+    """Refuse what is not the name of a region. Raises ConfigurationError."""
+    if region is None:
+        return
+    if not isinstance(region, str) or not 1 <= len(region) <= 64 or not _REGION.issuperset(region):
+        raise ConfigurationError(f"{option}: {region!r} is not a valid region name (for example 'eu-central-1')")
 
 
-def _check_url(option: str, url: str | None) -> None:
+def check_url(option: str, url: object) -> None:
+    """Refuse what is not the address of an endpoint. Raises ConfigurationError, without a password in it."""
     if url is None:
         return
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"{option}: {url!r} is no http:// or https:// address with a host")
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{option}: give text, not {_kind(url)}")
+    if any(mark in url for mark in "@?#"):
+        raise ConfigurationError(f"{option}: give the address alone, without a name, password, query or fragment")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or half an IPv6 address
+        usable = False
+    if not usable or not _is_plain(url):
+        raise ConfigurationError(f"{option}: {url!r} is not a valid http:// or https:// address with a host")
 
 
-def _at_least(option: str, value: int, low: int, high: int) -> None:
+def _is_plain(text: str) -> bool:
+    """Whether a text may stand in a request's head as it is."""
+    return text.isascii() and text.isprintable() and " " not in text and text != ""
+
+
+def _check_by_table(option: str, given: object, kind: type) -> None:
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{option}: give a mapping of tables, not {_kind(given)}")
+    entries = cast("Mapping[object, object]", given)
+    unknown = sorted(repr(table) for table in entries if table not in TABLES)
+    if unknown:
+        raise ConfigurationError(f"{option}: no such table: {', '.join(unknown)}; there are {TABLES}")
+    for table, value in entries.items():
+        if not isinstance(value, kind):
+            wanted = "text" if kind is str else f"a {kind.__name__}"
+            raise ConfigurationError(f"{option}, {table}: give {wanted}, not {_kind(value)}")
+
+
+def _check_credentials(given: object) -> None:
+    # What is given is never shown: whoever passes the wrong thing most often passes the keys themselves.
+    if given is None or isinstance(given, Credentials):
+        return
+    methods = ("load", "get_credentials", "get_frozen_credentials")
+    if isinstance(given, type) or not any(callable(getattr(given, name, None)) for name in methods):
+        raise ConfigurationError(
+            f"credentials: {_kind(given)} is none of Credentials(access_key_id=..., secret_access_key=...), a "
+            "boto3.Session, a botocore session, or an object with a method load()"
+        )
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "None"
+    name = value.__name__ if isinstance(value, type) else type(value).__name__
+    return f"the class {name}" if isinstance(value, type) else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _at_least(option: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ConfigurationError(f"{option}: {value!r}: give a whole number from {low} to {high}")

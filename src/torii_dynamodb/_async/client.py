@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 from torii_dynamodb._async.credentials import AsyncSigning
 from torii_dynamodb._async.merging import AsyncReadMerger
 from torii_dynamodb._async.primitives import Background, gather, monotonic, sleep
 from torii_dynamodb._async.transport import AsyncPool
+from torii_dynamodb._core import tables
 from torii_dynamodb._wire.batches import MAX_KEYS, MAX_WRITES, Key, ReadBatch, ReadUnit
 from torii_dynamodb._wire.errors import (
+    DATA_PLANE,
     Failure,
     TransportError,
+    WireError,
+    blames_keys,
     failure_of_response,
     failure_of_transport,
     final_error,
@@ -27,9 +33,13 @@ from torii_dynamodb._wire.json import DecodeError, dumps, loads
 from torii_dynamodb._wire.limits import RateLimits
 from torii_dynamodb._wire.records import CAPACITY_OPERATIONS, make_record, read_capacity, tables_of
 from torii_dynamodb._wire.retry import RetryPolicy, RetryQuota
-from torii_dynamodb._wire.signing import Signer
-from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.errors import Throttled, Unavailable
+from torii_dynamodb._wire.signing import Endpoint, Signer
+from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError, Throttled, ToriiError, Unavailable
+from torii_dynamodb.schema import SCHEMA
+
+if TYPE_CHECKING:
+    from torii_dynamodb._wire.proxies import Proxy
 
 __all__ = ["AsyncClient"]
 
@@ -112,7 +122,7 @@ class AsyncClient:
             transport = self._transport
             if transport is None:
                 # Threads may come here at the same time: one pool wins, the others were never used.
-                transport = self._transport = self._pools.setdefault("pool", self._make_pool())
+                transport = self._transport = self._pools.setdefault("pool", self._make_transport())
             attempts += 1
             failure: Failure
             try:
@@ -169,6 +179,9 @@ class AsyncClient:
             if hook is not None:
                 seconds = monotonic() - started
                 self._tell(operation, payload, attempts, retries, throttles, seconds, None, None, failure, exhausted)
+            fault = await self._schema_fault(failure, operation, payload)
+            if fault is not None:
+                raise fault from failure.error.strip()
             raise final_error(
                 failure, operation=operation, tables=tables_of(payload), where=self.where, attempts=attempts, why=why
             )
@@ -257,10 +270,54 @@ class AsyncClient:
             return await self._signing.open()
         return await self._signing.due(now)
 
-    def _make_pool(self) -> AsyncTransport:
+    def _make_transport(self) -> AsyncTransport:
         endpoint = self._signing.endpoint
         assert endpoint is not None
-        return AsyncPool(endpoint, limit=self.config.max_connections, connect_timeout=self.config.connect_timeout)
+        config = self.config
+        if config.transport is None:
+            return AsyncPool(
+                endpoint,
+                limit=config.max_connections,
+                connect_timeout=config.connect_timeout,
+                proxy=_proxy(endpoint),
+                ca_bundle=self._signing.ca_bundle,
+            )
+        made: Any = config.transport(endpoint)
+        # Each twin has its own kind, told apart by how it is closed.
+        if isinstance(made, type) or not callable(made) or not callable(getattr(made, "aclose", None)):
+            raise ConfigurationError(
+                f"transport: it made a {type(made).__name__}, which is not an AsyncTransport: one is callable, and has "
+                "a method aclose() (see torii_dynamodb.transport)"
+            )
+        return cast("AsyncTransport", made)
+
+    async def _schema_fault(
+        self, failure: Failure, operation: str, payload: dict[str, Any]
+    ) -> ConfigurationError | None:
+        """What is wrong with the keys of our tables, where that is why DynamoDB refused; ``None`` elsewhere."""
+        if operation not in DATA_PLANE or not blames_keys(failure):
+            return None
+        ours = {self.config.table_name(table): SCHEMA[table] for table in TABLES}
+        wrong: list[str] = []
+        for name in tables_of(payload):
+            if name not in ours:
+                continue
+            found: Any = None
+            with suppress(ToriiError, WireError):
+                found = (await self.call("DescribeTable", {"TableName": name})).get("Table")
+            if found is None:
+                expected = tables.keys_of(ours[name])
+                wrong.append(f"table {name}: {expected}; what it has cannot be asked with these credentials")
+            else:
+                wrong.extend(tables.differences(found, ours[name], name))
+        if not wrong:
+            return None
+        return ConfigurationError(
+            f"{operation}: {'; '.join(wrong)}. Nothing was written. Create the table anew with these keys "
+            "(`torii-dynamodb tables ensure`, or a template of `torii-dynamodb tables template`), or correct "
+            "table_prefix, table_names, region or endpoint_url",
+            request_id=failure.request_id,
+        )
 
     async def _read(self, unit: ReadUnit, consistent: bool) -> None:
         if self._mergers is not None and len(unit.missing) < MAX_KEYS:
@@ -299,14 +356,14 @@ class AsyncClient:
             return left, error
 
     async def _wait_for_turn(self, limits: RateLimits, operation: str, payload: dict[str, Any], started: float) -> None:
-        tables = tables_of(payload)
+        touched = tables_of(payload)
         while True:
-            seconds = limits.wait(operation, tables, monotonic())
+            seconds = limits.wait(operation, touched, monotonic())
             if not seconds:
                 return
             if monotonic() - started + seconds > self.config.deadline:
                 raise Throttled(
-                    f"{operation} on {', '.join(tables)}: our own rate limit leaves no turn within the deadline; "
+                    f"{operation} on {', '.join(touched)}: our own rate limit leaves no turn within the deadline; "
                     "nothing was sent; raise rate_limits or deadline, or slow down",
                     attempts=0,
                 )
@@ -393,3 +450,12 @@ def read_answer(response: Response) -> dict[str, Any] | Failure:
     if type(answer) is not dict:
         return torn_answer(response, "the answer is no JSON object")
     return cast("dict[str, Any]", answer)
+
+
+def _proxy(endpoint: Endpoint) -> Proxy | None:
+    # A start pays for the import only where there may be a proxy.
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from torii_dynamodb._wire.proxies import proxy_for
+
+    return proxy_for(endpoint, os.environ)

@@ -1,7 +1,8 @@
 """The default transport: a pool of kept HTTP/1.1 connections over asyncio. Written by hand here and in the sync twin.
 
 Why not aiohttp: importing it alone takes longer than the whole start of this library, and a request over it costs about
-twice the CPU time. What this one leaves out (proxies, above all) is there by handing in another transport.
+twice the CPU time. What this one leaves out (HTTP/2, proxies reached over TLS) is there by another transport: see
+:mod:`torii_dynamodb.transport`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from torii_dynamodb._wire.tls import tls_context
 if TYPE_CHECKING:
     import ssl
 
+    from torii_dynamodb._wire.proxies import Proxy
+
 __all__ = ["AsyncPool"]
 
+# The head of a proxy's answer to CONNECT; those of real ones have under 1 KB.
+MAX_REPLY = 16 * 1024
 # DynamoDB closes connections that are idle for about a minute; one about to be closed is not worth the risk.
 IDLE_SECONDS = 50.0
 
@@ -112,6 +117,33 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
 
+class _Tunnel(asyncio.Protocol):
+    """The proxy's answer to ``CONNECT``."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.reply: asyncio.Future[bytes] = loop.create_future()
+        self._buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, end, _ = self._buffer.partition(b"\r\n\r\n")
+        if end:
+            self._settle(head)  # what follows a refusal is a page for people; after a success nothing does
+        elif len(self._buffer) > MAX_REPLY:
+            self._settle(BadResponse("the proxy's answer to CONNECT cannot be used: it is too long"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._settle(ConnectFailed("the proxy closed the connection instead of answering CONNECT"))
+
+    def _settle(self, outcome: bytes | TransportError) -> None:
+        if self.reply.done():
+            return
+        if isinstance(outcome, bytes):
+            self.reply.set_result(outcome)
+        else:
+            self.reply.set_exception(outcome)
+
+
 class AsyncPool:
     """Sends requests over at most ``limit`` connections, kept open between requests. Bound to one event loop.
 
@@ -120,14 +152,28 @@ class AsyncPool:
     Args:
         endpoint: Where to connect to.
         limit: How many connections there are at most.
-        connect_timeout: Seconds to make a connection, TLS included.
+        connect_timeout: Seconds to make a connection, the proxy's part and TLS included.
+        proxy: What the connections go through.
+        ca_bundle: A file of certificates to trust instead of the system's.
     """
 
-    def __init__(self, endpoint: Endpoint, *, limit: int, connect_timeout: float) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        limit: int,
+        connect_timeout: float,
+        proxy: Proxy | None = None,
+        ca_bundle: str | None = None,
+    ) -> None:
         self.connections: set[_Connection] = set()
         self._endpoint = endpoint
         self._limit = limit
         self._connect_timeout = connect_timeout
+        self._proxy = proxy
+        # Without TLS there is no tunnel: the proxy is sent the requests themselves.
+        self._forwarder = None if endpoint.tls else proxy
+        self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: list[_Connection] = []
@@ -148,6 +194,9 @@ class AsyncPool:
             self._bind(loop)
         now = monotonic()
         expires = now + timeout
+        forwarder = self._forwarder
+        if forwarder is not None:
+            request = forwarder.forwarded(self._endpoint, request)
         connection = None
         if not fresh:
             idle = self._idle
@@ -170,7 +219,7 @@ class AsyncPool:
             raise
         connection.served = True
         self._release(connection)
-        return response
+        return response if forwarder is None else forwarder.checked(self._endpoint, response)
 
     async def aclose(self) -> None:
         """Close all connections; requests on their way fail."""
@@ -247,29 +296,50 @@ class AsyncPool:
             timer.cancel()
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, expires: float) -> _Connection:
-        endpoint = self._endpoint
-        options: dict[str, Any] = {}
+        where = (
+            self._endpoint.url if self._proxy is None else f"{self._endpoint.url} through the proxy {self._proxy.url}"
+        )
         try:
-            if endpoint.tls:
-                if self._tls is None:
-                    self._tls = tls_context()
-                options = {"ssl": self._tls, "server_hostname": endpoint.host}
             async with asyncio.timeout(min(self._connect_timeout, max(expires - monotonic(), 0.001))):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self), endpoint.host, endpoint.port, **options
-                )
+                connection = await self._connected(loop)
         except TimeoutError:
             self._free_slot()
-            raise ConnectFailed(f"no connection to {endpoint.url} within the time") from None
+            raise ConnectFailed(f"no connection to {where} within the time") from None
         except OSError as error:
             self._free_slot()
-            raise ConnectFailed(f"no connection to {endpoint.url}: {error}") from error
+            raise ConnectFailed(f"no connection to {where}: {error}") from error
         except BaseException:
             self._free_slot()
             raise
         if self._closed:
             connection.abort()
             raise ConnectFailed("the client was closed")
+        return connection
+
+    async def _connected(self, loop: asyncio.AbstractEventLoop) -> _Connection:
+        endpoint = self._endpoint
+        proxy = self._proxy
+        options: dict[str, Any] = {}
+        if endpoint.tls:
+            if self._tls is None:
+                self._tls = tls_context(self._ca_bundle)
+            options = {"ssl": self._tls, "server_hostname": endpoint.host}
+        host, port = (endpoint.host, endpoint.port) if proxy is None else (proxy.host, proxy.port)
+        if proxy is None or not endpoint.tls:
+            return (await loop.create_connection(lambda: _Connection(self), host, port, **options))[1]
+        tunnel, asked = await loop.create_connection(lambda: _Tunnel(loop), host, port)
+        try:
+            tunnel.write(proxy.connect(endpoint))
+            proxy.connected(endpoint, await asked.reply)
+            connection = _Connection(self)
+            assert self._tls is not None
+            inner = await loop.start_tls(tunnel, connection, self._tls, server_hostname=endpoint.host)
+            if inner is None:  # lost in that moment
+                raise ConnectFailed(f"the proxy {proxy.url} closed the connection")
+            connection.connection_made(inner)
+        except BaseException:
+            tunnel.abort()
+            raise
         return connection
 
     def _release(self, connection: _Connection) -> None:

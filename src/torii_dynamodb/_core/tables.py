@@ -15,6 +15,7 @@ __all__ = [
     "is_active",
     "is_going",
     "key_schema",
+    "keys_of",
     "probe_key",
     "ttl_difference",
     "ttl_is_off",
@@ -112,6 +113,12 @@ def probe_key(table: TableName) -> Item:
     schema = SCHEMA[table]
     keys = [schema.hash_key] + ([schema.range_key] if schema.range_key else [])
     return {key.name: {"S": "#health"} for key in keys}
+
+
+def keys_of(schema: TableSchema) -> str:
+    """The keys that a table must have, its indexes included, for messages."""
+    indexes = "".join(f"; index {index.name} on {_expected(index)}" for index in schema.indexes)
+    return f"key expected: {_expected(schema)}{indexes}"
 
 
 def _keys(keys: list[Mapping[str, str]], types: Mapping[str, str]) -> str:

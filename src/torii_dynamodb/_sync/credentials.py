@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
-from torii_dynamodb._aws import credentials_source, is_quick, resolve_endpoint
+from torii_dynamodb._aws import Place, credentials_source, is_quick, resolve
 from torii_dynamodb._sync.primitives import Background, Lock, run_in_thread
 from torii_dynamodb._wire.credentials import CredentialsSource
 from torii_dynamodb._wire.signing import Endpoint, Signer
@@ -35,6 +35,7 @@ class Signing:
         refresh_at: From when on :meth:`due` must be asked for the signer instead.
         region: The region; empty until :meth:`open`.
         endpoint: The endpoint; ``None`` until :meth:`open`.
+        ca_bundle: A file of certificates to trust instead of the system's.
     """
 
     def __init__(self, config: DynamoDbConfig, background: Background) -> None:
@@ -42,9 +43,11 @@ class Signing:
         self.refresh_at = NEVER
         self.region = ""
         self.endpoint: Endpoint | None = None
+        self.ca_bundle: str | None = None
         self._config = config
         self._background = background
         self._source: CredentialsSource | None = None
+        self._place: Place | None = None
         self._lock = Lock()
         self._insist_at = NEVER
         self._refreshing = False
@@ -60,13 +63,9 @@ class Signing:
                 return self.signer
             source = credentials_source(self._config)
             if is_quick(source) and (self._config.region or self._config.endpoint_url):
-                self.region, url = resolve_endpoint(self._config)
+                self._place = resolve(self._config)
             else:
-                self.region, url = run_in_thread(resolve_endpoint, self._config)
-            try:
-                self.endpoint = Endpoint(url)
-            except ValueError as error:
-                raise ConfigurationError(f"the endpoint {url!r} cannot be used: {error}") from error
+                self._place = run_in_thread(resolve, self._config)
             self._source = source
             return self._load()
 
@@ -107,9 +106,9 @@ class Signing:
 
     def _load(self) -> Signer:
         source = self._source
-        endpoint = self.endpoint
+        place = self._place
         assert source is not None
-        assert endpoint is not None
+        assert place is not None
         try:
             if is_quick(source):
                 credentials, expires = source.load()
@@ -122,8 +121,12 @@ class Signing:
             raise Unavailable(
                 f"the AWS credentials could not be fetched ({type(error).__name__})", attempts=0
             ) from error
+        if self.endpoint is None:
+            self.endpoint = _endpoint(place.url(credentials))
+            self.region = place.region
+            self.ca_bundle = place.ca_bundle
         self._set_times(expires)
-        self.signer = self._signer_of(credentials, endpoint)
+        self.signer = self._signer_of(credentials, self.endpoint)
         return self.signer
 
     def _signer_of(self, credentials: Credentials, endpoint: Endpoint) -> Signer:
@@ -139,3 +142,10 @@ class Signing:
         left = max(expires - now, timedelta(0))
         self._insist_at = expires - min(_INSIST_AHEAD, left / 10)
         self.refresh_at = expires - min(_REFRESH_AHEAD, left / 2)
+
+
+def _endpoint(url: str) -> Endpoint:
+    try:
+        return Endpoint(url)
+    except ValueError as error:
+        raise ConfigurationError(f"the endpoint {url!r} cannot be used: {error}") from error

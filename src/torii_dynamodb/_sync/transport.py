@@ -1,7 +1,7 @@
 """The default transport: a pool of kept HTTP/1.1 connections over blocking sockets. The async twin is over asyncio.
 
-Why not urllib3: importing it takes longer than the whole start of this library. What this one leaves out (proxies,
-above all) is there by handing in another transport.
+Why not urllib3: importing it takes longer than the whole start of this library. What this one leaves out (HTTP/2,
+proxies reached over TLS) is there by another transport: see :mod:`torii_dynamodb.transport`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._sync.primitives import Future
-from torii_dynamodb._wire.errors import ConnectFailed, Disconnected, TimedOut
+from torii_dynamodb._wire.errors import BadResponse, ConnectFailed, Disconnected, TimedOut
 from torii_dynamodb._wire.http import Request, Response, ResponseParser
 from torii_dynamodb._wire.signing import Endpoint
 from torii_dynamodb._wire.tls import tls_context
@@ -23,8 +23,12 @@ from torii_dynamodb._wire.tls import tls_context
 if TYPE_CHECKING:
     import ssl
 
+    from torii_dynamodb._wire.proxies import Proxy
+
 __all__ = ["Pool"]
 
+# The head of a proxy's answer to CONNECT; those of real ones have under 1 KB.
+MAX_REPLY = 16 * 1024
 # DynamoDB closes connections that are idle for about a minute; one about to be closed is not worth the risk.
 IDLE_SECONDS = 50.0
 # Within this time of its last answer, looking whether the other side has closed costs more than it finds.
@@ -106,13 +110,27 @@ class Pool:
     Args:
         endpoint: Where to connect to.
         limit: How many connections there are at most.
-        connect_timeout: Seconds to make a connection, TLS included.
+        connect_timeout: Seconds to make a connection, the proxy's part and TLS included.
+        proxy: What the connections go through.
+        ca_bundle: A file of certificates to trust instead of the system's.
     """
 
-    def __init__(self, endpoint: Endpoint, *, limit: int, connect_timeout: float) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        limit: int,
+        connect_timeout: float,
+        proxy: Proxy | None = None,
+        ca_bundle: str | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._limit = limit
         self._connect_timeout = connect_timeout
+        self._proxy = proxy
+        # Without TLS there is no tunnel: the proxy is sent the requests themselves.
+        self._forwarder = None if endpoint.tls else proxy
+        self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
         self._closed = False
         self._start()
@@ -135,6 +153,9 @@ class Pool:
             for inherited in self._idle:  # the parent's own descriptors stay open
                 inherited.abort()
             self._start()
+        forwarder = self._forwarder
+        if forwarder is not None:
+            request = forwarder.forwarded(self._endpoint, request)
         connection = self._acquire(expires, fresh)
         try:
             response = connection.exchange(request, expires)
@@ -143,7 +164,7 @@ class Pool:
             raise
         connection.served = True
         self._release(connection)
-        return response
+        return response if forwarder is None else forwarder.checked(self._endpoint, response)
 
     def close(self) -> None:
         """Close the idle connections now and the others after their answers."""
@@ -212,23 +233,31 @@ class Pool:
 
     def _connect(self, expires: float) -> _Connection:
         endpoint = self._endpoint
+        proxy = self._proxy
+        host, port = (endpoint.host, endpoint.port) if proxy is None else (proxy.host, proxy.port)
+        where = endpoint.url + ("" if proxy is None else f" through the proxy {proxy.url}")
         sock: socket.socket | None = None
         try:
             timeout = min(self._connect_timeout, max(expires - monotonic(), 0.001))
-            sock = socket.create_connection((endpoint.host, endpoint.port), timeout)
+            ends = monotonic() + timeout
+            if endpoint.tls and self._tls is None:
+                self._tls = tls_context(self._ca_bundle)
+            sock = socket.create_connection((host, port), timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if endpoint.tls:
-                if self._tls is None:
-                    self._tls = tls_context()
+            if self._tls is not None:
+                if proxy is not None:
+                    sock.sendall(proxy.connect(endpoint))
+                    proxy.connected(endpoint, _reply(sock, ends))
+                    sock.settimeout(max(ends - monotonic(), 0.001))
                 sock = self._tls.wrap_socket(sock, server_hostname=endpoint.host)
         except BaseException as error:
             if sock is not None:
                 sock.close()
             self._free_slot()
             if isinstance(error, TimeoutError):
-                raise ConnectFailed(f"no connection to {endpoint.url} within the time") from None
+                raise ConnectFailed(f"no connection to {where} within the time") from None
             if isinstance(error, OSError):
-                raise ConnectFailed(f"no connection to {endpoint.url}: {error}") from error
+                raise ConnectFailed(f"no connection to {where}: {error}") from error
             raise
         return _Connection(sock)
 
@@ -257,3 +286,19 @@ class Pool:
                 return
             waiter = self._waiters.popleft()
         waiter.set_result(None)  # the slot passes on: connect for yourself
+
+
+def _reply(sock: socket.socket, ends: float) -> bytes:
+    """The proxy's answer to ``CONNECT``."""
+    buffer = b""
+    while True:
+        sock.settimeout(max(ends - monotonic(), 0.001))
+        data = sock.recv(MAX_REPLY)
+        if not data:
+            raise ConnectFailed("the proxy closed the connection instead of answering CONNECT")
+        buffer += data
+        head, end, _ = buffer.partition(b"\r\n\r\n")
+        if end:
+            return head  # what follows a refusal is a page for people; after a success nothing does
+        if len(buffer) > MAX_REPLY:
+            raise BadResponse("the proxy's answer to CONNECT cannot be used: it is too long")

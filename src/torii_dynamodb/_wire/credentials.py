@@ -31,4 +31,5 @@ def from_environment(environ: Mapping[str, str]) -> Credentials | None:
     if not access or not secret:
         return None
     token = environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_SECURITY_TOKEN") or None
-    return Credentials(access_key_id=access, secret_access_key=secret, session_token=token)
+    account = environ.get("AWS_ACCOUNT_ID") or None
+    return Credentials(access_key_id=access, secret_access_key=secret, session_token=token, account_id=account)

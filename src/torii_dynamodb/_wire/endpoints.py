@@ -1,52 +1,106 @@
-"""Which region and which endpoint: configuration first, then the standard environment variables. Pure."""
+"""AWS' own endpoints of DynamoDB: one for each region, FIPS, dual-stack and account. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import Final, Literal
 
-__all__ = ["endpoint_from_environment", "region_from_environment", "region_of_endpoint", "regional_endpoint"]
+from torii_dynamodb.errors import ConfigurationError
 
-# AWS partitions by the region's beginning (botocore's endpoints.json): domain, domain of dual-stack hosts.
-_PARTITIONS: tuple[tuple[str, str, str | None], ...] = (
-    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    ("us-isob-", "sc2s.sgov.gov", None),
-    ("us-isof-", "csp.hci.ic.gov", None),
-    ("us-iso-", "c2s.ic.gov", None),
-    ("eu-isoe-", "cloud.adc-e.uk", None),
-    ("eusc-", "amazonaws.eu", None),
-    ("", "amazonaws.com", "api.aws"),
+__all__ = ["AccountIdMode", "AwsEndpoint", "aws_endpoint", "is_aws", "region_of_endpoint"]
+
+AccountIdMode = Literal["preferred", "disabled", "required"]
+
+
+# How the names of its regions begin, pseudo regions (aws-cn-global) included; the domain of its endpoints; that of
+# its dual-stack endpoints; the regions that have endpoints for an account (None: all).
+# From botocore's partitions.json and DynamoDB's endpoint-rule-set-1.json; a test holds this against both.
+_PARTITIONS: Final[tuple[tuple[tuple[str, ...], str, str, tuple[str, ...] | None], ...]] = (
+    (("cn-", "aws-cn-"), "amazonaws.com.cn", "api.amazonwebservices.com.cn", ("cn-north-1", "cn-northwest-1")),
+    (("us-gov-", "aws-us-gov-"), "amazonaws.com", "api.aws", ("us-gov-east-1", "us-gov-west-1")),
+    (("us-isob-", "aws-iso-b-"), "sc2s.sgov.gov", "api.aws.scloud", ()),
+    (("us-isof-", "aws-iso-f-"), "csp.hci.ic.gov", "api.aws.hci.ic.gov", ()),
+    (("eu-isoe-", "aws-iso-e-"), "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", ()),
+    (("us-iso-", "aws-iso-"), "c2s.ic.gov", "api.aws.ic.gov", ()),
+    (("eusc-",), "amazonaws.eu", "api.amazonwebservices.eu", ()),
+    (("",), "amazonaws.com", "api.aws", None),
 )
+_DOMAINS: Final = tuple({f".{domain}" for _, plain, dual, _ in _PARTITIONS for domain in (plain, dual)})
 
 
-def region_from_environment(environ: Mapping[str, str]) -> str | None:
-    """The region that the environment names, or ``None``."""
-    return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
+class AwsEndpoint:
+    """An endpoint of AWS' own.
+
+    Attributes:
+        url: Its URL.
+        account_url: The same for one account, with ``{account}`` for the account's number; ``None`` where the region
+            has none, or none is wanted.
+        account_required: Whether only the second may be used.
+    """
+
+    __slots__ = ("account_required", "account_url", "url")
+
+    def __init__(self, url: str, account_url: str | None = None, account_required: bool = False) -> None:
+        self.url = url
+        self.account_url = account_url
+        self.account_required = account_required
+
+    def of_account(self, account_id: str | None) -> str:
+        """The URL to use with credentials of an account.
+
+        Raises:
+            ConfigurationError: An account's endpoint is required and its number is not known.
+        """
+        if self.account_url is not None and account_id:
+            if not re.fullmatch(r"[0-9]{12}", account_id):
+                raise ConfigurationError(
+                    f"the AWS account {account_id!r} is not a number of 12 digits (AWS_ACCOUNT_ID, or the credentials)"
+                )
+            return self.account_url.format(account=account_id)
+        if self.account_required:
+            raise ConfigurationError(
+                "account_id_endpoint_mode is 'required', and the credentials do not say their account: set "
+                "AWS_ACCOUNT_ID, or give Credentials(account_id=...)"
+            )
+        return self.url
 
 
-def endpoint_from_environment(environ: Mapping[str, str]) -> str | None:
-    """The endpoint that the environment names, or ``None``."""
-    if _on(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
-        return None
-    return environ.get("AWS_ENDPOINT_URL_DYNAMODB") or environ.get("AWS_ENDPOINT_URL") or None
+def aws_endpoint(
+    region: str, *, fips: bool = False, dual_stack: bool = False, account_mode: AccountIdMode = "disabled"
+) -> AwsEndpoint:
+    """AWS' own endpoint of a region, as botocore resolves it.
+
+    Raises:
+        ConfigurationError: There is none of that kind.
+    """
+    if region == "local":  # AWS' word for DynamoDB Local
+        if fips or dual_stack:
+            raise ConfigurationError("region 'local' has no FIPS and no dual-stack endpoint; switch them off")
+        return AwsEndpoint("http://localhost:8000")
+    starts, plain, dual, account_regions = next(one for one in _PARTITIONS if region.startswith(one[0]))
+    domain = f"{region}.{dual if dual_stack else plain}"
+    if fips:
+        if account_mode == "required":
+            raise ConfigurationError("account_id_endpoint_mode is 'required', and FIPS endpoints have no account's")
+        # GovCloud's endpoints are FIPS' by their plain names.
+        name = "dynamodb" if "us-gov-" in starts and not dual_stack else "dynamodb-fips"
+        return AwsEndpoint(f"https://{name}.{domain}")
+    url = f"https://dynamodb.{domain}"
+    if account_mode == "disabled":
+        return AwsEndpoint(url)
+    if account_regions is not None and region not in account_regions:
+        if account_mode == "required":
+            raise ConfigurationError(f"account_id_endpoint_mode is 'required', and {region} has no account endpoints")
+        return AwsEndpoint(url)
+    return AwsEndpoint(url, f"https://{{account}}.ddb.{domain}", account_mode == "required")
+
+
+def is_aws(host: str) -> bool:
+    """Whether a host is one of AWS' own, which serve one service each; an emulator serves all at one address."""
+    return host.lower().endswith(_DOMAINS)
 
 
 def region_of_endpoint(url: str) -> str | None:
     """The region that stands in the name of one of AWS' own endpoints, VPC endpoints included, or ``None``."""
-    found = re.search(r"//(?:[^/]*\.)?dynamodb(?:-fips)?\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.", url)
+    found = re.search(r"//(?:[^/]*\.)?(?:dynamodb(?:-fips)?|ddb)\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.", url)
     return found.group(1) if found else None
-
-
-def regional_endpoint(region: str, environ: Mapping[str, str]) -> str:
-    """AWS' own endpoint of a region. Honours ``AWS_USE_FIPS_ENDPOINT`` and ``AWS_USE_DUALSTACK_ENDPOINT``."""
-    service = "dynamodb-fips" if _on(environ, "AWS_USE_FIPS_ENDPOINT") else "dynamodb"
-    for start, domain, dual in _PARTITIONS:
-        if region.startswith(start):
-            if dual is not None and _on(environ, "AWS_USE_DUALSTACK_ENDPOINT"):
-                return f"https://{service}.{region}.{dual}"
-            return f"https://{service}.{region}.{domain}"
-    raise AssertionError("the last partition fits every region")
-
-
-def _on(environ: Mapping[str, str], name: str) -> bool:
-    return environ.get(name, "").lower() == "true"

@@ -34,6 +34,7 @@ __all__ = [
     "TransactionCanceled",
     "TransportError",
     "WireError",
+    "blames_keys",
     "copy_error",
     "failure_of_response",
     "failure_of_transport",
@@ -161,6 +162,20 @@ class ConnectFailed(TransportError):
     """No connection could be made: nothing was sent."""
 
     code = "ConnectFailed"
+
+
+class ProxyRefused(ConnectFailed):
+    """The proxy did not connect us: nothing was sent to DynamoDB.
+
+    Attributes:
+        final: Whether it will say the same next time (it wants a password, it does not allow the address).
+    """
+
+    code = "ProxyRefused"
+
+    def __init__(self, message: str, *, final: bool) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 class TimedOut(TransportError):
@@ -315,6 +330,8 @@ def failure_of_transport(error: TransportError) -> Failure:
         return Failure("timeout", error.code, error)
     if isinstance(error, Disconnected) and error.stale:
         return Failure("stale", error.code, error)
+    if isinstance(error, ProxyRefused) and error.final:
+        return Failure("final", error.code, error)
     return Failure("transient", error.code, error)
 
 
@@ -358,6 +375,26 @@ def failure_of_response(response: Response) -> Failure:
     return Failure(kind, code, error, identity, _date(response.header(b"date")))
 
 
+# What DynamoDB says of requests whose keys are not the table's; emulators use the same words.
+_KEYS = (
+    r"(?i)does not match the schema|Missing the key |Type mismatch for (?:key|Index Key)|missed key schema element"
+    r"|does not have the specified index|number of conditions on the keys is invalid"
+)
+
+
+def blames_keys(failure: Failure) -> bool:
+    """Whether DynamoDB refused because a key or an index is not the table's."""
+    error = failure.error
+    if isinstance(error, ServiceError):
+        return error.code == "ValidationException" and re.search(_KEYS, error.message) is not None
+    if isinstance(error, TransactionCanceled):
+        return any(
+            reason.code == "ValidationError" and re.search(_KEYS, reason.message or "") is not None
+            for reason in error.reasons
+        )
+    return False
+
+
 def final_error(
     failure: Failure, *, operation: str, tables: tuple[str, ...], where: str, attempts: int, why: str = ""
 ) -> Exception:
@@ -398,6 +435,8 @@ def public_error(
         message = f"{on} at {where}: no success{tail}; lastly: {said}"
         return public.Unavailable(message, attempts=attempts, request_id=identity)
     said = error.message if isinstance(error, ServiceError) else str(error)
+    if isinstance(error, ProxyRefused):
+        return public.ConfigurationError(f"{on}: {said}; nothing was sent to DynamoDB")
     if failure.kind == "skew":
         hint = "check the secret access key, and the machine's clock"
         return public.AccessDenied(f"{on} at {where}: {code}: {said}; {hint}", request_id=identity)

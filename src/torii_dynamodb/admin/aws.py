@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from torii_dynamodb._aws import botocore_session, credentials_source, resolve_endpoint
 from torii_dynamodb._wire.credentials import CredentialsSource
+from torii_dynamodb._wire.endpoints import is_aws
 from torii_dynamodb._wire.errors import is_not_offered
 from torii_dynamodb.admin.control import NotOffered
 from torii_dynamodb.config import Credentials, DynamoDbConfig
@@ -25,18 +26,6 @@ from torii_dynamodb.errors import (
 
 __all__ = ["aws_client", "aws_error", "aws_errors"]
 
-# Hosts of AWS' own endpoints; they serve one service each, where an emulator serves all at one address.
-_AWS_DOMAINS: Final = (
-    ".amazonaws.com",
-    ".amazonaws.com.cn",
-    ".api.aws",
-    ".api.amazonwebservices.com.cn",
-    ".amazonaws.eu",
-    ".sc2s.sgov.gov",
-    ".csp.hci.ic.gov",
-    ".c2s.ic.gov",
-    ".cloud.adc-e.uk",
-)
 _DENIED: Final = frozenset(
     {
         "AccessDenied",
@@ -108,14 +97,16 @@ def aws_client(config: DynamoDbConfig, service: str) -> Any:
 
 
 def _is_aws(url: str) -> bool:
-    return (urlsplit(url).hostname or "").endswith(_AWS_DOMAINS)
+    return is_aws(urlsplit(url).hostname or "")
 
 
 def _session(config: DynamoDbConfig, source: CredentialsSource) -> Any:
     """A botocore session that takes its credentials from where the configuration does."""
     given: Any = config.credentials
-    if hasattr(given, "create_client"):
-        return given
+    # boto3's session keeps botocore's inside; either brings its profile, with all that stands in it.
+    inner = getattr(given, "_session", given)
+    if hasattr(inner, "create_client"):
+        return inner
     session = botocore_session()
     if given is None:
         return session

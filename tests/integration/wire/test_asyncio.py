@@ -77,7 +77,7 @@ class Gate:
         self.open.wait(10)
         asked = ids(request)
         if self.bad & set(asked):
-            return error("ValidationException", message="The provided key element does not match the schema")
+            return error("ValidationException", message="a key attribute cannot contain an empty string value")
         left = [{"id": {"S": one}} for one in asked if one in self.left]
         items = [{"id": {"S": one}, "n": {"N": one}} for one in asked if one not in self.left]
         return Answer(

@@ -26,7 +26,7 @@ class AsyncThing:
 
     async def each(self, call: Callable[[], Awaitable[list[int]]]) -> AsyncIterator[int]:
         async with AsyncClient() as client:
-            async for one in client.items():
+            async for one in client.aiter_raw():
                 yield (await call())[one] + await client.call("await", f"{one} of AsyncThing")
         await client.aclose()
 '''
@@ -46,7 +46,7 @@ class Thing:
 
     def each(self, call: Callable[[], list[int]]) -> Iterator[int]:
         with Client() as client:
-            for one in client.items():
+            for one in client.iter_raw():
                 yield (call())[one] + client.call("await", f"{one} of Thing")
         client.close()
 '''

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from torii_dynamodb import CallRecord, Credentials, DynamoDbConfig, NewUser
+from torii_dynamodb import CallRecord, Credentials, DynamoDbConfig, NewSession, NewUser
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
 from torii_dynamodb._async.tables import AsyncTables
 from torii_dynamodb._core.tables import create_request
-from torii_dynamodb.config import TABLES
+from torii_dynamodb.config import TABLES, TableName
 from torii_dynamodb.errors import AlreadyExists, ConfigurationError, TransactionFailed, Unavailable, ValidationError
 from torii_dynamodb.schema import SCHEMA
 from torii_dynamodb.testing.engines import LocalEngine
 from torii_dynamodb.testing.faults import Answer, Fault, FaultProxy, Seen
+
+HOUR = timedelta(hours=1)
 
 
 async def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEngine, table_prefix: str) -> None:
@@ -41,6 +45,39 @@ async def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEng
             described = await tables.time_to_live(table)
             assert described is not None
             assert described["AttributeName"] == "expires_at"
+
+
+@pytest.mark.parametrize("table", ["users", "identities", "sessions"])
+async def test_wrong_keys_are_told_by_the_first_use(dynoxide: LocalEngine, table_prefix: str, table: TableName) -> None:
+    """Without ``create_tables`` nothing is verified; what then fails says which table, what it has, what it needs."""
+    made = dynoxide.config(table_prefix=table_prefix)
+    async with AsyncDynamoDbStorage.open(made) as storage:
+        user = await storage.create_user(NewUser(email="a@example.com"))
+    client = AsyncClient(made)
+    name = made.table_name(table)
+    await client.call("DeleteTable", {"TableName": name})
+    body = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "N"}],
+    }
+    await client.call("CreateTable", body)
+    await client.aclose()
+    told = f"table {name}: key found: pk \\(N\\); expected: id \\(S\\).*table_prefix"
+    async with AsyncDynamoDbStorage.open(replace(made, create_tables=False)) as storage:
+        if table == "sessions":
+            with pytest.raises(ConfigurationError, match=told):
+                await storage.create_session(NewSession(user_id=user.id, expires_at=storage.config.clock() + HOUR))
+            with pytest.raises(ConfigurationError, match="index found: none; expected: user-sessions-index on user_id"):
+                await storage.list_sessions_for_user(user.id)
+        else:
+            with pytest.raises(ConfigurationError, match=told):
+                await storage.create_user(NewUser(email="b@example.com"))
+            with pytest.raises(ConfigurationError, match=told):
+                await storage.get_user_by_email("a@example.com")
+        health = await storage.health_check()
+        assert f"table {name}: key found" in health.tables[table]
 
 
 async def test_many_may_initialise_at_once(dynoxide: LocalEngine, table_prefix: str) -> None:
