@@ -18,6 +18,7 @@ from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
+from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidCredentials, ToriiError, ValidationError
 
 COOKIE = "__Host-session"
@@ -35,11 +36,16 @@ def torii() -> Torii:
     return Torii(DynamoDbStorage().initialize(DynamoDbConfig()), secret=os.environ["TORII_SECRET"])
 
 
+def cookie(request: HttpRequest, name: str) -> str | None:
+    """A cookie of ours. Django's parser would take one that a subdomain set, with a space of Unicode in its name."""
+    return read_cookie([request.META.get("HTTP_COOKIE", "")], name)
+
+
 def torii_middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Puts ``torii_user`` and ``torii_session`` on the request; answers errors. CSRF is Django's own middleware's."""
 
     def middleware(request: Any) -> HttpResponse:
-        token = request.COOKIES.get(COOKIE)
+        token = cookie(request, COOKIE)
         found = torii().get_session(token) if token else None
         request.torii_session, request.torii_user = found or (None, None)
         return get_response(request)
@@ -74,10 +80,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         body["password"],
         user_agent=request.headers.get("User-Agent"),
         ip_address=request.META.get("REMOTE_ADDR"),
-        device_token=request.COOKIES.get(device),
+        device_token=cookie(request, device),
     )
     response = JsonResponse({"id": user.id})
-    issued = torii().devices.issue(user, request.COOKIES.get(device))
+    issued = torii().devices.issue(user, cookie(request, device))
     for name, value in ((COOKIE, session.token or ""), (device, issued)):
         response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax", max_age=30 * 86400)
     return response

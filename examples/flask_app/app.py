@@ -10,12 +10,18 @@ from flask import Flask, abort, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
+from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidCredentials, ValidationError
 
 COOKIE = "__Host-session"
 
 app = Flask(__name__)
 torii = Torii(DynamoDbStorage().initialize(DynamoDbConfig()), secret=os.environ["TORII_SECRET"])
+
+
+def cookie(name: str) -> str | None:
+    """A cookie of ours. Flask's own parser would take one that a subdomain set, with a space of Unicode in its name."""
+    return read_cookie([request.environ.get("HTTP_COOKIE", "")], name)
 
 
 @app.before_request
@@ -27,7 +33,7 @@ def check_session() -> None:
         "none",
     ):
         abort(403)
-    token = request.cookies.get(COOKIE)
+    token = cookie(COOKIE)
     found = torii.get_session(token) if token else None
     g.session, g.user = found or (None, None)
 
@@ -70,10 +76,10 @@ def sign_in() -> ResponseReturnValue:
         body["password"],
         user_agent=request.headers.get("User-Agent"),
         ip_address=request.remote_addr,
-        device_token=request.cookies.get(f"{COOKIE}-device"),
+        device_token=cookie(f"{COOKIE}-device"),
     )
     response = jsonify(id=user.id)
-    device = torii.devices.issue(user, request.cookies.get(f"{COOKIE}-device"))
+    device = torii.devices.issue(user, cookie(f"{COOKIE}-device"))
     for name, value in ((COOKIE, session.token or ""), (f"{COOKIE}-device", device)):
         response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax", max_age=30 * 86400)
     return response

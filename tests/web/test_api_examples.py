@@ -98,6 +98,10 @@ def test_the_cold_start_is_measured() -> None:
     assert re.search(r"bare Python \d+ ms; import and first session check \d+ ms; ours -?\d+ ms", done.stdout)
 
 
+def _somebody() -> str:
+    return f"bob-{uuid.uuid4().hex}@example.com"
+
+
 @pytest.mark.usefixtures("environment")
 def test_flask() -> None:
     """The Flask example; a post from another site is refused."""
@@ -111,6 +115,11 @@ def test_flask() -> None:
     a_persons_way(call)
     refused = client.post("/sign-out-everywhere", headers={"Sec-Fetch-Site": "cross-site"})
     assert refused.status_code == 403
+    token = module.torii.create_session(module.torii.password.register(_somebody(), PASSWORD)).token
+    for space, status in (("", 200), ("\x1c", 401), ("\xa0", 401), ("\x85", 401)):
+        stranger = module.app.test_client(use_cookies=False)
+        planted = {"HTTP_COOKIE": f"{space}__Host-session={token}"}
+        assert stranger.get("/hello", environ_overrides=planted).status_code == status
     module.torii.storage.close()
 
 
@@ -130,6 +139,11 @@ def test_django() -> None:
 
     assert client.post("/sign-out-everywhere", secure=True).status_code == 403
     a_persons_way(call)
+    torii = module.torii()
+    token = torii.create_session(torii.password.register(_somebody(), PASSWORD)).token
+    for space, status in (("", 200), ("\x1c", 401), ("\xa0", 401), ("\x85", 401)):
+        planted = {"HTTP_COOKIE": f"{space}__Host-session={token}"}
+        assert client.get("/hello", secure=True, **planted).status_code == status
     module.torii().storage.close()
 
 

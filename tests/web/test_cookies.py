@@ -18,8 +18,8 @@ from tests.web.api import API, SITE, Site
 from tests.web.paged import Paged
 
 import torii_dynamodb.fastapi
+from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.fastapi import ToriiMiddleware
-from torii_dynamodb.fastapi.cookies import read_cookie
 
 NAME = "__Host-torii"
 
@@ -70,6 +70,7 @@ def test_what_frameworks_strip() -> None:
 def test_reading(headers: list[bytes], expected: str | None) -> None:
     """Pairs part at semicolons alone, names are compared byte by byte, two values are none."""
     assert read_cookie(headers, NAME) == expected
+    assert read_cookie([header.decode("latin-1") for header in headers], NAME) == expected
 
 
 @pytest.mark.parametrize("byte", STRIPPED)
