@@ -48,7 +48,7 @@ def app(dynoxide: LocalEngine) -> Iterator[Application]:
     back = f"http://localhost:{port}/api/auth/oauth/test-id/callback"
     with RealProvider([client("app", redirect_uris=[back])]) as provider:
         config = dynoxide.config(table_prefix=f"b{os.getpid()}n{next(_numbers)}")
-        offered = oidc("test-id", provider.issuer, "app", SECRET, allow_insecure_http=True)
+        offered = oidc("test-id", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))
         with serving(config, oauth=[offered], port=port) as running:
             yield running
 

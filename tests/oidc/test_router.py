@@ -53,7 +53,7 @@ class AsyncBrowser:
 @asynccontextmanager
 async def application(provider: RealProvider, **options: Any) -> AsyncIterator[FastAPI]:
     """An application with the routes."""
-    offered = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True)
+    offered = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))
     torii = AsyncTorii(AsyncMemoryStorage(), oauth=[offered])
     settings: dict[str, Any] = {"base_url": BASE, "registration": "direct", "secure_cookies": False, "ip_limit": None}
     app = FastAPI()

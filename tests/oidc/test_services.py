@@ -94,7 +94,7 @@ class _Between(httpx.AsyncBaseTransport):
 @asynccontextmanager
 async def running(provider: RealProvider, **options: Any) -> AsyncIterator[AsyncHere]:
     """Services with the provider."""
-    made = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True)
+    made = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))
     here = AsyncHere(replace(made, **options))
     try:
         yield here
@@ -164,7 +164,10 @@ def test_a_check_that_blocking_services_cannot_wait_for(provider: RealProvider) 
 
 def test_the_blocking_twin(provider: RealProvider) -> None:
     """The services without async do the same."""
-    torii = Torii(MemoryStorage(), oauth=[oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True)])
+    torii = Torii(
+        MemoryStorage(),
+        oauth=[oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))],
+    )
     try:
         start = torii.oauth.begin("real", redirect_uri=CALLBACK, next_url="/account")
         result = torii.oauth.complete("real", browser_binding=start.browser_binding, **sign_in(start.url))  # type: ignore[arg-type]

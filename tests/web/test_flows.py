@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from tests.services._async.support import EMAIL, PASSWORD
 from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator
+from tests.services.provider import ISSUER
 from tests.web.api import API, SITE, UNLIMITED, Site, problem
 from tests.web.paged import Reader, Tab, words
 from tests.web.test_api_ways import BACK, oauth_site, there_and_back
@@ -19,6 +20,7 @@ from tests.web.test_api_ways import BACK, oauth_site, there_and_back
 from torii_dynamodb import NewOAuthAccount
 from torii_dynamodb.fastapi import WebConfig, router
 from torii_dynamodb.fastapi.pages import PagesConfig, pages
+from torii_dynamodb.oauth import oidc
 from torii_dynamodb.passkeys import PasskeySettings
 
 NAME = "__Host-torii"
@@ -412,3 +414,80 @@ async def test_linked_accounts_are_listed_without_providers() -> None:
         assert answer.status_code == 204
         assert "oauth.unlinked" in site.here.names()
         assert (await browser.post(f"{API}/oauth/gone/begin")).status_code == 404
+
+
+def not_an_authority(**options: Any) -> AsyncOAuthSetting:
+    """Services with a provider that is not the authority for any address."""
+    return AsyncOAuthSetting(oidc("issuer", ISSUER, "client", "the client secret"), **options)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_an_address_is_confirmed_by_mail_first(taken: bool) -> None:
+    """The pages send to the mail, alike for taken and free addresses; its link, in the same browser, goes on."""
+    async with not_an_authority() as here:
+        app = paged(here)
+        if taken:
+            await have_user(here)
+        one = tab(app)
+        url = await continued(one, "/auth/sign-in?next=/orders")
+        answer = await one.get(there_and_back(here, url), follow_redirects=True)
+        assert (answer.url.path, answer.url.query) == ("/auth/check-mail", b"kind=provider")
+        assert NAME not in one.client.cookies
+        await here.torii.wait_for_mail()
+        link = f"/auth/confirm-provider?token={await here.link()}"
+        # A mail scanner, and somebody else's browser: nothing happens, nothing is used up.
+        for _ in range(2):
+            elsewhere = await tab(app).get(link)
+            assert elsewhere.status_code == 400
+            assert "Open this link where you began" in elsewhere.text
+        assert ("Make the account" in (await one.get(link)).text) is not taken
+        done = await one.send(link, "/auth/confirm-provider", follow=False)
+        assert done.headers["location"] == "/orders"
+        assert (await one.get(f"{API}/me")).json()["email_verified"]
+        dead = await one.get(link)
+        assert "does not work any more" in dead.text
+
+
+async def test_a_confirmation_asks_before_it_replaces_another_users_session() -> None:
+    """The page names who is signed out by it; sent from a page that named nobody, one is asked."""
+    async with not_an_authority() as here:
+        app = paged(here)
+        await have_user(here)
+        await have_user(here, OTHER)
+        one = tab(app)
+        await one.get(there_and_back(here, await continued(one)), follow_redirects=True)
+        await here.torii.wait_for_mail()
+        link = f"/auth/confirm-provider?token={await here.link()}"
+        before = Reader((await one.get(link)).text).forms["/auth/confirm-provider"]
+        await one.sign_in(OTHER)
+        assert "Going on signs that account out here" in (await one.get(link)).text
+        asked = await one.client.post("/auth/confirm-provider", data=before, follow_redirects=True)
+        assert asked.url.path == "/auth/switch"
+
+
+async def test_confirming_without_pages() -> None:
+    """The callback answers that a link was mailed and leaves a cookie; a script checks the link, and uses it."""
+    async with not_an_authority() as here:
+        site = oauth_site(here)
+        async with site.browser() as browser, site.browser() as victim:
+            begun = await browser.post(f"{API}/oauth/issuer/begin")
+            answer = await browser.get(there_and_back(here, begun.json()["url"]))
+            assert problem(answer, 403, "oauth_error")["reason"] == "confirm"
+            assert f"{NAME}-confirm" in browser.cookies
+            assert not [name for name in browser.cookies if "-oauth-" in name]
+            await here.torii.wait_for_mail()
+            link = {"token": await here.link()}
+            for path in ("oauth/confirmation/verify", "oauth/confirmation"):
+                refused = problem(await victim.post(f"{API}/{path}", json=link), 400, "oauth_error")
+                assert refused["reason"] == "browser"
+            checked = (await browser.post(f"{API}/oauth/confirmation/verify", json=link)).json()
+            assert checked == {"valid": True, "email": "ada@example.com"}
+            bad = {"token": "torii_t1_x"}
+            assert not (await browser.post(f"{API}/oauth/confirmation/verify", json=bad)).json()["valid"]
+            problem(await browser.post(f"{API}/oauth/confirmation", json=bad), 400, "invalid_token")
+            await site.user(OTHER)
+            await site.signed_in(browser, OTHER)
+            problem(await browser.post(f"{API}/oauth/confirmation", json=link), 409, "other_user_signed_in")
+            done = await browser.post(f"{API}/oauth/confirmation", json=link | {"replace_session": True})
+            assert done.json()["user"]["email"] == "ada@example.com"
+            assert (await browser.get(f"{API}/me")).json()["email"] == "ada@example.com"

@@ -93,7 +93,7 @@ def test_every_form_is_tried() -> None:
     site = Site(Paged(oauth=[google("id", "secret")]).auth.web, PagesConfig(app_name="Example"))
     routes = pages(site.web, site.settings).routes
     taken = {route.path for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())}
-    assert taken == {f"/auth/{path}" for path in (*FORMS, "account/connect", "provider")}
+    assert taken == {f"/auth/{path}" for path in (*FORMS, "account/connect", "provider", "confirm-provider")}
 
 
 async def test_a_form_that_another_site_sends_is_refused() -> None:

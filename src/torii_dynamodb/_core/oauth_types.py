@@ -20,6 +20,8 @@ __all__ = [
     "Authority",
     "Check",
     "ClientKey",
+    "OAuthConfirmation",
+    "OAuthConfirmationSent",
     "OAuthError",
     "OAuthFailure",
     "OAuthFlow",
@@ -30,13 +32,24 @@ __all__ = [
     "ProviderMetadata",
     "TokenAuthMethod",
     "email_domain",
+    "provider_label",
     "secure_url",
 ]
 
 OAuthFailure = Literal[
-    "denied", "state", "browser", "provider", "id_token", "email_missing", "email_unverified", "no_account", "refused"
+    "denied",
+    "state",
+    "browser",
+    "provider",
+    "id_token",
+    "email_missing",
+    "email_unverified",
+    "no_account",
+    "refused",
+    "confirm",
 ]
 
+_LABELS = {"github": "GitHub", "apple": "Apple", "google": "Google", "linkedin": "LinkedIn", "microsoft": "Microsoft"}
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -55,8 +68,9 @@ class OAuthError(ToriiError):
         reason: ``"denied"``: the person, or the provider, said no. ``"state"``: the answer belongs to no sign-in that
             was begun here, to one that is done, or to one that is too old. ``"browser"``: another browser began it.
             ``"provider"``: the provider could not be reached, or answered nonsense. ``"id_token"``: the ID token does
-            not hold. ``"email_missing"``: the provider tells no address. ``"email_unverified"``: it does not vouch for
-            the address, so no account is made or found by it; sign in otherwise and link the provider.
+            not hold. ``"email_missing"``: the provider tells no address. ``"email_unverified"``: it is not the
+            authority for the address, so no account is found by it; sign in otherwise and link the provider.
+            ``"confirm"``: the same, but a link was mailed to the address (:class:`OAuthConfirmationSent`).
             ``"no_account"``: nobody has linked it, and signing up this way is off. ``"refused"``: a check of the
             application, or of the preset, refused the account; the message is meant for the person.
     """
@@ -66,6 +80,40 @@ class OAuthError(ToriiError):
     def __init__(self, reason: OAuthFailure, message: str) -> None:
         super().__init__(message)
         self.reason: OAuthFailure = reason
+
+
+class OAuthConfirmationSent(OAuthError):
+    """The address has to be confirmed first: a link was mailed to it, if the address can be used here.
+
+    It is the same whether or not somebody has an account with the address.
+
+    Attributes:
+        browser_binding: To leave with this browser in a cookie: only this browser can use the link. It may be the one
+            that was handed in.
+        expires_at: Until when the link can be used.
+    """
+
+    def __init__(self, browser_binding: str, expires_at: datetime) -> None:
+        super().__init__(
+            "confirm", "if the address can be used here, a link was mailed to it; open it in this browser to go on"
+        )
+        self.browser_binding = browser_binding
+        self.expires_at = expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthConfirmation:
+    """What a link that confirms an address is about to do, for the page that asks for a click.
+
+    Args:
+        provider: Through which provider.
+        email: The address that it was mailed to.
+        user: Who holds the address; ``None``: an account is made.
+    """
+
+    provider: str
+    email: str
+    user: User | None
 
 
 @guarded
@@ -412,6 +460,11 @@ def _check_token_auth(provider: OAuthProvider) -> None:
     shared = method in ("client_secret_basic", "client_secret_post", "client_secret_jwt")
     if shared and provider.client_secret is None and provider.apple is None:
         raise ConfigurationError(f"token_auth_method: {method} needs a client_secret")
+
+
+def provider_label(name: str) -> str:
+    """What people call a provider."""
+    return _LABELS.get(name, name.capitalize())
 
 
 def secure_url(url: object) -> str:

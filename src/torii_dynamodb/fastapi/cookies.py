@@ -29,6 +29,7 @@ class Cookies:
         session: The session token.
         device: Proof that this browser signed the user in before.
         oauth: What the names of the cookies begin with that each bind one sign-in through a provider to this browser.
+        confirm: Binds links that confirm an account at a provider to this browser.
         link: The token of a mailed link that was opened signed out, until somebody has signed in.
         pending: The token of a new session, while the person is asked whether it may replace that of another user.
         form: What form tokens are made of before there is a session.
@@ -46,6 +47,7 @@ class Cookies:
         self.session = own if config.cookie_domain is None else shared
         self.device = f"{own}-device"
         self.oauth = f"{own}-oauth"
+        self.confirm = f"{own}-confirm"
         self.link = f"{own}-link"
         self.pending = f"{own}-pending"
         self.form = f"{own}-form"
@@ -71,7 +73,7 @@ class Cookies:
         # These must come along when a provider or a mailed link leads here, which is a cross-site navigation: "strict"
         # would keep them away. The others follow the configuration.
         same_site: Literal["lax", "strict", "none"] = self._config.same_site
-        if same_site == "strict" and name.startswith((self.oauth, self.link, self.pending, self.sign_up)):
+        if same_site == "strict" and name.startswith((self.oauth, self.confirm, self.link, self.pending, self.sign_up)):
             same_site = "lax"
         response.set_cookie(
             name,

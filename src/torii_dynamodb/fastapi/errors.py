@@ -42,6 +42,7 @@ _STATUS: Mapping[str, int] = {
 # Errors that name a reason, and where the reason says more than the code.
 _REASONS: Mapping[tuple[str, str], int] = {
     ("oauth_error", "provider"): 502,
+    ("oauth_error", "confirm"): 403,
     ("oauth_error", "email_unverified"): 403,
     ("oauth_error", "no_account"): 403,
     ("oauth_error", "refused"): 403,

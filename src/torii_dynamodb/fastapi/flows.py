@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
+
+from starlette.responses import Response
 
 from torii_dynamodb.errors import NotFound, ToriiError
 from torii_dynamodb.fastapi.errors import problem_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from torii_dynamodb._core.oauth_types import OAuthStart
     from torii_dynamodb.fastapi.web import SignedIn, Web
 
-__all__ = ["CALLBACK", "begin_flow", "callback_url", "drop_flow", "failure_target", "reason_of"]
+__all__ = ["CALLBACK", "begin_flow", "callback_url", "drop_flow", "failure_target", "reason_of", "with_cookies"]
+
+Sent = TypeVar("Sent", bound=Response)
 
 CALLBACK = "/callback"
 
@@ -102,3 +105,9 @@ def failure_target(
 def reason_of(error: ToriiError) -> str:
     """What to call a failure in an address: ``OAuthError.reason``, else the error's code."""
     return str(getattr(error, "reason", error.code)) if error.code == "oauth_error" else error.code
+
+
+def with_cookies(response: Sent, carrier: Response) -> Sent:
+    """An answer with the cookies that were set on another one."""
+    response.raw_headers.extend(pair for pair in carrier.raw_headers if pair[0] == b"set-cookie")
+    return response

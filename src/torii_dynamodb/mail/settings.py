@@ -34,6 +34,7 @@ class MailSettings:
         magic_link_path: Where a sign-in link leads.
         reset_password_path: Where a reset link leads.
         change_email_path: Where the link to a new address leads.
+        confirm_provider_path: Where the link leads that confirms an account at a provider.
         sign_in_path: Where to sign in.
         templates: A folder of your own templates; those you leave out are taken from the library.
         reply_to: Where answers go.
@@ -47,6 +48,7 @@ class MailSettings:
         verify_email_for: How long a verification link holds.
         magic_link_for: How long a sign-in link holds.
         reset_password_for: How long a reset link holds.
+        confirm_provider_for: How long a link holds that confirms an account at a provider.
     """
 
     sender: str
@@ -56,6 +58,7 @@ class MailSettings:
     magic_link_path: str = "/auth/magic-link?token={token}"
     reset_password_path: str = "/auth/reset-password?token={token}"
     change_email_path: str = "/auth/change-email?token={token}"
+    confirm_provider_path: str = "/auth/confirm-provider?token={token}"
     sign_in_path: str = "/auth/sign-in"
     templates: Path | None = None
     reply_to: str | None = None
@@ -65,6 +68,7 @@ class MailSettings:
     verify_email_for: timedelta = timedelta(hours=24)
     magic_link_for: timedelta = timedelta(minutes=15)
     reset_password_for: timedelta = timedelta(minutes=30)
+    confirm_provider_for: timedelta = timedelta(minutes=30)
 
     def __post_init__(self) -> None:
         for option, text in (("sender", self.sender), ("reply_to", self.reply_to)):
@@ -77,12 +81,18 @@ class MailSettings:
             )
         if parts.query or parts.fragment:
             raise ConfigurationError(f"base_url: {self.base_url!r}: give it without ? and #")
-        for option in ("verify_email_path", "magic_link_path", "reset_password_path", "change_email_path"):
+        for option in (
+            "verify_email_path",
+            "magic_link_path",
+            "reset_password_path",
+            "change_email_path",
+            "confirm_provider_path",
+        ):
             if getattr(self, option).count("{token}") != 1:
                 raise ConfigurationError(f"{option}: it must have {{token}} in it once")
         if self.delivery not in ("background", "inline"):
             raise ConfigurationError(f"delivery: {self.delivery!r}: give 'background' or 'inline'")
-        for option in ("verify_email_for", "magic_link_for", "reset_password_for"):
+        for option in ("verify_email_for", "magic_link_for", "reset_password_for", "confirm_provider_for"):
             if not timedelta(minutes=1) <= getattr(self, option) <= timedelta(days=30):
                 raise ConfigurationError(f"{option}: give one minute to 30 days")
 

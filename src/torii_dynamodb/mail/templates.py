@@ -18,10 +18,12 @@ __all__ = ["TEMPLATES", "Rendered", "Templates", "duration"]
 TEMPLATES = (
     "account_exists",
     "change_email",
+    "confirm_provider",
     "email_changed",
     "magic_link",
     "new_sign_in",
     "password_changed",
+    "provider_connected",
     "reset_password",
     "verify_email",
 )

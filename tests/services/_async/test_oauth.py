@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,10 +31,10 @@ BACK = "https://app.example.com/auth/oauth/issuer/callback"
 
 
 class AsyncOAuthSetting(AsyncSetting):
-    """Services with one provider, "issuer", that is in this process."""
+    """Services with one provider, "issuer", that is in this process, and the authority for every address."""
 
     def __init__(self, provider: OAuthProvider | None = None, **options: Any) -> None:
-        self.offered = provider or oidc("issuer", ISSUER, "client", "the client secret")
+        self.offered = provider or oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=("*",))
         super().__init__(oauth=[self.offered], **options)
         self.provider = FakeProvider(self.clock, self.offered.client_id)
         self.http = httpx.AsyncClient(transport=self.provider.transport())
@@ -170,8 +171,8 @@ async def test_what_was_set_before_the_first_proof_goes() -> None:
 
 @pytest.mark.parametrize("taken", [True, False])
 async def test_an_unverified_address_finds_and_makes_no_account(taken: bool) -> None:
-    """Without the provider's word the answer is the same whether or not somebody holds the address."""
-    async with AsyncOAuthSetting() as here:
+    """Without a mailer, and without the provider's word, the answer does not tell who has an account."""
+    async with AsyncOAuthSetting(mailer=None, mail=None) as here:
         if taken:
             await here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
         here.provider.claims["email_verified"] = False
@@ -185,8 +186,9 @@ async def test_an_unverified_address_finds_and_makes_no_account(taken: bool) -> 
 
 
 async def test_an_issuer_that_is_not_trusted_with_addresses() -> None:
-    """With trust_email off, its word does not count."""
-    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", "secret", trust_email=False)) as here:
+    """With trust_email off, its word does not count, whatever it is the authority for."""
+    offered = oidc("issuer", ISSUER, "client", "secret", trust_email=False, authoritative_for=("*",))
+    async with AsyncOAuthSetting(offered, mailer=None, mail=None) as here:
         with pytest.raises(OAuthError) as refused:
             await here.sign_in()
         assert refused.value.reason == "email_unverified"
@@ -391,7 +393,9 @@ async def test_the_address_can_come_from_userinfo() -> None:
 
 async def test_github() -> None:
     """The user is GitHub's number, the address the primary one, verified where GitHub says so; PKCE is sent."""
-    async with AsyncOAuthSetting(github("client", "secret")) as here:
+    async with AsyncOAuthSetting(
+        replace(github("client", "secret"), authoritative_for=("*",)), mailer=None, mail=None
+    ) as here:
         here.provider.userinfo = {"id": 583231, "login": "octocat", "name": None, "email": "public@example.com"}
         here.provider.emails = [
             {"email": "old@example.com", "primary": False, "verified": True},
@@ -417,7 +421,7 @@ async def test_apples_secret_is_a_jwt() -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
     offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=pem)
-    async with AsyncOAuthSetting(offered) as here:
+    async with AsyncOAuthSetting(replace(offered, authoritative_for=("*",))) as here:
         here.provider.metadata = {"issuer": "https://appleid.apple.com"}
         here.provider.claims |= {"iss": "https://appleid.apple.com", "email_verified": "true"}
         start = await here.torii.oauth.begin("apple", redirect_uri=BACK)
@@ -440,7 +444,7 @@ async def test_apples_secret_is_a_jwt() -> None:
 async def test_microsofts_shared_tenants() -> None:
     """The issuer is the tenant's that the token names; the address counts only with xms_edov."""
     tenant = "11111111-2222-3333-4444-555555555555"
-    async with AsyncOAuthSetting(microsoft("client", "secret")) as here:
+    async with AsyncOAuthSetting(microsoft("client", "secret"), mailer=None, mail=None) as here:
         here.provider.metadata = {"issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"}
         here.provider.requests.clear()
         path = "/common/v2.0/.well-known/openid-configuration"

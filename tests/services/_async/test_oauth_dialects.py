@@ -29,6 +29,13 @@ TENANT = "11111111-2222-3333-4444-555555555555"
 LOGIN = "https://login.microsoftonline.com"
 
 
+class AsyncDialect(AsyncOAuthSetting):
+    """Services without a mailer: whose address it is, is another file's business, and nobody is asked by mail."""
+
+    def __init__(self, provider: OAuthProvider | None = None, **options: Any) -> None:
+        super().__init__(provider, **({"mailer": None, "mail": None} | options))
+
+
 def pem(key: Any) -> str:
     """A private key as its owner keeps it."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -52,7 +59,7 @@ async def refused(here: AsyncOAuthSetting, reason: str, **changes: Any) -> OAuth
 
 async def test_the_word_on_the_address_comes_from_userinfo() -> None:
     """Where only the address is in the ID token, the userinfo endpoint is asked for the rest (Okta, Authelia)."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.claims = {"sub": "subject-1", "email": EMAIL}
         here.provider.userinfo = {"sub": "subject-1", "email_verified": True, "name": "Ada"}
         result = await here.sign_in()
@@ -84,7 +91,7 @@ async def test_an_address_and_the_word_on_it_come_from_one_place(
         seen.append(identity)
         return "seen"
 
-    async with AsyncOAuthSetting(generic(check=check)) as here:
+    async with AsyncDialect(generic(check=check)) as here:
         here.provider.claims = {"sub": "subject-1", **token}
         here.provider.userinfo = {"sub": "subject-1", **told}
         await refused(here, "refused")
@@ -95,7 +102,7 @@ async def test_an_address_and_the_word_on_it_come_from_one_place(
 @pytest.mark.parametrize("word", ["true", "True", True, 1, "1"])
 async def test_a_word_that_is_written_in_another_way(word: Any) -> None:
     """The providers that write it as text mean it."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.claims["email_verified"] = word
         assert (await here.sign_in()).identity.email_verified
 
@@ -103,14 +110,14 @@ async def test_a_word_that_is_written_in_another_way(word: Any) -> None:
 @pytest.mark.parametrize("word", ["false", "", "yes", 0, 2, [], ["true"], {"true": True}, None])
 async def test_a_word_that_says_no(word: Any) -> None:
     """Text that is not "true" is not true."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.claims["email_verified"] = word
         await refused(here, "email_unverified")
 
 
 async def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account() -> None:
     """The subject is enough for them; without address there is no new account, and always asked is always needed."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         user = (await here.sign_in()).user
         for broken in (500, 403, b"<html>", b"[]", b'{"email": "eve@example.com"}'):
             here.provider.answers["/userinfo"] = broken
@@ -118,10 +125,10 @@ async def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account()
             assert (await here.sign_in()).user.id == user.id
             here.provider.claims = {"sub": "subject-2"}
             await refused(here, "email_missing")
-    async with AsyncOAuthSetting(generic(userinfo="always")) as here:
+    async with AsyncDialect(generic(userinfo="always")) as here:
         here.provider.answers["/userinfo"] = 500
         await refused(here, "provider")
-    async with AsyncOAuthSetting(generic(userinfo="never")) as here:
+    async with AsyncDialect(generic(userinfo="never")) as here:
         here.provider.claims = {"sub": "subject-1"}
         await refused(here, "email_missing")
         assert "GET /userinfo" not in here.provider.requests
@@ -133,7 +140,7 @@ async def test_checks_see_what_userinfo_says() -> None:
         userinfo="always",
         check=lambda identity: None if "staff" in identity.claims.get("groups", ()) else "Staff only.",
     )
-    async with AsyncOAuthSetting(allowed) as here:
+    async with AsyncDialect(allowed) as here:
         await refused(here, "refused")
         here.provider.userinfo["groups"] = ["staff"]
         await here.sign_in()
@@ -153,7 +160,7 @@ async def test_checks_see_what_userinfo_says() -> None:
 )
 async def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason: str | None) -> None:
     """It is taken if one of the provider's keys signed it, for this application, about the same subject."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.claims = {"sub": "subject-1"}
         told = {"sub": "subject-1", "email": EMAIL, "email_verified": True} | claims
         signed = here.provider.signed(told, {"kid": "key-1"}, key)
@@ -167,7 +174,7 @@ async def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason
 
 async def test_without_nonce_and_pkce() -> None:
     """A provider that leaves out the one and refuses the other is told neither, and not expected to know them."""
-    async with AsyncOAuthSetting(generic(use_nonce=False, use_pkce=False)) as here:
+    async with AsyncDialect(generic(use_nonce=False, use_pkce=False)) as here:
         here.provider.pkce = False
         here.provider.claims["nonce"] = None
         start = await here.torii.oauth.begin("issuer", redirect_uri=BACK)
@@ -178,7 +185,7 @@ async def test_without_nonce_and_pkce() -> None:
 
 async def test_several_audiences() -> None:
     """An ID token for others, too, is taken where it says that it was made for this application."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.claims |= {"aud": ["account", "client"], "azp": "client"}
         assert (await here.sign_in()).created
         here.provider.claims |= {"aud": ["client"], "azp": None}
@@ -190,7 +197,7 @@ async def test_several_audiences() -> None:
 )
 async def test_github_without_addresses(emails: int | bytes) -> None:
     """An App that may not read addresses: who has linked the account gets in, and who is signed in can link it."""
-    async with AsyncOAuthSetting(github("client", "secret")) as here:
+    async with AsyncDialect(github("client", "secret")) as here:
         here.provider.userinfo = {"id": 1, "login": "octocat"}
         here.provider.answers["/user/emails"] = emails
         await refused(here, "email_missing")
@@ -203,7 +210,7 @@ async def test_github_without_addresses(emails: int | bytes) -> None:
 @pytest.mark.parametrize(("configured", "told"), [(ISSUER, f"{ISSUER}/"), (f"{ISSUER}/", ISSUER), (ISSUER, ISSUER)])
 async def test_a_slash_at_the_end_of_the_issuer(configured: str, told: str) -> None:
     """Configured with it or without, tokens name the issuer as its description does (Auth0, Authentik)."""
-    async with AsyncOAuthSetting(oidc("issuer", configured, "client", "secret")) as here:
+    async with AsyncDialect(oidc("issuer", configured, "client", "secret")) as here:
         here.provider.metadata = {"issuer": told}
         here.provider.claims["iss"] = told
         assert (await here.sign_in()).created
@@ -246,7 +253,7 @@ def proof_of(form: dict[str, str], headers: dict[str, str]) -> Any:
 async def test_how_the_application_proves_itself(offered: Any, options: dict[str, Any], expected: Any) -> None:
     """As the issuer describes, or as was said by hand; every character of a secret arrives."""
     provider = replace(oidc("issuer", ISSUER, "cl:ient", SECRET), **options)
-    async with AsyncOAuthSetting(provider) as here:
+    async with AsyncDialect(provider) as here:
         here.provider.metadata = {"token_endpoint_auth_methods_supported": offered}
         await here.sign_in()
         headers = here.provider.headers[here.provider.requests.index("POST /token")]
@@ -255,7 +262,7 @@ async def test_how_the_application_proves_itself(offered: Any, options: dict[str
 
 async def test_an_issuer_that_takes_no_secret() -> None:
     """It is told before the browser is sent there."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.metadata = {"token_endpoint_auth_methods_supported": ["tls_client_auth"]}
         with pytest.raises(OAuthError, match="token_auth_method") as error:
             await here.torii.oauth.begin("issuer", redirect_uri=BACK)
@@ -275,7 +282,7 @@ async def test_a_key_of_the_applications(made: Callable[[], Any], algorithm: str
     key = made()
     own = ClientKey(private_key=pem(key), key_id="mine", headers={"x5t": "thumbprint"})
     assert "PRIVATE" not in repr(own)
-    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", client_key=own)) as here:
+    async with AsyncDialect(oidc("issuer", ISSUER, "client", client_key=own)) as here:
         await here.sign_in()
         await here.sign_in()
         names = set[str]()
@@ -323,7 +330,7 @@ def test_wrong_settings_are_named_at_construction() -> None:
 async def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
     """It is told as one, without the key, at the first sign-in."""
     broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
-    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", client_key=ClientKey(private_key=broken))) as here:
+    async with AsyncDialect(oidc("issuer", ISSUER, "client", client_key=ClientKey(private_key=broken))) as here:
         with pytest.raises(ConfigurationError, match="client_key") as error:
             await here.sign_in()
         assert "AAAA" not in str(error.value)
@@ -331,7 +338,7 @@ async def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
 
 async def test_a_refused_code_tells_why() -> None:
     """The code of the provider's error helps with wrong settings; its text is not repeated."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         body = b'{"error": "invalid_client", "error_description": "<script>"}'
         here.provider.answers["/token"] = lambda _: httpx.Response(401, content=body)
         error = await refused(here, "provider")
@@ -349,7 +356,7 @@ async def test_a_refused_code_tells_why() -> None:
 )
 async def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str | None) -> None:
     """The next sign-in passes, at whatever time, and costs one more request."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         await here.sign_in()
         here.provider.signs_with, here.provider.header = signs, {"kid": kid}
         here.provider.keys = {signs[0]: signs[1]}
@@ -369,7 +376,7 @@ async def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str 
 @pytest.mark.parametrize("claims", [{"exp": 1}, {"nonce": "x"}, {"aud": "other"}, {"iss": "https://evil.example"}])
 async def test_a_token_that_is_signed_but_does_not_hold_asks_for_no_keys(claims: dict[str, Any]) -> None:
     """Only a signature that does not verify is a reason to ask for newer keys."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         await here.sign_in()
         here.provider.claims |= claims
         await refused(here, "id_token")
@@ -404,7 +411,7 @@ GOOD = public_jwk(0, "key-1")
 )
 async def test_key_sets_that_work(keys: bytes) -> None:
     """The right key is found, whatever stands beside it."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.answers["/keys"] = keys
         assert (await here.sign_in()).created
 
@@ -423,7 +430,7 @@ async def test_key_sets_that_work(keys: bytes) -> None:
 )
 async def test_key_sets_that_do_not(keys: bytes) -> None:
     """A key for something else, under another name or of another issuer verifies nothing; nonsense is told as such."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.answers["/keys"] = keys
         with pytest.raises(OAuthError) as error:
             await here.sign_in()
@@ -435,7 +442,7 @@ async def test_a_short_rsa_key_is_refused() -> None:
     """Under 2,048 bits it proves nothing (RFC 7518, 3.3), though the signature holds."""
     for bits, passes in ((2048, True), (1024, False)):
         key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-        async with AsyncOAuthSetting() as here:
+        async with AsyncDialect() as here:
             here.provider.signer = lambda data, key=key: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
             here.provider.answers["/keys"] = as_keys(published(jwt.algorithms.RSAAlgorithm, key))
             if passes:
@@ -456,7 +463,7 @@ async def test_an_elliptic_key_of_another_curve_is_refused(curve: ec.EllipticCur
             number.to_bytes(size) for number in decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
         )
 
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.algorithm, here.provider.signer = "ES256", sign
         here.provider.answers["/keys"] = as_keys(published(jwt.algorithms.ECAlgorithm, key))
         if passes:
@@ -478,7 +485,7 @@ async def test_apples_name_is_kept() -> None:
     # Its line breaks written out, as environment variables often hold it.
     own = pem(ec.generate_private_key(ec.SECP256R1())).replace("\n", "\\n")
     offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=own)
-    async with AsyncOAuthSetting(offered) as here:
+    async with AsyncDialect(offered) as here:
         here.provider.metadata = {"issuer": "https://appleid.apple.com"}
         here.provider.claims |= {"iss": "https://appleid.apple.com", "email_verified": "true"}
         posted = {"name": {"firstName": "Ada", "lastName": "Lovelace"}, "email": "eve@example.com", "sub": "x"}
@@ -490,16 +497,16 @@ async def test_apples_name_is_kept() -> None:
 
 async def test_another_providers_posted_name_is_not_taken() -> None:
     """The field is Apple's."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         assert (await here.sign_in(posted_user='{"name": {"firstName": "Eve"}}')).user.name is None
 
 
 # Tenants and domains
 
 
-def microsoft_setting(tenant: str, describes: str) -> AsyncOAuthSetting:
+def microsoft_setting(tenant: str, describes: str) -> AsyncDialect:
     """A tenant's sign-in, whose description names an issuer."""
-    here = AsyncOAuthSetting(microsoft("client", "secret", tenant=tenant))
+    here = AsyncDialect(microsoft("client", "secret", tenant=tenant))
     here.provider.metadata = {"issuer": describes}
     here.provider.claims |= {"email": EMAIL, "xms_edov": True}
     return here
@@ -576,7 +583,7 @@ async def test_microsofts_keys_sign_for_their_issuer_only() -> None:
 )
 async def test_googles_hosted_domain(wanted: Any, asked: str | None, hd: Any, passes: bool) -> None:
     """It is asked for, and then it must be in the ID token: the parameter can be taken out on the way."""
-    async with AsyncOAuthSetting(google("client", "secret", hosted_domain=wanted)) as here:
+    async with AsyncDialect(google("client", "secret", hosted_domain=wanted)) as here:
         here.provider.metadata = {"issuer": "https://accounts.google.com"}
         here.provider.claims |= {"iss": "accounts.google.com", "hd": hd}
         start = await here.torii.oauth.begin("google", redirect_uri=BACK)
@@ -615,7 +622,7 @@ NONSENSE = [
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/userinfo"])
 async def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
     """Whatever comes instead of what belongs there ends in an OAuthError."""
-    async with AsyncOAuthSetting(generic(userinfo="always")) as here:
+    async with AsyncDialect(generic(userinfo="always")) as here:
         here.provider.answers[path] = body
         with pytest.raises(OAuthError) as error:
             await here.sign_in()
@@ -628,7 +635,7 @@ async def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"])
 async def test_endpoints_that_are_not(name: str, value: Any) -> None:
     """Every address that an issuer names is one that may be asked, or the issuer is not used."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         here.provider.metadata = {name: value}
         if (name, value) == ("userinfo_endpoint", None):
             await here.torii.oauth.begin("issuer", redirect_uri=BACK)
@@ -655,7 +662,7 @@ def segment(value: Any) -> str:
 )
 async def test_tokens_that_are_not(token: Any) -> None:
     """What is not a signed JWT is refused as one that does not hold."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         answer = orjson.dumps({"access_token": "the-access-token", "id_token": token})
         here.provider.answers["/token"] = answer
         await refused(here, "id_token")
@@ -677,7 +684,7 @@ async def test_tokens_that_are_not(token: Any) -> None:
 )
 async def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
     """They do not hold."""
-    async with AsyncOAuthSetting() as here:
+    async with AsyncDialect() as here:
         token = jwt.api_jws.PyJWS().encode(
             orjson.dumps(
                 {"iss": ISSUER, "aud": "client", "iat": int(here.clock().timestamp()), "sub": "x"}
@@ -703,7 +710,7 @@ async def test_access_tokens_that_are_not(access_token: Any) -> None:
         token_endpoint=f"{ISSUER}/token",
         userinfo_endpoint=f"{ISSUER}/user",
     )
-    async with AsyncOAuthSetting(provider) as here:
+    async with AsyncDialect(provider) as here:
         here.provider.answers["/token"] = orjson.dumps({"access_token": access_token})
         here.provider.answers["/user"] = 401
         await refused(here, "provider")
@@ -724,7 +731,7 @@ async def test_a_plain_provider_that_names_nobody(user: dict[str, Any]) -> None:
         scopes=("identify",),
         email_verified_claim="verified",
     )
-    async with AsyncOAuthSetting(provider) as here:
+    async with AsyncDialect(provider) as here:
         here.provider.userinfo = {"email": EMAIL, "verified": True, **user}
         await refused(here, "provider")
         here.provider.userinfo["id"], here.provider.userinfo["sub"] = "80351110224678912", None

@@ -99,7 +99,9 @@ async def test_a_check_sees_all_claims_and_may_refuse() -> None:
         seen.append(identity)
         return None if identity.claims.get("team") == "ours" else "Only our team signs in here."
 
-    async with AsyncOAuthSetting(oidc("issuer", ISSUER, "client", "secret", check=our_team)) as here:
+    async with AsyncOAuthSetting(
+        oidc("issuer", ISSUER, "client", "secret", check=our_team, authoritative_for=("*",))
+    ) as here:
         with pytest.raises(OAuthError, match="Only our team") as refused:
             await here.sign_in()
         assert refused.value.reason == "refused"

@@ -31,6 +31,13 @@ TENANT = "11111111-2222-3333-4444-555555555555"
 LOGIN = "https://login.microsoftonline.com"
 
 
+class Dialect(OAuthSetting):
+    """Services without a mailer: whose address it is, is another file's business, and nobody is asked by mail."""
+
+    def __init__(self, provider: OAuthProvider | None = None, **options: Any) -> None:
+        super().__init__(provider, **({"mailer": None, "mail": None} | options))
+
+
 def pem(key: Any) -> str:
     """A private key as its owner keeps it."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -54,7 +61,7 @@ def refused(here: OAuthSetting, reason: str, **changes: Any) -> OAuthError:
 
 def test_the_word_on_the_address_comes_from_userinfo() -> None:
     """Where only the address is in the ID token, the userinfo endpoint is asked for the rest (Okta, Authelia)."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.claims = {"sub": "subject-1", "email": EMAIL}
         here.provider.userinfo = {"sub": "subject-1", "email_verified": True, "name": "Ada"}
         result = here.sign_in()
@@ -86,7 +93,7 @@ def test_an_address_and_the_word_on_it_come_from_one_place(
         seen.append(identity)
         return "seen"
 
-    with OAuthSetting(generic(check=check)) as here:
+    with Dialect(generic(check=check)) as here:
         here.provider.claims = {"sub": "subject-1", **token}
         here.provider.userinfo = {"sub": "subject-1", **told}
         refused(here, "refused")
@@ -97,7 +104,7 @@ def test_an_address_and_the_word_on_it_come_from_one_place(
 @pytest.mark.parametrize("word", ["true", "True", True, 1, "1"])
 def test_a_word_that_is_written_in_another_way(word: Any) -> None:
     """The providers that write it as text mean it."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.claims["email_verified"] = word
         assert (here.sign_in()).identity.email_verified
 
@@ -105,14 +112,14 @@ def test_a_word_that_is_written_in_another_way(word: Any) -> None:
 @pytest.mark.parametrize("word", ["false", "", "yes", 0, 2, [], ["true"], {"true": True}, None])
 def test_a_word_that_says_no(word: Any) -> None:
     """Text that is not "true" is not true."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.claims["email_verified"] = word
         refused(here, "email_unverified")
 
 
 def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account() -> None:
     """The subject is enough for them; without address there is no new account, and always asked is always needed."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         user = (here.sign_in()).user
         for broken in (500, 403, b"<html>", b"[]", b'{"email": "eve@example.com"}'):
             here.provider.answers["/userinfo"] = broken
@@ -120,10 +127,10 @@ def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account() -> No
             assert (here.sign_in()).user.id == user.id
             here.provider.claims = {"sub": "subject-2"}
             refused(here, "email_missing")
-    with OAuthSetting(generic(userinfo="always")) as here:
+    with Dialect(generic(userinfo="always")) as here:
         here.provider.answers["/userinfo"] = 500
         refused(here, "provider")
-    with OAuthSetting(generic(userinfo="never")) as here:
+    with Dialect(generic(userinfo="never")) as here:
         here.provider.claims = {"sub": "subject-1"}
         refused(here, "email_missing")
         assert "GET /userinfo" not in here.provider.requests
@@ -135,7 +142,7 @@ def test_checks_see_what_userinfo_says() -> None:
         userinfo="always",
         check=lambda identity: None if "staff" in identity.claims.get("groups", ()) else "Staff only.",
     )
-    with OAuthSetting(allowed) as here:
+    with Dialect(allowed) as here:
         refused(here, "refused")
         here.provider.userinfo["groups"] = ["staff"]
         here.sign_in()
@@ -155,7 +162,7 @@ def test_checks_see_what_userinfo_says() -> None:
 )
 def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason: str | None) -> None:
     """It is taken if one of the provider's keys signed it, for this application, about the same subject."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.claims = {"sub": "subject-1"}
         told = {"sub": "subject-1", "email": EMAIL, "email_verified": True} | claims
         signed = here.provider.signed(told, {"kid": "key-1"}, key)
@@ -169,7 +176,7 @@ def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason: str 
 
 def test_without_nonce_and_pkce() -> None:
     """A provider that leaves out the one and refuses the other is told neither, and not expected to know them."""
-    with OAuthSetting(generic(use_nonce=False, use_pkce=False)) as here:
+    with Dialect(generic(use_nonce=False, use_pkce=False)) as here:
         here.provider.pkce = False
         here.provider.claims["nonce"] = None
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK)
@@ -180,7 +187,7 @@ def test_without_nonce_and_pkce() -> None:
 
 def test_several_audiences() -> None:
     """An ID token for others, too, is taken where it says that it was made for this application."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.claims |= {"aud": ["account", "client"], "azp": "client"}
         assert (here.sign_in()).created
         here.provider.claims |= {"aud": ["client"], "azp": None}
@@ -192,7 +199,7 @@ def test_several_audiences() -> None:
 )
 def test_github_without_addresses(emails: int | bytes) -> None:
     """An App that may not read addresses: who has linked the account gets in, and who is signed in can link it."""
-    with OAuthSetting(github("client", "secret")) as here:
+    with Dialect(github("client", "secret")) as here:
         here.provider.userinfo = {"id": 1, "login": "octocat"}
         here.provider.answers["/user/emails"] = emails
         refused(here, "email_missing")
@@ -205,7 +212,7 @@ def test_github_without_addresses(emails: int | bytes) -> None:
 @pytest.mark.parametrize(("configured", "told"), [(ISSUER, f"{ISSUER}/"), (f"{ISSUER}/", ISSUER), (ISSUER, ISSUER)])
 def test_a_slash_at_the_end_of_the_issuer(configured: str, told: str) -> None:
     """Configured with it or without, tokens name the issuer as its description does (Auth0, Authentik)."""
-    with OAuthSetting(oidc("issuer", configured, "client", "secret")) as here:
+    with Dialect(oidc("issuer", configured, "client", "secret")) as here:
         here.provider.metadata = {"issuer": told}
         here.provider.claims["iss"] = told
         assert (here.sign_in()).created
@@ -248,7 +255,7 @@ def proof_of(form: dict[str, str], headers: dict[str, str]) -> Any:
 def test_how_the_application_proves_itself(offered: Any, options: dict[str, Any], expected: Any) -> None:
     """As the issuer describes, or as was said by hand; every character of a secret arrives."""
     provider = replace(oidc("issuer", ISSUER, "cl:ient", SECRET), **options)
-    with OAuthSetting(provider) as here:
+    with Dialect(provider) as here:
         here.provider.metadata = {"token_endpoint_auth_methods_supported": offered}
         here.sign_in()
         headers = here.provider.headers[here.provider.requests.index("POST /token")]
@@ -257,7 +264,7 @@ def test_how_the_application_proves_itself(offered: Any, options: dict[str, Any]
 
 def test_an_issuer_that_takes_no_secret() -> None:
     """It is told before the browser is sent there."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.metadata = {"token_endpoint_auth_methods_supported": ["tls_client_auth"]}
         with pytest.raises(OAuthError, match="token_auth_method") as error:
             here.torii.oauth.begin("issuer", redirect_uri=BACK)
@@ -277,7 +284,7 @@ def test_a_key_of_the_applications(made: Callable[[], Any], algorithm: str) -> N
     key = made()
     own = ClientKey(private_key=pem(key), key_id="mine", headers={"x5t": "thumbprint"})
     assert "PRIVATE" not in repr(own)
-    with OAuthSetting(oidc("issuer", ISSUER, "client", client_key=own)) as here:
+    with Dialect(oidc("issuer", ISSUER, "client", client_key=own)) as here:
         here.sign_in()
         here.sign_in()
         names = set[str]()
@@ -325,7 +332,7 @@ def test_wrong_settings_are_named_at_construction() -> None:
 def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
     """It is told as one, without the key, at the first sign-in."""
     broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
-    with OAuthSetting(oidc("issuer", ISSUER, "client", client_key=ClientKey(private_key=broken))) as here:
+    with Dialect(oidc("issuer", ISSUER, "client", client_key=ClientKey(private_key=broken))) as here:
         with pytest.raises(ConfigurationError, match="client_key") as error:
             here.sign_in()
         assert "AAAA" not in str(error.value)
@@ -333,7 +340,7 @@ def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
 
 def test_a_refused_code_tells_why() -> None:
     """The code of the provider's error helps with wrong settings; its text is not repeated."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         body = b'{"error": "invalid_client", "error_description": "<script>"}'
         here.provider.answers["/token"] = lambda _: httpx.Response(401, content=body)
         error = refused(here, "provider")
@@ -351,7 +358,7 @@ def test_a_refused_code_tells_why() -> None:
 )
 def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str | None) -> None:
     """The next sign-in passes, at whatever time, and costs one more request."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.sign_in()
         here.provider.signs_with, here.provider.header = signs, {"kid": kid}
         here.provider.keys = {signs[0]: signs[1]}
@@ -371,7 +378,7 @@ def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str | None
 @pytest.mark.parametrize("claims", [{"exp": 1}, {"nonce": "x"}, {"aud": "other"}, {"iss": "https://evil.example"}])
 def test_a_token_that_is_signed_but_does_not_hold_asks_for_no_keys(claims: dict[str, Any]) -> None:
     """Only a signature that does not verify is a reason to ask for newer keys."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.sign_in()
         here.provider.claims |= claims
         refused(here, "id_token")
@@ -406,7 +413,7 @@ GOOD = public_jwk(0, "key-1")
 )
 def test_key_sets_that_work(keys: bytes) -> None:
     """The right key is found, whatever stands beside it."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.answers["/keys"] = keys
         assert (here.sign_in()).created
 
@@ -425,7 +432,7 @@ def test_key_sets_that_work(keys: bytes) -> None:
 )
 def test_key_sets_that_do_not(keys: bytes) -> None:
     """A key for something else, under another name or of another issuer verifies nothing; nonsense is told as such."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.answers["/keys"] = keys
         with pytest.raises(OAuthError) as error:
             here.sign_in()
@@ -437,7 +444,7 @@ def test_a_short_rsa_key_is_refused() -> None:
     """Under 2,048 bits it proves nothing (RFC 7518, 3.3), though the signature holds."""
     for bits, passes in ((2048, True), (1024, False)):
         key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-        with OAuthSetting() as here:
+        with Dialect() as here:
             here.provider.signer = lambda data, key=key: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
             here.provider.answers["/keys"] = as_keys(published(jwt.algorithms.RSAAlgorithm, key))
             if passes:
@@ -458,7 +465,7 @@ def test_an_elliptic_key_of_another_curve_is_refused(curve: ec.EllipticCurve, si
             number.to_bytes(size) for number in decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
         )
 
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.algorithm, here.provider.signer = "ES256", sign
         here.provider.answers["/keys"] = as_keys(published(jwt.algorithms.ECAlgorithm, key))
         if passes:
@@ -480,7 +487,7 @@ def test_apples_name_is_kept() -> None:
     # Its line breaks written out, as environment variables often hold it.
     own = pem(ec.generate_private_key(ec.SECP256R1())).replace("\n", "\\n")
     offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=own)
-    with OAuthSetting(offered) as here:
+    with Dialect(offered) as here:
         here.provider.metadata = {"issuer": "https://appleid.apple.com"}
         here.provider.claims |= {"iss": "https://appleid.apple.com", "email_verified": "true"}
         posted = {"name": {"firstName": "Ada", "lastName": "Lovelace"}, "email": "eve@example.com", "sub": "x"}
@@ -492,16 +499,16 @@ def test_apples_name_is_kept() -> None:
 
 def test_another_providers_posted_name_is_not_taken() -> None:
     """The field is Apple's."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         assert (here.sign_in(posted_user='{"name": {"firstName": "Eve"}}')).user.name is None
 
 
 # Tenants and domains
 
 
-def microsoft_setting(tenant: str, describes: str) -> OAuthSetting:
+def microsoft_setting(tenant: str, describes: str) -> Dialect:
     """A tenant's sign-in, whose description names an issuer."""
-    here = OAuthSetting(microsoft("client", "secret", tenant=tenant))
+    here = Dialect(microsoft("client", "secret", tenant=tenant))
     here.provider.metadata = {"issuer": describes}
     here.provider.claims |= {"email": EMAIL, "xms_edov": True}
     return here
@@ -578,7 +585,7 @@ def test_microsofts_keys_sign_for_their_issuer_only() -> None:
 )
 def test_googles_hosted_domain(wanted: Any, asked: str | None, hd: Any, passes: bool) -> None:
     """It is asked for, and then it must be in the ID token: the parameter can be taken out on the way."""
-    with OAuthSetting(google("client", "secret", hosted_domain=wanted)) as here:
+    with Dialect(google("client", "secret", hosted_domain=wanted)) as here:
         here.provider.metadata = {"issuer": "https://accounts.google.com"}
         here.provider.claims |= {"iss": "accounts.google.com", "hd": hd}
         start = here.torii.oauth.begin("google", redirect_uri=BACK)
@@ -617,7 +624,7 @@ NONSENSE = [
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/userinfo"])
 def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
     """Whatever comes instead of what belongs there ends in an OAuthError."""
-    with OAuthSetting(generic(userinfo="always")) as here:
+    with Dialect(generic(userinfo="always")) as here:
         here.provider.answers[path] = body
         with pytest.raises(OAuthError) as error:
             here.sign_in()
@@ -630,7 +637,7 @@ def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"])
 def test_endpoints_that_are_not(name: str, value: Any) -> None:
     """Every address that an issuer names is one that may be asked, or the issuer is not used."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         here.provider.metadata = {name: value}
         if (name, value) == ("userinfo_endpoint", None):
             here.torii.oauth.begin("issuer", redirect_uri=BACK)
@@ -657,7 +664,7 @@ def segment(value: Any) -> str:
 )
 def test_tokens_that_are_not(token: Any) -> None:
     """What is not a signed JWT is refused as one that does not hold."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         answer = orjson.dumps({"access_token": "the-access-token", "id_token": token})
         here.provider.answers["/token"] = answer
         refused(here, "id_token")
@@ -679,7 +686,7 @@ def test_tokens_that_are_not(token: Any) -> None:
 )
 def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
     """They do not hold."""
-    with OAuthSetting() as here:
+    with Dialect() as here:
         token = jwt.api_jws.PyJWS().encode(
             orjson.dumps(
                 {"iss": ISSUER, "aud": "client", "iat": int(here.clock().timestamp()), "sub": "x"}
@@ -705,7 +712,7 @@ def test_access_tokens_that_are_not(access_token: Any) -> None:
         token_endpoint=f"{ISSUER}/token",
         userinfo_endpoint=f"{ISSUER}/user",
     )
-    with OAuthSetting(provider) as here:
+    with Dialect(provider) as here:
         here.provider.answers["/token"] = orjson.dumps({"access_token": access_token})
         here.provider.answers["/user"] = 401
         refused(here, "provider")
@@ -726,7 +733,7 @@ def test_a_plain_provider_that_names_nobody(user: dict[str, Any]) -> None:
         scopes=("identify",),
         email_verified_claim="verified",
     )
-    with OAuthSetting(provider) as here:
+    with Dialect(provider) as here:
         here.provider.userinfo = {"email": EMAIL, "verified": True, **user}
         refused(here, "provider")
         here.provider.userinfo["id"], here.provider.userinfo["sub"] = "80351110224678912", None

@@ -119,12 +119,20 @@ class AsyncMail:
         )
 
     async def send_link(
-        self, template: str, to: str, path: str, token: Token, lifetime: timedelta, *, user_id: str | None
+        self,
+        template: str,
+        to: str,
+        path: str,
+        token: Token,
+        lifetime: timedelta,
+        *,
+        user_id: str | None,
+        context: dict[str, Any] | None = None,
     ) -> None:
         """Mail a link that carries a token."""
         assert token.token is not None
-        context = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
-        await self.send(template, to, context, user_id=user_id)
+        link = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
+        await self.send(template, to, {**link, **(context or {})}, user_id=user_id)
 
     async def tell_of_sign_in(self, user: User, browser: Browser) -> None:
         """Tell the owner of a sign-in from a browser that is not known."""

@@ -253,6 +253,7 @@ class Services:
             clock=self.clock,
             random=self._random,
             http=lambda: self._http,
+            mail=self._mail,
             sign_up=self._oauth_sign_up,
         )
 

@@ -121,12 +121,20 @@ class Mail:
         )
 
     def send_link(
-        self, template: str, to: str, path: str, token: Token, lifetime: timedelta, *, user_id: str | None
+        self,
+        template: str,
+        to: str,
+        path: str,
+        token: Token,
+        lifetime: timedelta,
+        *,
+        user_id: str | None,
+        context: dict[str, Any] | None = None,
     ) -> None:
         """Mail a link that carries a token."""
         assert token.token is not None
-        context = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
-        self.send(template, to, context, user_id=user_id)
+        link = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
+        self.send(template, to, {**link, **(context or {})}, user_id=user_id)
 
     def tell_of_sign_in(self, user: User, browser: Browser) -> None:
         """Tell the owner of a sign-in from a browser that is not known."""

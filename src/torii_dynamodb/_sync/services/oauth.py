@@ -5,36 +5,60 @@
 from __future__ import annotations
 
 import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._core import oidc
+from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import EmailVerified, OAuthLinked, OAuthUnlinked, UserCreated
 from torii_dynamodb._core.oauth_types import (
+    OAuthConfirmation,
+    OAuthConfirmationSent,
     OAuthError,
     OAuthFlow,
     OAuthIdentity,
     OAuthProvider,
     OAuthResult,
     OAuthStart,
+    provider_label,
 )
+from torii_dynamodb._core.sealing import seal_under_state, unseal_under_state
 from torii_dynamodb._core.signing_in import Browser, refuse_locked
+from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.oauth_client import ProviderClient
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.clock import Clock, RandomBytes
-from torii_dynamodb.errors import AlreadyExists, ConfigurationError, NotFound, ValidationError
-from torii_dynamodb.models import Metadata, MetadataValue, NewOAuthAccount, NewUser, OAuthAccount, Session, User
+from torii_dynamodb.errors import AlreadyExists, ConfigurationError, InvalidToken, NotFound, ValidationError
+from torii_dynamodb.models import (
+    Metadata,
+    MetadataValue,
+    NewOAuthAccount,
+    NewUser,
+    OAuthAccount,
+    Session,
+    Token,
+    User,
+)
 
 if TYPE_CHECKING:
     import httpx
 
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.mail import Mail
     from torii_dynamodb._sync.services.sessions import SessionService
 
-__all__ = ["OAuthService"]
+__all__ = ["OAUTH_CONFIRMATION", "OAuthService"]
+
+OAUTH_CONFIRMATION = "oauth_confirmation"
+"""The purpose of tokens by which the owner of an address confirms an account at a provider."""
+
+_SEALED = "sealed"
+_INVALID = "the link was used, has expired, or is not one of ours"
 
 _UNKNOWN = "the answer belongs to no sign-in that was begun here, or to one that is over"
 
@@ -50,8 +74,11 @@ class OAuthService:
     """Sign-in through providers. State, PKCE and (with OpenID Connect) a nonce always; bound to the browser.
 
     An account at a provider belongs to the user who linked it. One that nobody has linked signs in to the account that
-    holds its address only if the provider vouches for the address; if the address was not yet proved here, this is the
-    first proof and removes what was set before it.
+    holds its address, or makes one, only if the provider is the authority for the address
+    (``OAuthProvider.authoritative_for``); if the address was not yet proved here, this is the first proof and removes
+    what was set up before it. Where the provider is not the authority, a link is mailed to the address: whoever opens
+    it in the browser that began shows that both are theirs. Without a mailer, such an account signs in to nothing that
+    exists, and makes a user whose address is not verified. The owner is told of every account that is linked.
 
     Args:
         storage: Where accounts are kept.
@@ -61,6 +88,7 @@ class OAuthService:
         clock: What time it is.
         random: Where random bytes come from.
         http: Gives the application's HTTP client; ``None``: it has none.
+        mail: Asks the owners of addresses, and tells them of linked accounts; ``None``: nobody is asked or told.
         sign_up: Whether an account at a provider that belongs to nobody makes a new user.
         begin_for: How long a person may take at the provider.
     """
@@ -75,6 +103,7 @@ class OAuthService:
         clock: Clock,
         random: RandomBytes,
         http: Callable[[], httpx.Client | None],
+        mail: Mail | None = None,
         sign_up: bool = True,
         begin_for: timedelta = timedelta(minutes=10),
     ) -> None:
@@ -87,6 +116,7 @@ class OAuthService:
         self._events = events
         self._clock = clock
         self._random = random
+        self._mail = mail
         self._sign_up = sign_up
         self._begin_for = begin_for
 
@@ -167,6 +197,7 @@ class OAuthService:
         ip_address: str | None = None,
         metadata: Metadata | None = None,
         device_token: str | None = None,
+        confirmation_binding: str | None = None,
     ) -> OAuthResult:
         """The browser is back: sign in, or link. It is :meth:`resume` and then :meth:`finish`, whose arguments it has.
 
@@ -189,6 +220,7 @@ class OAuthService:
             ip_address=ip_address,
             metadata=metadata,
             device_token=device_token,
+            confirmation_binding=confirmation_binding,
         )
 
     def resume(self, provider: str, *, state: str | None, browser_binding: str | None) -> OAuthFlow:
@@ -241,6 +273,7 @@ class OAuthService:
         ip_address: str | None = None,
         metadata: Metadata | None = None,
         device_token: str | None = None,
+        confirmation_binding: str | None = None,
     ) -> OAuthResult:
         """Redeem the code, and sign in or link.
 
@@ -255,9 +288,11 @@ class OAuthService:
             ip_address: Where it is.
             metadata: Anything of yours, for the session.
             device_token: What the browser holds as proof that it signed this user in before.
+            confirmation_binding: From the cookie that an earlier :class:`OAuthConfirmationSent` left, if any.
 
         Raises:
             OAuthError: It came to nothing; ``reason`` says why.
+            OAuthConfirmationSent: The address has to be confirmed first.
             AccountLocked: An administrator locked the account.
             AlreadyExists: ``what="oauth_account"``: to link, but another user holds the account.
             Revoked: To link, but all the user's sessions were ended since that was begun.
@@ -282,7 +317,7 @@ class OAuthService:
         if link_to is not None:
             who = self._link(*link_to, flow.provider, identity)
         else:
-            who = self._find(flow.provider, identity, browser)
+            who = self._find(flow, identity, browser, confirmation_binding)
             made = self._sessions.sign_in(who.user, browser, method="oauth", provider=flow.provider)
         return OAuthResult(
             user=who.user,
@@ -344,30 +379,46 @@ class OAuthService:
         user = self._storage.get_user(user_id, consistent=True)
         if user is None:
             raise OAuthError("state", _UNKNOWN)
-        self._events.emit(OAuthLinked(at=self._clock(), user_id=user_id, provider=provider))
+        self._tell_of_link(user, provider, identity)
         return _Found(user, linked=True)
 
-    def _find(self, provider: str, identity: OAuthIdentity, browser: Browser) -> _Found:
-        """The user who linked the account; else who holds the address that the provider vouches for; else a new one."""
+    def _tell_of_link(self, user: User, provider: str, identity: OAuthIdentity) -> None:
+        """Tell of a newly linked account: the handlers of events, and always the owner."""
+        self._events.emit(OAuthLinked(at=self._clock(), user_id=user.id, provider=provider))
+        if self._mail is not None:
+            context = {"provider": provider_label(provider), "provider_email": identity.email}
+            self._mail.send("provider_connected", mailbox(user), context, user_id=user.id)
+
+    def _find(
+        self, flow: OAuthFlow, identity: OAuthIdentity, browser: Browser, confirmation_binding: str | None
+    ) -> _Found:
+        """Who linked the account; else who holds the address, if the provider is its authority; else a new user.
+
+        Raises:
+            OAuthConfirmationSent: The owner of the address is to confirm it first.
+        """
+        provider = flow.provider
         for attempt in range(2):
             user = self._storage.get_user_by_provider_and_subject(provider, identity.subject, consistent=True)
             if user is not None:
                 self._sessions.refuse_locked(user, browser, method="oauth", provider=provider)
                 return _Found(user)
+            # What follows is said, or done, before anybody is looked up, so that it does not tell who has an account.
             if identity.email is None:
                 raise OAuthError("email_missing", f"{provider} tells no address; sign in otherwise and link it")
-            # Said before anybody is looked up, so that it does not tell whether somebody holds the address.
-            if not identity.email_verified:
-                raise OAuthError(
-                    "email_unverified", f"{provider} does not vouch for the address; sign in otherwise and link it"
-                )
             try:
+                if not identity.email_authoritative and self._mail is not None:
+                    raise self._ask_owner(self._mail, flow, identity, identity.email, confirmation_binding)
+                if not identity.email_verified:
+                    raise OAuthError(
+                        "email_unverified", f"{provider} does not vouch for the address; sign in otherwise and link it"
+                    )
                 held = self._storage.get_user_by_email(identity.email, consistent=True)
                 if held is not None:
                     return self._join(held, provider, identity, browser)
                 if not self._sign_up:
                     raise OAuthError("no_account", "nobody has linked this account")
-                return self._create(provider, identity)
+                return self._create(provider, identity, proved=identity.email_authoritative)
             except AlreadyExists:
                 # Somebody was first: look again.
                 if attempt:
@@ -377,24 +428,186 @@ class OAuthService:
         raise OAuthError("provider", "the account changes hands faster than it can be read")
 
     def _join(self, user: User, provider: str, identity: OAuthIdentity, browser: Browser) -> _Found:
+        if not identity.email_authoritative:
+            raise OAuthError(
+                "email_unverified", f"{provider} is not the authority for the address; sign in otherwise and link it"
+            )
         self._sessions.refuse_locked(user, browser, method="oauth", provider=provider)
         proved = prove_email(self._storage, self._events, self._clock, user, email=user.email)
         if proved is None:
             raise OAuthError("state", "the account was changed at the same moment; begin again")
-        refuse_locked(proved)
-        self._storage.link_oauth_account(proved.id, _account(provider, identity), session_epoch=proved.session_epoch)
-        self._events.emit(OAuthLinked(at=self._clock(), user_id=proved.id, provider=provider))
-        return _Found(proved, linked=True)
+        return self._link_proved(proved, provider, identity)
 
-    def _create(self, provider: str, identity: OAuthIdentity) -> _Found:
+    def _link_proved(self, user: User, provider: str, identity: OAuthIdentity) -> _Found:
+        """Link to whoever has just proved the address."""
+        refuse_locked(user)
+        self._storage.link_oauth_account(user.id, _account(provider, identity), session_epoch=user.session_epoch)
+        self._tell_of_link(user, provider, identity)
+        return _Found(user, linked=True)
+
+    def _create(self, provider: str, identity: OAuthIdentity, *, proved: bool) -> _Found:
         assert identity.email is not None
         now = self._clock()
         user, _ = self._storage.create_oauth_account(
-            NewUser(email=identity.email, name=identity.name, email_verified_at=now), _account(provider, identity)
+            NewUser(email=identity.email, name=identity.name, email_verified_at=now if proved else None),
+            _account(provider, identity),
         )
         self._events.emit(UserCreated(at=now, user_id=user.id, email=user.email, method="oauth"))
-        self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))
+        if proved:
+            self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))
         return _Found(user, created=True)
+
+    # Where the provider is not the authority for the address, its owner says so once.
+
+    def _ask_owner(
+        self, mail: Mail, flow: OAuthFlow, identity: OAuthIdentity, email: str, binding: str | None
+    ) -> OAuthConfirmationSent:
+        """Mail a link to the address. The same requests, and the same answer, whoever holds it."""
+        address = normalise_email(email)
+        user = mail.find(email)
+        secret = binding if binding is not None and len(binding) >= 43 else oidc.random_text(self._random(32))
+        kept = {
+            "provider": flow.provider,
+            "next_url": flow.next_url,
+            "identity": {
+                "subject": identity.subject,
+                "email": email,
+                "email_verified": identity.email_verified,
+                "name": identity.name,
+                "picture": identity.picture,
+            },
+        }
+        sealed = seal_under_state(
+            json.dumps(kept).encode(), state=secret, place=_place(address.normalised), random=self._random
+        )
+        lifetime = mail.settings.confirm_provider_for
+        token = mail.token(
+            OAUTH_CONFIRMATION,
+            lifetime,
+            user=user,
+            email=address.normalised,
+            metadata={_SEALED: urlsafe_b64encode(sealed).decode()},
+        )
+        if user.locked_at is None if user is not None else self._sign_up:
+            mail.send_link(
+                "confirm_provider",
+                address.normalised if user is None else mailbox(user),
+                mail.settings.confirm_provider_path,
+                token,
+                lifetime,
+                user_id=None if user is None else user.id,
+                context={"provider": provider_label(flow.provider)},
+            )
+        return OAuthConfirmationSent(secret, token.expires_at)
+
+    def verify_confirmation(self, token: str, *, browser_binding: str | None) -> OAuthConfirmation | None:
+        """What a link that confirms an address would do, without using it up. ``None`` when it does not hold.
+
+        Raises:
+            OAuthError: ``reason="browser"``: another browser began this sign-in.
+        """
+        found = self._storage.check_token(token, purpose=OAUTH_CONFIRMATION)
+        if found is None or found.token.email is None:
+            return None
+        opened = _opened(found.token, browser_binding)
+        return OAuthConfirmation(provider=opened.provider, email=found.token.email, user=found.user)
+
+    def complete_confirmation(
+        self,
+        token: str,
+        *,
+        browser_binding: str | None,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        metadata: Metadata | None = None,
+        device_token: str | None = None,
+    ) -> OAuthResult:
+        """Use a link that confirms an address: link the account, or make one, and sign in.
+
+        It proves the address; the first proof removes what was set up before it.
+
+        Args:
+            token: What the link carries.
+            browser_binding: From the cookie: only the browser that began the sign-in can complete it.
+            user_agent: The browser's name for itself.
+            ip_address: Where it is.
+            metadata: Anything of yours, for the session.
+            device_token: What the browser holds as proof that it signed this user in before.
+
+        Raises:
+            InvalidToken: The link does not hold, or its user ended all sessions or moved to another address since.
+            OAuthError: ``reason="browser"``: another browser began this sign-in; the link is not used up.
+            AccountLocked: An administrator locked the account.
+            AlreadyExists: ``what="oauth_account"``: somebody else has linked it since.
+            TooManyIdentities: The user holds as many identities as there may be.
+        """
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
+        found = self._storage.check_token(token, purpose=OAUTH_CONFIRMATION)
+        if found is None or found.token.email is None:
+            raise InvalidToken(_INVALID)
+        opened = _opened(found.token, browser_binding)
+        if opened.provider not in self._clients:
+            raise InvalidToken(_INVALID)
+        if found.user is not None:
+            self._sessions.refuse_locked(found.user, browser, method="oauth", provider=opened.provider)
+            # Uses the link up and proves the address in one write, under the epoch that the link was sent under.
+            user = self._storage.complete_email_proof(token, purpose=OAUTH_CONFIRMATION)
+            if user is None:
+                raise InvalidToken(_INVALID)
+            if not found.user.is_email_verified:
+                self._events.emit(EmailVerified(at=self._clock(), user_id=user.id, email=user.email))
+            who = self._link_proved(user, opened.provider, opened.identity)
+        else:
+            used = self._storage.verify_token(token, purpose=OAUTH_CONFIRMATION)
+            if used is None or not self._sign_up:
+                raise InvalidToken(_INVALID)
+            who = self._create_or_join(opened.provider, opened.identity, browser)
+        session = self._sessions.sign_in(who.user, browser, method="oauth", provider=opened.provider)
+        return OAuthResult(
+            user=who.user,
+            session=session,
+            provider=opened.provider,
+            identity=opened.identity,
+            created=who.created,
+            linked=who.linked,
+            next_url=opened.next_url,
+            tokens={},
+        )
+
+    def _create_or_join(self, provider: str, identity: OAuthIdentity, browser: Browser) -> _Found:
+        """A new user with an address that was just proved; or who has taken the address since the link was sent."""
+        try:
+            return self._create(provider, identity, proved=True)
+        except AlreadyExists as error:
+            if error.what != "email" or identity.email is None:
+                raise
+            held = self._storage.get_user_by_email(identity.email, consistent=True)
+            if held is None:
+                raise InvalidToken(_INVALID) from error
+            return self._join(held, provider, replace(identity, email_authoritative=True), browser)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    provider: str
+    identity: OAuthIdentity
+    next_url: str | None
+
+
+def _opened(token: Token, binding: str | None) -> _Opened:
+    """What stands sealed in a link's token, for the browser that began the sign-in."""
+    sealed = token.metadata.get(_SEALED)
+    try:
+        raw = urlsafe_b64decode(sealed) if isinstance(sealed, str) else b""
+        plain = unseal_under_state(raw, state=binding or "", place=_place(token.email or ""))
+    except ValueError:
+        raise OAuthError("browser", "another browser began this sign-in; open the link in that one") from None
+    kept = json.loads(plain)
+    return _Opened(kept["provider"], OAuthIdentity(**kept["identity"]), kept["next_url"])
+
+
+def _place(email: str) -> bytes:
+    return f"torii-dynamodb/oauth-confirmation/1\0{email}".encode()
 
 
 def _text(value: MetadataValue) -> str | None:

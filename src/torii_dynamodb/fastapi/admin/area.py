@@ -18,7 +18,7 @@ from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.pages.forms import FieldError
 from torii_dynamodb.fastapi.pages.render import Site, new_router
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
-from torii_dynamodb.fastapi.pages.words import provider_name
+from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import SignedIn, Web
 from torii_dynamodb.models import LockoutPolicy, Page, User
 
@@ -217,7 +217,7 @@ class _Area:
             user=user,
             is_self=user.id == found.user.id,
             base=self._path(user.id),
-            accounts=[(provider_name(account.provider), account) for account in accounts],
+            accounts=[(provider_label(account.provider), account) for account in accounts],
             passkeys=await storage.list_passkeys_for_user(user.id),
             sessions=await storage.list_sessions_for_user(user.id),
             status=200,

@@ -13,7 +13,7 @@ from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
 from torii_dynamodb.fastapi.pages.providers import failure_of
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.sign_in import wait_text
-from torii_dynamodb.fastapi.pages.words import provider_name
+from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import SignedIn
 
 __all__ = ["Account", "add"]
@@ -85,8 +85,8 @@ class Account:
             recent=self.web.is_recent(found),
             sends_mail=torii.sends_mail,
             sessions=[session for session in sessions if session.id != found.session.id],
-            linked=[(account, provider_name(account.provider)) for account in linked],
-            offered=[(name, provider_name(name)) for name in offered],
+            linked=[(account, provider_label(account.provider)) for account in linked],
+            offered=[(name, provider_label(name)) for name in offered],
             takes_passkeys=torii.takes_passkeys,
             passkeys=[(passkey.credential_id.hex(), passkey) for passkey in passkeys],
             provider_failed=failure_of(self.site, request),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from torii_dynamodb.errors import ToriiError
-from torii_dynamodb.fastapi.flows import begin_flow, failure_target
+from torii_dynamodb._core.oauth_types import OAuthError
+from torii_dynamodb.errors import AlreadyExists, InvalidToken, TooManyIdentities, ToriiError
+from torii_dynamodb.fastapi.flows import begin_flow, failure_target, with_cookies
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.fastapi.pages.words import provider_failure, provider_name
+from torii_dynamodb.fastapi.pages.switching import enter
+from torii_dynamodb.fastapi.pages.words import provider_failure, provider_label
 from torii_dynamodb.fastapi.web import SignedIn
 
 __all__ = ["add", "failure_of", "go_on", "offered"]
@@ -31,10 +33,63 @@ def add(router: APIRouter, site: Site) -> None:
         back = site.path(page if page in _PAGES else _PAGES[0], next=target, again=form.get("again"))
         return await go_on(site, request, form.get("provider", ""), next_url=target, failure_url=back)
 
+    if not site.torii.sends_mail:
+        return
+    web, oauth = site.web, site.torii.oauth
+
+    @router.get("/confirm-provider")
+    async def confirm_provider(request: Request) -> Response:
+        token = request.query_params.get("token", "")
+        try:
+            found = await oauth.verify_confirmation(token, browser_binding=held(request))
+        except OAuthError:
+            return await elsewhere(request)
+        if found is None:
+            return await dead(request)
+        other = await web.other_user(request, None if found.user is None else found.user.id)
+        return await site.page(
+            request,
+            "confirm_provider",
+            token=token,
+            email=found.email if found.user is None else found.user.email_as_given,
+            is_new=found.user is None,
+            label=provider_label(found.provider),
+            other=other,
+            signed_in=await web.signed_in(request),
+        )
+
+    @router.post("/confirm-provider")
+    async def confirm(request: Request) -> Response:
+        form = await site.form(request)
+        await web.limit(request)
+        try:
+            result = await oauth.complete_confirmation(
+                form.get("token", ""), browser_binding=held(request), **web.browser(request)
+            )
+        except InvalidToken:
+            return await dead(request)
+        except OAuthError:
+            return await elsewhere(request)
+        except (AlreadyExists, TooManyIdentities) as error:
+            failed = site.path("sign-in", error=error.code)
+            return site.redirect(failed)
+        assert result.session is not None
+        return await enter(site, request, result.user, result.session, result.next_url, replaces=form.get("replaces"))
+
+    def held(request: Request) -> str | None:
+        return web.cookies.read(request, web.cookies.confirm)
+
+    async def dead(request: Request) -> Response:
+        way = site.path("sign-in")
+        return await site.page(request, "link_dead", status=400, way=way, way_text="Go to the sign-in page")
+
+    async def elsewhere(request: Request) -> Response:
+        return await site.page(request, "confirm_elsewhere", status=400)
+
 
 def offered(site: Site) -> list[dict[str, str]]:
     """The providers, by name and as people call them."""
-    return [{"name": one.name, "label": provider_name(one.name)} for one in site.torii.oauth_providers]
+    return [{"name": one.name, "label": provider_label(one.name)} for one in site.torii.oauth_providers]
 
 
 def failure_of(site: Site, request: Request) -> str | None:
@@ -44,7 +99,7 @@ def failure_of(site: Site, request: Request) -> str | None:
         return None
     named = request.query_params.get("provider", "")
     known = any(provider.name == named for provider in site.torii.oauth_providers)
-    return provider_failure(reason, provider_name(named) if known else "the provider")
+    return provider_failure(reason, provider_label(named) if known else "the provider")
 
 
 async def go_on(
@@ -68,6 +123,5 @@ async def go_on(
             raise
         return site.redirect(back)
     # A page, and no redirect: "form-action 'self'" forbids that a form leads to another site.
-    response = await site.page(request, "connect", signed_in=link_to, url=start.url, label=provider_name(provider))
-    response.raw_headers.extend(pair for pair in carrier.raw_headers if pair[0] == b"set-cookie")
-    return response
+    page = await site.page(request, "connect", signed_in=link_to, url=start.url, label=provider_label(provider))
+    return with_cookies(page, carrier)

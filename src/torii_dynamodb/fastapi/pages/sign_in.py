@@ -26,6 +26,7 @@ from torii_dynamodb.passkeys import PasskeyError
 __all__ = ["add", "answer_of", "wait_text"]
 
 _EMAIL = ("email", "The e-mail address")
+_KINDS = ("magic-link", "provider", "reset", "sign-up")
 _WRONG = "The e-mail address or the password is wrong."
 
 
@@ -53,8 +54,10 @@ def add(router: APIRouter, site: Site) -> None:
         signed_in = await web.signed_in(request)
         target = request.query_params.get("next", "")
         again = request.query_params.get("again") == "1" and signed_in is not None
+        error, provider = (request.query_params.get(name) for name in ("error", "provider"))
+        if error == "confirm":
+            return site.redirect(site.path("check-mail", kind="provider"))
         if signed_in is not None and not again:
-            error, provider = (request.query_params.get(name) for name in ("error", "provider"))
             failed = site.path("account", error=error, provider=provider)
             return site.redirect(failed if error else web.safe_next(target))
         email = signed_in.user.email_as_given if signed_in is not None else ""
@@ -84,7 +87,7 @@ def add(router: APIRouter, site: Site) -> None:
     @router.get("/check-mail")
     async def check_mail(request: Request) -> Response:
         kind = request.query_params.get("kind", "")
-        return await site.page(request, "check_mail", kind=kind if kind in ("magic-link", "reset", "sign-up") else "")
+        return await site.page(request, "check_mail", kind=kind if kind in _KINDS else "")
 
     @router.post("/sign-out")
     async def sign_out(request: Request) -> Response:

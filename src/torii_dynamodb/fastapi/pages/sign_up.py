@@ -33,6 +33,8 @@ def add(router: APIRouter, site: Site) -> None:
     async def page(request: Request) -> Response:
         require_registration()
         target = request.query_params.get("next", "")
+        if request.query_params.get("error") == "confirm":
+            return site.redirect(site.path("check-mail", kind="provider"))
         if await web.signed_in(request) is not None:
             return site.redirect(web.safe_next(target))
         return await site.page(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NOTICES", "TITLES", "browser_name", "provider_failure", "provider_name"]
+from torii_dynamodb._core.oauth_types import provider_label
+
+__all__ = ["NOTICES", "TITLES", "browser_name", "provider_failure", "provider_label"]
 
 # An address can name a notice, but not write one.
 NOTICES = {
@@ -77,6 +79,7 @@ _FAILURES = {
     "id_token": _UNREACHED,
     "email_missing": f"{{name}} does not tell us your e-mail address. {_OTHER_WAY}",
     "email_unverified": f"{{name}} does not say for sure whose e-mail address this is. {_OTHER_WAY}",
+    "confirm": "Look into your mail: we sent a link to the address that {name} told us. Open it in this browser.",
     "no_account": f"No account here is connected to this account. {_OTHER_WAY}",
     "refused": "This account may not be used to sign in here. Choose another one, or sign in another way.",
     "already_exists": "Nothing was changed: somebody else has connected this account.",
@@ -84,8 +87,6 @@ _FAILURES = {
     "account_locked": "This account is locked. Ask whoever runs this site.",
     "rate_limited": "There were too many tries. Wait a little, then try again.",
 }
-
-_PROVIDERS = {"github": "GitHub", "apple": "Apple", "google": "Google", "microsoft": "Microsoft"}
 
 # The order matters: most browsers name others, too.
 _BROWSERS = (
@@ -117,11 +118,6 @@ def browser_name(user_agent: str | None) -> str:
     if browser is None:
         return user_agent[:60]
     return browser if system is None else f"{browser} on {system}"
-
-
-def provider_name(name: str) -> str:
-    """What people call a provider."""
-    return _PROVIDERS.get(name, name.capitalize())
 
 
 def provider_failure(reason: str, name: str) -> str:

@@ -8,12 +8,28 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from torii_dynamodb._core.oauth_types import OAuthFlow
+from torii_dynamodb._core.oauth_types import OAuthConfirmationSent, OAuthFlow
 from torii_dynamodb.errors import NotFound, ToriiError
 from torii_dynamodb.fastapi.dependencies import Dependencies
-from torii_dynamodb.fastapi.flows import CALLBACK, begin_flow, callback_url, drop_flow, failure_target
+from torii_dynamodb.fastapi.errors import ProblemResponse, problem_of
+from torii_dynamodb.fastapi.flows import (
+    CALLBACK,
+    begin_flow,
+    callback_url,
+    drop_flow,
+    failure_target,
+    with_cookies,
+)
 from torii_dynamodb.fastapi.routing import problems
-from torii_dynamodb.fastapi.schemas import OAuthAccountOut, OAuthAccountsOut, OAuthStartOut
+from torii_dynamodb.fastapi.schemas import (
+    LinkOut,
+    LinkSignInIn,
+    OAuthAccountOut,
+    OAuthAccountsOut,
+    OAuthStartOut,
+    SignedInOut,
+    TokenIn,
+)
 from torii_dynamodb.fastapi.web import SignedIn, Web
 
 __all__ = ["CALLBACK", "add"]
@@ -51,6 +67,8 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     if web.torii.oauth_providers:
         _add_beginning(router, web, dependencies)
         _add_callback(router, web, dependencies)
+        if web.torii.sends_mail:
+            _add_confirmation(router, web)
     _add_accounts(router, web, dependencies)
 
 
@@ -141,6 +159,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
                 iss=iss,
                 posted_user=user,
                 session=None if found is None else found.session,
+                confirmation_binding=web.cookies.read(request, web.cookies.confirm),
                 **web.browser(request),
             )
             target = web.safe_next(result.next_url)
@@ -153,9 +172,14 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
                 else:
                     await web.begin_session(request, response, result.user, result.session, replace=agreed)
         except ToriiError as refused:
+            if isinstance(refused, OAuthConfirmationSent):
+                now = torii.clock()
+                web.cookies.set(
+                    response, web.cookies.confirm, refused.browser_binding, until=refused.expires_at, now=now
+                )
             told = failure_target(web, provider, None if flow is None else flow.failure_url, refused, found)
             if told is None:
-                raise
+                return with_cookies(ProblemResponse(problem_of(refused)), response)
             target = told
         response.headers["Location"] = target
         return response
@@ -183,6 +207,52 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         given = {"state": state, "code": code, "error": error, "iss": iss, "user": user}
         query = urlencode({name: value for name, value in given.items() if value is not None})
         return RedirectResponse(f"{callback_url(web, provider)}?{query}", status_code=303)
+
+
+def _add_confirmation(router: APIRouter, web: Web) -> None:
+    torii = web.torii
+    body_problems = ("cross_site", "body_too_large", "validation_error", "rate_limited", "oauth_error")
+
+    @router.post(
+        "/oauth/confirmation/verify",
+        summary="Check a confirming link without using it up",
+        responses=problems(*body_problems),
+    )
+    async def verify_confirmation(body: TokenIn, request: Request) -> LinkOut:
+        """For the page that asks for a click. It holds only in the browser that began the sign-in."""
+        await web.limit(request)
+        binding = web.cookies.read(request, web.cookies.confirm)
+        found = await torii.oauth.verify_confirmation(body.token, browser_binding=binding)
+        return LinkOut(valid=found is not None, email=None if found is None else found.email)
+
+    @router.post(
+        "/oauth/confirmation",
+        summary="Confirm an account at a provider by a mailed link, and sign in",
+        responses=problems(
+            *body_problems,
+            "invalid_token",
+            "already_exists",
+            "too_many_identities",
+            "account_locked_by_administrator",
+            "other_user_signed_in",
+        ),
+    )
+    async def confirm(body: LinkSignInIn, request: Request, response: Response) -> SignedInOut:
+        """Uses a link. It proves the address, too, and links the account to whoever holds it, or makes a user."""
+        web.require_transport(body.transport)
+        await web.limit(request)
+        binding = web.cookies.read(request, web.cookies.confirm)
+        if body.transport == "cookie" and not body.replace_session and web.has_cookie(request):
+            # Asked before the link is used up.
+            found = await torii.oauth.verify_confirmation(body.token, browser_binding=binding)
+            if found is not None:
+                await web.refuse_switch(request, None if found.user is None else found.user.id)
+        result = await torii.oauth.complete_confirmation(body.token, browser_binding=binding, **web.browser(request))
+        assert result.session is not None
+        token = await web.begin_session(
+            request, response, result.user, result.session, transport=body.transport, replace=body.replace_session
+        )
+        return SignedInOut.of(result.user, result.session, token)
 
 
 def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
