@@ -88,6 +88,20 @@ async def test_what_was_presented_ends(way: str, transport: str) -> None:
             assert await site.torii.get_session(browser.cookies[NAME]) is not None
 
 
+async def test_another_users_cookie_is_left_alone() -> None:
+    """Signing in by bearer beside another user's cookie signs nobody out, unless the person agreed."""
+    site = _site()
+    await site.user()
+    by_cookie, by_header = await _sessions(site, 2)
+    async with site.browser(Authorization=f"Bearer {by_header.token}") as browser:
+        browser.cookies.set(NAME, by_cookie.token or "", domain="app.example.com")
+        body = {"email": EMAIL, "password": PASSWORD, "transport": "bearer"}
+        answer = await browser.post(f"{API}/sign-in", json=body)
+        assert answer.is_success
+        assert "set-cookie" not in answer.headers
+        assert await _alive(site, by_cookie, by_header) == [True, False]
+
+
 async def test_a_sign_in_that_fails_ends_nothing() -> None:
     """A wrong password leaves the old session alone."""
     site = _site()

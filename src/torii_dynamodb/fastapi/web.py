@@ -313,7 +313,8 @@ class Web:
         """Hand a new session to whoever signed in, and end those that the request came with (ASVS 7.2.4).
 
         They are what its cookie and its ``Authorization`` header hold, whichever way the new one travels: whoever sent
-        them could sign them out as well. A cookie that another site made the browser send is left alone.
+        them could sign them out as well. A cookie that another site made the browser send is left alone; so is one of
+        another user, unless the person agreed.
 
         Args:
             connection: The request.
@@ -338,6 +339,8 @@ class Web:
                 raise
         cookie = self.cookies.read(connection, self.cookies.session)
         if cookie is not None and self._cross_site.refuses(connection, cookie=False):
+            cookie = None
+        if transport == "bearer" and not replace and await self.other_user(connection, user.id) is not None:
             cookie = None
         for before in {cookie, self._bearer(connection)} - {None, session.token}:
             assert before is not None
