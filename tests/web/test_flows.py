@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -491,3 +492,34 @@ async def test_confirming_without_pages() -> None:
             done = await browser.post(f"{API}/oauth/confirmation", json=link | {"replace_session": True})
             assert done.json()["user"]["email"] == "ada@example.com"
             assert (await browser.get(f"{API}/me")).json()["email"] == "ada@example.com"
+
+
+async def test_a_mobile_application_signs_in() -> None:
+    """It gets a nonce, brings the SDK's ID token, and has a bearer token; else it confirms by mail."""
+    offered = oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=("example.com",))
+    async with AsyncOAuthSetting(replace(offered, native_client_ids=("com.example.app",))) as here:
+        site = oauth_site(here)
+        here.provider.claims["aud"] = "com.example.app"
+        async with site.browser(origin=None) as app:
+            nonce = (await app.post(f"{API}/oauth/issuer/native/begin")).json()["nonce"]
+            body = {"id_token": here.provider.id_token(nonce), "nonce": nonce}
+            done = (await app.post(f"{API}/oauth/issuer/native/finish", json=body)).json()
+            me = await app.get(f"{API}/me", headers={"Authorization": f"Bearer {done['token']}"})
+            assert me.json()["email"] == "ada@example.com"
+            again = await app.post(f"{API}/oauth/issuer/native/finish", json=body)
+            assert problem(again, 400, "oauth_error")["reason"] == "state"
+            problem(await app.post(f"{API}/oauth/nobody/native/begin"), 404, "not_found")
+            # Another address, for which the provider is not the authority.
+            here.provider.claims |= {"sub": "subject-2", "email": "ada@elsewhere.example"}
+            nonce = (await app.post(f"{API}/oauth/issuer/native/begin")).json()["nonce"]
+            body = {"id_token": here.provider.id_token(nonce), "nonce": nonce}
+            asked = problem(await app.post(f"{API}/oauth/issuer/native/finish", json=body), 403, "oauth_error")
+            assert asked["reason"] == "confirm"
+            await here.torii.wait_for_mail()
+            link = {"token": await here.link(), "transport": "bearer"}
+            problem(await app.post(f"{API}/oauth/confirmation", json=link), 400, "oauth_error")
+            done = await app.post(f"{API}/oauth/confirmation", json=link | {"binding": asked["binding"]})
+            assert done.json()["user"]["email"] == "ada@elsewhere.example"
+            assert done.json()["token"]
+        async with site.browser(origin="https://evil.example") as evil:
+            problem(await evil.post(f"{API}/oauth/issuer/native/begin"), 403, "cross_site")

@@ -26,6 +26,7 @@ __all__ = [
     "OAuthFailure",
     "OAuthFlow",
     "OAuthIdentity",
+    "OAuthNativeStart",
     "OAuthProvider",
     "OAuthResult",
     "OAuthStart",
@@ -188,6 +189,9 @@ class OAuthProvider:
         checks: Called in order with every identity, before anybody is looked up or a session is made. Each returns why
             the identity is refused, in words for the person, or ``None``.
         apple: For Apple: team id, key id and private key, of which the client secret is made.
+        native_client_ids: The ids of mobile applications whose ID tokens sign in, too (``torii.oauth.begin_native``);
+            for Google those of the Android and iOS clients, for Apple the bundle ids. Empty: no ID token that somebody
+            brings is taken.
         allow_insecure_http: For development: the provider may be on this machine, also by http://.
         allow_private_network: The provider may be in the private network (RFC 1918, RFC 4193, RFC 6598) or on this
             machine, by https:// still. Whoever controls its description can then make this application send requests
@@ -219,6 +223,7 @@ class OAuthProvider:
     authoritative_for: Authority = ()
     checks: tuple[Check, ...] = ()
     apple: AppleKey | None = None
+    native_client_ids: tuple[str, ...] = ()
     allow_insecure_http: bool = False
     allow_private_network: bool = False
 
@@ -244,6 +249,10 @@ class OAuthProvider:
                 except ConfigurationError as error:
                     raise ConfigurationError(f"{what}: {url!r}: {error}") from None
         _check_token_auth(self)
+        if isinstance(self.native_client_ids, str):
+            raise ConfigurationError("native_client_ids: give several, for example a tuple")
+        if self.native_client_ids and not (self.is_oidc and self.use_nonce):
+            raise ConfigurationError("native_client_ids: ID tokens are bound by a nonce, which this provider has not")
         endpoints = (self.authorization_endpoint, self.token_endpoint, self.userinfo_endpoint)
         if not self.is_oidc and None in endpoints:
             raise ConfigurationError("plain OAuth 2 needs authorization_endpoint, token_endpoint and userinfo_endpoint")
@@ -354,6 +363,19 @@ class OAuthStart:
 
 
 @guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthNativeStart:
+    """A sign-in by a mobile SDK that was begun.
+
+    Args:
+        nonce: To hand to the SDK, as it is or as its SHA-256 in hex (as Apple's samples do).
+        expires_at: Until when it can be completed.
+    """
+
+    nonce: str = field(repr=False)
+    expires_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthFlow:
     """A sign-in, or a link, whose browser is back: what was kept for it.

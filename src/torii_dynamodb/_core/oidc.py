@@ -383,10 +383,13 @@ def check_claims(
     nonce: str,
     access_token: str | None,
     now: datetime,
+    native: bool = False,
 ) -> str:
     """The subject of an ID token whose claims hold (OpenID Connect Core, 3.1.3.7).
 
     Issuer, audience, authorised party, expiry, time of issue, nonce, and the access token's hash where it is told.
+    With ``native``, audience and authorised party may also be ids of the application's mobile clients; the nonce is
+    demanded as it is or as its SHA-256 in hex.
 
     Raises:
         OAuthError: They do not hold.
@@ -397,11 +400,24 @@ def check_claims(
         raise OAuthError("id_token", "the ID token names nobody")
     options: dict[str, Any] = {
         "iss": {"essential": True, "values": [_issuer(provider, metadata, claims), *provider.issuer_aliases]},
-        "aud": {"essential": True, "value": provider.client_id},
+        "aud": {"essential": True, "values": [provider.client_id]},
         "exp": {"essential": True},
         "iat": {"essential": True},
     }
-    params = {"client_id": provider.client_id, "access_token": access_token}
+    params: dict[str, Any] = {"client_id": provider.client_id, "access_token": access_token}
+    if native:
+        ours = (provider.client_id, *provider.native_client_ids)
+        told = claims.get("aud")
+        audiences = cast("list[object]", told) if isinstance(told, list) else [told]
+        # Ours, and nobody else's: the token was not made for another application.
+        if not audiences or not all(one in ours for one in audiences):
+            raise OAuthError("id_token", "the ID token does not hold: aud")
+        options["aud"] = {"essential": True, "values": list(ours)}
+        # Google's tokens for Android are for the server's client, and were asked for by the Android client ("azp").
+        party = claims.get("azp", audiences[0])
+        params["client_id"] = party if party in ours else provider.client_id
+        hashed = sha256(nonce.encode()).hexdigest()
+        nonce = hashed if claims.get("nonce") == hashed else nonce
     if provider.use_nonce:
         options["nonce"] = {"essential": True, "value": nonce}
         params["nonce"] = nonce
@@ -608,6 +624,11 @@ def _is_authority(rule: Authority, identity: OAuthIdentity) -> bool:
 def is_true(value: object) -> bool:
     """Whether a claim says yes. Apple and Cognito write "true"; Microsoft's xms_edov is true, 1 or "1"."""
     return value in (True, "1") or (isinstance(value, str) and value.lower() == "true")
+
+
+def shown_name(value: object) -> str | None:
+    """A name to show, on one line and of bounded length; ``None`` where there is none."""
+    return _line(value, 256)
 
 
 def error_of(parameter: str) -> OAuthError:

@@ -99,6 +99,41 @@ class LinkSignInIn(_In):
     replace_session: ReplaceIn = False
 
 
+Binding = Annotated[
+    str | None,
+    Field(
+        max_length=512,
+        repr=False,
+        description="For applications without cookies: the `binding` that the answer with the reason `confirm` had.",
+    ),
+]
+
+
+class ConfirmationIn(_In):
+    """Check a link that confirms an account at a provider."""
+
+    token: LinkToken
+    binding: Binding = None
+
+
+class ConfirmIn(ConfirmationIn):
+    """Confirm an account at a provider by a mailed link."""
+
+    transport: TransportIn = "cookie"
+    replace_session: ReplaceIn = False
+
+
+class NativeSignInIn(_In):
+    """Sign in by an ID token that a mobile SDK obtained."""
+
+    id_token: Annotated[str, Field(max_length=32768, repr=False, description="As the SDK gave it.")]
+    nonce: Annotated[str, Field(max_length=64, repr=False, description="From the beginning.")]
+    name: Annotated[Name | None, Field(description="As the SDK tells it; Apple tells it the first time only.")] = None
+    binding: Binding = None
+    transport: TransportIn = "bearer"
+    replace_session: ReplaceIn = False
+
+
 class ResetIn(_In):
     """Choose a new password by a mailed link."""
 
@@ -246,6 +281,13 @@ class OAuthStartOut(BaseModel):
     """A sign-in through a provider that was begun."""
 
     url: Annotated[str, Field(description="Where to send the browser.")]
+
+
+class OAuthNativeStartOut(BaseModel):
+    """A sign-in by a mobile SDK that was begun."""
+
+    nonce: Annotated[str, Field(description="For the SDK: as it is, or as its SHA-256 in hex.")]
+    expires_at: datetime
 
 
 class OAuthAccountOut(BaseModel):

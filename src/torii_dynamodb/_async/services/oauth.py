@@ -22,6 +22,7 @@ from torii_dynamodb._core.oauth_types import (
     OAuthError,
     OAuthFlow,
     OAuthIdentity,
+    OAuthNativeStart,
     OAuthProvider,
     OAuthResult,
     OAuthStart,
@@ -56,6 +57,8 @@ OAUTH_CONFIRMATION = "oauth_confirmation"
 """The purpose of tokens by which the owner of an address confirms an account at a provider."""
 
 _SEALED = "sealed"
+# Kept apart from states, so that nobody uses up the one by the other.
+_NATIVE = "native-"
 _INVALID = "the link was used, has expired, or is not one of ours"
 
 _UNKNOWN = "the answer belongs to no sign-in that was begun here, or to one that is over"
@@ -315,7 +318,7 @@ class AsyncOAuthService:
         if link_to is not None:
             who = await self._link(*link_to, flow.provider, identity)
         else:
-            who = await self._find(flow, identity, browser, confirmation_binding)
+            who = await self._find(flow.provider, identity, browser, flow.next_url, confirmation_binding)
             made = await self._sessions.sign_in(who.user, browser, method="oauth", provider=flow.provider)
         return OAuthResult(
             user=who.user,
@@ -327,6 +330,91 @@ class AsyncOAuthService:
             next_url=flow.next_url,
             tokens=tokens,
         )
+
+    # Native applications: a mobile SDK obtains the ID token.
+
+    async def begin_native(self, provider: str) -> OAuthNativeStart:
+        """Begin to sign in by an ID token that a mobile SDK obtains. One write.
+
+        Args:
+            provider: The provider's name; it has ``native_client_ids``.
+
+        Returns:
+            The nonce to hand to the SDK.
+
+        Raises:
+            NotFound: ``what="provider"``: there is none of this name, or it takes no ID tokens.
+        """
+        self._native_client(provider)
+        nonce, unused = (oidc.random_text(self._random(32)) for _ in range(2))
+        expires_at = self._clock() + self._begin_for
+        await self._storage.store_pkce_verifier(
+            _NATIVE + nonce, unused, expires_at=expires_at, metadata={"provider": provider}
+        )
+        return OAuthNativeStart(nonce=nonce, expires_at=expires_at)
+
+    async def finish_native(
+        self,
+        provider: str,
+        *,
+        id_token: str,
+        nonce: str,
+        name: str | None = None,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        metadata: Metadata | None = None,
+        device_token: str | None = None,
+        confirmation_binding: str | None = None,
+    ) -> OAuthResult:
+        """Sign in by an ID token that a mobile SDK obtained. The same rules as in a browser find the account.
+
+        The token must be for this application (its ``client_id`` or one of ``native_client_ids``) and hold the nonce,
+        which is used up, also where the token does not hold.
+
+        Args:
+            provider: The provider's name.
+            id_token: As the SDK gave it.
+            nonce: From :meth:`begin_native`.
+            name: The name to show, as the SDK tells it (Apple tells it the first time only); nobody signed it.
+            user_agent: The application's name for itself.
+            ip_address: Where it is.
+            metadata: Anything of yours, for the session.
+            device_token: What the device holds as proof that it signed this user in before.
+            confirmation_binding: What an earlier :class:`OAuthConfirmationSent` left with the device, if any.
+
+        Raises:
+            NotFound: ``what="provider"``.
+            OAuthError: It came to nothing; ``reason`` says why. ``"state"``: the nonce was not given out here, was
+                used, or is too old.
+            OAuthConfirmationSent: The address has to be confirmed first.
+            AccountLocked: An administrator locked the account.
+        """
+        client = self._native_client(provider)
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
+        kept = await self._storage.consume_pkce_verifier(_NATIVE + oidc.state_of(nonce))
+        if kept is None or kept.metadata.get("provider") != provider:
+            raise OAuthError("state", "the nonce was not given out here, was used, or is too old")
+        identity = await client.identify(
+            id_token, nonce=nonce, access_token=None, name=oidc.shown_name(name), native=True
+        )
+        who = await self._find(provider, identity, browser, None, confirmation_binding)
+        made = await self._sessions.sign_in(who.user, browser, method="oauth", provider=provider)
+        return OAuthResult(
+            user=who.user,
+            session=made,
+            provider=provider,
+            identity=identity,
+            created=who.created,
+            linked=who.linked,
+            next_url=None,
+            tokens={},
+        )
+
+    def _native_client(self, provider: str) -> AsyncProviderClient:
+        client = self._client(provider)
+        if not client.provider.native_client_ids:
+            raise NotFound("provider", "there is no such provider that takes ID tokens of mobile applications")
+        return client
 
     async def accounts(self, user_id: str) -> list[OAuthAccount]:
         """The user's linked accounts, oldest first."""
@@ -390,14 +478,18 @@ class AsyncOAuthService:
             await self._mail.send("provider_connected", mailbox(user), context, user_id=user.id)
 
     async def _find(
-        self, flow: OAuthFlow, identity: OAuthIdentity, browser: Browser, confirmation_binding: str | None
+        self,
+        provider: str,
+        identity: OAuthIdentity,
+        browser: Browser,
+        next_url: str | None,
+        confirmation_binding: str | None,
     ) -> _Found:
         """Who linked the account; else who holds the address, if the provider is its authority; else a new user.
 
         Raises:
             OAuthConfirmationSent: The owner of the address is to confirm it first.
         """
-        provider = flow.provider
         for attempt in range(2):
             user = await self._storage.get_user_by_provider_and_subject(provider, identity.subject, consistent=True)
             if user is not None:
@@ -408,7 +500,9 @@ class AsyncOAuthService:
                 raise OAuthError("email_missing", f"{provider} tells no address; sign in otherwise and link it")
             try:
                 if not identity.email_authoritative and self._mail is not None:
-                    raise await self._ask_owner(self._mail, flow, identity, identity.email, confirmation_binding)
+                    raise await self._ask_owner(
+                        self._mail, provider, identity, identity.email, next_url, confirmation_binding
+                    )
                 if not identity.email_verified:
                     raise OAuthError(
                         "email_unverified", f"{provider} does not vouch for the address; sign in otherwise and link it"
@@ -460,15 +554,21 @@ class AsyncOAuthService:
     # Where the provider is not the authority for the address, its owner says so once.
 
     async def _ask_owner(
-        self, mail: AsyncMail, flow: OAuthFlow, identity: OAuthIdentity, email: str, binding: str | None
+        self,
+        mail: AsyncMail,
+        provider: str,
+        identity: OAuthIdentity,
+        email: str,
+        next_url: str | None,
+        binding: str | None,
     ) -> OAuthConfirmationSent:
         """Mail a link to the address. The same requests, and the same answer, whoever holds it."""
         address = normalise_email(email)
         user = await mail.find(email)
         secret = binding if binding is not None and len(binding) >= 43 else oidc.random_text(self._random(32))
         kept = {
-            "provider": flow.provider,
-            "next_url": flow.next_url,
+            "provider": provider,
+            "next_url": next_url,
             "identity": {
                 "subject": identity.subject,
                 "email": email,
@@ -496,7 +596,7 @@ class AsyncOAuthService:
                 token,
                 lifetime,
                 user_id=None if user is None else user.id,
-                context={"provider": provider_label(flow.provider)},
+                context={"provider": provider_label(provider)},
             )
         return OAuthConfirmationSent(secret, token.expires_at)
 

@@ -104,7 +104,7 @@ class AsyncProviderClient:
         return identity, tokens
 
     async def identify(
-        self, id_token: object, *, nonce: str, access_token: str | None, name: str | None = None
+        self, id_token: object, *, nonce: str, access_token: str | None, name: str | None = None, native: bool = False
     ) -> OAuthIdentity:
         """Whom an ID token names, if it holds and no check refuses the account.
 
@@ -113,6 +113,7 @@ class AsyncProviderClient:
             nonce: What it must be bound to.
             access_token: To ask the userinfo endpoint with for what it lacks; ``None``: it is not asked.
             name: The name to show where the provider's claims tell none.
+            native: Whether a mobile SDK obtained it, maybe for one of ``OAuthProvider.native_client_ids``.
 
         Raises:
             OAuthError: It does not hold, or a check refuses the account.
@@ -122,7 +123,14 @@ class AsyncProviderClient:
         metadata = await self.metadata()
         header, claims = await self._verified(metadata, id_token)
         subject = oidc.check_claims(
-            self.provider, metadata, header, claims, nonce=nonce, access_token=access_token, now=self._clock()
+            self.provider,
+            metadata,
+            header,
+            claims,
+            nonce=nonce,
+            access_token=access_token,
+            now=self._clock(),
+            native=native,
         )
         if metadata.userinfo_endpoint is not None and access_token is not None:
             claims = await self._completed(metadata, metadata.userinfo_endpoint, claims, access_token)

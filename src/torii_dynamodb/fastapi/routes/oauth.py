@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 from torii_dynamodb._core.oauth_types import OAuthConfirmationSent, OAuthFlow
 from torii_dynamodb.errors import NotFound, ToriiError
 from torii_dynamodb.fastapi.dependencies import Dependencies
-from torii_dynamodb.fastapi.errors import ProblemResponse, problem_of
+from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
 from torii_dynamodb.fastapi.flows import (
     CALLBACK,
     begin_flow,
@@ -22,13 +22,15 @@ from torii_dynamodb.fastapi.flows import (
 )
 from torii_dynamodb.fastapi.routing import problems
 from torii_dynamodb.fastapi.schemas import (
+    ConfirmationIn,
+    ConfirmIn,
     LinkOut,
-    LinkSignInIn,
+    NativeSignInIn,
     OAuthAccountOut,
     OAuthAccountsOut,
+    OAuthNativeStartOut,
     OAuthStartOut,
     SignedInOut,
-    TokenIn,
 )
 from torii_dynamodb.fastapi.web import SignedIn, Web
 
@@ -69,6 +71,8 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         _add_callback(router, web, dependencies)
         if web.torii.sends_mail:
             _add_confirmation(router, web)
+        if any(provider.native_client_ids for provider in web.torii.oauth_providers):
+            _add_native(router, web)
     _add_accounts(router, web, dependencies)
 
 
@@ -218,10 +222,10 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
         summary="Check a confirming link without using it up",
         responses=problems(*body_problems),
     )
-    async def verify_confirmation(body: TokenIn, request: Request) -> LinkOut:
+    async def verify_confirmation(body: ConfirmationIn, request: Request) -> LinkOut:
         """For the page that asks for a click. It holds only in the browser that began the sign-in."""
         await web.limit(request)
-        binding = web.cookies.read(request, web.cookies.confirm)
+        binding = body.binding or web.cookies.read(request, web.cookies.confirm)
         found = await torii.oauth.verify_confirmation(body.token, browser_binding=binding)
         return LinkOut(valid=found is not None, email=None if found is None else found.email)
 
@@ -237,17 +241,81 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
             "other_user_signed_in",
         ),
     )
-    async def confirm(body: LinkSignInIn, request: Request, response: Response) -> SignedInOut:
+    async def confirm(body: ConfirmIn, request: Request, response: Response) -> SignedInOut:
         """Uses a link. It proves the address, too, and links the account to whoever holds it, or makes a user."""
         web.require_transport(body.transport)
         await web.limit(request)
-        binding = web.cookies.read(request, web.cookies.confirm)
+        binding = body.binding or web.cookies.read(request, web.cookies.confirm)
         if body.transport == "cookie" and not body.replace_session and web.has_cookie(request):
             # Asked before the link is used up.
             found = await torii.oauth.verify_confirmation(body.token, browser_binding=binding)
             if found is not None:
                 await web.refuse_switch(request, None if found.user is None else found.user.id)
         result = await torii.oauth.complete_confirmation(body.token, browser_binding=binding, **web.browser(request))
+        assert result.session is not None
+        token = await web.begin_session(
+            request, response, result.user, result.session, transport=body.transport, replace=body.replace_session
+        )
+        return SignedInOut.of(result.user, result.session, token)
+
+
+def _add_native(router: APIRouter, web: Web) -> None:
+    torii = web.torii
+
+    @router.post(
+        "/oauth/{provider}/native/begin",
+        summary="Begin to sign in by a mobile SDK",
+        responses=problems("cross_site", "not_found", "validation_error", "rate_limited"),
+    )
+    async def begin_native(provider: Provider, request: Request) -> OAuthNativeStartOut:
+        """The nonce for Google's or Apple's SDK. It is good once, for ten minutes."""
+        await web.limit(request)
+        start = await torii.oauth.begin_native(provider)
+        return OAuthNativeStartOut(nonce=start.nonce, expires_at=start.expires_at)
+
+    @router.post(
+        "/oauth/{provider}/native/finish",
+        summary="Sign in by an ID token that a mobile SDK obtained",
+        responses=problems(
+            "cross_site",
+            "not_found",
+            "validation_error",
+            "body_too_large",
+            "oauth_error",
+            "already_exists",
+            "account_locked_by_administrator",
+            "rate_limited",
+            "other_user_signed_in",
+        ),
+    )
+    async def finish_native(
+        provider: Provider, body: NativeSignInIn, request: Request, response: Response
+    ) -> SignedInOut:
+        """Checks the token, finds the account by the rules that hold in a browser too, and signs in.
+
+        Where the address has to be confirmed first, the answer has the reason `confirm` and a `binding` to keep on the
+        device: only with it the mailed link works.
+        """
+        web.require_transport(body.transport)
+        await web.limit(request)
+        held = body.binding or web.cookies.read(request, web.cookies.confirm)
+        try:
+            result = await torii.oauth.finish_native(
+                provider,
+                id_token=body.id_token,
+                nonce=body.nonce,
+                name=body.name,
+                confirmation_binding=held,
+                **web.browser(request),
+            )
+        except OAuthConfirmationSent as sent:
+            told = problem_of(sent)
+            raise Problem(
+                told.status_code,
+                told.code,
+                str(told.detail),
+                extra={**told.extra, "binding": sent.browser_binding},
+            ) from None
         assert result.session is not None
         token = await web.begin_session(
             request, response, result.user, result.session, transport=body.transport, replace=body.replace_session
