@@ -24,6 +24,7 @@ __all__ = [
     "LastSignInMethod",
     "NotFound",
     "Overloaded",
+    "ProviderDisconnected",
     "RateLimited",
     "RequestRejected",
     "Revoked",
@@ -124,6 +125,15 @@ class Revoked(ToriiError):
     """
 
     code = "revoked"
+
+
+class ProviderDisconnected(ToriiError):
+    """The user disconnected this provider, so an account there is not linked because its address is the user's.
+
+    Nothing was written. The user may link it while signed in.
+    """
+
+    code = "provider_disconnected"
 
 
 class LastSignInMethod(ToriiError):

@@ -143,6 +143,8 @@ class User:
         password_version: Changes with the password; ``None`` when there is none.
         identities: Keys of all identities the user holds: e-mail, OAuth accounts, passkeys.
         token_serials: One-time tokens issued under an older serial of their purpose are dead.
+        disconnected: Providers whose accounts the user unlinked, and did not link again since. An account there is not
+            linked only because its address is the user's.
     """
 
     id: str
@@ -159,6 +161,7 @@ class User:
     password_version: str | None = field(repr=False)
     identities: frozenset[str] = field(repr=False)
     token_serials: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    disconnected: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def has_password(self) -> bool:

@@ -21,6 +21,10 @@ def people(config: DynamoDbConfig, count: int = 3) -> list[Session]:
                 password_hash="$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA",
             )
             storage.link_oauth_account(user.id, NewOAuthAccount(provider="github", subject=f"s{index}"))
+            # One of them disconnected a provider, which their item remembers.
+            if index == 0:
+                storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="old"))
+                storage.unlink_oauth_account(user.id, "google", "old")
             later = datetime.now(UTC) + timedelta(days=1)
             storage.create_token(NewToken(purpose="magic_link", user_id=user.id, expires_at=later))
             sessions.append(storage.create_session(NewSession(user_id=user.id, expires_at=later)))

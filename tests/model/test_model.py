@@ -334,10 +334,11 @@ class Histories(RuleBasedStateMachine):
 
     # Identities.
 
-    @rule(user_id=ids, subject=st.sampled_from(SUBJECTS))
-    def link(self, user_id: str, subject: str) -> None:
-        """Perhaps another's."""
-        self.both(lambda s, _: s.link_oauth_account(user_id, NewOAuthAccount(provider="google", subject=subject)))
+    @rule(user_id=ids, subject=st.sampled_from(SUBJECTS), joining=st.booleans())
+    def link(self, user_id: str, subject: str, joining: bool) -> None:
+        """Perhaps another's, perhaps disconnected before."""
+        account = NewOAuthAccount(provider="google", subject=subject)
+        self.both(lambda s, _: s.link_oauth_account(user_id, account, joining=joining))
 
     @rule(user_id=ids, email=addresses, subject=st.sampled_from(SUBJECTS))
     def sign_up_by_provider(self, user_id: str, email: str, subject: str) -> None:

@@ -46,6 +46,7 @@ OAuthFailure = Literal[
     "email_missing",
     "email_unverified",
     "no_account",
+    "disconnected",
     "refused",
     "confirm",
 ]
@@ -72,7 +73,8 @@ class OAuthError(ToriiError):
             not hold. ``"email_missing"``: the provider tells no address. ``"email_unverified"``: it is not the
             authority for the address, so no account is found by it; sign in otherwise and link the provider.
             ``"confirm"``: the same, but a link was mailed to the address (:class:`OAuthConfirmationSent`).
-            ``"no_account"``: nobody has linked it, and signing up this way is off. ``"refused"``: a check of the
+            ``"no_account"``: nobody has linked it, and signing up this way is off. ``"disconnected"``: who holds its
+            address disconnected the provider; they sign in otherwise and link it again. ``"refused"``: a check of the
             application, or of the preset, refused the account; the message is meant for the person.
     """
 

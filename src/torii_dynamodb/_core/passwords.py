@@ -70,7 +70,11 @@ def reset(
     fields: dict[str, Any] = {"password_version": version, "session_epoch": user.session_epoch + 1}
     dropped: list[dict[str, Any]] = []
     if not user.is_email_verified:
-        fields |= {"email_verified_at": now, "identities": frozenset({email_key(user.email)})}
+        fields |= {
+            "email_verified_at": now,
+            "identities": frozenset({email_key(user.email)}),
+            "disconnected": frozenset(),
+        }
         dropped = _drop_links(identities_table, user)
     after = changed(user, now, **fields)
     return Change(
@@ -88,7 +92,9 @@ def prove_email(users_table: str, identities_table: str, user: User, now: dateti
     links = len(user.identities) > 1
     if not remove_unproven or not (links or user.has_password):
         # Sessions made before the proof are somebody else's too, so the epoch moves all the same.
-        fields: dict[str, Any] = {"session_epoch": user.session_epoch + 1} if remove_unproven else {}
+        fields: dict[str, Any] = {}
+        if remove_unproven:
+            fields = {"session_epoch": user.session_epoch + 1, "disconnected": frozenset()}
         after = changed(user, now, email_verified_at=now, **fields)
         return Change(after, (update_if_version(users_table, user, after),))
     after = changed(
@@ -98,6 +104,7 @@ def prove_email(users_table: str, identities_table: str, user: User, now: dateti
         password_version=None,
         session_epoch=user.session_epoch + 1,
         identities=frozenset({email_key(user.email)}),
+        disconnected=frozenset(),
     )
     removed = [remove_hash(identities_table, user)] if user.has_password else []
     return Change(after, (update_if_version(users_table, user, after), *removed, *_drop_links(identities_table, user)))
@@ -142,6 +149,7 @@ def complete_proof(
             "password_version": None if password_hash is None else version,
             "session_epoch": user.session_epoch + 1,
             "identities": frozenset({email_key(email.normalised)}),
+            "disconnected": frozenset(),
         }
     after = changed(user, now, **fields)
     if moves and keep:

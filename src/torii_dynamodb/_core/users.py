@@ -16,7 +16,14 @@ from torii_dynamodb._core.keys import EMAIL, MAX_IDENTITIES, email_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._core.times import to_text
 from torii_dynamodb.clock import RandomBytes
-from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, Revoked, TooManyIdentities, ValidationError
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    LastSignInMethod,
+    ProviderDisconnected,
+    Revoked,
+    TooManyIdentities,
+    ValidationError,
+)
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Unset, User
 from torii_dynamodb.schema import SCHEMA_VERSION
 
@@ -26,6 +33,7 @@ __all__ = [
     "add_identity",
     "changed",
     "check_epoch",
+    "disconnected",
     "email_fields",
     "email_identity",
     "key",
@@ -114,6 +122,8 @@ def to_item(user: User) -> Item:
         item["password_version"] = {"S": user.password_version}
     if user.metadata:
         item["metadata"] = av.encode(user.metadata)
+    if user.disconnected:
+        item["disconnected"] = av.string_set(user.disconnected)
     for purpose, serial in user.token_serials.items():
         item[_SERIAL + purpose] = {"S": serial}
     return item
@@ -137,6 +147,7 @@ def read(item: Item) -> User:
         password_version=reading.optional_text(item, "password_version"),
         identities=reading.string_set(item, "identities"),
         token_serials={name[len(_SERIAL) :]: reading.text(item, name) for name in item if name.startswith(_SERIAL)},
+        disconnected=reading.string_set(item, "disconnected"),
     )
 
 
@@ -307,12 +318,21 @@ def email_fields(user: User, email: Email, serial: str) -> dict[str, Any]:
 
 
 def add_identity(
-    table: str, user_id: str, identity: str, now: datetime, *, session_epoch: int | None = None
+    table: str,
+    user_id: str,
+    identity: str,
+    now: datetime,
+    *,
+    session_epoch: int | None = None,
+    provider: str | None = None,
+    joining: bool = False,
 ) -> dict[str, Any]:
     """The write that lists one more identity on a user, without having read the user.
 
-    With ``session_epoch``, only if all sessions were not ended since the user was at that epoch.
+    With ``session_epoch``, only if all sessions were not ended since the user was at that epoch. A ``provider`` that
+    the user disconnected is connected again, or with ``joining`` refused.
     """
+    expression = "SET #version = #version + :one, #updated_at = :now ADD #identities :identity"
     condition = "attribute_exists(#id) AND size(#identities) < :most"
     values: dict[str, Attribute] = {
         ":one": av.number(1),
@@ -323,21 +343,27 @@ def add_identity(
     if session_epoch is not None:
         condition += " AND #session_epoch = :begun_under"
         values[":begun_under"] = av.number(session_epoch)
-    return {
-        "Update": ex.update(
-            table,
-            key(user_id),
-            "SET #version = #version + :one, #updated_at = :now ADD #identities :identity",
-            condition,
-            values,
-        )
-    }
+    if provider is not None and joining:
+        condition += " AND NOT contains(#disconnected, :provider)"
+        values[":provider"] = {"S": provider}
+    elif provider is not None:
+        expression += " DELETE #disconnected :provider"
+        values[":provider"] = av.string_set({provider})
+    return {"Update": ex.update(table, key(user_id), expression, condition, values)}
 
 
 def remove_identity(
-    table: str, user_id: str, identity: str, now: datetime, *, allow_verified_email: bool
+    table: str,
+    user_id: str,
+    identity: str,
+    now: datetime,
+    *,
+    allow_verified_email: bool,
+    provider: str | None = None,
 ) -> dict[str, Any]:
     """The write that takes an identity off a user, unless it is the last way to sign in.
+
+    A ``provider`` is remembered as disconnected.
 
     Left must be a password, or one more identity beside the e-mail's and this one; or, where the caller counts that,
     a verified address.
@@ -345,21 +371,19 @@ def remove_identity(
     ways = ["attribute_exists(#password_version)", "size(#identities) > :two"]
     if allow_verified_email:
         ways.append("attribute_exists(#email_verified_at)")
-    return {
-        "Update": ex.update(
-            table,
-            key(user_id),
-            "SET #version = #version + :one, #updated_at = :now DELETE #identities :identity",
-            f"attribute_exists(#id) AND contains(#identities, :name) AND ({' OR '.join(ways)})",
-            {
-                ":one": av.number(1),
-                ":two": av.number(2),
-                ":now": {"S": to_text(now)},
-                ":identity": av.string_set({identity}),
-                ":name": {"S": identity},
-            },
-        )
+    expression = "SET #version = #version + :one, #updated_at = :now DELETE #identities :identity"
+    values: dict[str, Attribute] = {
+        ":one": av.number(1),
+        ":two": av.number(2),
+        ":now": {"S": to_text(now)},
+        ":identity": av.string_set({identity}),
+        ":name": {"S": identity},
     }
+    if provider is not None:
+        expression += " ADD #disconnected :provider"
+        values[":provider"] = av.string_set({provider})
+    condition = f"attribute_exists(#id) AND contains(#identities, :name) AND ({' OR '.join(ways)})"
+    return {"Update": ex.update(table, key(user_id), expression, condition, values)}
 
 
 def has_other_way(user: User, removed: Iterable[str], *, password: bool, allow_verified_email: bool) -> bool:
@@ -385,6 +409,13 @@ def revoked(request_id: str | None = None) -> Revoked:
     """The refusal of a write that was begun under an epoch that is over."""
     return Revoked(
         "all sessions of this user were ended since this was begun; sign in and begin again", request_id=request_id
+    )
+
+
+def disconnected(request_id: str | None = None) -> ProviderDisconnected:
+    """The refusal to link an account of a provider that the user disconnected, only because of its address."""
+    return ProviderDisconnected(
+        "the user disconnected this provider; they can link it again while signed in", request_id=request_id
     )
 
 

@@ -490,7 +490,7 @@ class OAuthStorage(Protocol):
         ...
 
     def link_oauth_account(
-        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None
+        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
         """Link an account to a user. Linking what this user holds already returns it as stored.
 
@@ -499,11 +499,14 @@ class OAuthStorage(Protocol):
             account: The account.
             session_epoch: The user's ``session_epoch`` when linking was begun: ending all sessions, a password change
                 and a lock move it, so that nothing begun before them completes. Left out, any.
+            joining: Whether it is linked only because its address is the user's, without the user's asking. Else the
+                user asked for it, and the provider is no longer one that they disconnected.
 
         Raises:
             AlreadyExists: ``what="oauth_account"``: another user holds it.
             NotFound: There is no such user.
             Revoked: The user is at another epoch than ``session_epoch``.
+            ProviderDisconnected: With ``joining``, the user disconnected the provider.
             TooManyIdentities: The user holds 90 identities.
 
         Clauses:
@@ -567,7 +570,7 @@ class OAuthStorage(Protocol):
     def unlink_oauth_account(
         self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False
     ) -> bool:
-        """Unlink an account.
+        """Unlink an account. The user's item remembers that they disconnected the provider.
 
         Args:
             user_id: The holder.
@@ -585,6 +588,8 @@ class OAuthStorage(Protocol):
             OAUTH-10: Refused when it is the last way to sign in, decided in the write itself: of two racing removals of
                 the last two, one is refused.
             OAUTH-11: Only the holder's is removed.
+            OAUTH-16: After it, an account of the provider is not linked with joining, decided in the write itself,
+                until one was linked without, or the first proof of the address removed what was set up.
         """
         ...
 

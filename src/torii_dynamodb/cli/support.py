@@ -115,7 +115,7 @@ _CODES: tuple[tuple[type[errors.ToriiError] | tuple[type[errors.ToriiError], ...
         ),
         ExitCode.CONFLICT,
     ),
-    (errors.Unavailable, ExitCode.UNAVAILABLE),
+    ((errors.Unavailable, errors.Overloaded), ExitCode.UNAVAILABLE),
     (
         (
             errors.InvalidCredentials,
@@ -124,6 +124,7 @@ _CODES: tuple[tuple[type[errors.ToriiError] | tuple[type[errors.ToriiError], ...
             errors.RateLimited,
             errors.ClonedAuthenticator,
             errors.Revoked,
+            errors.ProviderDisconnected,
         ),
         ExitCode.REFUSED,
     ),

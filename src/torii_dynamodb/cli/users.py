@@ -55,6 +55,7 @@ def user_facts(user: User) -> dict[str, Any]:
         "updated_at": user.updated_at,
         "version": user.version,
         "identities": sorted(user.identities),
+        "disconnected": sorted(user.disconnected),
         "metadata": user.metadata,
     }
 
@@ -84,6 +85,7 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
         ("changed", f"{moment(user.updated_at)} (version {user.version})"),
     ]
     facts += [("identity", identity) for identity in sorted(user.identities)]
+    facts += [("disconnected", provider) for provider in sorted(user.disconnected)]
     facts += [(f"metadata.{key}", str(value)) for key, value in sorted(user.metadata.items())]
     table = make_table("", "")
     table.show_header = False

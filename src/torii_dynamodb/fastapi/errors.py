@@ -31,6 +31,7 @@ _STATUS: Mapping[str, int] = {
     "oauth_error": 400,
     "passkey_error": 400,
     "overloaded": 503,
+    "provider_disconnected": 403,
     "rate_limited": 429,
     "revoked": 409,
     "throttled": 503,
@@ -43,6 +44,7 @@ _STATUS: Mapping[str, int] = {
 _REASONS: Mapping[tuple[str, str], int] = {
     ("oauth_error", "provider"): 502,
     ("oauth_error", "confirm"): 403,
+    ("oauth_error", "disconnected"): 403,
     ("oauth_error", "email_unverified"): 403,
     ("oauth_error", "no_account"): 403,
     ("oauth_error", "refused"): 403,

@@ -15,6 +15,7 @@ from torii_dynamodb.errors import (
     ClonedAuthenticator,
     LastSignInMethod,
     NotFound,
+    ProviderDisconnected,
     Revoked,
     ToriiError,
     TransactionFailed,
@@ -277,6 +278,17 @@ OPERATIONS = [
         lambda s, w: s.update_oauth_account("usr_ada", "google", "ada", email=None, tokens={"n": 2}),
     ),
     Operation("unlink_oauth_account", "", lambda s, w: s.unlink_oauth_account("usr_ada", "google", "ada")),
+    Operation(
+        "link_oauth_account",
+        "joining",
+        lambda s, w: s.link_oauth_account("usr_ada", NewOAuthAccount(provider="github", subject="ada"), joining=True),
+    ),
+    Operation(
+        "link_oauth_account",
+        "joining what was disconnected",
+        lambda s, w: s.link_oauth_account("usr_eve", NewOAuthAccount(provider="github", subject="eve"), joining=True),
+        ProviderDisconnected,
+    ),
     Operation(
         "unlink_oauth_account",
         "the last way to sign in",

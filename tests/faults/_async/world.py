@@ -160,6 +160,9 @@ class AsyncWorld:
         await s.link_oauth_account(
             ada.id, NewOAuthAccount(provider="google", subject="ada", email="ada@gmail.example", tokens={"n": 1})
         )
+        # Eve disconnected a provider.
+        await s.link_oauth_account(eve.id, NewOAuthAccount(provider="github", subject="old"))
+        await s.unlink_oauth_account(eve.id, "github", "old")
         ada = await self._user(s, "usr_ada")
         bob = await self._user(s, "usr_bob")
         session = await s.create_session(NewSession(user_id=ada.id, expires_at=later()), user=ada)

@@ -162,6 +162,9 @@ class World:
         s.link_oauth_account(
             ada.id, NewOAuthAccount(provider="google", subject="ada", email="ada@gmail.example", tokens={"n": 1})
         )
+        # Eve disconnected a provider.
+        s.link_oauth_account(eve.id, NewOAuthAccount(provider="github", subject="old"))
+        s.unlink_oauth_account(eve.id, "github", "old")
         ada = self._user(s, "usr_ada")
         bob = self._user(s, "usr_bob")
         session = s.create_session(NewSession(user_id=ada.id, expires_at=later()), user=ada)

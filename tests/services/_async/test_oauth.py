@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
 from tests.services.provider import ISSUER, FakeProvider
 
-from torii_dynamodb import NewUser, Session
+from torii_dynamodb import NewOAuthAccount, NewUser, Session
 from torii_dynamodb.errors import (
     AccountLocked,
     AlreadyExists,
@@ -484,6 +484,38 @@ async def test_a_locked_account_is_refused() -> None:
         with pytest.raises(AccountLocked):
             await here.sign_in()
         assert await here.torii.oauth.accounts(grace.id) == []
+
+
+async def test_a_disconnected_provider_does_not_come_back_by_itself() -> None:
+    """Disconnected, the same account does not join by its address, nor does another of the provider; linking does."""
+    async with AsyncOAuthSetting() as here:
+        user = await here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
+        joined = await here.sign_in()
+        assert (joined.user.id, joined.linked) == (user.id, True)
+        await here.torii.oauth.unlink(user.id, "issuer", "subject-1", allow_verified_email=True)
+        for subject in ("subject-1", "subject-2"):
+            here.provider.claims["sub"] = subject
+            with pytest.raises(OAuthError) as refused:
+                await here.sign_in()
+            assert refused.value.reason == "disconnected"
+            assert "connect it again" in str(refused.value)
+        assert await here.torii.oauth.accounts(user.id) == []
+        now = await here.torii.get_user(user.id)
+        assert now is not None
+        session = await here.torii.create_session(now)
+        assert (await here.sign_in(link_to=session)).linked
+        again = await here.sign_in()
+        assert (again.user.id, again.linked) == (user.id, False)
+
+
+async def test_a_stranger_who_disconnects_does_not_keep_the_owner_out() -> None:
+    """Somebody registered the owner's address and disconnected the provider: the owner's first proof forgets that."""
+    async with AsyncOAuthSetting() as here:
+        stranger = await here.torii.password.register(EMAIL, PASSWORD)
+        await here.storage.link_oauth_account(stranger.id, NewOAuthAccount(provider="issuer", subject="theirs"))
+        await here.torii.oauth.unlink(stranger.id, "issuer", "theirs")
+        result = await here.sign_in()
+        assert (result.user.id, result.linked, result.user.has_password) == (stranger.id, True, False)
 
 
 async def test_unlink() -> None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.services._sync.support import EMAIL, PASSWORD, Setting
 from tests.services.provider import ISSUER, FakeProvider
 
-from torii_dynamodb import NewUser, Session
+from torii_dynamodb import NewOAuthAccount, NewUser, Session
 from torii_dynamodb.errors import (
     AccountLocked,
     AlreadyExists,
@@ -482,6 +482,38 @@ def test_a_locked_account_is_refused() -> None:
         with pytest.raises(AccountLocked):
             here.sign_in()
         assert here.torii.oauth.accounts(grace.id) == []
+
+
+def test_a_disconnected_provider_does_not_come_back_by_itself() -> None:
+    """Disconnected, the same account does not join by its address, nor does another of the provider; linking does."""
+    with OAuthSetting() as here:
+        user = here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
+        joined = here.sign_in()
+        assert (joined.user.id, joined.linked) == (user.id, True)
+        here.torii.oauth.unlink(user.id, "issuer", "subject-1", allow_verified_email=True)
+        for subject in ("subject-1", "subject-2"):
+            here.provider.claims["sub"] = subject
+            with pytest.raises(OAuthError) as refused:
+                here.sign_in()
+            assert refused.value.reason == "disconnected"
+            assert "connect it again" in str(refused.value)
+        assert here.torii.oauth.accounts(user.id) == []
+        now = here.torii.get_user(user.id)
+        assert now is not None
+        session = here.torii.create_session(now)
+        assert (here.sign_in(link_to=session)).linked
+        again = here.sign_in()
+        assert (again.user.id, again.linked) == (user.id, False)
+
+
+def test_a_stranger_who_disconnects_does_not_keep_the_owner_out() -> None:
+    """Somebody registered the owner's address and disconnected the provider: the owner's first proof forgets that."""
+    with OAuthSetting() as here:
+        stranger = here.torii.password.register(EMAIL, PASSWORD)
+        here.storage.link_oauth_account(stranger.id, NewOAuthAccount(provider="issuer", subject="theirs"))
+        here.torii.oauth.unlink(stranger.id, "issuer", "theirs")
+        result = here.sign_in()
+        assert (result.user.id, result.linked, result.user.has_password) == (stranger.id, True, False)
 
 
 def test_unlink() -> None:

@@ -12,7 +12,7 @@ from tests.services._sync.support import EMAIL, PASSWORD
 from tests.services._sync.test_oauth import OAuthSetting
 from tests.services.provider import ISSUER
 
-from torii_dynamodb import NewUser, User
+from torii_dynamodb import NewOAuthAccount, NewUser, User
 from torii_dynamodb.errors import AccountLocked, AlreadyExists, ConfigurationError, InvalidToken
 from torii_dynamodb.mail import MailSettings
 from torii_dynamodb.oauth import OAuthConfirmationSent, OAuthError, oidc
@@ -268,3 +268,18 @@ def test_the_paths_of_links_are_checked() -> None:
     for options in wrong:
         with pytest.raises(ConfigurationError, match="confirm_provider"):
             MailSettings(sender="a@example.com", app_name="A", base_url="https://a.example", **options)
+
+
+def test_a_mailed_link_does_not_bring_back_what_the_owner_disconnected() -> None:
+    """Confirming the address is not asking for the provider: it is refused until the owner connects it signed in."""
+    with not_an_authority() as here:
+        user = have_user(here)
+        sent = asked(here)
+        token = here.link()
+        here.storage.link_oauth_account(user.id, NewOAuthAccount(provider="issuer", subject="before"))
+        here.torii.oauth.unlink(user.id, "issuer", "before")
+        with pytest.raises(OAuthError) as refused:
+            here.torii.oauth.complete_confirmation(token, browser_binding=sent.browser_binding)
+        assert refused.value.reason == "disconnected"
+        assert here.torii.oauth.accounts(user.id) == []
+        assert here.torii.list_sessions(user.id) == []

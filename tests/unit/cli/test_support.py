@@ -38,6 +38,7 @@ MADE = [
     (errors.InvalidCredentials("no"), ExitCode.REFUSED),
     (errors.InvalidToken("no"), ExitCode.REFUSED),
     (errors.Revoked("signed out"), ExitCode.REFUSED),
+    (errors.ProviderDisconnected("no longer"), ExitCode.REFUSED),
     (errors.RequestRejected("no", aws_code="X"), ExitCode.REJECTED),
     (errors.CorruptItem("users", "id", "no"), ExitCode.REJECTED),
     (errors.ItemTooLarge("big", size=1, limit=0, largest=[]), ExitCode.REJECTED),

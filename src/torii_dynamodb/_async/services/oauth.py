@@ -31,7 +31,14 @@ from torii_dynamodb._core.oauth_types import (
 from torii_dynamodb._core.sealing import seal_under_state, unseal_under_state
 from torii_dynamodb._core.signing_in import Browser, refuse_locked
 from torii_dynamodb.clock import Clock, RandomBytes
-from torii_dynamodb.errors import AlreadyExists, ConfigurationError, InvalidToken, NotFound, ValidationError
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    ConfigurationError,
+    InvalidToken,
+    NotFound,
+    ProviderDisconnected,
+    ValidationError,
+)
 from torii_dynamodb.models import (
     Metadata,
     MetadataValue,
@@ -535,7 +542,14 @@ class AsyncOAuthService:
     async def _link_proved(self, user: User, provider: str, identity: OAuthIdentity) -> _Found:
         """Link to whoever has just proved the address."""
         refuse_locked(user)
-        await self._storage.link_oauth_account(user.id, _account(provider, identity), session_epoch=user.session_epoch)
+        try:
+            await self._storage.link_oauth_account(
+                user.id, _account(provider, identity), session_epoch=user.session_epoch, joining=True
+            )
+        except ProviderDisconnected as error:
+            raise OAuthError(
+                "disconnected", f"{provider} was disconnected from this account; sign in otherwise and connect it again"
+            ) from error
         await self._tell_of_link(user, provider, identity)
         return _Found(user, linked=True)
 
@@ -637,6 +651,7 @@ class AsyncOAuthService:
         Raises:
             InvalidToken: The link does not hold, or its user ended all sessions or moved to another address since.
             OAuthError: ``reason="browser"``: another browser began this sign-in; the link is not used up.
+                ``"disconnected"``: the user disconnected the provider.
             AccountLocked: An administrator locked the account.
             AlreadyExists: ``what="oauth_account"``: somebody else has linked it since.
             TooManyIdentities: The user holds as many identities as there may be.

@@ -14,7 +14,16 @@ __all__ = ["AsyncIdentities"]
 class AsyncIdentities(AsyncPasswords):
     """Adding, listing and removing identities other than the e-mail address."""
 
-    async def _add_identity(self, user_id: str, item: Item, what: str, *, session_epoch: int | None) -> Item:
+    async def _add_identity(
+        self,
+        user_id: str,
+        item: Item,
+        what: str,
+        *,
+        session_epoch: int | None,
+        provider: str | None = None,
+        joining: bool = False,
+    ) -> Item:
         """Claim an identity for a user.
 
         Args:
@@ -22,13 +31,23 @@ class AsyncIdentities(AsyncPasswords):
             item: The identity.
             what: What it is called in an error.
             session_epoch: The user's epoch when this was begun, which must still be theirs.
+            provider: Whose account it is, if it is one.
+            joining: Whether a provider that the user disconnected is refused; else it is connected again.
 
         Returns:
             The identity's item: the given one, or the one that the user holds already.
         """
         claim = {"Put": ex.put(self._identities, item, users.NOT_TAKEN)}
         epoch = validation.session_epoch(session_epoch)
-        listed = users.add_identity(self._users, user_id, item["id"]["S"], self._now(), session_epoch=epoch)
+        listed = users.add_identity(
+            self._users,
+            user_id,
+            item["id"]["S"],
+            self._now(),
+            session_epoch=epoch,
+            provider=provider,
+            joining=joining,
+        )
         refused = await self._transact(claim, listed)
         if refused is None:
             return item
@@ -39,15 +58,25 @@ class AsyncIdentities(AsyncPasswords):
                 return holder
             raise users.taken(what, request_id) from refused.strip()
         if failed(refused, 1) and user is not None:
-            if epoch is not None and users.read(user).session_epoch != epoch:
+            held = users.read(user)
+            if epoch is not None and held.session_epoch != epoch:
                 raise users.revoked(request_id) from refused.strip()
+            if joining and provider in held.disconnected:
+                raise users.disconnected(request_id) from refused.strip()
             raise users.too_many_identities(request_id) from refused.strip()
         raise no_such_user(request_id) from refused.strip()
 
-    async def _remove_identity(self, user_id: str, identity: str, what: str, *, allow_verified_email: bool) -> bool:
+    async def _remove_identity(
+        self, user_id: str, identity: str, what: str, *, allow_verified_email: bool, provider: str | None = None
+    ) -> bool:
         """Give an identity up, unless it is the last way to sign in. The conditions decide, not a read before."""
         listed = users.remove_identity(
-            self._users, user_id, identity, self._now(), allow_verified_email=allow_verified_email
+            self._users,
+            user_id,
+            identity,
+            self._now(),
+            allow_verified_email=allow_verified_email,
+            provider=provider,
         )
         refused = await self._transact(users.delete_owned(self._identities, identity, user_id), listed)
         if refused is None:

@@ -42,13 +42,19 @@ class AsyncOAuth(AsyncTokens):
         raise users.taken("user" if failed(refused, 0) else "email", refused.request_id) from refused.strip()
 
     async def link_oauth_account(
-        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None
+        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
         """See the contract. One request: 4 write units, and 1 for the index."""
         model = oauth.account_model(oauth.checked(account), validation.user_id(user_id), self._now())
-        return oauth.read(
-            await self._add_identity(user_id, oauth.to_item(model), "oauth_account", session_epoch=session_epoch)
+        held = await self._add_identity(
+            user_id,
+            oauth.to_item(model),
+            "oauth_account",
+            session_epoch=session_epoch,
+            provider=model.provider,
+            joining=validation.flag(joining, "joining"),
         )
+        return oauth.read(held)
 
     async def get_oauth_account_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
@@ -109,6 +115,7 @@ class AsyncOAuth(AsyncTokens):
             _identity(provider, subject),
             "the account",
             allow_verified_email=validation.flag(allow_verified_email, "allow_verified_email"),
+            provider=provider,
         )
 
     async def store_pkce_verifier(

@@ -33,7 +33,14 @@ from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.oauth_client import ProviderClient
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.clock import Clock, RandomBytes
-from torii_dynamodb.errors import AlreadyExists, ConfigurationError, InvalidToken, NotFound, ValidationError
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    ConfigurationError,
+    InvalidToken,
+    NotFound,
+    ProviderDisconnected,
+    ValidationError,
+)
 from torii_dynamodb.models import (
     Metadata,
     MetadataValue,
@@ -533,7 +540,14 @@ class OAuthService:
     def _link_proved(self, user: User, provider: str, identity: OAuthIdentity) -> _Found:
         """Link to whoever has just proved the address."""
         refuse_locked(user)
-        self._storage.link_oauth_account(user.id, _account(provider, identity), session_epoch=user.session_epoch)
+        try:
+            self._storage.link_oauth_account(
+                user.id, _account(provider, identity), session_epoch=user.session_epoch, joining=True
+            )
+        except ProviderDisconnected as error:
+            raise OAuthError(
+                "disconnected", f"{provider} was disconnected from this account; sign in otherwise and connect it again"
+            ) from error
         self._tell_of_link(user, provider, identity)
         return _Found(user, linked=True)
 
@@ -635,6 +649,7 @@ class OAuthService:
         Raises:
             InvalidToken: The link does not hold, or its user ended all sessions or moved to another address since.
             OAuthError: ``reason="browser"``: another browser began this sign-in; the link is not used up.
+                ``"disconnected"``: the user disconnected the provider.
             AccountLocked: An administrator locked the account.
             AlreadyExists: ``what="oauth_account"``: somebody else has linked it since.
             TooManyIdentities: The user holds as many identities as there may be.

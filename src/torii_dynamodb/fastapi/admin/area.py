@@ -218,6 +218,7 @@ class _Area:
             is_self=user.id == found.user.id,
             base=self._path(user.id),
             accounts=[(provider_label(account.provider), account) for account in accounts],
+            disconnected=[provider_label(name) for name in sorted(user.disconnected)],
             passkeys=await storage.list_passkeys_for_user(user.id),
             sessions=await storage.list_sessions_for_user(user.id),
             status=200,

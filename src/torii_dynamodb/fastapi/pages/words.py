@@ -81,6 +81,7 @@ _FAILURES = {
     "email_unverified": f"{{name}} does not say for sure whose e-mail address this is. {_OTHER_WAY}",
     "confirm": "Look into your mail: we sent a link to the address that {name} told us. Open it in this browser.",
     "no_account": f"No account here is connected to this account. {_OTHER_WAY}",
+    "disconnected": "You disconnected {name} from your account here. Sign in another way, then connect it again.",
     "refused": "This account may not be used to sign in here. Choose another one, or sign in another way.",
     "already_exists": "Nothing was changed: somebody else has connected this account.",
     "too_many_identities": "Nothing was changed: your account has as many ways to sign in as it can have.",

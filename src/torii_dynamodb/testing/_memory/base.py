@@ -142,22 +142,24 @@ class MemoryBase:
         assert isinstance(identity, EmailIdentity)
         return identity
 
-    def _add_identity(self, user: User, key: str, identity: OAuthAccount | Passkey) -> None:
-        """Give the user an identity that nobody holds."""
+    def _add_identity(self, user: User, key: str, identity: OAuthAccount | Passkey, **changes: Any) -> None:
+        """Give the user an identity that nobody holds, with whatever else changes."""
         if len(user.identities) >= keys.MAX_IDENTITIES:
             raise TooManyIdentities(
                 f"the user holds {len(user.identities)} identities; remove one before adding another",
                 limit=keys.MAX_IDENTITIES,
             )
         rows.check_size(rows.identity_row(key, identity), "the identity")
-        self._change(user, identities=user.identities | {key})
+        self._change(user, identities=user.identities | {key}, **changes)
         self._state.identities[key] = identity
 
-    def _remove_identities(self, user: User, removed: frozenset[str], *, allow_verified_email: bool) -> None:
-        """Take identities away, unless nothing would be left to sign in with."""
+    def _remove_identities(
+        self, user: User, removed: frozenset[str], *, allow_verified_email: bool, **changes: Any
+    ) -> None:
+        """Take identities away, unless nothing would be left to sign in with; with whatever else changes."""
         left = user.identities - removed
         self._require_sign_in_method(user, left, password=user.has_password, verified_email=allow_verified_email)
-        self._change(user, identities=left)
+        self._change(user, identities=left, **changes)
         for key in removed:
             del self._state.identities[key]
 

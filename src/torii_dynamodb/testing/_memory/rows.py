@@ -32,6 +32,7 @@ def user_row(user: User) -> Row:
         password_version=user.password_version,
         identities=user.identities,
         token_serials=dict(user.token_serials),
+        disconnected=user.disconnected or None,
     )
 
 

@@ -269,7 +269,7 @@ class AsyncBadInputConformance(AsyncConformance):
             ),
             "link_oauth_account": Case(
                 {"user_id": user.id, "account": account},
-                {"user_id": IDS, "account": accounts, "session_epoch": EPOCHS},
+                {"user_id": IDS, "account": accounts, "session_epoch": EPOCHS, "joining": [None, *FLAGS]},
             ),
             "get_oauth_account_by_provider_and_subject": Case(name, {**bad_name, "consistent": FLAGS}),
             "get_user_by_provider_and_subject": Case(name, {**bad_name, "consistent": FLAGS}),

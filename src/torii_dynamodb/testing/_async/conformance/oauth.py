@@ -9,8 +9,16 @@ from itertools import product
 import pytest
 
 from torii_dynamodb._async.contract import AsyncStorage
-from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
-from torii_dynamodb.models import Metadata, NewOAuthAccount, NewUser
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    LastSignInMethod,
+    NotFound,
+    ProviderDisconnected,
+    Revoked,
+    TooManyIdentities,
+)
+from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, Metadata, NewOAuthAccount, NewUser, User
+from torii_dynamodb.testing._async.conformance.primitives import Call
 from torii_dynamodb.testing._async.conformance.support import (
     MAX_IDENTITIES,
     AsyncConformance,
@@ -142,6 +150,69 @@ class AsyncOAuthConformance(AsyncConformance):
         with pytest.raises(Revoked):
             await storage.link_oauth_account(user.id, account, session_epoch=user.session_epoch)
         assert await storage.list_oauth_accounts_for_user(user.id) == []
+
+    @clause("OAUTH-16")
+    async def test_a_disconnected_provider_is_not_joined(self, storage: AsyncStorage) -> None:
+        """Unlinked, no account of the provider is joined, others' and other providers' are; linked on purpose it is."""
+        user, other = await self.user(storage, password_hash=new_hash()), await self.user(storage)
+        assert user.disconnected == frozenset()
+        first, second = new_account(), new_account()
+        await storage.link_oauth_account(user.id, first, joining=True)
+        assert await storage.unlink_oauth_account(user.id, first.provider, first.subject)
+        assert (await self.reread(storage, user)).disconnected == {"google"}
+        for account in (first, second):
+            with pytest.raises(ProviderDisconnected):
+                await storage.link_oauth_account(user.id, account, joining=True)
+        assert await storage.list_oauth_accounts_for_user(user.id) == []
+        await storage.link_oauth_account(other.id, first, joining=True)
+        await storage.link_oauth_account(user.id, new_account("github"), joining=True)
+        # What has nothing to do with it leaves it remembered.
+        await storage.update_user(await self.reread(storage, user), name="Ada")
+        await storage.set_password_hash(user.id, new_hash())
+        await storage.delete_sessions_for_user(user.id)
+        assert (await self.reread(storage, user)).disconnected == {"google"}
+        linked = await storage.link_oauth_account(user.id, second)
+        assert (await self.reread(storage, user)).disconnected == frozenset()
+        # Joining what is linked already is no joining.
+        assert await storage.link_oauth_account(user.id, second, joining=True) == linked
+        await storage.link_oauth_account(user.id, new_account(), joining=True)
+        if "raw" in self.capabilities:
+            assert [item for item in (await self.dump())["users"] if "disconnected" in item] == []
+
+    @clause("OAUTH-16", "OAUTH-10")
+    async def test_what_was_not_unlinked_is_not_remembered(self, storage: AsyncStorage) -> None:
+        """The last way to sign in, another user's account, one that nobody linked: nothing is remembered."""
+        user, other, account = await self.user(storage), await self.user(storage), new_account()
+        await storage.link_oauth_account(user.id, account)
+        before = await self.reread(storage, user)
+        with pytest.raises(LastSignInMethod):
+            await storage.unlink_oauth_account(user.id, account.provider, account.subject)
+        assert not await storage.unlink_oauth_account(other.id, account.provider, account.subject)
+        assert not await storage.unlink_oauth_account(other.id, "google", "nobody's")
+        assert await self.reread(storage, user) == before
+        assert await self.reread(storage, other) == other
+
+    @clause("OAUTH-16")
+    @pytest.mark.parametrize("proof", ["mark", "reset", "link", "move"])
+    async def test_the_first_proof_forgets_what_a_stranger_disconnected(
+        self, storage: AsyncStorage, proof: str
+    ) -> None:
+        """Who registered somebody else's address cannot keep its owner from joining by it."""
+        user = await self.user(storage, password_hash=new_hash())
+        account = await self.link(storage, user)
+        assert await storage.unlink_oauth_account(user.id, account.provider, account.subject)
+        reset, link = [await self.token(storage, user, purpose) for purpose in (PASSWORD_RESET, EMAIL_VERIFICATION)]
+        proofs: dict[str, Call[User | None]] = {
+            "mark": lambda: storage.mark_email_verified(user.id, email=user.email, remove_unproven=True),
+            "reset": lambda: storage.complete_password_reset(reset, new_hash()),
+            "link": lambda: storage.complete_email_proof(link),
+            "move": lambda: storage.complete_email_proof(link, new_email=new_address()),
+        }
+        after = await proofs[proof]()
+        assert after is not None
+        assert after.disconnected == frozenset()
+        assert await self.reread(storage, user) == after
+        await storage.link_oauth_account(user.id, new_account(), joining=True)
 
     @clause("OAUTH-2")
     async def test_provider_and_subject_are_told_apart(self, storage: AsyncStorage) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from torii_dynamodb._core import keys, tokens, validation
-from torii_dynamodb.errors import AlreadyExists, ValidationError
+from torii_dynamodb.errors import AlreadyExists, ProviderDisconnected, ValidationError
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_account, copied_user
@@ -41,12 +41,13 @@ class AsyncMemoryOAuth(MemoryBase):
             return copied_user(user), copied_account(created)
 
     async def link_oauth_account(
-        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None
+        self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
         """Link an account to a user."""
         validation.user_id(user_id)
         given = inputs.new_oauth_account(account)
         validation.session_epoch(session_epoch)
+        inputs.flag(joining, "joining")
         key = keys.oauth_key(given.provider, given.subject)
         with self._state.lock:
             held = self._holder_or_conflict(key, user_id, "oauth_account")
@@ -54,8 +55,12 @@ class AsyncMemoryOAuth(MemoryBase):
             if isinstance(held, OAuthAccount):
                 return copied_account(held)
             self._require_epoch(user, session_epoch)
+            if joining and given.provider in user.disconnected:
+                raise ProviderDisconnected(
+                    "the user disconnected this provider; they can link it again while signed in"
+                )
             linked = _account(given, user_id, self._now())
-            self._add_identity(user, key, linked)
+            self._add_identity(user, key, linked, disconnected=user.disconnected - {given.provider})
             return copied_account(linked)
 
     def _account(self, key: str) -> OAuthAccount | None:
@@ -134,7 +139,12 @@ class AsyncMemoryOAuth(MemoryBase):
             if found is None or found.user_id != user_id:
                 return False
             user = self._user(user_id)
-            self._remove_identities(user, frozenset({key}), allow_verified_email=allow_verified_email)
+            self._remove_identities(
+                user,
+                frozenset({key}),
+                allow_verified_email=allow_verified_email,
+                disconnected=user.disconnected | {provider},
+            )
             return True
 
     async def store_pkce_verifier(

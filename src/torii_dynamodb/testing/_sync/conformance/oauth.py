@@ -11,8 +11,16 @@ from itertools import product
 import pytest
 
 from torii_dynamodb._sync.contract import Storage
-from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
-from torii_dynamodb.models import Metadata, NewOAuthAccount, NewUser
+from torii_dynamodb.errors import (
+    AlreadyExists,
+    LastSignInMethod,
+    NotFound,
+    ProviderDisconnected,
+    Revoked,
+    TooManyIdentities,
+)
+from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, Metadata, NewOAuthAccount, NewUser, User
+from torii_dynamodb.testing._sync.conformance.primitives import Call
 from torii_dynamodb.testing._sync.conformance.support import (
     MAX_IDENTITIES,
     Conformance,
@@ -144,6 +152,67 @@ class OAuthConformance(Conformance):
         with pytest.raises(Revoked):
             storage.link_oauth_account(user.id, account, session_epoch=user.session_epoch)
         assert storage.list_oauth_accounts_for_user(user.id) == []
+
+    @clause("OAUTH-16")
+    def test_a_disconnected_provider_is_not_joined(self, storage: Storage) -> None:
+        """Unlinked, no account of the provider is joined, others' and other providers' are; linked on purpose it is."""
+        user, other = self.user(storage, password_hash=new_hash()), self.user(storage)
+        assert user.disconnected == frozenset()
+        first, second = new_account(), new_account()
+        storage.link_oauth_account(user.id, first, joining=True)
+        assert storage.unlink_oauth_account(user.id, first.provider, first.subject)
+        assert (self.reread(storage, user)).disconnected == {"google"}
+        for account in (first, second):
+            with pytest.raises(ProviderDisconnected):
+                storage.link_oauth_account(user.id, account, joining=True)
+        assert storage.list_oauth_accounts_for_user(user.id) == []
+        storage.link_oauth_account(other.id, first, joining=True)
+        storage.link_oauth_account(user.id, new_account("github"), joining=True)
+        # What has nothing to do with it leaves it remembered.
+        storage.update_user(self.reread(storage, user), name="Ada")
+        storage.set_password_hash(user.id, new_hash())
+        storage.delete_sessions_for_user(user.id)
+        assert (self.reread(storage, user)).disconnected == {"google"}
+        linked = storage.link_oauth_account(user.id, second)
+        assert (self.reread(storage, user)).disconnected == frozenset()
+        # Joining what is linked already is no joining.
+        assert storage.link_oauth_account(user.id, second, joining=True) == linked
+        storage.link_oauth_account(user.id, new_account(), joining=True)
+        if "raw" in self.capabilities:
+            assert [item for item in (self.dump())["users"] if "disconnected" in item] == []
+
+    @clause("OAUTH-16", "OAUTH-10")
+    def test_what_was_not_unlinked_is_not_remembered(self, storage: Storage) -> None:
+        """The last way to sign in, another user's account, one that nobody linked: nothing is remembered."""
+        user, other, account = self.user(storage), self.user(storage), new_account()
+        storage.link_oauth_account(user.id, account)
+        before = self.reread(storage, user)
+        with pytest.raises(LastSignInMethod):
+            storage.unlink_oauth_account(user.id, account.provider, account.subject)
+        assert not storage.unlink_oauth_account(other.id, account.provider, account.subject)
+        assert not storage.unlink_oauth_account(other.id, "google", "nobody's")
+        assert self.reread(storage, user) == before
+        assert self.reread(storage, other) == other
+
+    @clause("OAUTH-16")
+    @pytest.mark.parametrize("proof", ["mark", "reset", "link", "move"])
+    def test_the_first_proof_forgets_what_a_stranger_disconnected(self, storage: Storage, proof: str) -> None:
+        """Who registered somebody else's address cannot keep its owner from joining by it."""
+        user = self.user(storage, password_hash=new_hash())
+        account = self.link(storage, user)
+        assert storage.unlink_oauth_account(user.id, account.provider, account.subject)
+        reset, link = [self.token(storage, user, purpose) for purpose in (PASSWORD_RESET, EMAIL_VERIFICATION)]
+        proofs: dict[str, Call[User | None]] = {
+            "mark": lambda: storage.mark_email_verified(user.id, email=user.email, remove_unproven=True),
+            "reset": lambda: storage.complete_password_reset(reset, new_hash()),
+            "link": lambda: storage.complete_email_proof(link),
+            "move": lambda: storage.complete_email_proof(link, new_email=new_address()),
+        }
+        after = proofs[proof]()
+        assert after is not None
+        assert after.disconnected == frozenset()
+        assert self.reread(storage, user) == after
+        storage.link_oauth_account(user.id, new_account(), joining=True)
 
     @clause("OAUTH-2")
     def test_provider_and_subject_are_told_apart(self, storage: Storage) -> None:

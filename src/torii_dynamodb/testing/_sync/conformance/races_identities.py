@@ -10,12 +10,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import pytest
+
 from torii_dynamodb._sync.contract import Storage
 from torii_dynamodb.errors import (
     AlreadyExists,
     ClonedAuthenticator,
     LastSignInMethod,
     NotFound,
+    ProviderDisconnected,
     Revoked,
     TooManyIdentities,
     VersionConflict,
@@ -544,6 +547,26 @@ class IdentityRaceConformance(Conformance):
             _, refused = self.race(later)
             assert [type(error) for error in refused] == [Revoked, Revoked]
             assert self.reread(storage, user) == now
+        self.whole()
+
+    @clause("OAUTH-16")
+    def test_disconnecting_against_joining(self, storage: Storage) -> None:
+        """While a provider is disconnected, others join by address: none does after it, and it is remembered."""
+        self.needs("races")
+        for number in range(self.rounds):
+            user = self.user(storage, password_hash=new_hash())
+            held = self.link(storage, user)
+            joins: list[Call[Any]] = [
+                partial(storage.link_oauth_account, user.id, new_account(), joining=True) for _ in range(4)
+            ]
+            unlink: Call[Any] = partial(storage.unlink_oauth_account, user.id, held.provider, held.subject)
+            won, lost = self.race(self.shuffled([*joins, unlink], number))
+            self.only(lost, ProviderDisconnected)
+            assert (self.reread(storage, user)).disconnected == {"google"}
+            joined = {found.subject for found in won if isinstance(found, OAuthAccount)}
+            assert {account.subject for account in storage.list_oauth_accounts_for_user(user.id)} == joined
+            with pytest.raises(ProviderDisconnected):
+                storage.link_oauth_account(user.id, new_account(), joining=True)
         self.whole()
 
     @clause("USER-21")

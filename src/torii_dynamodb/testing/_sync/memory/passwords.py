@@ -109,6 +109,7 @@ class MemoryPasswords(MemoryBase):
                 hashed,
                 identities=user.identities - unproven,
                 email_verified_at=user.email_verified_at or now,
+                disconnected=user.disconnected if user.is_email_verified else frozenset(),
             )
             for key in unproven:
                 del self._state.identities[key]
@@ -165,6 +166,7 @@ class MemoryPasswords(MemoryBase):
             version = None if password_hash is None else self._nonce()
             identity = replace(identity, password_hash=password_hash, password_version=version)
             changes |= {"password_version": version, "session_epoch": user.session_epoch + 1}
+            changes["disconnected"] = frozenset()
             unproven = self._other_identities(user)
         changed = self._change(user, **changes, identities=(user.identities - unproven - {old}) | {new})
         for key in (*unproven, old):

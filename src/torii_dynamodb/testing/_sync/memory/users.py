@@ -129,7 +129,9 @@ class MemoryUsers(MemoryBase):
             if not remove_unproven:
                 return copied_user(self._change(user, email_verified_at=now))
             unproven = self._other_identities(user)
-            changed = self._write_password(user, None, identities=user.identities - unproven, email_verified_at=now)
+            changed = self._write_password(
+                user, None, identities=user.identities - unproven, email_verified_at=now, disconnected=frozenset()
+            )
             for key in unproven:
                 del self._state.identities[key]
             return copied_user(changed)
