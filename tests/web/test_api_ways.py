@@ -207,6 +207,7 @@ async def test_related_origins_are_served_at_the_root() -> None:
         answer = await browser.get("/.well-known/webauthn")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
         assert answer.json() == {"origins": related}
+        assert (await browser.head("/.well-known/webauthn")).status_code == 200
     async with passkey_site().browser() as browser:
         assert (await browser.get("/.well-known/webauthn")).status_code == 404
 

@@ -345,12 +345,6 @@ class PasskeysOut(BaseModel):
     passkeys: list[PasskeyOut]
 
 
-class RelatedOriginsOut(BaseModel):
-    """Origins on other domains that use the same passkeys."""
-
-    origins: list[str]
-
-
 class PasskeyOptionsOut(BaseModel):
     """Options for the browser, in the JSON form of WebAuthn Level 3."""
 

@@ -7,10 +7,12 @@ from base64 import urlsafe_b64decode
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from torii_dynamodb.errors import NotFound
 from torii_dynamodb.fastapi.dependencies import Dependencies
-from torii_dynamodb.fastapi.routing import AuthRoute, problems
+from torii_dynamodb.fastapi.routing import problems
 from torii_dynamodb.fastapi.schemas import (
     PasskeyIn,
     PasskeyNameIn,
@@ -18,7 +20,6 @@ from torii_dynamodb.fastapi.schemas import (
     PasskeyOut,
     PasskeySignInIn,
     PasskeysOut,
-    RelatedOriginsOut,
     SignedInOut,
 )
 from torii_dynamodb.fastapi.web import SignedIn, Web
@@ -43,22 +44,11 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
 
 
 def _add_related_origins(router: APIRouter, web: Web) -> None:
-    async def related_origins() -> RelatedOriginsOut:
-        """The origins on other domains that use the passkeys of this one (WebAuthn Level 3, 5.11)."""
-        return RelatedOriginsOut.model_validate(web.torii.passkeys.related_origins())
+    async def related_origins(_: Request) -> JSONResponse:
+        return JSONResponse(web.torii.passkeys.related_origins())
 
-    # Browsers look at the root of the domain, wherever the other routes are: it has no prefix.
-    router.routes.append(
-        AuthRoute(
-            "/.well-known/webauthn",
-            related_origins,
-            methods=["GET"],
-            summary="Which other sites use these passkeys",
-            tags=["auth"],
-            responses=problems(),
-            operation_id="torii_related_origins",
-        )
-    )
+    # Browsers look at the root of the domain, wherever the other routes are: so it has no prefix.
+    router.routes.append(Route("/.well-known/webauthn", related_origins, include_in_schema=False))
 
 
 def credential_id(text: str) -> bytes:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from torii_dynamodb._core import times, validation
 from torii_dynamodb._core.emails import Email, normalise_email
@@ -193,7 +193,7 @@ def new_passkey(value: object) -> NewPasskey:
     )
 
 
-def backup_state(eligible: object, backed_up: object) -> dict[str, bool]:
+def backup_state(eligible: object, backed_up: object) -> dict[str, Any]:
     """What is told of a passkey's backups."""
     told: dict[str, bool] = {}
     if backed_up is not None:
