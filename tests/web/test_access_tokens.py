@@ -90,7 +90,7 @@ async def test_what_ends_the_session_ends_the_token(how: str) -> None:
     torii = here.site.torii
 
     @here.site.app.get("/claims")
-    async def claims(found: AccessClaims = Depends(here.site.auth.access_claims())) -> str:
+    async def claims(found: AccessClaims = Depends(here.site.auth.access_claims)) -> str:
         return found.user_id
 
     async with here.client() as client:
@@ -236,4 +236,4 @@ def test_wrong_set_ups_are_told_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match="32"):
         Site(jwt=weak)
     with pytest.raises(ConfigurationError, match="jwt"):
-        Site().auth.access_claims()
+        _ = Site().auth.access_claims

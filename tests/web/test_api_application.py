@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 from starlette.websockets import WebSocket
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
 from tests.services.authenticator import ORIGIN, RP_ID
@@ -28,6 +28,7 @@ from tests.web.api import API, SITE, UNLIMITED, Site, problem
 
 from torii_dynamodb import DynamoDbConfig, Session, User
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
+from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi import Problem, ToriiMiddleware, WebConfig, dynamodb, render_problem
 from torii_dynamodb.passkeys import PasskeySettings
 from torii_dynamodb.testing.engines import LocalEngine
@@ -88,6 +89,56 @@ async def test_the_dependencies() -> None:
     site.app.add_exception_handler(Problem, render_problem)
     async with site.browser() as browser:
         problem(await browser.get("/user"), 401, "not_signed_in")
+
+
+@pytest.mark.parametrize("which", ["auth.require_recent_sign_in", "requirements.recent"])
+def test_a_maker_of_dependencies_is_no_dependency(which: str) -> None:
+    """Named without being called it would let everybody in: the route cannot be defined."""
+    site = Site()
+    maker = site.auth.require_recent_sign_in if which.startswith("auth") else site.auth.requirements.recent
+
+    async def danger() -> None:
+        """A route."""
+
+    with pytest.raises(ConfigurationError, match="is called"):
+        site.app.get("/danger", dependencies=[Depends(maker)])(danger)
+
+
+async def test_the_dependencies_of_a_websocket() -> None:
+    """A WebSocket's route takes them as any other: whoever may not is denied before it opens."""
+    extensions: dict[str, Any] = {"websocket.http.response": {}}
+    site = Site()
+    user = await site.user()
+    session = await site.torii.create_session(user)
+
+    @site.app.websocket("/ws")
+    async def talk(websocket: WebSocket, user: User = Depends(site.auth.current_user)) -> None:
+        await websocket.accept()
+        await websocket.send_json(user.id)
+        await websocket.close()
+
+    @site.app.websocket("/recent")
+    async def recent(websocket: WebSocket, user: User = Depends(site.auth.require_recent_sign_in())) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    cookie = f"__Host-torii={session.token}"
+    for headers in ({"cookie": cookie, "origin": SITE}, {"authorization": f"Bearer {session.token}"}):
+        opened = await web_socket(site.app, headers, extensions)
+        assert [message["type"] for message in opened] == ["websocket.accept", "websocket.send", "websocket.close"]
+        assert opened[1]["text"] == f'"{user.id}"'
+    site.here.clock.advance(timedelta(hours=1))
+    denials = [
+        (401, await web_socket(site.app, {}, extensions)),
+        (403, await web_socket(site.app, {"cookie": cookie, "origin": "https://evil.example"}, extensions)),
+        (403, await web_socket(site.app, {"cookie": cookie, "origin": SITE}, extensions, "/recent")),
+    ]
+    for status, denied in denials:
+        assert denied[0]["status"] == status
+        assert {message["type"] for message in denied} == {
+            "websocket.http.response.start",
+            "websocket.http.response.body",
+        }
 
 
 async def test_one_check_a_request() -> None:
@@ -187,7 +238,9 @@ async def test_websockets() -> None:
     assert [message["type"] for message in refused] == ["websocket.close"]
 
 
-async def web_socket(app: Starlette, headers: dict[str, str]) -> list[Message]:
+async def web_socket(
+    app: ASGIApp, headers: dict[str, str], extensions: dict[str, Any] | None = None, path: str = "/ws"
+) -> list[Message]:
     """What an application sends to a WebSocket that connects, as a server would hear it."""
     sent: list[Message] = []
 
@@ -199,7 +252,8 @@ async def web_socket(app: Starlette, headers: dict[str, str]) -> list[Message]:
 
     scope = {
         "type": "websocket",
-        "path": "/ws",
+        "path": path,
+        "extensions": extensions or {},
         "query_string": b"",
         "headers": [(b"host", b"app.example.com")]
         + [(name.encode(), value.encode()) for name, value in headers.items()],

@@ -32,6 +32,7 @@ from torii_dynamodb.fastapi.errors import problem_of
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
 from torii_dynamodb.mail import AsyncMemoryMailer
 from torii_dynamodb.oauth import google
+from torii_dynamodb.passkeys import PasskeySettings
 
 EVIL = "https://evil.example"
 
@@ -437,3 +438,17 @@ def test_what_the_services_lack_is_told_at_the_start() -> None:
         router(AsyncSetting(mailer=None, mail=None).torii)
     with pytest.raises(ConfigurationError, match="base_url"):
         router(AsyncSetting(oauth=[google("id", "secret")], mailer=AsyncMemoryMailer()).torii)
+
+
+@pytest.mark.parametrize("missing", ["webauthn", "authlib", "httpx"])
+def test_a_package_that_is_missing_is_told_at_the_start(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as a 500 to the first person who uses a passkey or a provider."""
+
+    def find(name: str) -> object | None:
+        return None if name == missing else object()
+
+    monkeypatch.setattr("torii_dynamodb.fastapi.web.find_spec", find)
+    passkeys = PasskeySettings(rp_id="app.example.com", rp_name="E", origins=["https://app.example.com"])
+    here = AsyncSetting(passkeys=passkeys, oauth=[google("id", "secret")])
+    with pytest.raises(ConfigurationError, match=missing):
+        router(here.torii, config=WebConfig(base_url="https://app.example.com"))

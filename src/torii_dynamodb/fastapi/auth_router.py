@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Depends, Request
 
-from torii_dynamodb.fastapi.dependencies import Dependencies
+from torii_dynamodb.fastapi.dependencies import UNCALLED, Dependencies
 from torii_dynamodb.fastapi.routes import links, oauth, passkeys, passwords, sessions, tokens
 from torii_dynamodb.fastapi.routing import AuthRoute, Router
 from torii_dynamodb.fastapi.settings import WebConfig
@@ -77,11 +77,14 @@ class AuthRouter(Router):
             module.add(self, web, dependencies)
         self.add_options()
 
+    @property
     def access_claims(self) -> Callable[..., Awaitable[AccessClaims]]:
         """A dependency: what the access token says, without a request to the storage; see ``Dependencies``."""
-        return self.requirements.access_claims()
+        return self.requirements.access_claims
 
-    def require_recent_sign_in(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[User]]:
+    def require_recent_sign_in(
+        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)
+    ) -> Callable[..., Awaitable[User]]:
         """A dependency: the user, who signed in at most so long ago; else 403."""
         return self.requirements.require_recent_sign_in(max_age)
 

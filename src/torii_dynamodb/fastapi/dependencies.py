@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from inspect import Signature
 from typing import Protocol
 
-from fastapi import Request, Response, Security
+from fastapi import Depends, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.requests import HTTPConnection
 
 from torii_dynamodb._core.jwt import AccessClaims
-from torii_dynamodb.errors import InvalidToken, ToriiError
+from torii_dynamodb.errors import ConfigurationError, InvalidToken, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
 from torii_dynamodb.fastapi.web import SignedIn, Web, bearer_of
 from torii_dynamodb.models import Session, User
@@ -20,12 +22,47 @@ __all__ = ["Dependencies", "access_claims"]
 _BEARER = {False: "The session token.", True: "The session token, or for an application's own routes an access token."}
 
 
+class _CookieScheme(APIKeyCookie):
+    """Tells OpenAPI of the cookie, which is read elsewhere. FastAPI's own fails in the route of a WebSocket."""
+
+    async def __call__(self) -> None:  # type: ignore[override]
+        """Nothing to do."""
+
+
+class _BearerScheme(HTTPBearer):
+    """The same for ``Authorization``."""
+
+    async def __call__(self) -> None:  # type: ignore[override]
+        """Nothing to do."""
+
+
+class _Uncalled:
+    """Stands where a maker of dependencies is taken for one: ``Depends(auth.require_recent_sign_in)``.
+
+    FastAPI would call the maker and be content with what it makes: the route would be open to everybody. As it asks for
+    the signature of each dependency when a route is defined, the mistake is told there.
+    """
+
+    @property
+    def __signature__(self) -> Signature:
+        raise ConfigurationError(
+            "require_recent_sign_in makes a dependency when it is called: write Depends(auth.require_recent_sign_in())"
+        )
+
+    def __call__(self) -> None:
+        """Never reached, unless FastAPI comes to do without the signature."""
+        _ = self.__signature__
+
+
+UNCALLED = _Uncalled()
+
+
 class Dependencies:
     """What routes ask for, with ``Depends``. All of one request share one check of the session.
 
     They raise :class:`~torii_dynamodb.fastapi.Problem`, an ``HTTPException``: 401 where nobody is signed in, 403 where
     a cookie came along with a request of another site, or where more is asked for, 503 where the storage cannot be
-    reached.
+    reached. They work in WebSocket routes, too, where such an answer denies the connection.
 
     With ``"jwt"`` among the configuration's ``transports``, those that give a user or a session take an access token
     too, and check the session behind it with the storage. Those that give :class:`~torii_dynamodb.fastapi.SignedIn`,
@@ -47,19 +84,21 @@ class Dependencies:
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        cookie = APIKeyCookie(
+        cookie = _CookieScheme(
             name=web.cookies.session, scheme_name="cookie", description="The session cookie.", auto_error=False
         )
-        bearer = HTTPBearer(scheme_name="bearer", description=_BEARER["jwt" in web.config.transports], auto_error=False)
+        bearer = _BearerScheme(
+            scheme_name="bearer", description=_BEARER["jwt" in web.config.transports], auto_error=False
+        )
 
         async def optional_caller(
-            request: Request,
+            connection: HTTPConnection,
             response: Response,
             _cookie: object = Security(cookie),
             _bearer: object = Security(bearer),
         ) -> SignedIn | None:
             try:
-                found = await web.caller(request)
+                found = await web.caller(connection)
             except ToriiError as error:
                 raise problem_of(error) from error
             if found is not None and found.moved and found.transport == "cookie":
@@ -104,6 +143,7 @@ class Dependencies:
         self.optional_user = optional_user
         self.require_verified = require_verified
 
+    @property
     def access_claims(self) -> Callable[..., Awaitable[AccessClaims]]:
         """A dependency: what the access token of the request says, without a request to the storage.
 
@@ -115,7 +155,9 @@ class Dependencies:
         """
         return access_claims(self._web.torii.jwt)
 
-    def recent(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[SignedIn]]:
+    def recent(
+        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)
+    ) -> Callable[..., Awaitable[SignedIn]]:
         """A dependency: who is signed in and how, having signed in at most so long ago.
 
         Args:
@@ -136,7 +178,9 @@ class Dependencies:
 
         return recent
 
-    def require_recent_sign_in(self, max_age: timedelta | None = None) -> Callable[..., Awaitable[User]]:
+    def require_recent_sign_in(
+        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)
+    ) -> Callable[..., Awaitable[User]]:
         """A dependency: the user, who signed in at most so long ago (``None``: the configuration's time)."""
 
         async def require_recent(found: SignedIn = Security(self.recent(max_age))) -> User:
@@ -162,10 +206,10 @@ def access_claims(tokens: _Verifies) -> Callable[..., Awaitable[AccessClaims]]:
     Args:
         tokens: ``torii_dynamodb.jwt.JwtTokens(JwtSettings(...))``, with the public keys of whoever issues.
     """
-    scheme = HTTPBearer(scheme_name="access token", description="An access token (JWT).", auto_error=False)
+    scheme = _BearerScheme(scheme_name="access token", description="An access token (JWT).", auto_error=False)
 
-    async def claims(request: Request, _scheme: object = Security(scheme)) -> AccessClaims:
-        found = bearer_of(request)
+    async def claims(connection: HTTPConnection, _scheme: object = Security(scheme)) -> AccessClaims:
+        found = bearer_of(connection)
         if found is None or found[1] != "jwt":
             raise _nobody()
         try:

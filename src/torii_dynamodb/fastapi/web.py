@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypedDict
 from urllib.parse import urlsplit
 
@@ -122,6 +123,14 @@ class Web:
             )
         if self.torii.oauth_providers and self.config.base_url is None:
             raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
+        needed = {"passkeys": ["webauthn"] * self.torii.takes_passkeys}
+        needed["oauth"] = ["authlib", "httpx"] if self.torii.oauth_providers else []
+        for extra, modules in needed.items():
+            missing = [module for module in modules if find_spec(module) is None]
+            if missing:
+                raise ConfigurationError(
+                    f"{extra}: {', '.join(missing)} is not installed: pip install 'torii-dynamodb[{extra}]'"
+                )
 
     async def start(self) -> None:
         """When the application starts: open the storage, so that what is wrong with it is told now."""
