@@ -34,7 +34,8 @@ class Router(APIRouter):
         """FastAPI's hook. HEAD is a route of its own, so that OpenAPI does not list it."""
         super().add_api_route(path, endpoint, methods=methods, **options)
         if methods is None or "GET" in methods:
-            super().add_api_route(path, endpoint, methods=["HEAD"], **{**options, "include_in_schema": False})
+            options["include_in_schema"] = False
+            super().add_api_route(path, endpoint, methods=["HEAD"], **options)
 
     def add_options(self) -> None:
         """Add a route for OPTIONS to each path. Last of all: it says which methods the others take.
