@@ -123,6 +123,7 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
         ("update_user", lambda: storage.update_user(storage.get_user(ada), email="new@example.com")),  # type: ignore[arg-type]
         ("delete_user", lambda: storage.delete_user(ada)),
         ("cleanup", storage.cleanup),
+        ("settle", storage.settle),
         ("cleanup_expired_sessions", storage.cleanup_expired_sessions),
         ("cleanup_expired_tokens", storage.cleanup_expired_tokens),
     ]
