@@ -344,7 +344,7 @@ def add_identity(
         condition += " AND #session_epoch = :begun_under"
         values[":begun_under"] = av.number(session_epoch)
     if provider is not None and joining:
-        condition += " AND NOT contains(#disconnected, :provider)"
+        condition += " AND (attribute_not_exists(#disconnected) OR NOT contains(#disconnected, :provider))"
         values[":provider"] = {"S": provider}
     elif provider is not None:
         expression += " DELETE #disconnected :provider"
