@@ -51,7 +51,7 @@ class Tables:
             return lambda: self._ensure_table(SCHEMA[table])
 
         created: list[bool] = gather(*(ensurer(table) for table in TABLES))
-        new = [table for table, is_new in zip(TABLES, created, strict=True) if is_new]
+        new: list[TableName] = [table for table, is_new in zip(TABLES, created, strict=True) if is_new]
         if new:
             # Tables cost money and outlive the program: whoever did not expect them is to see it without asking.
             names = ", ".join(self._config.table_name(table) for table in new)
