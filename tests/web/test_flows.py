@@ -466,6 +466,26 @@ async def test_a_confirmation_asks_before_it_replaces_another_users_session() ->
         assert asked.url.path == "/auth/switch"
 
 
+async def test_a_confirmation_that_comes_to_nothing_is_told_in_words() -> None:
+    """The owner disconnected the provider, or somebody else linked it meanwhile: the sign-in page says so."""
+    for case, told in (("disconnected", "You disconnected"), ("taken", "somebody else has connected")):
+        async with not_an_authority() as here:
+            app = paged(here)
+            user_id = await have_user(here)
+            one = tab(app)
+            await one.get(there_and_back(here, await continued(one)), follow_redirects=True)
+            link = f"/auth/confirm-provider?token={await here.link()}"
+            if case == "disconnected":
+                await here.storage.link_oauth_account(user_id, NewOAuthAccount(provider="issuer", subject="other"))
+                await here.torii.oauth.unlink(user_id, "issuer", "other")
+            else:
+                other = await have_user(here, OTHER)
+                await here.storage.link_oauth_account(other, NewOAuthAccount(provider="issuer", subject="subject-1"))
+            done = await one.send(link, "/auth/confirm-provider")
+            assert done.url.path == "/auth/sign-in"
+            assert told in done.text
+
+
 async def test_confirming_without_pages() -> None:
     """The callback answers that a link was mailed and leaves a cookie; a script checks the link, and uses it."""
     async with not_an_authority() as here:

@@ -554,14 +554,28 @@ class AsyncOAuthStorage(Protocol):
         email: str | None | Unset = UNSET,
         profile: Metadata | Unset = UNSET,
         tokens: Metadata | Unset = UNSET,
+        expected_tokens: Metadata | Unset = UNSET,
     ) -> OAuthAccount | None:
         """Keep what the provider tells now.
+
+        Args:
+            user_id: The holder.
+            provider: The provider.
+            subject: The provider's id for the person.
+            email: The address, as the provider tells it.
+            profile: What the provider tells of the person.
+            tokens: The provider's tokens.
+            expected_tokens: Only if the tokens are these: of several hosts that each read the same, one writes.
 
         Returns:
             The account as stored now; ``None`` when this user does not hold it.
 
+        Raises:
+            VersionConflict: The tokens are others than expected. Nothing was written.
+
         Clauses:
             OAUTH-9: Changes only what is given, and only for the holder.
+            OAUTH-17: With expected_tokens, of concurrent changes that expect the same, one wins.
         """
         ...
 

@@ -17,7 +17,7 @@ from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, OAuthAccount, Unset
 from torii_dynamodb.schema import SCHEMA_VERSION
 
-__all__ = ["account_model", "changed", "checked", "checked_changes", "read", "to_item", "write_if_unchanged"]
+__all__ = ["account_model", "changed", "checked", "checked_changes", "expects", "read", "to_item", "write_if_unchanged"]
 
 
 def checked(account: NewOAuthAccount) -> NewOAuthAccount:
@@ -61,6 +61,11 @@ def checked_changes(
     if not fields:
         raise ValidationError("update_oauth_account", "names nothing to change; give the new values by keyword")
     return fields
+
+
+def expects(account: OAuthAccount, tokens: Metadata | Unset) -> bool:
+    """Whether the account's tokens are as expected, if anything is. Compared as stored: 1 is not 1.0, NaN is itself."""
+    return isinstance(tokens, Unset) or av.encode(account.tokens) == av.encode(tokens)
 
 
 def changed(account: OAuthAccount, now: datetime, fields: dict[str, Any]) -> OAuthAccount:

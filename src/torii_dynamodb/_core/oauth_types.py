@@ -20,6 +20,7 @@ __all__ = [
     "Authority",
     "Check",
     "ClientKey",
+    "OAuthAccessToken",
     "OAuthConfirmation",
     "OAuthConfirmationSent",
     "OAuthError",
@@ -49,6 +50,7 @@ OAuthFailure = Literal[
     "disconnected",
     "refused",
     "confirm",
+    "revoked",
 ]
 
 _LABELS = {"github": "GitHub", "apple": "Apple", "google": "Google", "linkedin": "LinkedIn", "microsoft": "Microsoft"}
@@ -75,14 +77,17 @@ class OAuthError(ToriiError):
             ``"confirm"``: the same, but a link was mailed to the address (:class:`OAuthConfirmationSent`).
             ``"no_account"``: nobody has linked it, and signing up this way is off. ``"disconnected"``: who holds its
             address disconnected the provider; they sign in otherwise and link it again. ``"refused"``: a check of the
-            application, or of the preset, refused the account; the message is meant for the person.
+            application, or of the preset, refused the account; the message is meant for the person. ``"revoked"``: no
+            access token can be had any more (``torii.oauth.access_token``).
+        error_code: What the provider called it (``"invalid_grant"``), if it said so.
     """
 
     code = "oauth_error"
 
-    def __init__(self, reason: OAuthFailure, message: str) -> None:
+    def __init__(self, reason: OAuthFailure, message: str, *, error_code: str | None = None) -> None:
         super().__init__(message)
         self.reason: OAuthFailure = reason
+        self.error_code = error_code
 
 
 class OAuthConfirmationSent(OAuthError):
@@ -191,6 +196,10 @@ class OAuthProvider:
         checks: Called in order with every identity, before anybody is looked up or a session is made. Each returns why
             the identity is refused, in words for the person, or ``None``.
         apple: For Apple: team id, key id and private key, of which the client secret is made.
+        keep_tokens: Whether the provider's tokens are kept, sealed under the application's ``secret`` (or by a
+            ``secret_box`` of yours), for ``torii.oauth.access_token``. Most providers give a refresh token only if they
+            are asked: Google by ``parameters={"access_type": "offline", "prompt": "consent"}``, others by the scope
+            ``offline_access``.
         native_client_ids: The ids of mobile applications whose ID tokens sign in, too (``torii.oauth.begin_native``);
             for Google those of the Android and iOS clients, for Apple the bundle ids. Empty: no ID token that somebody
             brings is taken.
@@ -225,6 +234,7 @@ class OAuthProvider:
     authoritative_for: Authority = ()
     checks: tuple[Check, ...] = ()
     apple: AppleKey | None = None
+    keep_tokens: bool = False
     native_client_ids: tuple[str, ...] = ()
     allow_insecure_http: bool = False
     allow_private_network: bool = False
@@ -365,6 +375,26 @@ class OAuthStart:
 
 
 @guarded
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthAccessToken:
+    """An access token for a provider's API.
+
+    Args:
+        provider: Which provider's.
+        subject: The provider's id for the person.
+        access_token: The token.
+        expires_at: When it ends; ``None``: the provider does not tell, or it does not.
+        scopes: What the provider granted; empty where it did not say.
+    """
+
+    provider: str
+    subject: str
+    access_token: str = field(repr=False)
+    expires_at: datetime | None
+    scopes: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthNativeStart:
     """A sign-in by a mobile SDK that was begun.

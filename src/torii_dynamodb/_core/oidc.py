@@ -109,6 +109,16 @@ def token_request(
     return headers, urlencode(form).encode()
 
 
+def refresh_request(
+    provider: OAuthProvider, metadata: ProviderMetadata, *, refresh_token: str, unique: str, now: datetime
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the request for another access token (RFC 6749, 6)."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    headers, form = authenticated(provider, metadata, headers, form, unique=unique, now=now)
+    return headers, urlencode(form).encode()
+
+
 def authenticated(
     provider: OAuthProvider,
     metadata: ProviderMetadata,
@@ -503,7 +513,10 @@ def read_json(provider: OAuthProvider, answer: Answer) -> object:
         OAuthError: The answer is an error, or neither.
     """
     if answer.status not in (200, 201):
-        raise OAuthError("provider", f"{provider.name} answered {answer.status}{_error_code(answer.body)}")
+        told = _error(answer.body)
+        raise OAuthError(
+            "provider", f"{provider.name} answered {answer.status}{shown_code(told)}", error_code=code_of(told)
+        )
     try:
         if answer.content_type == "application/jwt":
             return answer.body.decode("ascii").strip()
@@ -512,19 +525,25 @@ def read_json(provider: OAuthProvider, answer: Answer) -> object:
         raise OAuthError("provider", f"{provider.name} answered with something that is not JSON") from None
 
 
-def _error_code(body: bytes) -> str:
-    """The code of an OAuth error, which says what is wrong with the settings. Its description is anybody's text."""
+def _error(body: bytes) -> dict[str, Any]:
+    """An OAuth error, of which only the code is used: its description is anybody's text."""
     try:
         found = orjson.loads(body)
     except ValueError:
-        return ""
-    return shown_code(cast("dict[str, Any]", found)) if isinstance(found, dict) else ""
+        found = None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def code_of(answer: Mapping[str, Any]) -> str | None:
+    """The code of an OAuth error; ``None`` where it is not one."""
+    code = answer.get("error")
+    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,64}", code) else None
 
 
 def shown_code(answer: Mapping[str, Any]) -> str:
     """The code of an error, to append to a message; nothing where it is not one."""
-    code = answer.get("error")
-    return f" ({code})" if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,64}", code) else ""
+    code = code_of(answer)
+    return "" if code is None else f" ({code})"
 
 
 def identity_of(provider: OAuthProvider, claims: Mapping[str, Any], subject: str) -> OAuthIdentity:

@@ -279,6 +279,12 @@ OPERATIONS = [
         "",
         lambda s, w: s.update_oauth_account("usr_ada", "google", "ada", email=None, tokens={"n": 2}),
     ),
+    Operation(
+        "update_oauth_account",
+        "tokens changed",
+        lambda s, w: s.update_oauth_account("usr_ada", "google", "ada", tokens={"n": 2}, expected_tokens={"n": 9}),
+        VersionConflict,
+    ),
     Operation("unlink_oauth_account", "", lambda s, w: s.unlink_oauth_account("usr_ada", "google", "ada")),
     Operation(
         "link_oauth_account",

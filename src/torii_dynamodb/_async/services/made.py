@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.mail import AsyncMailer
+    from torii_dynamodb._async.secret_box import AsyncSecretBox
     from torii_dynamodb._async.services.email_verification import AsyncEmailVerificationService
     from torii_dynamodb._async.services.jwt import AsyncJwtService
     from torii_dynamodb._async.services.magic_links import AsyncMagicLinkService
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services.oauth import AsyncOAuthService
     from torii_dynamodb._async.services.passkeys import AsyncPasskeyService
     from torii_dynamodb._async.services.passwords import AsyncPasswordService
+    from torii_dynamodb._async.services.provider_tokens import AsyncProviderTokens
     from torii_dynamodb._core.devices import Devices
     from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy
     from torii_dynamodb._core.jwt import JwtSettings
@@ -53,6 +55,8 @@ class AsyncServices:
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
             can lock an owner out of signing in by password for a while.
+        secret_box: Seals what must be read back, such as the tokens of providers (``torii_dynamodb.secret_box``), for
+            example by a key management service; ``None``: AES-256-GCM under ``secret``.
         mailer: Sends mail (``torii_dynamodb.mail``); needed, with ``mail``, for links and notices.
         mail: What mails say and where links lead.
         templates: Renders mails; ``None``: the library's templates, behind those of ``mail.templates``.
@@ -78,6 +82,7 @@ class AsyncServices:
         hashing: HashingPool | None = None,
         compromised: CompromisedPasswords | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
+        secret_box: AsyncSecretBox | None = None,
         mailer: AsyncMailer | None = None,
         mail: MailSettings | None = None,
         templates: Templates | None = None,
@@ -103,6 +108,7 @@ class AsyncServices:
         self._hashing_pool = hashing
         self._compromised = compromised
         self._secret = secret
+        self._secret_box = secret_box
         self._mailer = mailer
         self._mail_settings = mail
         self._templates = templates
@@ -115,6 +121,8 @@ class AsyncServices:
         # A wrong secret is told at the start, not at the first sign-in.
         if secret is not None:
             self.devices  # noqa: B018
+        if any(provider.keep_tokens for provider in self._oauth_providers):
+            self.secret_box  # noqa: B018
 
     async def close(self) -> None:
         """Wait for mails under way. The storage stays open."""
@@ -252,8 +260,32 @@ class AsyncServices:
             random=self._random,
             http=lambda: self._http,
             mail=self._mail,
+            tokens=self._provider_tokens,
             sign_up=self._oauth_sign_up,
         )
+
+    @property
+    def _provider_tokens(self) -> AsyncProviderTokens | None:
+        if not any(provider.keep_tokens for provider in self._oauth_providers):
+            return None
+        from torii_dynamodb._async.services.provider_tokens import AsyncProviderTokens
+
+        return AsyncProviderTokens(self.storage, self.secret_box, clock=self.clock, random=self._random)
+
+    @cached_property
+    def secret_box(self) -> AsyncSecretBox:
+        """Seals what must be read back: what was handed in, or AES-256-GCM under ``secret``.
+
+        Raises:
+            ConfigurationError: There is neither.
+        """
+        if self._secret_box is not None:
+            return self._secret_box
+        from torii_dynamodb._async.secret_box import AsyncAesGcmBox
+
+        if self._secret is None:
+            raise ConfigurationError("tokens of providers are kept sealed: give secret=..., 32 random bytes that stay")
+        return AsyncAesGcmBox(self._secret, random=self._random)
 
     @property
     def oauth_providers(self) -> tuple[OAuthProvider, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._async.services.oauth_client import AsyncProviderClient
@@ -17,6 +17,7 @@ from torii_dynamodb._core import oidc
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import EmailVerified, OAuthLinked, OAuthUnlinked, UserCreated
 from torii_dynamodb._core.oauth_types import (
+    OAuthAccessToken,
     OAuthConfirmation,
     OAuthConfirmationSent,
     OAuthError,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.services.events import AsyncEvents
     from torii_dynamodb._async.services.mail import AsyncMail
+    from torii_dynamodb._async.services.provider_tokens import AsyncProviderTokens
     from torii_dynamodb._async.services.sessions import AsyncSessionService
 
 __all__ = ["OAUTH_CONFIRMATION", "AsyncOAuthService"]
@@ -64,6 +66,8 @@ OAUTH_CONFIRMATION = "oauth_confirmation"
 """The purpose of tokens by which the owner of an address confirms an account at a provider."""
 
 _SEALED = "sealed"
+# Of a token endpoint's answer.
+_KEPT = ("access_token", "refresh_token", "expires_in", "scope")
 # Kept apart from states, so that nobody uses up the one by the other.
 _NATIVE = "native-"
 _INVALID = "the link was used, has expired, or is not one of ours"
@@ -97,6 +101,7 @@ class AsyncOAuthService:
         random: Where random bytes come from.
         http: Gives the application's HTTP client; ``None``: it has none.
         mail: Asks the owners of addresses, and tells them of linked accounts; ``None``: nobody is asked or told.
+        tokens: Keeps the tokens of the providers that say so; ``None``: nothing is kept.
         sign_up: Whether an account at a provider that belongs to nobody makes a new user.
         begin_for: How long a person may take at the provider.
     """
@@ -112,6 +117,7 @@ class AsyncOAuthService:
         random: RandomBytes,
         http: Callable[[], httpx.AsyncClient | None],
         mail: AsyncMail | None = None,
+        tokens: AsyncProviderTokens | None = None,
         sign_up: bool = True,
         begin_for: timedelta = timedelta(minutes=10),
     ) -> None:
@@ -125,6 +131,7 @@ class AsyncOAuthService:
         self._clock = clock
         self._random = random
         self._mail = mail
+        self._tokens = tokens
         self._sign_up = sign_up
         self._begin_for = begin_for
 
@@ -324,8 +331,11 @@ class AsyncOAuthService:
         made: Session | None = None
         if link_to is not None:
             who = await self._link(*link_to, flow.provider, identity)
+            await self._keep(who.user, flow.provider, identity, tokens)
         else:
-            who = await self._find(flow.provider, identity, browser, flow.next_url, confirmation_binding)
+            kept = tokens if client.provider.keep_tokens else {}
+            who = await self._find(flow.provider, identity, browser, flow.next_url, confirmation_binding, kept)
+            await self._keep(who.user, flow.provider, identity, tokens)
             made = await self._sessions.sign_in(who.user, browser, method="oauth", provider=flow.provider)
         return OAuthResult(
             user=who.user,
@@ -337,6 +347,46 @@ class AsyncOAuthService:
             next_url=flow.next_url,
             tokens=tokens,
         )
+
+    # The provider's tokens, where they are kept.
+
+    async def access_token(
+        self,
+        user_id: str,
+        provider: str,
+        *,
+        subject: str | None = None,
+        min_validity: timedelta = timedelta(minutes=1),
+    ) -> OAuthAccessToken:
+        """An access token for the provider's API, refreshed if it is about to end.
+
+        However many ask at once, on however many hosts, it is refreshed once: whoever refreshes holds a lease in the
+        account's row, taken by one conditional write; the others wait and read what they wrote. A refresh token that
+        the provider replaces is replaced. One request where the token is fresh (two without ``subject``); two writes
+        and a request to the provider where it is not.
+
+        Args:
+            user_id: Whose.
+            provider: The provider's name; it has ``keep_tokens=True``.
+            subject: Which account, where the user has linked several.
+            min_validity: How long the token must be good for.
+
+        Raises:
+            NotFound: ``what="provider"``, or ``what="oauth_account"``: the user has linked no such account.
+            ValidationError: ``subject``: there are several.
+            OAuthError: ``reason="revoked"``: the person has to sign in through the provider again (they withdrew their
+                consent, the refresh token ended, or no token was kept). ``reason="provider"``: the provider cannot be
+                asked now.
+            ConfigurationError: The provider does not keep tokens.
+        """
+        client = self._client(provider)
+        if self._tokens is None or not client.provider.keep_tokens:
+            raise ConfigurationError(f"{provider} does not keep tokens: give it keep_tokens=True")
+        return await self._tokens.access_token(client, user_id, subject, min_validity)
+
+    async def _keep(self, user: User, provider: str, identity: OAuthIdentity, tokens: Mapping[str, Any]) -> None:
+        if self._tokens is not None and self._client(provider).provider.keep_tokens:
+            await self._tokens.keep(user.id, provider, identity.subject, tokens)
 
     # Native applications: a mobile SDK obtains the ID token.
 
@@ -404,7 +454,7 @@ class AsyncOAuthService:
         identity = await client.identify(
             id_token, nonce=nonce, access_token=None, name=oidc.shown_name(name), native=True
         )
-        who = await self._find(provider, identity, browser, None, confirmation_binding)
+        who = await self._find(provider, identity, browser, None, confirmation_binding, {})
         made = await self._sessions.sign_in(who.user, browser, method="oauth", provider=provider)
         return OAuthResult(
             user=who.user,
@@ -491,6 +541,7 @@ class AsyncOAuthService:
         browser: Browser,
         next_url: str | None,
         confirmation_binding: str | None,
+        tokens: Mapping[str, Any],
     ) -> _Found:
         """Who linked the account; else who holds the address, if the provider is its authority; else a new user.
 
@@ -508,7 +559,7 @@ class AsyncOAuthService:
             try:
                 if not identity.email_authoritative and self._mail is not None:
                     raise await self._ask_owner(
-                        self._mail, provider, identity, identity.email, next_url, confirmation_binding
+                        self._mail, provider, identity, identity.email, next_url, confirmation_binding, tokens
                     )
                 if not identity.email_verified:
                     raise OAuthError(
@@ -575,6 +626,7 @@ class AsyncOAuthService:
         email: str,
         next_url: str | None,
         binding: str | None,
+        tokens: Mapping[str, Any],
     ) -> OAuthConfirmationSent:
         """Mail a link to the address. The same requests, and the same answer, whoever holds it."""
         address = normalise_email(email)
@@ -590,6 +642,7 @@ class AsyncOAuthService:
                 "name": identity.name,
                 "picture": identity.picture,
             },
+            "tokens": {name: tokens[name] for name in _KEPT if name in tokens},
         }
         sealed = seal_under_state(
             json.dumps(kept).encode(), state=secret, place=_place(address.normalised), random=self._random
@@ -677,6 +730,7 @@ class AsyncOAuthService:
             if used is None or not self._sign_up:
                 raise InvalidToken(_INVALID)
             who = await self._create_or_join(opened.provider, opened.identity, browser)
+        await self._keep(who.user, opened.provider, opened.identity, opened.tokens)
         session = await self._sessions.sign_in(who.user, browser, method="oauth", provider=opened.provider)
         return OAuthResult(
             user=who.user,
@@ -707,6 +761,7 @@ class _Opened:
     provider: str
     identity: OAuthIdentity
     next_url: str | None
+    tokens: Mapping[str, Any]
 
 
 def _opened(token: Token, binding: str | None) -> _Opened:
@@ -718,7 +773,7 @@ def _opened(token: Token, binding: str | None) -> _Opened:
     except ValueError:
         raise OAuthError("browser", "another browser began this sign-in; open the link in that one") from None
     kept = json.loads(plain)
-    return _Opened(kept["provider"], OAuthIdentity(**kept["identity"]), kept["next_url"])
+    return _Opened(kept["provider"], OAuthIdentity(**kept["identity"]), kept["next_url"], kept["tokens"])
 
 
 def _place(email: str) -> bytes:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._pool import HashingPool
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.mail import Mailer
+    from torii_dynamodb._sync.secret_box import SecretBox
     from torii_dynamodb._sync.services.email_verification import EmailVerificationService
     from torii_dynamodb._sync.services.jwt import JwtService
     from torii_dynamodb._sync.services.magic_links import MagicLinkService
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.services.oauth import OAuthService
     from torii_dynamodb._sync.services.passkeys import PasskeyService
     from torii_dynamodb._sync.services.passwords import PasswordService
+    from torii_dynamodb._sync.services.provider_tokens import ProviderTokens
     from torii_dynamodb.compromised import CompromisedPasswords
     from torii_dynamodb.mail.settings import MailSettings
     from torii_dynamodb.mail.templates import Templates
@@ -55,6 +57,8 @@ class Services:
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
             can lock an owner out of signing in by password for a while.
+        secret_box: Seals what must be read back, such as the tokens of providers (``torii_dynamodb.secret_box``), for
+            example by a key management service; ``None``: AES-256-GCM under ``secret``.
         mailer: Sends mail (``torii_dynamodb.mail``); needed, with ``mail``, for links and notices.
         mail: What mails say and where links lead.
         templates: Renders mails; ``None``: the library's templates, behind those of ``mail.templates``.
@@ -80,6 +84,7 @@ class Services:
         hashing: HashingPool | None = None,
         compromised: CompromisedPasswords | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
+        secret_box: SecretBox | None = None,
         mailer: Mailer | None = None,
         mail: MailSettings | None = None,
         templates: Templates | None = None,
@@ -105,6 +110,7 @@ class Services:
         self._hashing_pool = hashing
         self._compromised = compromised
         self._secret = secret
+        self._secret_box = secret_box
         self._mailer = mailer
         self._mail_settings = mail
         self._templates = templates
@@ -117,6 +123,8 @@ class Services:
         # A wrong secret is told at the start, not at the first sign-in.
         if secret is not None:
             self.devices  # noqa: B018
+        if any(provider.keep_tokens for provider in self._oauth_providers):
+            self.secret_box  # noqa: B018
 
     def close(self) -> None:
         """Wait for mails under way. The storage stays open."""
@@ -254,8 +262,32 @@ class Services:
             random=self._random,
             http=lambda: self._http,
             mail=self._mail,
+            tokens=self._provider_tokens,
             sign_up=self._oauth_sign_up,
         )
+
+    @property
+    def _provider_tokens(self) -> ProviderTokens | None:
+        if not any(provider.keep_tokens for provider in self._oauth_providers):
+            return None
+        from torii_dynamodb._sync.services.provider_tokens import ProviderTokens
+
+        return ProviderTokens(self.storage, self.secret_box, clock=self.clock, random=self._random)
+
+    @cached_property
+    def secret_box(self) -> SecretBox:
+        """Seals what must be read back: what was handed in, or AES-256-GCM under ``secret``.
+
+        Raises:
+            ConfigurationError: There is neither.
+        """
+        if self._secret_box is not None:
+            return self._secret_box
+        from torii_dynamodb._sync.secret_box import AesGcmBox
+
+        if self._secret is None:
+            raise ConfigurationError("tokens of providers are kept sealed: give secret=..., 32 random bytes that stay")
+        return AesGcmBox(self._secret, random=self._random)
 
     @property
     def oauth_providers(self) -> tuple[OAuthProvider, ...]:

@@ -34,6 +34,10 @@ class _Keys:
     read_at: datetime
 
 
+# What providers say of a refresh token that they take no more; GitHub has a word of its own.
+_NO_MORE = ("invalid_grant", "bad_refresh_token")
+
+
 class ProviderClient:
     """One provider. Remembers its description and keys for an hour.
 
@@ -104,6 +108,34 @@ class ProviderClient:
         else:
             identity = self._checked(self._ask(metadata, access))
         return identity, tokens
+
+    def refresh(self, refresh_token: str, *, unique: str) -> Mapping[str, Any]:
+        """Another access token for a refresh token: the provider's answer. It may replace the refresh token.
+
+        Args:
+            refresh_token: The latest.
+            unique: A secret that is new with every request.
+
+        Raises:
+            OAuthError: ``reason="revoked"``: it is not taken any more. ``reason="provider"``: this time it failed.
+        """
+        metadata = self.metadata()
+        headers, body = oidc.refresh_request(
+            self.provider, metadata, refresh_token=refresh_token, unique=unique, now=self._clock()
+        )
+        try:
+            answer = self._request("POST", metadata.token_endpoint, headers=headers, content=body)
+            told = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+            code = oidc.code_of(told)
+        except OAuthError as error:
+            if error.error_code not in _NO_MORE:
+                raise
+            told, code = {}, error.error_code
+        if code in _NO_MORE:
+            raise OAuthError("revoked", f"{self.provider.name} gives no more access ({code})", error_code=code)
+        if not told or told.get("error") is not None:
+            raise OAuthError("provider", f"{self.provider.name} does not refresh{oidc.shown_code(told)}")
+        return told
 
     def identify(
         self, id_token: object, *, nonce: str, access_token: str | None, name: str | None = None, native: bool = False

@@ -43,6 +43,8 @@ class Torii(Services):
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
             can lock an owner out of signing in by password for a while.
+        secret_box: Seals what must be read back, such as the tokens of providers (``torii_dynamodb.secret_box``), for
+            example by a key management service; ``None``: AES-256-GCM under ``secret``.
         mailer: Sends mail (``torii_dynamodb.mail``); needed, with ``mail``, for links and notices.
         mail: What mails say and where links lead.
         templates: Renders mails; ``None``: the library's templates, behind those of ``mail.templates``.

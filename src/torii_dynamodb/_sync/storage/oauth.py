@@ -11,7 +11,7 @@ from torii_dynamodb._core import oauth, tokens, users, validation
 from torii_dynamodb._core.keys import OAUTH, oauth_key, pkce_key
 from torii_dynamodb._sync.storage.base import ROUNDS, failed, old_item, undecided
 from torii_dynamodb._sync.storage.tokens import Tokens
-from torii_dynamodb.errors import Unavailable
+from torii_dynamodb.errors import Unavailable, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
 
 __all__ = ["OAuth"]
@@ -94,16 +94,24 @@ class OAuth(Tokens):
         email: str | None | Unset = UNSET,
         profile: Metadata | Unset = UNSET,
         tokens: Metadata | Unset = UNSET,
+        expected_tokens: Metadata | Unset = UNSET,
     ) -> OAuthAccount | None:
         """See the contract. Two requests, one after the other."""
         validation.user_id(user_id)
         identity = _identity(provider, subject)
+        expected: Metadata | Unset = UNSET
+        if expected_tokens is not UNSET:
+            expected = validation.metadata(expected_tokens, "expected_tokens")
         fields = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
         for _ in range(ROUNDS):
             item = self._get(self._identities, users.key(identity), consistent=True)
             if item is None or item.get("user_id") != {"S": user_id}:
                 return None
-            after = oauth.changed(oauth.read(item), self._now(), fields)
+            before = oauth.read(item)
+            if not oauth.expects(before, expected):
+                raise VersionConflict("the account's tokens were changed by somebody else; read them again")
+            # The write is conditioned on the item as read, its tokens included.
+            after = oauth.changed(before, self._now(), fields)
             if self._transact(oauth.write_if_unchanged(self._identities, item, after)) is None:
                 return after
         raise Unavailable(f"the account was changed by others {ROUNDS} times; try again", attempts=ROUNDS)

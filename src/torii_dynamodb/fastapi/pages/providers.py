@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from torii_dynamodb._core.oauth_types import OAuthError
-from torii_dynamodb.errors import AlreadyExists, InvalidToken, TooManyIdentities, ToriiError
+from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidToken, TooManyIdentities, ToriiError
 from torii_dynamodb.fastapi.flows import begin_flow, failure_target, with_cookies
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
@@ -68,11 +68,12 @@ def add(router: APIRouter, site: Site) -> None:
             )
         except InvalidToken:
             return await dead(request)
-        except OAuthError:
-            return await elsewhere(request)
-        except (AlreadyExists, TooManyIdentities) as error:
-            failed = site.path("sign-in", error=error.code)
-            return site.redirect(failed)
+        except OAuthError as error:
+            if error.reason == "browser":
+                return await elsewhere(request)
+            return site.redirect(site.path("sign-in", error=error.reason))
+        except (AccountLocked, AlreadyExists, TooManyIdentities) as error:
+            return site.redirect(site.path("sign-in", error=error.code))
         assert result.session is not None
         return await enter(site, request, result.user, result.session, result.next_url, replaces=form.get("replaces"))
 

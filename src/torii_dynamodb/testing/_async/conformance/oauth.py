@@ -16,6 +16,7 @@ from torii_dynamodb.errors import (
     ProviderDisconnected,
     Revoked,
     TooManyIdentities,
+    VersionConflict,
 )
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, Metadata, NewOAuthAccount, NewUser, User
 from torii_dynamodb.testing._async.conformance.primitives import Call
@@ -423,6 +424,26 @@ class AsyncOAuthConformance(AsyncConformance):
         await storage.unlink_oauth_account(user.id, *name)
         assert await storage.update_oauth_account(user.id, *name, email="x@example.com") is None
         assert await storage.get_oauth_account_by_provider_and_subject(*name) is None
+
+    @clause("OAUTH-17")
+    async def test_tokens_are_replaced_only_if_they_are_as_expected(self, storage: AsyncStorage) -> None:
+        """Others than expected: VersionConflict, and nothing changes; equal ones, however nested, are replaced."""
+        user = await self.user(storage)
+        tokens: Metadata = {"sealed": b"1", "nested": NASTY_METADATA}
+        account = replace(new_account(), tokens=tokens)
+        linked = await storage.link_oauth_account(user.id, account)
+        name = (account.provider, account.subject)
+        for wrong in ({}, {"sealed": b"1"}, {**tokens, "sealed": b"2"}):
+            with pytest.raises(VersionConflict):
+                await storage.update_oauth_account(user.id, *name, tokens={"t": 2}, expected_tokens=wrong)
+        assert await storage.get_oauth_account_by_provider_and_subject(*name) == linked
+        held = await storage.update_oauth_account(user.id, *name, tokens={}, expected_tokens=tokens)
+        assert held is not None
+        assert held.tokens == {}
+        again = await storage.update_oauth_account(user.id, *name, tokens={"t": 3}, expected_tokens={})
+        assert again is not None
+        other = fresh("u")
+        assert await storage.update_oauth_account(other, *name, tokens={}, expected_tokens={"t": 3}) is None
 
     # Unlinking.
 

@@ -278,7 +278,13 @@ class BadInputConformance(Conformance):
             "list_oauth_accounts_for_user": Case({"user_id": user.id}, {"user_id": IDS}),
             "update_oauth_account": Case(
                 {**holder, "email": "a@example.com"},
-                {**bad_holder, "email": fields["email"], "profile": metadata, "tokens": metadata},
+                {
+                    **bad_holder,
+                    "email": fields["email"],
+                    "profile": metadata,
+                    "tokens": metadata,
+                    "expected_tokens": metadata,
+                },
             ),
             "unlink_oauth_account": Case(holder, {**bad_holder, "allow_verified_email": [None, *FLAGS]}),
             "store_pkce_verifier": Case(

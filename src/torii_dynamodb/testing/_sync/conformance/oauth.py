@@ -18,6 +18,7 @@ from torii_dynamodb.errors import (
     ProviderDisconnected,
     Revoked,
     TooManyIdentities,
+    VersionConflict,
 )
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, Metadata, NewOAuthAccount, NewUser, User
 from torii_dynamodb.testing._sync.conformance.primitives import Call
@@ -420,6 +421,26 @@ class OAuthConformance(Conformance):
         storage.unlink_oauth_account(user.id, *name)
         assert storage.update_oauth_account(user.id, *name, email="x@example.com") is None
         assert storage.get_oauth_account_by_provider_and_subject(*name) is None
+
+    @clause("OAUTH-17")
+    def test_tokens_are_replaced_only_if_they_are_as_expected(self, storage: Storage) -> None:
+        """Others than expected: VersionConflict, and nothing changes; equal ones, however nested, are replaced."""
+        user = self.user(storage)
+        tokens: Metadata = {"sealed": b"1", "nested": NASTY_METADATA}
+        account = replace(new_account(), tokens=tokens)
+        linked = storage.link_oauth_account(user.id, account)
+        name = (account.provider, account.subject)
+        for wrong in ({}, {"sealed": b"1"}, {**tokens, "sealed": b"2"}):
+            with pytest.raises(VersionConflict):
+                storage.update_oauth_account(user.id, *name, tokens={"t": 2}, expected_tokens=wrong)
+        assert storage.get_oauth_account_by_provider_and_subject(*name) == linked
+        held = storage.update_oauth_account(user.id, *name, tokens={}, expected_tokens=tokens)
+        assert held is not None
+        assert held.tokens == {}
+        again = storage.update_oauth_account(user.id, *name, tokens={"t": 3}, expected_tokens={})
+        assert again is not None
+        other = fresh("u")
+        assert storage.update_oauth_account(other, *name, tokens={}, expected_tokens={"t": 3}) is None
 
     # Unlinking.
 

@@ -7,6 +7,7 @@ Each race runs many rounds (:attr:`Conformance.race_rounds`); the frame looks at
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -81,6 +82,27 @@ class SecretRaceConformance(Conformance):
             won, lost = self.race([use() for _ in range(CALLERS)])
             self.only(lost)
             assert len([found for found in won if found is not None]) == 1
+
+    @clause("OAUTH-17")
+    def test_of_50_changes_of_the_same_tokens_one_wins(self, storage: Storage) -> None:
+        """50 callers replace the tokens that all have read: one does, and what it wrote is there."""
+        self.needs("races")
+        for _ in range(self.rounds):
+            user = self.user(storage)
+            account = replace(new_account(), tokens={"n": 0})
+            subject = account.subject
+            storage.link_oauth_account(user.id, account)
+
+            def change(number: int, user_id: str = user.id, subject: str = subject) -> Call[object]:
+                return lambda: storage.update_oauth_account(
+                    user_id, "google", subject, tokens={"n": number}, expected_tokens={"n": 0}
+                )
+
+            won, lost = self.race([change(number) for number in range(1, CALLERS + 1)])
+            self.only(lost, VersionConflict)
+            assert len(won) == 1
+            found = storage.get_oauth_account_by_provider_and_subject("google", subject, consistent=True)
+            assert found == won[0]
 
     @clause("PASSKEY-10")
     def test_of_50_uses_of_a_challenge_one_wins(self, storage: Storage) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._core import keys, tokens, validation
-from torii_dynamodb.errors import AlreadyExists, ProviderDisconnected, ValidationError
+from torii_dynamodb._core import keys, oauth, validation
+from torii_dynamodb._core import tokens as one_time
+from torii_dynamodb.errors import AlreadyExists, ProviderDisconnected, ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_account, copied_user
@@ -107,6 +108,7 @@ class MemoryOAuth(MemoryBase):
         email: str | None | Unset = UNSET,
         profile: Metadata | Unset = UNSET,
         tokens: Metadata | Unset = UNSET,
+        expected_tokens: Metadata | Unset = UNSET,
     ) -> OAuthAccount | None:
         """Keep what the provider tells now."""
         validation.user_id(user_id)
@@ -118,12 +120,17 @@ class MemoryOAuth(MemoryBase):
             changes["profile"] = inputs.metadata(profile, "profile")
         if not isinstance(tokens, Unset):
             changes["tokens"] = inputs.metadata(tokens, "tokens")
+        expected: Metadata | Unset = UNSET
+        if not isinstance(expected_tokens, Unset):
+            expected = inputs.metadata(expected_tokens, "expected_tokens")
         if not changes:
             raise ValidationError("update_oauth_account", "names nothing to change; give the new values by keyword")
         with self._state.lock:
             found = self._account(key)
             if found is None or found.user_id != user_id:
                 return None
+            if not oauth.expects(found, expected):
+                raise VersionConflict("the account's tokens are others than expected")
             changed = replace(found, **changes, updated_at=self._now())
             rows.check_size(rows.identity_row(key, changed), "the identity")
             self._state.identities[key] = changed
@@ -168,7 +175,7 @@ class MemoryOAuth(MemoryBase):
                 created_at=now,
                 expires_at=until,
                 metadata={},
-                sealed=tokens.seal_pkce(verifier, extra, state=state, place=key.encode(), random=self._random),
+                sealed=one_time.seal_pkce(verifier, extra, state=state, place=key.encode(), random=self._random),
             )
             rows.check_size(rows.token_row(row), "the verifier")
             self._state.tokens[key] = row
@@ -220,5 +227,5 @@ def _oauth_state(value: object) -> str:
 
 def _opened(row: TokenRow, state: str) -> PkceVerifier:
     assert row.sealed is not None
-    verifier, metadata = tokens.unseal_pkce(row.sealed, state=state, place=row.id.encode())
+    verifier, metadata = one_time.unseal_pkce(row.sealed, state=state, place=row.id.encode())
     return PkceVerifier(verifier=verifier, expires_at=row.expires_at, metadata=metadata)

@@ -1,0 +1,59 @@
+# Generated from src/torii_dynamodb/_async/secret_box.py by tools/unasync.py. Do not edit.
+
+"""Sealing what must be read back and kept for long: the tokens of providers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torii_dynamodb._core.devices import secret_keys
+from torii_dynamodb._core.sealing import Keyring
+from torii_dynamodb.clock import RandomBytes, system_random
+
+__all__ = ["AesGcmBox", "SecretBox"]
+
+
+class SecretBox(Protocol):
+    """Seals and opens. Put a key management service in its place, by an object with these two methods."""
+
+    def seal(self, plain: bytes, *, associated: bytes) -> bytes:
+        """Seal.
+
+        Args:
+            plain: What to seal.
+            associated: Where it is to stand. Not secret, and needed again to open it, so that a sealed value that was
+                moved to another row does not open there.
+        """
+        ...
+
+    def open(self, sealed: bytes, *, associated: bytes) -> bytes:
+        """Open what :meth:`seal` sealed.
+
+        Raises:
+            ValueError: It does not open: another key, another place, or it was changed.
+        """
+        ...
+
+
+class AesGcmBox:
+    """AES-256-GCM under keys that are derived from the application's ``secret``. The key's id stands in what is sealed.
+
+    Args:
+        secret: 32 or more random bytes, or several to rotate: the first seals, all open.
+        random: Where nonces come from.
+
+    Raises:
+        ConfigurationError: A secret is too short.
+    """
+
+    def __init__(self, secret: str | bytes | Sequence[str | bytes], *, random: RandomBytes = system_random) -> None:
+        self._keyring = Keyring(secret_keys(secret), random=random)
+
+    def seal(self, plain: bytes, *, associated: bytes) -> bytes:
+        """See :class:`SecretBox`."""
+        return self._keyring.seal(plain, associated=associated)
+
+    def open(self, sealed: bytes, *, associated: bytes) -> bytes:
+        """See :class:`SecretBox`."""
+        return self._keyring.open(sealed, associated=associated)
