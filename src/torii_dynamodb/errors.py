@@ -211,17 +211,22 @@ class AccountLocked(ToriiError):
 
 
 class RateLimited(ToriiError):
-    """Too many requests of one kind from one address, or to one mailbox.
+    """Too many requests of one kind from one address or user, or to one mailbox.
 
     Attributes:
         retry_after: How long until the next one is taken.
+        what: ``"requests"``; or ``"mail"``: enough mails of this kind were asked for at this mailbox. Links in those
+            that were sent still work.
     """
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after: timedelta, request_id: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: timedelta, what: str = "requests", request_id: str | None = None
+    ) -> None:
         super().__init__(message, request_id=request_id)
         self.retry_after = retry_after
+        self.what = what
 
 
 class Overloaded(ToriiError):

@@ -54,7 +54,7 @@ class AsyncBrowser:
 async def application(provider: RealProvider, **options: Any) -> AsyncIterator[FastAPI]:
     """An application with the routes."""
     offered = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))
-    torii = AsyncTorii(AsyncMemoryStorage(), oauth=[offered])
+    torii = AsyncTorii(AsyncMemoryStorage(), secret="s" * 32, oauth=[offered])
     settings: dict[str, Any] = {"base_url": BASE, "registration": "direct", "secure_cookies": False, "ip_limit": None}
     app = FastAPI()
     app.include_router(router(torii, config=WebConfig(**(settings | options))))
@@ -75,7 +75,7 @@ async def test_a_person_signs_in(app: FastAPI) -> None:
     browser = AsyncBrowser(app)
     answer = await browser.sign_in(next_url="/notes?page=2")
     assert (answer.status_code, answer.headers["location"]) == (303, "/notes?page=2")
-    assert set(browser.page.cookies) == {"torii"}
+    assert set(browser.page.cookies) == {"torii", "torii-device"}
     assert await browser.who() == "ada@example.com"
     cookie = next(header for header in answer.headers.get_list("set-cookie") if header.startswith("torii="))
     assert "HttpOnly" in cookie

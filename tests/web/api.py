@@ -68,9 +68,13 @@ class Site:
             headers={**given, **headers},
         )
 
-    async def user(self, email: str = EMAIL, password: str = PASSWORD) -> User:
-        """A user with a password."""
+    async def user(self, email: str = EMAIL, password: str = PASSWORD, *, verified: bool = True) -> User:
+        """A user with a password, the address verified: without that nobody signs in where registration is private."""
         user: User = await self.torii.password.register(email, password)
+        if verified:
+            marked = await self.here.storage.mark_email_verified(user.id, email=user.email)
+            assert marked is not None
+            user = marked
         return user
 
     async def signed_in(self, browser: httpx.AsyncClient, email: str = EMAIL, password: str = PASSWORD) -> None:

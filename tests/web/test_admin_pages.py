@@ -29,7 +29,7 @@ async def administrator(site: Paged) -> Tab:
 @pytest.mark.parametrize("who", ["nobody", "user", "unverified"])
 async def test_others_find_nothing(path: str, who: str) -> None:
     """Strangers, users, and who has merely typed an administrator's address get the page for what does not exist."""
-    site = Paged()
+    site = Paged(require_verified_to_sign_in=False)
     tab = site.tab()
     if who != "nobody":
         email = EMAIL if who == "user" else ADMIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -67,9 +68,9 @@ def own_routes(site: Site) -> None:
 
 async def test_the_dependencies() -> None:
     """Each lets in whom it says, and answers the rest with its own status."""
-    site = Site()
+    site = Site(require_verified_to_sign_in=False)
     own_routes(site)
-    user = await site.user()
+    user = await site.user(verified=False)
     async with site.browser() as browser:
         assert (await browser.get("/optional")).json() is None
         refused = await browser.get("/user")
@@ -288,7 +289,7 @@ def aws(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_the_ten_lines(aws: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The FastAPI example, unchanged, on the engine: a person registers, signs in, is greeted, signs out."""
+    """The FastAPI example, unchanged, on the engine: a person registers, verifies, signs in, is greeted, signs out."""
     assert aws
     module = load(EXAMPLES / "fastapi_app" / "app.py")
     app: FastAPI = module.app
@@ -304,9 +305,13 @@ async def test_the_ten_lines(aws: str, capsys: pytest.CaptureFixture[str]) -> No
         body = {"email": email, "password": PASSWORD, "name": "Ada"}
         assert (await browser.post(f"{API}/register", json=body)).status_code == 202
         await module.torii.wait_for_mail()
-        assert "verify-email?token=" in capsys.readouterr().err
+        mailed = re.search(r"verify-email\?token=(\S+)", capsys.readouterr().err)
+        assert mailed is not None
         assert (await browser.get("/hello")).status_code == 401
         body.pop("name")
+        assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 401
+        link = {"token": mailed[1]}
+        assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
         assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 200
         assert (await browser.get("/hello")).json() == "Hello Ada"
         assert (await browser.post(f"{API}/sessions/end-all")).status_code == 204
@@ -333,6 +338,8 @@ async def test_on_the_engine(aws: str) -> None:
         site = Site(WebConfig(), here=AsyncSetting(storage=storage, clock=config.clock))
         async with site.browser() as browser:
             await browser.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD})
+            link = {"token": await site.mailed("verify_email")}
+            assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
             sent.clear()
             await site.signed_in(browser)
             assert sorted(sent) == ["DeleteItem", "GetItem", "GetItem", "PutItem", "UpdateItem", "UpdateItem"]

@@ -150,8 +150,8 @@ async def test_the_limit_by_address() -> None:
     """Of one IP address so many requests are taken, over all routes without a session; others are not touched."""
     site = Site(WebConfig(ip_limit=LockoutPolicy(max_attempts=3, window=timedelta(seconds=30))))
     await site.user()
-    async with site.browser() as browser, site.browser(client="203.0.113.9") as other:
-        await site.signed_in(browser)
+    async with site.browser() as owner, site.browser() as browser, site.browser(client="203.0.113.9") as other:
+        await site.signed_in(owner)
         await browser.post(f"{API}/password/reset", json={"email": "x@example.com"})
         await browser.post(f"{API}/magic-link", json={"email": "y@example.com"})
         limited = await browser.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD})
@@ -164,7 +164,7 @@ async def test_the_limit_by_address() -> None:
                 body = {"token": "x"} | ({"new_password": PASSWORD} if path.endswith("complete") else {})
             problem(await browser.post(f"{API}/{path}", json=body), 429, "rate_limited")
         assert site.here.hasher.verified == hashed
-        assert (await browser.get(f"{API}/me")).status_code == 200, "who is signed in is not limited"
+        assert (await owner.get(f"{API}/me")).status_code == 200, "who is signed in is not limited"
         await site.signed_in(other)
         site.here.clock.advance(timedelta(seconds=31))
         await site.signed_in(browser)

@@ -16,12 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message
-from tests.services._async.support import QuickHasher, settings
+from tests.services._async.support import SECRET, QuickHasher, settings
 from tests.web.api import API, SITE, UNLIMITED, problem
 
 from torii_dynamodb import AsyncTorii, DynamoDbConfig, User
 from torii_dynamodb.errors import AccessDenied, ConfigurationError, Unavailable
 from torii_dynamodb.fastapi import AuthRouter, ToriiMiddleware, WebConfig, dynamodb, router
+from torii_dynamodb.mail import AsyncMemoryMailer
 from torii_dynamodb.oauth import google
 from torii_dynamodb.testing import AsyncMemoryStorage
 from torii_dynamodb.testing.engines import LocalEngine
@@ -38,7 +39,7 @@ class Recorded:
     def __init__(self, engine: LocalEngine, prefix: str, **options: Any) -> None:
         self.sent: list[str] = []
         config = engine.config(table_prefix=prefix, on_call=lambda record: self.sent.append(record.operation))
-        self.torii = AsyncTorii(dynamodb(config), hasher=QuickHasher(), **options)
+        self.torii = AsyncTorii(dynamodb(config), hasher=QuickHasher(), **({"secret": SECRET} | options))
         self.auth: AuthRouter = router(self.torii, config=WebConfig(registration="direct", ip_limit=UNLIMITED))
 
     def taken(self) -> list[str]:
@@ -310,7 +311,7 @@ def test_the_middleware_needs_no_mailer(config: WebConfig | None) -> None:
     ToriiMiddleware(starlette_app(torii), torii, config=config)
     with pytest.raises(ConfigurationError):
         router(torii, config=config)
-    mailing = AsyncTorii(AsyncMemoryStorage(), mailer=object(), mail=settings())  # type: ignore[arg-type] # not called
+    mailing = AsyncTorii(AsyncMemoryStorage(), secret=SECRET, mailer=AsyncMemoryMailer(), mail=settings())
     router(mailing)
 
 

@@ -1,4 +1,4 @@
-"""Limits before expensive work, on JSON routes and pages: hashing by IP address, by user and by process."""
+"""Limits on JSON routes and pages: hashing by IP address, user and process; mail by mailbox, user and IP address."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import httpx
-from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
+import pytest
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, settings
 from tests.web.api import API, Site, problem
 from tests.web.paged import Paged, words
 
 from torii_dynamodb import LockoutPolicy
-from torii_dynamodb.fastapi import WebConfig
+from torii_dynamodb.errors import RateLimited
+from torii_dynamodb.fastapi import WebConfig, router
 from torii_dynamodb.policies import HashingPool
 
 NEW = "a brand new password"
@@ -115,6 +117,8 @@ async def test_the_page_that_changes_a_password_is_limited_by_ip_address() -> No
     await site.user()
     tab = site.tab()
     await tab.sign_in()
+    # A browser that is known has a limit of its own.
+    tab.client.cookies.delete("__Host-torii-device")
 
     async def change() -> httpx.Response:
         wrong = "wrong password"
@@ -143,3 +147,171 @@ async def test_an_earlier_argon2_takes_its_part_of_the_work() -> None:
     await here.torii.password.register(EMAIL, PASSWORD)
     later = AsyncSetting(hasher=today, storage=here.storage)
     await later.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+async def use_everything_up(site: Site, email: str) -> None:
+    """Ask for everything that an address can be asked for, until nothing is taken any more."""
+    async with site.browser() as stranger:
+        for path, body in [
+            ("sign-in", {"password": "wrong password"}),
+            ("register", {"password": NEW}),
+            ("password/reset", {}),
+            ("magic-link", {}),
+            ("email/verification/request", {}),
+        ]:
+            answers = [await stranger.post(f"{API}/{path}", json={"email": email, **body}) for _ in range(7)]
+            assert answers[-1].status_code == 429, path
+            assert sum(answer.status_code != 429 for answer in answers) == 5, path
+
+
+async def test_a_stranger_who_uses_everything_up_keeps_nobody_out() -> None:
+    """The owner has working links of each kind in the mailbox, is told so, and gets in by them or by a known device."""
+    site = Site()
+    user = await site.user()
+    device = site.torii.devices.issue(user)
+    await use_everything_up(site, EMAIL)
+    async with site.browser() as owner:
+        refused = await owner.post(f"{API}/password/reset", json={"email": EMAIL})
+        assert "still work" in problem(refused, 429, "rate_limited")["detail"]
+        link = {"token": await site.mailed("magic_link")}
+        assert (await owner.post(f"{API}/magic-link/complete", json=link)).status_code == 200
+    async with site.browser() as owner:
+        owner.cookies.set("__Host-torii-device", device)
+        assert (await owner.post(f"{API}/sign-in", json={"email": EMAIL, "password": PASSWORD})).status_code == 200
+    async with site.browser() as owner:
+        reset = {"token": await site.mailed("reset_password"), "new_password": NEW}
+        assert (await owner.post(f"{API}/password/reset/complete", json=reset)).status_code == 204
+        assert (await owner.post(f"{API}/sign-in", json={"email": EMAIL, "password": NEW})).status_code == 200
+
+
+async def test_asking_to_verify_a_verified_address_uses_up_nothing_that_matters() -> None:
+    """Each kind of mail has its own limit: after any number of one, the owner has the others sent."""
+    site = Site()
+    await site.user()
+    async with site.browser() as browser:
+        for _ in range(9):
+            await browser.post(f"{API}/email/verification/request", json={"email": EMAIL})
+        for path, template in (("password/reset", "reset_password"), ("magic-link", "magic_link")):
+            assert (await browser.post(f"{API}/{path}", json={"email": EMAIL})).status_code == 202
+            assert await site.mailed(template)
+
+
+async def test_no_limit_lasts_longer_than_the_links_hold() -> None:
+    """Where sign-in links hold for two minutes, after two minutes another one is sent."""
+    site = Site(mail=settings(magic_link_for=timedelta(minutes=2)))
+    await site.user()
+    for _ in range(5):
+        await site.torii.magic_link.send(EMAIL)
+    with pytest.raises(RateLimited) as refused:
+        await site.torii.magic_link.send(EMAIL)
+    assert refused.value.retry_after == timedelta(minutes=2)
+    site.here.clock.advance(timedelta(minutes=2))
+    await site.torii.magic_link.send(EMAIL)
+
+
+async def test_one_session_mails_few_strangers() -> None:
+    """Of a hundred changes to addresses of others five are mailed, and the mailboxes of the rest are not counted."""
+    site = Site()
+    user = await site.user()
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        answers = [
+            await browser.post(f"{API}/email/change", json={"new_email": f"victim{number}@example.com"})
+            for number in range(100)
+        ]
+    assert [answer.status_code for answer in answers] == [202] * 5 + [429] * 95
+    await site.torii.wait_for_mail()
+    assert len(site.here.mailer.messages) == 5
+    # Another user can still have a mail sent where this one was stopped.
+    other = await site.user("other@example.com")
+    await site.torii.email_verification.send_change(other, "victim50@example.com")
+    # And this one's other mails are another kind.
+    await site.torii.password.initiate_reset(user.email)
+
+
+async def test_verification_links_are_counted_by_user_and_mailbox() -> None:
+    """Whoever is signed in has five sent in an hour, by route or page."""
+    site = Site(require_verified_to_sign_in=False)
+    await site.user(verified=False)
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        answers = [await browser.post(f"{API}/email/verification") for _ in range(7)]
+        assert [answer.status_code for answer in answers] == [202] * 5 + [429] * 2
+    paged = Paged(require_verified_to_sign_in=False)
+    await paged.user(verified=False)
+    tab = paged.tab()
+    await tab.sign_in()
+    pages = [await tab.send("/auth/account", "/auth/account/email", new_email="new@example.com") for _ in range(7)]
+    assert pages[-1].status_code == 429
+    await paged.torii.wait_for_mail()
+    assert len(paged.here.mailer.messages) == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("email/verification", {}), ("email/change", {"new_email": "new@example.com"})],
+)
+async def test_mails_of_who_is_signed_in_count_by_ip_address(path: str, body: dict[str, str]) -> None:
+    """An address that has used up its requests sends no mail either."""
+    site = Site(WebConfig(ip_limit=THREE), require_verified_to_sign_in=False)
+    session = await site.torii.create_session(await site.user(verified=False))
+    async with site.browser(Authorization=f"Bearer {session.token}") as browser:
+        for _ in range(3):
+            await browser.post(f"{API}/magic-link/verify", json={"token": "x"})
+        problem(await browser.post(f"{API}/{path}", json=body), 429, "rate_limited")
+    await site.torii.wait_for_mail()
+    assert site.here.mailer.messages == []
+
+
+async def test_notices_do_not_flood_a_mailbox() -> None:
+    """Whoever knows a password signs in again and again: five notices are sent, and every sign-in passes."""
+    site = Site()
+    await site.user()
+    site.here.clock.advance(timedelta(days=1))
+    for _ in range(8):
+        await site.torii.password.authenticate(EMAIL, PASSWORD)
+        await site.torii.wait_for_mail()
+    assert [message.template for message in site.here.mailer.messages] == ["new_sign_in"] * 5
+
+
+async def test_a_used_up_ip_address_keeps_no_known_user_out() -> None:
+    """Behind one address sits a whole office: a browser that signed in before goes on, one that claims it does not.
+
+    What is counted then is the user: more devices do not make more requests.
+    """
+    site = Site(WebConfig(ip_limit=THREE))
+    user = await site.user()
+    known = [site.torii.devices.issue(user) for _ in range(2)]
+    sign_in = {"email": EMAIL, "password": PASSWORD}
+    async with site.browser() as stranger:
+        for _ in range(3):
+            await stranger.post(f"{API}/magic-link/verify", json={"token": "x"})
+        for token in (None, known[0][:-1] + "?", f"{known[0][:-2]}AA", known[0].replace(user.id, "usr_" + "0" * 32)):
+            if token is not None:
+                stranger.cookies.set("__Host-torii-device", token)
+            problem(await stranger.post(f"{API}/sign-in", json=sign_in), 429, "rate_limited")
+    statuses: list[int] = []
+    for token in (*known, *known):
+        async with site.browser() as browser:
+            browser.cookies.set("__Host-torii-device", token)
+            statuses.append((await browser.post(f"{API}/sign-in", json=sign_in)).status_code)
+    assert statuses == [200, 200, 200, 429]
+
+
+async def test_the_page_says_that_links_still_work() -> None:
+    """A person whose mailbox has had enough is told what to do, in words."""
+    site = Paged()
+    await site.user()
+    tab = site.tab()
+    pages = [await tab.send("/auth/forgot-password", "/auth/forgot-password", email=EMAIL) for _ in range(6)]
+    assert pages[-1].status_code == 429
+    assert "its link still works" in words(pages[-1])
+
+
+def test_a_router_without_a_secret_warns() -> None:
+    """It says what is at stake and what to do, and points at the caller."""
+    with pytest.warns(UserWarning, match="secret") as warned:
+        router(AsyncSetting(secret=None).torii)
+    assert len(warned) == 1
+    assert "token_urlsafe" in str(warned[0].message)
+    assert warned[0].filename == __file__

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tests.services._async.support import EMAIL, PASSWORD
+from tests.services._async.support import EMAIL, PASSWORD, SECRET
 from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.web.api import SITE, UNLIMITED
 from tests.web.paged import ADMIN, Reader
@@ -272,7 +272,7 @@ async def test_a_mount_with_a_parameter(name: str, here: AsyncOAuthSetting) -> N
 
 async def test_dynamodb_opens_below_a_mount(dynoxide: LocalEngine, table_prefix: str) -> None:
     """A mounted application is never started; its storage opens when it is first used, once, however many come."""
-    torii = AsyncTorii(dynamodb(dynoxide.config(table_prefix=table_prefix)))
+    torii = AsyncTorii(dynamodb(dynoxide.config(table_prefix=table_prefix)), secret=SECRET)
     config = WebConfig(registration="direct", base_url=SITE, ip_limit=UNLIMITED)
     sub = FastAPI()
     auth = router(torii, config=config)

@@ -81,6 +81,11 @@ class Devices:
         issued = f"{epoch_seconds(self._clock()):08x}"
         return f"{_PREFIX}{user.id}.{device}.{issued}.{_mac(self._keys[0], user, device, issued)}"
 
+    def user_of(self, token: str | None) -> str | None:
+        """Whom a token names, which anybody can make up; ``None`` where it is not of the right form."""
+        match = None if token is None else _TOKEN.fullmatch(token)
+        return None if match is None else match[1]
+
     def recognise(self, token: str | None, user: User | PasswordCredentials | None) -> str | None:
         """The device's id, when the token was issued for this user as they are now; else ``None``."""
         match = None if token is None else _TOKEN.fullmatch(token)

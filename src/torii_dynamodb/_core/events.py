@@ -117,7 +117,8 @@ class SignInFailed(Event):
 
     Args:
         method: How.
-        reason: ``"credentials"``; ``"lockout"`` (too many attempts); ``"locked"`` (by an administrator).
+        reason: ``"credentials"``; ``"lockout"`` (too many attempts); ``"locked"`` (by an administrator);
+            ``"unverified"`` (the password was right; whoever tried is told that it was wrong).
         email: The address that was tried, normalised; ``None`` where none was named.
         provider: Through which provider, for ``method="oauth"``.
         ip_address: From where.
@@ -128,7 +129,7 @@ class SignInFailed(Event):
     name = "user.sign_in_failed"
 
     method: SignInMethod
-    reason: Literal["credentials", "lockout", "locked"]
+    reason: Literal["credentials", "lockout", "locked", "unverified"]
     email: str | None = None
     provider: str | None = None
     ip_address: str | None = None

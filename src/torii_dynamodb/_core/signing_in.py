@@ -36,8 +36,8 @@ def refuse_locked(user: User) -> None:
         raise AccountLocked("the account is locked by an administrator", retry_after=None, locked_at=user.locked_at)
 
 
-def refuse_more(attempt: AttemptResult, message: str) -> None:
+def refuse_more(attempt: AttemptResult, message: str, *, what: str = "requests") -> None:
     """Raise ``RateLimited`` for an attempt that was not taken."""
     if not attempt.allowed:
         # A storage must tell until when; one that does not shall not let the attempt pass.
-        raise RateLimited(message, retry_after=attempt.retry_after or timedelta(seconds=1))
+        raise RateLimited(message, retry_after=attempt.retry_after or timedelta(seconds=1), what=what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -102,5 +103,16 @@ def router(torii: AsyncTorii, *, config: WebConfig | None = None) -> AuthRouter:
 
     Raises:
         ConfigurationError: The services lack something that the configuration asks for.
+
+    Warns:
+        UserWarning: The services have no ``secret``.
     """
-    return AuthRouter(Web(torii, WebConfig() if config is None else config))
+    made = AuthRouter(Web(torii, WebConfig() if config is None else config))
+    if not torii.remembers_devices:
+        warnings.warn(
+            "AsyncTorii has no secret: browsers that signed in before are not recognised, so a stranger who tries "
+            "wrong passwords also keeps the owner from signing in by password. Give secret=...: 32 random bytes that "
+            "stay the same over restarts and hosts, for example from secrets.token_urlsafe(32), in the environment",
+            stacklevel=2,
+        )
+    return made

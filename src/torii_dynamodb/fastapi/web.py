@@ -26,7 +26,7 @@ from torii_dynamodb.fastapi.limits import ClientAddress, bucket
 from torii_dynamodb.fastapi.mounting import root_path
 from torii_dynamodb.fastapi.settings import Credential, Transport, WebConfig, encoded_url, origin_of
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
-from torii_dynamodb.models import Session, User
+from torii_dynamodb.models import LockoutPolicy, Session, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
@@ -121,6 +121,11 @@ class Web:
                 "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
                 "choose WebConfig(registration='direct'), which tells strangers which addresses are taken"
             )
+        if self.config.registration == "direct" and self.torii.require_verified_to_sign_in:
+            raise ConfigurationError(
+                "WebConfig(registration='direct') signs in whoever registers, before their address is verified: choose "
+                "'private', or leave require_verified_to_sign_in out"
+            )
         if self.torii.oauth_providers and self.config.base_url is None:
             raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
         needed = {"passkeys": ["webauthn"] * self.torii.takes_passkeys}
@@ -131,6 +136,12 @@ class Web:
                 raise ConfigurationError(
                     f"{extra}: {', '.join(missing)} is not installed: pip install 'torii-dynamodb[{extra}]'"
                 )
+
+    @property
+    def requires_verified(self) -> bool:
+        """Whether a password signs in only users whose address is verified."""
+        decided = self.torii.require_verified_to_sign_in
+        return (self.config.registration == "private" and self.torii.sends_mail) if decided is None else decided
 
     async def start(self) -> None:
         """When the application starts: open the storage, so that what is wrong with it is told now."""
@@ -263,12 +274,27 @@ class Web:
         if self.config.ip_limit is None or address is None:
             return
         attempt = await self.torii.storage.acquire_attempt("ip", bucket(address), policy=self.config.ip_limit)
-        if not attempt.allowed:
+        if not attempt.allowed and not await self._known_user_may(connection, self.config.ip_limit):
             self._client.refused(connection)
             raise RateLimited(
                 "too many requests from this address; try again later",
                 retry_after=attempt.retry_after or self.config.ip_limit.window,
             )
+
+    async def _known_user_may(self, connection: HTTPConnection, policy: LockoutPolicy) -> bool:
+        """Whether a browser that signed somebody in before may go on, though its IP address is used up.
+
+        Whole offices, and sites behind a proxy that is not named, share one address: strangers there shall not keep the
+        owner out. Counted by user, not by device: anybody can have many devices of one account.
+        """
+        if not self.torii.remembers_devices:
+            return False
+        token = self.cookies.read(connection, self.cookies.device)
+        named = self.torii.devices.user_of(token)
+        user = None if named is None else await self.torii.storage.get_user(named, consistent=True)
+        if user is None or self.torii.devices.recognise(token, user) is None:
+            return False
+        return (await self.torii.storage.acquire_attempt("user", user.id, purpose="ip", policy=policy)).allowed
 
     # What the browser is left with
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -42,7 +42,10 @@ class MailSettings:
             is known; close the services at the end, which waits for what is under way. ``"inline"`` sends before it
             returns (on Lambda, which freezes background work; hand in a mailer that only queues, so that time tells
             little).
-        throttle: How many mails with links are sent to one mailbox in which time.
+        throttle: How many mails of one kind are sent to one mailbox in which time. Each kind counts apart (sign-up,
+            verification, sign-in link, reset, change of address, notice of a sign-in), whether or not anybody holds the
+            address. No window is longer than the links hold: whoever is refused has so many working links already.
+        throttle_user: How many mails of one kind a signed-in user may have sent, to whatever mailboxes, in which time.
         new_sign_in_notice: Whether a sign-in from a browser that is not known (needs the services' ``secret``) is
             told to the owner.
         verify_email_for: How long a verification link holds.
@@ -64,6 +67,9 @@ class MailSettings:
     reply_to: str | None = None
     delivery: Literal["background", "inline"] = "background"
     throttle: LockoutPolicy = field(default_factory=lambda: LockoutPolicy(max_attempts=5))
+    throttle_user: LockoutPolicy = field(
+        default_factory=lambda: LockoutPolicy(max_attempts=5, window=timedelta(hours=1))
+    )
     new_sign_in_notice: bool = True
     verify_email_for: timedelta = timedelta(hours=24)
     magic_link_for: timedelta = timedelta(minutes=15)
@@ -95,6 +101,10 @@ class MailSettings:
         for option in ("verify_email_for", "magic_link_for", "reset_password_for", "confirm_provider_for"):
             if not timedelta(minutes=1) <= getattr(self, option) <= timedelta(days=30):
                 raise ConfigurationError(f"{option}: give one minute to 30 days")
+
+    def throttle_of(self, lifetime: timedelta) -> LockoutPolicy:
+        """The limit for mails with links that hold so long."""
+        return replace(self.throttle, window=min(self.throttle.window, lifetime))
 
     def url(self, path: str, token: str | None = None) -> str:
         """A whole address from one of the paths."""

@@ -13,6 +13,7 @@ from torii_dynamodb import LockoutPolicy
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.models import Session, User
+from torii_dynamodb.policies import HashingPool
 from torii_dynamodb.testing import FakeClock
 from torii_dynamodb.testing._async.conformance.primitives import together
 from torii_dynamodb.testing.engines import LocalEngine
@@ -41,7 +42,13 @@ async def here(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[AsyncS
     clock = FakeClock()
     async with AsyncDynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, clock=clock)) as storage:
         hasher = CountingHasher()
-        setting = AsyncSetting(storage=storage, clock=clock, hasher=hasher, lockout=LockoutPolicy(max_attempts=LIMIT))
+        setting = AsyncSetting(
+            storage=storage,
+            clock=clock,
+            hasher=hasher,
+            hashing=HashingPool(queue=GUESSES),  # all of them may wait: what refuses them here is the lockout
+            lockout=LockoutPolicy(max_attempts=LIMIT),
+        )
         setting.hasher, setting.clock = hasher, clock
         await setting.torii.password.register(EMAIL, PASSWORD)
         yield setting

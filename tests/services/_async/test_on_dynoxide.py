@@ -49,7 +49,7 @@ async def on(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[AsyncOnD
 
 
 async def test_budgets(on: AsyncOnDynoxide) -> None:
-    """Register 1 request, sign-in 5, check 1, change of password 2 (4 with lockout), sign-out 1."""
+    """Register 1 request, sign-in 5, check 1, change of password 2 (5 with lockout), sign-out 1."""
     user = await on.torii.password.register(EMAIL, PASSWORD)
     assert on.requests() == ["TransactWriteItems"]
     _, session = await on.torii.password.authenticate(EMAIL, PASSWORD)
@@ -58,7 +58,7 @@ async def test_budgets(on: AsyncOnDynoxide) -> None:
     assert await on.torii.get_session(session.token) is not None
     assert len(on.requests()) == 1
     changed = await on.torii.password.change_password(user.id, PASSWORD, "a brand new password", user=user)
-    assert len(on.requests()) == 4
+    assert len(on.requests()) == 5
     await on.torii.delete_session(session.token)
     assert on.requests() == ["DeleteItem"]
     off = AsyncSetting(storage=on.torii.storage, clock=on.here.clock, lockout=LockoutPolicy(enabled=False)).torii
@@ -89,11 +89,32 @@ async def test_reset_and_links(on: AsyncOnDynoxide) -> None:
 
 
 async def test_sign_up_sends_the_same_requests_either_way(on: AsyncOnDynoxide) -> None:
-    """Free or taken, the address costs the same requests."""
+    """Free, taken by somebody unverified, or taken: the address costs the same requests."""
     await on.torii.password.sign_up(EMAIL, PASSWORD)
     free = on.requests()
+    assert free == ["GetItem", "GetItem", "PutItem", "TransactWriteItems", "UpdateItem"]
     await on.torii.password.sign_up(EMAIL, PASSWORD)
-    assert on.requests() == free == ["PutItem", "TransactWriteItems", "UpdateItem"]
+    assert on.requests() == free
+    user = await on.torii.storage.get_user_by_email(EMAIL)
+    assert user is not None
+    await on.torii.storage.mark_email_verified(user.id, email=user.email)
+    on.requests()
+    await on.torii.password.sign_up(EMAIL, PASSWORD)
+    assert on.requests() == free
+
+
+async def test_a_wrong_password_sends_the_same_requests_for_everybody(on: AsyncOnDynoxide) -> None:
+    """Unknown, known and right but unverified: the same requests, and the same written to the attempts."""
+    await on.torii.password.register(EMAIL, PASSWORD)
+    on.requests()
+    seen: list[list[str]] = []
+    for email, password in [("nobody@example.com", PASSWORD), (EMAIL, "wrong password"), (EMAIL, PASSWORD)]:
+        with pytest.raises(InvalidCredentials):
+            await on.torii.password.authenticate(email, password, require_verified=True)
+        seen.append(on.requests())
+    assert seen[0] == seen[1] == seen[2]
+    assert len(await on.torii.storage.list_failed_attempts(EMAIL)) == 2
+    assert (await on.torii.storage.get_lockout_status(EMAIL)).attempts == 2
 
 
 async def test_end_others_and_rotate(on: AsyncOnDynoxide) -> None:

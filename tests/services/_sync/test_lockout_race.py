@@ -15,6 +15,7 @@ from torii_dynamodb import LockoutPolicy
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.models import Session, User
+from torii_dynamodb.policies import HashingPool
 from torii_dynamodb.testing import FakeClock
 from torii_dynamodb.testing._sync.conformance.primitives import together
 from torii_dynamodb.testing.engines import LocalEngine
@@ -43,7 +44,13 @@ def here(dynoxide: LocalEngine, table_prefix: str) -> Iterator[Setting]:
     clock = FakeClock()
     with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, clock=clock)) as storage:
         hasher = CountingHasher()
-        setting = Setting(storage=storage, clock=clock, hasher=hasher, lockout=LockoutPolicy(max_attempts=LIMIT))
+        setting = Setting(
+            storage=storage,
+            clock=clock,
+            hasher=hasher,
+            hashing=HashingPool(queue=GUESSES),  # all of them may wait: what refuses them here is the lockout
+            lockout=LockoutPolicy(max_attempts=LIMIT),
+        )
         setting.hasher, setting.clock = hasher, clock
         setting.torii.password.register(EMAIL, PASSWORD)
         yield setting

@@ -51,7 +51,7 @@ def on(dynoxide: LocalEngine, table_prefix: str) -> Iterator[OnDynoxide]:
 
 
 def test_budgets(on: OnDynoxide) -> None:
-    """Register 1 request, sign-in 5, check 1, change of password 2 (4 with lockout), sign-out 1."""
+    """Register 1 request, sign-in 5, check 1, change of password 2 (5 with lockout), sign-out 1."""
     user = on.torii.password.register(EMAIL, PASSWORD)
     assert on.requests() == ["TransactWriteItems"]
     _, session = on.torii.password.authenticate(EMAIL, PASSWORD)
@@ -60,7 +60,7 @@ def test_budgets(on: OnDynoxide) -> None:
     assert on.torii.get_session(session.token) is not None
     assert len(on.requests()) == 1
     changed = on.torii.password.change_password(user.id, PASSWORD, "a brand new password", user=user)
-    assert len(on.requests()) == 4
+    assert len(on.requests()) == 5
     on.torii.delete_session(session.token)
     assert on.requests() == ["DeleteItem"]
     off = Setting(storage=on.torii.storage, clock=on.here.clock, lockout=LockoutPolicy(enabled=False)).torii
@@ -91,11 +91,32 @@ def test_reset_and_links(on: OnDynoxide) -> None:
 
 
 def test_sign_up_sends_the_same_requests_either_way(on: OnDynoxide) -> None:
-    """Free or taken, the address costs the same requests."""
+    """Free, taken by somebody unverified, or taken: the address costs the same requests."""
     on.torii.password.sign_up(EMAIL, PASSWORD)
     free = on.requests()
+    assert free == ["GetItem", "GetItem", "PutItem", "TransactWriteItems", "UpdateItem"]
     on.torii.password.sign_up(EMAIL, PASSWORD)
-    assert on.requests() == free == ["PutItem", "TransactWriteItems", "UpdateItem"]
+    assert on.requests() == free
+    user = on.torii.storage.get_user_by_email(EMAIL)
+    assert user is not None
+    on.torii.storage.mark_email_verified(user.id, email=user.email)
+    on.requests()
+    on.torii.password.sign_up(EMAIL, PASSWORD)
+    assert on.requests() == free
+
+
+def test_a_wrong_password_sends_the_same_requests_for_everybody(on: OnDynoxide) -> None:
+    """Unknown, known and right but unverified: the same requests, and the same written to the attempts."""
+    on.torii.password.register(EMAIL, PASSWORD)
+    on.requests()
+    seen: list[list[str]] = []
+    for email, password in [("nobody@example.com", PASSWORD), (EMAIL, "wrong password"), (EMAIL, PASSWORD)]:
+        with pytest.raises(InvalidCredentials):
+            on.torii.password.authenticate(email, password, require_verified=True)
+        seen.append(on.requests())
+    assert seen[0] == seen[1] == seen[2]
+    assert len(on.torii.storage.list_failed_attempts(EMAIL)) == 2
+    assert (on.torii.storage.get_lockout_status(EMAIL)).attempts == 2
 
 
 def test_end_others_and_rotate(on: OnDynoxide) -> None:

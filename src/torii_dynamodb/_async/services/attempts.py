@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._core.emails import normalise_email
@@ -91,7 +91,7 @@ class AsyncAttempts:
             if own.allowed:
                 return TakenAttempt(own.attempt_id, clears=False), found[0]
             retry_after = min((span for span in (retry_after, own.retry_after) if span is not None), default=None)
-        await self._tell(email, found[0], browser, retry_after)
+        await self._tell(email, found[0], browser, "lockout", retry_after)
         raise AccountLocked(_TOO_MANY, retry_after=retry_after)
 
     async def clear(self, email: str, attempt: TakenAttempt) -> None:
@@ -111,11 +111,17 @@ class AsyncAttempts:
             )
 
     async def refuse(
-        self, email: str, credentials: PasswordCredentials | None, attempt: TakenAttempt, browser: Browser
+        self,
+        email: str,
+        credentials: PasswordCredentials | None,
+        attempt: TakenAttempt,
+        browser: Browser,
+        *,
+        unverified: bool = False,
     ) -> NoReturn:
-        """Write the audit row, tell who wants to know, and refuse."""
+        """Write the audit row, tell who wants to know, and refuse. Only the event tells ``unverified`` from wrong."""
         await self.fail(email, attempt, browser)
-        await self._tell(email, credentials, browser, None)
+        await self._tell(email, credentials, browser, "unverified" if unverified else "credentials")
         raise InvalidCredentials(_REFUSED)
 
     async def _tell(
@@ -123,14 +129,15 @@ class AsyncAttempts:
         email: str,
         credentials: PasswordCredentials | None,
         browser: Browser,
-        retry_after: timedelta | None,
+        reason: Literal["credentials", "lockout", "unverified"],
+        retry_after: timedelta | None = None,
     ) -> None:
         await self._events.emit(
             SignInFailed(
                 at=self._clock(),
                 user_id=None if credentials is None else credentials.user_id,
                 method="password",
-                reason="credentials" if retry_after is None else "lockout",
+                reason=reason,
                 email=normalise_email(email).normalised,
                 ip_address=browser.ip_address,
                 user_agent=browser.user_agent,

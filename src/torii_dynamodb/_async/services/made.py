@@ -51,6 +51,9 @@ class AsyncServices:
         hasher: Hashes passwords; ``None``: argon2id.
         hashing: How many passwords are hashed at the same time; ``None``: the process' own pool, which all services
             without one share.
+        require_verified_to_sign_in: Whether the right password of a user whose address is not verified is answered as
+            a wrong one, so that nobody learns by registering and signing in whether an address was free. ``None``: the
+            web layer does so where registration is private (which needs a mailer); elsewhere ``authenticate`` is told.
         compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None``: none is asked.
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
@@ -80,6 +83,7 @@ class AsyncServices:
         lockout: LockoutPolicy | None = None,
         hasher: PasswordHasher | None = None,
         hashing: HashingPool | None = None,
+        require_verified_to_sign_in: bool | None = None,
         compromised: CompromisedPasswords | None = None,
         secret: str | bytes | Sequence[str | bytes] | None = None,
         secret_box: AsyncSecretBox | None = None,
@@ -106,6 +110,7 @@ class AsyncServices:
         self._lockout = lockout or LockoutPolicy()
         self._hasher = hasher
         self._hashing_pool = hashing
+        self._require_verified = require_verified_to_sign_in
         self._compromised = compromised
         self._secret = secret
         self._secret_box = secret_box
@@ -208,7 +213,14 @@ class AsyncServices:
             compromised=self._compromised,
             devices=self._known_devices,
             mail=self._mail,
+            require_verified=self._require_verified,
+            random=self._random,
         )
+
+    @property
+    def require_verified_to_sign_in(self) -> bool | None:
+        """Whether a password signs in only users whose address is verified; ``None``: as the caller says."""
+        return self._require_verified
 
     @cached_property
     def magic_link(self) -> AsyncMagicLinkService:

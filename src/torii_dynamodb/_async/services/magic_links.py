@@ -65,8 +65,8 @@ class AsyncMagicLinkService:
             RateLimited: Enough were sent to this mailbox.
         """
         address = normalise_email(email)
-        user = await self._mail.find(email)
         lifetime = self._mail.settings.magic_link_for
+        user = await self._mail.find(email, MAGIC_LINK, lifetime)
         metadata = {_AS_GIVEN: address.as_given}
         token = await self._mail.token(MAGIC_LINK, lifetime, user=user, email=address.normalised, metadata=metadata)
         if user.locked_at is not None if user is not None else not self._sign_up:

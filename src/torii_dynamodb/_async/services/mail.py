@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from torii_dynamodb._async.primitives import Background, gather
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import MailFailed, MailSent
-from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb._core.signing_in import Browser, refuse_more
 from torii_dynamodb.clock import Clock, RandomBytes
-from torii_dynamodb.errors import ConfigurationError, RateLimited, ValidationError
+from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.mail.messages import MailMessage
 from torii_dynamodb.mail.settings import MailSettings
 from torii_dynamodb.mail.templates import Templates, duration
@@ -61,18 +61,39 @@ class AsyncMail:
         self._random = random
         self._background = Background()
 
-    async def throttle(self, email: str) -> None:
-        """Count a mail to a mailbox, whether or not anybody holds the address.
+    async def throttle(self, email: str, purpose: str, lifetime: timedelta, *, by: str | None = None) -> None:
+        """Count a mail with a link to a mailbox, whether or not anybody holds the address.
+
+        Every purpose counts apart: a stranger who has reset links sent until no more are must not keep the owner from a
+        sign-in link.
+
+        Args:
+            email: The address.
+            purpose: What the link is for: what counts together.
+            lifetime: How long the link holds.
+            by: The id of the signed-in user who asks, if anybody does. They are counted first, so that whoever is
+                stopped there uses up nobody's mailbox.
 
         Raises:
             RateLimited: Enough were sent.
         """
-        address = normalise_email(email).normalised
-        attempt = await self._storage.acquire_attempt("mail", address, policy=self.settings.throttle)
-        _refuse(attempt)
+        await self._count_user(purpose, by)
+        _refuse(await self._count(email, purpose, lifetime))
 
-    async def find(self, email: str) -> User | None:
-        """Count a mail to a mailbox, and read who holds it. The same requests for known and unknown addresses.
+    async def _count_user(self, purpose: str, user_id: str | None) -> None:
+        if user_id is not None:
+            policy = self.settings.throttle_user
+            counted = await self._storage.acquire_attempt("user", user_id, purpose=f"mail_{purpose}", policy=policy)
+            refuse_more(counted, "you had enough of these mails sent; try again later")
+
+    async def _count(self, email: str, purpose: str, lifetime: timedelta) -> AttemptResult:
+        policy = self.settings.throttle_of(lifetime)
+        return await self._storage.acquire_attempt(
+            "mail", normalise_email(email).normalised, purpose=purpose, policy=policy
+        )
+
+    async def find(self, email: str, purpose: str, lifetime: timedelta, *, by: str | None = None) -> User | None:
+        """:meth:`throttle`, and read who holds the mailbox. The same requests for known and unknown addresses.
 
         Returns:
             The user; ``None`` where nobody holds the address.
@@ -80,11 +101,11 @@ class AsyncMail:
         Raises:
             RateLimited: Enough were sent.
         """
+        await self._count_user(purpose, by)
         found: list[PasswordCredentials | None] = []
-        address = normalise_email(email).normalised
 
         async def count() -> AttemptResult | None:
-            return await self._storage.acquire_attempt("mail", address, policy=self.settings.throttle)
+            return await self._count(email, purpose, lifetime)
 
         async def read() -> AttemptResult | None:
             found.append(await self._storage.get_credentials_by_email(email))
@@ -93,7 +114,13 @@ class AsyncMail:
         attempt, _ = await gather(count, read)
         assert attempt is not None
         _refuse(attempt)
-        credentials = found[0]
+        return await self._holder(found[0])
+
+    async def holder(self, email: str) -> User | None:
+        """Who holds an address. Two requests, one after the other, for known and unknown addresses."""
+        return await self._holder(await self._storage.get_credentials_by_email(email))
+
+    async def _holder(self, credentials: PasswordCredentials | None) -> User | None:
         user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
         return await self._storage.get_user(user_id, consistent=True)
 
@@ -138,12 +165,35 @@ class AsyncMail:
         """Tell the owner of a sign-in from a browser that is not known."""
         if self.settings.new_sign_in_notice:
             context = {"user_agent": browser.user_agent, "ip_address": browser.ip_address}
-            await self.send("new_sign_in", mailbox(user), context, user_id=user.id)
+            await self.notify("new_sign_in", user, context)
 
-    async def send(self, template: str, to: str, context: dict[str, Any], *, user_id: str | None) -> None:
+    async def notify(self, template: str, user: User, context: dict[str, Any]) -> None:
+        """Send a notice that anybody who can sign in can bring about again and again: at most so many a mailbox.
+
+        Those beyond ``throttle`` are left out, and logged; the caller goes on.
+        """
+        await self.send(template, mailbox(user), context, user_id=user.id, counted=user.email)
+
+    async def send(
+        self,
+        template: str,
+        to: str,
+        context: dict[str, Any],
+        *,
+        user_id: str | None,
+        counted: str | None = None,
+    ) -> None:
         """Make a mail and hand it to the mailer: behind the caller's back, unless ``delivery="inline"``.
 
         A mail that fails is logged and told by an event; the caller goes on.
+
+        Args:
+            template: Which mail.
+            to: Where to.
+            context: What it says.
+            user_id: Whom it is about, for the event.
+            counted: The address to count it under, just before it goes; ``None``: its caller has counted it, or
+                something else limits it.
         """
         now = self._clock()
         everything = {
@@ -155,15 +205,23 @@ class AsyncMail:
         }
 
         async def deliver() -> None:
-            await self._deliver(template, to, everything, user_id)
+            await self._deliver(template, to, everything, user_id, counted)
 
         if self.settings.delivery == "inline":
             await deliver()
         else:
             self._background.spawn(deliver, f"mail-{template}")
 
-    async def _deliver(self, template: str, to: str, context: dict[str, Any], user_id: str | None) -> None:
+    async def _deliver(
+        self, template: str, to: str, context: dict[str, Any], user_id: str | None, counted: str | None
+    ) -> None:
         try:
+            if counted is not None:
+                policy = self.settings.throttle
+                attempt = await self._storage.acquire_attempt("mail", counted, purpose=template, policy=policy)
+                if not attempt.allowed:
+                    _log.warning("the mail %s was left out: enough of them were sent to this mailbox", template)
+                    return
             made = self._templates.render(template, context)
             message = MailMessage(
                 sender=self.settings.sender,
@@ -195,8 +253,10 @@ def mailbox(user: User) -> str:
 
 
 def _refuse(attempt: AttemptResult) -> None:
-    if attempt.allowed:
-        return
-    if attempt.retry_after is None:
-        raise ValidationError("policy", "the storage refused an attempt without telling until when")
-    raise RateLimited("enough mails were sent to this address; try again later", retry_after=attempt.retry_after)
+    # The same words where nobody holds the address, and so nothing was sent.
+    refuse_more(
+        attempt,
+        "enough of these mails were asked for at this address; links in those that were sent still work: use the "
+        "newest, or try again later",
+        what="mail",
+    )

@@ -630,7 +630,8 @@ class AsyncOAuthService:
     ) -> OAuthConfirmationSent:
         """Mail a link to the address. The same requests, and the same answer, whoever holds it."""
         address = normalise_email(email)
-        user = await mail.find(email)
+        lifetime = mail.settings.confirm_provider_for
+        user = await mail.find(email, OAUTH_CONFIRMATION, lifetime)
         secret = binding if binding is not None and len(binding) >= 43 else oidc.random_text(self._random(32))
         kept = {
             "provider": provider,
@@ -647,7 +648,6 @@ class AsyncOAuthService:
         sealed = seal_under_state(
             json.dumps(kept).encode(), state=secret, place=_place(address.normalised), random=self._random
         )
-        lifetime = mail.settings.confirm_provider_for
         token = await mail.token(
             OAUTH_CONFIRMATION,
             lifetime,

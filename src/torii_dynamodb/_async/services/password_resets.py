@@ -56,8 +56,8 @@ class AsyncPasswordResets:
         """Mail a link, if somebody holds the address."""
         mail = self.mail()
         address = normalise_email(email)
-        user = await mail.find(email)
         lifetime = mail.settings.reset_password_for
+        user = await mail.find(email, PASSWORD_RESET, lifetime)
         token = await mail.token(PASSWORD_RESET, lifetime, user=user, email=address.normalised)
         if user is not None and user.locked_at is None:
             path = mail.settings.reset_password_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.primitives import gather
@@ -15,6 +16,7 @@ from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
 from torii_dynamodb._core.hashing import PasswordPolicy, attempted_password
 from torii_dynamodb._core.signing_in import Browser, refuse_locked, refuse_more
+from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services.sessions import AsyncSessionService
     from torii_dynamodb._core.devices import Devices
     from torii_dynamodb._pool import Submit
-    from torii_dynamodb.clock import Clock
+    from torii_dynamodb.clock import Clock, RandomBytes
     from torii_dynamodb.compromised import CompromisedPasswords
 
 __all__ = ["AsyncPasswordService"]
@@ -43,6 +45,7 @@ __all__ = ["AsyncPasswordService"]
 _log = logging.getLogger("torii_dynamodb")
 
 _REFUSED = "the e-mail address or the password is wrong"
+_SIGN_UP = "sign_up"
 
 
 class AsyncPasswordService:
@@ -59,6 +62,8 @@ class AsyncPasswordService:
         compromised: Knows passwords from breaches.
         devices: Recognises browsers that signed the user in before.
         mail: Sends links and notices; ``None``: what needs them raises ConfigurationError.
+        require_verified: Whether only users whose address is verified sign in; ``None``: as each call says.
+        random: Makes ids that nobody has.
     """
 
     def __init__(
@@ -74,11 +79,15 @@ class AsyncPasswordService:
         compromised: CompromisedPasswords | None = None,
         devices: Devices | None = None,
         mail: AsyncMail | None = None,
+        require_verified: bool | None = None,
+        random: RandomBytes = system_random,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
         self._hashing = hashing
         self._lockout = lockout
+        self._require_verified = require_verified
+        self._random = random
         self._policy = policy
         self._checks = AsyncPasswordChecks(policy, compromised)
         self._resets = AsyncPasswordResets(storage, self._checks, hashing, events=events, clock=clock, mail=mail)
@@ -127,8 +136,9 @@ class AsyncPasswordService:
     ) -> None:
         """Register from a public form: answers alike, after the same work, whether or not the address is taken.
 
-        A free address gets an account and a verification link; the holder of a taken one is told by mail. Three
-        requests in three rounds, and the hash, either way.
+        A free address gets an account and a verification link; so does the holder of an account whose address is not
+        verified yet. The holder of a verified one is told by mail. Five requests in five rounds, and the hash, either
+        way.
 
         Args:
             email: The address.
@@ -149,23 +159,35 @@ class AsyncPasswordService:
         address = normalise_email(email)
         normalised = await self._checks.check(password, email=address.as_given)
         with self._hashing.turn() as submit:
-            await mail.throttle(email)
+            await mail.throttle(email, _SIGN_UP, mail.settings.verify_email_for)
             password_hash = await self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
-        user: User | None
-        try:
-            user = await self._storage.create_user(new_user, password_hash=password_hash)
-        except AlreadyExists:
-            user = None
+        created: User | None = None
+        # Taken: go on alike. The mail tells its owner.
+        with suppress(AlreadyExists):
+            created = await self._storage.create_user(new_user, password_hash=password_hash)
+        # Read in any case, so that a new account takes the same requests as one that is there.
+        holder = await mail.holder(email)
         lifetime = mail.settings.verify_email_for
-        token = await mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised, metadata=bound)
-        if user is None:
-            await mail.send("account_exists", address.normalised, {}, user_id=None)
-            return
-        await mail.send_link(
-            "verify_email", mailbox(user), mail.settings.verify_email_path, token, lifetime, user_id=user.id
+        # Who registers an address again does not vouch for what the first one set up: their browser keeps none of it.
+        token = await mail.token(
+            EMAIL_VERIFICATION,
+            lifetime,
+            user=holder,
+            email=address.normalised,
+            metadata=None if created is None else bound,
         )
-        await self._events.emit(UserCreated(at=self._clock(), user_id=user.id, email=user.email, method="password"))
+        if holder is not None and not holder.is_email_verified and holder.locked_at is None:
+            # Also to who registered before and did not open the link: without it the account is of no use to them.
+            path = mail.settings.verify_email_path
+            await mail.send_link("verify_email", mailbox(holder), path, token, lifetime, user_id=holder.id)
+        else:
+            to = address.normalised if holder is None else mailbox(holder)
+            await mail.send("account_exists", to, {}, user_id=None if holder is None else holder.id)
+        if created is not None:
+            await self._events.emit(
+                UserCreated(at=self._clock(), user_id=created.id, email=created.email, method="password")
+            )
 
     async def authenticate(
         self,
@@ -176,6 +198,7 @@ class AsyncPasswordService:
         ip_address: str | None = None,
         metadata: Metadata | None = None,
         device_token: str | None = None,
+        require_verified: bool = False,
     ) -> tuple[User, Session]:
         """Sign in.
 
@@ -191,17 +214,23 @@ class AsyncPasswordService:
             metadata: Anything of yours, for the session.
             device_token: What ``torii.devices.issue`` left with this browser. When the address is locked out, a browser
                 that signed this user in before has attempts of its own: nobody can lock the owner out from afar.
+            require_verified: Whether the right password of a user whose address is not verified counts as a wrong one,
+                in every respect. Where registration is private it has to: else whoever registers an address and then
+                signs in learns whether it was free. The services' ``require_verified_to_sign_in`` decides if it is set.
 
         Returns:
             The user and a new session with its token.
 
         Raises:
-            InvalidCredentials: No such user, no password, or a wrong one; it does not tell which.
+            InvalidCredentials: No such user, no password, a wrong one, or (with ``require_verified``) an address that
+                is not verified; it does not tell which.
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
             Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         attempted = attempted_password(password, self._policy)
+        if self._require_verified is not None:
+            require_verified = self._require_verified
         with self._hashing.turn() as submit:
             attempt, credentials = await self._attempts.take(email, browser)
             user: User | None = None
@@ -211,8 +240,9 @@ class AsyncPasswordService:
                     break
                 # The password was changed between the two reads: what was verified is no longer true. Once more.
                 credentials, user = await self._storage.get_credentials_by_email(email), None
-        if user is None or credentials is None:
-            await self._attempts.refuse(email, credentials, attempt, browser)
+        unverified = require_verified and user is not None and not user.is_email_verified
+        if user is None or credentials is None or unverified:
+            await self._attempts.refuse(email, credentials, attempt, browser, unverified=unverified)
         await self._sessions.refuse_locked(user, browser, method="password")
         session = await self._sign_in(user, email, attempt, browser)
         await self._rehash(user, credentials, attempted)
@@ -303,10 +333,12 @@ class AsyncPasswordService:
 
         Raises:
             ValidationError: The password cannot be used.
-            Overloaded: Too many passwords are being hashed.
+            RateLimited: This user's password was changed as often as lockout allows attempts.
+            Overloaded: Too many passwords are being hashed. Nothing was counted.
         """
         normalised = await self._checks.check(new_password, email=user.email_as_given)
         with self._hashing.turn() as submit:
+            await self._count_change(user.id)
             return await self._hashing.hash(submit, normalised)
 
     async def _counted(
@@ -426,8 +458,9 @@ class AsyncPasswordService:
             return await self._hashing.verify(submit, stored, attempted)
 
         async def read_user() -> bool:
-            if credentials is not None:
-                read.append(await self._storage.get_user(credentials.user_id, consistent=True))
+            # Somebody nobody knows, where there is nobody: the same requests.
+            user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
+            read.append(await self._storage.get_user(user_id, consistent=True))
             return True
 
         right, _ = await gather(matches, read_user)

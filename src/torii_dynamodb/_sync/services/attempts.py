@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.events import SignInFailed
@@ -93,7 +93,7 @@ class Attempts:
             if own.allowed:
                 return TakenAttempt(own.attempt_id, clears=False), found[0]
             retry_after = min((span for span in (retry_after, own.retry_after) if span is not None), default=None)
-        self._tell(email, found[0], browser, retry_after)
+        self._tell(email, found[0], browser, "lockout", retry_after)
         raise AccountLocked(_TOO_MANY, retry_after=retry_after)
 
     def clear(self, email: str, attempt: TakenAttempt) -> None:
@@ -113,11 +113,17 @@ class Attempts:
             )
 
     def refuse(
-        self, email: str, credentials: PasswordCredentials | None, attempt: TakenAttempt, browser: Browser
+        self,
+        email: str,
+        credentials: PasswordCredentials | None,
+        attempt: TakenAttempt,
+        browser: Browser,
+        *,
+        unverified: bool = False,
     ) -> NoReturn:
-        """Write the audit row, tell who wants to know, and refuse."""
+        """Write the audit row, tell who wants to know, and refuse. Only the event tells ``unverified`` from wrong."""
         self.fail(email, attempt, browser)
-        self._tell(email, credentials, browser, None)
+        self._tell(email, credentials, browser, "unverified" if unverified else "credentials")
         raise InvalidCredentials(_REFUSED)
 
     def _tell(
@@ -125,14 +131,15 @@ class Attempts:
         email: str,
         credentials: PasswordCredentials | None,
         browser: Browser,
-        retry_after: timedelta | None,
+        reason: Literal["credentials", "lockout", "unverified"],
+        retry_after: timedelta | None = None,
     ) -> None:
         self._events.emit(
             SignInFailed(
                 at=self._clock(),
                 user_id=None if credentials is None else credentials.user_id,
                 method="password",
-                reason="credentials" if retry_after is None else "lockout",
+                reason=reason,
                 email=normalise_email(email).normalised,
                 ip_address=browser.ip_address,
                 user_agent=browser.user_agent,

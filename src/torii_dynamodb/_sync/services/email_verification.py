@@ -97,9 +97,9 @@ class EmailVerificationService:
         """
         if user.is_email_verified:
             return False
-        self._mail.throttle(user.email)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
+        self._mail.throttle(user.email, EMAIL_VERIFICATION, lifetime, by=user.id)
         bound = bound_to(browser_binding)
         token = self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=user.email, metadata=bound)
         self._mail.send_link(
@@ -115,9 +115,9 @@ class EmailVerificationService:
             RateLimited: Enough were sent to this mailbox.
         """
         address = normalise_email(email)
-        user = self._mail.find(email)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
+        user = self._mail.find(email, EMAIL_VERIFICATION, lifetime)
         token = self._mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised)
         if user is not None and not user.is_email_verified:
             self._mail.send_link(
@@ -200,14 +200,14 @@ class EmailVerificationService:
 
         Raises:
             ValidationError: It is no address, or the user's own.
-            RateLimited: Enough were sent to this mailbox.
+            RateLimited: Enough were sent to this mailbox, or by this user.
         """
         address = normalise_email(new_email, field="new_email")
         if address.normalised == user.email:
             raise ValidationError("new_email", "is the address of this account already")
-        holder = self._mail.find(address.as_given)
         settings = self._mail.settings
         lifetime = settings.verify_email_for
+        holder = self._mail.find(address.as_given, EMAIL_CHANGE, lifetime, by=user.id)
         metadata = {_NEW_EMAIL: address.as_given} | ({} if session is None else {_SESSION: session.id})
         token = self._mail.token(EMAIL_CHANGE, lifetime, user=user, email=user.email, metadata=metadata)
         if holder is None:

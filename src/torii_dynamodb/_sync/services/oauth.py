@@ -628,7 +628,8 @@ class OAuthService:
     ) -> OAuthConfirmationSent:
         """Mail a link to the address. The same requests, and the same answer, whoever holds it."""
         address = normalise_email(email)
-        user = mail.find(email)
+        lifetime = mail.settings.confirm_provider_for
+        user = mail.find(email, OAUTH_CONFIRMATION, lifetime)
         secret = binding if binding is not None and len(binding) >= 43 else oidc.random_text(self._random(32))
         kept = {
             "provider": provider,
@@ -645,7 +646,6 @@ class OAuthService:
         sealed = seal_under_state(
             json.dumps(kept).encode(), state=secret, place=_place(address.normalised), random=self._random
         )
-        lifetime = mail.settings.confirm_provider_for
         token = mail.token(
             OAUTH_CONFIRMATION,
             lifetime,

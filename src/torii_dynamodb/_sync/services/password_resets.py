@@ -58,8 +58,8 @@ class PasswordResets:
         """Mail a link, if somebody holds the address."""
         mail = self.mail()
         address = normalise_email(email)
-        user = mail.find(email)
         lifetime = mail.settings.reset_password_for
+        user = mail.find(email, PASSWORD_RESET, lifetime)
         token = mail.token(PASSWORD_RESET, lifetime, user=user, email=address.normalised)
         if user is not None and user.locked_at is None:
             path = mail.settings.reset_password_path

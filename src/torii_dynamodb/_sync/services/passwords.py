@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._core.bindings import bound_to
@@ -17,6 +18,7 @@ from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.password_checks import PasswordChecks
 from torii_dynamodb._sync.services.password_resets import PasswordResets
+from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.services.hashing import Hashing
     from torii_dynamodb._sync.services.mail import Mail
     from torii_dynamodb._sync.services.sessions import SessionService
-    from torii_dynamodb.clock import Clock
+    from torii_dynamodb.clock import Clock, RandomBytes
     from torii_dynamodb.compromised import CompromisedPasswords
 
 __all__ = ["PasswordService"]
@@ -45,6 +47,7 @@ __all__ = ["PasswordService"]
 _log = logging.getLogger("torii_dynamodb")
 
 _REFUSED = "the e-mail address or the password is wrong"
+_SIGN_UP = "sign_up"
 
 
 class PasswordService:
@@ -61,6 +64,8 @@ class PasswordService:
         compromised: Knows passwords from breaches.
         devices: Recognises browsers that signed the user in before.
         mail: Sends links and notices; ``None``: what needs them raises ConfigurationError.
+        require_verified: Whether only users whose address is verified sign in; ``None``: as each call says.
+        random: Makes ids that nobody has.
     """
 
     def __init__(
@@ -76,11 +81,15 @@ class PasswordService:
         compromised: CompromisedPasswords | None = None,
         devices: Devices | None = None,
         mail: Mail | None = None,
+        require_verified: bool | None = None,
+        random: RandomBytes = system_random,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
         self._hashing = hashing
         self._lockout = lockout
+        self._require_verified = require_verified
+        self._random = random
         self._policy = policy
         self._checks = PasswordChecks(policy, compromised)
         self._resets = PasswordResets(storage, self._checks, hashing, events=events, clock=clock, mail=mail)
@@ -127,8 +136,9 @@ class PasswordService:
     ) -> None:
         """Register from a public form: answers alike, after the same work, whether or not the address is taken.
 
-        A free address gets an account and a verification link; the holder of a taken one is told by mail. Three
-        requests in three rounds, and the hash, either way.
+        A free address gets an account and a verification link; so does the holder of an account whose address is not
+        verified yet. The holder of a verified one is told by mail. Five requests in five rounds, and the hash, either
+        way.
 
         Args:
             email: The address.
@@ -149,21 +159,33 @@ class PasswordService:
         address = normalise_email(email)
         normalised = self._checks.check(password, email=address.as_given)
         with self._hashing.turn() as submit:
-            mail.throttle(email)
+            mail.throttle(email, _SIGN_UP, mail.settings.verify_email_for)
             password_hash = self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
-        user: User | None
-        try:
-            user = self._storage.create_user(new_user, password_hash=password_hash)
-        except AlreadyExists:
-            user = None
+        created: User | None = None
+        # Taken: go on alike. The mail tells its owner.
+        with suppress(AlreadyExists):
+            created = self._storage.create_user(new_user, password_hash=password_hash)
+        # Read in any case, so that a new account takes the same requests as one that is there.
+        holder = mail.holder(email)
         lifetime = mail.settings.verify_email_for
-        token = mail.token(EMAIL_VERIFICATION, lifetime, user=user, email=address.normalised, metadata=bound)
-        if user is None:
-            mail.send("account_exists", address.normalised, {}, user_id=None)
-            return
-        mail.send_link("verify_email", mailbox(user), mail.settings.verify_email_path, token, lifetime, user_id=user.id)
-        self._events.emit(UserCreated(at=self._clock(), user_id=user.id, email=user.email, method="password"))
+        # Who registers an address again does not vouch for what the first one set up: their browser keeps none of it.
+        token = mail.token(
+            EMAIL_VERIFICATION,
+            lifetime,
+            user=holder,
+            email=address.normalised,
+            metadata=None if created is None else bound,
+        )
+        if holder is not None and not holder.is_email_verified and holder.locked_at is None:
+            # Also to who registered before and did not open the link: without it the account is of no use to them.
+            path = mail.settings.verify_email_path
+            mail.send_link("verify_email", mailbox(holder), path, token, lifetime, user_id=holder.id)
+        else:
+            to = address.normalised if holder is None else mailbox(holder)
+            mail.send("account_exists", to, {}, user_id=None if holder is None else holder.id)
+        if created is not None:
+            self._events.emit(UserCreated(at=self._clock(), user_id=created.id, email=created.email, method="password"))
 
     def authenticate(
         self,
@@ -174,6 +196,7 @@ class PasswordService:
         ip_address: str | None = None,
         metadata: Metadata | None = None,
         device_token: str | None = None,
+        require_verified: bool = False,
     ) -> tuple[User, Session]:
         """Sign in.
 
@@ -189,17 +212,23 @@ class PasswordService:
             metadata: Anything of yours, for the session.
             device_token: What ``torii.devices.issue`` left with this browser. When the address is locked out, a browser
                 that signed this user in before has attempts of its own: nobody can lock the owner out from afar.
+            require_verified: Whether the right password of a user whose address is not verified counts as a wrong one,
+                in every respect. Where registration is private it has to: else whoever registers an address and then
+                signs in learns whether it was free. The services' ``require_verified_to_sign_in`` decides if it is set.
 
         Returns:
             The user and a new session with its token.
 
         Raises:
-            InvalidCredentials: No such user, no password, or a wrong one; it does not tell which.
+            InvalidCredentials: No such user, no password, a wrong one, or (with ``require_verified``) an address that
+                is not verified; it does not tell which.
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
             Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         attempted = attempted_password(password, self._policy)
+        if self._require_verified is not None:
+            require_verified = self._require_verified
         with self._hashing.turn() as submit:
             attempt, credentials = self._attempts.take(email, browser)
             user: User | None = None
@@ -209,8 +238,9 @@ class PasswordService:
                     break
                 # The password was changed between the two reads: what was verified is no longer true. Once more.
                 credentials, user = self._storage.get_credentials_by_email(email), None
-        if user is None or credentials is None:
-            self._attempts.refuse(email, credentials, attempt, browser)
+        unverified = require_verified and user is not None and not user.is_email_verified
+        if user is None or credentials is None or unverified:
+            self._attempts.refuse(email, credentials, attempt, browser, unverified=unverified)
         self._sessions.refuse_locked(user, browser, method="password")
         session = self._sign_in(user, email, attempt, browser)
         self._rehash(user, credentials, attempted)
@@ -299,10 +329,12 @@ class PasswordService:
 
         Raises:
             ValidationError: The password cannot be used.
-            Overloaded: Too many passwords are being hashed.
+            RateLimited: This user's password was changed as often as lockout allows attempts.
+            Overloaded: Too many passwords are being hashed. Nothing was counted.
         """
         normalised = self._checks.check(new_password, email=user.email_as_given)
         with self._hashing.turn() as submit:
+            self._count_change(user.id)
             return self._hashing.hash(submit, normalised)
 
     def _counted(
@@ -420,8 +452,9 @@ class PasswordService:
             return self._hashing.verify(submit, stored, attempted)
 
         def read_user() -> bool:
-            if credentials is not None:
-                read.append(self._storage.get_user(credentials.user_id, consistent=True))
+            # Somebody nobody knows, where there is nobody: the same requests.
+            user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
+            read.append(self._storage.get_user(user_id, consistent=True))
             return True
 
         right, _ = gather(matches, read_user)

@@ -39,6 +39,9 @@ class Torii(Services):
         hasher: Hashes passwords; ``None``: argon2id.
         hashing: How many passwords are hashed at the same time; ``None``: the process' own pool, which all services
             without one share.
+        require_verified_to_sign_in: Whether the right password of a user whose address is not verified is answered as
+            a wrong one, so that nobody learns by registering and signing in whether an address was free. ``None``: the
+            web layer does so where registration is private (which needs a mailer); elsewhere ``authenticate`` is told.
         compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None``: none is asked.
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
             rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess

@@ -68,8 +68,12 @@ class Attempts(Passkeys):
             validation.user_agent(user_agent),
             checked,
         )
-        user = self.get_user_by_email(email, consistent=True)
-        if user is not None and user.locked_at is not None:
+        normalised = normalise_email(email).normalised
+        credentials = self._credentials(normalised)
+        # Where nobody holds the address, somebody who is not there: the time tells nothing.
+        user_id = f"usr_{self.config.random(16).hex()}" if credentials is None else credentials.user_id
+        user = self._read_user(user_id, consistent=True)
+        if user is not None and user.locked_at is not None and user.email == normalised:
             item = attempts.keep(item, now) or item
         # The key is the attempt's own: a row that is there is ours, and a lock may have changed it since the first try.
         with suppress(ConditionFailed):

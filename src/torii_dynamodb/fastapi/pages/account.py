@@ -183,6 +183,7 @@ def add(router: APIRouter, site: Site) -> None:
             return sent
         found, _ = sent
         try:
+            await web.limit(request)
             await torii.email_verification.send(found.user, browser_binding=web.held_binding(request))
         except RateLimited as error:
             errors = [FieldError("send-verification", wait_text(error))]
@@ -197,6 +198,7 @@ def add(router: APIRouter, site: Site) -> None:
         found, form = sent
         new_email = form.get("new_email", "").strip()
         try:
+            await web.limit(request)
             await torii.email_verification.send_change(found.user, new_email, session=found.session)
         except ValidationError as error:
             errors, status = [field_error(error, {"new_email": ("new-email", "The new address")})], 422

@@ -28,6 +28,8 @@ __all__ = ["add", "answer_of", "wait_text"]
 _EMAIL = ("email", "The e-mail address")
 _KINDS = ("magic-link", "provider", "reset", "sign-up")
 _WRONG = "The e-mail address or the password is wrong."
+# To everybody alike: whether the address is verified is its owner's to know.
+_WRONG_OR_NEW = f"{_WRONG} If you have just signed up, open the link in the mail first."
 
 
 def add(router: APIRouter, site: Site) -> None:
@@ -73,11 +75,13 @@ def add(router: APIRouter, site: Site) -> None:
             if form.get("way") == "link" and torii.sends_mail:
                 await torii.magic_link.send(email)
                 return site.redirect(site.path("check-mail", kind="magic-link"))
-            user, session = await torii.password.authenticate(email, form.get("password", ""), **web.browser(request))
+            user, session = await torii.password.authenticate(
+                email, form.get("password", ""), require_verified=web.requires_verified, **web.browser(request)
+            )
         except ValidationError as error:
             errors, status = [field_error(error, {"email": _EMAIL, "password": ("password", "The password")})], 422
         except InvalidCredentials:
-            errors, status = [FieldError("password", _WRONG)], 401
+            errors, status = [FieldError("password", _WRONG_OR_NEW if web.requires_verified else _WRONG)], 401
         except (AccountLocked, RateLimited) as error:
             errors, status = [FieldError("email", wait_text(error))], 429
         else:
@@ -152,4 +156,9 @@ def wait_text(error: AccountLocked | RateLimited) -> str:
     # Rounded up, so that who waits that long does not wait in vain.
     minutes = -(-int(error.retry_after.total_seconds() + 1) // 60)
     about = "a minute" if minutes <= 1 else f"{minutes} minutes"
+    if isinstance(error, RateLimited) and error.what == "mail":
+        return (
+            "Enough of these mails were asked for at this address. If you got one, its link still works: open the "
+            f"newest. Or wait {about}, then try again."
+        )
     return f"There were too many tries. Wait {about}, then try again."

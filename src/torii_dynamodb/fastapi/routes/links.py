@@ -45,6 +45,7 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
     )
     async def send(request: Request, found: SignedIn = Depends(dependencies.signed_in)) -> SentOut:
         """To the address of whoever is signed in."""
+        await web.limit(request)
         sent = await torii.email_verification.send(found.user, browser_binding=web.held_binding(request))
         return SentOut(detail="a mail is on its way" if sent else "your address is verified already")
 
@@ -99,8 +100,9 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         summary="Ask to move to another address",
         responses=problems(*_BODY, "not_signed_in", "recent_sign_in_required"),
     )
-    async def change(body: NewEmailIn, found: SignedIn = Depends(dependencies.recent())) -> SentOut:
+    async def change(body: NewEmailIn, request: Request, found: SignedIn = Depends(dependencies.recent())) -> SentOut:
         """A link goes to the new address; nothing changes before it is used. Answers alike if somebody holds it."""
+        await web.limit(request)
         await torii.email_verification.send_change(found.user, body.new_email, session=found.session)
         return SentOut(detail=SENT)
 

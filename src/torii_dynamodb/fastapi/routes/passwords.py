@@ -109,10 +109,12 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         ),
     )
     async def sign_in(body: SignInIn, request: Request, response: Response) -> SignedInOut:
-        """Signs in. A wrong password and an unknown address are one answer."""
+        """Signs in. A wrong password, an unknown address and one that must be verified first are one answer."""
         web.require_transport(body.transport)
         await web.limit(request)
-        user, session = await torii.password.authenticate(body.email, body.password, **web.browser(request))
+        user, session = await torii.password.authenticate(
+            body.email, body.password, require_verified=web.requires_verified, **web.browser(request)
+        )
         token = await web.begin_session(
             request, response, user, session, transport=body.transport, replace=body.replace_session
         )

@@ -561,7 +561,7 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, acquire_ip, Cost(1, 1, 0, 1)),
     (acquire, lockout_status, Cost(1, 1, 1, 0)),
     (acquire, clear, Cost(1, 1, 0, 2)),
-    (nothing, record_failure, Cost(2, 2, 1, 1)),
+    (nothing, record_failure, Cost(3, 3, 2, 1)),
     (record_failure, list_failures, Cost(1, 1, 1, 0)),
     (nothing, get_lock, Cost(1, 1, 1, 0)),
     (nothing, lock, Cost(3, 3, 2, 3)),
