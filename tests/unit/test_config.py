@@ -48,7 +48,7 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("session_cleanup", True, "give 'background', 'inline' or 'off'"),
     ("session_cleanup", ["off"], "give 'background', 'inline' or 'off'"),
     ("on_call", "print", "give a function, or None, not a str"),
-    ("transport", object(), "give a function, or None, not an object"),
+    ("transport", 7, "give a function, or None, not an int"),
     ("clock", None, "give a function, not None"),
     ("random", 4, "give a function, not an int"),
     ("credentials", ("AKID", "hushhush"), "a tuple is none of Credentials"),
