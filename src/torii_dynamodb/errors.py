@@ -330,11 +330,14 @@ class CorruptItem(ToriiError):
     Attributes:
         table: The kind of item (``"users"``, ``"sessions"``, ...).
         attribute: The attribute that could not be read.
+        key: The item's partition key, where it is known. It may be personal (an e-mail address), so that the message
+            does not hold it.
     """
 
     code = "corrupt_item"
 
-    def __init__(self, table: str, attribute: str, reason: str) -> None:
+    def __init__(self, table: str, attribute: str, reason: str, key: str | None = None) -> None:
         super().__init__(f"a stored item of {table} cannot be read: {attribute}: {reason}")
         self.table = table
         self.attribute = attribute
+        self.key = key

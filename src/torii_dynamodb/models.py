@@ -6,14 +6,17 @@ Every datetime is aware and in UTC. Secrets and internals are left out of ``repr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from torii_dynamodb._core.guarded import guarded
+
+if TYPE_CHECKING:
+    from torii_dynamodb.errors import CorruptItem
 
 __all__ = [
     "EMAIL_VERIFICATION",
@@ -25,6 +28,7 @@ __all__ = [
     "CeremonyKind",
     "FailedAttempt",
     "Health",
+    "Listing",
     "LockoutPolicy",
     "LockoutStatus",
     "Metadata",
@@ -97,10 +101,27 @@ class Page(Generic[T]):
     Args:
         items: This page's; may be empty although more follow.
         next_cursor: Hand it in for the next page; ``None`` when this is the last.
+        corrupt: What of this page cannot be read, each with its ``key``; empty unless something else wrote to our
+            tables. `torii-dynamodb verify` looks through all of them.
     """
 
     items: Sequence[T]
     next_cursor: str | None = None
+    corrupt: Sequence[CorruptItem] = ()
+
+
+class Listing(list[T]):
+    """A list, complete, that also says what could not be read: one broken row does not take the others away.
+
+    Attributes:
+        corrupt: What cannot be read, each with its ``key``; empty unless something else wrote to our tables.
+    """
+
+    __slots__ = ("corrupt",)
+
+    def __init__(self, items: Iterable[T] = (), corrupt: Sequence[CorruptItem] = ()) -> None:
+        super().__init__(items)
+        self.corrupt = tuple(corrupt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,7 @@ def test_tables_from_plan_to_delete(on_d: Commands, tmp_path: Path) -> None:
         (["--read-capacity", "5"], "--read-capacity and --write-capacity together"),
         (["--tag", "novalue"], "KEY=VALUE"),
         (["--billing", "on_demand", "--read-capacity", "1", "--write-capacity", "1"], "an on-demand table has none"),
-        (["--region", "Not A Region"], "is no region name"),
+        (["--region", "Not A Region"], "is not a valid region name"),
     ],
 )
 def test_wrong_options_are_said(on_d: Commands, arguments: list[str], told: str) -> None:

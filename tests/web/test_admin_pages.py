@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from unittest.mock import AsyncMock
 
 import pytest
 from tests.services._async.support import EMAIL, PASSWORD
 from tests.web.paged import ADMIN, Paged, Reader, Tab, words
 
-from torii_dynamodb import User
+from torii_dynamodb import Listing, Page, User
 from torii_dynamodb._wire.records import CallRecord
+from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.fastapi.admin import Activity, Admin
 from torii_dynamodb.fastapi.admin.charts import bar_chart
 from torii_dynamodb.fastapi.web import SignedIn
@@ -91,6 +93,22 @@ async def test_users_are_found_by_address_and_id() -> None:
     for query in ("nobody@example.com", "usr_nobody", "@", "ü" * 5000):
         assert 'id="nobody"' in (await tab.get("/admin", params={"q": query})).text
     assert (await tab.get("/admin?cursor=nonsense")).headers["location"] == "/admin"
+
+
+async def test_what_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that something else wrote takes neither the list nor a user's page away, and is not hidden."""
+    site = Paged()
+    tab = await administrator(site)
+    user = await site.user()
+    storage = site.torii.storage
+    broken = CorruptItem("users", "email", "a string is expected", "usr_<broken>")
+    page = Page((user,), corrupt=(broken,))
+    monkeypatch.setattr(storage, "list_users", AsyncMock(return_value=page))
+    monkeypatch.setattr(storage, "list_passkeys_for_user", AsyncMock(return_value=Listing((), (broken,))))
+    for path in ("/admin", f"/admin/users/{user.id}"):
+        shown = (await tab.get(path)).text
+        assert EMAIL in shown
+        assert "usr_&lt;broken&gt;" in shown.partition('id="corrupt"')[2]
 
 
 async def test_a_user_is_shown_with_all_that_belongs_to_it() -> None:

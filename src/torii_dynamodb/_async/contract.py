@@ -21,6 +21,7 @@ from torii_dynamodb.models import (
     AttemptResult,
     CeremonyKind,
     FailedAttempt,
+    Listing,
     LockoutPolicy,
     LockoutStatus,
     Metadata,
@@ -203,6 +204,9 @@ class AsyncUserStorage(Protocol):
             limit: At most so many a page, 1 to 1,000.
             cursor: The page before's ``next_cursor``.
 
+        Returns:
+            A page. A stored user that cannot be read stands in its ``corrupt``, and does not take the others away.
+
         Clauses:
             USER-24: Following next_cursor to the end yields each user that existed throughout exactly once.
         """
@@ -268,7 +272,7 @@ class AsyncSessionStorage(Protocol):
         """
         ...
 
-    async def list_sessions_for_user(self, user_id: str) -> list[Session]:
+    async def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
         """The user's valid sessions, newest first ("your devices"). The list may lag behind by DynamoDB's index lag.
 
         Clauses:
@@ -537,7 +541,7 @@ class AsyncOAuthStorage(Protocol):
         """
         ...
 
-    async def list_oauth_accounts_for_user(self, user_id: str) -> list[OAuthAccount]:
+    async def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
         """The user's linked accounts, oldest first; empty without a user. Strongly consistent.
 
         Clauses:
@@ -667,7 +671,7 @@ class AsyncPasskeyStorage(Protocol):
         """
         ...
 
-    async def list_passkeys_for_user(self, user_id: str) -> list[Passkey]:
+    async def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
         """The user's passkeys, oldest first; empty without a user. Strongly consistent.
 
         Clauses:
@@ -892,7 +896,7 @@ class AsyncBruteForceStorage(Protocol):
         """
         ...
 
-    async def list_failed_attempts(self, email: str, *, limit: int = 100) -> list[FailedAttempt]:
+    async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         """The audit: failed attempts within retention, newest first.
 
         Clauses:

@@ -19,7 +19,7 @@ from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import REGISTER, attempt_subject
 from torii_dynamodb._core.times import epoch_millis, epoch_seconds, to_text
 from torii_dynamodb.clock import RandomBytes
-from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.errors import CorruptItem, ValidationError
 from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus
 from torii_dynamodb.schema import SCHEMA_VERSION
 
@@ -159,6 +159,8 @@ def audit_page(table: str, subject: str, start: Item | None, *, consistent: bool
 @reading.reader("login_attempts")
 def read_audit(item: Item) -> FailedAttempt:
     """The failed attempt that an audit row tells."""
+    if "expires_at" in item:
+        reading.expires_at(item)
     return FailedAttempt(
         attempt_id=reading.text(item, "attempt"),
         at=reading.moment(item, "at"),
@@ -168,8 +170,13 @@ def read_audit(item: Item) -> FailedAttempt:
 
 
 def is_kept(item: Item, now: datetime) -> bool:
-    """Whether an audit row has not expired. A locked account's rows have no end."""
-    return "expires_at" not in item or _end(item) > now
+    """Whether an audit row has not expired. A locked account's rows have no end; one that cannot be read is kept."""
+    if "expires_at" not in item:
+        return True
+    try:
+        return _end(item) > now
+    except CorruptItem:
+        return True
 
 
 @reading.reader("login_attempts")

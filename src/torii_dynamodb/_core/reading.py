@@ -6,8 +6,9 @@ the same tables.
 
 from __future__ import annotations
 
+import logging
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -15,12 +16,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from torii_dynamodb._core.attributes import Item, decode
 from torii_dynamodb._core.times import from_epoch_seconds, from_text
 from torii_dynamodb.errors import CorruptItem
+from torii_dynamodb.models import Listing
 
 __all__ = [
     "binary",
     "expires_at",
     "flag",
     "integer",
+    "listing",
     "metadata",
     "moment",
     "optional_moment",
@@ -30,6 +33,8 @@ __all__ = [
     "text",
     "text_list",
 ]
+
+_log = logging.getLogger("torii_dynamodb")
 
 Model = TypeVar("Model")
 P = ParamSpec("P")
@@ -55,11 +60,31 @@ def reader(
             try:
                 return read(item, *args, **kwargs)
             except _Unreadable as error:
-                raise CorruptItem(table, error.attribute, error.reason) from None
+                raise CorruptItem(table, error.attribute, error.reason, _key(item)) from None
 
         return checked
 
     return decorate
+
+
+def listing(items: Iterable[Item], read: Callable[[Item], Model]) -> Listing[Model]:
+    """All that can be read, and what cannot. The latter is logged: whoever asks for a list looks at what is in it."""
+    found: list[Model] = []
+    corrupt: list[CorruptItem] = []
+    for item in items:
+        try:
+            found.append(read(item))
+        except CorruptItem as error:
+            corrupt.append(error)
+    if corrupt:
+        _log.warning("a listing leaves out %d stored items; the first: %s", len(corrupt), corrupt[0])
+    return Listing(found, corrupt)
+
+
+def _key(item: Item) -> str | None:
+    key = item.get("id") or item.get("subject")
+    value = key.get("S") if isinstance(key, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def text(item: Item, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import users, validation
 from torii_dynamodb._core.attributes import Attribute, Item
 from torii_dynamodb._core.sizes import check_item_size
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import NewUser, User
 
@@ -20,6 +21,8 @@ __all__ = ["MAX_ITEMS", "TransactionBuilder"]
 
 # TransactWriteItems, API reference: up to 100 actions, 4 MB together.
 MAX_ITEMS = 100
+
+_TABLE = re.compile(r"(?:arn:[a-z0-9-]+:dynamodb:[a-z0-9-]+:[0-9]+:table/)?([A-Za-z0-9_.-]{3,255})")
 
 Plain = Mapping[str, Any]
 
@@ -30,11 +33,17 @@ class TransactionBuilder:
     Table names are full names, so your own tables take part as ours do (``config.table_name("users")``). Keys and items
     are plain Python values: ``int`` and ``Decimal`` are numbers, a ``frozenset`` of text is a string set, a ``float``
     is refused, because DynamoDB's numbers are decimal.
+
+    Our own tables are for the library's own writes: a row that it cannot read fails those who ask for it. ``check`` and
+    ``create_user`` may name them; ``put``, ``update`` and ``delete`` only with ``allow_torii_tables``.
+
     In expressions write ``#name`` for every attribute (filled in for you) and ``:value`` for every value.
     """
 
-    def __init__(self, config: DynamoDbConfig) -> None:
+    def __init__(self, config: DynamoDbConfig, *, allow_torii_tables: bool = False) -> None:
         self._config = config
+        self._allow_ours = validation.flag(allow_torii_tables, "allow_torii_tables")
+        self._ours = frozenset(config.table_name(table) for table in TABLES)
         self._actions: list[dict[str, Any]] = []
         self._keys: set[tuple[str, str]] = set()
 
@@ -82,7 +91,7 @@ class TransactionBuilder:
         tables = self._config.table_name("users"), self._config.table_name("identities")
         for action in users.creation(*tables, user, password_hash):
             body = action["Put"]
-            self._add("Put", body["TableName"], {"id": body["Item"]["id"]}, body)
+            self._add("Put", body["TableName"], {"id": body["Item"]["id"]}, body, ours=True)
         return user
 
     def payload(self) -> dict[str, Any]:
@@ -91,18 +100,33 @@ class TransactionBuilder:
             raise ValidationError("builder", "added nothing to the transaction")
         return ex.transaction(*self._actions)
 
-    def _add(self, kind: str, table: str, key: Item | None, body: dict[str, Any]) -> TransactionBuilder:
-        if not isinstance(table, str) or not 3 <= len(table) <= 255:
-            raise ValidationError("table", "give the table's full name")
+    def _add(
+        self, kind: str, table: str, key: Item | None, body: dict[str, Any], *, ours: bool = False
+    ) -> TransactionBuilder:
+        name = _table_name(table)
+        if kind != "ConditionCheck" and name in self._ours and not (ours or self._allow_ours):
+            raise ValidationError(
+                "table",
+                f"{name} is one of the library's own tables, whose rows it must be able to read; use its operations, "
+                "or give transact_write(..., allow_torii_tables=True) if you know how they are stored",
+            )
         if len(self._actions) == MAX_ITEMS:
             raise ValidationError("builder", f"a transaction takes at most {MAX_ITEMS} writes")
         if key is not None:
-            mark = (table, orjson.dumps(key, option=orjson.OPT_SORT_KEYS).decode())
+            mark = (name, orjson.dumps(key, option=orjson.OPT_SORT_KEYS).decode())
             if mark in self._keys:
-                raise ValidationError("key", f"an item of {table} stands twice in one transaction")
+                raise ValidationError("key", f"an item of {name} stands twice in one transaction")
             self._keys.add(mark)
         self._actions.append({kind: body})
         return self
+
+
+def _table_name(table: object) -> str:
+    """The name of a table that is given by its name or its ARN (API reference, ``TableName``)."""
+    found = _TABLE.fullmatch(table) if isinstance(table, str) else None
+    if found is None:
+        raise ValidationError("table", "give the table's full name, or its ARN")
+    return found.group(1)
 
 
 def _encode(values: Plain, field: str) -> Item:

@@ -23,6 +23,7 @@ from torii_dynamodb.models import (
     AttemptResult,
     CeremonyKind,
     FailedAttempt,
+    Listing,
     LockoutPolicy,
     LockoutStatus,
     Metadata,
@@ -205,6 +206,9 @@ class UserStorage(Protocol):
             limit: At most so many a page, 1 to 1,000.
             cursor: The page before's ``next_cursor``.
 
+        Returns:
+            A page. A stored user that cannot be read stands in its ``corrupt``, and does not take the others away.
+
         Clauses:
             USER-24: Following next_cursor to the end yields each user that existed throughout exactly once.
         """
@@ -270,7 +274,7 @@ class SessionStorage(Protocol):
         """
         ...
 
-    def list_sessions_for_user(self, user_id: str) -> list[Session]:
+    def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
         """The user's valid sessions, newest first ("your devices"). The list may lag behind by DynamoDB's index lag.
 
         Clauses:
@@ -539,7 +543,7 @@ class OAuthStorage(Protocol):
         """
         ...
 
-    def list_oauth_accounts_for_user(self, user_id: str) -> list[OAuthAccount]:
+    def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
         """The user's linked accounts, oldest first; empty without a user. Strongly consistent.
 
         Clauses:
@@ -669,7 +673,7 @@ class PasskeyStorage(Protocol):
         """
         ...
 
-    def list_passkeys_for_user(self, user_id: str) -> list[Passkey]:
+    def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
         """The user's passkeys, oldest first; empty without a user. Strongly consistent.
 
         Clauses:
@@ -894,7 +898,7 @@ class BruteForceStorage(Protocol):
         """
         ...
 
-    def list_failed_attempts(self, email: str, *, limit: int = 100) -> list[FailedAttempt]:
+    def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         """The audit: failed attempts within retention, newest first.
 
         Clauses:

@@ -189,8 +189,9 @@ class Migrator:
 
 
 def version_of(item: Item) -> int:
-    """The version an item was written under; 0 for one from before versions."""
-    return int(item.get(_VERSION, {}).get("N", "0"))
+    """The version an item was written under; 0 for one from before versions, or that something else wrote."""
+    number = item.get(_VERSION, {}).get("N", "0")
+    return int(number) if number.isdecimal() else 0
 
 
 def update_request(name: str, key: Item, before: Item, after: Item, reads: set[str]) -> dict[str, Any]:

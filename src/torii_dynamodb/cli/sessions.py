@@ -16,6 +16,7 @@ from torii_dynamodb.cli.support import (
     emit,
     fail,
     new_group,
+    note,
     plain,
     say,
 )
@@ -45,6 +46,8 @@ def list_sessions(connection: Connection, who: UserArgument, as_json: Json = Fal
             browser = plain(session.user_agent or "an unnamed browser")
             cut = f"{browser[:117]}..." if len(browser) > 120 else browser
             say(f"  from {plain(session.ip_address or 'an unknown address')}, {cut}")
+    for one in found.corrupt:
+        note(f"Left out: {plain(one.key or 'a session without an id')}: {one}")
     say(f"{user.email} has {_count(len(found))}.")
 
 

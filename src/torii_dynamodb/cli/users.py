@@ -25,6 +25,7 @@ from torii_dynamodb.models import User
 
 if TYPE_CHECKING:
     from torii_dynamodb import DynamoDbHandle
+    from torii_dynamodb.errors import CorruptItem
 
 __all__ = ["app", "find_user", "moment", "user_facts"]
 
@@ -107,15 +108,18 @@ def list_users(
     from torii_dynamodb import DynamoDbStorage
 
     found: list[User] = []
+    corrupt: list[CorruptItem] = []
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
         while True:
             page = storage.list_users(limit=limit, cursor=cursor)
             found += page.items
+            corrupt += page.corrupt
             cursor = page.next_cursor
             if cursor is None or not every:
                 break
     if as_json:
-        emit({"users": [user_facts(user) for user in found], "next_cursor": cursor})
+        left_out = [{"key": one.key, "attribute": one.attribute, "message": str(one)} for one in corrupt]
+        emit({"users": [user_facts(user) for user in found], "next_cursor": cursor, "corrupt": left_out})
         return
     if found:
         table = make_table("id", "e-mail", "name")
@@ -123,6 +127,8 @@ def list_users(
         for user in found:
             table.add_row(plain(user.id), plain(user.email_as_given), plain(user.name or ""))
         show(table)
+    for one in corrupt:
+        note(f"Left out: {plain(one.key or 'a user without an id')}: {one}")
     if cursor is None:
         say(f"{len(found)} users." if found else "There are no users.")
     else:

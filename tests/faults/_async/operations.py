@@ -430,8 +430,13 @@ OPERATIONS = [
     Operation("set_locked_at", "unlock, not locked", lambda s, w: s.set_locked_at("usr_ada", None)),
     Operation("get_locked_at", "", lambda s, w: s.get_locked_at("usr_ada")),
     # The caller's own.
-    Operation("transact_write", "", lambda s, w: s.transact_write(_own_items)),
-    Operation("transact_write", "refused", lambda s, w: s.transact_write(_refused_items), TransactionFailed),
+    Operation("transact_write", "", lambda s, w: s.transact_write(_own_items, allow_torii_tables=True)),
+    Operation(
+        "transact_write",
+        "refused",
+        lambda s, w: s.transact_write(_refused_items, allow_torii_tables=True),
+        TransactionFailed,
+    ),
 ]
 """All cases; each has a row in the matrix."""
 

@@ -188,12 +188,17 @@ def closed_port() -> int:
         (["users", "list"], {"AWS_ACCESS_KEY_ID": None}, 3, "no AWS credentials found"),
         (["users", "list", "--endpoint-url", "http://127.0.0.1:{closed}"], {}, 7, "no connection to"),
         (["users", "list", "--endpoint-url", "nonsense"], {}, 3, "endpoint_url"),
-        (["users", "list", "--region", "Nowhere!"], {}, 3, "no region name"),
+        (["users", "list", "--region", "Nowhere!"], {}, 3, "not a valid region name"),
         (["users", "list", "--profile", "nope"], {}, 3, "no AWS profile 'nope'"),
         (["users", "list", "--cursor", "***"], {}, 2, "cursor"),
         (["users", "show", "no@good@address"], {}, 2, "email"),
         (["tables", "ensure", "--table-prefix", "a b"], {}, 3, "DynamoDB takes"),
-        (["users", "list"], {"AWS_ENDPOINT_URL_DYNAMODB": None, "AWS_REGION": None}, 3, "no AWS region"),
+        (
+            ["users", "list"],
+            {"AWS_ENDPOINT_URL_DYNAMODB": None, "AWS_REGION": None, "AWS_DEFAULT_REGION": None},
+            3,
+            "no AWS region",
+        ),
         (
             ["users", "list"],
             {"AWS_PROFILE": "nope", "AWS_ENDPOINT_URL_DYNAMODB": None, "AWS_REGION": None},
@@ -363,3 +368,19 @@ def test_ctrl_c_half_way_loses_nothing(tmp_path: Path) -> None:
     told = json.loads(demo("--engine", "dynoxide", "--db-path", database, "--limit", "12", "--json").stdout)
     assert told["ok"]
     assert told["registered"] + told["found"] == 12
+
+
+def test_rows_that_cannot_be_read_are_named(run: Run, storage: DynamoDbHandle, ada: User) -> None:
+    """A user row that something else wrote is told on stderr, or in the JSON; the others are listed."""
+    item = {"id": "usr_broken"}
+    storage.transact_write(
+        lambda builder: builder.put(storage.config.table_name("users"), item), allow_torii_tables=True
+    )
+    listed = run("users", "list")
+    assert listed.exit_code == 0
+    assert ada.id in listed.stdout
+    assert "1 users." in listed.stdout
+    assert "usr_broken" in listed.stderr
+    told = json.loads(run("users", "list", "--json").stdout)
+    assert [user["id"] for user in told["users"]] == [ada.id]
+    assert [one["key"] for one in told["corrupt"]] == ["usr_broken"]

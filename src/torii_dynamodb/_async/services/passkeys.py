@@ -14,6 +14,7 @@ from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ClonedAuthenticator
 from torii_dynamodb.models import (
     CeremonyKind,
+    Listing,
     Metadata,
     NewPasskeyChallenge,
     Passkey,
@@ -227,7 +228,7 @@ class AsyncPasskeyService:
         """What ``https://<rp_id>/.well-known/webauthn`` is to answer, as JSON (WebAuthn Level 3, 5.11)."""
         return {"origins": list(self.settings.related_origins)}
 
-    async def list_for_user(self, user_id: str) -> list[Passkey]:
+    async def list_for_user(self, user_id: str) -> Listing[Passkey]:
         """The user's passkeys, oldest first."""
         return await self._storage.list_passkeys_for_user(user_id)
 

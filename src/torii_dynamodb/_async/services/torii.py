@@ -5,7 +5,7 @@ from __future__ import annotations
 from torii_dynamodb._async.services.made import AsyncServices
 from torii_dynamodb._core.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
 from torii_dynamodb._core.signing_in import Browser
-from torii_dynamodb.models import Metadata, Session, User
+from torii_dynamodb.models import Listing, Metadata, Session, User
 
 __all__ = ["AsyncTorii"]
 
@@ -135,7 +135,7 @@ class AsyncTorii(AsyncServices):
         """Replace a session by one with another token, for example when rights were raised. ``None`` if not valid."""
         return await self.sessions.rotate(token)
 
-    async def list_sessions(self, user_id: str) -> list[Session]:
+    async def list_sessions(self, user_id: str) -> Listing[Session]:
         """The user's valid sessions, newest first ("your devices")."""
         return await self.storage.list_sessions_for_user(user_id)
 

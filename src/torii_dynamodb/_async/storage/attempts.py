@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from torii_dynamodb._async.storage.passkeys import AsyncPasskeys
-from torii_dynamodb._core import attempts, users, validation
+from torii_dynamodb._core import attempts, reading, users, validation
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import attempt_subject
 from torii_dynamodb._core.times import to_text
 from torii_dynamodb._wire.errors import ConditionFailed
-from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus, User
+from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User
 
 __all__ = ["AsyncAttempts"]
 
@@ -101,12 +101,12 @@ class AsyncAttempts(AsyncPasskeys):
             # Others were made since, or it is cleared already.
             return
 
-    async def list_failed_attempts(self, email: str, *, limit: int = 100) -> list[FailedAttempt]:
+    async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         """See the contract. One request for each MB of rows."""
         validation.integer(limit, "limit", least=1, most=10_000)
         now = self._now()
         rows = await self._audit(_login(email), consistent=self.config.consistent_reads, limit=limit, now=now)
-        return [attempts.read_audit(row) for row in rows]
+        return reading.listing(rows, attempts.read_audit)
 
     async def _audit(self, subject: str, *, consistent: bool, limit: int | None, now: datetime | None) -> list[Item]:
         """The audit rows, newest first; those that have not expired by ``now``, or all."""

@@ -95,4 +95,5 @@ class AsyncIdentities(AsyncPasswords):
             return []
         names = sorted(name for name in user.identities if name.startswith(prefix))
         items = await self._client.batch_get([(self._identities, users.key(name)) for name in names], consistent=True)
-        return [item for item in items if item is not None and item.get("user_id") == {"S": user_id}]
+        # One that names another user is not theirs; one that names nobody is theirs, and cannot be read.
+        return [item for item in items if item is not None and item.get("user_id", {}).get("S", user_id) == user_id]

@@ -8,13 +8,13 @@ from typing import Any
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.storage.base import no_such_user
 from torii_dynamodb._async.storage.users import AsyncUsers
-from torii_dynamodb._core import sessions, users, validation
+from torii_dynamodb._core import reading, sessions, users, validation
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._core.times import epoch_seconds, to_text
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import NewSession, Session, User
+from torii_dynamodb.models import Listing, NewSession, Session, User
 
 __all__ = ["AsyncSessions"]
 
@@ -64,7 +64,7 @@ class AsyncSessions(AsyncUsers):
             found = sessions.judge(parsed, token, session, user, self._now())
         return found
 
-    async def list_sessions_for_user(self, user_id: str) -> list[Session]:
+    async def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
         """See the contract. The user and the pages of the index, at the same time."""
         validation.user_id(user_id)
         now = self._now()
@@ -82,10 +82,10 @@ class AsyncSessions(AsyncUsers):
 
         _, user = await gather(read_rows, lambda: self._read_user(user_id, consistent=True))
         if user is None:
-            return []
-        read = [sessions.read(row) for row in sessions.latest(rows)]
+            return Listing()
+        read = reading.listing(sessions.latest(rows), sessions.read)
         found = [session for session in read if sessions.is_current(session, user, now)]
-        return sorted(found, key=lambda session: (session.created_at, session.id), reverse=True)
+        return Listing(sorted(found, key=lambda session: (session.created_at, session.id), reverse=True), read.corrupt)
 
     async def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
         """See the contract. One request: 1 write unit, and 2 for the index, whose sort key moves."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item, undecided
-from torii_dynamodb._core import passwords, sessions, users, validation
+from torii_dynamodb._core import passwords, reading, sessions, users, validation
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import email_key
@@ -181,7 +181,8 @@ class AsyncUsers(AsyncStorageBase):
         answer = await self._client.call("Scan", body)
         last: Item | None = answer.get("LastEvaluatedKey")
         items: list[Item] = answer.get("Items", [])
-        return Page(tuple(users.read(item) for item in items), None if last is None else users.page_key(last))
+        found = reading.listing(items, users.read)
+        return Page(tuple(found), None if last is None else users.page_key(last), found.corrupt)
 
     async def _clean_up_sessions(self, user_id: str) -> None:
         """Remove rows of ended sessions, as configured. They are refused already; this only saves storage."""

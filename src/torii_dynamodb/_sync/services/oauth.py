@@ -43,6 +43,7 @@ from torii_dynamodb.errors import (
     ValidationError,
 )
 from torii_dynamodb.models import (
+    Listing,
     Metadata,
     MetadataValue,
     NewOAuthAccount,
@@ -473,7 +474,7 @@ class OAuthService:
             raise NotFound("provider", "there is no such provider that takes ID tokens of mobile applications")
         return client
 
-    def accounts(self, user_id: str) -> list[OAuthAccount]:
+    def accounts(self, user_id: str) -> Listing[OAuthAccount]:
         """The user's linked accounts, oldest first."""
         return self._storage.list_oauth_accounts_for_user(user_id)
 

@@ -16,6 +16,7 @@ from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ClonedAuthenticator
 from torii_dynamodb.models import (
     CeremonyKind,
+    Listing,
     Metadata,
     NewPasskeyChallenge,
     Passkey,
@@ -229,7 +230,7 @@ class PasskeyService:
         """What ``https://<rp_id>/.well-known/webauthn`` is to answer, as JSON (WebAuthn Level 3, 5.11)."""
         return {"origins": list(self.settings.related_origins)}
 
-    def list_for_user(self, user_id: str) -> list[Passkey]:
+    def list_for_user(self, user_id: str) -> Listing[Passkey]:
         """The user's passkeys, oldest first."""
         return self._storage.list_passkeys_for_user(user_id)
 

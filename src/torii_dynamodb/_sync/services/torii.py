@@ -7,7 +7,7 @@ from __future__ import annotations
 from torii_dynamodb._core.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
 from torii_dynamodb._core.signing_in import Browser
 from torii_dynamodb._sync.services.made import Services
-from torii_dynamodb.models import Metadata, Session, User
+from torii_dynamodb.models import Listing, Metadata, Session, User
 
 __all__ = ["Torii"]
 
@@ -137,7 +137,7 @@ class Torii(Services):
         """Replace a session by one with another token, for example when rights were raised. ``None`` if not valid."""
         return self.sessions.rotate(token)
 
-    def list_sessions(self, user_id: str) -> list[Session]:
+    def list_sessions(self, user_id: str) -> Listing[Session]:
         """The user's valid sessions, newest first ("your devices")."""
         return self.storage.list_sessions_for_user(user_id)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._core import attempts, users, validation
+from torii_dynamodb._core import attempts, reading, users, validation
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.emails import normalise_email
@@ -16,7 +16,7 @@ from torii_dynamodb._core.keys import attempt_subject
 from torii_dynamodb._core.times import to_text
 from torii_dynamodb._sync.storage.passkeys import Passkeys
 from torii_dynamodb._wire.errors import ConditionFailed
-from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus, User
+from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User
 
 __all__ = ["Attempts"]
 
@@ -103,12 +103,12 @@ class Attempts(Passkeys):
             # Others were made since, or it is cleared already.
             return
 
-    def list_failed_attempts(self, email: str, *, limit: int = 100) -> list[FailedAttempt]:
+    def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         """See the contract. One request for each MB of rows."""
         validation.integer(limit, "limit", least=1, most=10_000)
         now = self._now()
         rows = self._audit(_login(email), consistent=self.config.consistent_reads, limit=limit, now=now)
-        return [attempts.read_audit(row) for row in rows]
+        return reading.listing(rows, attempts.read_audit)
 
     def _audit(self, subject: str, *, consistent: bool, limit: int | None, now: datetime | None) -> list[Item]:
         """The audit rows, newest first; those that have not expired by ``now``, or all."""

@@ -29,17 +29,22 @@ class DynamoDbHandle(Attempts):
     One handle serves a whole program: share it between tasks, and close it at the end.
     """
 
-    def transact_write(self, build: Callable[[TransactionBuilder], object]) -> None:
-        """Write the caller's own items, in any tables, and ours, all or none (RFC 0008, Features 1).
+    def transact_write(
+        self, build: Callable[[TransactionBuilder], object], *, allow_torii_tables: bool = False
+    ) -> None:
+        """Write the caller's own items, in their own tables, and create users with them, all or none (RFC 0008).
 
         Args:
             build: Adds the writes to the builder it is given.
+            allow_torii_tables: Whether it may also put, update and delete rows of the library's own tables. A row that
+                is not as the library writes it raises :class:`CorruptItem` for whoever reads it; nothing checks it.
 
         Raises:
             TransactionFailed: A condition did not hold; tells which.
-            ValidationError: Nothing was added, an item stands twice, or more than 100.
+            ValidationError: Nothing was added, an item stands twice, there are more than 100, or one is in a table of
+                the library's own.
         """
-        builder = TransactionBuilder(self.config)
+        builder = TransactionBuilder(self.config, allow_torii_tables=allow_torii_tables)
         build(builder)
         try:
             self._client.call("TransactWriteItems", builder.payload())

@@ -7,12 +7,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import oauth, tokens, users, validation
+from torii_dynamodb._core import oauth, reading, tokens, users, validation
 from torii_dynamodb._core.keys import OAUTH, oauth_key, pkce_key
 from torii_dynamodb._sync.storage.base import ROUNDS, failed, old_item, undecided
 from torii_dynamodb._sync.storage.tokens import Tokens
 from torii_dynamodb.errors import Unavailable, VersionConflict
-from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
+from torii_dynamodb.models import (
+    UNSET,
+    Listing,
+    Metadata,
+    NewOAuthAccount,
+    NewUser,
+    OAuthAccount,
+    PkceVerifier,
+    Unset,
+    User,
+)
 
 __all__ = ["OAuth"]
 
@@ -77,13 +87,12 @@ class OAuth(Tokens):
         user = self._read_user(oauth.read(item).user_id, consistent=strong)
         return user if user is not None and identity in user.identities else None
 
-    def list_oauth_accounts_for_user(self, user_id: str) -> list[OAuthAccount]:
+    def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
         """See the contract. Two requests, one after the other; one when there are none."""
         items = self._list_identities(validation.user_id(user_id), OAUTH)
-        return sorted(
-            (oauth.read(item) for item in items),
-            key=lambda account: (account.created_at, account.provider, account.subject),
-        )
+        found = reading.listing(items, oauth.read)
+        found.sort(key=lambda account: (account.created_at, account.provider, account.subject))
+        return found
 
     def update_oauth_account(
         self,

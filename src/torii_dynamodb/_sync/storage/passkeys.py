@@ -4,11 +4,19 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._core import passkeys, tokens, users, validation
+from torii_dynamodb._core import passkeys, reading, tokens, users, validation
 from torii_dynamodb._core.keys import PASSKEY, challenge_key, passkey_key
 from torii_dynamodb._sync.storage.base import old_item
 from torii_dynamodb._sync.storage.oauth import OAuth
-from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, PasskeyChallenge, User
+from torii_dynamodb.models import (
+    CeremonyKind,
+    Listing,
+    NewPasskey,
+    NewPasskeyChallenge,
+    Passkey,
+    PasskeyChallenge,
+    User,
+)
 
 __all__ = ["Passkeys"]
 
@@ -28,12 +36,12 @@ class Passkeys(OAuth):
         item = self._get(self._identities, key, consistent=self._strong(consistent))
         return None if item is None else passkeys.read(item)
 
-    def list_passkeys_for_user(self, user_id: str) -> list[Passkey]:
+    def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
         """See the contract. Two requests, one after the other; one when there are none."""
         items = self._list_identities(validation.user_id(user_id), PASSKEY)
-        return sorted(
-            (passkeys.read(item) for item in items), key=lambda passkey: (passkey.created_at, passkey.credential_id)
-        )
+        found = reading.listing(items, passkeys.read)
+        found.sort(key=lambda passkey: (passkey.created_at, passkey.credential_id))
+        return found
 
     def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
         """See the contract. Two requests, one after the other: 2 write units, 1 read unit."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._core import sessions, users, validation
+from torii_dynamodb._core import reading, sessions, users, validation
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._core.times import epoch_seconds, to_text
@@ -16,7 +16,7 @@ from torii_dynamodb._sync.storage.base import no_such_user
 from torii_dynamodb._sync.storage.users import Users
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import NewSession, Session, User
+from torii_dynamodb.models import Listing, NewSession, Session, User
 
 __all__ = ["Sessions"]
 
@@ -66,7 +66,7 @@ class Sessions(Users):
             found = sessions.judge(parsed, token, session, user, self._now())
         return found
 
-    def list_sessions_for_user(self, user_id: str) -> list[Session]:
+    def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
         """See the contract. The user and the pages of the index, at the same time."""
         validation.user_id(user_id)
         now = self._now()
@@ -84,10 +84,10 @@ class Sessions(Users):
 
         _, user = gather(read_rows, lambda: self._read_user(user_id, consistent=True))
         if user is None:
-            return []
-        read = [sessions.read(row) for row in sessions.latest(rows)]
+            return Listing()
+        read = reading.listing(sessions.latest(rows), sessions.read)
         found = [session for session in read if sessions.is_current(session, user, now)]
-        return sorted(found, key=lambda session: (session.created_at, session.id), reverse=True)
+        return Listing(sorted(found, key=lambda session: (session.created_at, session.id), reverse=True), read.corrupt)
 
     def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
         """See the contract. One request: 1 write unit, and 2 for the index, whose sort key moves."""

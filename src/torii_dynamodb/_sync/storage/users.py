@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from torii_dynamodb._core import passwords, sessions, users, validation
+from torii_dynamodb._core import passwords, reading, sessions, users, validation
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import email_key
@@ -183,7 +183,8 @@ class Users(StorageBase):
         answer = self._client.call("Scan", body)
         last: Item | None = answer.get("LastEvaluatedKey")
         items: list[Item] = answer.get("Items", [])
-        return Page(tuple(users.read(item) for item in items), None if last is None else users.page_key(last))
+        found = reading.listing(items, users.read)
+        return Page(tuple(found), None if last is None else users.page_key(last), found.corrupt)
 
     def _clean_up_sessions(self, user_id: str) -> None:
         """Remove rows of ended sessions, as configured. They are refused already; this only saves storage."""

@@ -193,7 +193,14 @@ class _Area:
             except ValidationError:
                 return self._site.redirect(self._start)
         return await self._page(
-            request, "admin_users", found, query=query, users=page.items, cursor=page.next_cursor, paged=bool(cursor)
+            request,
+            "admin_users",
+            found,
+            query=query,
+            users=page.items,
+            corrupt=page.corrupt,
+            cursor=page.next_cursor,
+            paged=bool(cursor),
         )
 
     async def _search(self, query: str) -> User | None:
@@ -210,6 +217,8 @@ class _Area:
         user = await self._user(user_id)
         storage = self._torii.storage
         accounts = await storage.list_oauth_accounts_for_user(user.id)
+        passkeys = await storage.list_passkeys_for_user(user.id)
+        sessions = await storage.list_sessions_for_user(user.id)
         return await self._page(
             request,
             "admin_user",
@@ -219,8 +228,9 @@ class _Area:
             base=self._path(user.id),
             accounts=[(provider_label(account.provider), account) for account in accounts],
             disconnected=[provider_label(name) for name in sorted(user.disconnected)],
-            passkeys=await storage.list_passkeys_for_user(user.id),
-            sessions=await storage.list_sessions_for_user(user.id),
+            passkeys=passkeys,
+            sessions=sessions,
+            corrupt=[*accounts.corrupt, *passkeys.corrupt, *sessions.corrupt],
             status=200,
             lockout=await storage.get_lockout_status(user.email, policy=self._admin.lockout),
             attempts=await storage.list_failed_attempts(user.email, limit=_ATTEMPTS),

@@ -15,6 +15,7 @@ from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.sign_in import wait_text
 from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import SignedIn
+from torii_dynamodb.models import Passkey
 
 __all__ = ["Account", "add"]
 
@@ -74,7 +75,7 @@ class Account:
         linked = await torii.storage.list_oauth_accounts_for_user(user.id)
         held = {account.provider for account in linked}
         offered = [provider.name for provider in torii.oauth_providers if provider.name not in held]
-        passkeys = await torii.storage.list_passkeys_for_user(user.id) if torii.takes_passkeys else []
+        passkeys: list[Passkey] = await torii.storage.list_passkeys_for_user(user.id) if torii.takes_passkeys else []
         return await self.site.page(
             request,
             "account",

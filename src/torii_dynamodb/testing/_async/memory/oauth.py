@@ -9,7 +9,17 @@ from typing import Any
 from torii_dynamodb._core import keys, oauth, validation
 from torii_dynamodb._core import tokens as one_time
 from torii_dynamodb.errors import AlreadyExists, ProviderDisconnected, ValidationError, VersionConflict
-from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, NewUser, OAuthAccount, PkceVerifier, Unset, User
+from torii_dynamodb.models import (
+    UNSET,
+    Listing,
+    Metadata,
+    NewOAuthAccount,
+    NewUser,
+    OAuthAccount,
+    PkceVerifier,
+    Unset,
+    User,
+)
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_account, copied_user
 from torii_dynamodb.testing._memory.state import TokenRow
@@ -88,14 +98,16 @@ class AsyncMemoryOAuth(MemoryBase):
             found = self._account(key)
             return None if found is None else copied_user(self._state.users[found.user_id])
 
-    async def list_oauth_accounts_for_user(self, user_id: str) -> list[OAuthAccount]:
+    async def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
         """The user's linked accounts, oldest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
             found = [self._account(key) for key in (() if user is None else user.identities)]
             accounts = [copied_account(account) for account in found if account is not None]
-            return sorted(accounts, key=lambda account: (account.created_at, account.provider, account.subject))
+            return Listing(
+                sorted(accounts, key=lambda account: (account.created_at, account.provider, account.subject))
+            )
 
     async def update_oauth_account(
         self,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torii_dynamodb._core import keys, validation
 from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator
-from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, PasskeyChallenge
+from torii_dynamodb.models import CeremonyKind, Listing, NewPasskey, NewPasskeyChallenge, Passkey, PasskeyChallenge
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase
 from torii_dynamodb.testing._memory.state import TokenRow
@@ -59,14 +59,16 @@ class AsyncMemoryPasskeys(MemoryBase):
         with self._state.lock:
             return self._passkey(key)
 
-    async def list_passkeys_for_user(self, user_id: str) -> list[Passkey]:
+    async def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
         """The user's passkeys, oldest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
             found = [self._passkey(key) for key in (() if user is None else user.identities)]
             passkeys = [passkey for passkey in found if passkey is not None]
-            return sorted(passkeys, key=lambda passkey: (passkey.created_at, keys.passkey_key(passkey.credential_id)))
+            return Listing(
+                sorted(passkeys, key=lambda passkey: (passkey.created_at, keys.passkey_key(passkey.credential_id)))
+            )
 
     async def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
         """Call it otherwise."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from torii_dynamodb._core import secrets, validation
-from torii_dynamodb.models import NewSession, Session, User
+from torii_dynamodb.models import Listing, NewSession, Session, User
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
 
@@ -74,13 +74,14 @@ class AsyncMemorySessions(MemoryBase):
             return None
         return row, user
 
-    async def list_sessions_for_user(self, user_id: str) -> list[Session]:
+    async def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
         """The user's valid sessions, newest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user, now = self._state.users.get(user_id), self._now()
             found = [row for row in self._state.sessions.values() if user is not None and _holds(row, user, now)]
-            return [_told(row, None) for row in sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)]
+            found.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+            return Listing(_told(row, None) for row in found)
 
     async def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
         """Extend a valid session."""

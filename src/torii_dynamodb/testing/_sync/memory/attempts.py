@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from torii_dynamodb._core import attempts, keys, times, validation
 from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus, User
+from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User
 from torii_dynamodb.testing._memory import inputs
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
 from torii_dynamodb.testing._memory.state import AuditRow
@@ -108,7 +108,7 @@ class MemoryAttempts(MemoryBase):
             if named is None or (register and register[0] == named):
                 self._state.registers.pop(subject, None)
 
-    def list_failed_attempts(self, email: str, *, limit: int = 100) -> list[FailedAttempt]:
+    def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         """The audit, newest first."""
         normalised = normalise_email(email).normalised
         most = inputs.limit(limit)
@@ -118,12 +118,12 @@ class MemoryAttempts(MemoryBase):
                 row for row in self._state.audit.get(_login(normalised), {}).values() if locked or now < row.expires_at
             ]
             kept.sort(key=lambda row: (row.at, row.attempt_id), reverse=True)
-            return [
+            return Listing(
                 FailedAttempt(
                     attempt_id=row.attempt_id, at=row.at, ip_address=row.ip_address, user_agent=row.user_agent
                 )
                 for row in kept[:most]
-            ]
+            )
 
     def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
         """Remove older audit rows, unless the account is locked."""
