@@ -334,7 +334,7 @@ class AsyncOAuthService:
             who = await self._link(*link_to, flow.provider, identity)
             await self._keep(who.user, flow.provider, identity, tokens)
         else:
-            kept = tokens if client.provider.keep_tokens else {}
+            kept: Mapping[str, Any] = tokens if client.provider.keep_tokens else {}
             who = await self._find(flow.provider, identity, browser, flow.next_url, confirmation_binding, kept)
             await self._keep(who.user, flow.provider, identity, tokens)
             made = await self._sessions.sign_in(who.user, browser, method="oauth", provider=flow.provider)

@@ -336,7 +336,7 @@ class OAuthService:
             who = self._link(*link_to, flow.provider, identity)
             self._keep(who.user, flow.provider, identity, tokens)
         else:
-            kept = tokens if client.provider.keep_tokens else {}
+            kept: Mapping[str, Any] = tokens if client.provider.keep_tokens else {}
             who = self._find(flow.provider, identity, browser, flow.next_url, confirmation_binding, kept)
             self._keep(who.user, flow.provider, identity, tokens)
             made = self._sessions.sign_in(who.user, browser, method="oauth", provider=flow.provider)

@@ -85,6 +85,7 @@ _FAILURES = {
     "refused": "This account may not be used to sign in here. Choose another one, or sign in another way.",
     "already_exists": "Nothing was changed: somebody else has connected this account.",
     "too_many_identities": "Nothing was changed: your account has as many ways to sign in as it can have.",
+    "revoked": "Nothing was changed: all devices were signed out meanwhile. Sign in, and begin again.",
     "account_locked": "This account is locked. Ask whoever runs this site.",
     "rate_limited": "There were too many tries. Wait a little, then try again.",
 }
