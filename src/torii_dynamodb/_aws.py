@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,11 +81,11 @@ class ChainSource:
         """See :class:`CredentialsSource`."""
         if self._credentials is None:
             holder = self._holder if self._holder is not None else botocore_session()
-            with _told_as_ours():
+            with _told_as_ours(holder):
                 self._credentials = holder if hasattr(holder, "get_frozen_credentials") else holder.get_credentials()
             if self._credentials is None:
                 raise ConfigurationError(_NO_CREDENTIALS)
-        with _told_as_ours():
+        with _told_as_ours(self._holder):
             frozen = self._credentials.get_frozen_credentials()
         # botocore tells the expiry nowhere else; without it we ask in fair intervals, which it answers from memory.
         expires = getattr(self._credentials, "_expiry_time", None)
@@ -101,8 +101,12 @@ class ChainSource:
 
 
 @contextmanager
-def _told_as_ours() -> Generator[None]:
-    """Make what botocore raises about profiles, SSO, roles and metadata services our own errors."""
+def _told_as_ours(session: Any = None) -> Generator[None]:
+    """Make what botocore raises about profiles, SSO, roles and metadata services our own errors.
+
+    Args:
+        session: Whose settings are at work, for messages; ``None``: the environment's.
+    """
     try:
         from botocore.exceptions import (
             BotoCoreError,
@@ -127,10 +131,10 @@ def _told_as_ours() -> Generator[None]:
     except BotoCoreError as error:
         raise ConfigurationError(f"AWS credentials: {error}") from error
     except ClientError as error:
-        raise _refused(error) from error
+        raise _refused(error, session) from error
 
 
-def _refused(error: Any) -> ToriiError:
+def _refused(error: Any, session: Any) -> ToriiError:
     """What STS or SSO said to a request for credentials."""
     said: dict[str, Any] = error.response.get("Error", {})
     metadata: dict[str, Any] = error.response.get("ResponseMetadata", {})
@@ -141,14 +145,16 @@ def _refused(error: Any) -> ToriiError:
     if code in _BUSY or status >= 500 or status == 429:
         return Unavailable(told, attempts=1, request_id=request_id)
     if ":role/" not in message:
-        told += f"; the role is {_role() or 'not named by the environment or the profile'}"
+        told += f"; the role is {_role(session) or 'not named by the environment or the profile'}"
     return AccessDenied(f"{told}; allow it in the role's trust policy, or sign in again", request_id=request_id)
 
 
-def _role() -> str | None:
+def _role(session: Any) -> str | None:
     """The role that the settings ask for, for messages."""
-    settings = _Settings(None, os.environ)
-    return settings.environment("role_arn") or settings.profile("role_arn")
+    settings = _Settings(session, os.environ)
+    with suppress(ConfigurationError):
+        return settings.environment("role_arn") or settings.profile("role_arn")
+    return None
 
 
 def botocore_session() -> Any:

@@ -16,10 +16,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._wire.records import CallRecord
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError
@@ -240,9 +242,12 @@ def _where(config: DynamoDbConfig) -> dict[str, str | int]:
     told: dict[str, str | int] = {}
     if home.region is not None:
         told["cloud.region"] = home.region
-        told["server.address"] = f"dynamodb.{home.region}.amazonaws.com"
-    if home.endpoint_url is not None:
-        parts = urlsplit(home.endpoint_url)
+    url = home.endpoint_url
+    if url is None and home.region is not None:
+        with suppress(ConfigurationError):
+            url = resolve_endpoint(home)[1]
+    if url is not None:
+        parts = urlsplit(url)
         told["server.address"] = parts.hostname or ""
         if parts.port is not None:
             told["server.port"] = parts.port

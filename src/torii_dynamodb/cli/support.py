@@ -259,7 +259,8 @@ EndpointUrl = Annotated[
     typer.Option(
         "--endpoint-url",
         metavar="URL",
-        help="Another endpoint, e.g. an emulator's. Else AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or AWS'.",
+        help="Another endpoint, e.g. an emulator's. Else AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, the profile's, "
+        "or AWS'.",
         rich_help_panel=PANEL,
     ),
 ]

@@ -403,6 +403,17 @@ def test_a_role_that_is_refused_is_told(
         assert told.value.request_id == "r-1"
 
 
+def test_the_role_of_a_session_is_told(files: Files) -> None:
+    """The profile of the session that was handed in, whatever the environment names."""
+    files.config(f"[profile p]\nregion = eu-central-1\nrole_arn = {ROLE}\nsource_profile = keys\n")
+    files.credentials("[keys]\naws_access_key_id = a\naws_secret_access_key = b\n").environ(AWS_PROFILE="nobody")
+    with Sts(403, "AccessDenied", "no") as sts:
+        files.environ(AWS_ENDPOINT_URL_STS=sts.url)
+        for session in (boto3.Session(profile_name="p"), botocore.session.Session(profile="p")):
+            with pytest.raises(AccessDenied, match=ROLE):
+                ChainSource(session).load()
+
+
 def test_a_web_identity_that_is_refused_names_its_role(files: Files, tmp_path: Path) -> None:
     """The environment's role, as on EKS: STS' words do not name it, ours do."""
     (tmp_path / "token").write_text("hushhush")

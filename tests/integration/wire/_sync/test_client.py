@@ -595,3 +595,28 @@ def test_a_closed_client_says_so(opened: Opener) -> None:
             client.call("GetItem", GET)
         server.wait_for(lambda: server.open_connections == 0)
         assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("denied", [True, False])
+def test_a_key_that_is_not_the_tables_is_explained(opened: Opener, denied: bool) -> None:
+    """Also where the table may not be described; a table of somebody else's, and one that is right, are left alone."""
+    words = "The provided key element does not match the schema"
+    table = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": []}
+    described = error("AccessDeniedException") if denied else Answer({"Table": table})
+    cancelled = error(
+        "TransactionCanceledException",
+        CancellationReasons=[{"Code": "None"}, {"Code": "ValidationError", "Message": words}],
+    )
+    refused = error("ValidationException", message=words)
+    with Server(refused, described, cancelled, described, refused) as server:
+        client = opened(server)
+        found = "what it has cannot be asked" if denied else r"key found: pk \(\?\)"
+        with pytest.raises(errors.ConfigurationError, match=f"GetItem: table torii_users: .*{found}") as told:
+            client.call("GetItem", GET)
+        assert "expected: id (S)" in str(told.value)
+        items = [{"Delete": {"TableName": "mine", "Key": {}}}, {"Delete": {"TableName": "torii_users", "Key": {}}}]
+        with pytest.raises(errors.ConfigurationError, match=f"TransactWriteItems: table torii_users: .*{found}"):
+            client.call("TransactWriteItems", {"TransactItems": items})
+        with pytest.raises(errors.RequestRejected, match="does not match the schema"):
+            client.call("GetItem", {"TableName": "mine", "Key": {}})
+        assert [seen.operation for seen in server.seen].count("DescribeTable") == 2
