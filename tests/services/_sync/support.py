@@ -85,11 +85,12 @@ class Setting:
 
 
 def settings(**options: Any) -> MailSettings:
-    """What the mails say."""
+    """What the mails say. They go out inline, so that they are in the outbox in the order in which they were sent."""
     defaults: dict[str, Any] = {
         "sender": "Example <no-reply@example.com>",
         "app_name": "Example",
         "base_url": "https://app.example.com",
+        "delivery": "inline",
     }
     return MailSettings(**(defaults | options))
 
