@@ -72,7 +72,11 @@ class Application:
 
 @contextmanager
 def serving(
-    config: DynamoDbConfig, *, oauth: Sequence[OAuthProvider] = (), port: int | None = None, **options: Any
+    config: DynamoDbConfig,
+    *,
+    oauth: Sequence[OAuthProvider] = (),
+    listener: socket.socket | None = None,
+    **options: Any,
 ) -> Iterator[Application]:
     """The application, until the block ends.
 
@@ -82,10 +86,10 @@ def serving(
     Args:
         config: Where its tables are.
         oauth: Providers to sign in through.
-        port: Where to listen; ``None``: a free port.
+        listener: Where it listens, closed at the end; ``None``: at a free port.
         options: More for ``create_app``.
     """
-    listener = socket.create_server(("127.0.0.1", port or 0))
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     url = f"http://localhost:{listener.getsockname()[1]}"
     mailer = AsyncMemoryMailer()
     web = WebConfig(base_url=url, ip_limit=None, oauth_error_path="/auth/sign-in", **options.pop("web", {}))

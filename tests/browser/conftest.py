@@ -44,12 +44,12 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def app(dynoxide: LocalEngine) -> Iterator[Application]:
     """The example application on tables of its own, with a provider to sign in through."""
-    port = _free_port()
-    back = f"http://localhost:{port}/api/auth/oauth/test-id/callback"
-    with RealProvider([client("app", redirect_uris=[back])]) as provider:
+    listener = socket.create_server(("127.0.0.1", 0))
+    back = f"http://localhost:{listener.getsockname()[1]}/api/auth/oauth/test-id/callback"
+    with listener, RealProvider([client("app", redirect_uris=[back])]) as provider:
         config = dynoxide.config(table_prefix=f"b{os.getpid()}n{next(_numbers)}")
         offered = oidc("test-id", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))
-        with serving(config, oauth=[offered], port=port) as running:
+        with serving(config, oauth=[offered], listener=listener) as running:
             yield running
 
 
@@ -95,9 +95,3 @@ def pictures() -> Path | None:
     folder = Path(named)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from tests.browser.console import Console, running
 from tests.browser.person import PASSWORD
+from tests.ports import reserved_port
 
 from torii_dynamodb.testing.engines import LocalEngine
 
@@ -47,17 +47,16 @@ def console(installed: Path, dynoxide: LocalEngine, table_prefix: str, tmp_path:
     block = re.search(r"```python\n(.*?)```", _section(), re.DOTALL)
     assert block is not None
     assert "uvicorn app:app" in _section()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    source = block[1].replace("localhost:8000", f"localhost:{port}")
-    source = source.replace("DynamoDbConfig()", f"DynamoDbConfig(table_prefix={table_prefix!r})")
-    (tmp_path / "app.py").write_text(source, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environment |= {**dynoxide.environment, "TORII_SECRET": "s" * 43, "PYTHONUNBUFFERED": "1"}
-    command = [str(installed / "uvicorn"), "app:app", "--port", str(port)]
-    with running(command, env=environment, cwd=tmp_path) as console:
-        console.url = f"http://localhost:{port}"
-        yield console
+    with reserved_port() as port:
+        source = block[1].replace("localhost:8000", f"localhost:{port}")
+        source = source.replace("DynamoDbConfig()", f"DynamoDbConfig(table_prefix={table_prefix!r})")
+        (tmp_path / "app.py").write_text(source, encoding="utf-8")
+        command = [str(installed / "uvicorn"), "app:app", "--port", str(port)]
+        with running(command, env=environment, cwd=tmp_path) as console:
+            console.url = f"http://localhost:{port}"
+            yield console
 
 
 @pytest.mark.timeout(_INSTALL_SECONDS + 120)

@@ -29,6 +29,7 @@ from torii_dynamodb.testing._async.conformance.support import broken_invariants
 from torii_dynamodb.testing.engines import LocalEngine
 
 WORKERS = 8
+BETWEEN_KILLS = 60
 
 
 @dataclass
@@ -72,9 +73,9 @@ class Worker:
         self.dice = random.Random(number)
         self.serial = 0
 
-    async def run(self, until: float) -> None:
-        """Write until the time is over."""
-        while time.monotonic() < until:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write until told to stop."""
+        while not stop.is_set():
             alive = [person for person in self.people if person.exists == {True}]
             if not alive or self.dice.random() < 0.1:
                 await self.create()
@@ -201,19 +202,28 @@ class Worker:
             self.tally.wrong.append(f"{person.id}: {what} is {found!r}, acknowledged was {acceptable!r}")
 
 
-async def crash(directory: Path, seconds: float, pause: float = 0.7) -> Tally:
-    """Run the load for so many seconds, killing the engine every ``pause`` seconds, then check everything."""
+async def crash(directory: Path, seconds: float, *, pause: float = 0.7, kills: int = 1) -> Tally:
+    """Run the load for at least so many seconds and kills, then check everything.
+
+    The engine is killed every ``pause`` seconds; on a slow machine later, once :data:`BETWEEN_KILLS` writes were
+    acknowledged since the last time.
+    """
     tally = Tally()
     with LocalEngine("dynoxide", db_path=directory / "crash.db") as engine:
         config = engine.config(table_prefix="crash", session_cleanup="off", read_timeout=5.0)
         async with AsyncDynamoDbStorage.open(config) as storage:
             workers = [Worker(number, storage, tally) for number in range(WORKERS)]
+            stop = asyncio.Event()
+            running = asyncio.gather(*(worker.run(stop) for worker in workers))
             until = time.monotonic() + seconds
-            running = asyncio.gather(*(worker.run(until) for worker in workers))
-            while time.monotonic() + pause < until:
-                await asyncio.wait([asyncio.ensure_future(asyncio.shield(running))], timeout=pause)
+            while not running.done() and (tally.kills < kills or time.monotonic() < until):
+                enough = tally.acknowledged + BETWEEN_KILLS
+                await asyncio.wait([running], timeout=pause)
+                while tally.acknowledged < enough and not running.done():
+                    await asyncio.wait([running], timeout=pause)
                 await asyncio.to_thread(lambda: engine.restart(kill=True))
                 tally.kills += 1
+            stop.set()
             await running
             tally.people = sum(len(worker.people) for worker in workers)
             for worker in workers:

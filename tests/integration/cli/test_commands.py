@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import reserved_port
 from typer.testing import CliRunner, Result
 
 from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, NewSession, NewUser, User
@@ -174,13 +174,6 @@ def test_revoke_wants_one_or_all(run: Run, arguments: list[str]) -> None:
     assert run("sessions", "revoke", "ada@mail.example", *arguments).exit_code == 2
 
 
-def closed_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize(
     ("arguments", "changes", "code", "told"),
     [
@@ -211,7 +204,8 @@ def test_wrong_input_is_one_line_and_an_exit_code(
     run: Run, arguments: list[str], changes: dict[str, str | None], code: int, told: str
 ) -> None:
     """Each mistake gets one line on stderr that names it, its exit code, and no traceback."""
-    done = run(*(argument.format(closed=closed_port()) for argument in arguments), **changes)
+    with reserved_port() as closed:
+        done = run(*(argument.format(closed=closed) for argument in arguments), **changes)
     assert done.exit_code == code, done.output
     assert told in done.stderr
     assert done.stderr.startswith("error: ")

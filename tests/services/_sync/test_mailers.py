@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import io
-import socket
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
+from tests.ports import reserved_port
 from tests.services.inbox import Inbox
 
 from torii_dynamodb.errors import ConfigurationError
@@ -32,14 +32,12 @@ MESSAGE = MailMessage(
 @pytest.fixture
 def server() -> Iterator[tuple[Inbox, int]]:
     """A mail server without TLS."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     inbox = Inbox()
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield inbox, port
-    controller.stop()
+    with reserved_port() as port:
+        controller = Controller(inbox, hostname="127.0.0.1", port=port)
+        controller.start()
+        yield inbox, port
+        controller.stop()
 
 
 def check(raw: bytes) -> None:

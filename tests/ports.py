@@ -1,0 +1,20 @@
+"""Ports of this machine for tests, without a race for them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that the system gives to nobody else while the block lasts.
+
+    It is bound, but nobody listens: connecting is refused. A server that sets ``SO_REUSEADDR``, as servers do, can
+    listen on it by its number (on Linux).
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
