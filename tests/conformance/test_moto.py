@@ -28,6 +28,7 @@ class TestMoto(OnDynamoDb, conformance.SequentialConformance):
 
     # No raw evidence: it reads all tables after each test, which moto takes its time for. Dynoxide gives it.
     capabilities: ClassVar[frozenset[str]] = frozenset({"ttl"})
+    every_case = False
 
     @pytest.fixture(autouse=True)
     def _engine(self, moto_engine: LocalEngine) -> None:

@@ -6,6 +6,7 @@ differ between the two, so they are named (the third session, the fifth token) a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -554,5 +555,8 @@ def test_dynamodb_and_the_reference_answer_alike(dynoxide: LocalEngine) -> None:
     class Here(Histories):
         engine = dynoxide
 
-    limits = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    examples, steps = (400 if os.environ.get("TORII_LONG") else 40), 40
+    limits = settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
+    )
     run_state_machine_as_test(Here, settings=limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from contextlib import AbstractAsyncContextManager
 from inspect import iscoroutinefunction
@@ -13,6 +14,9 @@ from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynam
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.testing import conformance
 from torii_dynamodb.testing.clock import FakeClock
+
+ASYNC = iscoroutinefunction(AsyncClient.call)
+LONG = bool(os.environ.get("TORII_LONG"))
 
 
 def plain(attribute: dict[str, Any]) -> Any:
@@ -40,8 +44,9 @@ class AsyncOnDynamoDb:
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "isolated", "large", "many", "races", "ttl"})
 
-    # The blocking twin is the same code, raced by threads, which take their time: fewer rounds of the same.
-    race_rounds: ClassVar[int] = 20 if iscoroutinefunction(AsyncClient.call) else 4
+    # The blocking twin is the same code, raced by threads, which take their time: fewer rounds and cases of the same.
+    race_rounds: ClassVar[int] = 20 if LONG else 8 if ASYNC else 3
+    every_case: ClassVar[bool] = ASYNC
     requests = 0
 
     def config(self, clock: FakeClock) -> DynamoDbConfig:

@@ -48,6 +48,7 @@ class TestAws(AsyncOnDynamoDb, conformance.AsyncStorageConformance):
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "large", "races", "ttl"})
     race_rounds = 3
+    every_case = True
     start = datetime.now(UTC)
 
     def config(self, clock: FakeClock) -> DynamoDbConfig:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from contextlib import AbstractContextManager
 from inspect import iscoroutinefunction
@@ -15,6 +16,9 @@ from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.testing import conformance
 from torii_dynamodb.testing.clock import FakeClock
+
+ASYNC = iscoroutinefunction(Client.call)
+LONG = bool(os.environ.get("TORII_LONG"))
 
 
 def plain(attribute: dict[str, Any]) -> Any:
@@ -42,8 +46,9 @@ class OnDynamoDb:
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "isolated", "large", "many", "races", "ttl"})
 
-    # The blocking twin is the same code, raced by threads, which take their time: fewer rounds of the same.
-    race_rounds: ClassVar[int] = 20 if iscoroutinefunction(Client.call) else 4
+    # The blocking twin is the same code, raced by threads, which take their time: fewer rounds and cases of the same.
+    race_rounds: ClassVar[int] = 20 if LONG else 8 if ASYNC else 3
+    every_case: ClassVar[bool] = ASYNC
     requests = 0
 
     def config(self, clock: FakeClock) -> DynamoDbConfig:

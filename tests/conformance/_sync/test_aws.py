@@ -50,6 +50,7 @@ class TestAws(OnDynamoDb, conformance.StorageConformance):
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "large", "races", "ttl"})
     race_rounds = 3
+    every_case = True
     start = datetime.now(UTC)
 
     def config(self, clock: FakeClock) -> DynamoDbConfig:

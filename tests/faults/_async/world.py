@@ -103,6 +103,7 @@ class AsyncWorld:
         self.proxy = FaultProxy(engine.endpoint_url)
         self.client: AsyncClient
         self.base: Tables = {}
+        self.unchanged: dict[str, list[Any]] = {}
         self.calls = 0
         self.known: Known
 
@@ -133,6 +134,7 @@ class AsyncWorld:
         async with AsyncDynamoDbStorage.open(direct) as storage:
             self.known = await self._settle(storage)
         self.base = await self.dump()
+        self.unchanged = comparable(self.base)
         self.calls = self.dice.calls
         return self
 

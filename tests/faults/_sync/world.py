@@ -105,6 +105,7 @@ class World:
         self.proxy = FaultProxy(engine.endpoint_url)
         self.client: Client
         self.base: Tables = {}
+        self.unchanged: dict[str, list[Any]] = {}
         self.calls = 0
         self.known: Known
 
@@ -135,6 +136,7 @@ class World:
         with DynamoDbStorage.open(direct) as storage:
             self.known = self._settle(storage)
         self.base = self.dump()
+        self.unchanged = comparable(self.base)
         self.calls = self.dice.calls
         return self
 

@@ -1,0 +1,27 @@
+"""Which cases of the kit run where.
+
+All of them run on the reference in memory, both twins, and on Dynoxide. What sends the same requests again (the
+blocking twin on Dynoxide, and moto) runs each test of the kit with its first and last case; TORII_LONG=1
+(``make stress``) runs all cases there too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable
+
+import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases between the first and the last of each test, in classes with ``every_case = False``."""
+    if os.environ.get("TORII_LONG"):
+        return
+    places: dict[Hashable, list[pytest.Item]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and not getattr(item.cls, "every_case", True):
+            places.setdefault((item.cls, item.originalname), []).append(item)
+    out = {item for cases in places.values() for item in cases[1:-1]}
+    if out:
+        config.hook.pytest_deselected(items=[item for item in items if item in out])
+        items[:] = [item for item in items if item not in out]
