@@ -24,8 +24,6 @@ _WAIT = 300.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _NO_TTL = "the endpoint does not offer TTL; what has expired is refused, and stays in the table"
 
-_log = logging.getLogger("torii_dynamodb")
-
 
 class Tables:
     """The five tables on DynamoDB's control plane."""

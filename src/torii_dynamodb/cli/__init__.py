@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
 
 __all__ = ["main"]
@@ -18,4 +19,6 @@ def main() -> None:
         )
     from torii_dynamodb.cli.app import app
 
+    # The commands say themselves which tables they create.
+    logging.getLogger("torii_dynamodb.tables").setLevel(logging.ERROR)
     app(prog_name="torii-dynamodb")
