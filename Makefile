@@ -12,6 +12,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input -qq
 PYTEST_ARGS ?= -n 2 --dist worksteal
 DEMO_ARGS ?=
 SOAK_SECONDS ?= 60
+STRESS_RUNS ?= 10
 FUZZ_CASES ?= 1000000
 BENCH_ARGS ?=
 
@@ -19,7 +20,7 @@ BENCH_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
 
-.PHONY: help demo test check format unasync bench faults soak fuzz setup engine browser clean
+.PHONY: help demo test stress check format unasync bench faults soak fuzz setup engine browser clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -29,6 +30,12 @@ demo: $(VENV)/.local-stamp ## the main job on a local engine; needs Python and p
 
 test: setup ## set everything up and run all tests (PYTEST_ARGS=... replaces the options)
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+# Three workers a core are the load: what rests on who comes first shows then.
+stress: setup ## all tests in their long form, ten times, with more workers than cores (STRESS_RUNS=10)
+	@for run in $$(seq $(STRESS_RUNS)); do \
+		TORII_LONG=1 $(BIN)/pytest -n $$((3 * $$(nproc))) --dist worksteal || { echo "run $$run of $(STRESS_RUNS) failed" >&2; exit 1; }; \
+	done
 
 check: $(VENV)/.dev-stamp ## lint, format, types, generated code, layers
 	@$(BIN)/ruff check .

@@ -20,7 +20,9 @@ def test_an_administrators_day(page: Page, new_context: Contexts, app: Applicati
     user = new_context().new_page()
     person.exist()
     person.sign_in(user, "a wrong password")
+    expect(user.locator("#errors")).to_be_visible()
     person.sign_in(user)
+    on_account(user)
     page.get_by_role("link", name="Admin").click()
     with looking(page, pictures) as looker:
         looker.look("admin-users")
