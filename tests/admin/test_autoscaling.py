@@ -123,7 +123,7 @@ def test_wrong_places_are_said(
     """No table, no wish, and an endpoint without the service: each in its own words."""
     with pytest.raises(ConfigurationError, match="there is no table"):
         AutoscalingAdmin(on_moto, moto_client).register(OPTIONS)
-    with pytest.raises(ConfigurationError, match="no autoscaling is wanted"):
+    with pytest.raises(ValidationError, match="no autoscaling is wanted"):
         AutoscalingAdmin(on_moto, moto_client).register(TableOptions())
     AdminTables(on_dynoxide, dynoxide_client).ensure(OPTIONS)
     with pytest.raises(ToriiError):

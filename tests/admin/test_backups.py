@@ -129,7 +129,7 @@ def test_all_tables_to_one_instant(on_moto: DynamoDbConfig, moto_client: Client,
 def test_an_instant_out_of_reach_is_refused_with_the_reach(backups: Backups, on_moto: DynamoDbConfig) -> None:
     """An instant before or after what all tables can be restored to names the range, and starts nothing."""
     for instant in (datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1)):
-        with pytest.raises(ConfigurationError, match="all tables together reach from"):
+        with pytest.raises(ValidationError, match="all tables together reach from"):
             backups.restore_instant(instant, on_moto.table_prefix + "x")
 
 

@@ -70,15 +70,15 @@ def test_consuming_without_streams_says_so(dynoxide: LocalEngine, table_prefix: 
 
 
 def test_templates_take_options_from_a_file(tmp_path: Path) -> None:
-    """TOML and JSON are read; a key that does not exist is named, with exit code 3; so is a file that is no TOML."""
+    """TOML and JSON are read; a key that does not exist is named, with exit code 2; so is a file that is no TOML."""
     path = tmp_path / "tables.toml"
     path.write_text('billing = "provisioned"\ncapacity = {read = 7, write = 8}\n', encoding="utf-8")
     made = json.loads(run("template", "terraform", "--options", str(path), prefix="shop").stdout)
     assert made["resource"]["aws_dynamodb_table"]["users"]["read_capacity"] == 7
     path.write_text("bilinig = 1\n", encoding="utf-8")
-    assert "bilinig" in run("template", "sam", "--options", str(path), code=3).stderr
+    assert "bilinig" in run("template", "sam", "--options", str(path), code=2).stderr
     path.write_text("= 1\n", encoding="utf-8")
-    run("template", "sam", "--options", str(path), code=3)
+    run("template", "sam", "--options", str(path), code=2)
 
 
 def test_policies_are_printed_ready_for_aws() -> None:
@@ -89,13 +89,13 @@ def test_policies_are_printed_ready_for_aws() -> None:
 
 
 def test_costs_as_text_json_and_svg(tmp_path: Path) -> None:
-    """All three say the same total; a region without prices is exit code 3; a negative number exit code 2."""
+    """All three say the same total; a region without prices is exit code 2, and so is a negative number."""
     chart = tmp_path / "cost.svg"
     told = json.loads(run("cost", "estimate", "--checks", "60000000", "--json", "--svg", str(chart)).stdout)
     total = f"{told['estimate']['on_demand'] + told['estimate']['storage']:,.2f} USD"
     assert total in run("cost", "estimate", "--checks", "60000000").stdout
     assert total in chart.read_text(encoding="utf-8")
-    assert "mars-1" in run("cost", "estimate", "--region", "mars-1", code=3).stderr
+    assert "mars-1" in run("cost", "estimate", "--region", "mars-1", code=2).stderr
     run("cost", "estimate", "--users", "-1", code=2)
     run("cost", "estimate", "--table-class", "GOLD", code=2)
 
@@ -128,7 +128,7 @@ def test_measuring_has_a_dry_run_and_leaves_nothing(dynoxide: LocalEngine, table
 
 
 def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
-    """Options, prices and units in another encoding end with exit code 3 and the file's name."""
+    """Options, prices and units in another encoding end with exit code 2 and the file's name."""
     path = tmp_path / "latin.toml"
     path.write_bytes(b'tags = { team = "\xe9" }\n')
     for command in (
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
         ["cost", "estimate", "--prices"],
         ["cost", "estimate", "--units"],
     ):
-        assert "latin.toml" in run(*command, str(path), code=3).stderr
+        assert "latin.toml" in run(*command, str(path), code=2).stderr
 
 
 def test_templates_switch_on_the_streams_that_events_are_made_of(tmp_path: Path) -> None:

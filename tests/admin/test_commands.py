@@ -85,8 +85,8 @@ def test_tables_from_plan_to_delete(on_d: Commands, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_are_said(on_d: Commands, arguments: list[str], told: str) -> None:
-    """An option that cannot be used ends with exit code 3 and its name; no table is made."""
-    assert told in on_d.run("tables", "ensure", *arguments, code=3)
+    """An option that cannot be used ends with exit code 2 and its name; no table is made."""
+    assert told in on_d.run("tables", "ensure", *arguments, code=2)
     assert on_d.json("tables", "status", code=1)["tables"][0]["status"] == "MISSING"
 
 
@@ -96,7 +96,7 @@ def test_a_wrong_options_file_is_said(on_d: Commands, tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     for text in ("billing = ", 'biling = "on_demand"'):
         bad.write_text(text)
-        assert "bad.toml" in on_d.run("tables", "plan", "--options", str(bad), code=3)
+        assert "bad.toml" in on_d.run("tables", "plan", "--options", str(bad), code=2)
 
 
 COMMANDS = [
@@ -199,8 +199,8 @@ def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfi
     assert len(on_m.json("backup", "create", "nightly", "--dry-run")["would_back_up"]) == 5
     assert "no backup sets" in on_m.run("backup", "list")
     assert on_m.json("backup", "create", "nightly")["complete"] is True
-    assert "already" in on_m.run("backup", "create", "nightly", code=3)
-    assert "already" in on_m.run("backup", "create", "nightly", "--dry-run", code=3)
+    assert "already" in on_m.run("backup", "create", "nightly", code=6)
+    assert "already" in on_m.run("backup", "create", "nightly", "--dry-run", code=6)
     assert "nightly" in on_m.run("backup", "list")
     new = on_m.prefix + "r"
     restore = ("backup", "restore", "--set", "nightly", "--to-prefix", new)
@@ -208,7 +208,7 @@ def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfi
     weekly = ("backup", "restore", "--set", "weekly", "--to-prefix", new, "--dry-run")
     assert "there is no backup set 'weekly'" in on_m.run(*weekly, code=5)
     long_ago = ("backup", "restore", "--at", "2020-01-01T00:00:00Z", "--to-prefix", new, "--dry-run")
-    assert "cannot be restored" in on_m.run(*long_ago, code=3)
+    assert "cannot be restored" in on_m.run(*long_ago, code=2)
     assert on_m.json(*restore)["ok"] is True
     again = on_m.json(*restore)
     assert (again["ok"], again["restore"]["users"]) == (True, 0)
@@ -257,7 +257,7 @@ def test_autoscaling_from_enable_to_disable(on_m: Commands) -> None:
     assert "would be removed" in on_m.run(*unschedule, "--dry-run")
     assert "removed" in on_m.run(*unschedule)
     assert "no scheduled action" in on_m.run(*unschedule, code=5)
-    assert "utilisation" in on_m.run("autoscaling", "enable", "--target", "99", code=3)
+    assert "utilisation" in on_m.run("autoscaling", "enable", "--target", "99", code=2)
     assert "give --yes" in on_m.run("autoscaling", "disable", code=2)
     assert len(on_m.json("autoscaling", "disable", "--yes")["deregistered"]) == 14
     assert "Nothing is scaled" in on_m.run("autoscaling", "disable", "--yes")
@@ -268,14 +268,14 @@ def test_export_and_import(on_d: Commands, on_dynoxide: DynamoDbConfig, tmp_path
     people(on_dynoxide, 3)
     made = on_d.json("export", str(tmp_path / "x"), "--segments", "2")
     assert made["items"]["users"] == 3
-    assert "complete export already" in on_d.run("export", str(tmp_path / "x"), code=1)
+    assert "complete export already" in on_d.run("export", str(tmp_path / "x"), code=6)
     assert on_d.json("import", str(tmp_path / "x"), "--dry-run")["would_import"][f"{on_d.prefix}_users"] == 3
-    assert "not empty" in on_d.run("import", str(tmp_path / "x"), code=3)
+    assert "not empty" in on_d.run("import", str(tmp_path / "x"), code=6)
     other = ("--table-prefix", on_d.prefix + "n")
     on_d.run("tables", "ensure", *other)
     assert "read back and equal" in on_d.run("import", str(tmp_path / "x"), *other)
     assert on_d.json("verify", *other)["verification"]["valid_sessions"] == 3
-    assert "no export" in on_d.run("import", str(tmp_path / "none"), *other, code=1)
+    assert "no export" in on_d.run("import", str(tmp_path / "none"), *other, code=2)
     assert "gzip or none" in on_d.run("export", str(tmp_path / "y"), "--compression", "zip", code=2)
 
 

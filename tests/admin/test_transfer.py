@@ -15,6 +15,7 @@ from tests.admin.populated import dump, people
 
 from torii_dynamodb import DynamoDbStorage
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.scanning import RateLimit
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.admin.transfer import IntegrityError, canonical, export, import_
@@ -171,13 +172,13 @@ def test_tables_in_use_and_directories_in_use_are_refused(
     with pytest.raises(ConfigurationError, match=r"not empty: .*_users"):
         import_(on_dynoxide, dynoxide_client, tmp_path / "a")
     assert import_(on_dynoxide, dynoxide_client, tmp_path / "a", overwrite=True).verified
-    with pytest.raises(IntegrityError, match="complete export already"):
+    with pytest.raises(Occupied, match="complete export already"):
         export(on_dynoxide, dynoxide_client, tmp_path / "a")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.txt").touch()
-    with pytest.raises(IntegrityError, match="not empty"):
+    with pytest.raises(Occupied, match="not empty"):
         export(on_dynoxide, dynoxide_client, tmp_path / "b")
-    with pytest.raises(IntegrityError, match="there is no export"):
+    with pytest.raises(ValidationError, match="there is no export"):
         import_(target, dynoxide_client, tmp_path / "none")
     nowhere = replace(on_dynoxide, table_prefix="nowhere")
     with pytest.raises(ConfigurationError, match="a table is missing"):
@@ -285,7 +286,7 @@ def test_an_export_of_tables_made_anew_is_not_gone_on_with(
     tables = AdminTables(on_dynoxide, dynoxide_client)
     tables.delete()
     tables.ensure()
-    with pytest.raises(IntegrityError, match="made anew"):
+    with pytest.raises(Occupied, match="made anew"):
         export(on_dynoxide, dynoxide_client, tmp_path)
 
 

@@ -166,7 +166,9 @@ class AutoscalingAdmin:
         """
         wanted = list(_wanted(self.config, options))
         if not wanted:
-            raise ConfigurationError("no autoscaling is wanted: give TableOptions(autoscaling=Autoscaling(...))")
+            raise ValidationError(
+                "options", "no autoscaling is wanted: give TableOptions(autoscaling=Autoscaling(...))"
+            )
         self._require_provisioned({target.table for target, _ in wanted})
         return wanted
 
@@ -199,6 +201,15 @@ class AutoscalingAdmin:
                 "ScaleOutCooldown": scaling.scale_out_cooldown,
             },
         )
+
+    def require_tables(self) -> None:
+        """See that the tables are there: Application Auto Scaling knows nothing of them, and would show none as scaled.
+
+        Raises:
+            ConfigurationError: One is missing.
+        """
+        for table in TABLES:
+            self._control.require(self.config.table_name(table))
 
     def describe(self) -> list[TargetState]:
         """What is registered for every target, those not scaled included."""

@@ -24,7 +24,7 @@ from typing import Any
 from torii_dynamodb._core.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.json import list_of
-from torii_dynamodb.admin.control import Control
+from torii_dynamodb.admin.control import Control, Occupied
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.restoring import Restorer, RestoreReport, Source, moment_of
@@ -177,7 +177,7 @@ class Backups:
         _check_name(name)
         found = self.find(name)
         if found is not None and found.complete:
-            raise ConfigurationError(f"there is a backup set {name!r} already; give another name, or delete it first")
+            raise Occupied(f"there is a backup set {name!r} already; give another name, or delete it first")
         wanted = TABLES if found is None else found.missing
         for table in wanted:
             self._control.require(self.config.table_name(table))
@@ -313,7 +313,7 @@ class Backups:
         if instant is None:
             instant = begun
         elif begun is not None and abs(begun - instant) >= timedelta(seconds=2):
-            raise ConfigurationError(
+            raise Occupied(
                 f"tables with the prefix {to_prefix!r} are being restored to {to_text(begun)}, not to "
                 f"{to_text(instant)}; give that instant, or another prefix"
             )
@@ -335,7 +335,9 @@ class Backups:
             latest and chosen > latest + timedelta(seconds=1)
         ):
             reach = " to ".join(to_text(one) if one else "?" for one in (earliest, latest))
-            raise ConfigurationError(f"{to_text(chosen)} cannot be restored; all tables together reach from {reach}")
+            raise ValidationError(
+                "instant", f"{to_text(chosen)} cannot be restored; all tables together reach from {reach}"
+            )
         return {
             table: Source(
                 operation="RestoreTableToPointInTime",

@@ -12,7 +12,7 @@ from torii_dynamodb._wire.errors import ServiceError, is_not_offered
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable
 
-__all__ = ["Control", "NotOffered", "if_offered"]
+__all__ = ["Control", "NotOffered", "Occupied", "if_offered"]
 
 T = TypeVar("T")
 
@@ -26,6 +26,12 @@ class NotOffered(RequestRejected):
     """The endpoint does not know the operation: emulators and compatible databases leave some out."""
 
     code = "not_offered"
+
+
+class Occupied(ConfigurationError):
+    """What was to be made is there already, or its place is taken: nothing was changed. The message says what to do."""
+
+    code = "occupied"
 
 
 def if_offered(ask: Callable[[], T]) -> T | None:
@@ -161,7 +167,7 @@ class Control:
 
     def _no_table(self, name: str) -> str:
         return (
-            f"there is no table {name} at {self.client.where}; mend table_prefix, table_names, region or "
+            f"there is no table {name} at {self.client.where}; fix table_prefix, table_names, region or "
             "endpoint_url, or create it with: torii-dynamodb tables ensure"
         )
 

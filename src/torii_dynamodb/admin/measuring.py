@@ -11,9 +11,9 @@ from torii_dynamodb._core.times import to_text
 from torii_dynamodb._sync.services.torii import Torii
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb._wire.records import CallRecord
+from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser
 
 __all__ = ["measure"]
@@ -36,7 +36,7 @@ def measure(config: DynamoDbConfig, *, engine: str) -> dict[str, Any]:
     with AdminTables.open(config) as tables:
         there = [one.name for one in tables.status() if one.status != "MISSING"]
         if there:
-            raise ConfigurationError(
+            raise Occupied(
                 f"there are tables already: {', '.join(there)}; to measure is to make users, and to delete the tables "
                 "afterwards: give a table_prefix of its own (--table-prefix)"
             )

@@ -17,7 +17,7 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, TargetState
-from torii_dynamodb.admin.control import Control, if_offered
+from torii_dynamodb.admin.control import Control, Occupied, if_offered
 from torii_dynamodb.admin.options import TableOptions, with_table
 from torii_dynamodb.admin.planning import billing_of
 from torii_dynamodb.admin.progress import Progress, Report, silent
@@ -25,7 +25,6 @@ from torii_dynamodb.admin.scanning import RateLimit, scan
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.admin.verify import Verification, verify
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
-from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["RestoreReport", "Restorer", "Source", "bump_epochs", "merged", "moment_of"]
 
@@ -162,9 +161,7 @@ class Restorer:
         target = replace(self.config, table_prefix=to_prefix, table_names=MappingProxyType({}))
         taken = [name for name in (target.table_name(one) for one in TABLES) if name in self._own_names()]
         if taken:
-            raise ConfigurationError(
-                f"a restore makes new tables: {', '.join(taken)} are the source; give another prefix"
-            )
+            raise Occupied(f"a restore makes new tables: {', '.join(taken)} are the source; give another prefix")
         return target
 
     def _own_names(self) -> set[str]:
@@ -181,7 +178,7 @@ class Restorer:
             description = self._control.describe(name)
             there[table] = description = None if description is None or is_going(description) else description
             if description is not None and not _is_restore_of(description, sources[table].matches):
-                raise ConfigurationError(
+                raise Occupied(
                     f"table {name} exists and is no restore of this source; give another prefix, or delete it"
                 )
         return there

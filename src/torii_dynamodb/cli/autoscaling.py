@@ -19,6 +19,7 @@ from torii_dynamodb.cli.support import (
     emit,
     make_table,
     new_group,
+    options_given,
     say,
     show,
 )
@@ -50,13 +51,14 @@ def enable(
     as_json: Json = False,
 ) -> None:
     """Register all tables and indexes, reads and writes, with a target-tracking policy. Safe to run again."""
-    scaling = Scaling(
-        minimum=minimum,
-        maximum=maximum,
-        target=target,
-        scale_in_cooldown=scale_in_cooldown,
-        scale_out_cooldown=scale_out_cooldown,
-    )
+    with options_given():
+        scaling = Scaling(
+            minimum=minimum,
+            maximum=maximum,
+            target=target,
+            scale_in_cooldown=scale_in_cooldown,
+            scale_out_cooldown=scale_out_cooldown,
+        )
     options = TableOptions(autoscaling=Autoscaling(read=scaling, write=scaling, indexes=indexes))
     if options_file is not None:
         options = read_options(options_file)
@@ -76,6 +78,7 @@ def enable(
 def status(connection: Connection, as_json: Json = False) -> None:
     """Tell what is registered: limits, policies, scheduled actions."""
     with AutoscalingAdmin.open(connection.config()) as admin:
+        admin.require_tables()
         found = admin.describe()
     if as_json:
         emit({"targets": [_as_mapping(one) for one in found]})

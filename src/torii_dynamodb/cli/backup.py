@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from torii_dynamodb.admin.backups import Backups, BackupSet
+from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.restoring import RestoreReport
 from torii_dynamodb.admin.verify import Verification
 from torii_dynamodb.admin.verify import verify as run_verify
@@ -30,6 +32,7 @@ from torii_dynamodb.cli.support import (
     emit,
     make_table,
     new_group,
+    options_given,
     plain,
     say,
     show,
@@ -168,7 +171,10 @@ def restore(
         raise ValidationError("restore", "give --set NAME, or --at MOMENT")
     options = read_options(options_file)
     instant = None if at is None or at == "latest" else moment(at)
-    with Backups.open(connection.config()) as backups:
+    config = connection.config()
+    with options_given():
+        replace(config, table_prefix=to_prefix)
+    with Backups.open(config) as backups:
         if dry_run:
             if name is not None:
                 told = backups.plan_restore_set(name, to_prefix, options=options)
@@ -213,6 +219,8 @@ def verify(connection: Connection, rate: Rate = None, as_json: Json = False) -> 
 
 
 def _switch(connection: Connection, *, enabled: bool, days: int | None, dry_run: bool, as_json: bool) -> None:
+    with options_given():
+        TableOptions(point_in_time_recovery=enabled, recovery_days=days)
     with Backups.open(connection.config()) as backups:
         tables = backups.set_recovery(enabled=enabled, days=days, dry_run=dry_run)
         changed = [backups.config.table_name(one) for one in tables]

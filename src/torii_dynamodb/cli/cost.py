@@ -15,7 +15,19 @@ from torii_dynamodb.admin.cost import Workload, bars, estimate, load_prices, loa
 from torii_dynamodb.admin.measuring import measure
 from torii_dynamodb.admin.options import TableClass
 from torii_dynamodb.cli.reporting import DryRun
-from torii_dynamodb.cli.support import Connection, Json, connected, emit, make_table, new_group, say, show, units
+from torii_dynamodb.cli.support import (
+    Connection,
+    Json,
+    connected,
+    emit,
+    make_table,
+    making_tables,
+    new_group,
+    options_given,
+    say,
+    show,
+    units,
+)
 from torii_dynamodb.config import TABLES
 
 __all__ = ["app"]
@@ -74,7 +86,8 @@ def estimate_command(
         peak=peak,
         point_in_time_recovery=pitr,
     )
-    found = estimate(workload, region=region, prices=load_prices(prices), units=load_units(measured))
+    with options_given():
+        found = estimate(workload, region=region, prices=load_prices(prices), units=load_units(measured))
     if chart is not None:
         write_private(chart, svg(found).encode())
     if as_json:
@@ -116,7 +129,8 @@ def measure_command(
         else:
             say(f"Would be made, and deleted again: {', '.join(names)}")
         return
-    found = measure(config, engine=engine)
+    with making_tables():
+        found = measure(config, engine=engine)
     if out is not None:
         write_private(out, f"{json.dumps(found, indent=2)}\n".encode())
     if as_json:

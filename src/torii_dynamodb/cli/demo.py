@@ -29,7 +29,20 @@ from torii_dynamodb.cli.demo_accounts import Account, Reject, own_lines, read_ac
 from torii_dynamodb.cli.demo_figures import Ledger
 from torii_dynamodb.cli.demo_run import Demo, Pace
 from torii_dynamodb.cli.local import Engine
-from torii_dynamodb.cli.support import PANEL, Connection, ExitCode, Json, Profile, Region, emit, fail, hang, note, plain
+from torii_dynamodb.cli.support import (
+    PANEL,
+    Connection,
+    ExitCode,
+    Json,
+    Profile,
+    Region,
+    emit,
+    fail,
+    hang,
+    making_tables,
+    note,
+    plain,
+)
 from torii_dynamodb.testing.engines import own_checkout, start_engine, xdg_folder
 
 __all__ = ["data_folder", "demo"]
@@ -132,7 +145,7 @@ def demo(
         fail(f"no line of {accounts or 'the list'} holds an account", ExitCode.USAGE)
     ledger = Ledger()
     connection = Connection(region=region, endpoint_url=endpoint_url, profile=profile, table_prefix=table_prefix)
-    with _placed(connection, engine, db_path, ledger) as place:
+    with making_tables(), _placed(connection, engine, db_path, ledger) as place:
         console = Console(stderr=as_json, highlight=False)
         holds = _present(place, ledger, console, usable, rejects, source=accounts, hashing=hashing, as_json=as_json)
     if not holds:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from torii_dynamodb.admin.iam import ROLES, Role, policy
-from torii_dynamodb.cli.support import Json, TablePrefix, emit, new_group
+from torii_dynamodb.cli.support import Json, TableNames, TablePrefix, emit, new_group, options_given, table_names_of
 from torii_dynamodb.config import DynamoDbConfig
 
 __all__ = ["app"]
@@ -26,8 +26,16 @@ def print_policy(
         str | None, typer.Option("--restore-prefix", help="For backup: the prefix that may be restored into.")
     ] = None,
     table_prefix: TablePrefix = "torii",
+    table_names: TableNames = None,
     as_json: Json = False,
 ) -> None:
     """Print the policy document of a role, always as JSON: ready for AWS."""
-    config = DynamoDbConfig(region=region, table_prefix=table_prefix, home_region=home_region)
-    emit(policy(cast("Role", role), config, account=account, partition=partition, restore_prefix=restore_prefix))
+    with options_given():
+        names: Any = table_names_of(table_names)
+        config = DynamoDbConfig(
+            region=region,
+            table_prefix=table_prefix,
+            table_names=names,
+            home_region=home_region,
+        )
+        emit(policy(cast("Role", role), config, account=account, partition=partition, restore_prefix=restore_prefix))

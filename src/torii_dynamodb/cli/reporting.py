@@ -21,7 +21,7 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.options import NO_MAXIMUM, Capacity, TableOptions, options_from_mapping
 from torii_dynamodb.admin.progress import Progress, Report
 from torii_dynamodb.admin.scanning import RateLimit
-from torii_dynamodb.cli.support import Connection, emit, progress_bar, say
+from torii_dynamodb.cli.support import Connection, WrongOption, emit, options_given, progress_bar, say
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
@@ -113,7 +113,7 @@ def read_options(path: Path | None) -> TableOptions:
     """The options of tables in a TOML or JSON file; none for ``None``.
 
     Raises:
-        ConfigurationError: The file is neither, or an option in it cannot be used.
+        WrongOption: The file is neither, or an option in it cannot be used.
     """
     if path is None:
         return TableOptions()
@@ -121,13 +121,13 @@ def read_options(path: Path | None) -> TableOptions:
         text = path.read_text(encoding="utf-8")
         given: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+        raise WrongOption(f"{path}: {error}") from error
     if not isinstance(given, dict):
-        raise ConfigurationError(f"{path}: give one key an option")
+        raise WrongOption(f"{path}: give one key an option")
     try:
         return options_from_mapping(given)  # pyright: ignore[reportUnknownArgumentType]
     except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+        raise WrongOption(f"{path}: {error}") from error
 
 
 _PANEL = "What the tables should be (what is left out stays as it is)"
@@ -215,7 +215,9 @@ def with_table_options(
     @functools.wraps(command)
     def with_options(connection: Connection, *args: Any, **kwargs: Any) -> R:
         given = {name: kwargs.pop(name) for name in _OPTIONS}
-        return command(connection, _options(**given), *args, **kwargs)
+        with options_given():
+            options = _options(**given)
+        return command(connection, options, *args, **kwargs)
 
     signature = inspect.signature(command, eval_str=True)
     first, _, *own = signature.parameters.values()

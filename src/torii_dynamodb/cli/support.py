@@ -1,7 +1,7 @@
 """What the commands share: where DynamoDB is, what is printed how, and what becomes of errors.
 
 A command that talks to DynamoDB takes a :class:`Connection` first and stands under :func:`connected`, which gives it
-the options ``--region``, ``--endpoint-url``, ``--profile`` and ``--table-prefix``::
+the options ``--region``, ``--endpoint-url``, ``--profile``, ``--table-prefix`` and ``--table-name``::
 
     @app.command()
     @connected
@@ -17,13 +17,17 @@ import dataclasses
 import functools
 import inspect
 import json
+import logging
 import os
+import re
+import shlex
 import sys
 import traceback
 import unicodedata
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import IntEnum
@@ -32,14 +36,16 @@ from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec, TypeVar, ca
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
 from torii_dynamodb import errors
+from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.testing.engines import EngineError
+from torii_dynamodb.testing.engines import EngineError, EngineOptionError
 
 __all__ = [
     "PANEL",
@@ -50,7 +56,9 @@ __all__ = [
     "Json",
     "Profile",
     "Region",
+    "TableNames",
     "TablePrefix",
+    "WrongOption",
     "Yes",
     "confirm",
     "connected",
@@ -58,12 +66,15 @@ __all__ = [
     "fail",
     "hang",
     "make_table",
+    "making_tables",
     "new_group",
     "note",
+    "options_given",
     "plain",
     "progress_bar",
     "say",
     "show",
+    "table_names_of",
     "units",
 ]
 
@@ -76,17 +87,18 @@ class ExitCode(IntEnum):
 
     OK = 0
     FAILED = 1
-    """The command ran, and found or did what it should not have (an unhealthy table, a failed check)."""
+    """The command ran and found what should not be (an unhealthy table, a damaged export), or the answer was no."""
     USAGE = 2
-    """The command line, a file given or an argument cannot be used."""
+    """What was given with the command cannot be used: an option, an argument, or a file that one of them names."""
     CONFIGURATION = 3
-    """No region, no credentials, a missing table or one of another shape; no local engine."""
+    """What the command meets is not set up: no region, no credentials, a missing table or one of another shape, no
+    local engine, a package that is not installed."""
     ACCESS = 4
     """The credentials are wrong or lack a permission."""
     NOT_FOUND = 5
     """What was named does not exist."""
     CONFLICT = 6
-    """It exists already, or somebody else changed it first."""
+    """It exists already, its place is taken, or somebody else changed it first."""
     UNAVAILABLE = 7
     """DynamoDB cannot be reached, fails or throttles. Try again later."""
     REFUSED = 8
@@ -99,9 +111,25 @@ class ExitCode(IntEnum):
     """Ctrl-C (128 and SIGINT, as shells have it)."""
 
 
+class WrongOption(errors.ToriiError):
+    """An option or a file that was given cannot be used; the message names it."""
+
+    code = "wrong_option"
+
+
+@contextmanager
+def options_given() -> Generator[None]:
+    """What is wrong inside was given with the command: it ends as wrong usage, not as a wrong configuration."""
+    try:
+        yield
+    except errors.ConfigurationError as error:
+        raise WrongOption(error.message) from error
+
+
 # The first that fits, so the narrower branch stands before the wider.
 _CODES: tuple[tuple[type[errors.ToriiError] | tuple[type[errors.ToriiError], ...], ExitCode], ...] = (
-    (errors.ValidationError, ExitCode.USAGE),
+    ((errors.ValidationError, EngineOptionError, WrongOption), ExitCode.USAGE),
+    (Occupied, ExitCode.CONFLICT),
     ((errors.ConfigurationError, EngineError), ExitCode.CONFIGURATION),
     (errors.AccessDenied, ExitCode.ACCESS),
     (errors.NotFound, ExitCode.NOT_FOUND),
@@ -150,6 +178,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; end with a line on stderr and an exit code instead of a traceback."""
+        _ROOT.set(self)
+        _FLAGS.set({})
         try:
             return super().invoke(ctx)
         except errors.ToriiError as error:
@@ -186,7 +216,7 @@ def _complain(message: str) -> None:
     if os.environ.get("TORII_DEBUG"):
         traceback.print_exc()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("error: ", "bold red"), plain(" ".join(message.split()))))
+    console.print(Text.assemble(("error: ", "bold red"), plain(" ".join(advised(message).split()))))
 
 
 def _internal(error: Exception) -> str:
@@ -199,6 +229,31 @@ def _internal(error: Exception) -> str:
     )
 
 
+# The options of the running command that say where DynamoDB is, by parameter.
+_FLAGS: ContextVar[Mapping[str, str]] = ContextVar("_FLAGS")
+_ROOT: ContextVar[TyperGroup] = ContextVar("_ROOT")
+_ADVICE = re.compile(r"torii-dynamodb((?: [a-z][a-z-]*)+)")
+
+
+def advised(text: str) -> str:
+    """A text in which every command that it advises has the options of this one: it is about the same tables."""
+    return _ADVICE.sub(_with_flags, text)
+
+
+def _with_flags(found: re.Match[str]) -> str:
+    command: Any = _ROOT.get(None)
+    words = found.group(1).split()
+    path: list[str] = []
+    for word in words:
+        inner = getattr(command, "commands", {}).get(word)
+        if inner is None:
+            break
+        command, path = inner, [*path, word]
+    takes = {parameter.name for parameter in getattr(command, "params", ())}
+    flags = [flag for name, flag in _FLAGS.get({}).items() if name in takes]
+    return " ".join(["torii-dynamodb", *path, *flags, *words[len(path) :]])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """Where DynamoDB is, as the options say; what they leave out comes from AWS' usual places.
@@ -208,27 +263,40 @@ class Connection:
         endpoint_url: ``--endpoint-url``.
         profile: ``--profile``.
         table_prefix: ``--table-prefix``.
+        table_names: ``--table-name``, by table.
     """
 
     region: str | None = None
     endpoint_url: str | None = None
     profile: str | None = None
     table_prefix: str = "torii"
+    table_names: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def flags(self) -> dict[str, str]:
+        """The options that another command needs to be about the same tables, by parameter."""
+        prefix = None if self.table_prefix == "torii" else self.table_prefix
+        found = {"region": self.region, "endpoint_url": self.endpoint_url, "profile": self.profile}
+        found["table_prefix"] = prefix
+        flags = {name: f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in found.items() if value}
+        names = " ".join(f"--table-name {shlex.quote(f'{table}={name}')}" for table, name in self.table_names.items())
+        return flags | ({"table_names": names} if names else {})
 
     def config(self, **options: Any) -> DynamoDbConfig:
         """The configuration; ``options`` are further fields of :class:`DynamoDbConfig`.
 
         Raises:
-            ConfigurationError: An option cannot be used, or there is no such profile.
+            WrongOption: An option cannot be used, or there is no such profile.
         """
         settings: dict[str, Any] = {
             "region": self.region,
             "endpoint_url": self.endpoint_url,
             "table_prefix": self.table_prefix,
+            "table_names": self.table_names,
         }
-        if self.profile is not None:
-            settings["credentials"] = _profile_session(self.profile)
-        return DynamoDbConfig(**(settings | options))
+        with options_given():
+            if self.profile is not None:
+                settings["credentials"] = _profile_session(self.profile)
+            return DynamoDbConfig(**(settings | options))
 
 
 def _profile_session(profile: str) -> Any:
@@ -284,7 +352,40 @@ TablePrefix = Annotated[
     ),
 ]
 
-_OPTIONS = {"region": Region, "endpoint_url": EndpointUrl, "profile": Profile, "table_prefix": TablePrefix}
+TableNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table-name",
+        metavar="TABLE=NAME",
+        envvar="TORII_TABLE_NAMES",
+        help="A table's full name, where the application has table_names; can be repeated.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+_OPTIONS = {
+    "region": Region,
+    "endpoint_url": EndpointUrl,
+    "profile": Profile,
+    "table_prefix": TablePrefix,
+    "table_names": TableNames,
+}
+
+
+def table_names_of(given: Sequence[str] | None) -> dict[str, str]:
+    """The names that ``--table-name`` gives, by table.
+
+    Raises:
+        WrongOption: One is not ``TABLE=NAME``.
+    """
+    names: dict[str, str] = {}
+    for one in given or ():
+        table, equals, name = one.partition("=")
+        if not equals or not table or not name:
+            raise WrongOption(f"--table-name {one!r}: give TABLE=NAME, for example users=people")
+        names[table] = name
+    return names
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -295,14 +396,21 @@ def connected(command: Callable[Concatenate[Connection, P], R]) -> Callable[...,
 
     @functools.wraps(command)
     def with_options(*args: Any, **kwargs: Any) -> R:
-        connection = Connection(**{name: kwargs.pop(name) for name in _OPTIONS})
+        given = {name: kwargs.pop(name) for name in _OPTIONS}
+        given["table_names"] = table_names_of(given["table_names"])
+        connection = Connection(**given)
+        _FLAGS.set(connection.flags())
         return command(connection, *args, **kwargs)
 
     signature = inspect.signature(command, eval_str=True)
     own = list(signature.parameters.values())[1:]
-    defaults = {field.name: field.default for field in dataclasses.fields(Connection)}
     shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation)
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default="torii" if name == "table_prefix" else None,
+            annotation=annotation,
+        )
         for name, annotation in _OPTIONS.items()
     ]
     with_options.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
@@ -329,7 +437,9 @@ def plain(text: object) -> str:
 def say(text: str | Text = "", *, style: str = "") -> None:
     """Print a line to stdout; never wrapped where it goes to a file, never read as markup."""
     console = Console(highlight=False)
-    console.print(text if isinstance(text, Text) else Text(text), style=style, soft_wrap=not console.is_terminal)
+    console.print(
+        text if isinstance(text, Text) else Text(advised(text)), style=style, soft_wrap=not console.is_terminal
+    )
 
 
 def hang(console: Console, text: Text, *, indent: int = 0, hanging: int = 0) -> None:
@@ -344,15 +454,39 @@ def hang(console: Console, text: Text, *, indent: int = 0, hanging: int = 0) -> 
 
 def note(text: str) -> None:
     """Print a line for people to stderr, where it is in nobody's way."""
-    Console(stderr=True, highlight=False).print(Text(text), style="dim", soft_wrap=True)
+    Console(stderr=True, highlight=False).print(Text(advised(text)), style="dim", soft_wrap=True)
 
 
 def show(table: Table) -> None:
-    """Print a table to stdout; where it goes to a file or a program, as wide as it is."""
+    """Print a table to stdout; where it goes to a file or a program, as wide as it is.
+
+    Where the terminal is too narrow to keep its words whole (addresses, names of tables), each row becomes a paragraph.
+    """
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=10_000)
+    elif Measurement.get(console, console.options.update(width=10_000), table).minimum > console.width:
+        _show_rows(console, table)
+        return
     console.print(table)
+
+
+def _show_rows(console: Console, table: Table) -> None:
+    if table.title:
+        console.print(Text(str(table.title), style="bold"))
+    names = [str(column.header) for column in table.columns]
+    for number, cells in enumerate(zip(*(column.cells for column in table.columns), strict=True)):
+        if number and table.show_header:
+            console.print()
+        line: list[Text] = []
+        for name, cell in zip(names, cells, strict=True):
+            text = cell if isinstance(cell, Text) else Text(str(cell))
+            if not table.show_header:
+                line.append(text)
+            elif text.plain:
+                hang(console, Text.assemble((f"{name}: ", "bold"), text), hanging=2)
+        if line:
+            hang(console, Text("  ").join(line), hanging=2)
 
 
 def emit(value: object) -> None:
@@ -413,6 +547,21 @@ def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
     """
     _complain(message)
     raise typer.Exit(int(code))
+
+
+@contextmanager
+def making_tables() -> Generator[None]:
+    """The library's warning that it created tables is left out inside: the command says so itself."""
+
+    def others(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("created the tables")
+
+    log = logging.getLogger("torii_dynamodb")
+    log.addFilter(others)
+    try:
+        yield
+    finally:
+        log.removeFilter(others)
 
 
 @contextmanager

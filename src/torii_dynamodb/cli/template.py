@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ from torii_dynamodb.admin.streams.control import VIEW_TYPE
 from torii_dynamodb.admin.streams.decode import STREAM_TABLES
 from torii_dynamodb.admin.templates import TemplateKind, render, template
 from torii_dynamodb.cli.reporting import read_options
-from torii_dynamodb.cli.support import Json, TablePrefix, new_group
+from torii_dynamodb.cli.support import Json, TableNames, TablePrefix, new_group, options_given, table_names_of
 from torii_dynamodb.config import DynamoDbConfig
 
 __all__ = ["app"]
@@ -29,40 +29,62 @@ Stream = Annotated[bool, typer.Option("--streams", help="Switch the streams on t
 
 @app.command()
 def cloudformation(
-    table_prefix: TablePrefix = "torii", options: OptionsFile = None, streams: Stream = False, as_json: Json = False
+    table_prefix: TablePrefix = "torii",
+    table_names: TableNames = None,
+    options: OptionsFile = None,
+    streams: Stream = False,
+    as_json: Json = False,
 ) -> None:
     """A CloudFormation template. Tables outlive their stack."""
-    _print("cloudformation", table_prefix, options, streams)
+    _print("cloudformation", table_prefix, table_names, options, streams)
 
 
 @app.command()
 def sam(
-    table_prefix: TablePrefix = "torii", options: OptionsFile = None, streams: Stream = False, as_json: Json = False
+    table_prefix: TablePrefix = "torii",
+    table_names: TableNames = None,
+    options: OptionsFile = None,
+    streams: Stream = False,
+    as_json: Json = False,
 ) -> None:
     """The same as a SAM template, to put functions beside."""
-    _print("sam", table_prefix, options, streams)
+    _print("sam", table_prefix, table_names, options, streams)
 
 
 @app.command()
 def terraform(
-    table_prefix: TablePrefix = "torii", options: OptionsFile = None, streams: Stream = False, as_json: Json = False
+    table_prefix: TablePrefix = "torii",
+    table_names: TableNames = None,
+    options: OptionsFile = None,
+    streams: Stream = False,
+    as_json: Json = False,
 ) -> None:
     """Terraform in JSON syntax: save it as torii.tf.json."""
-    _print("terraform", table_prefix, options, streams)
+    _print("terraform", table_prefix, table_names, options, streams)
 
 
 @app.command("cdk-json")
 def cdk_json(
-    table_prefix: TablePrefix = "torii", options: OptionsFile = None, streams: Stream = False, as_json: Json = False
+    table_prefix: TablePrefix = "torii",
+    table_names: TableNames = None,
+    options: OptionsFile = None,
+    streams: Stream = False,
+    as_json: Json = False,
 ) -> None:
     """Properties for CDK's CfnTable, by construct id."""
-    _print("cdk-json", table_prefix, options, streams)
+    _print("cdk-json", table_prefix, table_names, options, streams)
 
 
-def _print(kind: TemplateKind, table_prefix: str, options: Path | None, streams: bool) -> None:
+def _print(
+    kind: TemplateKind, table_prefix: str, table_names: list[str] | None, options: Path | None, streams: bool
+) -> None:
     chosen = read_options(options)
     if streams:
         # By table: options for one table replace the others as a whole.
         for table in STREAM_TABLES:
             chosen = with_table(chosen, table, stream=VIEW_TYPE)
-    sys.stdout.write(render(template(kind, DynamoDbConfig(table_prefix=table_prefix), chosen)))
+    with options_given():
+        names: Any = table_names_of(table_names)
+        config = DynamoDbConfig(table_prefix=table_prefix, table_names=names)
+        made = render(template(kind, config, chosen))
+    sys.stdout.write(made)

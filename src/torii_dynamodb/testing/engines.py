@@ -42,6 +42,7 @@ __all__ = [
     "DYNOXIDE_VERSION",
     "EngineError",
     "EngineKind",
+    "EngineOptionError",
     "Installation",
     "LocalEngine",
     "dynoxide_package",
@@ -79,6 +80,10 @@ class EngineError(ToriiError):
     """A local engine is missing, or could not be started. The message says what to do about it."""
 
     code = "engine_error"
+
+
+class EngineOptionError(EngineError):
+    """A port or a database file that was asked for cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +257,7 @@ class LocalEngine:
         start_timeout: float = 20.0,
     ) -> None:
         if kind == "moto" and db_path is not None:
-            raise EngineError("moto keeps nothing on disk: leave db_path out, or use Dynoxide")
+            raise EngineOptionError("moto keeps nothing on disk: leave db_path out, or use Dynoxide")
         self.kind: EngineKind = kind
         self.binary = binary
         self.db_path = Path(db_path).absolute() if db_path is not None else None
@@ -377,7 +382,7 @@ class LocalEngine:
             except _PortTaken as taken:
                 self.stop()
                 if self._fixed_port is not None:
-                    raise EngineError(f"port {port} on {_HOST} is taken: give another, or none") from taken
+                    raise EngineOptionError(f"port {port} on {_HOST} is taken: give another, or none") from taken
                 # Somebody else took it between our look and the engine's bind.
                 wanted = None
                 if not left:
@@ -558,11 +563,9 @@ def _make_private(database: Path) -> None:
     """Make the database's folder and file, before the engine does, such that only their owner can read them."""
     try:
         make_private_folder(database.parent)
-        # A folder in its place is left for the engine to refuse.
-        if not database.is_dir():
-            os.close(open_private(database, os.O_RDWR))
+        os.close(open_private(database, os.O_RDWR))
     except OSError as error:
-        raise EngineError(f"db_path: {error.filename or database}: {error.strerror}") from error
+        raise EngineOptionError(f"db_path: {error.filename or database}: {error.strerror}") from error
     # SQLite gives new ones the database's mode; those of an older run may be readable.
     for ending in ("-wal", "-shm", "-journal"):
         tighten(database.with_name(database.name + ending))

@@ -16,16 +16,30 @@ import typer
 from typer.testing import CliRunner
 
 from torii_dynamodb import errors
+from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.cli import support
 from torii_dynamodb.cli.app import app
 from torii_dynamodb.cli.demo_figures import Figures
-from torii_dynamodb.cli.support import Commands, Connection, ExitCode, Json, connected, emit, exit_code_of, plain
-from torii_dynamodb.testing.engines import EngineError
+from torii_dynamodb.cli.support import (
+    Commands,
+    Connection,
+    ExitCode,
+    Json,
+    WrongOption,
+    connected,
+    emit,
+    exit_code_of,
+    plain,
+)
+from torii_dynamodb.testing.engines import EngineError, EngineOptionError
 
 MADE = [
     (errors.ValidationError("email", "is empty"), ExitCode.USAGE),
     (errors.ConfigurationError("no region"), ExitCode.CONFIGURATION),
     (EngineError("no engine"), ExitCode.CONFIGURATION),
+    (EngineOptionError("port 80 is taken"), ExitCode.USAGE),
+    (WrongOption("--tag: no"), ExitCode.USAGE),
+    (Occupied("there is one"), ExitCode.CONFLICT),
     (errors.AccessDenied("no"), ExitCode.ACCESS),
     (errors.NotFound("user", "no"), ExitCode.NOT_FOUND),
     (errors.AlreadyExists("email", "taken"), ExitCode.CONFLICT),
@@ -146,7 +160,7 @@ def test_a_connected_command_has_the_options(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_profile_that_is_not_there_is_named() -> None:
     """--profile with an unknown name says so, before anything is requested."""
-    with pytest.raises(errors.ConfigurationError, match="no AWS profile 'nope'"):
+    with pytest.raises(WrongOption, match="no AWS profile 'nope'"):
         Connection(profile="nope").config()
 
 

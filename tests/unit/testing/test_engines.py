@@ -20,6 +20,7 @@ from torii_dynamodb.testing import engines
 from torii_dynamodb.testing.engines import (
     EngineError,
     EngineKind,
+    EngineOptionError,
     Installation,
     LocalEngine,
     dynoxide_package,
@@ -153,8 +154,18 @@ def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_a_dying_engine_says_why(tmp_path: Path) -> None:
     """The error of an engine that ends at once carries its exit code and its own words."""
-    with pytest.raises(EngineError, match=r"exit code 1: .*unable to open database file"):
-        LocalEngine("dynoxide", db_path=tmp_path).start()
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database, though it is long enough to be taken for one" * 20)
+    with pytest.raises(EngineError, match=r"exit code 1: .*not a valid SQLite database"):
+        LocalEngine("dynoxide", db_path=broken).start()
+
+
+def test_a_database_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A folder in its place, or a file where its folder should be, is an error with the path, before anything runs."""
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "torii.db"):
+        with pytest.raises(EngineOptionError, match=f"db_path: {tmp_path}.*directory"):
+            LocalEngine("dynoxide", db_path=path).start()
 
 
 def test_a_silent_engine_is_given_up(tmp_path: Path) -> None:

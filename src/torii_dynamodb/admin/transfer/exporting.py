@@ -15,6 +15,7 @@ from torii_dynamodb._files import make_private_folder, open_private, tighten
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of
+from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.progress import Report, silent
 from torii_dynamodb.admin.scanning import RateLimit, divides, scan
 from torii_dynamodb.admin.transfer.files import (
@@ -91,8 +92,9 @@ def export(
 
     Raises:
         ConfigurationError: A table is missing.
-        IntegrityError: The directory holds a complete export already, or one of something else; or the endpoint gave
-            one item in two segments, so that it cannot be known whether it gave all.
+        Occupied: The directory holds a complete export already, or something else.
+        IntegrityError: The beginning of an export in the directory is damaged; or the endpoint gave one item in two
+            segments, so that it cannot be known whether it gave all.
     """
     if not 1 <= segments <= 1000:
         raise ValidationError("segments", f"{segments}: give 1 to 1000")
@@ -153,7 +155,7 @@ def _begin(
     identities = {table: identity_of(client, name) for table, name in source.items()}
     where = where_of(config)
     if (directory / MANIFEST).exists():
-        raise IntegrityError(f"{directory} holds a complete export already; give another directory")
+        raise Occupied(f"{directory} holds a complete export already; give another directory")
     try:
         start = object_of(loads((directory / START).read_bytes()))
     except FileNotFoundError:
@@ -162,13 +164,13 @@ def _begin(
         raise IntegrityError(f"{directory / START} is damaged; delete the directory and begin again") from error
     else:
         if (start.get("source"), start.get("where"), start.get("identities")) != (source, where, identities):
-            raise IntegrityError(
+            raise Occupied(
                 f"{directory} holds the beginning of an export of other tables ({start.get('where')}), or of these "
                 "before they were deleted and made anew; give another directory"
             )
         return start, True
     if any(directory.iterdir()):
-        raise IntegrityError(f"{directory} is not empty; give another directory")
+        raise Occupied(f"{directory} is not empty; give another directory")
     tighten(directory)
     # The first table that tells decides for all: it is the endpoint's way.
     told = (divides(client, config, table, segments, rate=rate) for table in TABLES)

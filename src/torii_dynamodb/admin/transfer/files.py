@@ -18,7 +18,7 @@ from torii_dynamodb._wire.json import DecodeError, dumps, list_of, loads, object
 from torii_dynamodb.admin.control import Control
 from torii_dynamodb.admin.progress import Progress, Report
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
-from torii_dynamodb.errors import ConfigurationError, ToriiError
+from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
 
 __all__ = [
     "FORMAT",
@@ -114,14 +114,15 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     """An export's manifest.
 
     Raises:
-        IntegrityError: There is none: this is no export, or one that is not complete.
+        ValidationError: There is no export in the directory.
+        IntegrityError: The export is not complete, or damaged.
     """
     try:
         manifest = object_of(loads((directory / MANIFEST).read_bytes()))
     except FileNotFoundError as error:
         if (directory / START).exists():
             raise IntegrityError(f"the export in {directory} is not complete; run the export again") from error
-        raise IntegrityError(f"there is no export in {directory} (no {MANIFEST})") from error
+        raise ValidationError("directory", f"there is no export in {directory} (no {MANIFEST})") from error
     except DecodeError as error:
         raise IntegrityError(f"{directory / MANIFEST} is damaged: no JSON") from error
     if manifest.get("format") != FORMAT:

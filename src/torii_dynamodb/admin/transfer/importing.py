@@ -16,6 +16,7 @@ from torii_dynamodb._core.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, loads, object_of
+from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.progress import Report, silent
 from torii_dynamodb.admin.scanning import RateLimit, key_of
 from torii_dynamodb.admin.transfer.files import (
@@ -172,7 +173,7 @@ def _require_empty(config: DynamoDbConfig, client: Client) -> None:
         if client.call("Scan", {"TableName": config.table_name(table), "Limit": 1, "ConsistentRead": True})["Items"]
     ]
     if filled:
-        raise ConfigurationError(
+        raise Occupied(
             f"not empty: {', '.join(filled)}; import under another table_prefix, or with overwrite (--overwrite) "
             "replace items of the same key"
         )
