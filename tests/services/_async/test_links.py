@@ -74,6 +74,26 @@ async def test_a_sign_up_link_finds_who_came_in_between() -> None:
         await here.torii.password.authenticate(EMAIL, PASSWORD)
 
 
+@pytest.mark.parametrize("end", [True, False], ids=["signed out everywhere", "signed up"])
+async def test_a_sign_up_link_is_none_to_sign_in(end: bool) -> None:
+    """Once somebody has proved the address, an older link that was to sign up signs nobody in.
+
+    It was sent when nobody held the address, so that no sign-out everywhere could end it.
+    """
+    here = AsyncSetting()
+    links = []
+    for _ in range(2):
+        await here.torii.magic_link.send(EMAIL)
+        links.append(await here.link())
+    user, _ = await here.torii.magic_link.complete(links[1])
+    if end:
+        await here.torii.delete_sessions_for_user(user.id)
+    before = len(await here.torii.list_sessions(user.id))
+    with pytest.raises(InvalidToken):
+        await here.torii.magic_link.complete(links[0])
+    assert len(await here.torii.list_sessions(user.id)) == before
+
+
 async def test_sign_up_by_link_can_be_off() -> None:
     """Then a free address gets no mail, after the same work."""
     here = AsyncSetting(magic_link_sign_up=False)

@@ -204,6 +204,18 @@ async def test_who_registered_meanwhile_is_joined_and_proved() -> None:
         assert not result.user.has_password
 
 
+async def test_a_link_to_a_free_address_joins_nobody_who_proved_it_since() -> None:
+    """It was sent when nobody held the address, so that no sign-out everywhere could end it: it joins no such user."""
+    async with not_an_authority() as here:
+        sent = await asked(here)
+        token = await here.link()
+        user = await have_user(here)
+        await here.torii.delete_sessions_for_user(user.id)
+        with pytest.raises(InvalidToken):
+            await here.torii.oauth.complete_confirmation(token, browser_binding=sent.browser_binding)
+        assert await here.torii.oauth.accounts(user.id) == []
+
+
 async def test_nothing_of_the_identity_is_readable_in_the_table() -> None:
     """Name, subject and where to go are sealed under what the browser holds; so is the binding nowhere."""
     async with not_an_authority() as here:

@@ -182,6 +182,33 @@ async def test_a_device_has_a_limit_too() -> None:
         await here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
 
 
+async def test_many_devices_of_one_user_share_a_limit() -> None:
+    """Every sign-in, also by a link or a provider, may leave another device token: that gives no further guesses."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    wrong, refused = 0, 0
+    for _ in range(20):
+        with pytest.raises((InvalidCredentials, AccountLocked)) as told:
+            device = here.torii.devices.issue(user)
+            await here.torii.password.authenticate(EMAIL, "wrong password", device_token=device)
+        wrong += told.type is InvalidCredentials
+        refused += told.type is AccountLocked
+    assert (wrong, refused) == (10, 10)
+
+
+async def test_nobody_keeps_a_known_device_from_changing_the_password() -> None:
+    """While strangers lock the address out, the owner changes the password where they signed in before."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    token = here.torii.devices.issue(user)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            await here.torii.password.authenticate(EMAIL, "wrong password")
+    with pytest.raises(AccountLocked):
+        await here.torii.password.change_password(user.id, PASSWORD, NEW)
+    await here.torii.password.change_password(user.id, PASSWORD, NEW, device_token=token)
+
+
 async def test_a_device_token_is_one_users_and_one_passwords() -> None:
     """It is not recognised for another user, after a change of password, changed, too old, or by another secret."""
     here = AsyncSetting()

@@ -85,6 +85,28 @@ def test_no_ceremony_for_a_known_user_outlives_a_sign_out_everywhere() -> None:
     assert here.torii.list_sessions(user.id) == []
 
 
+def test_a_passkey_removed_while_it_signs_in_signs_in_under_no_later_epoch() -> None:
+    """Accepted, then removed by a first proof of the address, then the user is read: nobody is signed in.
+
+    The session would be bound to the user as read, whose older sessions the proof has just ended.
+    """
+    here = PasskeySetting()
+    user = here.added()
+    options = here.passkeys.begin_sign_in()
+    storage = here.torii.storage
+    read_user = storage.get_user
+
+    def proved_before(user_id: str, **options: Any) -> User | None:
+        storage.mark_email_verified(user_id, email=user.email, remove_unproven=True)
+        return read_user(user_id, **options)
+
+    storage.get_user = proved_before  # type: ignore[method-assign]
+    with pytest.raises(PasskeyError) as refused:
+        here.passkeys.complete_sign_in(here.device.get(options))
+    assert refused.value.reason == "unknown"
+    assert here.torii.list_sessions(user.id) == []
+
+
 def test_options_exclude_what_the_user_has() -> None:
     """A second registration names the first passkey, asks for a discoverable one, and tells no address as handle."""
     here = PasskeySetting()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._core import webauthn_options as ceremonies
 from torii_dynamodb._core.events import PasskeyAdded, PasskeyRemoved, SignInFailed
+from torii_dynamodb._core.keys import passkey_key
 from torii_dynamodb._core.signing_in import Browser, refuse_locked
 from torii_dynamodb._core.webauthn_options import PasskeyError, PasskeySettings
 from torii_dynamodb.clock import Clock, RandomBytes
@@ -219,8 +220,9 @@ class AsyncPasskeyService:
 
         await gather(record, read)
         user = users[0]
-        # Removed since it was read: then it signs nobody in any more.
-        if used[0] is None or user is None:
+        # Removed since it was read: then it signs nobody in any more. The user decides, for the session is bound to them
+        # as read: a first proof between the two requests ends what the passkey's holder has, and this is to be part of it.
+        if used[0] is None or user is None or passkey_key(passkey.credential_id) not in user.identities:
             raise PasskeyError("unknown", _UNKNOWN)
         return user
 

@@ -256,6 +256,9 @@ class AsyncPasswordService:
         new_password: str,
         *,
         user: User | None = None,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        device_token: str | None = None,
     ) -> User:
         """Replace the password, having verified the current one. All sessions end in the same write.
 
@@ -268,6 +271,10 @@ class AsyncPasswordService:
             current_password: The password until now.
             new_password: The password from now on.
             user: The user as the session check read it.
+            user_agent: The browser's name for itself.
+            ip_address: Where it is.
+            device_token: What it holds as proof that it signed this user in before: strangers who lock the address out
+                do not keep it from changing the password.
 
         Returns:
             The user as stored now.
@@ -281,6 +288,7 @@ class AsyncPasswordService:
             RateLimited: This user's password was changed as often as lockout allows attempts, right or wrong.
             Overloaded: Too many passwords are being checked. Nothing was counted.
         """
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
             user = await self._storage.get_user(user_id, consistent=True)
@@ -291,7 +299,7 @@ class AsyncPasswordService:
         with self._hashing.turn() as submit:
             await self._count_change(user_id)
             attempt, credentials = await self._counted(
-                submit, user, attempted, Browser(), "the current password is wrong"
+                submit, user, attempted, browser, "the current password is wrong"
             )
             password_hash = await self._hashing.hash(submit, normalised)
         after = await self._storage.set_password_hash(

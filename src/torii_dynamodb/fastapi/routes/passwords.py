@@ -149,7 +149,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         """All sessions end, also this one: it is replaced by a new one."""
         await web.limit(request)
         user = await torii.password.change_password(
-            found.user.id, body.current_password, body.new_password, user=found.user
+            found.user.id, body.current_password, body.new_password, user=found.user, **web.browser(request)
         )
         session, token = await web.renew_session(request, response, found, user, method="password")
         return SignedInOut.of(user, session, token)
