@@ -188,8 +188,8 @@ async def test_many_devices_of_one_user_share_a_limit() -> None:
     user = await here.torii.password.register(EMAIL, PASSWORD)
     wrong, refused = 0, 0
     for _ in range(20):
+        device = here.torii.devices.issue(user)
         with pytest.raises((InvalidCredentials, AccountLocked)) as told:
-            device = here.torii.devices.issue(user)
             await here.torii.password.authenticate(EMAIL, "wrong password", device_token=device)
         wrong += told.type is InvalidCredentials
         refused += told.type is AccountLocked

@@ -76,6 +76,26 @@ def test_a_sign_up_link_finds_who_came_in_between() -> None:
         here.torii.password.authenticate(EMAIL, PASSWORD)
 
 
+@pytest.mark.parametrize("end", [True, False], ids=["signed out everywhere", "signed up"])
+def test_a_sign_up_link_is_none_to_sign_in(end: bool) -> None:
+    """Once somebody has proved the address, an older link that was to sign up signs nobody in.
+
+    It was sent when nobody held the address, so that no sign-out everywhere could end it.
+    """
+    here = Setting()
+    links = []
+    for _ in range(2):
+        here.torii.magic_link.send(EMAIL)
+        links.append(here.link())
+    user, _ = here.torii.magic_link.complete(links[1])
+    if end:
+        here.torii.delete_sessions_for_user(user.id)
+    before = len(here.torii.list_sessions(user.id))
+    with pytest.raises(InvalidToken):
+        here.torii.magic_link.complete(links[0])
+    assert len(here.torii.list_sessions(user.id)) == before
+
+
 def test_sign_up_by_link_can_be_off() -> None:
     """Then a free address gets no mail, after the same work."""
     here = Setting(magic_link_sign_up=False)

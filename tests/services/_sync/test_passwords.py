@@ -184,6 +184,33 @@ def test_a_device_has_a_limit_too() -> None:
         here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
 
 
+def test_many_devices_of_one_user_share_a_limit() -> None:
+    """Every sign-in, also by a link or a provider, may leave another device token: that gives no further guesses."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    wrong, refused = 0, 0
+    for _ in range(20):
+        device = here.torii.devices.issue(user)
+        with pytest.raises((InvalidCredentials, AccountLocked)) as told:
+            here.torii.password.authenticate(EMAIL, "wrong password", device_token=device)
+        wrong += told.type is InvalidCredentials
+        refused += told.type is AccountLocked
+    assert (wrong, refused) == (10, 10)
+
+
+def test_nobody_keeps_a_known_device_from_changing_the_password() -> None:
+    """While strangers lock the address out, the owner changes the password where they signed in before."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    token = here.torii.devices.issue(user)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            here.torii.password.authenticate(EMAIL, "wrong password")
+    with pytest.raises(AccountLocked):
+        here.torii.password.change_password(user.id, PASSWORD, NEW)
+    here.torii.password.change_password(user.id, PASSWORD, NEW, device_token=token)
+
+
 def test_a_device_token_is_one_users_and_one_passwords() -> None:
     """It is not recognised for another user, after a change of password, changed, too old, or by another secret."""
     here = Setting()

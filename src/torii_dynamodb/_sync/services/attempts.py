@@ -42,7 +42,10 @@ class TakenAttempt:
 
 
 class Attempts:
-    """Counts attempts: an address' own, and those of a browser that is known while the address is locked out.
+    """Counts attempts: an address' own, and those of browsers that are known while the address is locked out.
+
+    Known browsers of a user share one limit: every sign-in, also by a link or a provider, may leave another device
+    token, so a limit for each would be none.
 
     Args:
         storage: Counts.
@@ -87,9 +90,9 @@ class Attempts:
         if attempt.allowed:
             return TakenAttempt(attempt.attempt_id), found[0]
         retry_after = attempt.retry_after
-        device = None if self._devices is None else self._devices.recognise(browser.device_token, found[0])
-        if device is not None:
-            own = self._storage.acquire_attempt("device", device, policy=self._lockout)
+        known = self._devices is not None and self._devices.recognise(browser.device_token, found[0]) is not None
+        if known and found[0] is not None:
+            own = self._storage.acquire_attempt("user", found[0].user_id, purpose="known_device", policy=self._lockout)
             if own.allowed:
                 return TakenAttempt(own.attempt_id, clears=False), found[0]
             retry_after = min((span for span in (retry_after, own.retry_after) if span is not None), default=None)

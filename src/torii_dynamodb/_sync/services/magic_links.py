@@ -116,7 +116,11 @@ class MagicLinkService:
         return proved, self._sessions.sign_in(proved, browser, method="magic_link")
 
     def _sign_up_by(self, verified: VerifiedToken) -> User:
-        """The user who holds the address by now, or a new one."""
+        """A new user, or who has registered the address since, and has not proved it: this link is the first proof.
+
+        Whoever has proved it gets links of their own, which end with their sessions. This one was sent before there was
+        a user that it could be bound to.
+        """
         email = verified.token.email
         if email is None or not self._sign_up:
             raise InvalidToken(_INVALID)
@@ -128,7 +132,7 @@ class MagicLinkService:
             )
         except AlreadyExists:
             found = self._storage.get_user_by_email(email, consistent=True)
-            if found is None:
+            if found is None or found.is_email_verified:
                 raise InvalidToken(_INVALID) from None
             return found
         self._events.emit(UserCreated(at=now, user_id=user.id, email=user.email, method="magic_link"))

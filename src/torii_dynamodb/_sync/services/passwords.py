@@ -254,6 +254,9 @@ class PasswordService:
         new_password: str,
         *,
         user: User | None = None,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+        device_token: str | None = None,
     ) -> User:
         """Replace the password, having verified the current one. All sessions end in the same write.
 
@@ -266,6 +269,10 @@ class PasswordService:
             current_password: The password until now.
             new_password: The password from now on.
             user: The user as the session check read it.
+            user_agent: The browser's name for itself.
+            ip_address: Where it is.
+            device_token: What it holds as proof that it signed this user in before: strangers who lock the address out
+                do not keep it from changing the password.
 
         Returns:
             The user as stored now.
@@ -279,6 +286,7 @@ class PasswordService:
             RateLimited: This user's password was changed as often as lockout allows attempts, right or wrong.
             Overloaded: Too many passwords are being checked. Nothing was counted.
         """
+        browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
             user = self._storage.get_user(user_id, consistent=True)
@@ -288,7 +296,7 @@ class PasswordService:
         normalised = self._checks.check(new_password, email=user.email_as_given)
         with self._hashing.turn() as submit:
             self._count_change(user_id)
-            attempt, credentials = self._counted(submit, user, attempted, Browser(), "the current password is wrong")
+            attempt, credentials = self._counted(submit, user, attempted, browser, "the current password is wrong")
             password_hash = self._hashing.hash(submit, normalised)
         after = self._storage.set_password_hash(
             user_id,
