@@ -220,8 +220,8 @@ class AsyncPasskeyService:
 
         await gather(record, read)
         user = users[0]
-        # Removed since it was read: then it signs nobody in any more. The user as read decides, for the session is bound
-        # to them: a first proof between the two requests must end this sign-in, too.
+        # Removed since it was read: then it signs nobody in any more. The user as read decides: the session is bound to
+        # them, and a first proof between the two requests must end this sign-in, too.
         if used[0] is None or user is None or passkey_key(passkey.credential_id) not in user.identities:
             raise PasskeyError("unknown", _UNKNOWN)
         return user
