@@ -460,7 +460,7 @@ class OAuthResult:
     identity: OAuthIdentity
     created: bool
     linked: bool
-    next_url: str | None
+    next_url: str | None = field(repr=False)
     tokens: Mapping[str, Any] = field(repr=False)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Depends, Request
 
+from torii_dynamodb.fastapi.access_log import redact_access_log
 from torii_dynamodb.fastapi.dependencies import UNCALLED, Dependencies
 from torii_dynamodb.fastapi.routes import links, oauth, passkeys, passwords, sessions, tokens
 from torii_dynamodb.fastapi.routing import AuthRoute, Router
@@ -68,6 +69,7 @@ class AuthRouter(Router):
             lifespan=lifespan,
             generate_unique_id_function=lambda route: f"torii_{route.name}_{_slug(route.path)}",
         )
+        redact_access_log()
         self.web = web
         self.requirements = dependencies = Dependencies(web)
         self.current_user = dependencies.current_user

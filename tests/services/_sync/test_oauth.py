@@ -74,6 +74,7 @@ def test_a_new_person_signs_up() -> None:
         second = here.sign_in()
         assert (second.user.id, second.created, second.linked) == (first.user.id, False, False)
         assert "the-access-token" not in repr(second)
+        assert "/next" not in repr(second)
         # Description and keys were asked for once.
         assert here.provider.requests.count("GET /keys") == 1
         assert here.provider.requests.count("GET /.well-known/openid-configuration") == 1
