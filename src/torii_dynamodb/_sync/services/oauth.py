@@ -743,14 +743,17 @@ class OAuthService:
         )
 
     def _create_or_join(self, provider: str, identity: OAuthIdentity, browser: Browser) -> _Found:
-        """A new user with an address that was just proved; or who has taken the address since the link was sent."""
+        """A new user with an address that was just proved; or who has taken it since, and has not proved it.
+
+        Whoever has proved it gets links of their own, which end with their sessions.
+        """
         try:
             return self._create(provider, identity, proved=True)
         except AlreadyExists as error:
             if error.what != "email" or identity.email is None:
                 raise
             held = self._storage.get_user_by_email(identity.email, consistent=True)
-            if held is None:
+            if held is None or held.is_email_verified:
                 raise InvalidToken(_INVALID) from error
             return self._join(held, provider, replace(identity, email_authoritative=True), browser)
 

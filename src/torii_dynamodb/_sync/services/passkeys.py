@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._core import webauthn_options as ceremonies
 from torii_dynamodb._core.events import PasskeyAdded, PasskeyRemoved, SignInFailed
+from torii_dynamodb._core.keys import passkey_key
 from torii_dynamodb._core.signing_in import Browser, refuse_locked
 from torii_dynamodb._core.webauthn_options import PasskeyError, PasskeySettings
 from torii_dynamodb._sync.primitives import gather
@@ -221,8 +222,9 @@ class PasskeyService:
 
         gather(record, read)
         user = users[0]
-        # Removed since it was read: then it signs nobody in any more.
-        if used[0] is None or user is None:
+        # Removed since it was read: then it signs nobody in any more. The user as read decides: the session is bound to
+        # them, and a first proof between the two requests must end this sign-in, too.
+        if used[0] is None or user is None or passkey_key(passkey.credential_id) not in user.identities:
             raise PasskeyError("unknown", _UNKNOWN)
         return user
 
