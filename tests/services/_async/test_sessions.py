@@ -234,9 +234,11 @@ async def test_services_need_their_settings() -> None:
     """What was not configured says what to give."""
     torii = AsyncSetting(secret=None).torii
     assert (torii.remembers_devices, torii.takes_passkeys, torii.issues_jwt) == (False, False, False)
-    for name in ("devices", "passkeys", "jwt", "oauth"):
+    for name in ("devices", "passkeys", "jwt"):
         with pytest.raises(ConfigurationError):
             getattr(torii, name)
+    # Accounts that were linked can be listed and removed without providers.
+    assert torii.oauth_providers == ()
     await torii.close()
 
 
