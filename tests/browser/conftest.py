@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -42,14 +43,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def app(dynoxide: LocalEngine) -> Iterator[Application]:
+def web() -> dict[str, Any]:
+    """More for the application's ``WebConfig``; a module may say otherwise."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def app(dynoxide: LocalEngine, web: dict[str, Any]) -> Iterator[Application]:
     """The example application on tables of its own, with a provider to sign in through."""
     listener = socket.create_server(("127.0.0.1", 0))
     back = f"http://localhost:{listener.getsockname()[1]}/api/auth/oauth/test-id/callback"
     with listener, RealProvider([client("app", redirect_uris=[back])]) as provider:
         config = dynoxide.config(table_prefix=f"b{os.getpid()}n{next(_numbers)}")
         offered = oidc("test-id", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))
-        with serving(config, oauth=[offered], listener=listener) as running:
+        with serving(config, oauth=[offered], listener=listener, web=web) as running:
             yield running
 
 

@@ -27,7 +27,7 @@ from torii_dynamodb.errors import (
     Unavailable,
 )
 from torii_dynamodb.fastapi import Problem, Web, WebConfig, router
-from torii_dynamodb.fastapi.csrf import FormTokens
+from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import problem_of
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
 from torii_dynamodb.mail import AsyncMemoryMailer
@@ -407,6 +407,14 @@ async def test_large_and_broken_bodies() -> None:
                 f"{API}/magic-link", content=content, headers={"Content-Type": "application/json"}
             )
             problem(broken, 422, "validation_error")
+
+
+@pytest.mark.parametrize("origin", ["null", "file://", "https://evil.example"])
+def test_a_request_without_a_host(origin: str) -> None:
+    """A proxy may pass HTTP/1.0 on without ``Host``: an origin that has no host is not the same site for that."""
+    headers = [(b"origin", origin.encode())]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
+    assert CrossSite(WebConfig()).refuses(HTTPConnection(scope), cookie=False)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from html import escape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -186,6 +187,9 @@ async def test_only_a_token_of_ours_is_put_into_a_cookie() -> None:
 
 FAILURES = {
     "cancelled": ({"error": "access_denied"}, "was not allowed to say who you are"),
+    "cancelled at Apple": ({"error": "user_cancelled_authorize"}, "was not allowed to say who you are"),
+    "cancelled at LinkedIn": ({"error": "user_cancelled_login"}, "was not allowed to say who you are"),
+    "a very long error": ({"error": "x" * 10_000}, "cannot be reached now"),
     "no code": ({}, "cannot be reached now"),
     "a strange error": ({"error": "<script>"}, "cannot be reached now"),
     "another issuer": ({"code": "x", "iss": "https://evil.example"}, "cannot be reached now"),
@@ -235,6 +239,46 @@ async def test_an_answer_that_nothing_is_known_of_comes_to_a_page(signed_in: boo
             answer = await one.get(f"{BACK}?state={state}&code=x", follow_redirects=True)
             assert answer.url.path == ("/auth/account" if signed_in else "/auth/sign-in")
             assert "it took too long" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("failure", "leads_to"),
+    [
+        ("/in?a=1#form", "/in?a=1&error=denied&provider=issuer#form"),
+        ("/#/in?x", "/?error=denied&provider=issuer#/in?x"),
+    ],
+)
+async def test_a_failure_is_told_before_the_fragment(failure: str, leads_to: str) -> None:
+    """Behind it, the reason would be part of the fragment, which is no query."""
+    async with AsyncOAuthSetting() as here:
+        site = oauth_site(here)
+        async with site.browser() as browser:
+            begun = await browser.post(f"{API}/oauth/issuer/begin", params={"failure": failure})
+            state = parse_qs(urlsplit(begun.json()["url"]).query)["state"][0]
+            back = await browser.get(f"{BACK}?state={state}&error=access_denied")
+            assert back.headers["location"] == leads_to
+
+
+async def test_strict_cookies_are_asked_for_once_more() -> None:
+    """Coming back from another site, a page of ours asks again, and nothing is used up before that.
+
+    A browser shows in ``browser/test_strict`` what this is for.
+    """
+    async with AsyncOAuthSetting() as here:
+        site = oauth_site(here, same_site="strict")
+        async with site.browser() as browser:
+            address = there_and_back(here, (await browser.post(f"{API}/oauth/issuer/begin")).json()["url"])
+            first = await browser.get(f"{address}&x=%22%3E%3Cscript%3E", headers={"Sec-Fetch-Site": "cross-site"})
+            assert first.status_code == 200
+            assert "<script>" not in first.text
+            assert "set-cookie" not in first.headers
+            target = str(Reader(first.text).all("a")[0]["href"])
+            assert f'content="0;url={escape(target)}"' in first.text
+            done = await browser.get(BACK + target, headers={"Sec-Fetch-Site": "same-origin"})
+            assert (done.status_code, done.headers["location"]) == (303, "/")
+            # Browsers that do not say where a request comes from are asked once, not for ever.
+            assert (await browser.get(address)).status_code == 200
+            assert (await browser.get(f"{address}&again=1")).status_code == 400
 
 
 @pytest.mark.parametrize("page", ["/auth/sign-in", "/auth/sign-up", "/auth/account"])

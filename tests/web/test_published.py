@@ -22,6 +22,7 @@ from tests.web.api import SITE
 from torii_dynamodb import Session, User, config, models
 from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb._core.jwt import AccessToken, JwtKey
+from torii_dynamodb._core.oauth_types import OAuthAccessToken, OAuthNativeStart
 from torii_dynamodb._core.signing_in import Browser
 from torii_dynamodb.fastapi import SessionOut, SignedIn, UserOut
 from torii_dynamodb.models import (
@@ -74,6 +75,10 @@ EVERY: dict[str, Any] = {
     "signed in": SignedIn(user=USER, session=SESSION, token=SECRET, transport="bearer"),
     "access token": AccessToken(token=SECRET, expires_at=NOW, session=SESSION),
     "browser": Browser(user_agent="X", device_token=SECRET),
+    "native start": OAuthNativeStart(nonce=SECRET, expires_at=NOW),
+    "provider's token": OAuthAccessToken(
+        provider="google", subject="1", access_token=SECRET, expires_at=NOW, scopes=()
+    ),
     "aws": config.Credentials(access_key_id="AK", secret_access_key=SECRET),
     "key": JwtKey(kid="1", algorithm="HS256", private_key=SECRET),
 }  # fmt: skip

@@ -375,7 +375,6 @@ class OAuthStart:
 
 
 @guarded
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthAccessToken:
     """An access token for a provider's API.
@@ -395,6 +394,7 @@ class OAuthAccessToken:
     scopes: tuple[str, ...]
 
 
+@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthNativeStart:
     """A sign-in by a mobile SDK that was begun.
@@ -521,6 +521,11 @@ def provider_label(name: str) -> str:
     return _LABELS.get(name, name.capitalize())
 
 
+def is_local(host: str) -> bool:
+    """Whether a host is this machine: browsers resolve ``localhost`` and all names below it themselves (RFC 6761)."""
+    return host in _LOCAL or host.endswith(".localhost")
+
+
 def secure_url(url: object) -> str:
     """An https address; http on this machine only.
 
@@ -532,6 +537,7 @@ def secure_url(url: object) -> str:
             parts = urlsplit(url)
         except ValueError:
             parts = urlsplit("")
-        if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)):
+        host = parts.hostname
+        if host and (parts.scheme == "https" or (parts.scheme == "http" and is_local(host))):
             return url
     raise ConfigurationError(f"{url!r}: give an https:// address (http:// on localhost only)")

@@ -35,6 +35,8 @@ _LEAST_RSA_BITS = 2048
 # So many keys are tried for one token; only a token that names no key is tried with more than one or two.
 _MOST_KEYS = 32
 _LONGEST_TOKEN = 100_000
+# What providers say when the person said no: RFC 6749, 4.1.2.1; Apple and LinkedIn have words of their own.
+_CANCELLED = ("access_denied", "user_cancelled_authorize", "user_cancelled_login", "user_denied")
 _TENANT = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -434,7 +436,9 @@ def check_claims(
     seconds = int(now.timestamp())
     try:
         claims_of = needed("authlib.oidc.core").CodeIDToken
-        claims_of(dict(claims), dict(header), options, params).validate(seconds, _LEEWAY)
+        # How the person signed in there (amr) is not asked for; some write it as text, which Authlib refuses.
+        looked_at = {name: value for name, value in claims.items() if name != "amr"}
+        claims_of(looked_at, dict(header), options, params).validate(seconds, _LEEWAY)
         old = seconds - int(claims["iat"]) > _OLDEST.total_seconds()
     except Exception as error:  # noqa: BLE001 - Authlib and joserfc have several roots of errors
         # By name only: the error shows what the claim says.
@@ -624,10 +628,17 @@ def _identity(
         email=told,
         email_verified=verified and provider.trust_email and told is not None,
         name=_line(name, 256),
-        picture=_line(picture, 1024),
+        picture=_web_address(picture),
         claims=dict(claims),
     )
     return replace(found, email_authoritative=_is_authority(provider.authoritative_for, found))
+
+
+def _web_address(value: object) -> str | None:
+    """An address on the web, to be put into a page; ``None`` where it is another (``javascript:``), or too long."""
+    if not isinstance(value, str) or len(value) > 1024 or not re.fullmatch(r"https?://[!-~]+", value, re.IGNORECASE):
+        return None
+    return value
 
 
 def _is_authority(rule: Authority, identity: OAuthIdentity) -> bool:
@@ -652,7 +663,7 @@ def shown_name(value: object) -> str | None:
 
 def error_of(parameter: str) -> OAuthError:
     """What a provider's ``error`` parameter means. Its description is anybody's text, so it is not repeated."""
-    if parameter == "access_denied":
+    if parameter in _CANCELLED:
         return OAuthError("denied", "the sign-in was not allowed")
     shown = parameter if re.fullmatch(r"[a-z_]{1,64}", parameter) else "an unknown error"
     return OAuthError("provider", f"the provider refused: {shown}")

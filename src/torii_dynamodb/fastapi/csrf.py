@@ -52,7 +52,9 @@ class CrossSite:
         if not origin:
             return cookie
         # Behind a proxy that ends TLS the scheme is not known here; the host is what tells sites apart.
-        return self._own is not None or urlsplit(origin).netloc != connection.headers.get("host", "").lower()
+        # "null" has no host, and nor has a request by HTTP/1.0 that a proxy passed on without one.
+        host = urlsplit(origin).netloc
+        return self._own is not None or not host or host != connection.headers.get("host", "").lower()
 
 
 class FormTokens:

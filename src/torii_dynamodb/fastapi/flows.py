@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from torii_dynamodb.errors import NotFound, ToriiError
 from torii_dynamodb.fastapi.errors import problem_of
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
     from torii_dynamodb._core.oauth_types import OAuthStart
     from torii_dynamodb.fastapi.web import SignedIn, Web
 
-__all__ = ["CALLBACK", "begin_flow", "callback_url", "drop_flow", "failure_target", "reason_of", "with_cookies"]
+__all__ = [
+    "CALLBACK",
+    "asked_again",
+    "begin_flow",
+    "callback_url",
+    "drop_flow",
+    "failure_target",
+    "reason_of",
+    "with_cookies",
+]
 
 Sent = TypeVar("Sent", bound=Response)
 
@@ -70,6 +80,25 @@ async def begin_flow(
     return start
 
 
+def asked_again(web: Web, request: Request) -> Response | None:
+    """A page that comes back to the same address from this site; ``None`` where that is not needed.
+
+    Browsers send no ``SameSite=Strict`` cookie with a navigation that another site began, nor with the redirects that
+    follow it: nobody could link an account, and who signs in would seem signed out at the end.
+    """
+    marker = "again"
+    site = request.headers.get("sec-fetch-site")
+    ours = site in ("same-origin", "same-site", "none")
+    if web.config.same_site != "strict" or ours or marker in request.query_params:
+        return None
+    target = escape("?" + urlencode([*request.query_params.multi_items(), (marker, "1")]))
+    return HTMLResponse(
+        f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>One moment</title>
+<meta http-equiv="refresh" content="0;url={target}"><p><a href="{target}">Continue</a></p></html>""",
+        headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
+    )
+
+
 def drop_flow(web: Web, request: Request, response: Response, state: str | None) -> str | None:
     """The binding of the flow with this state, whose cookie goes with the response; those of others stay."""
     if not state:
@@ -99,7 +128,8 @@ def failure_target(
         return None
     problem_of(error)  # logs what went wrong inside
     query = urlencode({"error": reason_of(error), "provider": provider})
-    return f"{path}{'&' if '?' in path else '?'}{query}"
+    path, hash_sign, fragment = path.partition("#")
+    return f"{path}{'&' if '?' in path else '?'}{query}{hash_sign}{fragment}"
 
 
 def reason_of(error: ToriiError) -> str:

@@ -81,7 +81,9 @@ class MailSettings:
             if text is not None:
                 _address(option, text)
         parts = urlsplit(self.base_url)
-        if not parts.hostname or (parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOCAL)):
+        host = parts.hostname or ""
+        local = host in _LOCAL or host.endswith(".localhost")
+        if not host or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
             raise ConfigurationError(
                 f"base_url: {self.base_url!r}: give an https:// address (http:// on localhost only)"
             )

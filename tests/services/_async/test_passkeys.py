@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import cbor2
 import pytest
 from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, AsyncSetting
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
@@ -282,6 +283,35 @@ async def test_transports_are_kept_as_the_browser_said(sent: Any, kept: tuple[st
         (descriptor,) = options[name]
         assert (descriptor["type"], descriptor["id"]) == ("public-key", b64(here.device.credential_id))
         assert tuple(descriptor.get("transports", ())) == kept
+
+
+@pytest.mark.parametrize(
+    "attestation",
+    [
+        {"fmt": "packed", "attStmt": {"alg": -7, "sig": b"x", "x5c": [b"expired"]}},
+        {"fmt": "compound", "attStmt": [{"fmt": "none", "attStmt": {}}]},
+        {"fmt": "android-safetynet", "attStmt": {"ver": "1", "response": b"x"}},
+        {"fmt": "of tomorrow", "attStmt": {}},
+        {"fmt": "none", "attStmt": {}, "epAtt": True},
+    ],
+    ids=lambda attestation: str(attestation["fmt"]),
+)
+async def test_an_attestation_that_nobody_asked_for_is_ignored(attestation: dict[str, Any]) -> None:
+    """Some browsers and keys send one all the same; nothing is decided by it. What the authenticator says still is."""
+    here = AsyncPasskeySetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    for rp_id, passes in (("evil.example", False), (RP_ID, True)):
+        here.device.rp_id = rp_id
+        answer = here.device.create(await here.passkeys.begin_registration(user))
+        said = cbor2.loads(raw(answer["response"]["attestationObject"]))
+        answer["response"]["attestationObject"] = b64(cbor2.dumps(said | attestation))
+        if passes:
+            await here.passkeys.complete_registration(user, answer)
+        else:
+            with pytest.raises(PasskeyError):
+                await here.passkeys.complete_registration(user, answer)
+    found, _ = await here.passkeys.complete_sign_in(here.device.get(await here.passkeys.begin_sign_in()))
+    assert found.id == user.id
 
 
 async def test_ids_as_password_managers_write_them() -> None:

@@ -22,8 +22,10 @@ from tests.services._sync.support import PASSWORD
 from tests.services._sync.test_oauth import BACK, OAuthSetting
 from tests.services.provider import ISSUER, public_jwk, rsa_key
 
-from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.errors import ConfigurationError, ValidationError
+from torii_dynamodb.mail import MailSettings
 from torii_dynamodb.oauth import ClientKey, OAuthError, OAuthProvider, apple, github, google, microsoft, oidc
+from torii_dynamodb.passkeys import PasskeySettings
 
 EMAIL = "ada@example.com"
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -601,6 +603,51 @@ def test_hosted_domains_that_are_not(wanted: Any) -> None:
     """A mistake is named at construction, instead of keeping everybody out."""
     with pytest.raises(ConfigurationError, match="hosted_domain"):
         google("client", "secret", hosted_domain=wanted)
+
+
+@pytest.mark.parametrize("amr", ["pwd", ["pwd", 1], {"a": 1}, None])
+def test_how_somebody_signed_in_there_is_not_asked(amr: Any) -> None:
+    """Some providers write ``amr`` as text instead of a list. Nothing rests on it."""
+    with OAuthSetting() as here:
+        here.provider.claims["amr"] = amr
+        assert (here.sign_in()).created
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("https://issuer.example/a.png?size=96", "https://issuer.example/a.png?size=96"),
+        ("javascript:alert(1)", None),
+        ("data:image/png;base64,AAAA", None),
+        ("https://issuer.example/a b.png", None),
+        ("https://issuer.example/" + "x" * 1024, None),
+        ({"data": {"url": "https://issuer.example/a.png"}}, None),
+    ],
+)
+def test_a_picture_is_an_address_on_the_web(told: Any, kept: str | None) -> None:
+    """An application puts it into its pages; one that is too long is left out, not cut."""
+    with OAuthSetting() as here:
+        here.provider.claims["picture"] = told
+        result = here.sign_in()
+        assert result.identity.picture == kept
+        (account,) = here.torii.oauth.accounts(result.user.id)
+        assert account.profile.get("picture") == kept
+
+
+def test_names_of_this_machine() -> None:
+    """Browsers take every name below localhost for this machine; so do all settings that take localhost."""
+    with OAuthSetting() as here:
+        start = here.torii.oauth.begin("issuer", redirect_uri="http://app.localhost:8000/back")
+        assert "app.localhost" in start.url
+        with pytest.raises(ValidationError):
+            here.torii.oauth.begin("issuer", redirect_uri="http://app.localhost.evil.example/back")
+    MailSettings(sender="a@example.com", app_name="x", base_url="http://app.localhost:8000")
+    PasskeySettings(rp_id="app.localhost", rp_name="x", origins=["http://app.localhost:8000"])
+    for wrong in ("http://localhost.evil.example", "http://evillocalhost"):
+        with pytest.raises(ConfigurationError):
+            MailSettings(sender="a@example.com", app_name="x", base_url=wrong)
+        with pytest.raises(ConfigurationError):
+            PasskeySettings(rp_id=wrong.removeprefix("http://"), rp_name="x", origins=[wrong])
 
 
 # Nonsense

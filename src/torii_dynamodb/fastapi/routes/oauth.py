@@ -14,6 +14,7 @@ from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
 from torii_dynamodb.fastapi.flows import (
     CALLBACK,
+    asked_again,
     begin_flow,
     callback_url,
     drop_flow,
@@ -56,7 +57,8 @@ Replace = Annotated[
         "browser now, by a cookie. Ask the person first."
     ),
 ]
-Answer = Annotated[str | None, Query(max_length=8192)]
+# Without a bound of their own (the server bounds addresses): whatever comes back, the person is led to a page.
+Answer = Annotated[str | None, Query()]
 Posted = Annotated[str | None, Form(max_length=8192)]
 
 
@@ -151,6 +153,9 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         found: SignedIn | None = Depends(dependencies.optional_signed_in),
     ) -> Response:
         """Signs in, or links, and goes on to where the person wanted to be; after a failure back to where they were."""
+        once_more = asked_again(web, request)
+        if once_more is not None:
+            return once_more
         response = RedirectResponse("/", status_code=303)
         binding = drop_flow(web, request, response, state)
         flow: OAuthFlow | None = None

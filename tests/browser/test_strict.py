@@ -1,0 +1,29 @@
+"""Cookies that are ``SameSite=Strict``: what browsers leave out of a navigation that another site began."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.person import Person, on_account
+from tests.browser.test_identities import through
+
+
+@pytest.fixture(scope="module")
+def web() -> dict[str, Any]:
+    """Such cookies. The provider, at 127.0.0.1, is another site than localhost."""
+    return {"same_site": "strict"}
+
+
+def test_a_provider(page: Page, person: Person) -> None:
+    """An account can be connected, and whoever signs in by it is signed in at once when they come back."""
+    person.arrive(page)
+    page.get_by_role("button", name="Connect").click()
+    through(page, person.email, subject=person.email)
+    expect(page.locator("#notice")).to_contain_text("The account is connected")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.goto("/auth/sign-in?next=/auth/account")
+    # The provider remembers the person and sends the browser back by itself.
+    page.get_by_role("button", name="Continue with").click()
+    on_account(page)
