@@ -94,6 +94,7 @@ class Health:
     tables: Mapping[str, str]
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some of many.
@@ -107,7 +108,7 @@ class Page(Generic[T]):
 
     items: Sequence[T]
     next_cursor: str | None = None
-    corrupt: Sequence[CorruptItem] = ()
+    corrupt: Sequence[CorruptItem] = field(default=(), repr=False)
 
 
 class Listing(list[T]):

@@ -24,6 +24,7 @@ from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb._core.jwt import AccessToken, JwtKey
 from torii_dynamodb._core.oauth_types import OAuthAccessToken, OAuthNativeStart
 from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.fastapi import SessionOut, SignedIn, UserOut
 from torii_dynamodb.models import (
     NewOAuthAccount,
@@ -115,6 +116,21 @@ def test_no_serialiser_tells_a_secret(name: str) -> None:
     assert any(said[0].values()), "the rest is there"
 
 
+def test_broken_rows_stay_with_the_program() -> None:
+    """What a page says of rows that cannot be read is an error each: no serialiser trips over it, or publishes it."""
+    page = Page([USER], corrupt=(CorruptItem("users", "email", SECRET),))
+    told = [
+        dataclasses.asdict(page),
+        jsonable_encoder(page),
+        orjson.dumps(page),
+        to_json(page),
+        TypeAdapter(Page[User]).dump_json(page),
+        TypeAdapter(Page).dump_json(page),
+        repr(page),
+    ]
+    assert [text for text in told if leaks(text)] == []
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_programs_lose_nothing(name: str) -> None:
     """replace, copy, deepcopy, pickle and comparison see the whole."""
@@ -190,6 +206,14 @@ def application() -> FastAPI:
     async def signed_in() -> SignedIn:
         return SignedIn(user=USER, session=SESSION, token=SECRET, transport="cookie")
 
+    @app.get("/page")
+    async def page() -> Page[User]:
+        return Page([USER], corrupt=(CorruptItem("users", "email", SECRET),))
+
+    @app.get("/page-out", response_model=Page[UserOut])
+    async def page_out() -> Any:
+        return Page([UserOut.of(USER)])
+
     @app.get("/out", response_model=UserOut)
     async def out() -> Any:
         return USER
@@ -215,6 +239,7 @@ async def test_in_an_application() -> None:
     }
     assert told["/annotated"].json()["metadata"] == {"plan": "free", "tags": ["a", {"b": 1}]}
     assert told["/in-a-model"].json()["sessions"] == told["/listed"].json()
+    assert told["/page"].json() == {"items": [told["/annotated"].json()], "next_cursor": None}
     assert not leaks(json.dumps(schema["components"]))
     assert set(schema["components"]["schemas"]) >= {"User", "Session", "SignedIn", "UserOut"}
     assert set(schema["components"]["schemas"]["User"]["properties"]) == set(told["/annotated"].json())

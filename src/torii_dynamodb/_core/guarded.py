@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 __all__ = ["guarded"]
 
@@ -29,6 +29,8 @@ def guarded(cls: type[C]) -> type[C]:
     for field in known.values():
         if not field.repr:
             field._field_type = _WITHHELD
+            # For generic classes pydantic does not ask for the schema below; it passes class variables over.
+            field.type = ClassVar[Any]
 
     def getstate(self: object) -> list[Any]:
         return [getattr(self, name) for name in names]
@@ -51,8 +53,10 @@ def _core_schema(cls: type, shown: tuple[str, ...], handler: Any) -> dict[str, A
 
     Written in pydantic's own form (``pydantic_core.core_schema``), so that nothing here imports it.
     """
+    # Of what is withheld not even the type need be known.
+    told_of = {"__module__": cls.__module__, "__annotations__": {name: cls.__annotations__[name] for name in shown}}
     # The type of metadata refers to itself by name, which pydantic does not follow.
-    hints = get_type_hints(cls, localns={"Metadata": dict[str, Any]})
+    hints = get_type_hints(type(cls.__name__, (), told_of), localns={"Metadata": dict[str, Any]})
     fields = {
         name: {"type": "typed-dict-field", "schema": handler.generate_schema(hints[name]), "required": True}
         for name in shown

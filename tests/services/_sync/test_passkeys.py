@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import cbor2
 import pytest
 from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, Setting
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
@@ -284,6 +285,35 @@ def test_transports_are_kept_as_the_browser_said(sent: Any, kept: tuple[str, ...
         (descriptor,) = options[name]
         assert (descriptor["type"], descriptor["id"]) == ("public-key", b64(here.device.credential_id))
         assert tuple(descriptor.get("transports", ())) == kept
+
+
+@pytest.mark.parametrize(
+    "attestation",
+    [
+        {"fmt": "packed", "attStmt": {"alg": -7, "sig": b"x", "x5c": [b"expired"]}},
+        {"fmt": "compound", "attStmt": [{"fmt": "none", "attStmt": {}}]},
+        {"fmt": "android-safetynet", "attStmt": {"ver": "1", "response": b"x"}},
+        {"fmt": "of tomorrow", "attStmt": {}},
+        {"fmt": "none", "attStmt": {}, "epAtt": True},
+    ],
+    ids=lambda attestation: str(attestation["fmt"]),
+)
+def test_an_attestation_that_nobody_asked_for_is_ignored(attestation: dict[str, Any]) -> None:
+    """Some browsers and keys send one all the same; nothing is decided by it. What the authenticator says still is."""
+    here = PasskeySetting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    for rp_id, passes in (("evil.example", False), (RP_ID, True)):
+        here.device.rp_id = rp_id
+        answer = here.device.create(here.passkeys.begin_registration(user))
+        said = cbor2.loads(raw(answer["response"]["attestationObject"]))
+        answer["response"]["attestationObject"] = b64(cbor2.dumps(said | attestation))
+        if passes:
+            here.passkeys.complete_registration(user, answer)
+        else:
+            with pytest.raises(PasskeyError):
+                here.passkeys.complete_registration(user, answer)
+    found, _ = here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
+    assert found.id == user.id
 
 
 def test_ids_as_password_managers_write_them() -> None:
