@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future as PoolFuture
 
 __all__ = [
+    "BLOCKING",
     "Background",
     "Flight",
     "Future",
@@ -24,6 +25,9 @@ __all__ = [
     "run_in_thread",
     "sleep",
 ]
+
+BLOCKING = False
+"""Which of the twins this is."""
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 
+from torii_dynamodb._core.checking import wrong
 from torii_dynamodb._core.times import epoch_seconds
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ConfigurationError
@@ -36,7 +37,10 @@ def secret_keys(secret: str | bytes | Sequence[str | bytes]) -> tuple[bytes, ...
     Raises:
         ConfigurationError: One is shorter than 32 bytes. The message does not show it.
     """
-    given = [secret] if isinstance(secret, str | bytes) else list(secret)
+    given = [secret] if isinstance(secret, str | bytes) else secret
+    # bytes(64) would be 64 zeros.
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str | bytes) for one in given):
+        raise wrong("secret", secret, "text or bytes, or a list of them")
     keys = tuple(one.encode() if isinstance(one, str) else bytes(one) for one in given)
     if not keys or any(len(key) < _LEAST_SECRET for key in keys):
         raise ConfigurationError(

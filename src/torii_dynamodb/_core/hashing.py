@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from torii_dynamodb.errors import ValidationError
+from torii_dynamodb._core.checking import check_fields
+from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 __all__ = ["Argon2Hasher", "PasswordHasher", "PasswordPolicy", "SeveralKinds", "Verifier", "check_password"]
 
@@ -29,6 +30,11 @@ class PasswordPolicy:
 
     min_length: int = 8
     max_length: int = 128
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not 1 <= self.min_length <= self.max_length <= 4096:
+            raise ConfigurationError("password policy: give 1 <= min_length <= max_length <= 4096")
 
 
 def check_password(password: object, policy: PasswordPolicy) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, Literal, cast
 
+from torii_dynamodb._core.checking import check_fields
 from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb.clock import system_clock
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
@@ -71,6 +72,7 @@ class JwtSettings:
     leeway: timedelta = timedelta(seconds=10)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.issuer or not self.audience:
             raise ConfigurationError("jwt: give issuer and audience")
         if not timedelta(seconds=10) <= self.lifetime <= timedelta(hours=1):

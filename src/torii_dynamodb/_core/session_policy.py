@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from torii_dynamodb._core.checking import check_fields
 from torii_dynamodb._core.times import from_text, to_text
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.models import Metadata, MetadataValue, Session
@@ -31,6 +32,7 @@ class SessionPolicy:
     refresh_after: timedelta = timedelta(hours=1)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not timedelta(seconds=1) <= self.idle <= self.absolute <= timedelta(days=3650):
             raise ConfigurationError("session policy: give one second <= idle <= absolute <= ten years")
         if not timedelta(0) <= self.refresh_after < self.idle:

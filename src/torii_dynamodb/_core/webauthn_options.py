@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from torii_dynamodb._core.checking import check_fields
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.models import NewPasskey, Passkey, User
 
@@ -68,20 +69,15 @@ class PasskeySettings:
     timeout: timedelta = timedelta(minutes=5)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", self.rp_id):
             raise ConfigurationError(f"rp_id: {self.rp_id!r}: give a domain in lower case, without https:// and port")
-        if isinstance(self.origins, str) or not self.origins:
+        if not self.origins:
             raise ConfigurationError("origins: give a list of at least one origin")
         for origin in self.origins:
             self._check(origin)
-        if isinstance(self.related_origins, str):
-            raise ConfigurationError("related_origins: give a list of origins")
         for origin in self.related_origins:
             self._check_related(origin)
-        if self.user_verification not in ("required", "preferred"):
-            raise ConfigurationError("user_verification: give 'required' or 'preferred'")
-        if self.cloned not in ("refuse", "accept"):
-            raise ConfigurationError("cloned: give 'refuse' or 'accept'")
         if not timedelta(seconds=30) <= self.timeout <= timedelta(hours=1):
             raise ConfigurationError("timeout: give 30 seconds to one hour")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 from torii_dynamodb.errors import ConfigurationError
 
 __all__ = [
+    "BLOCKING",
     "Background",
     "Future",
     "Lock",
@@ -30,6 +31,9 @@ __all__ = [
     "sleep",
     "start_anew_after_fork",
 ]
+
+BLOCKING = True
+"""Which of the twins this is."""
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
+from torii_dynamodb._core.checking import check_kind
 from torii_dynamodb.config import DynamoDbConfig
 
 __all__ = ["dynamodb"]
@@ -77,6 +78,7 @@ def dynamodb(config: DynamoDbConfig) -> AsyncStorage:
     tables are created or verified once in the process (``create_tables``), not each time it is opened. An application
     whose lifespan the server runs closes it at its end.
     """
+    check_kind("config", config, "torii_dynamodb.config.DynamoDbConfig", "DynamoDbConfig(...)")
     return cast("AsyncStorage", _OpenedLater(config))
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from torii_dynamodb._core.checking import check_kind
 from torii_dynamodb._core.events import SignInMethod
 from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb._core.jwt import AccessClaims
@@ -93,6 +94,9 @@ class Web:
     """
 
     def __init__(self, torii: AsyncTorii, config: WebConfig) -> None:
+        services = "torii_dynamodb._async.services.made.AsyncServices"
+        check_kind("torii", torii, services, "AsyncTorii(...): Torii would block the event loop")
+        check_kind("config", config, "torii_dynamodb.fastapi.settings.WebConfig", "WebConfig(...)")
         if torii.issues_jwt:
             torii.jwt  # noqa: B018 - a wrong key is told at the start, not at the first token
         elif "jwt" in config.transports:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
+from torii_dynamodb._core.checking import check_fields, check_policy
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy
 
@@ -77,6 +78,9 @@ class MailSettings:
     confirm_provider_for: timedelta = timedelta(minutes=30)
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        check_policy("throttle", self.throttle)
+        check_policy("throttle_user", self.throttle_user)
         for option, text in (("sender", self.sender), ("reply_to", self.reply_to)):
             if text is not None:
                 _address(option, text)
@@ -98,8 +102,6 @@ class MailSettings:
         ):
             if getattr(self, option).count("{token}") != 1:
                 raise ConfigurationError(f"{option}: it must have {{token}} in it once")
-        if self.delivery not in ("background", "inline"):
-            raise ConfigurationError(f"delivery: {self.delivery!r}: give 'background' or 'inline'")
         for option in ("verify_email_for", "magic_link_for", "reset_password_for", "confirm_provider_for"):
             if not timedelta(minutes=1) <= getattr(self, option) <= timedelta(days=30):
                 raise ConfigurationError(f"{option}: give one minute to 30 days")

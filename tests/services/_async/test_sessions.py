@@ -251,8 +251,9 @@ from torii_dynamodb.mail import AsyncMemoryMailer, MailSettings
 from torii_dynamodb.oauth import google
 from torii_dynamodb.passkeys import PasskeySettings
 from torii_dynamodb.jwt import JwtKey, JwtSettings
+storage = type("Storage", (), {"get_session_and_user": lambda *_: None})()
 torii = AsyncTorii(
-    None,
+    storage,
     secret="s" * 32,
     mailer=AsyncMemoryMailer(),
     mail=MailSettings(sender="a@example.com", app_name="x", base_url="https://example.com"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from torii_dynamodb._async.primitives import BLOCKING
 from torii_dynamodb._async.services.events import AsyncEvents
 from torii_dynamodb._async.services.sessions import AsyncSessionService
+from torii_dynamodb._core.checking import check_kind, check_methods, check_policy, check_twin, wrong
 from torii_dynamodb._core.session_policy import SessionPolicy
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
@@ -38,6 +40,22 @@ if TYPE_CHECKING:
     from torii_dynamodb.mail.templates import Templates
 
 __all__ = ["AsyncServices"]
+
+
+_CORE = "torii_dynamodb._core"
+
+
+def _check_storage(storage: object) -> None:
+    """Refuse what is no open storage of this kind. One that passes everything on is believed."""
+    wanted = "an open storage, for example that of `async with AsyncDynamoDbStorage.open(config)`"
+    if (
+        not isinstance(storage, type)
+        and hasattr(storage, "initialize")
+        and not hasattr(storage, "get_session_and_user")
+    ):
+        raise ConfigurationError(f"storage: {type(storage).__name__} is not open yet: give {wanted}")
+    check_methods("storage", storage, ["get_session_and_user"], wanted)
+    check_twin("storage", storage, "get_session_and_user", blocking=BLOCKING, wanted=wanted)
 
 
 class AsyncServices:
@@ -99,8 +117,44 @@ class AsyncServices:
         clock: Clock = system_clock,
         random: RandomBytes = system_random,
     ) -> None:
+        _check_storage(storage)
         if (mailer is None) != (mail is None):
             raise ConfigurationError("give mailer and mail, or neither")
+        if mailer is not None:
+            wanted = "a mailer with `async def send(message)`, for example AsyncSmtpMailer(...)"
+            check_methods("mailer", mailer, ["send"], wanted)
+            check_twin("mailer", mailer, "send", blocking=BLOCKING, wanted=wanted)
+        if isinstance(oauth, str) or not isinstance(oauth, Collection):
+            raise wrong("oauth", oauth, "a list of providers, for example [google(...)]")
+        for provider in oauth:
+            check_kind("oauth", provider, f"{_CORE}.oauth_types.OAuthProvider", "providers, for example google(...)")
+        check_policy("lockout", lockout)
+        for option, value, kind, wanted in (
+            ("sessions", sessions, f"{_CORE}.session_policy.SessionPolicy", "SessionPolicy(...)"),
+            ("passwords", passwords, f"{_CORE}.hashing.PasswordPolicy", "PasswordPolicy(...)"),
+            ("hashing", hashing, "torii_dynamodb._pool.HashingPool", "HashingPool(...)"),
+            ("mail", mail, "torii_dynamodb.mail.settings.MailSettings", "MailSettings(...)"),
+            ("passkeys", passkeys, f"{_CORE}.webauthn_options.PasskeySettings", "PasskeySettings(...)"),
+            ("jwt", jwt, f"{_CORE}.jwt.JwtSettings", "JwtSettings(...)"),
+        ):
+            if value is not None:
+                check_kind(option, value, kind, wanted)
+        for option, one, methods, wanted in (
+            ("hasher", hasher, ["hash", "verify", "needs_rehash"], "a hasher, for example Argon2Hasher()"),
+            ("compromised", compromised, ["is_compromised"], "for example PasswordList(...)"),
+            ("templates", templates, ["render"], "Templates(...)"),
+            ("clock", clock, ["__call__"], "a function without arguments that returns the time"),
+            ("random", random, ["__call__"], "a function of a number that returns so many random bytes"),
+        ):
+            if one is not None:
+                check_methods(option, one, methods, wanted)
+        for option, answer in (
+            ("magic_link_sign_up", magic_link_sign_up),
+            ("oauth_sign_up", oauth_sign_up),
+            ("require_verified_to_sign_in", require_verified_to_sign_in),
+        ):
+            if not isinstance(answer, bool) and (answer is not None or option != "require_verified_to_sign_in"):
+                raise wrong(option, answer, "True or False")
         self.storage = storage
         self.events = AsyncEvents()
         self.clock = clock

@@ -10,6 +10,7 @@ from typing import Any, cast
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from torii_dynamodb._core.checking import check_policy, wrong
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb.errors import NotFound, ValidationError
 from torii_dynamodb.fastapi.admin.activity import Activity
@@ -59,6 +60,9 @@ class Admin:
         prefix: str = "/admin",
         note: str | None = None,
     ) -> None:
+        if isinstance(is_admin, str) or not (callable(is_admin) or isinstance(is_admin, Collection)):
+            raise wrong("is_admin", is_admin, "a set of e-mail addresses, or a function of the user")
+        check_policy("lockout", lockout)
         self._decide = is_admin if callable(is_admin) else None
         self._emails = (
             frozenset[str]() if callable(is_admin) else frozenset(normalise_email(one).normalised for one in is_admin)

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from torii_dynamodb._core.checking import check_kind
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
 from torii_dynamodb.fastapi.mounting import note_root_path
@@ -87,6 +88,8 @@ class Site:
         *,
         admin: AdminLink | None = None,
     ) -> None:
+        check_kind("web", web, "torii_dynamodb.fastapi.web.Web", "the router's web: auth.web")
+        check_kind("settings", settings, "torii_dynamodb.fastapi.pages.settings.PagesConfig", "PagesConfig(...)")
         self.web = web
         self.torii = web.torii
         self.settings = settings

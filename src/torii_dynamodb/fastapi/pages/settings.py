@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from torii_dynamodb._core.checking import check_fields
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi.settings import path_of
 
@@ -33,6 +34,7 @@ class PagesConfig:
     stylesheet: str | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.app_name.strip():
             raise ConfigurationError("app_name: say what the application is called")
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.prefix):
