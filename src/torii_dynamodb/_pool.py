@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -62,7 +62,7 @@ class HashingPool:
         self._threads = ThreadPoolExecutor(self.width, thread_name_prefix="torii-hashing")
 
     @contextmanager
-    def turn(self) -> Iterator[Submit]:
+    def turn(self) -> Generator[Submit]:
         """A place in the pool, running or waiting, until the block ends. Take it before anything is read or counted.
 
         Raises:

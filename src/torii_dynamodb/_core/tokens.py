@@ -235,9 +235,9 @@ def read_pkce(item: Item, state: str) -> PkceVerifier | None:
     """The verifier that an item holds, for whoever knows the state; ``None`` for a row of an earlier form."""
     if _SEALED not in item:
         return None
-    sealed, expires_at = _read_sealed(item)
+    sealed, place, expires_at = _read_sealed(item)
     try:
-        verifier, metadata = unseal_pkce(sealed, state=state, place=_place(item))
+        verifier, metadata = unseal_pkce(sealed, state=state, place=place)
     except ValueError:
         raise CorruptItem("tokens", _SEALED, "it was not sealed under this state, or was changed") from None
     return PkceVerifier(verifier=verifier, expires_at=expires_at, metadata=metadata)
@@ -245,12 +245,14 @@ def read_pkce(item: Item, state: str) -> PkceVerifier | None:
 
 def _place(item: Item) -> bytes:
     """What a seal is bound to: its row's key and end."""
-    return f"{item['id']['S']}#{item['expires_at']['N']}".encode()
+    return f"{item['id']['S']}#{item['expires_at']['N']}".encode(errors="surrogatepass")
 
 
 @reading.reader("tokens")
-def _read_sealed(item: Item) -> tuple[bytes, datetime]:
-    return reading.binary(item, _SEALED), reading.expires_at(item)
+def _read_sealed(item: Item) -> tuple[bytes, bytes, datetime]:
+    reading.text(item, "id")
+    expires_at = reading.expires_at(item)
+    return reading.binary(item, _SEALED), _place(item), expires_at
 
 
 def checked_challenge(challenge: NewPasskeyChallenge, now: datetime) -> NewPasskeyChallenge:
