@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 import typer
@@ -213,3 +214,43 @@ def test_the_exit_codes_are_in_the_help() -> None:
     for code in ExitCode:
         if code != ExitCode.INTERNAL:
             assert f"{code.value} " in support.EXIT_CODES_HELP
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_no_word_is_broken_in_a_terminal(width: int) -> None:
+    """An address and an id are whole at any width; where a table cannot keep them, each row becomes a paragraph."""
+    listing = typer.Typer()
+    ids = ["usr_0123456789abcdef0123456789abcdef", "usr_fedcba9876543210fedcba9876543210"]
+    addresses = ["ada.lovelace@analytical-engine.example", "grace@example.com"]
+
+    @listing.command()
+    def look() -> None:
+        table = support.make_table("id", "e-mail", "name")
+        for id_, address in zip(ids, addresses, strict=True):
+            table.add_row(id_, address, "Ada King, Countess of Lovelace")
+        support.show(table)
+
+    environment = {"COLUMNS": str(width), "FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", CliRunner().invoke(listing, [], env=environment).output)
+    lines = shown.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= width
+    for word in [*ids, *addresses]:
+        assert any(word in line for line in lines), shown
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "shown"),
+    [
+        ("run torii-dynamodb tables ensure first", {"table_prefix": "shop"}, "tables ensure --table-prefix shop first"),
+        ("`torii-dynamodb tables ensure`", {"table_prefix": "torii"}, "`torii-dynamodb tables ensure`"),
+        ("torii-dynamodb tables ensure --pitr", {"profile": "a b"}, "tables ensure --profile 'a b' --pitr"),
+        ("torii-dynamodb cost units", {"table_prefix": "shop"}, "torii-dynamodb cost units"),
+        ("torii-dynamodb iam policy", {"endpoint_url": "http://x", "table_prefix": "s"}, "iam policy --table-prefix s"),
+        ("torii-dynamodb users list", {"table_names": {"users": "u"}}, "users list --table-name users=u"),
+    ],
+)
+def test_advised_commands_have_the_options_in_use(text: str, options: Any, shown: str) -> None:
+    """A command that takes them gets those that say where the tables are, at the right place; others stay as they are."""
+    support._ROOT.set(typer.main.get_command(app))  # type: ignore[arg-type]
+    support._FLAGS.set(Connection(**options).flags())
+    assert shown in support.advised(text)
