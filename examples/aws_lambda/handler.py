@@ -3,24 +3,47 @@
 Services and connections are made once a container, outside the handler: a warm call pays for its own request only. Give
 the function at least 512 MB: argon2 takes 64 MB, and CPU comes with memory. Make the tables beforehand
 (``torii-dynamodb tables ensure``) and keep ``create_tables=False``, so that a cold start asks for nothing.
+
+Nobody learns here who has an account: signing up is answered alike, and a mail tells the owner of the address. Before
+you put it on the internet: send real mail, since here it goes to the log, and limit requests by IP address (AWS WAF).
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import os
+from pathlib import Path
 from typing import Any
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
-from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidCredentials, ToriiError, ValidationError
+from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
+from torii_dynamodb.mail import ConsoleMailer, MailSettings
 
-STATUS = {AccountLocked: 429, AlreadyExists: 409, InvalidCredentials: 401, ValidationError: 422}
+STATUS = {
+    "account_locked": 429, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503, "rate_limited": 429,
+    "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
+}  # fmt: skip
+PAGE = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
 storage = DynamoDbStorage().initialize(
     DynamoDbConfig(table_prefix=os.environ.get("TABLE_PREFIX", "torii"), create_tables=False)
 )
-torii = Torii(storage)
+torii = Torii(
+    storage,
+    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: they let known devices past a lockout
+    require_verified_to_sign_in=True,
+    mailer=ConsoleMailer(),
+    mail=MailSettings(
+        sender="no-reply@example.com",
+        app_name="Example",
+        base_url=os.environ.get("BASE_URL", "http://localhost:8000"),
+        verify_email_path="/#token={token}",
+        sign_in_path="/",
+        delivery="inline",  # Lambda freezes what goes on after the answer
+    ),
+)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -29,60 +52,78 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         return route(f"{http['method']} {http['path']}", event, http)
     except ToriiError as error:
-        status = STATUS.get(type(error))
-        if status is None:
+        status = STATUS.get(error.code, 500)
+        if status >= 500:
             print(f"{error.code}: {error}")
-            return answer(500, {"detail": "something went wrong here"})
-        headers = {}
-        if isinstance(error, AccountLocked) and error.retry_after is not None:
-            headers["retry-after"] = str(int(error.retry_after.total_seconds()) + 1)
+            return answer(status, {"detail": "that did not work; try again later"})
+        wait = error.retry_after if isinstance(error, AccountLocked | RateLimited) else None
+        headers = {"retry-after": str(math.ceil(wait.total_seconds()))} if wait else {}
         return answer(status, {"code": error.code, "detail": str(error)}, headers)
 
 
 def route(name: str, event: dict[str, Any], http: dict[str, Any]) -> dict[str, Any]:
     """The routes."""
-    if name == "POST /register":
-        body = body_of(event)
-        user = torii.password.register(body.get("email", ""), body.get("password", ""), name=body.get("name"))
-        return answer(201, {"id": user.id})
-    if name == "POST /sign-in":
-        body = body_of(event)
-        user, session = torii.password.authenticate(
-            body.get("email", ""),
-            body.get("password", ""),
-            user_agent=http.get("userAgent"),
-            ip_address=http.get("sourceIp"),  # what API Gateway saw, not a header
+    if name == "GET /":
+        return answer(200, PAGE, {"content-type": "text/html; charset=utf-8"})
+    if name in ("POST /register", "POST /verify", "POST /sign-in"):
+        return with_body(
+            name, body_of(event), {"user_agent": http.get("userAgent"), "ip_address": http.get("sourceIp")}
         )
-        return answer(200, {"id": user.id, "token": session.token})
-    if name in ("GET /hello", "POST /sign-out-everywhere"):
-        scheme, _, token = event.get("headers", {}).get("authorization", "").partition(" ")
+    if name in ("GET /hello", "POST /sign-out", "POST /sign-out-everywhere"):
+        scheme, _, token = header(event, "authorization").partition(" ")
         found = torii.get_session(token) if scheme.lower() == "bearer" else None
         if found is None:
             return answer(401, {"code": "not_signed_in", "detail": "sign in first"})
         _, user = found
-        if name.startswith("POST"):
+        if name == "GET /hello":
+            return answer(200, {"hello": user.name or user.email})
+        if name == "POST /sign-out":
+            torii.sessions.end(token)
+        else:
             torii.delete_sessions_for_user(user.id)
-            return answer(204)
-        return answer(200, {"hello": user.name or user.email})
+        return answer(204)
     return answer(404, {"code": "not_found", "detail": "there is no such route"})
+
+
+def with_body(name: str, sent: dict[str, Any], client: dict[str, Any]) -> dict[str, Any]:
+    """The routes that take something. What is in it is checked by the library."""
+    email, password, device = sent.get("email", ""), sent.get("password", ""), sent.get("device_token")
+    if name == "POST /register":
+        torii.password.sign_up(email, password, name=sent.get("name"))
+        return answer(202, {"detail": "if this address can be used here, a mail is on its way"})
+    if name == "POST /verify":
+        torii.email_verification.complete(sent.get("token", ""), password=password, **client)
+        return answer(200, {"detail": "your address is verified: sign in"})
+    user, session = torii.password.authenticate(email, password, device_token=device, **client)
+    # The client keeps both; the second gets it past a lockout that others bring about.
+    return answer(200, {"id": user.id, "token": session.token, "device_token": torii.devices.issue(user, device)})
+
+
+def header(event: dict[str, Any], name: str) -> str:
+    """A header; empty where there is none."""
+    return str((event.get("headers") or {}).get(name, ""))
 
 
 def body_of(event: dict[str, Any]) -> dict[str, Any]:
     """The request's JSON object."""
-    raw: Any = event.get("body") or "{}"
-    try:
-        body = json.loads(base64.b64decode(raw) if event.get("isBase64Encoded") else raw)
-    except ValueError as error:
-        raise ValidationError("body", "is not JSON") from error
+    raw: Any = event.get("body") or ""
+    body: object = None
+    if len(raw) <= 16 * 1024 and header(event, "content-type").partition(";")[0].strip().lower() == "application/json":
+        try:
+            body = json.loads(base64.b64decode(raw) if event.get("isBase64Encoded") else raw)
+        except (ValueError, RecursionError):
+            body = None
     if not isinstance(body, dict):
-        raise ValidationError("body", "give a JSON object")
+        raise ValidationError("body", "send a JSON object of at most 16 KB, with Content-Type: application/json")
     return body
 
 
-def answer(status: int, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
+def answer(
+    status: int, body: dict[str, Any] | str | None = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
     """An answer in Lambda's form."""
     return {
         "statusCode": status,
         "headers": {"content-type": "application/json", "cache-control": "no-store", **(headers or {})},
-        "body": "" if body is None else json.dumps(body),
+        "body": "" if body is None else body if isinstance(body, str) else json.dumps(body),
     }

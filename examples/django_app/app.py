@@ -1,39 +1,61 @@
-"""Accounts for a Django application, with the blocking twin, in one file. Run it with ``python app.py runserver``."""
+"""Accounts for a Django application, with the blocking twin, in one file. Run it with ``python app.py runserver``.
+
+Nobody learns here who has an account: signing up is answered alike, and a mail tells the owner of the address. Before
+you put it on the internet: send real mail, let ``REMOTE_ADDR`` be the browser's address where a proxy stands in front,
+and let that proxy limit requests by IP address.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import math
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import django
 from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.middleware.csrf import get_token
 from django.urls import path
+from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
 from torii_dynamodb.cookies import read_cookie
-from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidCredentials, ToriiError, ValidationError
+from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
+from torii_dynamodb.mail import ConsoleMailer, MailSettings
 
-COOKIE = "__Host-session"
-STATUS: dict[type[ToriiError], int] = {
-    InvalidCredentials: 401,
-    AccountLocked: 429,
-    AlreadyExists: 409,
-    ValidationError: 422,
-}
+# __Host-: only this host can set them, over https (or on localhost), for all paths.
+SESSION, DEVICE = "__Host-session", "__Host-device"
+STATUS = {
+    "account_locked": 429, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503, "rate_limited": 429,
+    "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
+}  # fmt: skip
+PAGE = Path(__file__).with_name("page.html")
 
 
 @cache
 def torii() -> Torii:
     """The services: one handle a process, opened by the first request (after a server has forked)."""
-    return Torii(DynamoDbStorage().initialize(DynamoDbConfig()), secret=os.environ["TORII_SECRET"])
+    return Torii(
+        DynamoDbStorage().initialize(DynamoDbConfig()),
+        secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: known browsers get past a lockout
+        require_verified_to_sign_in=True,
+        mailer=ConsoleMailer(),  # later: SmtpMailer("smtp.example.com", username=..., password=...)
+        mail=MailSettings(
+            sender="no-reply@example.com",
+            app_name="Example",
+            base_url=os.environ.get("BASE_URL", "http://localhost:8000"),
+            verify_email_path="/#token={token}",
+            sign_in_path="/",
+        ),
+    )
 
 
 def cookie(request: HttpRequest, name: str) -> str | None:
@@ -41,74 +63,112 @@ def cookie(request: HttpRequest, name: str) -> str | None:
     return read_cookie([request.META.get("HTTP_COOKIE", "")], name)
 
 
+def leave(response: HttpResponse, name: str, value: str, lasts: timedelta) -> None:
+    """Leave a cookie that no script reads and no other site's post sends."""
+    response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax", max_age=lasts)
+
+
 def torii_middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Puts ``torii_user`` and ``torii_session`` on the request; answers errors. CSRF is Django's own middleware's."""
+    """Puts ``torii_user`` on the request, and answers errors. CSRF is Django's own middleware's."""
 
     def middleware(request: Any) -> HttpResponse:
-        token = cookie(request, COOKIE)
+        token = cookie(request, SESSION)
         found = torii().get_session(token) if token else None
-        request.torii_session, request.torii_user = found or (None, None)
+        request.torii_user = found[1] if found else None
         return get_response(request)
 
     def process_exception(_: HttpRequest, error: Exception) -> HttpResponse | None:
-        status = STATUS.get(type(error)) if isinstance(error, ToriiError) else None
-        return None if status is None else JsonResponse({"detail": str(error)}, status=status)
+        if not isinstance(error, ToriiError):
+            return None
+        status = STATUS.get(error.code, 500)
+        if status >= 500:
+            logging.getLogger(__name__).error("%s: %s", error.code, error)
+            return JsonResponse({"detail": "that did not work; try again later"}, status=status)
+        wait = error.retry_after if isinstance(error, AccountLocked | RateLimited) else None
+        headers = {"Retry-After": str(math.ceil(wait.total_seconds()))} if wait else {}
+        return JsonResponse({"detail": str(error)}, status=status, headers=headers)
 
     middleware.process_exception = process_exception  # type: ignore[attr-defined]
     return middleware
 
 
+def body(request: HttpRequest) -> dict[str, Any]:
+    """The JSON object that was sent. What is in it is checked by the library."""
+    try:
+        found = json.loads(request.body) if request.content_type == "application/json" else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValidationError("body", "send a JSON object, with Content-Type: application/json")
+    return found
+
+
+def browser(request: HttpRequest) -> dict[str, Any]:
+    """Who asks from where."""
+    facts = {"user_agent": request.headers.get("User-Agent"), "ip_address": request.META.get("REMOTE_ADDR")}
+    return {**facts, "device_token": cookie(request, DEVICE)}
+
+
 @require_GET
-def csrf(request: HttpRequest) -> HttpResponse:
-    """The token that posts carry in X-CSRFToken."""
-    return JsonResponse({"token": get_token(request)})
+@ensure_csrf_cookie
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(PAGE.read_bytes())
 
 
 @require_POST
 def register(request: HttpRequest) -> HttpResponse:
-    body = json.loads(request.body)
-    user = torii().password.register(body["email"], body["password"], name=body.get("name"))
-    return JsonResponse({"id": user.id}, status=201)
+    sent = body(request)
+    torii().password.sign_up(sent.get("email", ""), sent.get("password", ""), name=sent.get("name"))
+    return JsonResponse({"detail": "if this address can be used here, a mail is on its way"}, status=202)
+
+
+@require_POST
+def verify(request: HttpRequest) -> HttpResponse:
+    sent = body(request)
+    torii().email_verification.complete(sent.get("token", ""), password=sent.get("password", ""), **browser(request))
+    return JsonResponse({"detail": "your address is verified: sign in"})
 
 
 @require_POST
 def sign_in(request: HttpRequest) -> HttpResponse:
-    body = json.loads(request.body)
-    device = f"{COOKIE}-device"
-    user, session = torii().password.authenticate(
-        body["email"],
-        body["password"],
-        user_agent=request.headers.get("User-Agent"),
-        ip_address=request.META.get("REMOTE_ADDR"),
-        device_token=cookie(request, device),
-    )
-    response = JsonResponse({"id": user.id})
-    issued = torii().devices.issue(user, cookie(request, device))
-    for name, value in ((COOKIE, session.token or ""), (device, issued)):
-        response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax", max_age=30 * 86400)
+    sent = body(request)
+    user, session = torii().password.authenticate(sent.get("email", ""), sent.get("password", ""), **browser(request))
+    before = cookie(request, SESSION)
+    if before is not None:
+        torii().sessions.end(before)
+    response = JsonResponse({"detail": f"hello {user.name or user.email}"})
+    leave(response, SESSION, session.token or "", session.expires_at - torii().clock())
+    leave(response, DEVICE, torii().devices.issue(user, cookie(request, DEVICE)), timedelta(days=365))
     return response
 
 
 @require_POST
-def sign_out_everywhere(request: Any) -> HttpResponse:
+def sign_out(request: Any, everywhere: bool = False) -> HttpResponse:
     if request.torii_user is None:
         return JsonResponse({"detail": "sign in first"}, status=401)
-    torii().delete_sessions_for_user(request.torii_user.id)
-    return HttpResponse(status=204)
+    if everywhere:
+        torii().delete_sessions_for_user(request.torii_user.id)
+    else:
+        torii().sessions.end(cookie(request, SESSION) or "")
+    response = HttpResponse(status=204)
+    leave(response, SESSION, "", timedelta(0))
+    return response
 
 
 @require_GET
 def hello(request: Any) -> HttpResponse:
     if request.torii_user is None:
         return JsonResponse({"detail": "sign in first"}, status=401)
-    return HttpResponse(f"Hello {request.torii_user.name or request.torii_user.email}", content_type="text/plain")
+    return JsonResponse({"hello": request.torii_user.name or request.torii_user.email})
 
 
 urlpatterns = [
-    path("csrf", csrf),
+    path("", page),
     path("register", register),
+    path("verify", verify),
     path("sign-in", sign_in),
-    path("sign-out-everywhere", sign_out_everywhere),
+    path("sign-out", sign_out),
+    path("sign-out-everywhere", sign_out, {"everywhere": True}),
     path("hello", hello),
 ]
 
@@ -118,6 +178,9 @@ if not settings.configured:
         ALLOWED_HOSTS=os.environ.get("ALLOWED_HOSTS", "localhost").split(","),
         ROOT_URLCONF=__name__,
         MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware", f"{__name__}.torii_middleware"],
+        CSRF_COOKIE_NAME="__Host-csrftoken",
+        CSRF_COOKIE_SECURE=True,
+        DATA_UPLOAD_MAX_MEMORY_SIZE=16 * 1024,
         USE_TZ=True,
     )
     django.setup()

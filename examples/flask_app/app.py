@@ -1,22 +1,52 @@
-"""Accounts for a Flask application, with the blocking twin. Run it with ``flask run``."""
+"""Accounts for a Flask application, with the blocking twin. Run it with ``flask run --debug`` and open it.
+
+Nobody learns here who has an account: signing up is answered alike, and a mail tells the owner of the address. Before
+you put it on the internet: send real mail, tell Flask of your proxy (``werkzeug.middleware.proxy_fix``), and let that
+proxy limit requests by IP address.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 import os
+from datetime import timedelta
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
-from flask import Flask, abort, g, jsonify, request
+from flask import Flask, Response, abort, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
 from torii_dynamodb.cookies import read_cookie
-from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidCredentials, ValidationError
+from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
+from torii_dynamodb.mail import ConsoleMailer, MailSettings
 
-COOKIE = "__Host-session"
+# __Host-: only this host can set them, over https (or on localhost), for all paths.
+SESSION, DEVICE = "__Host-session", "__Host-device"
+STATUS = {
+    "account_locked": 429, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503, "rate_limited": 429,
+    "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
+}  # fmt: skip
 
-app = Flask(__name__)
-torii = Torii(DynamoDbStorage().initialize(DynamoDbConfig()), secret=os.environ["TORII_SECRET"])
+PAGE = Path(__file__).with_name("page.html")
+
+app = Flask(__name__, static_folder=None)
+app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
+torii = Torii(
+    DynamoDbStorage().initialize(DynamoDbConfig()),
+    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: they let known browsers past a lockout
+    require_verified_to_sign_in=True,
+    mailer=ConsoleMailer(),  # later: SmtpMailer("smtp.example.com", username=..., password=...)
+    mail=MailSettings(
+        sender="no-reply@example.com",
+        app_name="Example",
+        base_url=os.environ.get("BASE_URL", "http://localhost:5000"),
+        verify_email_path="/#token={token}",
+        sign_in_path="/",
+    ),
+)
 
 
 def cookie(name: str) -> str | None:
@@ -24,18 +54,27 @@ def cookie(name: str) -> str | None:
     return read_cookie([request.environ.get("HTTP_COOKIE", "")], name)
 
 
+def leave(response: Response, name: str, value: str, lasts: timedelta) -> None:
+    """Leave a cookie that no script reads and no other site's post sends."""
+    response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax", max_age=lasts)
+
+
+def is_cross_site() -> bool:
+    """Whether another origin sent this: to SameSite=Lax sibling subdomains are the same site."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is None:  # an older browser, or none
+        return origin is not None and origin.partition("://")[2] != request.host
+    return site not in ("same-origin", "none")
+
+
 @app.before_request
 def check_session() -> None:
-    """One request to DynamoDB, where a session came along."""
-    # SameSite=Lax keeps other sites' posts away; this also stops those of sibling subdomains.
-    if request.method not in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Site", "none") not in (
-        "same-origin",
-        "none",
-    ):
+    """Refuse posts of other sites; look the session up: one request to DynamoDB, where one came along."""
+    if request.method not in ("GET", "HEAD") and is_cross_site():
         abort(403)
-    token = cookie(COOKIE)
+    token = cookie(SESSION)
     found = torii.get_session(token) if token else None
-    g.session, g.user = found or (None, None)
+    g.user = found[1] if found else None
 
 
 def signed_in(view: Any) -> Any:
@@ -44,55 +83,90 @@ def signed_in(view: Any) -> Any:
     @wraps(view)
     def checked(*arguments: Any, **named: Any) -> ResponseReturnValue:
         if g.user is None:
-            abort(401)
+            return jsonify(detail="sign in first"), 401
         result: ResponseReturnValue = view(*arguments, **named)
         return result
 
     return checked
 
 
-@app.errorhandler(InvalidCredentials)
-@app.errorhandler(AccountLocked)
-@app.errorhandler(AlreadyExists)
-@app.errorhandler(ValidationError)
-def refused(error: Exception) -> ResponseReturnValue:
-    """What the person did wrong."""
-    status = {"InvalidCredentials": 401, "AccountLocked": 429, "AlreadyExists": 409}.get(type(error).__name__, 422)
-    return jsonify(detail=str(error)), status
+@app.errorhandler(ToriiError)
+def refused(error: ToriiError) -> ResponseReturnValue:
+    """What the person did wrong, in words; of everything else only that it happened, and the rest into the log."""
+    status = STATUS.get(error.code, 500)
+    if status >= 500:
+        app.logger.error("%s: %s", error.code, error)
+        return jsonify(detail="that did not work; try again later"), status
+    wait = error.retry_after if isinstance(error, AccountLocked | RateLimited) else None
+    return jsonify(detail=str(error)), status, {"Retry-After": str(math.ceil(wait.total_seconds()))} if wait else {}
+
+
+def body() -> dict[str, Any]:
+    """The JSON object that was sent. What is in it is checked by the library."""
+    try:
+        found = json.loads(request.get_data()) if request.mimetype == "application/json" else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValidationError("body", "send a JSON object, with Content-Type: application/json")
+    return found
+
+
+def browser() -> dict[str, Any]:
+    """Who asks from where."""
+    return {
+        "user_agent": request.headers.get("User-Agent"),
+        "ip_address": request.remote_addr,
+        "device_token": cookie(DEVICE),
+    }
+
+
+@app.get("/")
+def page() -> ResponseReturnValue:
+    return PAGE.read_text(encoding="utf-8")
 
 
 @app.post("/register")
 def register() -> ResponseReturnValue:
-    body = request.get_json()
-    user = torii.password.register(body["email"], body["password"], name=body.get("name"))
-    return jsonify(id=user.id), 201
+    sent = body()
+    torii.password.sign_up(sent.get("email", ""), sent.get("password", ""), name=sent.get("name"))
+    return jsonify(detail="if this address can be used here, a mail is on its way"), 202
+
+
+@app.post("/verify")
+def verify() -> ResponseReturnValue:
+    sent = body()
+    torii.email_verification.complete(sent.get("token", ""), password=sent.get("password", ""), **browser())
+    return jsonify(detail="your address is verified: sign in")
 
 
 @app.post("/sign-in")
 def sign_in() -> ResponseReturnValue:
-    body = request.get_json()
-    user, session = torii.password.authenticate(
-        body["email"],
-        body["password"],
-        user_agent=request.headers.get("User-Agent"),
-        ip_address=request.remote_addr,
-        device_token=cookie(f"{COOKIE}-device"),
-    )
-    response = jsonify(id=user.id)
-    device = torii.devices.issue(user, cookie(f"{COOKIE}-device"))
-    for name, value in ((COOKIE, session.token or ""), (f"{COOKIE}-device", device)):
-        response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax", max_age=30 * 86400)
+    sent = body()
+    user, session = torii.password.authenticate(sent.get("email", ""), sent.get("password", ""), **browser())
+    before = cookie(SESSION)
+    if before is not None:
+        torii.sessions.end(before)
+    response = jsonify(detail=f"hello {user.name or user.email}")
+    leave(response, SESSION, session.token or "", session.expires_at - torii.clock())
+    leave(response, DEVICE, torii.devices.issue(user, cookie(DEVICE)), timedelta(days=365))
     return response
 
 
-@app.post("/sign-out-everywhere")
+@app.post("/sign-out")
+@app.post("/sign-out-everywhere", endpoint="everywhere")
 @signed_in
-def sign_out_everywhere() -> ResponseReturnValue:
-    torii.delete_sessions_for_user(g.user.id)
-    return "", 204
+def sign_out() -> ResponseReturnValue:
+    if request.endpoint == "everywhere":
+        torii.delete_sessions_for_user(g.user.id)
+    else:
+        torii.sessions.end(cookie(SESSION) or "")
+    response = Response(status=204)
+    leave(response, SESSION, "", timedelta(0))
+    return response
 
 
 @app.get("/hello")
 @signed_in
 def hello() -> ResponseReturnValue:
-    return f"Hello {g.user.name or g.user.email}"
+    return jsonify(hello=g.user.name or g.user.email)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from torii_dynamodb import DynamoDbConfig, DynamoDbStorage
 from torii_dynamodb.testing.engines import LocalEngine
 
 Call = Callable[..., tuple[int, Any]]
+Send = Callable[[str, bytes, str | None], int]
 
 
 @pytest.fixture
@@ -36,21 +38,98 @@ def environment(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> pytes
     return monkeypatch
 
 
-def a_persons_way(call: Call) -> None:
-    """Register, be refused with a wrong password, sign in, be greeted, sign out everywhere, be a stranger again."""
+def a_persons_way(call: Call, mails: Mails) -> None:
+    """Sign up, verify, be refused with a wrong password, sign in, be greeted, sign out, here and everywhere."""
     person = {"email": f"ada-{uuid.uuid4().hex}@example.com", "password": PASSWORD}
     assert call("GET", "/hello")[0] == 401
-    assert call("POST", "/register", {**person, "name": "Ada"})[0] == 201
-    assert call("POST", "/register", person)[0] == 409
     assert call("POST", "/register", {**person, "password": "x"})[0] == 422
+    first = call("POST", "/register", {**person, "name": "Ada"})
+    assert first[0] == 202
+    assert call("POST", "/sign-in", person)[0] == 401
+    token = mails.link_to(person["email"])
+    assert call("POST", "/verify", {"token": token, "password": "not the one that was chosen"})[0] == 401
+    assert call("POST", "/verify", {"token": token, "password": PASSWORD})[0] == 200
+    assert call("POST", "/verify", {"token": token, "password": PASSWORD})[0] == 400
+    # Signing up again is answered like the first time, and changes nothing.
+    assert call("POST", "/register", {**person, "password": "another one, much longer"}) == first
     assert call("POST", "/sign-in", {**person, "password": "wrong"})[0] == 401
     assert call("GET", "/hello")[0] == 401
-    assert call("POST", "/sign-in", person)[0] == 200
-    status, greeting = call("GET", "/hello")
-    assert status == 200
-    assert "Ada" in str(greeting)
-    assert call("POST", "/sign-out-everywhere")[0] == 204
-    assert call("GET", "/hello")[0] == 401
+    for sign_out in ("/sign-out", "/sign-out-everywhere"):
+        assert call("POST", "/sign-in", person)[0] == 200
+        status, greeting = call("GET", "/hello")
+        assert status == 200
+        assert "Ada" in str(greeting)
+        assert call("POST", sign_out)[0] == 204
+        assert call("GET", "/hello")[0] == 401
+        assert call("POST", sign_out)[0] == 401
+    wrong = call("POST", "/sign-in", {**person, "password": "wrong"})
+    assert wrong == call("POST", "/sign-in", {**person, "email": f"x{person['email']}"})
+    assert wrong[0] == 401
+    page = call("GET", "/")
+    assert page[0] == 200
+    assert "<form>" in str(page[1])
+
+
+GOOD: dict[str, Any] = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada", "token": "x" * 43}
+ANY_BUT_TEXT: list[Any] = [None, 1, 1.5, True, [], ["a"], {}, {"a": 1}, "\ud800", "\x00", "x" * 5000]
+BODIES: list[bytes] = [
+    b"", b"{", b"null", b"[]", b'"text"', b"1", b"NaN", b"\xff\xfe", b'{"email": "\xff"}', b"{}",
+    b"[" * 15000, b'{"a":' * 3000, b'{"email": ' + b"9" * 5000 + b"}", b"email=ada%40example.com&password=x",
+    json.dumps({**GOOD, "name": "x" * 70_000}).encode(), json.dumps([GOOD]).encode(),
+]  # fmt: skip
+
+
+def bad_input_is_refused(send: Send) -> None:
+    """Whatever is sent to the routes that take something is answered with 4xx, in words where it was JSON."""
+    for path in ("/register", "/verify", "/sign-in"):
+        for body in BODIES:
+            status = send(path, body, "application/json")
+            assert 400 <= status < 500, f"{path} {body[:40]!r}: {status}"
+        for kind in (
+            None,
+            "",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "json",
+        ):
+            status = send(path, json.dumps(GOOD).encode(), kind)
+            assert 400 <= status < 500, f"{path} {kind!r}: {status}"
+        for field in ("email", "password", "token"):
+            if (field == "token" and path != "/verify") or (field == "email" and path == "/verify"):
+                continue
+            bad = [{name: value for name, value in GOOD.items() if name != field}]
+            bad += [{**GOOD, field: value} for value in ANY_BUT_TEXT]
+            for sent in bad:
+                status = send(path, json.dumps(sent).encode(), "application/json")
+                assert 400 <= status < 500, f"{path} {field} {str(sent.get(field))[:40]!r}: {status}"
+    for name in (1, ["a"], {"a": 1}, "\ud800", "\x00", "x" * 5000):
+        status = send("/register", json.dumps({**GOOD, "name": name}).encode(), "application/json")
+        assert 400 <= status < 500, f"name {str(name)[:40]!r}: {status}"
+
+
+class Mails:
+    """The mails that an example wrote to the console."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+        self._told = ""
+        self.wait: Callable[[], object] = lambda: None
+
+    def link_to(self, email: str) -> str:
+        """The token of the link that was mailed to an address last."""
+        self.wait()
+        self._told += self._capture.readouterr().err
+        _, _, mail = self._told.rpartition(f"To: {email}")
+        found = re.search(r"http://localhost:[0-9]+/#token=([A-Za-z0-9_.-]+)", mail)
+        assert found, self._told
+        return found.group(1)
+
+
+@pytest.fixture
+def mails(capsys: pytest.CaptureFixture[str]) -> Mails:
+    """What is mailed in a test."""
+    return Mails(capsys)
 
 
 @pytest.fixture
@@ -61,31 +140,46 @@ def lambda_tables(environment: pytest.MonkeyPatch, table_prefix: str) -> None:
 
 
 @pytest.mark.usefixtures("lambda_tables")
-def test_lambda() -> None:
+def test_lambda(mails: Mails) -> None:
     """The handler answers the events of Function URLs and HTTP APIs (payload format 2.0)."""
     module = load(EXAMPLES / "aws_lambda" / "handler.py")
-    token: list[str] = []
+    held: dict[str, str] = {}
 
-    def call(method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
-        event: dict[str, Any] = {
+    def event(method: str, path: str, raw: bytes | None, kind: str | None) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {held['token']}"} if "token" in held else {}
+        made: dict[str, Any] = {
             "version": "2.0",
             "rawPath": path,
-            "headers": {"authorization": f"Bearer {token[-1]}"} if token else {},
+            "headers": headers if kind is None else {**headers, "content-type": kind},
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "198.51.100.7", "userAgent": "curl/8"}
             },
-            "isBase64Encoded": False,
+            "isBase64Encoded": raw is not None,
         }
-        if body is not None:
-            event["body"] = json.dumps(body)
-        answer = module.handler(event, None)
+        return made if raw is None else {**made, "body": base64.b64encode(raw).decode()}
+
+    def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        raw = None if body is None else json.dumps(body).encode()
+        answer = module.handler(event(method, path, raw, "application/json"), None)
+        if answer["headers"]["content-type"] != "application/json":
+            return answer["statusCode"], answer["body"]
         found = json.loads(answer["body"]) if answer["body"] else None
-        if found is not None and "token" in found:
-            token.append(found["token"])
+        held.update({name: found[name] for name in ("token", "device_token") if found and name in found})
         return answer["statusCode"], found
 
-    a_persons_way(call)
+    def send(path: str, raw: bytes, kind: str | None) -> int:
+        return int(module.handler(event("POST", path, raw, kind), None)["statusCode"])
+
+    a_persons_way(call, mails)
+    bad_input_is_refused(send)
+    torn = {**event("POST", "/sign-in", None, "application/json"), "body": "%%%", "isBase64Encoded": True}
+    for odd in (torn, {**torn, "body": None}, {**torn, "headers": None}, {**torn, "headers": {}}):
+        assert 400 <= module.handler(odd, None)["statusCode"] < 500
+    for token in ("", "nonsense", "\xff", "torii_" + "x" * 5000):
+        held["token"] = token
+        assert call("GET", "/hello")[0] == call("POST", "/sign-out")[0] == 401
     assert call("GET", "/nowhere")[0] == 404
+    module.torii.close()
     module.storage.close()
 
 
@@ -103,52 +197,97 @@ def _somebody() -> str:
 
 
 @pytest.mark.usefixtures("environment")
-def test_flask() -> None:
+def test_flask(mails: Mails) -> None:
     """The Flask example; a post from another site is refused."""
     module = load(EXAMPLES / "flask_app" / "app.py")
+    mails.wait = module.torii.wait_for_mail
+    left: list[str] = []
     client = module.app.test_client()
 
-    def call(method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
+    def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         answer = client.open(path, method=method, json=body, base_url="https://localhost")
+        left.extend(answer.headers.getlist("Set-Cookie"))
         return answer.status_code, answer.get_data(as_text=True)
 
-    a_persons_way(call)
-    refused = client.post("/sign-out-everywhere", headers={"Sec-Fetch-Site": "cross-site"})
-    assert refused.status_code == 403
-    token = module.torii.create_session(module.torii.password.register(_somebody(), PASSWORD)).token
+    def send(path: str, raw: bytes, kind: str | None) -> int:
+        return int(client.post(path, data=raw, content_type=kind, base_url="https://localhost").status_code)
+
+    a_persons_way(call, mails)
+    cookies_are_kept(left)
+    bad_input_is_refused(send)
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://sub.localhost"},
+        {"Origin": "null"},
+        {"Origin": "https://["},
+    ):
+        assert client.post("/sign-out-everywhere", headers=headers, base_url="https://localhost").status_code == 403
+    own = {"Origin": "https://localhost"}
+    assert client.post("/sign-out-everywhere", headers=own, base_url="https://localhost").status_code == 401
+    person = module.torii.password.register(_somebody(), PASSWORD)
+    token = module.torii.create_session(person).token
     for space, status in (("", 200), ("\x1c", 401), ("\xa0", 401), ("\x85", 401)):
         stranger = module.app.test_client(use_cookies=False)
         planted = {"HTTP_COOKIE": f"{space}__Host-session={token}"}
         assert stranger.get("/hello", environ_overrides=planted).status_code == status
+    module.torii.close()
     module.torii.storage.close()
 
 
 @pytest.mark.usefixtures("environment")
-def test_django() -> None:
+def test_django(mails: Mails) -> None:
     """The Django example, with Django's own guard against other sites' posts switched on."""
     module: ModuleType = load(EXAMPLES / "django_app" / "app.py")
     from django.test import Client
 
+    mails.wait = lambda: module.torii().wait_for_mail()
     client = Client(enforce_csrf_checks=True, SERVER_NAME="localhost")
-    token = client.get("/csrf", secure=True).json()["token"]
+    csrf = client.get("/", secure=True).cookies["__Host-csrftoken"]
+    assert csrf["secure"]
+    headers = {"X-CSRFToken": csrf.value, "Referer": "https://localhost/"}
+    left: list[str] = []
 
-    def call(method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
-        headers = {"X-CSRFToken": token, "Referer": "https://localhost/"}
+    def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         answer = client.generic(method, path, json.dumps(body or {}), "application/json", secure=True, headers=headers)
+        left.extend(one.OutputString() for name, one in answer.cookies.items() if "csrf" not in name)
         return answer.status_code, answer.content.decode()
 
+    def send(path: str, raw: bytes, kind: str | None) -> int:
+        return int(client.generic("POST", path, raw, kind or "", secure=True, headers=headers).status_code)
+
     assert client.post("/sign-out-everywhere", secure=True).status_code == 403
-    a_persons_way(call)
+    a_persons_way(call, mails)
+    cookies_are_kept(left)
+    bad_input_is_refused(send)
     torii = module.torii()
     token = torii.create_session(torii.password.register(_somebody(), PASSWORD)).token
     for space, status in (("", 200), ("\x1c", 401), ("\xa0", 401), ("\x85", 401)):
         planted = {"HTTP_COOKIE": f"{space}__Host-session={token}"}
         assert client.get("/hello", secure=True, **planted).status_code == status
-    module.torii().storage.close()
+    torii.close()
+    torii.storage.close()
+
+
+def cookies_are_kept(left: list[str]) -> None:
+    """Every cookie is secure, unread by scripts, of this host alone, and no other site's post sends it."""
+    assert {one.partition("=")[0] for one in left} == {"__Host-session", "__Host-device"}
+    for one in left:
+        attributes = {part.strip().lower() for part in one.split(";")[1:]}
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= attributes, one
+        assert not any(part.startswith("domain") for part in attributes), one
+    assert any(one.startswith(("__Host-session=;", '__Host-session="";')) and "Max-Age=0" in one for one in left)
+
+
+def test_the_examples_share_one_page() -> None:
+    """A deployed folder is whole, so each has the page; it is the same."""
+    pages = {(EXAMPLES / name / "page.html").read_text() for name in ("flask_app", "django_app", "aws_lambda")}
+    assert len(pages) == 1
 
 
 def test_the_examples_are_small() -> None:
-    """Each fits on a screen or three: examples are read."""
+    """Each fits on a screen or four: examples are read."""
     for path in Path(EXAMPLES).glob("*/*.py"):
         if path.parent.name in ("fastapi_app", "aws_lambda", "flask_app", "django_app"):
-            assert len(path.read_text().splitlines()) <= 130, path
+            assert len(path.read_text().splitlines()) <= 190, path

@@ -250,7 +250,7 @@ def test_no_word_is_broken_in_a_terminal(width: int) -> None:
     ],
 )
 def test_advised_commands_have_the_options_in_use(text: str, options: Any, shown: str) -> None:
-    """A command that takes them gets those that say where the tables are, at the right place; others stay as they are."""
+    """A command that takes them gets those that say where the tables are, at the right place; others stay."""
     support._ROOT.set(typer.main.get_command(app))  # type: ignore[arg-type]
     support._FLAGS.set(Connection(**options).flags())
     assert shown in support.advised(text)
