@@ -225,6 +225,9 @@ def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ) -> 
             "no AWS region known: give DynamoDbConfig(region=...), or set AWS_REGION (for example eu-central-1)"
         )
     check_region("the AWS region", region)
+    plain = region.removeprefix("fips-").removesuffix("-fips")
+    if plain != region:  # pseudo regions of earlier days, which botocore reads so, too
+        region, fips = plain, True
     if url is None:
         endpoint = aws_endpoint(region, fips=fips, dual_stack=dual_stack, account_mode=settings.account_mode())
     else:

@@ -25,7 +25,7 @@ TableName = Literal["users", "sessions", "identities", "tokens", "login_attempts
 
 TABLES: tuple[TableName, ...] = ("users", "sessions", "identities", "tokens", "login_attempts")
 
-_REGION = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_REGION = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # a label of a host's name
 # DynamoDB: Service quotas, "Naming rules": 3 to 255 of a-z A-Z 0-9 _ - .
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -224,7 +224,7 @@ def check_region(option: str, region: object) -> None:
     """Refuse what is not the name of a region. Raises ConfigurationError."""
     if region is None:
         return
-    if not isinstance(region, str) or not 1 <= len(region) <= 64 or not _REGION.issuperset(region):
+    if not isinstance(region, str) or not re.fullmatch(_REGION, region):
         raise ConfigurationError(f"{option}: {region!r} is not a valid region name (for example 'eu-central-1')")
 
 

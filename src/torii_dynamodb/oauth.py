@@ -152,7 +152,7 @@ def microsoft(
     Raises:
         ConfigurationError: ``tenant`` is none of these.
     """
-    tenant = tenant.lower()
+    tenant = tenant.lower() if isinstance(tenant, str) else ""
     if tenant not in _SHARED_TENANTS and not re.fullmatch(rf"{_UUID}|[a-z0-9-]+(\.[a-z0-9-]+)+", tenant):
         raise ConfigurationError(
             f"tenant: {tenant!r} is not a tenant's id or domain, nor one of {', '.join(_SHARED_TENANTS)}"
@@ -203,7 +203,7 @@ def apple(
         private_key: The key, PEM (the contents of the ``.p8`` file).
         name: What accounts are stored under.
     """
-    if "PRIVATE KEY" not in private_key:
+    if not isinstance(private_key, str) or "PRIVATE KEY" not in private_key:
         raise ConfigurationError("private_key: give the contents of Apple's .p8 file")
     return OAuthProvider(
         name=name,

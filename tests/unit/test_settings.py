@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from torii_dynamodb import AsyncDynamoDbStorage, AsyncTorii, DynamoDbStorage, LockoutPolicy, Torii
+from torii_dynamodb import AsyncDynamoDbStorage, AsyncTorii, DynamoDbConfig, DynamoDbStorage, LockoutPolicy, Torii
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi import ToriiMiddleware, WebConfig, dynamodb, router
 from torii_dynamodb.fastapi.admin import Admin
 from torii_dynamodb.fastapi.pages import PagesConfig, pages
 from torii_dynamodb.jwt import JwtSettings
 from torii_dynamodb.mail import AsyncMemoryMailer, MailSettings, MemoryMailer
-from torii_dynamodb.oauth import google
+from torii_dynamodb.oauth import apple, google, microsoft, oidc
 from torii_dynamodb.passkeys import PasskeySettings
 from torii_dynamodb.policies import PasswordPolicy, SessionPolicy
 from torii_dynamodb.testing import AsyncMemoryStorage, MemoryStorage
@@ -163,6 +163,33 @@ def test_settings_of_the_wrong_kind(settings: Any, options: dict[str, Any]) -> N
     assert "hunter2" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("option", "make"),
+    [
+        ("issuer", lambda: company(issuer="https://id.example/.well-known/openid-configuration")),
+        ("issuer", lambda: company(issuer=b"https://id.example")),
+        ("client_id", lambda: company(client_id="a\n")),
+        ("client_secret", lambda: company(client_secret="hunter2 ")),
+        ("userinfo", lambda: company(userinfo=True)),
+        ("token_auth_method", lambda: company(token_auth_method="basic")),
+        ("checks", lambda: company(check="staff")),
+        ("parameters", lambda: company(parameters=["prompt"])),
+        ("use_pkce", lambda: company(use_pkce="no")),
+        ("private_key", lambda: apple("a", team_id="t", key_id="k", private_key=None)),  # type: ignore[arg-type]
+        ("tenant", lambda: microsoft("a", "b", tenant=None)),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_settings_of_a_provider(option: str, make: Callable[[], object]) -> None:
+    """What would only show at the first sign-in, as "invalid_client", a 404 or a traceback, is told at once."""
+    refused(make, option)
+
+
+def company(**options: Any) -> object:
+    """A provider with these settings, right otherwise."""
+    right = {"name": "company", "issuer": "https://id.example", "client_id": "a", "client_secret": "hunter2"}
+    return oidc(**(right | options))
+
+
 def test_password_lengths_must_be_possible() -> None:
     """A policy that takes no password at all is refused."""
     for options in ({"min_length": 0}, {"min_length": 20, "max_length": 10}, {"max_length": 10**9}):
@@ -185,3 +212,5 @@ def test_wrong_objects_in_the_web_layer() -> None:
     refused(lambda: Admin({"ops@example.com"}, lockout=anything), "lockout")
     refused(lambda: Admin({"ops@example.com"}).router(auth.web, anything), "settings")
     refused(lambda: dynamodb(anything), "config", "DynamoDbConfig")
+    later: Any = dynamodb(DynamoDbConfig())
+    refused(lambda: Torii(later), "storage")

@@ -104,7 +104,9 @@ def check_twin(option: str, value: object, method: str, *, blocking: bool, wante
         kind.__module__.split(".") for kind in type(value).__mro__ if kind.__module__.startswith("torii_dynamodb.")
     ]
     folders = {part for module in modules for part in module}
-    if "_sync" in folders if not blocking else "_async" in folders or inspect.iscoroutinefunction(found):
+    # All of the web layer is asynchronous.
+    asynchronous = not folders.isdisjoint(("_async", "fastapi")) or inspect.iscoroutinefunction(found)
+    if asynchronous if blocking else "_sync" in folders:
         raise wrong(option, value, wanted)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from torii_dynamodb._core.checking import check_fields
 from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.guarded import guarded
 from torii_dynamodb._core.outbound import Reach, checked_url
@@ -240,6 +241,7 @@ class OAuthProvider:
     allow_private_network: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not re.fullmatch(r"[a-z0-9_-]{1,32}", self.name):
             raise ConfigurationError(f"{self.name!r} is no provider name: give 1 to 32 of a-z 0-9 _ -")
         if isinstance(self.algorithms, str) or not set(self.algorithms) <= set(_ALGORITHMS):
@@ -494,6 +496,16 @@ def _check_client(provider: OAuthProvider) -> None:
     # An environment variable that is not set comes as None or "", and would be noticed at the first sign-in only.
     if not isinstance(provider.client_id, str) or not provider.client_id:
         raise ConfigurationError(f"client_id: {provider.name} has none; is the setting that holds it empty?")
+    for option in ("client_id", "client_secret"):
+        value = getattr(provider, option)
+        if value is not None and value != value.strip():
+            # As read from a file, with its line break. The provider would only say "invalid_client".
+            raise ConfigurationError(f"{option}: {provider.name}'s begins or ends with white space; copy it again")
+    if provider.issuer is not None and "/.well-known/" in provider.issuer:
+        raise ConfigurationError(
+            "issuer: give the issuer's own address, without /.well-known/...; the address of a description that is not "
+            "below it goes into discovery_url"
+        )
     if provider.client_secret is not None and not provider.client_secret:
         raise ConfigurationError(f"client_secret: {provider.name} has an empty one; give None for a public client")
     if isinstance(provider.scopes, str):

@@ -165,6 +165,24 @@ def test_the_profile_is_that_of_botocore(files: Files, variables: dict[str, str]
         assert boto3.Session().region_name == region
 
 
+@pytest.mark.parametrize("region", ["fips-us-east-1", "us-east-1-fips", "eu-central-1"])
+def test_pseudo_regions_ask_for_fips(files: Files, region: str) -> None:
+    """``fips-us-east-1`` is us-east-1 with FIPS, as for botocore: endpoint and signature."""
+    files.environ(AWS_REGION=region, AWS_ACCOUNT_ID_ENDPOINT_MODE="disabled")
+    client = botocore.session.Session().create_client(
+        "dynamodb", region_name=region, aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    place = resolve(DynamoDbConfig())
+    assert (place.region, place.endpoint.url) == (client.meta.region_name, client.meta.endpoint_url)
+
+
+@pytest.mark.parametrize("region", ["-", "-us-east-1", "us-east-1-", "us-east-1.evil.example", "x" * 64, ""])
+def test_what_is_no_label_of_a_host_is_no_region(region: str) -> None:
+    """botocore refuses the same."""
+    with pytest.raises(ConfigurationError, match="region"):
+        DynamoDbConfig(region=region)
+
+
 def test_an_emulator_in_the_profile_is_not_passed_over(files: Files) -> None:
     """The worst of it: keys in the environment and a profile that points at an emulator must not reach real AWS."""
     files.config("[default]\nregion = eu-west-1\nendpoint_url = http://localhost:4566\n")
