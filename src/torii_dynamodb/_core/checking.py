@@ -48,9 +48,10 @@ def check_fields(settings: Any) -> None:
     Raises:
         ConfigurationError: One does not; the message names it.
     """
-    hints = get_type_hints(type(settings))
+    kind = cast("Any", type(settings))
+    hints = get_type_hints(kind)
     # Not dataclasses.fields(), which passes over what is withheld from serialisers.
-    for name in type(settings).__dataclass_fields__:
+    for name in cast("dict[str, object]", kind.__dataclass_fields__):
         hint, value = hints[name], getattr(settings, name)
         if not _fits(value, hint):
             raise wrong(name, value, _words(hint))
@@ -128,13 +129,13 @@ def _fits(value: object, hint: Any) -> bool:
         )
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, Mapping)
-    if origin is not None and callable(origin) and origin is Callable:
+    if origin is Callable:
         return callable(value)
     if hint in (int, float) and isinstance(value, bool):
         return False
     if hint is float:
         return isinstance(value, int | float)
-    kind = origin or hint
+    kind = cast("object", origin or hint)
     return isinstance(value, kind) if isinstance(kind, type) else True
 
 
