@@ -403,12 +403,15 @@ class EmailPasswordStorage(Protocol):
         """
         ...
 
-    def remove_password_hash(self, user_id: str, *, allow_verified_email: bool = False) -> bool:
+    def remove_password_hash(
+        self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
+    ) -> bool:
         """Take the password away; ends all sessions in the same write.
 
         Args:
             user_id: Whose it is.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
+            session_epoch: The user's ``session_epoch`` when the removal was begun; left out, any.
 
         Returns:
             Whether there was one.
@@ -416,10 +419,13 @@ class EmailPasswordStorage(Protocol):
         Raises:
             NotFound: There is no such user.
             LastSignInMethod: Nothing else is left to sign in with.
+            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
 
         Clauses:
             PASSWORD-7: Refused when it is the last way to sign in, decided in the write itself.
             PASSWORD-8: When it has returned, no hash is stored and no session made before it passes.
+            PASSWORD-17: With session_epoch, a removal that was begun before all sessions were ended is refused, decided
+                in the write itself.
         """
         ...
 

@@ -437,6 +437,17 @@ async def test_a_first_password_and_its_removal() -> None:
     assert here.names()[1:3] == ["password.removed", "password.changed"]
 
 
+async def test_no_removal_of_the_password_outlives_a_sign_out_everywhere() -> None:
+    """A thief's request to remove it, checked just before the owner changed it, does not remove the new one."""
+    here = AsyncSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    await here.storage.mark_email_verified(user.id, email=user.email)
+    await here.torii.password.change_password(user.id, PASSWORD, NEW)
+    with pytest.raises(Revoked):
+        await here.torii.password.remove_password(user.id, user=user, allow_verified_email=True)
+    await here.torii.password.authenticate(EMAIL, NEW)
+
+
 async def test_a_hash_that_cannot_be_renewed_keeps_nobody_out(caplog: pytest.LogCaptureFixture) -> None:
     """The renewal is a courtesy: where it fails the person is signed in all the same, and the log tells."""
     here = AsyncSetting()

@@ -439,6 +439,17 @@ def test_a_first_password_and_its_removal() -> None:
     assert here.names()[1:3] == ["password.removed", "password.changed"]
 
 
+def test_no_removal_of_the_password_outlives_a_sign_out_everywhere() -> None:
+    """A thief's request to remove it, checked just before the owner changed it, does not remove the new one."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    here.storage.mark_email_verified(user.id, email=user.email)
+    here.torii.password.change_password(user.id, PASSWORD, NEW)
+    with pytest.raises(Revoked):
+        here.torii.password.remove_password(user.id, user=user, allow_verified_email=True)
+    here.torii.password.authenticate(EMAIL, NEW)
+
+
 def test_a_hash_that_cannot_be_renewed_keeps_nobody_out(caplog: pytest.LogCaptureFixture) -> None:
     """The renewal is a courtesy: where it fails the person is signed in all the same, and the log tells."""
     here = Setting()

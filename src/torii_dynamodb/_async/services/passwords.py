@@ -394,11 +394,14 @@ class AsyncPasswordService:
         await self._tell_of_change(after, first=True)
         return after
 
-    async def remove_password(self, user_id: str, *, allow_verified_email: bool = False) -> bool:
+    async def remove_password(
+        self, user_id: str, *, user: User | None = None, allow_verified_email: bool = False
+    ) -> bool:
         """Take the password away. All sessions end.
 
         Args:
             user_id: Whose it is.
+            user: The user as the session check read it: nothing is removed once all sessions were ended since.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
 
         Returns:
@@ -407,8 +410,12 @@ class AsyncPasswordService:
         Raises:
             LastSignInMethod: Nothing else is left to sign in with.
             NotFound: There is no such user.
+            Revoked: All sessions were ended since the user was read.
         """
-        removed = await self._storage.remove_password_hash(user_id, allow_verified_email=allow_verified_email)
+        epoch = None if user is None else user.session_epoch
+        removed = await self._storage.remove_password_hash(
+            user_id, allow_verified_email=allow_verified_email, session_epoch=epoch
+        )
         if removed:
             await self._events.emit(PasswordRemoved(at=self._clock(), user_id=user_id))
         return removed

@@ -76,14 +76,18 @@ class Passwords(Sessions):
         item = self._get(self._identities, users.key(email_key(normalised)), consistent=True)
         return None if item is None else passwords.read_credentials(item)
 
-    def remove_password_hash(self, user_id: str, *, allow_verified_email: bool = False) -> bool:
+    def remove_password_hash(
+        self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
+    ) -> bool:
         """See the contract. Two requests, one after the other."""
         validation.user_id(user_id)
         validation.flag(allow_verified_email, "allow_verified_email")
+        epoch = validation.session_epoch(session_epoch)
         found = False
 
         def decide(user: User) -> users.Change | None:
             nonlocal found
+            users.check_epoch(user, epoch)
             found = user.has_password
             if not found:
                 return None

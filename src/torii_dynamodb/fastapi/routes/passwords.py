@@ -185,11 +185,11 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         "/password",
         status_code=204,
         summary="Remove the password",
-        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required", "last_sign_in_method"),
+        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required", "last_sign_in_method", "revoked"),
     )
     async def remove_password(response: Response, found: SignedIn = Depends(dependencies.recent())) -> None:
         """All sessions end, this one too: sign in otherwise."""
-        await torii.password.remove_password(found.user.id, allow_verified_email=torii.sends_mail)
+        await torii.password.remove_password(found.user.id, user=found.user, allow_verified_email=torii.sends_mail)
         if found.transport == "cookie":
             web.forget_session(response)
 

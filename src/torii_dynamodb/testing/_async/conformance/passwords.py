@@ -256,6 +256,18 @@ class AsyncPasswordConformance(AsyncConformance):
         assert await storage.get_session(token) is not None
         assert await self.reread(storage, user) == user
 
+    @clause("PASSWORD-17")
+    async def test_no_removal_outlives_the_session_it_was_begun_in(self, storage: AsyncStorage) -> None:
+        """Begun, then the owner changed the password: the new one stays; begun anew, it goes."""
+        user = await self.user(storage, password_hash=new_hash())
+        await self.link(storage, user)
+        before = await self.reread(storage, user)
+        changed = await storage.set_password_hash(user.id, new_hash())
+        with pytest.raises(Revoked):
+            await storage.remove_password_hash(user.id, session_epoch=before.session_epoch)
+        assert await self.reread(storage, user) == changed
+        assert await storage.remove_password_hash(user.id, session_epoch=changed.session_epoch)
+
     @clause("PASSWORD-8")
     async def test_a_removed_password_is_not_stored(self, storage: AsyncStorage) -> None:
         """No table holds the hash after its removal."""

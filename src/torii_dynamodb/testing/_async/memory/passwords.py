@@ -75,12 +75,16 @@ class AsyncMemoryPasswords(MemoryBase):
                 password_version=identity.password_version,
             )
 
-    async def remove_password_hash(self, user_id: str, *, allow_verified_email: bool = False) -> bool:
+    async def remove_password_hash(
+        self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
+    ) -> bool:
         """Take the password away and end all sessions."""
         validation.user_id(user_id)
         inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.session_epoch(session_epoch)
         with self._state.lock:
             user = self._user(user_id)
+            self._require_epoch(user, session_epoch)
             if not user.has_password:
                 return False
             self._require_sign_in_method(user, user.identities, password=False, verified_email=allow_verified_email)

@@ -258,6 +258,18 @@ class PasswordConformance(Conformance):
         assert storage.get_session(token) is not None
         assert self.reread(storage, user) == user
 
+    @clause("PASSWORD-17")
+    def test_no_removal_outlives_the_session_it_was_begun_in(self, storage: Storage) -> None:
+        """Begun, then the owner changed the password: the new one stays; begun anew, it goes."""
+        user = self.user(storage, password_hash=new_hash())
+        self.link(storage, user)
+        before = self.reread(storage, user)
+        changed = storage.set_password_hash(user.id, new_hash())
+        with pytest.raises(Revoked):
+            storage.remove_password_hash(user.id, session_epoch=before.session_epoch)
+        assert self.reread(storage, user) == changed
+        assert storage.remove_password_hash(user.id, session_epoch=changed.session_epoch)
+
     @clause("PASSWORD-8")
     def test_a_removed_password_is_not_stored(self, storage: Storage) -> None:
         """No table holds the hash after its removal."""
