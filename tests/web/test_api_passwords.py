@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from tests.services._async.support import EMAIL, PASSWORD
-from tests.web.api import API, UNLIMITED, Site, problem
+from tests.web.api import API, SITE, UNLIMITED, Site, problem
 
-from torii_dynamodb import LockoutPolicy
+from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewPasskey
 from torii_dynamodb.fastapi import WebConfig
+from torii_dynamodb.passkeys import PasskeySettings
 
 NEW = "a new and longer password"
 
@@ -394,6 +397,38 @@ async def test_the_binding_of_a_sign_up() -> None:
         assert second.token.metadata == {}
         answer = await browser.post(f"{API}/email/verification/confirm", json={"token": links[0]})
         assert answer.json()["has_password"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/password", "remove_password_hash"),
+        ("/oauth/accounts/google?subject=1", "unlink_oauth_account"),
+        ("/passkeys/AAAA", "delete_passkey"),
+        ("/me", "delete_user"),
+    ],
+)
+async def test_no_removal_outlives_the_session_it_was_asked_by(path: str, method: str) -> None:
+    """Checked, then the owner signs out everywhere, then written: it is refused, and everything is there still."""
+    site = Site(passkeys=PasskeySettings(rp_id="app.example.com", rp_name="Example", origins=[SITE]))
+    user = await site.user()
+    storage = site.here.storage
+    await storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="1"))
+    passkey = NewPasskey(user_id=user.id, credential_id=bytes(3), public_key=b"k" * 77, name="Laptop")
+    await storage.add_passkey(passkey)
+    write = getattr(storage, method)
+
+    async def late(*arguments: Any, **named: Any) -> Any:
+        await storage.delete_sessions_for_user(user.id)
+        return await write(*arguments, **named)
+
+    setattr(storage, method, late)
+    async with site.browser() as browser:
+        await site.signed_in(browser)
+        problem(await browser.delete(f"{API}{path}"), 409, "revoked")
+    after = await storage.get_user(user.id, consistent=True)
+    assert after is not None
+    assert (after.has_password, len(after.identities)) == (True, 3)
 
 
 async def test_a_stranger_cannot_move_an_account_onto_a_victim() -> None:

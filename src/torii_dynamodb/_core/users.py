@@ -359,11 +359,13 @@ def remove_identity(
     now: datetime,
     *,
     allow_verified_email: bool,
+    session_epoch: int | None = None,
     provider: str | None = None,
 ) -> dict[str, Any]:
     """The write that takes an identity off a user, unless it is the last way to sign in.
 
-    A ``provider`` is remembered as disconnected.
+    With ``session_epoch``, only if all sessions were not ended since the user was at that epoch. A ``provider`` is
+    remembered as disconnected.
 
     Left must be a password, or one more identity beside the e-mail's and this one; or, where the caller counts that,
     a verified address.
@@ -383,6 +385,9 @@ def remove_identity(
         expression += " ADD #disconnected :provider"
         values[":provider"] = av.string_set({provider})
     condition = f"attribute_exists(#id) AND contains(#identities, :name) AND ({' OR '.join(ways)})"
+    if session_epoch is not None:
+        condition += " AND #session_epoch = :begun_under"
+        values[":begun_under"] = av.number(session_epoch)
     return {"Update": ex.update(table, key(user_id), expression, condition, values)}
 
 

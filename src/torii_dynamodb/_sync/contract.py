@@ -174,19 +174,28 @@ class UserStorage(Protocol):
         """
         ...
 
-    def delete_user(self, user_id: str) -> bool:
+    def delete_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
         """Delete a user and all its identities in one atomic write; all its sessions and tokens are dead at once.
 
         Session rows go afterwards (``session_cleanup``); calling again for a deleted user resumes that.
 
+        Args:
+            user_id: Who.
+            session_epoch: The user's ``session_epoch`` when the deletion was begun; left out, any.
+
         Returns:
             Whether there was a user to delete.
+
+        Raises:
+            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
 
         Clauses:
             USER-19: Nothing of the user is left: neither user nor identity nor valid session nor valid token.
             USER-20: The address, OAuth accounts and passkeys can be claimed again at once.
             USER-21: Deleting a user that does not exist returns False.
             USER-22: A user created anew under the same id gets none of the old sessions or tokens.
+            USER-26: With session_epoch, a deletion that was begun before all sessions were ended is refused, decided in
+                the write itself.
         """
         ...
 
@@ -592,7 +601,13 @@ class OAuthStorage(Protocol):
         ...
 
     def unlink_oauth_account(
-        self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False
+        self,
+        user_id: str,
+        provider: str,
+        subject: str,
+        *,
+        allow_verified_email: bool = False,
+        session_epoch: int | None = None,
     ) -> bool:
         """Unlink an account. The user's item remembers that they disconnected the provider.
 
@@ -601,17 +616,21 @@ class OAuthStorage(Protocol):
             provider: The provider.
             subject: The provider's id for the person.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
+            session_epoch: The user's ``session_epoch`` when the removal was begun; left out, any.
 
         Returns:
             Whether this user held it.
 
         Raises:
             LastSignInMethod: Nothing else is left to sign in with.
+            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
 
         Clauses:
             OAUTH-10: Refused when it is the last way to sign in, decided in the write itself: of two racing removals of
                 the last two, one is refused.
             OAUTH-11: Only the holder's is removed.
+            OAUTH-18: With session_epoch, nothing is removed once all sessions were ended since, decided in the write
+                itself.
             OAUTH-16: After it, an account of the provider is not linked with joining, decided in the write itself,
                 until one was linked without, or the first proof of the address removed what was set up.
         """
@@ -729,14 +748,24 @@ class PasskeyStorage(Protocol):
         """
         ...
 
-    def delete_passkey(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
+    def delete_passkey(
+        self,
+        user_id: str,
+        credential_id: bytes,
+        *,
+        allow_verified_email: bool = False,
+        session_epoch: int | None = None,
+    ) -> bool:
         """Remove a passkey; the rules of :meth:`OAuthStorage.unlink_oauth_account`.
 
         Raises:
             LastSignInMethod: Nothing else is left to sign in with.
+            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
 
         Clauses:
             PASSKEY-7: Refused when it is the last way to sign in; only the holder's is removed.
+            PASSKEY-13: With session_epoch, nothing is removed once all sessions were ended since, decided in the write
+                itself.
         """
         ...
 

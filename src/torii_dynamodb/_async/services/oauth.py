@@ -478,13 +478,22 @@ class AsyncOAuthService:
         """The user's linked accounts, oldest first."""
         return await self._storage.list_oauth_accounts_for_user(user_id)
 
-    async def unlink(self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False) -> bool:
+    async def unlink(
+        self,
+        user_id: str,
+        provider: str,
+        subject: str,
+        *,
+        user: User | None = None,
+        allow_verified_email: bool = False,
+    ) -> bool:
         """Unlink an account.
 
         Args:
             user_id: Whose.
             provider: The provider's name; also one that is not offered any more.
             subject: The provider's id for the person.
+            user: The user as the session check read it: nothing is unlinked once all sessions were ended since.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
 
         Returns:
@@ -492,9 +501,14 @@ class AsyncOAuthService:
 
         Raises:
             LastSignInMethod: Nothing else is left to sign in with.
+            Revoked: All sessions were ended since ``user`` was read.
         """
         gone = await self._storage.unlink_oauth_account(
-            user_id, provider, subject, allow_verified_email=allow_verified_email
+            user_id,
+            provider,
+            subject,
+            allow_verified_email=allow_verified_email,
+            session_epoch=None if user is None else user.session_epoch,
         )
         if gone:
             await self._events.emit(OAuthUnlinked(at=self._clock(), user_id=user_id, provider=provider))

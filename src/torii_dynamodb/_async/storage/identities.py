@@ -67,7 +67,14 @@ class AsyncIdentities(AsyncPasswords):
         raise no_such_user(request_id) from refused.strip()
 
     async def _remove_identity(
-        self, user_id: str, identity: str, what: str, *, allow_verified_email: bool, provider: str | None = None
+        self,
+        user_id: str,
+        identity: str,
+        what: str,
+        *,
+        allow_verified_email: bool,
+        session_epoch: int | None,
+        provider: str | None = None,
     ) -> bool:
         """Give an identity up, unless it is the last way to sign in. The conditions decide, not a read before."""
         listed = users.remove_identity(
@@ -76,6 +83,7 @@ class AsyncIdentities(AsyncPasswords):
             identity,
             self._now(),
             allow_verified_email=allow_verified_email,
+            session_epoch=session_epoch,
             provider=provider,
         )
         refused = await self._transact(users.delete_owned(self._identities, identity, user_id), listed)
@@ -83,8 +91,10 @@ class AsyncIdentities(AsyncPasswords):
             return True
         if failed(refused, 0):
             return False
-        user = old_item(refused, 1)
-        if user is not None and identity in users.read(user).identities:
+        item = old_item(refused, 1)
+        user = None if item is None else users.read(item)
+        if user is not None and identity in user.identities:
+            users.check_epoch(user, session_epoch, refused.request_id)
             raise users.last_sign_in_method(what, refused.request_id) from refused.strip()
         return False
 

@@ -124,7 +124,13 @@ class AsyncOAuth(AsyncTokens):
         raise Unavailable(f"the account was changed by others {ROUNDS} times; try again", attempts=ROUNDS)
 
     async def unlink_oauth_account(
-        self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False
+        self,
+        user_id: str,
+        provider: str,
+        subject: str,
+        *,
+        allow_verified_email: bool = False,
+        session_epoch: int | None = None,
     ) -> bool:
         """See the contract. One request: 4 write units, and 1 for the index."""
         return await self._remove_identity(
@@ -132,6 +138,7 @@ class AsyncOAuth(AsyncTokens):
             _identity(provider, subject),
             "the account",
             allow_verified_email=validation.flag(allow_verified_email, "allow_verified_email"),
+            session_epoch=validation.session_epoch(session_epoch),
             provider=provider,
         )
 

@@ -86,13 +86,21 @@ class AsyncPasskeys(AsyncOAuth):
             return None
         raise passkeys.cloned(passkeys.read(held), sign_count, eligible, refused.request_id) from refused.strip()
 
-    async def delete_passkey(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
+    async def delete_passkey(
+        self,
+        user_id: str,
+        credential_id: bytes,
+        *,
+        allow_verified_email: bool = False,
+        session_epoch: int | None = None,
+    ) -> bool:
         """See the contract. One request: 4 write units, and 1 for the index."""
         return await self._remove_identity(
             validation.user_id(user_id),
             passkey_key(passkeys.credential_id(credential_id)),
             "the passkey",
             allow_verified_email=validation.flag(allow_verified_email, "allow_verified_email"),
+            session_epoch=validation.session_epoch(session_epoch),
         )
 
     async def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:

@@ -150,11 +150,13 @@ class AsyncUsers(AsyncStorageBase):
         user = await self._change_user(user_id, decide)
         return user if user is not None and user.email == proved else None
 
-    async def delete_user(self, user_id: str) -> bool:
+    async def delete_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
         """See the contract. Two requests, one after the other, then session rows in the background."""
         validation.user_id(user_id)
+        epoch = validation.session_epoch(session_epoch)
 
         def decide(user: User) -> users.Change:
+            users.check_epoch(user, epoch)
             return users.Change(user, users.deletion(self._users, self._identities, user))
 
         deleted = await self._change_user(user_id, decide)

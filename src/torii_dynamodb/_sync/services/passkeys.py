@@ -240,12 +240,15 @@ class PasskeyService:
         """Call a passkey otherwise. ``None`` when this user does not hold it."""
         return self._storage.rename_passkey(user_id, credential_id, name)
 
-    def remove(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
+    def remove(
+        self, user_id: str, credential_id: bytes, *, user: User | None = None, allow_verified_email: bool = False
+    ) -> bool:
         """Remove a passkey.
 
         Args:
             user_id: Whose.
             credential_id: Which.
+            user: The user as the session check read it: nothing is removed once all sessions were ended since.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
 
         Returns:
@@ -253,8 +256,12 @@ class PasskeyService:
 
         Raises:
             LastSignInMethod: Nothing else is left to sign in with.
+            Revoked: All sessions were ended since ``user`` was read.
         """
-        gone = self._storage.delete_passkey(user_id, credential_id, allow_verified_email=allow_verified_email)
+        epoch = None if user is None else user.session_epoch
+        gone = self._storage.delete_passkey(
+            user_id, credential_id, allow_verified_email=allow_verified_email, session_epoch=epoch
+        )
         if gone:
             self._events.emit(
                 PasskeyRemoved(at=self._clock(), user_id=user_id, credential_id=ceremonies.encoded(credential_id))

@@ -67,9 +67,21 @@ class Torii(Services):
         """The user; ``None`` where there is none."""
         return self.storage.get_user(user_id)
 
-    def delete_user(self, user_id: str) -> bool:
-        """Delete a user with all identities, sessions and tokens. Returns whether there was one."""
-        deleted = self.storage.delete_user(user_id)
+    def delete_user(self, user_id: str, *, user: User | None = None) -> bool:
+        """Delete a user with all identities, sessions and tokens.
+
+        Args:
+            user_id: Who.
+            user: The user as the session check read it: nothing is deleted once all sessions were ended since.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            Revoked: All sessions were ended since ``user`` was read.
+        """
+        epoch = None if user is None else user.session_epoch
+        deleted = self.storage.delete_user(user_id, session_epoch=epoch)
         if deleted:
             self.events.emit(UserDeleted(at=self.clock(), user_id=user_id))
         return deleted

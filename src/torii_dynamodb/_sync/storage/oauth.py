@@ -126,7 +126,13 @@ class OAuth(Tokens):
         raise Unavailable(f"the account was changed by others {ROUNDS} times; try again", attempts=ROUNDS)
 
     def unlink_oauth_account(
-        self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False
+        self,
+        user_id: str,
+        provider: str,
+        subject: str,
+        *,
+        allow_verified_email: bool = False,
+        session_epoch: int | None = None,
     ) -> bool:
         """See the contract. One request: 4 write units, and 1 for the index."""
         return self._remove_identity(
@@ -134,6 +140,7 @@ class OAuth(Tokens):
             _identity(provider, subject),
             "the account",
             allow_verified_email=validation.flag(allow_verified_email, "allow_verified_email"),
+            session_epoch=validation.session_epoch(session_epoch),
             provider=provider,
         )
 

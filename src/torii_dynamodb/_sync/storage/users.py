@@ -152,11 +152,13 @@ class Users(StorageBase):
         user = self._change_user(user_id, decide)
         return user if user is not None and user.email == proved else None
 
-    def delete_user(self, user_id: str) -> bool:
+    def delete_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
         """See the contract. Two requests, one after the other, then session rows in the background."""
         validation.user_id(user_id)
+        epoch = validation.session_epoch(session_epoch)
 
         def decide(user: User) -> users.Change:
+            users.check_epoch(user, epoch)
             return users.Change(user, users.deletion(self._users, self._identities, user))
 
         deleted = self._change_user(user_id, decide)

@@ -169,7 +169,7 @@ def add(router: APIRouter, site: Site) -> None:
             return await site.page(
                 request, "account_delete", signed_in=found, user=found.user, errors=errors, status=422
             )
-        await torii.delete_user(found.user.id)
+        await torii.delete_user(found.user.id, user=found.user)
         response = site.redirect(site.path("sign-in", notice="account-deleted"))
         web.forget_session(response)
         return response

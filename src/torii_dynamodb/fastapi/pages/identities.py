@@ -96,7 +96,9 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
             return sent
         found, form = sent
         try:
-            await torii.passkeys.remove(found.user.id, _id(form), allow_verified_email=torii.sends_mail)
+            await torii.passkeys.remove(
+                found.user.id, _id(form), user=found.user, allow_verified_email=torii.sends_mail
+            )
         except LastSignInMethod:
             errors = [FieldError(f"remove-passkey-{form.get('id', '')}", _LAST)]
             return await account.show(request, found, errors=errors, status=409)
@@ -143,7 +145,9 @@ def _add_disconnecting(router: APIRouter, account: Account) -> None:
         found, form = sent
         provider, subject = form.get("provider", ""), form.get("subject", "")
         try:
-            await torii.oauth.unlink(found.user.id, provider, subject, allow_verified_email=torii.sends_mail)
+            await torii.oauth.unlink(
+                found.user.id, provider, subject, user=found.user, allow_verified_email=torii.sends_mail
+            )
         except LastSignInMethod:
             errors = [FieldError(f"disconnect-{provider}", _LAST)]
             return await account.show(request, found, errors=errors, status=409)

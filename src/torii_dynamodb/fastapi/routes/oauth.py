@@ -348,6 +348,7 @@ def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> No
             "recent_sign_in_required",
             "not_found",
             "last_sign_in_method",
+            "revoked",
         ),
     )
     async def unlink(
@@ -356,5 +357,7 @@ def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         found: SignedIn = Depends(dependencies.recent()),
     ) -> None:
         """The account does not sign this user in any more."""
-        if not await torii.oauth.unlink(found.user.id, provider, subject, allow_verified_email=torii.sends_mail):
+        if not await torii.oauth.unlink(
+            found.user.id, provider, subject, user=found.user, allow_verified_email=torii.sends_mail
+        ):
             raise NotFound("oauth_account", "you have no such account")

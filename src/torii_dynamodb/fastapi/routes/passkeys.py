@@ -169,11 +169,12 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
             "recent_sign_in_required",
             "not_found",
             "last_sign_in_method",
+            "revoked",
         ),
     )
     async def remove(passkey_id: PasskeyId, found: SignedIn = Depends(dependencies.recent())) -> None:
         """It does not sign this user in any more."""
         if not await torii.passkeys.remove(
-            found.user.id, credential_id(passkey_id), allow_verified_email=torii.sends_mail
+            found.user.id, credential_id(passkey_id), user=found.user, allow_verified_email=torii.sends_mail
         ):
             raise NotFound("passkey", _MISSING)

@@ -58,11 +58,11 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         "/me",
         status_code=204,
         summary="Delete the account",
-        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required"),
+        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required", "revoked"),
     )
     async def delete_me(response: Response, found: SignedIn = Depends(dependencies.recent())) -> None:
         """Deletes the user with all identities, sessions and links. There is no way back."""
-        await torii.delete_user(found.user.id)
+        await torii.delete_user(found.user.id, user=found.user)
         _forget(web, response, found)
 
 

@@ -492,6 +492,20 @@ class AsyncOAuthConformance(AsyncConformance):
             await storage.unlink_oauth_account(user.id, accounts[2].provider, accounts[2].subject)
         assert await storage.list_oauth_accounts_for_user(user.id) == [accounts[2]]
 
+    @clause("OAUTH-18")
+    async def test_no_unlinking_outlives_the_session_it_was_begun_in(self, storage: AsyncStorage) -> None:
+        """Begun, then all sessions ended: the account stays; begun anew, it goes, and then there is none."""
+        user = await self.user(storage, password_hash=new_hash())
+        account = await self.link(storage, user)
+        await storage.delete_sessions_for_user(user.id)
+        now = await self.reread(storage, user)
+        named = (user.id, account.provider, account.subject)
+        with pytest.raises(Revoked):
+            await storage.unlink_oauth_account(*named, session_epoch=user.session_epoch)
+        assert await self.reread(storage, user) == now
+        assert await storage.unlink_oauth_account(*named, session_epoch=now.session_epoch)
+        assert not await storage.unlink_oauth_account(*named, session_epoch=now.session_epoch)
+
     @clause("OAUTH-11")
     async def test_only_the_holders_account_is_unlinked(self, storage: AsyncStorage) -> None:
         """Another user's, an unknown one, and for nobody: False, and nothing is removed."""

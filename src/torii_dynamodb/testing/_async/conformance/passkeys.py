@@ -311,6 +311,19 @@ class AsyncPasskeyConformance(AsyncConformance):
             assert await storage.get_passkey(passkey.credential_id) == passkey
             assert await self.reread(storage, user) == user
 
+    @clause("PASSKEY-13")
+    async def test_no_removal_of_a_passkey_outlives_the_session(self, storage: AsyncStorage) -> None:
+        """Begun, then all sessions ended: the passkey stays; begun anew, it goes, and then there is none."""
+        user = await self.user(storage, password_hash=new_hash())
+        passkey = await self.passkey(storage, user)
+        await storage.delete_sessions_for_user(user.id)
+        now = await self.reread(storage, user)
+        with pytest.raises(Revoked):
+            await storage.delete_passkey(user.id, passkey.credential_id, session_epoch=user.session_epoch)
+        assert await self.reread(storage, user) == now
+        assert await storage.delete_passkey(user.id, passkey.credential_id, session_epoch=now.session_epoch)
+        assert not await storage.delete_passkey(user.id, passkey.credential_id, session_epoch=now.session_epoch)
+
     @clause("PASSKEY-7")
     async def test_only_the_holders_passkey_is_deleted(self, storage: AsyncStorage) -> None:
         """Another user's, an unknown one, nobody's: False, and nothing is removed; a deleted one is free."""

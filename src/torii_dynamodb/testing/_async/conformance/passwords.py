@@ -257,7 +257,7 @@ class AsyncPasswordConformance(AsyncConformance):
         assert await self.reread(storage, user) == user
 
     @clause("PASSWORD-17")
-    async def test_no_removal_outlives_the_session_it_was_begun_in(self, storage: AsyncStorage) -> None:
+    async def test_no_removal_of_the_password_outlives_the_session(self, storage: AsyncStorage) -> None:
         """Begun, then the owner changed the password: the new one stays; begun anew, it goes."""
         user = await self.user(storage, password_hash=new_hash())
         await self.link(storage, user)

@@ -767,6 +767,18 @@ class AsyncUserConformance(AsyncConformance):
         assert again is None
         assert await storage.get_user_by_provider_and_subject(account.provider, account.subject) is not None
 
+    @clause("USER-26")
+    async def test_no_deletion_outlives_the_session_it_was_begun_in(self, storage: AsyncStorage) -> None:
+        """Begun, then all sessions ended: the user stays; begun anew, it goes, and then there is none to delete."""
+        user = await self.user(storage)
+        await storage.delete_sessions_for_user(user.id)
+        now = await self.reread(storage, user)
+        with pytest.raises(Revoked):
+            await storage.delete_user(user.id, session_epoch=user.session_epoch)
+        assert await self.reread(storage, user) == now
+        assert await storage.delete_user(user.id, session_epoch=now.session_epoch)
+        assert not await storage.delete_user(user.id, session_epoch=now.session_epoch)
+
     @clause("USER-21")
     async def test_deleting_nobody_returns_false(self, storage: AsyncStorage) -> None:
         """There was no user, or there is none any more: False, however often."""

@@ -147,17 +147,25 @@ class AsyncMemoryOAuth(MemoryBase):
             return copied_account(changed)
 
     async def unlink_oauth_account(
-        self, user_id: str, provider: str, subject: str, *, allow_verified_email: bool = False
+        self,
+        user_id: str,
+        provider: str,
+        subject: str,
+        *,
+        allow_verified_email: bool = False,
+        session_epoch: int | None = None,
     ) -> bool:
         """Unlink an account, unless it is the last way to sign in."""
         validation.user_id(user_id)
         key = _key(provider, subject)
         inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.session_epoch(session_epoch)
         with self._state.lock:
             found = self._account(key)
             if found is None or found.user_id != user_id:
                 return False
             user = self._user(user_id)
+            self._require_epoch(user, session_epoch)
             self._remove_identities(
                 user,
                 frozenset({key}),

@@ -117,15 +117,24 @@ class AsyncMemoryPasskeys(MemoryBase):
             self._state.identities[key] = changed
             return changed
 
-    async def delete_passkey(self, user_id: str, credential_id: bytes, *, allow_verified_email: bool = False) -> bool:
+    async def delete_passkey(
+        self,
+        user_id: str,
+        credential_id: bytes,
+        *,
+        allow_verified_email: bool = False,
+        session_epoch: int | None = None,
+    ) -> bool:
         """Remove a passkey, unless it is the last way to sign in."""
         validation.user_id(user_id)
         key = _key(credential_id)
         inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.session_epoch(session_epoch)
         with self._state.lock:
             if self._held(key, user_id) is None:
                 return False
             user = self._user(user_id)
+            self._require_epoch(user, session_epoch)
             self._remove_identities(user, frozenset({key}), allow_verified_email=allow_verified_email)
             return True
 

@@ -134,11 +134,14 @@ class AsyncMemoryUsers(MemoryBase):
                 del self._state.identities[key]
             return copied_user(changed)
 
-    async def delete_user(self, user_id: str) -> bool:
+    async def delete_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
         """Delete a user with its identities, sessions and tokens."""
         validation.user_id(user_id)
+        validation.session_epoch(session_epoch)
         with self._state.lock:
             state = self._state
+            if user_id in state.users:
+                self._require_epoch(state.users[user_id], session_epoch)
             user = state.users.pop(user_id, None)
             for key in () if user is None else user.identities:
                 del state.identities[key]

@@ -487,6 +487,20 @@ class OAuthConformance(Conformance):
             storage.unlink_oauth_account(user.id, accounts[2].provider, accounts[2].subject)
         assert storage.list_oauth_accounts_for_user(user.id) == [accounts[2]]
 
+    @clause("OAUTH-18")
+    def test_no_unlinking_outlives_the_session_it_was_begun_in(self, storage: Storage) -> None:
+        """Begun, then all sessions ended: the account stays; begun anew, it goes, and then there is none."""
+        user = self.user(storage, password_hash=new_hash())
+        account = self.link(storage, user)
+        storage.delete_sessions_for_user(user.id)
+        now = self.reread(storage, user)
+        named = (user.id, account.provider, account.subject)
+        with pytest.raises(Revoked):
+            storage.unlink_oauth_account(*named, session_epoch=user.session_epoch)
+        assert self.reread(storage, user) == now
+        assert storage.unlink_oauth_account(*named, session_epoch=now.session_epoch)
+        assert not storage.unlink_oauth_account(*named, session_epoch=now.session_epoch)
+
     @clause("OAUTH-11")
     def test_only_the_holders_account_is_unlinked(self, storage: Storage) -> None:
         """Another user's, an unknown one, and for nobody: False, and nothing is removed."""

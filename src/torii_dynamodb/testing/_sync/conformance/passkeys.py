@@ -311,6 +311,19 @@ class PasskeyConformance(Conformance):
             assert storage.get_passkey(passkey.credential_id) == passkey
             assert self.reread(storage, user) == user
 
+    @clause("PASSKEY-13")
+    def test_no_removal_of_a_passkey_outlives_the_session(self, storage: Storage) -> None:
+        """Begun, then all sessions ended: the passkey stays; begun anew, it goes, and then there is none."""
+        user = self.user(storage, password_hash=new_hash())
+        passkey = self.passkey(storage, user)
+        storage.delete_sessions_for_user(user.id)
+        now = self.reread(storage, user)
+        with pytest.raises(Revoked):
+            storage.delete_passkey(user.id, passkey.credential_id, session_epoch=user.session_epoch)
+        assert self.reread(storage, user) == now
+        assert storage.delete_passkey(user.id, passkey.credential_id, session_epoch=now.session_epoch)
+        assert not storage.delete_passkey(user.id, passkey.credential_id, session_epoch=now.session_epoch)
+
     @clause("PASSKEY-7")
     def test_only_the_holders_passkey_is_deleted(self, storage: Storage) -> None:
         """Another user's, an unknown one, nobody's: False, and nothing is removed; a deleted one is free."""

@@ -259,7 +259,7 @@ class PasswordConformance(Conformance):
         assert self.reread(storage, user) == user
 
     @clause("PASSWORD-17")
-    def test_no_removal_outlives_the_session_it_was_begun_in(self, storage: Storage) -> None:
+    def test_no_removal_of_the_password_outlives_the_session(self, storage: Storage) -> None:
         """Begun, then the owner changed the password: the new one stays; begun anew, it goes."""
         user = self.user(storage, password_hash=new_hash())
         self.link(storage, user)

@@ -767,6 +767,18 @@ class UserConformance(Conformance):
         assert again is None
         assert storage.get_user_by_provider_and_subject(account.provider, account.subject) is not None
 
+    @clause("USER-26")
+    def test_no_deletion_outlives_the_session_it_was_begun_in(self, storage: Storage) -> None:
+        """Begun, then all sessions ended: the user stays; begun anew, it goes, and then there is none to delete."""
+        user = self.user(storage)
+        storage.delete_sessions_for_user(user.id)
+        now = self.reread(storage, user)
+        with pytest.raises(Revoked):
+            storage.delete_user(user.id, session_epoch=user.session_epoch)
+        assert self.reread(storage, user) == now
+        assert storage.delete_user(user.id, session_epoch=now.session_epoch)
+        assert not storage.delete_user(user.id, session_epoch=now.session_epoch)
+
     @clause("USER-21")
     def test_deleting_nobody_returns_false(self, storage: Storage) -> None:
         """There was no user, or there is none any more: False, however often."""
