@@ -45,7 +45,7 @@ check: $(VENV)/.dev-stamp ## lint, format, types, generated code, layers
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	@$(BIN)/pytest tests/unit/test_layers.py
 
-format: $(VENV)/.dev-stamp ## format the code, mend what can be mended
+format: $(VENV)/.dev-stamp ## format the code, fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 

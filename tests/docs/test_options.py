@@ -1,0 +1,44 @@
+"""The web layer's page and the provider guide name every option."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torii_dynamodb.fastapi import WebConfig
+from torii_dynamodb.fastapi.pages import PagesConfig
+from torii_dynamodb.mail import MailSettings
+from torii_dynamodb.oauth import ClientKey, OAuthProvider, apple, github, google, microsoft, oidc
+from torii_dynamodb.passkeys import PasskeySettings
+
+_DOCS = Path(__file__).parents[2] / "docs"
+_PAGES = "\n".join((_DOCS / page).read_text(encoding="utf-8") for page in ("web.md", "providers.md"))
+_CODE = re.findall(r"```.*?```|`[^`\n]+`", _PAGES, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        WebConfig,
+        PagesConfig,
+        MailSettings,
+        PasskeySettings,
+        OAuthProvider,
+        ClientKey,
+        google,
+        microsoft,
+        apple,
+        github,
+        oidc,
+    ],
+    ids=lambda made: made.__name__,
+)
+def test_every_option_is_named(made: Callable[..., Any]) -> None:
+    """An option that neither page names, as code, is one that nobody finds."""
+    named = set(re.findall(r"\w+", " ".join(_CODE)))
+    assert set(inspect.signature(made).parameters) - named == set()
