@@ -83,7 +83,7 @@ $(VENV)/.venv-stamp:
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no working venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@touch $@
 
-# pyproject.toml is the list of packages: a change in it installs again. '.[dev]' holds '.[local]'.
+# pyproject.toml is the list of packages: a change in it installs again. '.[all]' holds '.[local]'.
 $(VENV)/.local-stamp: $(VENV)/.venv-stamp pyproject.toml
 	@echo "Installing torii-dynamodb into $(VENV) ..."
 	@$(PIP) install -e '.[local]'
@@ -91,5 +91,6 @@ $(VENV)/.local-stamp: $(VENV)/.venv-stamp pyproject.toml
 
 $(VENV)/.dev-stamp: $(VENV)/.venv-stamp pyproject.toml
 	@echo "Installing torii-dynamodb and the development tools into $(VENV) ..."
-	@$(PIP) install -e '.[dev]'
+	@$(PY) tools/dev_packages.py > $(VENV)/dev.txt
+	@$(PIP) install -e '.[all]' -r $(VENV)/dev.txt
 	@touch $@ $(VENV)/.local-stamp

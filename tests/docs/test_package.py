@@ -1,0 +1,113 @@
+"""What the package says of itself: its metadata as built, and the packages for work on it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HOME = "https://github.com/torii-dynamodb/torii-dynamodb"
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, Any]:
+    """pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, built as an index would get it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q"]
+    subprocess.run([*command, "wheel", "--no-deps", "-w", str(folder), str(ROOT)], check=True, timeout=110)
+    (built,) = folder.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: zipfile.ZipFile) -> Message:
+    """The wheel's METADATA."""
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return Parser().parsestr(wheel.read(name).decode())
+
+
+def test_the_metadata_is_whole(metadata: Message) -> None:
+    """Author, licence, description and the links that an index shows, all below one address."""
+    assert metadata["Author"] == "the torii-dynamodb authors"
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    urls = dict(str(one).split(", ") for one in metadata.get_all("Project-URL", []))
+    assert set(urls) == {"Repository", "Documentation", "Changelog", "Issues", "Security"}
+    assert all(url == HOME or url.startswith(f"{HOME}/") for url in urls.values())
+    assert "dev" not in metadata.get_all("Provides-Extra", [])
+
+
+def test_no_link_of_the_readme_is_relative(metadata: Message) -> None:
+    """On the index they lead to files that the repository has."""
+    description = str(metadata.get_payload())
+    links = re.findall(r"\]\(([^)\s]+)\)", description)
+    assert len(links) > 10
+    for link in links:
+        assert link.startswith(("https://", "#")), link
+        if link.startswith(f"{HOME}/blob/main/"):
+            assert (ROOT / link.removeprefix(f"{HOME}/blob/main/").partition("#")[0]).exists(), link
+    assert not re.search(r'(?:src|href)="(?!https://|#)', description)
+
+
+def test_the_wheel_holds_what_the_library_reads(wheel: zipfile.ZipFile) -> None:
+    """Types, templates, style sheets, prices and the licence; no tests, no tools."""
+    names = set(wheel.namelist())
+    for path in (ROOT / "src").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
+            assert path.relative_to(ROOT / "src").as_posix() in names, path
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"torii_dynamodb"}
+
+
+def test_the_pythons_are_those_that_the_tests_run_on(settings: dict[str, Any]) -> None:
+    """A classifier for each Python of CI's matrix, and none besides; the oldest is the one that is required."""
+    named = re.findall(r"Python :: (3\.\d+)'", str(settings["project"]["classifiers"]))
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    matrix = re.search(r"python: \[(.*)\]", workflow)
+    assert matrix is not None
+    assert named == re.findall(r"3\.\d+", matrix[1])
+    assert settings["project"]["requires-python"] == f">={named[0]}"
+
+
+def test_the_development_packages_are_read_with_any_pip(settings: dict[str, Any]) -> None:
+    """The tool that ``make setup`` asks prints the group ``dev``, which names no package of ours."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "dev_packages.py"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines() == settings["dependency-groups"]["dev"]
+    assert "torii-dynamodb" not in done.stdout
+
+
+def test_every_extra_is_in_all(settings: dict[str, Any]) -> None:
+    """``all`` leaves out none of the extras but the one for testing storages, whose packages ``dev`` has."""
+    extras = settings["project"]["optional-dependencies"]
+    (every,) = extras["all"]
+    named = set(every.partition("[")[2].rstrip("]").split(","))
+    assert named == set(extras) - {"all", "testing"}
+
+
+def test_where_to_report_a_hole_is_said() -> None:
+    """SECURITY.md names the way, what counts and the supported version; CONTRIBUTING leads there."""
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert "Report a vulnerability" in page
+    assert "SECURITY.md" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert f"| {re.sub(r'[.][0-9]+$', '', _version())} | yes |" in page
+
+
+def _version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])

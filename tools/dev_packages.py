@@ -1,0 +1,26 @@
+"""Print the packages of the dependency group ``dev``, a requirement a line: ``python tools/dev_packages.py``.
+
+pip installs dependency groups (PEP 735) from 25.1 on; Python 3.11 and 3.12 come with older ones, which take the lines.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+SETTINGS = Path(__file__).resolve().parent.parent / "pyproject.toml"
+
+
+def requirements(groups: dict[str, Any], name: str) -> list[str]:
+    """The requirements of a group and of those that it includes."""
+    found: list[str] = []
+    for one in groups[name]:
+        found += [one] if isinstance(one, str) else requirements(groups, one["include-group"])
+    return found
+
+
+if __name__ == "__main__":
+    settings = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
+    sys.stdout.write("\n".join(requirements(settings["dependency-groups"], "dev")) + "\n")
