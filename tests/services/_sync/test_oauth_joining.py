@@ -274,6 +274,21 @@ def test_the_owner_is_told_of_every_linked_account(way: str) -> None:
             assert ("work@example.org" if way == "signed in" else "ada@example.com") in part
 
 
+@pytest.mark.parametrize(("verified", "mails"), [(True, 7), (False, 5)])
+def test_linking_again_and_again_floods_no_strangers_mailbox(verified: bool, mails: int) -> None:
+    """An owner is told of every account; an address that nobody proved gets as many mails as the limit allows."""
+    with OAuthSetting() as here:
+        user = have_user(here, verified=verified)
+        _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+        here.provider.claims["email"] = "work@example.org"
+        for _ in range(7):
+            result = here.sign_in(link_to=session)
+            assert result.linked
+            here.torii.oauth.unlink(user.id, result.provider, result.identity.subject)
+            here.torii.wait_for_mail()
+        assert [one.template for one in here.mailer.messages].count("provider_connected") == mails
+
+
 def test_the_paths_of_links_are_checked() -> None:
     """A path without a place for the token, and a lifetime that is none, are told at the start."""
     wrong: list[dict[str, Any]] = [{"confirm_provider_path": "/x"}, {"confirm_provider_for": timedelta(0)}]

@@ -547,7 +547,9 @@ class AsyncOAuthService:
         await self._events.emit(OAuthLinked(at=self._clock(), user_id=user.id, provider=provider))
         if self._mail is not None:
             context = {"provider": provider_label(provider), "provider_email": identity.email}
-            await self._mail.send("provider_connected", mailbox(user), context, user_id=user.id)
+            # The mailbox of an unverified address may be a stranger's, and linking and unlinking can go on without end.
+            counted = None if user.is_email_verified else user.email
+            await self._mail.send("provider_connected", mailbox(user), context, user_id=user.id, counted=counted)
 
     async def _find(
         self,
