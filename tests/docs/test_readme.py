@@ -45,6 +45,18 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).resolve().exists(), f"{page.name}: {target}"
 
 
+def test_every_page_is_linked_to() -> None:
+    """Whoever reads the README and follows its links finds every page."""
+    found, waiting = set[Path](), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in found:
+            found.add(page)
+            targets = re.findall(r"\]\(([^)#:\s]+\.md)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+            waiting += [(page.parent / target).resolve() for target in targets]
+    assert set(PAGES) - found == set()
+
+
 def test_make_targets_that_are_shown_exist() -> None:
     """Every `make` target that a page names is in the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
