@@ -176,6 +176,28 @@ class AsyncSecretRaceConformance(AsyncConformance):
             assert await storage.get_password_hash(user.id) == (digest if now.has_password else None)
         await self.whole()
 
+    @clause("PASSWORD-14")
+    async def test_completing_a_change_of_address_against_signing_out_everywhere(self, storage: AsyncStorage) -> None:
+        """While all sessions are ended, an address moves whole or not at all; links from before move none later."""
+        self.needs("races")
+        for number in range(self.rounds):
+            user = await self.user(storage, password_hash=new_hash())
+            raced = await self.token(storage, user, EMAIL_VERIFICATION)
+            left = await self.token(storage, user, "mine")
+            calls: list[Call[Any]] = [
+                partial(storage.complete_email_proof, raced, new_email=new_address(), keep=True),
+                partial(storage.delete_sessions_for_user, user.id),
+            ]
+            won, lost = await self.race(self.shuffled(calls, number))
+            self.only(lost)
+            moved = [found for found in won if isinstance(found, User)]
+            now = await self.reread(storage, user)
+            assert now.email == (moved[0] if moved else user).email
+            assert now.is_email_verified == bool(moved)
+            assert await storage.complete_email_proof(left, purpose="mine", new_email=new_address(), keep=True) is None
+            assert await self.reread(storage, user) == now
+        await self.whole()
+
     @clause("TOKEN-2", "TOKEN-3")
     async def test_revoking_against_using(self, storage: AsyncStorage) -> None:
         """Used while a revoking issue runs, a token may pass; after the issue has returned it does not."""

@@ -178,6 +178,28 @@ class SecretRaceConformance(Conformance):
             assert storage.get_password_hash(user.id) == (digest if now.has_password else None)
         self.whole()
 
+    @clause("PASSWORD-14")
+    def test_completing_a_change_of_address_against_signing_out_everywhere(self, storage: Storage) -> None:
+        """While all sessions are ended, an address moves whole or not at all; links from before move none later."""
+        self.needs("races")
+        for number in range(self.rounds):
+            user = self.user(storage, password_hash=new_hash())
+            raced = self.token(storage, user, EMAIL_VERIFICATION)
+            left = self.token(storage, user, "mine")
+            calls: list[Call[Any]] = [
+                partial(storage.complete_email_proof, raced, new_email=new_address(), keep=True),
+                partial(storage.delete_sessions_for_user, user.id),
+            ]
+            won, lost = self.race(self.shuffled(calls, number))
+            self.only(lost)
+            moved = [found for found in won if isinstance(found, User)]
+            now = self.reread(storage, user)
+            assert now.email == (moved[0] if moved else user).email
+            assert now.is_email_verified == bool(moved)
+            assert storage.complete_email_proof(left, purpose="mine", new_email=new_address(), keep=True) is None
+            assert self.reread(storage, user) == now
+        self.whole()
+
     @clause("TOKEN-2", "TOKEN-3")
     def test_revoking_against_using(self, storage: Storage) -> None:
         """Used while a revoking issue runs, a token may pass; after the issue has returned it does not."""
