@@ -23,14 +23,14 @@ from torii_dynamodb.testing.faults import FaultProxy, service_error
 
 # Every command that asks DynamoDB, with the least that it needs, and what it ends with where there are no tables.
 CONNECTED: dict[str, tuple[str, ExitCode]] = {
-    "autoscaling disable": ("", ExitCode.OK),
+    "autoscaling disable": ("", ExitCode.CONFIGURATION),
     "autoscaling enable": ("", ExitCode.CONFIGURATION),
     "autoscaling schedule": ("users read nightly cron(0) --min 1", ExitCode.CONFIGURATION),
     "autoscaling status": ("", ExitCode.CONFIGURATION),
     "autoscaling unschedule": ("users read nightly", ExitCode.NOT_FOUND),
     "backup create": ("nightly", ExitCode.CONFIGURATION),
     "backup delete": ("nightly --yes", ExitCode.NOT_FOUND),
-    "backup list": ("", ExitCode.OK),
+    "backup list": ("", ExitCode.CONFIGURATION),
     "backup pitr off": ("--yes", ExitCode.CONFIGURATION),
     "backup pitr on": ("", ExitCode.CONFIGURATION),
     "backup pitr status": ("", ExitCode.CONFIGURATION),
@@ -231,14 +231,21 @@ def test_what_was_given_and_cannot_be_used_is_wrong_usage(
 
 
 @pytest.mark.parametrize("command", sorted(CONNECTED))
-def test_missing_tables(command: str, folder: Path, environment: dict[str, str]) -> None:
-    """3 wherever tables are needed; the message names the table and the command that makes it, with its options."""
+def test_missing_tables(command: str, folder: Path, environment: dict[str, str], moto_engine: LocalEngine) -> None:
+    """3 wherever tables are needed; the message names the table and the command that makes it, with its options.
+
+    Nothing is made that a mistyped prefix would leave behind.
+    """
     code = CONNECTED[command][1]
     done = run(line_of(command, folder), **environment)
     assert done.exit_code == code, f"{done.exit_code}: {done.output}"
     if code is ExitCode.CONFIGURATION:
         prefix = environment["TORII_TABLE_PREFIX"]
         told(done, code, f"{prefix}_[a-z]+.*torii-dynamodb tables ensure --table-prefix {prefix}")
+    client = Client(moto_engine.config())
+    names = client.call("ListTables", {})["TableNames"]
+    client.close()
+    assert not [name for name in names if name.startswith(f"{environment['TORII_TABLE_PREFIX']}_")]
 
 
 @pytest.mark.parametrize("command", sorted(set(CONNECTED) - NOT_ASKED_FIRST))

@@ -21,6 +21,7 @@ from torii_dynamodb.admin.streams import (
     enable_streams,
     stream_status,
 )
+from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.testing.engines import LocalEngine
 
@@ -373,3 +374,16 @@ def test_forgotten_records_are_never_passed_over_in_silence(
             consumer.poll()
             assert "are lost" in caplog.text
             assert len(kept.events) == 2
+
+
+def test_no_table_is_made_where_there_are_no_streams(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:
+    """A consumer that cannot begin leaves no table of checkpoints behind."""
+    AdminTables(on_dynoxide, dynoxide_client).ensure()
+
+    class Nobody:
+        def handle(self, event: Event, /) -> None: ...
+
+    consumer = StreamConsumer(on_dynoxide, Nobody(), name="mail")
+    with consumer, pytest.raises(ConfigurationError, match="has no stream"):
+        consumer.poll()
+    assert len(AdminTables(on_dynoxide, dynoxide_client).to_delete()) == 5

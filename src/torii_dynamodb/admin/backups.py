@@ -137,6 +137,15 @@ class Backups:
         finally:
             client.close()
 
+    def require_tables(self) -> None:
+        """See that the tables are there.
+
+        Raises:
+            ConfigurationError: One is missing.
+        """
+        for table in TABLES:
+            self._control.require(self.config.table_name(table))
+
     def recovery(self) -> list[Recovery]:
         """The point-in-time recovery of every table.
 

@@ -106,6 +106,9 @@ def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, a
     """Take autoscaling away, with its policies and scheduled actions. The capacities stay as they are. Asks first."""
     with AutoscalingAdmin.open(connection.config()) as admin:
         removed = [one.target for one in admin.describe() if one.scaling is not None]
+        if not removed:
+            # Targets outlive their tables; where there are neither, the prefix may be mistyped.
+            admin.require_tables()
         if removed and not dry_run:
             confirm(f"Take autoscaling away from {len(removed)} tables and indexes?", yes=yes)
             removed = admin.deregister()

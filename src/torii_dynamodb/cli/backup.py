@@ -111,6 +111,9 @@ def list_sets(connection: Connection, as_json: Json = False) -> None:
     """List the sets of these tables."""
     with Backups.open(connection.config()) as backups:
         found = backups.sets()
+        if not found:
+            # Sets outlive their tables; where there are neither, the prefix may be mistyped.
+            backups.require_tables()
     if as_json:
         emit({"sets": [_as_mapping(one) for one in found]})
         return

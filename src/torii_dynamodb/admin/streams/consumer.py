@@ -17,7 +17,7 @@ from torii_dynamodb._core.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.aws import aws_client, aws_error
 from torii_dynamodb.admin.streams.checkpoints import Checkpoint, CheckpointStore, LeaseLost
-from torii_dynamodb.admin.streams.control import stream_status
+from torii_dynamodb.admin.streams.control import StreamStatus, stream_status
 from torii_dynamodb.admin.streams.decode import STREAM_TABLES, sequence_number
 from torii_dynamodb.admin.streams.events import Event
 from torii_dynamodb.admin.streams.handler import EventHandler, OnCorrupt, handle_record
@@ -205,6 +205,8 @@ class StreamConsumer:
         if self._streams is None:
             self._streams = aws_client(self._config, "dynamodbstreams")
         if not self._ready:
+            # Before a table is made that a mistyped prefix would leave behind.
+            self._with_streams()
             self._store.ensure_table()
         if not self._store.acquire():
             raise LeaseLost(
@@ -220,21 +222,27 @@ class StreamConsumer:
         if self._looked_at is not None and now - self._looked_at < _LOOK_FOR_SHARDS:
             return
         self._looked_at = now
+        for status, arn in self._with_streams():
+            seen: set[tuple[str, str]] = set()
+            for described in self._describe(arn):
+                key = (arn, str(described["ShardId"]))
+                seen.add(key)
+                if key not in self._shards:
+                    parent = described.get("ParentShardId")
+                    self._shards[key] = _Shard(status.table, arn, key[1], parent)
+            for key in [key for key, shard in self._shards.items() if shard.table == status.table]:
+                if key not in seen:
+                    del self._shards[key]
+
+    def _with_streams(self) -> list[tuple[StreamStatus, str]]:
+        found: list[tuple[StreamStatus, str]] = []
         for status in stream_status(self._client, self._config, self._tables):
             if status.arn is None:
                 raise ConfigurationError(
                     f"{status.name} has no stream; switch it on with `torii-dynamodb streams enable`"
                 )
-            seen: set[tuple[str, str]] = set()
-            for described in self._describe(status.arn):
-                key = (status.arn, str(described["ShardId"]))
-                seen.add(key)
-                if key not in self._shards:
-                    parent = described.get("ParentShardId")
-                    self._shards[key] = _Shard(status.table, status.arn, key[1], parent)
-            for key in [key for key, shard in self._shards.items() if shard.table == status.table]:
-                if key not in seen:
-                    del self._shards[key]
+            found.append((status, status.arn))
+        return found
 
     def _describe(self, arn: str) -> Iterator[dict[str, Any]]:
         request: dict[str, Any] = {"StreamArn": arn}
