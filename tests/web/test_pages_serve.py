@@ -72,11 +72,11 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:
-    """Asked for a port that is taken, it says so in one line and ends with the code for configuration."""
+    """Asked for a port that is taken, it says so in one line and ends with the code for wrong usage."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [sys.executable, "-m", "torii_dynamodb.cli", "serve", "--port", str(taken.getsockname()[1])]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=tmp_path, env=dict(os.environ)
         )
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "give another --port" in done.stderr

@@ -19,6 +19,11 @@ def main() -> None:
         )
     from torii_dynamodb.cli.app import app
 
-    # The commands say themselves which tables they create.
-    logging.getLogger("torii_dynamodb.tables").setLevel(logging.ERROR)
-    app(prog_name="torii-dynamodb")
+    # The commands report the tables that they create in words of their own.
+    log = logging.getLogger("torii_dynamodb.tables")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        app(prog_name="torii-dynamodb")
+    finally:
+        log.setLevel(level)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import typer
 
 from torii_dynamodb import __version__
@@ -71,5 +69,3 @@ def root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Authentication you own, on DynamoDB: try it, set it up, look after it."""
-    # The commands report the tables that they create in words of their own.
-    logging.getLogger("torii_dynamodb.tables").setLevel(logging.ERROR)
