@@ -21,7 +21,6 @@ from torii_dynamodb.cli.support import (
     connected,
     emit,
     make_table,
-    making_tables,
     new_group,
     options_given,
     say,
@@ -129,8 +128,7 @@ def measure_command(
         else:
             say(f"Would be made, and deleted again: {', '.join(names)}")
         return
-    with making_tables():
-        found = measure(config, engine=engine)
+    found = measure(config, engine=engine)
     if out is not None:
         write_private(out, f"{json.dumps(found, indent=2)}\n".encode())
     if as_json:

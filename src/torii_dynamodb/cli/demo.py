@@ -39,7 +39,6 @@ from torii_dynamodb.cli.support import (
     emit,
     fail,
     hang,
-    making_tables,
     note,
     plain,
 )
@@ -145,7 +144,7 @@ def demo(
         fail(f"no line of {accounts or 'the list'} holds an account", ExitCode.USAGE)
     ledger = Ledger()
     connection = Connection(region=region, endpoint_url=endpoint_url, profile=profile, table_prefix=table_prefix)
-    with making_tables(), _placed(connection, engine, db_path, ledger) as place:
+    with _placed(connection, engine, db_path, ledger) as place:
         console = Console(stderr=as_json, highlight=False)
         holds = _present(place, ledger, console, usable, rejects, source=accounts, hashing=hashing, as_json=as_json)
     if not holds:

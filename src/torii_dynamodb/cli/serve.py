@@ -12,7 +12,7 @@ import typer
 from torii_dynamodb._files import make_private_folder
 from torii_dynamodb.cli.demo import data_folder
 from torii_dynamodb.cli.local import Engine
-from torii_dynamodb.cli.support import making_tables, note, options_given, say
+from torii_dynamodb.cli.support import note, options_given, say
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.testing.engines import start_engine
 
@@ -56,7 +56,7 @@ def serve(
     address = f"http://localhost:{listener.getsockname()[1]}"
     if path is not None:
         make_private_folder(path.parent)
-    with making_tables(), listener, start_engine(engine.value, db_path=path, install=install) as running:
+    with listener, start_engine(engine.value, db_path=path, install=install) as running:
         secret = _secret(running.db_path.with_suffix(".secret")) if running.db_path is not None else None
         app = create_app(
             running.config(table_prefix="serve"),

@@ -17,7 +17,6 @@ import dataclasses
 import functools
 import inspect
 import json
-import logging
 import os
 import re
 import shlex
@@ -66,7 +65,6 @@ __all__ = [
     "fail",
     "hang",
     "make_table",
-    "making_tables",
     "new_group",
     "note",
     "options_given",
@@ -547,21 +545,6 @@ def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
     """
     _complain(message)
     raise typer.Exit(int(code))
-
-
-@contextmanager
-def making_tables() -> Generator[None]:
-    """The library's warning that it created tables is left out inside: the command says so itself."""
-
-    def others(record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("created the tables")
-
-    log = logging.getLogger("torii_dynamodb")
-    log.addFilter(others)
-    try:
-        yield
-    finally:
-        log.removeFilter(others)
 
 
 @contextmanager
