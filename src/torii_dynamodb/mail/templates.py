@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,6 @@ class Templates:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._made: Environment | None = None
 
     def render(self, name: str, context: dict[str, Any]) -> Rendered:
         """Fill a template in.
@@ -58,7 +58,7 @@ class Templates:
             ConfigurationError: Jinja2 is not installed, or a template of the folder cannot be read or names something
                 that is not there. The message names the template.
         """
-        environment = self._environment()
+        environment = _environment(self._folder)
         from jinja2 import TemplateError
 
         try:
@@ -72,23 +72,24 @@ class Templates:
         subject = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+", " ", head.removeprefix("Subject:")).strip()
         return Rendered(subject, body.strip() + "\n", html)
 
-    def _environment(self) -> Environment:
-        if self._made is None:
-            try:
-                from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-            except ImportError as error:
-                raise ConfigurationError(
-                    "mail templates need Jinja2: pip install 'torii-dynamodb[mail]', or hand in your own Templates"
-                ) from error
-            folders = [] if self._folder is None else [self._folder]
-            self._made = Environment(
-                loader=FileSystemLoader([*folders, Path(__file__).parent / "templates"]),
-                autoescape=select_autoescape(["html"], default=False),
-                undefined=StrictUndefined,
-                trim_blocks=True,
-                lstrip_blocks=True,
-            )
-        return self._made
+
+@lru_cache(maxsize=16)
+def _environment(folder: Path | None) -> Environment:
+    """One for each folder: it keeps the compiled templates."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+    except ImportError as error:
+        raise ConfigurationError(
+            "mail templates need Jinja2: pip install 'torii-dynamodb[mail]', or hand in your own Templates"
+        ) from error
+    folders = [] if folder is None else [folder]
+    return Environment(
+        loader=FileSystemLoader([*folders, Path(__file__).parent / "templates"]),
+        autoescape=select_autoescape(["html"], default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def duration(span: timedelta) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -53,23 +53,30 @@ class Renderer:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        try:
-            from jinja2 import Environment, FileSystemLoader, StrictUndefined
-        except ImportError as error:
-            raise ConfigurationError("pages need Jinja2: pip install 'torii-dynamodb[pages]'") from error
-        self._environment: Environment = Environment(
-            loader=FileSystemLoader(folders),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters["moment"] = _moment
-        self._environment.filters["browser"] = browser_name
+        self._environment = _environment(tuple(folders))
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:
         """The page."""
         return self._environment.get_template(name).render(context)
+
+
+@lru_cache(maxsize=16)
+def _environment(folders: tuple[Path, ...]) -> Environment:
+    """One for each set of folders: it keeps the compiled templates, which cost more than the rest of a start."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError as error:
+        raise ConfigurationError("pages need Jinja2: pip install 'torii-dynamodb[pages]'") from error
+    environment = Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["moment"] = _moment
+    environment.filters["browser"] = browser_name
+    return environment
 
 
 class Site:
