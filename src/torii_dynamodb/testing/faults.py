@@ -553,6 +553,16 @@ class FaultProxy:
         """Close all clients' connections."""
         self._on_loop(self._drop_all)
 
+    def settle(self, timeout: float = 10.0) -> None:
+        """Wait until clients have closed their connections and what they gave up on has reached the engine.
+
+        A busy machine may forward a request long after its client timed out: look at the tables only afterwards.
+
+        Args:
+            timeout: How many seconds to wait at most.
+        """
+        self._on_loop(lambda: self._until_idle(timeout))
+
     def count(self, operation: str = "", fault: str = "") -> int:
         """How many requests of an operation (of any) came so far, and had this fault (had any, or none)."""
         return sum(
@@ -601,6 +611,13 @@ class FaultProxy:
     def _drop_all(self) -> None:
         for writer in list(self._links.values()):
             _reset(writer)
+
+    async def _until_idle(self, timeout: float) -> None:
+        # Connections that wait to be accepted are accepted between two turns of the loop.
+        for _ in range(8):
+            await asyncio.sleep(0)
+        if self._links:
+            await asyncio.wait(list(self._links), timeout=timeout)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

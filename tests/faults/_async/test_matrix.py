@@ -47,6 +47,7 @@ class AsyncTrial:
             self.result = result_of(error)
         finally:
             await storage.close()
+        world.proxy.settle()
         self.seen = world.proxy.seen[begin:]
         self.after = await world.dump()
         return self

@@ -49,6 +49,7 @@ class Trial:
             self.result = result_of(error)
         finally:
             storage.close()
+        world.proxy.settle()
         self.seen = world.proxy.seen[begin:]
         self.after = world.dump()
         return self
