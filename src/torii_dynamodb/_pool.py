@@ -31,7 +31,7 @@ class Submit(Protocol):
 
 
 class HashingPool:
-    """Hashes at most so many passwords at the same time, lets so many wait, and refuses the rest.
+    """Hashes a bounded number of passwords at the same time, lets a bounded number wait, and refuses the rest.
 
     One pool serves the whole process unless you give the services another one. All hashes together take at most
     ``width`` times the memory of one hash: 256 MiB with the default ``Argon2Hasher`` (64 MiB each) on a machine with

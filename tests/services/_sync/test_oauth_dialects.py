@@ -200,7 +200,7 @@ def test_several_audiences() -> None:
     "emails", [403, 404, b"{}", b"[1, null]", b'[{"primary": true, "email": 1, "verified": true}]']
 )
 def test_github_without_addresses(emails: int | bytes) -> None:
-    """An App that may not read addresses: who has linked the account gets in, and who is signed in can link it."""
+    """An App that may not read addresses signs in linked users, and signed-in users can link it."""
     with Dialect(github("client", "secret")) as here:
         here.provider.userinfo = {"id": 1, "login": "octocat"}
         here.provider.answers["/user/emails"] = emails

@@ -1,4 +1,4 @@
-"""Making mails and handing them to the mailer, at most so many a mailbox."""
+"""Making mails and handing them to the mailer, with a limit for each mailbox."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class AsyncMail:
             await self.notify("new_sign_in", user, context)
 
     async def notify(self, template: str, user: User, context: dict[str, Any]) -> None:
-        """Send a notice that anybody who can sign in can bring about again and again: at most so many a mailbox.
+        """Send a notice that anybody who can sign in can cause repeatedly, within a limit for each mailbox.
 
         Those beyond ``throttle`` are left out, and logged; the caller goes on.
         """
