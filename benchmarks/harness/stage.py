@@ -11,9 +11,9 @@ from benchmarks.harness.contestants import BENCH, Contestant
 from torii_dynamodb import AsyncDynamoDbStorage, DynamoDbConfig, DynamoDbStorage, NewSession, NewUser
 from torii_dynamodb._core import sessions, users
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import Session
 from torii_dynamodb.testing.clock import FakeRandom
-from torii_dynamodb.testing.engines import LocalEngine
 
 # The library's tables serve all who use a client by hand as well; these two bring their own.
 _OWN_TABLES = ("fastapi_users", "authjs")

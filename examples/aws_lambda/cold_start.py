@@ -34,7 +34,7 @@ def run(source: str) -> float:
 
 def token_of_nobody() -> str:
     """A token of the right form, so that the check asks the storage."""
-    from torii_dynamodb._core.secrets import make_session_token
+    from torii_dynamodb._rules.secrets import make_session_token
     from torii_dynamodb.clock import system_random
 
     return make_session_token("usr_nobody", system_random)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
-from torii_dynamodb._core.guarded import guarded
+from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._core.jwt import AccessClaims, AccessToken, JwtKey, JwtSettings, JwtTokens
+from torii_dynamodb._rules.jwt import AccessClaims, AccessToken, JwtKey, JwtSettings, JwtTokens
 
 __all__ = ["AccessClaims", "AccessToken", "JwtKey", "JwtSettings", "JwtTokens"]

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
-from torii_dynamodb._core.guarded import guarded
+from torii_dynamodb._rules.guarded import guarded
 
 if TYPE_CHECKING:
     from torii_dynamodb.errors import CorruptItem

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from torii_dynamodb._core.oauth_types import (
+from torii_dynamodb._rules.oauth import (
     AppleKey,
     Authority,
     Check,

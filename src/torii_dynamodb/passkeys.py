@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._core.webauthn_options import PasskeyError, PasskeyFailure, PasskeySettings
+from torii_dynamodb._rules.webauthn import PasskeyError, PasskeyFailure, PasskeySettings
 
 __all__ = ["PasskeyError", "PasskeyFailure", "PasskeySettings"]

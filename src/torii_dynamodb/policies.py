@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._core.hashing import Argon2Hasher, PasswordHasher, PasswordPolicy, SeveralKinds
-from torii_dynamodb._core.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb._pool import HashingPool
+from torii_dynamodb._rules.hashing import Argon2Hasher, PasswordHasher, PasswordPolicy, SeveralKinds
+from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.models import LockoutPolicy
 
 __all__ = [

@@ -8,7 +8,7 @@ import pytest
 
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 
 @pytest.fixture

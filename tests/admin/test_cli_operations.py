@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from torii_dynamodb import DynamoDbStorage, NewUser
 from torii_dynamodb.cli.app import app
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 
 def run(*arguments: str, engine: LocalEngine | None = None, prefix: str = "torii", code: int = 0) -> Any:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from torii_dynamodb.cli.app import app
 from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 
 class Commands:

@@ -25,7 +25,7 @@ from torii_dynamodb.admin.cost import (
 )
 from torii_dynamodb.admin.measuring import measure
 from torii_dynamodb.errors import ConfigurationError, ValidationError
-from torii_dynamodb.testing.engines import DYNOXIDE_VERSION, LocalEngine
+from torii_dynamodb.local.engines import DYNOXIDE_VERSION, LocalEngine
 
 PRICES: dict[str, Any] = {
     "as_of": "2026-01-01",

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from torii_dynamodb.cli.app import app
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "admin"
 

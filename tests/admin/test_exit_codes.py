@@ -18,7 +18,7 @@ from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.cli.app import app
 from torii_dynamodb.cli.support import EXIT_CODES_HELP, ExitCode
 from torii_dynamodb.config import TABLES
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing.faults import FaultProxy, service_error
 
 # Every command that asks DynamoDB, with the least that it needs, and what it ends with where there are no tables.

@@ -14,9 +14,9 @@ from torii_dynamodb.admin.autoscaling import targets
 from torii_dynamodb.admin.global_tables import add_replica, list_replicas, remove_replica
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import AlreadyExists, ConfigurationError, Unavailable, ValidationError
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import LockoutPolicy
 from torii_dynamodb.schema import SCHEMA
-from torii_dynamodb.testing.engines import LocalEngine
 
 SOON = timedelta(hours=1)
 

@@ -19,7 +19,7 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.iam import ROLES, Role, policy
 from torii_dynamodb.admin.streams import Handlers, StreamConsumer, enable_streams
 from torii_dynamodb.errors import AccessDenied, ConfigurationError, ValidationError
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 

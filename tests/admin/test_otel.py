@@ -17,8 +17,8 @@ from tests.admin.every_operation import HASH, STATE, VERIFIER, steps
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, NewUser
 from torii_dynamodb._wire.records import CallRecord
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.otel import combine, instrument, log_calls, tracing_hook
-from torii_dynamodb.testing.engines import LocalEngine
 
 
 class Seen:

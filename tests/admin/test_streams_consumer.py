@@ -23,7 +23,7 @@ from torii_dynamodb.admin.streams import (
 )
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 SOON = timedelta(hours=1)
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"

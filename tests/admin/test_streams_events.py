@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from torii_dynamodb import DynamoDbConfig
-from torii_dynamodb._core.times import epoch_seconds
+from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb.admin.streams import (
     EVENT_TYPES,
     EmailChanged,

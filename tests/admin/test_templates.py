@@ -23,8 +23,8 @@ from torii_dynamodb.admin.options import (
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.admin.templates import KINDS, TemplateKind, render, template
 from torii_dynamodb.config import TABLES
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.schema import SCHEMA
-from torii_dynamodb.testing.engines import LocalEngine
 
 CONFIG = DynamoDbConfig(region="eu-central-1", table_prefix="shop")
 EVERYTHING_ON_DEMAND = TableOptions(

@@ -12,7 +12,7 @@ from torii_dynamodb._wire.records import CallRecord, TableCapacity
 from torii_dynamodb.admin.capacity import CapacityMeter
 from torii_dynamodb.config import RateLimit
 from torii_dynamodb.errors import ConfigurationError, Throttled
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 
 def used(units: float) -> tuple[TableCapacity, ...]:

@@ -17,8 +17,8 @@ from tests.oidc.conftest import SECRET, client
 from tests.oidc.provider import RealProvider
 from tools.chromium import find_chromium
 
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.oauth import oidc
-from torii_dynamodb.testing.engines import LocalEngine
 
 # What the machine's sandbox and closed network need; nothing that changes how pages behave.
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -15,7 +15,7 @@ from tests.browser.console import Console, running
 from tests.browser.person import PASSWORD
 from tests.ports import reserved_port
 
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 ROOT = Path(__file__).parents[2]
 # Packages come from the registry: a slow one is not a fault of ours.

@@ -24,9 +24,9 @@ from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynam
 from torii_dynamodb._core.attributes import decode_map
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ToriiError
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import NewOAuthAccount, NewSession, NewUser
 from torii_dynamodb.testing._async.conformance.support import broken_invariants
-from torii_dynamodb.testing.engines import LocalEngine
 
 WORKERS = 8
 BETWEEN_KILLS = 60

@@ -12,8 +12,8 @@ from tests.faults._async.world import AsyncWorld
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.errors import Unavailable
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing import faults
-from torii_dynamodb.testing.engines import LocalEngine
 
 PATIENCE = 10.0
 

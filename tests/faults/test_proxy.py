@@ -9,8 +9,8 @@ import pytest
 
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.errors import Throttled, Unavailable
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing import FaultProxy, faults
-from torii_dynamodb.testing.engines import LocalEngine
 
 
 @pytest.fixture

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from torii_dynamodb._core import attempts, oauth, passkeys, passwords, secrets, sessions, tokens, users, validation
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.jwt import JwtKey, JwtSettings, JwtTokens
+from torii_dynamodb._core import attempts, oauth, passkeys, passwords, sessions, tokens, users
+from torii_dynamodb._rules import secrets, validation
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.jwt import JwtKey, JwtSettings, JwtTokens
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import CorruptItem, InvalidToken, ValidationError
 from torii_dynamodb.models import (

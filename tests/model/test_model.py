@@ -32,6 +32,7 @@ from torii_dynamodb._core.attributes import decode_map
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ToriiError
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     UNSET,
     LockoutPolicy,
@@ -49,7 +50,6 @@ from torii_dynamodb.models import (
     VerifiedToken,
 )
 from torii_dynamodb.testing import FakeClock, MemoryStorage, conformance
-from torii_dynamodb.testing.engines import LocalEngine
 
 IDS = ("u1", "u2", "u3")
 ADDRESSES = ("ada@example.com", "Ada@Example.com", "grace@example.com", "alan@example.com")

@@ -63,7 +63,7 @@ IO = (
     "aiohttp", "anyio", "httpx", "requests", "urllib3", "httptools",
 )  # fmt: skip
 AWS = ("boto3", "botocore", "s3transfer", "moto")
-OUTER = own("admin", "cli", "fastapi", "testing")
+OUTER = own("admin", "cli", "fastapi", "local", "testing")
 
 RULES = [
     Rule(
@@ -71,6 +71,12 @@ RULES = [
         files=("_core/**",),
         forbidden=(*IO, *AWS, *own("_wire", "_async", "_sync"), *OUTER),
         broken_by=("_core/users.py", "def f():\n    from torii_dynamodb import _wire"),
+    ),
+    Rule(
+        "the rules are pure, and know nothing of what is stored",
+        files=("_rules/**",),
+        forbidden=(*IO, *AWS, *own("_core", "_wire", "_async", "_sync"), *OUTER),
+        broken_by=("_rules/emails.py", "from torii_dynamodb._core import keys"),
     ),
     Rule(
         "the wire does no I/O",
@@ -103,7 +109,7 @@ RULES = [
         files=("*.py", "_async/**", "_sync/**"),
         forbidden=OUTER,
         since=When.IMPORT,
-        broken_by=("_async/storage/users.py", "from torii_dynamodb.testing.engines import LocalEngine"),
+        broken_by=("_async/storage/users.py", "from torii_dynamodb.local.engines import LocalEngine"),
     ),
     Rule(
         "errors of the wire do not leave storage and admin",
@@ -128,18 +134,18 @@ RULES = [
         broken_by=("admin/cost.py", "from rich.table import Table"),
     ),
     Rule(
-        "the AWS SDK is used by admin, testing and the credentials alone",
+        "the AWS SDK is used by admin, local and the credentials alone",
         files=("**",),
-        but=("admin/**", "testing/**", "_aws.py"),
+        but=("admin/**", "local/**", "_aws.py"),
         forbidden=AWS,
         since=When.CALL,
         broken_by=("_async/storage/users.py", "def f():\n    import boto3"),
     ),
     Rule(
         "and by them only when called",
-        files=("admin/**", "testing/**", "_aws.py"),
+        files=("admin/**", "local/**", "_aws.py"),
         # That file is the moto process itself; nothing imports it.
-        but=("testing/_moto_process.py",),
+        but=("local/_moto_process.py",),
         forbidden=AWS,
         since=When.IMPORT,
         broken_by=("admin/autoscaling.py", "import boto3"),
@@ -305,7 +311,7 @@ HEAVY = {
     [
         ("import torii_dynamodb", set[str]()),
         ("from torii_dynamodb import DynamoDbConfig", set[str]()),
-        ("import torii_dynamodb.testing.engines", set[str]()),
+        ("import torii_dynamodb.local.engines", set[str]()),
         ("import torii_dynamodb.cli", {"typer", "click", "rich"}),
     ],
 )

@@ -31,8 +31,8 @@ from torii_dynamodb import DynamoDbConfig, Session, User
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi import Problem, ToriiMiddleware, WebConfig, dynamodb, render_problem
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.passkeys import PasskeySettings
-from torii_dynamodb.testing.engines import LocalEngine
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

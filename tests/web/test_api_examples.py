@@ -18,7 +18,7 @@ from tests.services._async.support import PASSWORD, SECRET
 from tests.web.test_api_application import EXAMPLES, load
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 Call = Callable[..., tuple[int, Any]]
 Send = Callable[[str, bytes, str | None], int]

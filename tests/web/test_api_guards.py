@@ -17,7 +17,7 @@ from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
 from tests.web.api import API, SITE, UNLIMITED, Site, problem
 
 from torii_dynamodb import LockoutPolicy
-from torii_dynamodb._core.hashing import Argon2Hasher
+from torii_dynamodb._rules.hashing import Argon2Hasher
 from torii_dynamodb.errors import (
     ConfigurationError,
     CorruptItem,

@@ -22,10 +22,10 @@ from tests.web.api import API, SITE, UNLIMITED, problem
 from torii_dynamodb import AsyncTorii, DynamoDbConfig, User
 from torii_dynamodb.errors import AccessDenied, ConfigurationError, Unavailable
 from torii_dynamodb.fastapi import AuthRouter, ToriiMiddleware, WebConfig, dynamodb, router
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.mail import AsyncMemoryMailer
 from torii_dynamodb.oauth import google
 from torii_dynamodb.testing import AsyncMemoryStorage
-from torii_dynamodb.testing.engines import LocalEngine
 
 
 class Recorded:

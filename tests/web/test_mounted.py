@@ -23,9 +23,9 @@ from torii_dynamodb import AsyncTorii
 from torii_dynamodb.fastapi import WebConfig, dynamodb, router
 from torii_dynamodb.fastapi.admin import Activity, Admin
 from torii_dynamodb.fastapi.pages import PagesConfig, pages
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.mail import MailSettings
 from torii_dynamodb.passkeys import PasskeySettings
-from torii_dynamodb.testing.engines import LocalEngine
 
 
 class Server:

@@ -20,10 +20,10 @@ from pydantic_core import to_json
 from tests.web.api import SITE
 
 from torii_dynamodb import Session, User, config, models
-from torii_dynamodb._core.guarded import guarded
-from torii_dynamodb._core.jwt import AccessToken, JwtKey
-from torii_dynamodb._core.oauth_types import OAuthAccessToken, OAuthNativeStart
-from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb._rules.guarded import guarded
+from torii_dynamodb._rules.jwt import AccessToken, JwtKey
+from torii_dynamodb._rules.oauth import OAuthAccessToken, OAuthNativeStart
+from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.fastapi import SessionOut, SignedIn, UserOut
 from torii_dynamodb.models import (

@@ -13,11 +13,12 @@ from typing import Any
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import reading, validation
+from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Attribute, Item
-from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import REGISTER, attempt_subject
-from torii_dynamodb._core.times import epoch_millis, epoch_seconds, to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.times import epoch_millis, epoch_seconds, to_text
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.errors import CorruptItem, ValidationError
 from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, LockoutPolicy, LockoutStatus

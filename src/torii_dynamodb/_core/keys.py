@@ -5,7 +5,7 @@ An identity's key *is* the identity: that no two items share a key is the one un
 
 from __future__ import annotations
 
-from torii_dynamodb._core.secrets import digest
+from torii_dynamodb._rules.secrets import digest
 from torii_dynamodb.models import AttemptKind
 
 __all__ = [

@@ -8,11 +8,12 @@ from typing import Any
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import reading, validation
+from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import OAUTH, oauth_key
 from torii_dynamodb._core.sizes import check_item_size
-from torii_dynamodb._core.times import to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.times import to_text
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, OAuthAccount, Unset
 from torii_dynamodb.schema import SCHEMA_VERSION

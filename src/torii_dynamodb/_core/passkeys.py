@@ -8,10 +8,11 @@ from typing import Any
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import reading, users, validation
+from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import passkey_key
-from torii_dynamodb._core.times import to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.times import to_text
 from torii_dynamodb.errors import ClonedAuthenticator, ValidationError
 from torii_dynamodb.models import NewPasskey, Passkey
 from torii_dynamodb.schema import SCHEMA_VERSION

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import reading, users, validation
+from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.emails import Email
 from torii_dynamodb._core.keys import EMAIL, email_key
 from torii_dynamodb._core.users import Change, changed, drop_identity, key, update_if_version
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import Email
 from torii_dynamodb.errors import ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, PasswordCredentials, Unset, User
 

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from torii_dynamodb._core.attributes import Item, decode
-from torii_dynamodb._core.times import from_epoch_seconds, from_text
+from torii_dynamodb._rules.times import from_epoch_seconds, from_text
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.models import Listing
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import reading, users, validation
+from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.secrets import ParsedSecret, digest, make_session_token
 from torii_dynamodb._core.sizes import check_item_size
-from torii_dynamodb._core.times import epoch_seconds, from_epoch_seconds, to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.secrets import ParsedSecret, digest, make_session_token
+from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds, to_text
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import NewSession, Session, User

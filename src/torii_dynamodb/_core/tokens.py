@@ -10,14 +10,15 @@ from typing import Any, cast
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import reading, users, validation
+from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Attribute, Item
-from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import challenge_key, pkce_key, token_key
-from torii_dynamodb._core.sealing import seal_under_state, unseal_under_state
-from torii_dynamodb._core.secrets import digest, make_one_time_token
 from torii_dynamodb._core.sizes import check_item_size
-from torii_dynamodb._core.times import epoch_seconds, from_epoch_seconds, to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.sealing import seal_under_state, unseal_under_state
+from torii_dynamodb._rules.secrets import digest, make_one_time_token
+from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds, to_text
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.errors import CorruptItem, ValidationError
 from torii_dynamodb.models import (

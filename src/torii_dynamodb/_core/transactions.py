@@ -10,9 +10,10 @@ import orjson
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import users, validation
+from torii_dynamodb._core import users
 from torii_dynamodb._core.attributes import Attribute, Item
 from torii_dynamodb._core.sizes import check_item_size
+from torii_dynamodb._rules import validation
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import NewUser, User

@@ -9,12 +9,13 @@ from typing import Any
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import reading, validation
+from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Attribute, Item
-from torii_dynamodb._core.emails import Email, normalise_email
 from torii_dynamodb._core.keys import EMAIL, MAX_IDENTITIES, email_key
 from torii_dynamodb._core.sizes import check_item_size
-from torii_dynamodb._core.times import to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import Email, normalise_email
+from torii_dynamodb._rules.times import to_text
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.errors import (
     AlreadyExists,

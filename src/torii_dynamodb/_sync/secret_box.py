@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from torii_dynamodb._core.devices import secret_keys
-from torii_dynamodb._core.sealing import Keyring
+from torii_dynamodb._rules.devices import secret_keys
+from torii_dynamodb._rules.sealing import Keyring
 from torii_dynamodb.clock import RandomBytes, system_random
 
 __all__ = ["AesGcmBox", "SecretBox"]

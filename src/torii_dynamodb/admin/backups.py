@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from torii_dynamodb._core.times import to_text
+from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.json import list_of
 from torii_dynamodb.admin.control import Control, Occupied

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from torii_dynamodb._core.times import to_text
+from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.services.torii import Torii
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb._wire.records import CallRecord

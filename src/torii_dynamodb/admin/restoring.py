@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from torii_dynamodb._core.tables import is_going
-from torii_dynamodb._core.times import to_text
+from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb._wire.json import object_of

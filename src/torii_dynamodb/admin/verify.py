@@ -13,7 +13,7 @@ from typing import Any, Literal
 from torii_dynamodb._core import sessions, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import EMAIL, email_key
-from torii_dynamodb._core.times import epoch_seconds
+from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import RateLimit, scan

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.text import Text
 
 from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage, DynamoDbConfig
-from torii_dynamodb._core.hashing import Argon2Hasher
 from torii_dynamodb._files import tighten
+from torii_dynamodb._rules.hashing import Argon2Hasher
 from torii_dynamodb.cli.demo_accounts import Account, Reject, own_lines, read_accounts, read_lines
 from torii_dynamodb.cli.demo_figures import Ledger
 from torii_dynamodb.cli.demo_run import Demo, Pace
@@ -42,7 +42,7 @@ from torii_dynamodb.cli.support import (
     note,
     plain,
 )
-from torii_dynamodb.testing.engines import own_checkout, start_engine, xdg_folder
+from torii_dynamodb.local.engines import own_checkout, start_engine, xdg_folder
 
 __all__ = ["data_folder", "demo"]
 

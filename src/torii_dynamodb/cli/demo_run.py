@@ -14,9 +14,9 @@ from rich.text import Text
 
 from torii_dynamodb import AsyncDynamoDbHandle, AsyncTorii, NewSession, NewUser, Session, User
 from torii_dynamodb._async.primitives import gather
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.hashing import PasswordHasher
-from torii_dynamodb._core.secrets import make_session_token
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.hashing import PasswordHasher
+from torii_dynamodb._rules.secrets import make_session_token
 from torii_dynamodb.cli.demo_accounts import Account, Reject
 from torii_dynamodb.cli.demo_figures import Ledger
 from torii_dynamodb.cli.support import hang, plain

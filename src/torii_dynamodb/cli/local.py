@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from torii_dynamodb.cli.support import ExitCode, Json, emit, fail, note, say
-from torii_dynamodb.testing.engines import LocalEngine, start_engine
+from torii_dynamodb.local.engines import LocalEngine, start_engine
 
 __all__ = ["Engine", "local"]
 

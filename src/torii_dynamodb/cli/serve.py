@@ -14,7 +14,7 @@ from torii_dynamodb.cli.demo import data_folder
 from torii_dynamodb.cli.local import Engine
 from torii_dynamodb.cli.support import note, options_given, say
 from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.testing.engines import start_engine
+from torii_dynamodb.local.engines import start_engine
 
 __all__ = ["serve"]
 

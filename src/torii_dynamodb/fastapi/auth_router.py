@@ -20,7 +20,7 @@ from torii_dynamodb.models import User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
-    from torii_dynamodb._core.jwt import AccessClaims
+    from torii_dynamodb._rules.jwt import AccessClaims
 
 __all__ = ["AuthRouter", "router"]
 

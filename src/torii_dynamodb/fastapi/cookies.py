@@ -9,7 +9,7 @@ from typing import Literal
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from torii_dynamodb._core.secrets import digest
+from torii_dynamodb._rules.secrets import digest
 from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.fastapi.settings import WebConfig
 

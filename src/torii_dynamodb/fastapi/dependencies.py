@@ -11,7 +11,7 @@ from fastapi import Depends, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import HTTPConnection
 
-from torii_dynamodb._core.jwt import AccessClaims
+from torii_dynamodb._rules.jwt import AccessClaims
 from torii_dynamodb.errors import ConfigurationError, InvalidToken, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
 from torii_dynamodb.fastapi.web import SignedIn, Web, bearer_of

@@ -14,7 +14,7 @@ from torii_dynamodb.fastapi.errors import problem_of
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from torii_dynamodb._core.oauth_types import OAuthStart
+    from torii_dynamodb._rules.oauth import OAuthStart
     from torii_dynamodb.fastapi.web import SignedIn, Web
 
 __all__ = [

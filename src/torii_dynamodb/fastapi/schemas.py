@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from torii_dynamodb._core.session_policy import signed_in_at
-from torii_dynamodb._core.webauthn_options import encoded
+from torii_dynamodb._rules.session_policy import signed_in_at
+from torii_dynamodb._rules.webauthn import encoded
 from torii_dynamodb.fastapi.settings import Transport
 from torii_dynamodb.models import OAuthAccount, Passkey, Session, User
 

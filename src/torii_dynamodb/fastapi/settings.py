@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from torii_dynamodb._core.checking import check_fields, check_policy
+from torii_dynamodb._rules.checking import check_fields, check_policy
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
-from torii_dynamodb._core.checking import check_kind
+from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb.config import DynamoDbConfig
 
 __all__ = ["dynamodb"]

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from torii_dynamodb._core.checking import check_kind
-from torii_dynamodb._core.events import SignInMethod
-from torii_dynamodb._core.guarded import guarded
-from torii_dynamodb._core.jwt import AccessClaims
-from torii_dynamodb._core.session_policy import signed_in_at
+from torii_dynamodb._rules.checking import check_kind
+from torii_dynamodb._rules.guarded import guarded
+from torii_dynamodb._rules.jwt import AccessClaims
+from torii_dynamodb._rules.session_policy import signed_in_at
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import ConfigurationError, RateLimited
+from torii_dynamodb.events import SignInMethod
 from torii_dynamodb.fastapi.cookies import Cookies
 from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem

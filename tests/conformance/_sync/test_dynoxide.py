@@ -8,9 +8,9 @@ import pytest
 from tests.conformance._sync.on_dynamodb import OnDynamoDb
 
 from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing import conformance
 from torii_dynamodb.testing.clock import FakeClock
-from torii_dynamodb.testing.engines import LocalEngine
 
 
 class TestDynoxide(OnDynamoDb, conformance.StorageConformance):

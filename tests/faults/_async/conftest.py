@@ -9,7 +9,7 @@ import pytest
 from tests.faults._async.primitives import WORLDS
 from tests.faults._async.world import AsyncWorld
 
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 
 @pytest.fixture(scope="session")

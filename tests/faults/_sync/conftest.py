@@ -11,7 +11,7 @@ import pytest
 from tests.faults._sync.primitives import WORLDS
 from tests.faults._sync.world import World
 
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import orjson
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb.config import TABLES, Credentials, DynamoDbConfig
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     PASSWORD_RESET,
     LockoutPolicy,
@@ -29,7 +30,6 @@ from torii_dynamodb.models import (
     User,
 )
 from torii_dynamodb.testing.clock import FakeClock
-from torii_dynamodb.testing.engines import LocalEngine
 from torii_dynamodb.testing.faults import FaultProxy
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$ada"

@@ -18,9 +18,9 @@ from tests.ports import reserved_port
 from typer.testing import CliRunner, Result
 
 from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, NewSession, NewUser, User
-from torii_dynamodb._core.hashing import Argon2Hasher
+from torii_dynamodb._rules.hashing import Argon2Hasher
 from torii_dynamodb.cli.app import app
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 Run = Callable[..., Result]
 TOOL = [sys.executable, "-m", "torii_dynamodb.cli"]

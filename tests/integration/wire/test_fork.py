@@ -11,7 +11,7 @@ import pytest
 
 from torii_dynamodb import DynamoDbStorage, NewUser
 from torii_dynamodb._sync.primitives import Background, gather
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform does not fork")

@@ -12,11 +12,11 @@ from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHa
 from torii_dynamodb import LockoutPolicy
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import Session, User
 from torii_dynamodb.policies import HashingPool
 from torii_dynamodb.testing import FakeClock
 from torii_dynamodb.testing._async.conformance.primitives import together
-from torii_dynamodb.testing.engines import LocalEngine
 
 LIMIT = 5
 GUESSES = 200

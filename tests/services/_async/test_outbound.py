@@ -22,7 +22,7 @@ from tests.services.server import ScriptedServer
 from torii_dynamodb import AsyncTorii
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.services import oauth_client, outbound
-from torii_dynamodb._core.outbound import Answer, Reach, TooLarge
+from torii_dynamodb._rules.outbound import Answer, Reach, TooLarge
 from torii_dynamodb.oauth import OAuthError, oidc
 from torii_dynamodb.testing import AsyncMemoryStorage
 

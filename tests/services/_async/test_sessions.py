@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, recording
 
-from torii_dynamodb._core.session_policy import SessionPolicy, signed_in_at
+from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
 from torii_dynamodb.models import Session

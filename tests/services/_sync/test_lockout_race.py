@@ -14,11 +14,11 @@ from tests.services._sync.support import EMAIL, PASSWORD, QuickHasher, Setting
 from torii_dynamodb import LockoutPolicy
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import Session, User
 from torii_dynamodb.policies import HashingPool
 from torii_dynamodb.testing import FakeClock
 from torii_dynamodb.testing._sync.conformance.primitives import together
-from torii_dynamodb.testing.engines import LocalEngine
 
 LIMIT = 5
 GUESSES = 200

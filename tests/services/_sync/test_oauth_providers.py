@@ -10,7 +10,7 @@ import pytest
 from tests.services._sync.test_oauth import OAuthSetting
 from tests.services.provider import ISSUER
 
-from torii_dynamodb._core.oidc import identity_of, posted_name
+from torii_dynamodb._rules.oidc import identity_of, posted_name
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.oauth import OAuthError, OAuthIdentity, OAuthProvider, apple, github, google, microsoft, oidc
 

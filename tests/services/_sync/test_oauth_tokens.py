@@ -19,10 +19,10 @@ from tests.services.provider import ISSUER, FakeProvider
 from torii_dynamodb import DynamoDbStorage, NewOAuthAccount, Torii
 from torii_dynamodb._sync.primitives import gather, sleep
 from torii_dynamodb.errors import ConfigurationError, NotFound, ValidationError
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import Metadata
 from torii_dynamodb.oauth import OAuthAccessToken, OAuthConfirmationSent, OAuthError, oidc
 from torii_dynamodb.secret_box import AesGcmBox
-from torii_dynamodb.testing.engines import LocalEngine
 
 OFFERED = replace(oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=("*",)), keep_tokens=True)
 HOUR = timedelta(hours=1)

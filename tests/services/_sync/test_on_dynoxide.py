@@ -13,9 +13,9 @@ from tests.services.authenticator import ORIGIN, RP_ID, Authenticator
 from torii_dynamodb import CallRecord, LockoutPolicy
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.errors import InvalidCredentials, InvalidToken
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.passkeys import PasskeySettings
 from torii_dynamodb.testing import FakeClock
-from torii_dynamodb.testing.engines import LocalEngine
 
 
 class OnDynoxide:

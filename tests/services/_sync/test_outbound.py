@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from tests.services.server import ScriptedServer
 
 from torii_dynamodb import Torii
-from torii_dynamodb._core.outbound import Answer, Reach, TooLarge
+from torii_dynamodb._rules.outbound import Answer, Reach, TooLarge
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.services import oauth_client, outbound
 from torii_dynamodb.oauth import OAuthError, oidc

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb.cli.demo_accounts import Account, own_lines, read_accounts, read_lines
 from torii_dynamodb.errors import ValidationError
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torii_dynamodb._core import attributes, keys, reading, secrets, sizes, times, validation
-from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core import attributes, keys, reading, sizes
+from torii_dynamodb._rules import secrets, times, validation
+from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb.errors import ItemTooLarge, ValidationError
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

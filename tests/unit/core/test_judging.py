@@ -9,7 +9,7 @@ import pytest
 
 from torii_dynamodb._core import sessions, tokens, users
 from torii_dynamodb._core.attributes import Item, number
-from torii_dynamodb._core.secrets import ParsedSecret, parse_one_time_token, parse_session_token
+from torii_dynamodb._rules.secrets import ParsedSecret, parse_one_time_token, parse_session_token
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.models import MAGIC_LINK, NewSession, NewToken, NewUser
 

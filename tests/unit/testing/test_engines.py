@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from torii_dynamodb.testing import engines
-from torii_dynamodb.testing.engines import (
+from torii_dynamodb.local.engines import (
     EngineError,
     EngineKind,
     EngineOptionError,
@@ -28,6 +27,7 @@ from torii_dynamodb.testing.engines import (
     install_dynoxide,
     start_engine,
 )
+from torii_dynamodb.testing import engines
 
 KINDS: list[EngineKind] = ["dynoxide", "moto"]
 
@@ -184,7 +184,7 @@ def test_a_silent_engine_is_given_up(tmp_path: Path) -> None:
 def test_an_engine_does_not_outlive_a_killed_owner(kind: EngineKind) -> None:
     """When the owner is killed with SIGKILL, its engine ends by itself."""
     code = (
-        "import sys; from torii_dynamodb.testing.engines import LocalEngine;"
+        "import sys; from torii_dynamodb.local.engines import LocalEngine;"
         f"engine = LocalEngine({kind!r}).start(); print(engine.pid, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torii_dynamodb._core import tokens
-from torii_dynamodb._core.sealing import Keyring, seal_under_state, unseal_under_state
+from torii_dynamodb._rules.sealing import Keyring, seal_under_state, unseal_under_state
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import ConfigurationError, CorruptItem
 from torii_dynamodb.models import Metadata

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from torii_dynamodb._async.primitives import gather
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import SignInFailed
-from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
+from torii_dynamodb.events import SignInFailed
 from torii_dynamodb.models import AttemptResult, LockoutPolicy, PasswordCredentials
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.services.events import AsyncEvents
-    from torii_dynamodb._core.devices import Devices
+    from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb.clock import Clock
 
 __all__ = ["AsyncAttempts", "TakenAttempt"]

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.services.mail import mailbox
-from torii_dynamodb._core.bindings import bound_to, is_bound, new_binding
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import EmailChanged, EmailVerified, PasswordReset
-from torii_dynamodb._core.signing_in import Browser, refuse_locked
+from torii_dynamodb._rules.bindings import bound_to, is_bound, new_binding
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.signing_in import Browser, refuse_locked
 from torii_dynamodb.errors import AlreadyExists, InvalidToken, ValidationError
+from torii_dynamodb.events import EmailChanged, EmailVerified, PasswordReset
 from torii_dynamodb.models import EMAIL_VERIFICATION, Session, User, VerifiedToken
 
 if TYPE_CHECKING:

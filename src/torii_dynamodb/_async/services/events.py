@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from torii_dynamodb._core.events import Event
+from torii_dynamodb.events import Event
 
 __all__ = ["AsyncEvents"]
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.primitives import result_of
-from torii_dynamodb._core.hashing import PasswordHasher, Verifier
+from torii_dynamodb._rules.hashing import PasswordHasher, Verifier
 
 if TYPE_CHECKING:
     from torii_dynamodb._pool import HashingPool, Submit

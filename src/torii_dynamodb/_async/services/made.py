@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from torii_dynamodb._async.primitives import BLOCKING
 from torii_dynamodb._async.services.events import AsyncEvents
 from torii_dynamodb._async.services.sessions import AsyncSessionService
-from torii_dynamodb._core.checking import check_kind, check_methods, check_policy, check_twin, wrong
-from torii_dynamodb._core.session_policy import SessionPolicy
+from torii_dynamodb._rules.checking import check_kind, check_methods, check_policy, check_twin, wrong
+from torii_dynamodb._rules.session_policy import SessionPolicy
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services.passkeys import AsyncPasskeyService
     from torii_dynamodb._async.services.passwords import AsyncPasswordService
     from torii_dynamodb._async.services.provider_tokens import AsyncProviderTokens
-    from torii_dynamodb._core.devices import Devices
-    from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy
-    from torii_dynamodb._core.jwt import JwtSettings
-    from torii_dynamodb._core.oauth_types import OAuthProvider
-    from torii_dynamodb._core.webauthn_options import PasskeySettings
     from torii_dynamodb._pool import HashingPool
+    from torii_dynamodb._rules.devices import Devices
+    from torii_dynamodb._rules.hashing import PasswordHasher, PasswordPolicy
+    from torii_dynamodb._rules.jwt import JwtSettings
+    from torii_dynamodb._rules.oauth import OAuthProvider
+    from torii_dynamodb._rules.webauthn import PasskeySettings
     from torii_dynamodb.compromised import CompromisedPasswords
     from torii_dynamodb.mail.settings import MailSettings
     from torii_dynamodb.mail.templates import Templates
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncServices"]
 
 
-_CORE = "torii_dynamodb._core"
+_RULES = "torii_dynamodb._rules"
 
 
 def _check_storage(storage: object) -> None:
@@ -127,15 +127,15 @@ class AsyncServices:
         if isinstance(oauth, str) or not isinstance(oauth, Collection):
             raise wrong("oauth", oauth, "a list of providers, for example [google(...)]")
         for provider in oauth:
-            check_kind("oauth", provider, f"{_CORE}.oauth_types.OAuthProvider", "providers, for example google(...)")
+            check_kind("oauth", provider, f"{_RULES}.oauth.OAuthProvider", "providers, for example google(...)")
         check_policy("lockout", lockout)
         for option, value, kind, wanted in (
-            ("sessions", sessions, f"{_CORE}.session_policy.SessionPolicy", "SessionPolicy(...)"),
-            ("passwords", passwords, f"{_CORE}.hashing.PasswordPolicy", "PasswordPolicy(...)"),
+            ("sessions", sessions, f"{_RULES}.session_policy.SessionPolicy", "SessionPolicy(...)"),
+            ("passwords", passwords, f"{_RULES}.hashing.PasswordPolicy", "PasswordPolicy(...)"),
             ("hashing", hashing, "torii_dynamodb._pool.HashingPool", "HashingPool(...)"),
             ("mail", mail, "torii_dynamodb.mail.settings.MailSettings", "MailSettings(...)"),
-            ("passkeys", passkeys, f"{_CORE}.webauthn_options.PasskeySettings", "PasskeySettings(...)"),
-            ("jwt", jwt, f"{_CORE}.jwt.JwtSettings", "JwtSettings(...)"),
+            ("passkeys", passkeys, f"{_RULES}.webauthn.PasskeySettings", "PasskeySettings(...)"),
+            ("jwt", jwt, f"{_RULES}.jwt.JwtSettings", "JwtSettings(...)"),
         ):
             if value is not None:
                 check_kind(option, value, kind, wanted)
@@ -194,7 +194,7 @@ class AsyncServices:
         Raises:
             ConfigurationError: There is no ``secret``.
         """
-        from torii_dynamodb._core.devices import Devices, secret_keys
+        from torii_dynamodb._rules.devices import Devices, secret_keys
 
         if self._secret is None:
             raise ConfigurationError("known devices need secret=...: 32 random bytes that stay the same")
@@ -253,8 +253,8 @@ class AsyncServices:
         """Sign-in by e-mail address and password. Made when first used: a session check needs no argon2."""
         from torii_dynamodb._async.services.hashing import AsyncHashing
         from torii_dynamodb._async.services.passwords import AsyncPasswordService
-        from torii_dynamodb._core.hashing import Argon2Hasher, PasswordPolicy
         from torii_dynamodb._pool import shared_pool
+        from torii_dynamodb._rules.hashing import Argon2Hasher, PasswordPolicy
 
         return AsyncPasswordService(
             self.storage,

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._async.primitives import gather
-from torii_dynamodb._core import webauthn_options as ceremonies
-from torii_dynamodb._core.events import PasskeyAdded, PasskeyRemoved, SignInFailed
 from torii_dynamodb._core.keys import passkey_key
-from torii_dynamodb._core.signing_in import Browser, refuse_locked
-from torii_dynamodb._core.webauthn_options import PasskeyError, PasskeySettings
+from torii_dynamodb._rules import webauthn as ceremonies
+from torii_dynamodb._rules.signing_in import Browser, refuse_locked
+from torii_dynamodb._rules.webauthn import PasskeyError, PasskeySettings
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ClonedAuthenticator
+from torii_dynamodb.events import PasskeyAdded, PasskeyRemoved, SignInFailed
 from torii_dynamodb.models import (
     CeremonyKind,
     Listing,

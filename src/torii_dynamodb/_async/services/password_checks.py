@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.primitives import run_in_thread
-from torii_dynamodb._core.hashing import PasswordPolicy, check_password
+from torii_dynamodb._rules.hashing import PasswordPolicy, check_password
 from torii_dynamodb.errors import ValidationError
 
 if TYPE_CHECKING:

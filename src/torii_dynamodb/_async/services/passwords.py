@@ -11,13 +11,13 @@ from torii_dynamodb._async.services.attempts import AsyncAttempts, TakenAttempt
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._async.services.password_checks import AsyncPasswordChecks
 from torii_dynamodb._async.services.password_resets import AsyncPasswordResets
-from torii_dynamodb._core.bindings import bound_to
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
-from torii_dynamodb._core.hashing import PasswordPolicy, attempted_password
-from torii_dynamodb._core.signing_in import Browser, refuse_locked, refuse_more
+from torii_dynamodb._rules.bindings import bound_to
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password
+from torii_dynamodb._rules.signing_in import Browser, refuse_locked, refuse_more
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
+from torii_dynamodb.events import PasswordChanged, PasswordRemoved, UserCreated
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
     LockoutPolicy,
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services.hashing import AsyncHashing
     from torii_dynamodb._async.services.mail import AsyncMail
     from torii_dynamodb._async.services.sessions import AsyncSessionService
-    from torii_dynamodb._core.devices import Devices
     from torii_dynamodb._pool import Submit
+    from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb.clock import Clock, RandomBytes
     from torii_dynamodb.compromised import CompromisedPasswords
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._core.events import EmailVerified
 from torii_dynamodb.errors import Revoked
+from torii_dynamodb.events import EmailVerified
 from torii_dynamodb.models import User
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from torii_dynamodb._async.services.made import AsyncServices
-from torii_dynamodb._core.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb._rules.signing_in import Browser
+from torii_dynamodb.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
 from torii_dynamodb.models import Listing, Metadata, Session, User
 
 __all__ = ["AsyncTorii"]

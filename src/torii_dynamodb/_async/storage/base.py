@@ -8,10 +8,11 @@ from typing import Any
 
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import Background
-from torii_dynamodb._core import users, validation
+from torii_dynamodb._core import users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.expressions import transaction
 from torii_dynamodb._core.users import Change
+from torii_dynamodb._rules import validation
 from torii_dynamodb._wire.errors import TRANSIENT_REASONS, TransactionCanceled
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import NotFound, RequestRejected, Unavailable

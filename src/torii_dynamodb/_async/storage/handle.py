@@ -11,8 +11,9 @@ from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import gather, monotonic
 from torii_dynamodb._async.storage.attempts import AsyncAttempts
 from torii_dynamodb._async.tables import AsyncTables
-from torii_dynamodb._core import tables, validation
+from torii_dynamodb._core import tables
 from torii_dynamodb._core.transactions import TransactionBuilder
+from torii_dynamodb._rules import validation
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed

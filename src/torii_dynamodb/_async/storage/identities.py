@@ -5,8 +5,9 @@ from __future__ import annotations
 from torii_dynamodb._async.storage.base import failed, no_such_user, old_item
 from torii_dynamodb._async.storage.passwords import AsyncPasswords
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import users, validation
+from torii_dynamodb._core import users
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._rules import validation
 
 __all__ = ["AsyncIdentities"]
 

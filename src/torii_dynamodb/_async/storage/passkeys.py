@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torii_dynamodb._async.storage.base import old_item
 from torii_dynamodb._async.storage.oauth import AsyncOAuth
-from torii_dynamodb._core import passkeys, reading, tokens, users, validation
+from torii_dynamodb._core import passkeys, reading, tokens, users
 from torii_dynamodb._core.keys import PASSKEY, challenge_key, passkey_key
+from torii_dynamodb._rules import validation
 from torii_dynamodb.models import (
     CeremonyKind,
     Listing,

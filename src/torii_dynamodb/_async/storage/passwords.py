@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from torii_dynamodb._async.storage.base import ROUNDS, failed, no_such_user, old_item
 from torii_dynamodb._async.storage.sessions import AsyncSessions
-from torii_dynamodb._core import passwords, users, validation
+from torii_dynamodb._core import passwords, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.emails import Email, normalise_email
 from torii_dynamodb._core.keys import email_key, token_key
-from torii_dynamodb._core.secrets import parse_one_time_token
 from torii_dynamodb._core.tokens import consume, holds_for, is_unused
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import Email, normalise_email
+from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 

@@ -8,10 +8,11 @@ from typing import Any
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.storage.base import no_such_user
 from torii_dynamodb._async.storage.users import AsyncUsers
-from torii_dynamodb._core import reading, sessions, users, validation
+from torii_dynamodb._core import reading, sessions, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.secrets import ParsedSecret, parse_session_token
-from torii_dynamodb._core.times import epoch_seconds, to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
+from torii_dynamodb._rules.times import epoch_seconds, to_text
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import Listing, NewSession, Session, User

@@ -8,10 +8,11 @@ from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.storage.base import no_such_user
 from torii_dynamodb._async.storage.identities import AsyncIdentities
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import tokens, users, validation
+from torii_dynamodb._core import tokens, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import token_key
-from torii_dynamodb._core.secrets import parse_one_time_token
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.errors import AlreadyExists
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken

@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import Any
 
 from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item, undecided
-from torii_dynamodb._core import passwords, reading, sessions, users, validation
+from torii_dynamodb._core import passwords, reading, sessions, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import email_key
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.errors import AlreadyExists, CorruptItem, ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User

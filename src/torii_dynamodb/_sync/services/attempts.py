@@ -7,17 +7,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import SignInFailed
-from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
+from torii_dynamodb.events import SignInFailed
 from torii_dynamodb.models import AttemptResult, LockoutPolicy, PasswordCredentials
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from torii_dynamodb._core.devices import Devices
+    from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.services.events import Events
     from torii_dynamodb.clock import Clock

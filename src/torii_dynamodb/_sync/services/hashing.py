@@ -7,7 +7,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._core.hashing import PasswordHasher, Verifier
+from torii_dynamodb._rules.hashing import PasswordHasher, Verifier
 from torii_dynamodb._sync.primitives import result_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb._core.jwt import AccessClaims, AccessToken, JwtSettings, JwtTokens
+from torii_dynamodb._rules.jwt import AccessClaims, AccessToken, JwtSettings, JwtTokens
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import InvalidToken, ValidationError
 from torii_dynamodb.models import Session, User

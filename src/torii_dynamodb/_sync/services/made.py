@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._core.checking import check_kind, check_methods, check_policy, check_twin, wrong
-from torii_dynamodb._core.session_policy import SessionPolicy
+from torii_dynamodb._rules.checking import check_kind, check_methods, check_policy, check_twin, wrong
+from torii_dynamodb._rules.session_policy import SessionPolicy
 from torii_dynamodb._sync.primitives import BLOCKING
 from torii_dynamodb._sync.services.events import Events
 from torii_dynamodb._sync.services.sessions import SessionService
@@ -20,12 +20,12 @@ from torii_dynamodb.models import LockoutPolicy
 if TYPE_CHECKING:
     import httpx
 
-    from torii_dynamodb._core.devices import Devices
-    from torii_dynamodb._core.hashing import PasswordHasher, PasswordPolicy
-    from torii_dynamodb._core.jwt import JwtSettings
-    from torii_dynamodb._core.oauth_types import OAuthProvider
-    from torii_dynamodb._core.webauthn_options import PasskeySettings
     from torii_dynamodb._pool import HashingPool
+    from torii_dynamodb._rules.devices import Devices
+    from torii_dynamodb._rules.hashing import PasswordHasher, PasswordPolicy
+    from torii_dynamodb._rules.jwt import JwtSettings
+    from torii_dynamodb._rules.oauth import OAuthProvider
+    from torii_dynamodb._rules.webauthn import PasskeySettings
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.mail import Mailer
     from torii_dynamodb._sync.secret_box import SecretBox
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Services"]
 
 
-_CORE = "torii_dynamodb._core"
+_RULES = "torii_dynamodb._rules"
 
 
 def _check_storage(storage: object) -> None:
@@ -129,15 +129,15 @@ class Services:
         if isinstance(oauth, str) or not isinstance(oauth, Collection):
             raise wrong("oauth", oauth, "a list of providers, for example [google(...)]")
         for provider in oauth:
-            check_kind("oauth", provider, f"{_CORE}.oauth_types.OAuthProvider", "providers, for example google(...)")
+            check_kind("oauth", provider, f"{_RULES}.oauth.OAuthProvider", "providers, for example google(...)")
         check_policy("lockout", lockout)
         for option, value, kind, wanted in (
-            ("sessions", sessions, f"{_CORE}.session_policy.SessionPolicy", "SessionPolicy(...)"),
-            ("passwords", passwords, f"{_CORE}.hashing.PasswordPolicy", "PasswordPolicy(...)"),
+            ("sessions", sessions, f"{_RULES}.session_policy.SessionPolicy", "SessionPolicy(...)"),
+            ("passwords", passwords, f"{_RULES}.hashing.PasswordPolicy", "PasswordPolicy(...)"),
             ("hashing", hashing, "torii_dynamodb._pool.HashingPool", "HashingPool(...)"),
             ("mail", mail, "torii_dynamodb.mail.settings.MailSettings", "MailSettings(...)"),
-            ("passkeys", passkeys, f"{_CORE}.webauthn_options.PasskeySettings", "PasskeySettings(...)"),
-            ("jwt", jwt, f"{_CORE}.jwt.JwtSettings", "JwtSettings(...)"),
+            ("passkeys", passkeys, f"{_RULES}.webauthn.PasskeySettings", "PasskeySettings(...)"),
+            ("jwt", jwt, f"{_RULES}.jwt.JwtSettings", "JwtSettings(...)"),
         ):
             if value is not None:
                 check_kind(option, value, kind, wanted)
@@ -196,7 +196,7 @@ class Services:
         Raises:
             ConfigurationError: There is no ``secret``.
         """
-        from torii_dynamodb._core.devices import Devices, secret_keys
+        from torii_dynamodb._rules.devices import Devices, secret_keys
 
         if self._secret is None:
             raise ConfigurationError("known devices need secret=...: 32 random bytes that stay the same")
@@ -253,8 +253,8 @@ class Services:
     @cached_property
     def password(self) -> PasswordService:
         """Sign-in by e-mail address and password. Made when first used: a session check needs no argon2."""
-        from torii_dynamodb._core.hashing import Argon2Hasher, PasswordPolicy
         from torii_dynamodb._pool import shared_pool
+        from torii_dynamodb._rules.hashing import Argon2Hasher, PasswordPolicy
         from torii_dynamodb._sync.services.hashing import Hashing
         from torii_dynamodb._sync.services.passwords import PasswordService
 

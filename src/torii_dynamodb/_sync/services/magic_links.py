@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import EmailVerified, UserCreated
-from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
+from torii_dynamodb.events import EmailVerified, UserCreated
 from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, Session, User, VerifiedToken
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import MailFailed, MailSent
-from torii_dynamodb._core.signing_in import Browser, refuse_more
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.signing_in import Browser, refuse_more
 from torii_dynamodb._sync.primitives import Background, gather
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.events import MailFailed, MailSent
 from torii_dynamodb.mail.messages import MailMessage
 from torii_dynamodb.mail.settings import MailSettings
 from torii_dynamodb.mail.templates import Templates, duration

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb._core import oidc
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import EmailVerified, OAuthLinked, OAuthUnlinked, UserCreated
-from torii_dynamodb._core.oauth_types import (
+from torii_dynamodb._rules import oidc
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.oauth import (
     OAuthAccessToken,
     OAuthConfirmation,
     OAuthConfirmationSent,
@@ -28,8 +27,8 @@ from torii_dynamodb._core.oauth_types import (
     OAuthStart,
     provider_label,
 )
-from torii_dynamodb._core.sealing import seal_under_state, unseal_under_state
-from torii_dynamodb._core.signing_in import Browser, refuse_locked
+from torii_dynamodb._rules.sealing import seal_under_state, unseal_under_state
+from torii_dynamodb._rules.signing_in import Browser, refuse_locked
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.oauth_client import ProviderClient
 from torii_dynamodb._sync.services.proofs import prove_email
@@ -42,6 +41,7 @@ from torii_dynamodb.errors import (
     ProviderDisconnected,
     ValidationError,
 )
+from torii_dynamodb.events import EmailVerified, OAuthLinked, OAuthUnlinked, UserCreated
 from torii_dynamodb.models import (
     Listing,
     Metadata,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from torii_dynamodb._core import oidc
-from torii_dynamodb._core.oauth_types import OAuthError, OAuthIdentity, OAuthProvider, ProviderMetadata
+from torii_dynamodb._rules import oidc
+from torii_dynamodb._rules.oauth import OAuthError, OAuthIdentity, OAuthProvider, ProviderMetadata
 from torii_dynamodb._sync.primitives import Flight, outcome
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import ConfigurationError

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
-from torii_dynamodb._core.outbound import Answer, Reach, TooLarge, may_connect
+from torii_dynamodb._rules.outbound import Answer, Reach, TooLarge, may_connect
 from torii_dynamodb._sync.primitives import Future, monotonic
 
 __all__ = ["exchange"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._core.hashing import PasswordPolicy, check_password
+from torii_dynamodb._rules.hashing import PasswordPolicy, check_password
 from torii_dynamodb._sync.primitives import run_in_thread
 from torii_dynamodb.errors import ValidationError
 

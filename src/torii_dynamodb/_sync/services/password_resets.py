@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import EmailVerified, PasswordReset
-from torii_dynamodb._core.signing_in import refuse_locked, refuse_more
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.signing_in import refuse_locked, refuse_more
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
+from torii_dynamodb.events import EmailVerified, PasswordReset
 from torii_dynamodb.models import PASSWORD_RESET, LockoutPolicy, User, VerifiedToken
 
 if TYPE_CHECKING:

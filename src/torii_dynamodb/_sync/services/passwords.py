@@ -8,11 +8,10 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._core.bindings import bound_to
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.events import PasswordChanged, PasswordRemoved, UserCreated
-from torii_dynamodb._core.hashing import PasswordPolicy, attempted_password
-from torii_dynamodb._core.signing_in import Browser, refuse_locked, refuse_more
+from torii_dynamodb._rules.bindings import bound_to
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password
+from torii_dynamodb._rules.signing_in import Browser, refuse_locked, refuse_more
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
 from torii_dynamodb._sync.services.mail import mailbox
@@ -20,6 +19,7 @@ from torii_dynamodb._sync.services.password_checks import PasswordChecks
 from torii_dynamodb._sync.services.password_resets import PasswordResets
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
+from torii_dynamodb.events import PasswordChanged, PasswordRemoved, UserCreated
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
     LockoutPolicy,
@@ -32,8 +32,8 @@ from torii_dynamodb.models import (
 )
 
 if TYPE_CHECKING:
-    from torii_dynamodb._core.devices import Devices
     from torii_dynamodb._pool import Submit
+    from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.services.events import Events
     from torii_dynamodb._sync.services.hashing import Hashing

@@ -9,9 +9,9 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb._core import provider_tokens as kept
-from torii_dynamodb._core.oauth_types import OAuthAccessToken, OAuthError
-from torii_dynamodb._core.provider_tokens import KeptTokens
+from torii_dynamodb._rules import provider_tokens as kept
+from torii_dynamodb._rules.oauth import OAuthAccessToken, OAuthError
+from torii_dynamodb._rules.provider_tokens import KeptTokens
 from torii_dynamodb._sync.primitives import Flight, sleep
 from torii_dynamodb.errors import NotFound, Unavailable, ValidationError, VersionConflict
 

@@ -8,7 +8,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._core.events import (
+from torii_dynamodb._rules.secrets import parse_session_token
+from torii_dynamodb._rules.session_policy import SessionPolicy, carry_sign_in, own_metadata, signed_in_at
+from torii_dynamodb._rules.signing_in import Browser, refuse_locked
+from torii_dynamodb.clock import Clock
+from torii_dynamodb.errors import AccountLocked
+from torii_dynamodb.events import (
     SessionEnded,
     SessionRotated,
     SessionsEnded,
@@ -16,15 +21,10 @@ from torii_dynamodb._core.events import (
     SignInMethod,
     UserSignedIn,
 )
-from torii_dynamodb._core.secrets import parse_session_token
-from torii_dynamodb._core.session_policy import SessionPolicy, carry_sign_in, own_metadata, signed_in_at
-from torii_dynamodb._core.signing_in import Browser, refuse_locked
-from torii_dynamodb.clock import Clock
-from torii_dynamodb.errors import AccountLocked
 from torii_dynamodb.models import NewSession, Session, User
 
 if TYPE_CHECKING:
-    from torii_dynamodb._core.devices import Devices
+    from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.services.events import Events
     from torii_dynamodb._sync.services.mail import Mail

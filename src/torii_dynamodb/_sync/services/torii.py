@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._core.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb._core.signing_in import Browser
+from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.made import Services
+from torii_dynamodb.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
 from torii_dynamodb.models import Listing, Metadata, Session, User
 
 __all__ = ["Torii"]

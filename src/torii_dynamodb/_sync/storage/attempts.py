@@ -8,12 +8,13 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._core import attempts, reading, users, validation
+from torii_dynamodb._core import attempts, reading, users
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.emails import normalise_email
 from torii_dynamodb._core.keys import attempt_subject
-from torii_dynamodb._core.times import to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.storage.passkeys import Passkeys
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from torii_dynamodb._core import tables, validation
+from torii_dynamodb._core import tables
 from torii_dynamodb._core.transactions import TransactionBuilder
+from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather, monotonic
 from torii_dynamodb._sync.storage.attempts import Attempts

@@ -7,8 +7,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import oauth, reading, tokens, users, validation
+from torii_dynamodb._core import oauth, reading, tokens, users
 from torii_dynamodb._core.keys import OAUTH, oauth_key, pkce_key
+from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.storage.base import ROUNDS, failed, old_item, undecided
 from torii_dynamodb._sync.storage.tokens import Tokens
 from torii_dynamodb.errors import Unavailable, VersionConflict

@@ -7,10 +7,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._core import reading, sessions, users, validation
+from torii_dynamodb._core import reading, sessions, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.secrets import ParsedSecret, parse_session_token
-from torii_dynamodb._core.times import epoch_seconds, to_text
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
+from torii_dynamodb._rules.times import epoch_seconds, to_text
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.storage.base import no_such_user
 from torii_dynamodb._sync.storage.users import Users

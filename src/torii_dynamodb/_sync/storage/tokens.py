@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import tokens, users, validation
+from torii_dynamodb._core import tokens, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import token_key
-from torii_dynamodb._core.secrets import parse_one_time_token
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.storage.base import no_such_user
 from torii_dynamodb._sync.storage.identities import Identities

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from torii_dynamodb._core.times import epoch_millis, epoch_seconds, to_text
+from torii_dynamodb._rules.times import epoch_millis, epoch_seconds, to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
 from torii_dynamodb._wire.json import list_of

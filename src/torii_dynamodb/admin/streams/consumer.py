@@ -13,7 +13,7 @@ from datetime import datetime
 from time import monotonic, sleep
 from typing import Any
 
-from torii_dynamodb._core.times import epoch_seconds
+from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.aws import aws_client, aws_error
 from torii_dynamodb.admin.streams.checkpoints import Checkpoint, CheckpointStore, LeaseLost

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import OAUTH, PASSKEY
-from torii_dynamodb._core.times import from_epoch_seconds
+from torii_dynamodb._rules.times import from_epoch_seconds
 from torii_dynamodb.admin.streams.events import (
     EmailChanged,
     EmailVerified,

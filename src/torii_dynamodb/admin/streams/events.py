@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
-from torii_dynamodb._core.times import to_text
+from torii_dynamodb._rules.times import to_text
 
 __all__ = [
     "EVENT_TYPES",

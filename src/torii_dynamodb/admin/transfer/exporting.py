@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.times import to_text
 from torii_dynamodb._files import make_private_folder, open_private, tighten
+from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of

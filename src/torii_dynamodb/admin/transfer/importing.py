@@ -12,7 +12,7 @@ from typing import Any
 
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.sizes import item_size
-from torii_dynamodb._core.times import epoch_seconds
+from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, loads, object_of

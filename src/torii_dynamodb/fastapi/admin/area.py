@@ -10,8 +10,8 @@ from typing import Any, cast
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from torii_dynamodb._core.checking import check_policy, wrong
-from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._rules.checking import check_policy, wrong
+from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb.errors import NotFound, ValidationError
 from torii_dynamodb.fastapi.admin.activity import Activity
 from torii_dynamodb.fastapi.admin.charts import HEIGHT, WIDTH, bar_chart, number

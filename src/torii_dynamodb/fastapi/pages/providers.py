@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from torii_dynamodb._core.oauth_types import OAuthError
+from torii_dynamodb._rules.oauth import OAuthError
 from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidToken, TooManyIdentities, ToriiError
 from torii_dynamodb.fastapi.flows import begin_flow, failure_target, with_cookies
 from torii_dynamodb.fastapi.pages.render import Site

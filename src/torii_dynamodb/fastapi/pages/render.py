@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from torii_dynamodb._core.checking import check_kind
+from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
 from torii_dynamodb.fastapi.mounting import note_root_path

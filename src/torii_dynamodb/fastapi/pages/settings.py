@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from torii_dynamodb._core.checking import check_fields
+from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi.settings import path_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from torii_dynamodb._core.oauth_types import provider_label
+from torii_dynamodb._rules.oauth import provider_label
 
 __all__ = ["NOTICES", "TITLES", "browser_name", "provider_failure", "provider_label"]
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from torii_dynamodb._core.oauth_types import OAuthConfirmationSent, OAuthFlow
+from torii_dynamodb._rules.oauth import OAuthConfirmationSent, OAuthFlow
 from torii_dynamodb.errors import NotFound, ToriiError
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from torii_dynamodb._core import keys, validation
-from torii_dynamodb._core.emails import Email
+from torii_dynamodb._core import keys
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import Email
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
 from torii_dynamodb.models import NewUser, OAuthAccount, Passkey, User

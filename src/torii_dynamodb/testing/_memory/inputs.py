@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from torii_dynamodb._core import times, validation
-from torii_dynamodb._core.emails import Email, normalise_email
+from torii_dynamodb._rules import times, validation
+from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import (
     CeremonyKind,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias, cast
 
-from torii_dynamodb._core import attributes, keys, times
+from torii_dynamodb._core import attributes, keys
 from torii_dynamodb._core.sizes import check_item_size
+from torii_dynamodb._rules import times
 from torii_dynamodb.models import OAuthAccount, Passkey, Session, User
 from torii_dynamodb.testing._memory.inputs import own
 from torii_dynamodb.testing._memory.state import EmailIdentity, Identity, MemoryState, TokenRow

@@ -22,6 +22,7 @@ from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
 from torii_dynamodb._async.tables import AsyncTables
 from torii_dynamodb._wire.records import CallRecord
 from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     LockoutPolicy,
     NewOAuthAccount,
@@ -34,7 +35,6 @@ from torii_dynamodb.models import (
     Token,
     User,
 )
-from torii_dynamodb.testing.engines import LocalEngine
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
 

@@ -21,8 +21,8 @@ from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynam
 from torii_dynamodb._core.keys import oauth_key, passkey_key
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import CorruptItem, ValidationError
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.schema import SCHEMA
-from torii_dynamodb.testing.engines import LocalEngine
 
 ADA = "ada@example.com"
 

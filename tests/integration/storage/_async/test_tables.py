@@ -16,8 +16,8 @@ from torii_dynamodb._async.tables import AsyncTables
 from torii_dynamodb._core.tables import create_request
 from torii_dynamodb.config import TABLES, TableName
 from torii_dynamodb.errors import AlreadyExists, ConfigurationError, TransactionFailed, Unavailable, ValidationError
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.schema import SCHEMA
-from torii_dynamodb.testing.engines import LocalEngine
 from torii_dynamodb.testing.faults import Answer, Fault, FaultProxy, Seen
 
 HOUR = timedelta(hours=1)

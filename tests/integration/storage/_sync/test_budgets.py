@@ -24,6 +24,7 @@ from torii_dynamodb._sync.storage.handle import DynamoDbHandle
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.records import CallRecord
 from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     LockoutPolicy,
     NewOAuthAccount,
@@ -36,7 +37,6 @@ from torii_dynamodb.models import (
     Token,
     User,
 )
-from torii_dynamodb.testing.engines import LocalEngine
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
 

@@ -23,8 +23,8 @@ from torii_dynamodb._core.keys import oauth_key, passkey_key
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import CorruptItem, ValidationError
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.schema import SCHEMA
-from torii_dynamodb.testing.engines import LocalEngine
 
 ADA = "ada@example.com"
 

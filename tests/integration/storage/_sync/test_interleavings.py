@@ -12,9 +12,9 @@ import pytest
 
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb.errors import CorruptItem, ValidationError
+from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import NewSession, NewUser, User
 from torii_dynamodb.testing.clock import FakeClock
-from torii_dynamodb.testing.engines import LocalEngine
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
 

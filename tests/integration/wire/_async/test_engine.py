@@ -12,7 +12,7 @@ from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
 from torii_dynamodb._wire.records import CallRecord
-from torii_dynamodb.testing.engines import LocalEngine
+from torii_dynamodb.local.engines import LocalEngine
 
 NEW = "attribute_not_exists(id)"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from torii_dynamodb._core import attempts, keys, times, validation
-from torii_dynamodb._core.emails import normalise_email
+from torii_dynamodb._core import attempts, keys
+from torii_dynamodb._rules import times, validation
+from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User
 from torii_dynamodb.testing._memory import inputs
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user

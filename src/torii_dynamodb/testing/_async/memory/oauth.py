@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._core import keys, oauth, validation
+from torii_dynamodb._core import keys, oauth
 from torii_dynamodb._core import tokens as one_time
+from torii_dynamodb._rules import validation
 from torii_dynamodb.errors import AlreadyExists, ProviderDisconnected, ValidationError, VersionConflict
 from torii_dynamodb.models import (
     UNSET,

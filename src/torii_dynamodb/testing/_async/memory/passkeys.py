@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torii_dynamodb._core import keys, validation
+from torii_dynamodb._core import keys
+from torii_dynamodb._rules import validation
 from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator
 from torii_dynamodb.models import CeremonyKind, Listing, NewPasskey, NewPasskeyChallenge, Passkey, PasskeyChallenge
 from torii_dynamodb.testing._memory import inputs, rows

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from torii_dynamodb._core import keys, secrets, validation
-from torii_dynamodb._core.emails import Email, normalise_email
+from torii_dynamodb._core import keys
+from torii_dynamodb._rules import secrets, validation
+from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 from torii_dynamodb.testing._memory import inputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from torii_dynamodb._core import secrets, validation
+from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb.models import Listing, NewSession, Session, User
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user

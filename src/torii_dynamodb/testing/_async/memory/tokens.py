@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._core import keys, secrets, validation
+from torii_dynamodb._core import keys
+from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from torii_dynamodb._core import keys, validation
-from torii_dynamodb._core.emails import Email, normalise_email
+from torii_dynamodb._core import keys
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
 from torii_dynamodb.testing._memory import inputs

@@ -14,7 +14,7 @@ from urllib.parse import quote_plus, urlencode
 
 import orjson
 
-from torii_dynamodb._core.oauth_types import (
+from torii_dynamodb._rules.oauth import (
     Authority,
     OAuthError,
     OAuthIdentity,
@@ -24,7 +24,7 @@ from torii_dynamodb._core.oauth_types import (
     email_domain,
     secure_url,
 )
-from torii_dynamodb._core.outbound import Answer
+from torii_dynamodb._rules.outbound import Answer
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 # OpenID Connect leaves the leeway open; providers' clocks and ours differ by seconds.

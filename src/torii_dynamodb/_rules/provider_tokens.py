@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from torii_dynamodb._core.guarded import guarded
-from torii_dynamodb._core.times import epoch_seconds, from_epoch_seconds
+from torii_dynamodb._rules.guarded import guarded
+from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds
 from torii_dynamodb.models import Metadata, OAuthAccount
 
 __all__ = ["KeptTokens", "associated", "is_leased", "leased", "sealed_of", "stored"]

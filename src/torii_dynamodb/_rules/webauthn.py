@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from torii_dynamodb._core.checking import check_fields
+from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.models import NewPasskey, Passkey, User
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from torii_dynamodb._core.checking import check_fields
-from torii_dynamodb._core.times import from_text, to_text
+from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb._rules.times import from_text, to_text
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.models import Metadata, MetadataValue, Session
 

@@ -60,7 +60,7 @@ class Keyring:
     secret), the nonce, the ciphertext and the tag.
 
     Args:
-        secrets: The application's secrets, as :func:`~torii_dynamodb._core.devices.secret_keys` checks them.
+        secrets: The application's secrets, as :func:`~torii_dynamodb._rules.devices.secret_keys` checks them.
         random: Where nonces come from.
 
     Raises:

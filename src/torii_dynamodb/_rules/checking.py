@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from torii_dynamodb._core import validation
+from torii_dynamodb._rules import validation
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 __all__ = ["check_fields", "check_kind", "check_methods", "check_policy", "check_twin", "wrong"]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, Literal, cast
 
-from torii_dynamodb._core.checking import check_fields
-from torii_dynamodb._core.guarded import guarded
+from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb.clock import system_clock
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
 from torii_dynamodb.models import Session, User

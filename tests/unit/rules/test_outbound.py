@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from torii_dynamodb._core.outbound import Answer, Reach, TooLarge, checked_url, may_connect
+from torii_dynamodb._rules.outbound import Answer, Reach, TooLarge, checked_url, may_connect
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.oauth import OAuthProvider, oidc
 

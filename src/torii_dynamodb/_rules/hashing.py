@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from torii_dynamodb._core.checking import check_fields
+from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 __all__ = ["Argon2Hasher", "PasswordHasher", "PasswordPolicy", "SeveralKinds", "Verifier", "check_password"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from torii_dynamodb._core.guarded import guarded
+from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb.errors import AccountLocked, RateLimited
 from torii_dynamodb.models import AttemptResult, Metadata, User
 

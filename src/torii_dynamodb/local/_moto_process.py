@@ -1,4 +1,4 @@
-"""The moto engine's process: ``python _moto_process.py PORT``; started by :mod:`torii_dynamodb.testing.engines`.
+"""The moto engine's process: ``python _moto_process.py PORT``; started by :mod:`torii_dynamodb.local.engines`.
 
 A process of its own, so that moto's patches, warnings and memory stay out of the caller's. It ends when its standard
 input does, and so never outlives a caller that was killed.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 
-from torii_dynamodb._core import validation
-from torii_dynamodb._core.secrets import digest
+from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.secrets import digest
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.models import Token
 

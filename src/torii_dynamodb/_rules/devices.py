@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 
-from torii_dynamodb._core.checking import wrong
-from torii_dynamodb._core.times import epoch_seconds
+from torii_dynamodb._rules.checking import wrong
+from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import PasswordCredentials, User

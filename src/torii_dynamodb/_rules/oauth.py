@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from torii_dynamodb._core.checking import check_fields
-from torii_dynamodb._core.emails import normalise_email
-from torii_dynamodb._core.guarded import guarded
-from torii_dynamodb._core.outbound import Reach, checked_url
+from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.guarded import guarded
+from torii_dynamodb._rules.outbound import Reach, checked_url
 from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
 from torii_dynamodb.models import Session, User
 

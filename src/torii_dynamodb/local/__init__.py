@@ -1,0 +1,1 @@
+"""Engines on this machine: for development, the demo and tests."""
