@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from torii_dynamodb.local import engines
 from torii_dynamodb.local.engines import (
     EngineError,
     EngineKind,
@@ -27,7 +28,6 @@ from torii_dynamodb.local.engines import (
     install_dynoxide,
     start_engine,
 )
-from torii_dynamodb.testing import engines
 
 KINDS: list[EngineKind] = ["dynoxide", "moto"]
 
