@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
@@ -211,11 +212,7 @@ class AsyncClient:
         else:
             every = list(unit.missing.values())
             units = [ReadUnit(every[start : start + MAX_KEYS]) for start in range(0, len(every), MAX_KEYS)]
-
-            def reader(part: ReadUnit) -> Any:
-                return lambda: self._read(part, consistent)
-
-            await gather(*(reader(part) for part in units), limit=_PARALLEL_CHUNKS)
+            await gather(*(partial(self._read, part, consistent) for part in units), limit=_PARALLEL_CHUNKS)
             unit.join(units)
         assert unit.result is not None
         return unit.result
@@ -231,16 +228,10 @@ class AsyncClient:
             Unavailable: If some could not be written; the message says how many. Writing all again is safe.
             ToriiError: As :meth:`call` does.
         """
-
-        def writer(part: Sequence[tuple[str, dict[str, Any]]]) -> Any:
-            return lambda: self._write(part)
-
         chunks = [requests[start : start + MAX_WRITES] for start in range(0, len(requests), MAX_WRITES)]
         if not chunks:
             return
-        outcomes: list[tuple[int, Unavailable | None]] = await gather(
-            *(writer(chunk) for chunk in chunks), limit=_PARALLEL_CHUNKS
-        )
+        outcomes = await gather(*(partial(self._write, chunk) for chunk in chunks), limit=_PARALLEL_CHUNKS)
         left = sum(count for count, _ in outcomes)
         if left:
             cause = next(error for _, error in outcomes if error is not None)

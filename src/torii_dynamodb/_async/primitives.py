@@ -18,6 +18,7 @@ __all__ = [
     "Flight",
     "Future",
     "Lock",
+    "both",
     "gather",
     "monotonic",
     "outcome",
@@ -30,6 +31,8 @@ BLOCKING = False
 """Which of the twins this is."""
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 P = ParamSpec("P")
 
 _log = logging.getLogger("torii_dynamodb")
@@ -83,6 +86,12 @@ async def gather(*calls: Callable[[], Awaitable[T]], limit: int | None = None) -
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+async def both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]]) -> tuple[A, B]:
+    """Run two calls at the same time and return both results. Errors are treated as :func:`gather` treats them."""
+    results: list[A | B] = await gather(first, second)
+    return cast("tuple[A, B]", tuple(results))
 
 
 async def _run(call: Callable[[], Awaitable[T]]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from torii_dynamodb._async.client import AsyncClient
@@ -42,11 +43,7 @@ class AsyncTables:
             ConfigurationError: An existing table has another key, index or TTL attribute.
             Unavailable: A table did not become active within five minutes.
         """
-
-        def ensurer(table: TableName) -> Any:
-            return lambda: self._ensure_table(SCHEMA[table])
-
-        created: list[bool] = await gather(*(ensurer(table) for table in TABLES))
+        created = await gather(*(partial(self._ensure_table, SCHEMA[table]) for table in TABLES))
         new: list[TableName] = [table for table, is_new in zip(TABLES, created, strict=True) if is_new]
         if new:
             # Tables cost money and outlive the program: whoever did not expect them is to see it without asking.
@@ -84,11 +81,7 @@ class AsyncTables:
         Returns:
             The tables that there were.
         """
-
-        def deleter(table: TableName) -> Any:
-            return lambda: self._delete_table(table)
-
-        deleted: list[bool] = await gather(*(deleter(table) for table in TABLES))
+        deleted = await gather(*(partial(self._delete_table, table) for table in TABLES))
         return [table for table, was in zip(TABLES, deleted, strict=True) if was]
 
     async def _ensure_table(self, schema: TableSchema) -> bool:

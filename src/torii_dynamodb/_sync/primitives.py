@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from threading import Lock
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from concurrent.futures import Future as PoolFuture
@@ -23,6 +23,7 @@ __all__ = [
     "Background",
     "Future",
     "Lock",
+    "both",
     "gather",
     "monotonic",
     "outcome",
@@ -36,6 +37,8 @@ BLOCKING = True
 """Which of the twins this is."""
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 P = ParamSpec("P")
 
 _log = logging.getLogger("torii_dynamodb")
@@ -175,6 +178,12 @@ def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:
     if errors:
         raise errors[0]
     return [results[index] for index in range(len(calls))]
+
+
+def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Run two calls at the same time and return both results. Errors are treated as :func:`gather` treats them."""
+    results: list[A | B] = gather(first, second)
+    return cast("tuple[A, B]", tuple(results))
 
 
 class Flight(Generic[T]):

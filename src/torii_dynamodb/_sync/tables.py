@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from torii_dynamodb._core import tables
@@ -44,11 +45,7 @@ class Tables:
             ConfigurationError: An existing table has another key, index or TTL attribute.
             Unavailable: A table did not become active within five minutes.
         """
-
-        def ensurer(table: TableName) -> Any:
-            return lambda: self._ensure_table(SCHEMA[table])
-
-        created: list[bool] = gather(*(ensurer(table) for table in TABLES))
+        created = gather(*(partial(self._ensure_table, SCHEMA[table]) for table in TABLES))
         new: list[TableName] = [table for table, is_new in zip(TABLES, created, strict=True) if is_new]
         if new:
             # Tables cost money and outlive the program: whoever did not expect them is to see it without asking.
@@ -86,11 +83,7 @@ class Tables:
         Returns:
             The tables that there were.
         """
-
-        def deleter(table: TableName) -> Any:
-            return lambda: self._delete_table(table)
-
-        deleted: list[bool] = gather(*(deleter(table) for table in TABLES))
+        deleted = gather(*(partial(self._delete_table, table) for table in TABLES))
         return [table for table, was in zip(TABLES, deleted, strict=True) if was]
 
     def _ensure_table(self, schema: TableSchema) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 from tests.integration.wire.server import Act, Answer, Seen, Server, error
 
 from torii_dynamodb import errors
 from torii_dynamodb._async.client import AsyncClient
-from torii_dynamodb._async.primitives import Background, gather
+from torii_dynamodb._async.primitives import Background, both, gather
 from torii_dynamodb.config import Credentials, DynamoDbConfig
 
 GET = {"TableName": "torii_users", "Key": {"id": {"S": "usr_1"}}}
@@ -284,6 +284,37 @@ async def test_gather_cancels_the_rest() -> None:
             await gather(*(lambda n=n: one(n) for n in range(4)), limit=limit)
         assert {0, 1} <= set(ended)
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_both_returns_both_results() -> None:
+    """Two calls that wait for each other finish, and each result keeps its type; an error cancels the other call."""
+    met = asyncio.Event()
+    cancelled = False
+
+    async def number() -> int:
+        await met.wait()
+        return 1
+
+    async def text() -> str:
+        met.set()
+        return "one"
+
+    assert assert_type(await both(number, text), tuple[int, str]) == (1, "one")
+
+    async def hang() -> None:
+        nonlocal cancelled
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled = True
+            raise
+
+    async def fail() -> int:
+        raise ValueError("words")
+
+    with pytest.raises(ValueError, match="words"):
+        await both(hang, fail)
+    assert cancelled
 
 
 async def test_background_work_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 from tests.integration.wire.server import Act, Server
@@ -13,7 +13,7 @@ from tests.integration.wire.test_asyncio import GET, Gate, config, ids, key
 
 from torii_dynamodb import errors
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb._sync.primitives import Background, gather
+from torii_dynamodb._sync.primitives import Background, both, gather
 
 Opener = Callable[..., Client]
 
@@ -184,6 +184,27 @@ def test_gather_runs_at_the_same_time() -> None:
 
     with pytest.raises(ValueError, match="words"):
         gather(fail, lambda: 1, lambda: 2, limit=2)
+
+
+def test_both_returns_both_results() -> None:
+    """Two calls that wait for each other finish, and each result keeps its type; the first error is raised."""
+    barrier = threading.Barrier(2, timeout=10)
+
+    def number() -> int:
+        barrier.wait()
+        return 1
+
+    def text() -> str:
+        barrier.wait()
+        return "one"
+
+    assert assert_type(both(number, text), tuple[int, str]) == (1, "one")
+
+    def fail() -> int:
+        raise ValueError("words")
+
+    with pytest.raises(ValueError, match="words"):
+        both(lambda: None, fail)
 
 
 def test_background_work_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
