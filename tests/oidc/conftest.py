@@ -1,4 +1,4 @@
-"""A real OpenID provider for the tests of this folder."""
+"""A real OpenID provider for the tests in this folder."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ CLIENT_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def public_key() -> dict[str, Any]:
-    """The public half of the client's own key."""
+    """The client's public key, as a JWK."""
     made = jwt.algorithms.ECAlgorithm.to_jwk(CLIENT_KEY.public_key(), as_dict=True)
     return {**{name: value for name, value in made.items() if name != "key_ops"}, "kid": "mine", "use": "sig"}
 
 
 def private_key() -> str:
-    """The private one, PEM."""
+    """The client's private key, as PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return CLIENT_KEY.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 def client(name: str, **options: Any) -> dict[str, Any]:
-    """A client as the provider knows it."""
+    """A client's registration at the provider."""
     settings = {
         "client_id": name,
         "client_secret": SECRET,
@@ -42,7 +42,7 @@ def client(name: str, **options: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def provider() -> Iterator[RealProvider]:
-    """The provider, one a test process. Missing, it fails the test."""
+    """The provider, one for each test process. The test fails if it is not installed."""
     clients = [
         client("app"),
         client("another-app"),

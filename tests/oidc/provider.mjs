@@ -1,9 +1,9 @@
-// An OpenID provider for the tests: oidc-provider, which is certified by the OpenID Foundation, with a sign-in page of
-// its own on which whoever tests says who they are.
+// An OpenID provider for the tests: oidc-provider, which is certified by the OpenID Foundation, with a sign-in page
+// where the test states who is signing in.
 //
 //   node provider.mjs NODE_MODULES   reads a line of JSON from standard input: {"clients": [...]}
 //
-// Prints its issuer when it listens, and ends when standard input does: it does not outlive who started it.
+// Prints its issuer once it is listening, and exits when standard input closes, so it never outlives its parent.
 import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
@@ -16,11 +16,11 @@ const lines = createInterface({ input: process.stdin })
 lines.on('close', () => process.exit(0))
 const { clients } = await new Promise((resolve) => lines.once('line', (line) => resolve(JSON.parse(line))))
 
-// What is known of each subject; written by the sign-in page.
+// The claims of each subject, as entered on the sign-in page.
 const people = new Map()
 
 const page = (uid, { client_id: client }) => `<!doctype html><html lang="en"><meta charset="utf-8">
-<title>Test provider</title><h1>Sign in to go on to ${client}</h1>
+<title>Test provider</title><h1>Sign in to continue to ${client}</h1>
 <form method="post" action="/interaction/${uid}">
 <p><label>Subject <input name="sub" required></label></p>
 <p><label>E-mail address <input name="email"></label></p>
@@ -52,7 +52,7 @@ server.listen(0, '127.0.0.1', () => {
       accountId: sub,
       claims: () => ({ sub, ...people.get(sub) }),
     }),
-    // Who signs in here has agreed to everything that the client asks for.
+    // Signing in here is consent to everything the client asks for.
     loadExistingGrant: async (ctx) => {
       const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId })
       grant.addOIDCScope('openid email profile')

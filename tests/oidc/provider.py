@@ -1,4 +1,4 @@
-"""A real OpenID provider, in a process of its own, and a person's browser at it."""
+"""A real OpenID provider in its own process, and a browser that signs in there."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _START_SECONDS = 30.0
 
 
 class RealProvider:
-    """oidc-provider on a free port of 127.0.0.1. A context manager: started on entering, ended on leaving.
+    """oidc-provider on a free port of 127.0.0.1. A context manager that starts and stops it.
 
     Attributes:
-        issuer: Its address.
+        issuer: Its URL.
 
     Args:
-        clients: Which clients it knows, in the words of OpenID Connect Dynamic Client Registration.
+        clients: Its clients, as metadata of OpenID Connect Dynamic Client Registration.
     """
 
     def __init__(self, clients: Sequence[Mapping[str, Any]]) -> None:
@@ -62,7 +62,7 @@ class RealProvider:
         self.issuer = process.stdout.readline().strip() if ready else ""
         if not self.issuer:
             self.stop()
-            pytest.fail(f"the OpenID provider did not come up in {_START_SECONDS:g} s")
+            pytest.fail(f"the OpenID provider did not start within {_START_SECONDS:g} s")
         return self
 
     def __exit__(
@@ -87,10 +87,10 @@ def sign_in(
     name: str | None = "Ada",
     deny: bool = False,
 ) -> dict[str, str]:
-    """Go to the provider as a person does, say who one is, and come back.
+    """Follow the sign-in at the provider as a browser does.
 
     Returns:
-        What the browser brings back to the application.
+        The parameters that the browser brings back to the application.
     """
     form = {"answer": "deny" if deny else "allow", "sub": sub}
     if email is not None:
@@ -112,16 +112,16 @@ def sign_in(
             elif "/interaction/" in str(answer.url) and answer.request.method == "GET" and answer.status_code == 200:
                 answer = browser.post(answer.url, data=form)
             elif answer.status_code == 200 and 'method="post"' in answer.text:
-                # response_mode=form_post: a page whose form posts itself.
+                # response_mode=form_post: a page with a form that submits itself.
                 return dict(re.findall(r'name="(\w+)" value="([^"]*)"', answer.text))
             else:
-                raise AssertionError(f"the provider says {answer.status_code}: {answer.text[:300]}")
-    raise AssertionError("the provider sends the browser in circles")
+                raise AssertionError(f"the provider answered {answer.status_code}: {answer.text[:300]}")
+    raise AssertionError("the provider keeps redirecting the browser")
 
 
 @cache
 def _keys() -> list[dict[str, Any]]:
-    """Keys of the kinds that ID tokens are signed with."""
+    """The provider's signing keys, one of each type."""
     algorithms = jwt.algorithms
     made = [
         algorithms.RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048), as_dict=True),

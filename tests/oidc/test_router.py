@@ -1,4 +1,4 @@
-"""The JSON routes against a certified OpenID provider: what the browser sends, gets, and must not get away with."""
+"""The JSON routes against a certified OpenID provider: what works in a browser and what is refused."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ BACK = "/api/auth/oauth/real/callback"
 
 
 class AsyncBrowser:
-    """A browser at the application; ``page`` is its cookies and requests."""
+    """A browser at the application; ``page`` sends its requests and keeps its cookies."""
 
     def __init__(self, application: FastAPI) -> None:
         self.page = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url=BASE)
 
     async def begin(self, **query: str) -> str:
-        """Where the application sends the browser."""
+        """Begin a sign-in; returns the URL that the application sends the browser to."""
         answer = await self.page.post("/api/auth/oauth/real/begin", params=query)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["url"])
@@ -45,14 +45,14 @@ class AsyncBrowser:
         return await self.back(await asyncio.to_thread(sign_in, url, **person))
 
     async def who(self) -> str | None:
-        """The address of who is signed in here."""
+        """The email address of the user who is signed in, if any."""
         answer = await self.page.get("/api/auth/me")
         return answer.json()["email"] if answer.status_code == 200 else None
 
 
 @asynccontextmanager
 async def application(provider: RealProvider, **options: Any) -> AsyncIterator[FastAPI]:
-    """An application with the routes."""
+    """An application with the JSON routes."""
     offered = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))
     torii = AsyncTorii(AsyncMemoryStorage(), secret="s" * 32, oauth=[offered])
     settings: dict[str, Any] = {"base_url": BASE, "registration": "direct", "secure_cookies": False, "ip_limit": None}
@@ -71,7 +71,7 @@ async def app(provider: RealProvider) -> AsyncIterator[FastAPI]:
 
 
 async def test_a_person_signs_in(app: FastAPI) -> None:
-    """The browser goes there and back and is signed in, where it wanted to be; the binding cookie is gone."""
+    """Signing in at the provider leads back to the page asked for, signed in; the binding cookie is gone."""
     browser = AsyncBrowser(app)
     answer = await browser.sign_in(next_url="/notes?page=2")
     assert (answer.status_code, answer.headers["location"]) == (303, "/notes?page=2")
@@ -86,13 +86,13 @@ async def test_a_person_signs_in(app: FastAPI) -> None:
     "target", ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)"]
 )
 async def test_no_open_redirect(app: FastAPI, target: str) -> None:
-    """Whoever sends a person to sign in cannot have them sent on to another site."""
+    """A link to the sign-in cannot send the user on to another site."""
     answer = await AsyncBrowser(app).sign_in(next_url=target)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 async def test_production_cookies(provider: RealProvider) -> None:
-    """With the default settings the binding cookie is ``__Host-``, ``Secure``, ``HttpOnly`` and ``SameSite=Lax``."""
+    """With default settings, the binding cookie is ``__Host-``, ``Secure``, ``HttpOnly`` and ``SameSite=Lax``."""
     async with application(provider, secure_cookies=True) as app:
         answer = await AsyncBrowser(app).page.post("/api/auth/oauth/real/begin")
         cookie = answer.headers["set-cookie"]
@@ -103,21 +103,21 @@ async def test_production_cookies(provider: RealProvider) -> None:
 
 
 async def test_login_csrf(app: FastAPI) -> None:
-    """A victim's browser that is sent to the callback with an attacker's answer is not signed in as the attacker."""
+    """Sending a victim's browser to the callback with the attacker's parameters does not sign it in as the attacker."""
     attacker, victim = AsyncBrowser(app), AsyncBrowser(app)
     brought = await asyncio.to_thread(sign_in, await attacker.begin(), email="mallory@example.com")
     answer = await victim.back(brought)
     assert (answer.status_code, answer.json()["reason"]) == (400, "browser")
     assert await victim.who() is None
-    # A victim who is in the middle of a sign-in of their own has another cookie.
+    # A victim in the middle of their own sign-in has a different cookie.
     brought = await asyncio.to_thread(sign_in, await attacker.begin(), email="mallory@example.com")
     await victim.begin()
     assert (await victim.back(brought)).json()["reason"] == "browser"
     assert await victim.who() is None
 
 
-async def test_a_copied_address_bar(app: FastAPI) -> None:
-    """Coming back a second time, as by the back button or with a copied address, signs nobody in."""
+async def test_a_copied_callback_url(app: FastAPI) -> None:
+    """Coming back a second time, by the back button or with a copied URL, signs nobody in."""
     browser, thief = AsyncBrowser(app), AsyncBrowser(app)
     brought = await asyncio.to_thread(sign_in, await browser.begin())
     assert (await browser.back(brought)).status_code == 303
@@ -132,8 +132,8 @@ async def test_a_copied_address_bar(app: FastAPI) -> None:
     [({"deny": True}, "denied"), ({"verified": False}, "email_unverified"), ({"email": None}, "email_missing")],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_refusals_are_told(provider: RealProvider, person: dict[str, Any], reason: str) -> None:
-    """A refusal is a problem with a reason, or a redirect to a page with it, never a 500; nobody is signed in."""
+async def test_refusals_carry_a_reason(provider: RealProvider, person: dict[str, Any], reason: str) -> None:
+    """A refusal is a JSON problem or a redirect, with the reason, never a 500; nobody is signed in."""
     for path in (None, "/sign-in"):
         async with application(provider, oauth_error_path=path) as app:
             browser = AsyncBrowser(app)
@@ -150,11 +150,11 @@ async def test_refusals_are_told(provider: RealProvider, person: dict[str, Any],
 
 
 async def test_an_answer_by_post(app: FastAPI) -> None:
-    """A provider that posts its answer from its own site signs in as well, and login CSRF by it does not work."""
+    """A provider may POST its answer from its own site; login CSRF by such a POST does not work."""
     browser, victim = AsyncBrowser(app), AsyncBrowser(app)
     for who, signed_in in ((victim, None), (browser, "ada@example.com")):
         brought = await asyncio.to_thread(sign_in, await browser.begin())
-        # The POST comes from another site, so without Lax cookies; the GET that it leads to has them.
+        # The POST comes from another site, so it has no Lax cookies; the GET that it redirects to has them.
         cookies = httpx.Cookies(who.page.cookies)
         who.page.cookies.clear()
         posted = await who.page.post(BACK, data=brought, headers={"Sec-Fetch-Site": "cross-site"})
@@ -165,8 +165,8 @@ async def test_an_answer_by_post(app: FastAPI) -> None:
         assert await who.who() == signed_in
 
 
-async def test_linking(app: FastAPI) -> None:
-    """Who signed in with a password links an account and signs in by it from then on; another site cannot link."""
+async def test_linking_an_account(app: FastAPI) -> None:
+    """A user with a password links an account and can then sign in with it; another site cannot start the linking."""
     browser = AsyncBrowser(app)
     account = {"email": "grace@example.com", "password": "correct horse battery staple", "transport": "cookie"}
     assert (await browser.page.post("/api/auth/register", json=account)).status_code == 201
@@ -181,8 +181,8 @@ async def test_linking(app: FastAPI) -> None:
     assert await other.who() == "grace@example.com"
 
 
-async def test_garbage(app: FastAPI) -> None:
-    """Whatever comes to the callback is answered with a client error."""
+async def test_garbage_is_a_client_error(app: FastAPI) -> None:
+    """Garbage at the callback gets a client error."""
     browser = AsyncBrowser(app)
     for query in ("", "state=&code=", "state[]=1", "code=%00&state=%00", "state=" + "x" * 9000, "error=%ff&state=é"):
         answer = await browser.page.get(f"{BACK}?{query}")

@@ -1,8 +1,7 @@
 """The services against a certified OpenID provider: the whole flow, and every way in which it must fail.
 
-The provider is real and the services are as they ship. Where an attacker or a broken provider is played, it is by what
-goes over the wire between the two: the address that the browser goes to, what it brings back, or an answer altered on
-its way.
+The provider is real and the services are as they ship. Attackers and broken providers are simulated on the wire between
+the two: by changing the URL that the browser goes to, what it brings back, or the provider's response.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ Alter = Callable[[httpx.Request, dict[str, Any]], dict[str, Any]]
 
 
 class AsyncHere:
-    """Services with the real provider as ``real``, and a browser.
+    """Services with the provider registered as ``real``.
 
     Attributes:
-        later: How much later it is here than at the provider.
-        alter: Changes the provider's answers on their way; ``None``: nobody does.
+        later: How far the services' clock is ahead of the provider's.
+        alter: Changes the provider's responses in transit, unless ``None``.
     """
 
     def __init__(self, provider: OAuthProvider) -> None:
@@ -47,26 +46,26 @@ class AsyncHere:
         self.torii = AsyncTorii(self.storage, oauth=[provider], http=self.http, clock=self.clock)
 
     def clock(self) -> datetime:
-        """What time it is here."""
+        """The services' time."""
         return datetime.now(UTC) + self.later
 
     async def begin(self, link_to: Session | None = None) -> OAuthStart:
-        """Begin to sign in."""
+        """Begin a sign-in, or the linking of an account."""
         return await self.torii.oauth.begin("real", redirect_uri=CALLBACK, link_to=link_to)
 
     async def finish(self, start: OAuthStart, back: dict[str, str], **changes: Any) -> OAuthResult:
-        """The browser is back; ``changes`` replace what it brings."""
+        """Complete what was begun; ``changes`` replace what the browser brings back."""
         brought: dict[str, Any] = {"browser_binding": start.browser_binding, **back} | changes
         brought.pop("error_description", None)
         return await self.torii.oauth.complete("real", **brought)
 
     async def sign_in(self, **person: Any) -> OAuthResult:
-        """From begin to end."""
+        """Sign in, from start to finish."""
         start = await self.begin()
         return await self.finish(start, await asyncio.to_thread(sign_in, start.url, **person))
 
     async def refused(self, reason: str, start: OAuthStart, back: dict[str, str], **changes: Any) -> None:
-        """Finishing fails for this reason, and nobody is signed up."""
+        """Assert that finishing fails with this reason, and that no user is created."""
         with pytest.raises(OAuthError) as refused:
             await self.finish(start, back, **changes)
         assert refused.value.reason == reason
@@ -74,7 +73,7 @@ class AsyncHere:
 
 
 class _Between(httpx.AsyncBaseTransport):
-    """The wire between services and provider."""
+    """The wire between the services and the provider."""
 
     def __init__(self, here: AsyncHere) -> None:
         self._here = here
@@ -93,7 +92,7 @@ class _Between(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def running(provider: RealProvider, **options: Any) -> AsyncIterator[AsyncHere]:
-    """Services with the provider."""
+    """Run services that use the provider."""
     made = oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))
     here = AsyncHere(replace(made, **options))
     try:
@@ -110,7 +109,7 @@ async def here(provider: RealProvider) -> AsyncIterator[AsyncHere]:
 
 
 async def test_the_whole_flow(here: AsyncHere) -> None:
-    """A person signs up through the provider; the next time it is the same user, with another session."""
+    """The first sign-in creates a user; the second finds the same user and makes another session."""
     first = await here.sign_in()
     assert (first.created, first.user.email, first.user.name) == (True, "ada@example.com", "Ada")
     assert first.user.is_email_verified
@@ -123,8 +122,8 @@ async def test_the_whole_flow(here: AsyncHere) -> None:
     assert await here.torii.get_session(first.session.token) is not None
 
 
-async def test_whoever_gives_up_takes_nobody_along(here: AsyncHere) -> None:
-    """Two who wait for the provider's description share a request; the first one's going does not end it."""
+async def test_cancelling_one_sign_in_leaves_the_other(here: AsyncHere) -> None:
+    """Two sign-ins share one request for the provider's metadata; cancelling the first does not cancel the second."""
     first, second = (asyncio.ensure_future(here.begin()) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
@@ -133,8 +132,8 @@ async def test_whoever_gives_up_takes_nobody_along(here: AsyncHere) -> None:
         await first
 
 
-async def test_a_check_that_asks_elsewhere(provider: RealProvider) -> None:
-    """A coroutine function is waited for."""
+async def test_a_check_may_be_a_coroutine(provider: RealProvider) -> None:
+    """A check may be a coroutine function, which is awaited."""
 
     async def check(identity: OAuthIdentity) -> str | None:
         await asyncio.sleep(0)
@@ -146,8 +145,8 @@ async def test_a_check_that_asks_elsewhere(provider: RealProvider) -> None:
         assert (await here.sign_in(sub="welcome")).created
 
 
-def test_a_check_that_blocking_services_cannot_wait_for(provider: RealProvider) -> None:
-    """A coroutine function is a wrong setting there, and lets nobody in."""
+def test_blocking_services_refuse_a_coroutine_check(provider: RealProvider) -> None:
+    """In blocking services, a coroutine function as a check is a configuration error, and nobody gets in."""
 
     async def check(identity: OAuthIdentity) -> str | None:
         return None
@@ -163,7 +162,7 @@ def test_a_check_that_blocking_services_cannot_wait_for(provider: RealProvider) 
 
 
 def test_the_blocking_twin(provider: RealProvider) -> None:
-    """The services without async do the same."""
+    """The blocking services work the same way."""
     torii = Torii(
         MemoryStorage(),
         oauth=[oidc("real", provider.issuer, "app", SECRET, allow_insecure_http=True, authoritative_for=("*",))],
@@ -195,19 +194,19 @@ def test_the_blocking_twin(provider: RealProvider) -> None:
         {"client_id": "eddsa"},
         {"client_id": "ed25519"},
         {"response_mode": "form_post"},
-        # The address in the ID token itself, instead of at the userinfo endpoint.
+        # The email address in the ID token, not from the userinfo endpoint.
         {"parameters": {"claims": '{"id_token": {"email": null, "email_verified": null}}'}},
     ],
     ids=lambda options: "-".join(str(value)[:20] for value in options.values()),
 )
 async def test_every_dialect(provider: RealProvider, options: dict[str, Any]) -> None:
-    """Each way for a client to prove itself, each algorithm of ID tokens and each way to come back works."""
+    """Each client authentication method, each ID token algorithm and each response mode works."""
     async with running(provider, **options) as here:
         assert (await here.sign_in()).user.email == "ada@example.com"
 
 
 async def test_the_request_is_bound(here: AsyncHere) -> None:
-    """State, nonce and an S256 challenge are in the request, all fresh, and the verifier is not."""
+    """The request contains a fresh state, nonce and S256 challenge, but not the verifier."""
     queries = [parse_qs(urlsplit((await here.begin()).url).query) for _ in range(2)]
     for query in queries:
         assert query["code_challenge_method"] == ["S256"]
@@ -218,7 +217,7 @@ async def test_the_request_is_bound(here: AsyncHere) -> None:
 
 
 async def test_denied(here: AsyncHere) -> None:
-    """Whoever says no at the provider is told so, and the sign-in is over."""
+    """Refusing consent at the provider ends the sign-in, with a reason of its own."""
     start = await here.begin()
     back = await asyncio.to_thread(sign_in, start.url, deny=True)
     assert back["error"] == "access_denied"
@@ -228,15 +227,15 @@ async def test_denied(here: AsyncHere) -> None:
 
 @pytest.mark.parametrize("state", [None, "", "x" * 43, "x" * 4000, "\udc80" * 43])
 async def test_wrong_state(here: AsyncHere, state: str | None) -> None:
-    """A state that was not begun here finishes nothing."""
+    """A state that was not issued here completes no sign-in."""
     start = await here.begin()
     back = await asyncio.to_thread(sign_in, start.url)
-    # A state of the right form is another browser's as far as this one can tell.
+    # A well-formed state could belong to another browser.
     await here.refused("browser" if state == "x" * 43 else "state", start, back, state=state)
 
 
 async def test_another_browser(here: AsyncHere) -> None:
-    """Without the cookie, or with another browser's, a sign-in is refused, and stays its owner's to finish."""
+    """Without the cookie, or with another browser's, a sign-in is refused; its own browser can still finish it."""
     other = await here.begin()
     for binding in (None, "", other.browser_binding):
         start = await here.begin()
@@ -246,8 +245,8 @@ async def test_another_browser(here: AsyncHere) -> None:
         await here.storage.delete_user(done.user.id)
 
 
-async def test_an_answer_is_good_once(here: AsyncHere) -> None:
-    """The same answer, brought a second time, signs nobody in."""
+async def test_an_answer_is_single_use(here: AsyncHere) -> None:
+    """Bringing back the same answer a second time signs nobody in."""
     start = await here.begin()
     back = await asyncio.to_thread(sign_in, start.url)
     await here.finish(start, back)
@@ -256,8 +255,8 @@ async def test_an_answer_is_good_once(here: AsyncHere) -> None:
     assert refused.value.reason == "state"
 
 
-async def test_of_two_at_once_one_wins(here: AsyncHere) -> None:
-    """The same answer, brought five times at once, makes one session."""
+async def test_concurrent_answers_make_one_session(here: AsyncHere) -> None:
+    """Bringing back the same answer five times at once makes one session."""
     start = await here.begin()
     back = await asyncio.to_thread(sign_in, start.url)
     ended = await asyncio.gather(*(here.finish(start, back) for _ in range(5)), return_exceptions=True)
@@ -266,7 +265,7 @@ async def test_of_two_at_once_one_wins(here: AsyncHere) -> None:
 
 
 async def test_a_used_code(here: AsyncHere) -> None:
-    """A code that was redeemed already is refused by the provider, in whichever sign-in it is brought."""
+    """The provider refuses a code that was already redeemed, even in another sign-in."""
     first = await here.begin()
     back = await asyncio.to_thread(sign_in, first.url)
     done = await here.finish(first, back)
@@ -277,7 +276,7 @@ async def test_a_used_code(here: AsyncHere) -> None:
 
 
 async def test_a_stolen_code(here: AsyncHere) -> None:
-    """A code of another browser's sign-in, not yet redeemed, is worth nothing in one's own: PKCE."""
+    """An unredeemed code from another browser's sign-in is useless in the attacker's own (PKCE)."""
     victim = await here.begin()
     stolen = await asyncio.to_thread(sign_in, victim.url)
     own = await here.begin()
@@ -286,7 +285,7 @@ async def test_a_stolen_code(here: AsyncHere) -> None:
 
 
 async def test_another_nonce(here: AsyncHere) -> None:
-    """An ID token made for another nonce is refused, though the provider signed it for us."""
+    """An ID token with another nonce is refused, even though the provider signed it for us."""
     start = await here.begin()
     back = await asyncio.to_thread(sign_in, changed(start.url, nonce="x" * 43))
     await here.refused("id_token", start, back)
@@ -295,8 +294,8 @@ async def test_another_nonce(here: AsyncHere) -> None:
     await here.refused("id_token", start, back)
 
 
-async def test_without_its_challenge(here: AsyncHere) -> None:
-    """Who takes the challenge out of the request, or puts in one of their own, gets nothing from the provider."""
+async def test_without_the_challenge(here: AsyncHere) -> None:
+    """Removing the challenge from the request, or replacing it, makes the provider refuse the code."""
     start = await here.begin()
     back = await asyncio.to_thread(sign_in, changed(start.url, code_challenge=None))
     await here.refused("provider", start, back)
@@ -306,7 +305,7 @@ async def test_without_its_challenge(here: AsyncHere) -> None:
 
 
 async def test_too_late(here: AsyncHere) -> None:
-    """After ten minutes a sign-in cannot be finished."""
+    """A sign-in cannot be completed after ten minutes."""
     start = await here.begin()
     back = await asyncio.to_thread(sign_in, start.url)
     here.later = timedelta(minutes=10, seconds=1)
@@ -314,7 +313,7 @@ async def test_too_late(here: AsyncHere) -> None:
 
 
 async def test_an_expired_id_token(here: AsyncHere) -> None:
-    """An ID token that is over its time is refused."""
+    """An expired ID token is refused."""
 
     def wait(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
         here.later = timedelta(hours=2)
@@ -327,7 +326,7 @@ async def test_an_expired_id_token(here: AsyncHere) -> None:
 
 
 async def test_an_unverified_address(here: AsyncHere) -> None:
-    """An address that the provider does not vouch for makes no account, and does not reach the one that holds it."""
+    """An address that the provider has not verified creates no account and gives no access to an existing one."""
     for _ in range(2):
         with pytest.raises(OAuthError) as refused:
             await here.sign_in(verified=False)
@@ -339,22 +338,22 @@ async def test_an_unverified_address(here: AsyncHere) -> None:
 
 
 async def test_no_address(here: AsyncHere) -> None:
-    """Without an address there is no account."""
+    """Without an email address, no account is created."""
     with pytest.raises(OAuthError) as refused:
         await here.sign_in(email=None)
     assert refused.value.reason == "email_missing"
 
 
 async def test_another_issuers_answer(here: AsyncHere) -> None:
-    """The provider names itself in its answer (RFC 9207); without that, or with another name, it is refused."""
+    """An answer without the provider's own ``iss`` (RFC 9207), or with another, is refused."""
     for issuer in (None, "http://127.0.0.1:1"):
         start = await here.begin()
         back = await asyncio.to_thread(sign_in, start.url)
         await here.refused("provider", start, back, iss=issuer)
 
 
-async def test_a_link_is_asked_for_by_who_is_signed_in(here: AsyncHere) -> None:
-    """Who is signed in links an account of any address, once; nobody else can link it then."""
+async def test_only_the_session_that_began_linking_finishes_it(here: AsyncHere) -> None:
+    """Only the session that began linking can finish it, with any address; then nobody else can link the account."""
     users = [await here.storage.create_user(NewUser(email=f"{name}@example.com")) for name in ("grace", "mallory")]
     sessions = [await here.torii.create_session(user) for user in users]
     start = await here.begin(link_to=sessions[0])
@@ -374,7 +373,7 @@ async def test_a_link_is_asked_for_by_who_is_signed_in(here: AsyncHere) -> None:
 
 
 def _payload(token: str, **claims: Any) -> str:
-    """The token with other claims and the old signature."""
+    """The token with changed claims and the old signature."""
     head, body, signature = token.split(".")
     told = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4))) | claims
     return ".".join((head, urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=").decode(), signature))
@@ -386,7 +385,7 @@ def _unsigned(token: str) -> str:
 
 
 def _own_key(token: str) -> str:
-    """Signed anew with a shared secret, the client's: who takes any algorithm takes that one."""
+    """Signed again as HS256 with the client secret, to catch a verifier that accepts any algorithm."""
     claims = jwt.decode(token, options={"verify_signature": False})
     return jwt.encode(claims | {"sub": "somebody"}, SECRET, headers={"kid": jwt.get_unverified_header(token)["kid"]})
 
@@ -406,7 +405,7 @@ def _own_key(token: str) -> str:
     ids=["subject", "expiry", "no-signature", "signature", "alg-none", "alg-hs256", "empty", "garbage"],
 )
 async def test_a_tampered_id_token(here: AsyncHere, tamper: Callable[[str], str]) -> None:
-    """An ID token that was altered on its way is refused."""
+    """An ID token altered in transit is refused."""
 
     def alter(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
         return body | ({"id_token": tamper(body["id_token"])} if "id_token" in body else {})
@@ -418,7 +417,7 @@ async def test_a_tampered_id_token(here: AsyncHere, tamper: Callable[[str], str]
 
 
 async def test_an_id_token_for_another_client(provider: RealProvider, here: AsyncHere) -> None:
-    """A token that the same provider made for another client of it is refused (audience)."""
+    """A token that the same provider issued to another client is refused (audience)."""
     taken: list[str] = []
 
     def keep(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
@@ -441,7 +440,7 @@ async def test_an_id_token_for_another_client(provider: RealProvider, here: Asyn
 
 
 async def test_an_id_token_of_an_earlier_sign_in(here: AsyncHere) -> None:
-    """One's own ID token of an earlier sign-in is refused in a later one (nonce)."""
+    """The user's own ID token from an earlier sign-in is refused (nonce)."""
     taken: list[str] = []
 
     def keep(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
@@ -457,8 +456,8 @@ async def test_an_id_token_of_an_earlier_sign_in(here: AsyncHere) -> None:
     await here.refused("id_token", start, await asyncio.to_thread(sign_in, start.url))
 
 
-async def test_userinfo_of_somebody_else(here: AsyncHere) -> None:
-    """What the userinfo endpoint tells of another subject than the ID token's is refused."""
+async def test_userinfo_of_another_subject(here: AsyncHere) -> None:
+    """A userinfo response about a subject other than the ID token's is refused."""
 
     def alter(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
         return body | ({"sub": "somebody"} if request.url.path == "/me" else {})
@@ -470,7 +469,7 @@ async def test_userinfo_of_somebody_else(here: AsyncHere) -> None:
 
 
 async def test_a_wrong_secret(provider: RealProvider) -> None:
-    """Without the client's secret the code is worth nothing; the error tells neither code nor secret."""
+    """With a wrong client secret the code is refused; the error shows neither the code nor the secret."""
     async with running(provider, client_secret="a wrong secret") as here:
         start = await here.begin()
         back = await asyncio.to_thread(sign_in, start.url)
@@ -481,8 +480,8 @@ async def test_a_wrong_secret(provider: RealProvider) -> None:
             assert secret not in f"{refused.value!r} {refused.value} {refused.value.__cause__!r}"
 
 
-async def test_a_provider_that_is_gone() -> None:
-    """A provider that does not answer is an error of the sign-in, not of the application."""
+async def test_an_unreachable_provider() -> None:
+    """An unreachable provider fails the sign-in with OAuthError, not with an error of the HTTP client."""
     with RealProvider([]) as gone:
         pass
     async with running(gone) as here:
@@ -492,7 +491,7 @@ async def test_a_provider_that_is_gone() -> None:
 
 
 def changed(url: str, **parameters: str | None) -> str:
-    """The address with other query parameters; ``None`` takes one away."""
+    """The URL with changed query parameters; ``None`` removes one."""
     parts = urlsplit(url)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()} | parameters
     return parts._replace(query=urlencode({name: value for name, value in query.items() if value is not None})).geturl()
