@@ -16,7 +16,7 @@ from tests.admin.populated import dump, people
 from torii_dynamodb import DynamoDbStorage
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.control import Occupied
-from torii_dynamodb.admin.scanning import RateLimit
+from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.admin.transfer import IntegrityError, canonical, export, import_
 from torii_dynamodb.admin.transfer.keys import SeenKeys
@@ -214,7 +214,7 @@ def test_the_rate_limit_is_kept(on_dynoxide: DynamoDbConfig, dynoxide_client: Cl
         nonlocal now
         now += seconds
 
-    limit = RateLimit(0.5, monotonic=lambda: now, pause=pause)
+    limit = Pacer(0.5, monotonic=lambda: now, pause=pause)
     small = Interrupting(on_dynoxide)
     made = export(on_dynoxide, small, tmp_path, segments=1, rate=limit)
     small.close()
@@ -222,7 +222,7 @@ def test_the_rate_limit_is_kept(on_dynoxide: DynamoDbConfig, dynoxide_client: Cl
     # The last request's debt is left.
     assert made.units / 0.5 - 4 <= now <= made.units / 0.5
     with pytest.raises(ValidationError):
-        RateLimit(0)
+        Pacer(0)
 
 
 def test_verification_finds_what_does_not_agree(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:

@@ -1,41 +1,20 @@
-"""A limit of our own on the capacity that a table's calls consume: a token bucket in capacity units. Pure.
+"""The limit of ``DynamoDbConfig.rate_limits``: token buckets of capacity units, two for each table.
 
-What a call costs is known when it is answered. So a call passes while its buckets are not in debt, one unit is put down
-for it, and the rest is charged afterwards; those that follow wait until the debt is worked off.
+What a call costs is known when it is answered. So a call passes while its buckets are not in debt, and is charged one
+unit at once and the rest afterwards; later calls wait until the debt is worked off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from torii_dynamodb._rules.token_bucket import TokenBucket
 from torii_dynamodb._wire.records import TableCapacity
 from torii_dynamodb.config import DynamoDbConfig, RateLimit
 
 __all__ = ["RateLimits"]
 
 _READS = frozenset({"BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"})
-
-
-class _Bucket:
-    """Fills by ``rate`` units a second, up to one second's worth."""
-
-    __slots__ = ("_at", "_left", "_rate")
-
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._left = rate
-        self._at: float | None = None
-
-    def wait(self, now: float) -> float:
-        """Seconds until the bucket is out of debt."""
-        if self._at is not None:
-            self._left = min(self._rate, self._left + (now - self._at) * self._rate)
-        self._at = now
-        return 0.0 if self._left > 0 else -self._left / self._rate + 1e-3
-
-    def take(self, units: float) -> None:
-        """Charge units; they may put the bucket into debt."""
-        self._left -= units
 
 
 class RateLimits:
@@ -49,7 +28,7 @@ class RateLimits:
 
     def __init__(self, limits: Mapping[str, RateLimit]) -> None:
         self._buckets = {
-            (name, reads): _Bucket(rate)
+            (name, reads): TokenBucket(rate, burst=rate)
             for name, limit in limits.items()
             for reads, rate in ((True, limit.read), (False, limit.write))
             if rate is not None
@@ -63,7 +42,7 @@ class RateLimits:
         return cls({config.table_name(table): limit for table, limit in config.rate_limits.items()})
 
     def wait(self, operation: str, tables: Iterable[str], now: float) -> float:
-        """Seconds to wait before a call; 0 where it may go, and then one unit is put down for it."""
+        """Seconds to wait before a call; 0 if it may go now, in which case it is charged one unit."""
         found = self._concerned(operation, tables)
         seconds = max((bucket.wait(now) for bucket in found), default=0.0)
         if not seconds:
@@ -72,7 +51,7 @@ class RateLimits:
         return seconds
 
     def charge(self, operation: str, tables: Iterable[str], used: Sequence[TableCapacity]) -> None:
-        """Charge what a call consumed, beyond the unit that was put down."""
+        """Charge what a call consumed beyond the unit that it was charged before."""
         for bucket in self._concerned(operation, tables):
             bucket.take(-1.0)
         for one in used:
@@ -81,6 +60,6 @@ class RateLimits:
                 if bucket_of is not None:
                     bucket_of.take(units)
 
-    def _concerned(self, operation: str, tables: Iterable[str]) -> list[_Bucket]:
+    def _concerned(self, operation: str, tables: Iterable[str]) -> list[TokenBucket]:
         reads = operation in _READS
         return [bucket for name in tables if (bucket := self._buckets.get((name, reads))) is not None]

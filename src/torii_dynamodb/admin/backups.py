@@ -28,7 +28,7 @@ from torii_dynamodb.admin.control import Control, Occupied
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.restoring import Restorer, RestoreReport, Source, moment_of
-from torii_dynamodb.admin.scanning import RateLimit
+from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.tables import required_recovery_of
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, NotFound, ValidationError
@@ -253,7 +253,7 @@ class Backups:
         to_prefix: str,
         *,
         options: TableOptions | None = None,
-        rate: RateLimit | None = None,
+        rate: Pacer | None = None,
         report: Report = silent,
     ) -> RestoreReport:
         """Restore a set under a new prefix, and make the tables safe to use; see :meth:`restore_instant`.
@@ -270,7 +270,7 @@ class Backups:
         to_prefix: str,
         *,
         options: TableOptions | None = None,
-        rate: RateLimit | None = None,
+        rate: Pacer | None = None,
         report: Report = silent,
     ) -> RestoreReport:
         """Restore all tables to one instant under a new prefix, and make them safe to use.

@@ -22,7 +22,7 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.admin.progress import Progress, Report, silent
-from torii_dynamodb.admin.scanning import RateLimit, divides, key_of, scan
+from torii_dynamodb.admin.scanning import Pacer, divides, key_of, scan
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, VersionConflict
 from torii_dynamodb.schema import SCHEMA_VERSION
@@ -96,13 +96,13 @@ class Migrator:
         migrations: Sequence[Migration] = MIGRATIONS,
         target_version: int = SCHEMA_VERSION,
         segments: int = 4,
-        rate: RateLimit | None = None,
+        rate: Pacer | None = None,
     ) -> None:
         self._config = config
         self._client = client
         self._target = target_version
         self._segments = segments
-        self._rate = rate or RateLimit(None)
+        self._rate = rate or Pacer(None)
         self._lock = threading.Lock()
         self._by_table: dict[TableName, dict[int, Migration]] = {table: {} for table in TABLES}
         for migration in migrations:

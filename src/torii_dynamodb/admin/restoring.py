@@ -21,7 +21,7 @@ from torii_dynamodb.admin.control import Control, Occupied, if_offered
 from torii_dynamodb.admin.options import TableOptions, with_table
 from torii_dynamodb.admin.planning import billing_of
 from torii_dynamodb.admin.progress import Progress, Report, silent
-from torii_dynamodb.admin.scanning import RateLimit, scan
+from torii_dynamodb.admin.scanning import Pacer, scan
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.admin.verify import Verification, verify
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
@@ -120,7 +120,7 @@ class Restorer:
         to_prefix: str,
         *,
         options: TableOptions | None = None,
-        rate: RateLimit | None = None,
+        rate: Pacer | None = None,
         report: Report = silent,
     ) -> RestoreReport:
         """Restore, put the settings back, end sessions, delete tokens, verify. Run again, it goes on.
@@ -133,7 +133,7 @@ class Restorer:
         self._start(sources, target, report)
         settings, scaling = self._settings(report=report)
         put_back = self._put_back(target, merged(settings, options or TableOptions()), scaling, report)
-        limit = rate or RateLimit(None)
+        limit = rate or Pacer(None)
         made = self._control.wait_for_table(target.table_name("users"))
         # Names this restore and no other: a later one of restored tables must end the sessions made in between.
         mark = str(made.get("TableId") or f"{made['TableArn']} {made['CreationDateTime']}")
@@ -254,7 +254,7 @@ class Restorer:
                 told.append(f"scheduled action {action.name} of {moved}")
         return tuple(told)
 
-    def _delete_tokens(self, target: DynamoDbConfig, rate: RateLimit, report: Report) -> int:
+    def _delete_tokens(self, target: DynamoDbConfig, rate: Pacer, report: Report) -> int:
         """Delete the tokens that came with the restore, and none issued since, should the tables be in use already."""
         name, deleted = target.table_name("tokens"), 0
         born = moment_of(self._control.wait_for_table(name)["CreationDateTime"])
@@ -275,7 +275,7 @@ def bump_epochs(
     client: Client,
     *,
     mark: str,
-    rate: RateLimit | None = None,
+    rate: Pacer | None = None,
     report: Report = silent,
 ) -> int:
     """End every user's sessions, and everything else bound to the session epoch, once for each ``mark``.
@@ -293,7 +293,7 @@ def bump_epochs(
     Returns:
         How many users this run changed.
     """
-    limit = rate or RateLimit(None)
+    limit = rate or Pacer(None)
     name, changed, seen = config.table_name("users"), 0, 0
     for page in scan(client, name, rate=limit):
         for item in page.items:

@@ -10,6 +10,7 @@ from time import sleep as machine_sleep
 from typing import Any
 
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._rules.token_bucket import TokenBucket
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.admin.control import NotOffered
@@ -17,13 +18,13 @@ from torii_dynamodb.config import DynamoDbConfig, TableName
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.schema import SCHEMA
 
-__all__ = ["RateLimit", "ScanPage", "divides", "key_of", "scan"]
+__all__ = ["Pacer", "ScanPage", "divides", "key_of", "scan"]
 
 
-class RateLimit:
-    """Capacity units a second, shared by threads.
+class Pacer:
+    """Keeps threads together below a number of capacity units a second.
 
-    What a request costs is known afterwards: it is paid then, and the next one waits until the debt is worked off.
+    The cost of a request is known only afterwards, so it is charged then, and the next request waits.
 
     Args:
         per_second: Units a second; ``None``: no limit.
@@ -40,28 +41,27 @@ class RateLimit:
     ) -> None:
         if per_second is not None and not per_second > 0:
             raise ValidationError("rate", f"{per_second!r}: give capacity units a second above 0")
-        self._rate = per_second
+        self._bucket = None if per_second is None else TokenBucket(per_second, burst=0)
         self._monotonic = monotonic
         self._pause = pause
-        self._free_at = monotonic()
         self._lock = threading.Lock()
         self.spent = 0.0
 
     def wait(self) -> None:
         """Wait until what was spent is worked off."""
-        if self._rate is None:
+        if self._bucket is None:
             return
         with self._lock:
-            left = self._free_at - self._monotonic()
-        if left > 0:
+            left = self._bucket.wait(self._monotonic())
+        if left:
             self._pause(left)
 
     def spend(self, units: float) -> None:
-        """Note what a request has cost."""
+        """Charge what a request has cost."""
         with self._lock:
             self.spent += units
-            if self._rate is not None:
-                self._free_at = max(self._free_at, self._monotonic()) + units / self._rate
+            if self._bucket is not None:
+                self._bucket.take(units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def scan(
     client: Client,
     table_name: str,
     *,
-    rate: RateLimit,
+    rate: Pacer,
     segment: int = 0,
     segments: int = 1,
     start: Item | None = None,
@@ -138,7 +138,7 @@ def key_of(table: TableName, item: Item) -> Item:
     return {key.name: item[key.name] for key in keys}
 
 
-def divides(client: Client, config: DynamoDbConfig, table: TableName, segments: int, *, rate: RateLimit) -> bool | None:
+def divides(client: Client, config: DynamoDbConfig, table: TableName, segments: int, *, rate: Pacer) -> bool | None:
     """Whether the endpoint divides a scan into segments: some emulators ignore ``Segment`` and give all to each.
 
     Two requests for one item each: the same first item in the first segment and the last is in both.

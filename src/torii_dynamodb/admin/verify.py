@@ -16,7 +16,7 @@ from torii_dynamodb._core.keys import EMAIL, email_key
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.progress import Progress, Report, silent
-from torii_dynamodb.admin.scanning import RateLimit, scan
+from torii_dynamodb.admin.scanning import Pacer, scan
 from torii_dynamodb.config import DynamoDbConfig, TableName
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.models import User
@@ -80,7 +80,7 @@ class Verification:
 
 
 def verify(
-    config: DynamoDbConfig, client: Client, *, rate: RateLimit | None = None, report: Report = silent
+    config: DynamoDbConfig, client: Client, *, rate: Pacer | None = None, report: Report = silent
 ) -> Verification:
     """Check that every user has its identities, every identity its user, and how many sessions hold.
 
@@ -95,11 +95,11 @@ def verify(
     Raises:
         ConfigurationError: A table is missing.
     """
-    return _Verifier(config, client, rate or RateLimit(None), report).run()
+    return _Verifier(config, client, rate or Pacer(None), report).run()
 
 
 class _Verifier:
-    def __init__(self, config: DynamoDbConfig, client: Client, rate: RateLimit, report: Report) -> None:
+    def __init__(self, config: DynamoDbConfig, client: Client, rate: Pacer, report: Report) -> None:
         self._client = client
         self._config = config
         self._rate = rate

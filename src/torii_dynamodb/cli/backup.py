@@ -10,6 +10,7 @@ import typer
 from torii_dynamodb.admin.backups import Backups, BackupSet
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.restoring import RestoreReport
+from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.verify import Verification
 from torii_dynamodb.admin.verify import verify as run_verify
 from torii_dynamodb.cli.reporting import (
@@ -18,7 +19,6 @@ from torii_dynamodb.cli.reporting import (
     Rate,
     moment,
     open_client,
-    rate_limit,
     read_options,
     reporting,
 )
@@ -189,7 +189,7 @@ def restore(
                 say(f"- {line}")
             return
         with reporting() as report:
-            limit = rate_limit(rate)
+            limit = Pacer(rate)
             if name is not None:
                 done = backups.restore_set(name, to_prefix, options=options, rate=limit, report=report)
             else:
@@ -212,7 +212,7 @@ def verify(connection: Connection, rate: Rate = None, as_json: Json = False) -> 
     """Check that users, identities and sessions agree (exit code 1 if not). Reads all of them; changes nothing."""
     config = connection.config()
     with open_client(config) as client, reporting() as report:
-        found = run_verify(config, client, rate=rate_limit(rate), report=report)
+        found = run_verify(config, client, rate=Pacer(rate), report=report)
     if as_json:
         emit({"ok": found.ok, "verification": found})
     else:

@@ -20,7 +20,6 @@ from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.options import NO_MAXIMUM, Capacity, TableOptions, options_from_mapping
 from torii_dynamodb.admin.progress import Progress, Report
-from torii_dynamodb.admin.scanning import RateLimit
 from torii_dynamodb.cli.support import Connection, WrongOption, emit, options_given, progress_bar, say
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ValidationError
@@ -31,7 +30,6 @@ __all__ = [
     "Rate",
     "moment",
     "open_client",
-    "rate_limit",
     "read_options",
     "reporting",
     "tell_changes",
@@ -87,11 +85,6 @@ def tell_changes(done: list[str], *, dry_run: bool, as_json: bool, nothing: str)
         return
     for line in done or [nothing]:
         say(("would " if dry_run and done else "") + line)
-
-
-def rate_limit(per_second: float | None) -> RateLimit:
-    """The limit that ``--rate`` asks for."""
-    return RateLimit(per_second)
 
 
 def moment(text: str) -> datetime:

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from torii_dynamodb.admin.migrations import MigrationReport, Migrator
 from torii_dynamodb.admin.options import TableOptions
+from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.tables import AdminTables, Plan, TableStatus
-from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, rate_limit, reporting, where, with_table_options
+from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, reporting, where, with_table_options
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -131,7 +132,7 @@ def migrate(
     """
     config = connection.config()
     with open_client(config) as client, reporting() as report:
-        migrator = Migrator(config, client, segments=segments, rate=rate_limit(rate))
+        migrator = Migrator(config, client, segments=segments, rate=Pacer(rate))
         found = migrator.run(dry_run=dry_run, report=report)
     if as_json:
         emit({"dry_run": dry_run, "report": found})

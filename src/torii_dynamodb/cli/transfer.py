@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from torii_dynamodb.admin import transfer
-from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, rate_limit, reporting
+from torii_dynamodb.admin.scanning import Pacer
+from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, reporting
 from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, emit, note, say, units
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ValidationError
@@ -45,7 +46,7 @@ def export(
             directory,
             segments=segments,
             compression=kind,
-            rate=rate_limit(rate),
+            rate=Pacer(rate),
             consistent=not eventual,
             report=report,
         )
@@ -96,7 +97,7 @@ def import_(
             directory,
             overwrite=overwrite,
             workers=workers,
-            rate=rate_limit(rate),
+            rate=Pacer(rate),
             read_back=read_back,
             report=report,
         )

@@ -17,7 +17,7 @@ from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.progress import Report, silent
-from torii_dynamodb.admin.scanning import RateLimit, divides, scan
+from torii_dynamodb.admin.scanning import Pacer, divides, scan
 from torii_dynamodb.admin.transfer.files import (
     FORMAT,
     FORMAT_VERSION,
@@ -73,7 +73,7 @@ def export(
     *,
     segments: int = 4,
     compression: Compression = "gzip",
-    rate: RateLimit | None = None,
+    rate: Pacer | None = None,
     consistent: bool = True,
     report: Report = silent,
 ) -> ExportReport:
@@ -98,7 +98,7 @@ def export(
     """
     if not 1 <= segments <= 1000:
         raise ValidationError("segments", f"{segments}: give 1 to 1000")
-    limit = rate or RateLimit(None)
+    limit = rate or Pacer(None)
     start, resumed = _begin(config, client, directory, segments, compression, limit)
     parts = [
         Part(table=table, segment=segment, compression=start["compression"])
@@ -145,7 +145,7 @@ def export(
 
 
 def _begin(
-    config: DynamoDbConfig, client: Client, directory: Path, segments: int, compression: Compression, rate: RateLimit
+    config: DynamoDbConfig, client: Client, directory: Path, segments: int, compression: Compression, rate: Pacer
 ) -> tuple[dict[str, Any], bool]:
     make_private_folder(directory)
     source = {table: config.table_name(table) for table in TABLES}
@@ -199,7 +199,7 @@ def _export_part(
     directory: Path,
     part: Part,
     segments: int,
-    rate: RateLimit,
+    rate: Pacer,
     counter: Counter,
     seen: SeenKeys,
     *,

@@ -18,7 +18,7 @@ from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, loads, object_of
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.progress import Report, silent
-from torii_dynamodb.admin.scanning import RateLimit, key_of
+from torii_dynamodb.admin.scanning import Pacer, key_of
 from torii_dynamodb.admin.transfer.files import (
     Counter,
     IntegrityError,
@@ -70,7 +70,7 @@ def import_(
     *,
     overwrite: bool = False,
     workers: int = 4,
-    rate: RateLimit | None = None,
+    rate: Pacer | None = None,
     read_back: bool = True,
     report: Report = silent,
 ) -> ImportReport:
@@ -104,7 +104,7 @@ def import_(
     resumed = state.load()
     if not resumed and not overwrite:
         _require_empty(config, client)
-    limit = rate or RateLimit(None)
+    limit = rate or Pacer(None)
     totals: dict[TableName, int | None] = {table: int(manifest["tables"][table]["items"]) for table in TABLES}
     counter = Counter(report, "import", totals)
     written = Counter(silent, "", {})
@@ -226,7 +226,7 @@ def _import_file(
     name: str,
     repeated: frozenset[int],
     state: _ImportState,
-    rate: RateLimit,
+    rate: Pacer,
     counter: Counter,
     written: Counter,
 ) -> None:
