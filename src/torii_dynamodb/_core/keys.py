@@ -5,6 +5,7 @@ An identity's key *is* the identity: that no two items share a key is the one un
 
 from __future__ import annotations
 
+from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._rules.secrets import digest
 from torii_dynamodb.models import AttemptKind
 
@@ -17,6 +18,7 @@ __all__ = [
     "attempt_subject",
     "challenge_key",
     "email_key",
+    "item_key",
     "oauth_key",
     "passkey_key",
     "pkce_key",
@@ -32,6 +34,11 @@ MAX_IDENTITIES = 90
 
 REGISTER = "#register"
 """The sort key of the row that counts; audit rows begin with a digit, so they sort after it."""
+
+
+def item_key(item_id: str) -> Item:
+    """The primary key of an item of any table whose partition key is ``id``."""
+    return {"id": {"S": item_id}}
 
 
 def email_key(normalised: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core import reading, users
+from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import passkey_key
+from torii_dynamodb._core.keys import item_key, passkey_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb.errors import ClonedAuthenticator, ValidationError
@@ -141,7 +141,7 @@ def rename(table: str, user_id: str, identity: str, new_name: str) -> dict[str, 
     return {
         "Update": ex.update(
             table,
-            users.key(identity),
+            item_key(identity),
             "SET #name = :name",
             "attribute_exists(#id) AND #user_id = :user_id",
             {":name": {"S": new_name}, ":user_id": {"S": user_id}},
@@ -177,7 +177,7 @@ def used(
     if backed_up is not None:
         changes += ", #backed_up = :backed_up"
         values[":backed_up"] = {"BOOL": backed_up}
-    return {"Update": ex.update(table, users.key(identity), changes, condition, values)}
+    return {"Update": ex.update(table, item_key(identity), changes, condition, values)}
 
 
 def cloned(

@@ -8,8 +8,8 @@ from typing import Any
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import EMAIL, email_key
-from torii_dynamodb._core.users import Change, changed, drop_identity, key, update_if_version
+from torii_dynamodb._core.keys import EMAIL, email_key, item_key
+from torii_dynamodb._core.users import Change, changed, drop_identity, update_if_version
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email
 from torii_dynamodb.errors import ValidationError, VersionConflict
@@ -202,7 +202,7 @@ def set_hash(table: str, user: User, password_hash: str, version: str) -> dict[s
     return {
         "Update": ex.update(
             table,
-            key(email_key(user.email)),
+            item_key(email_key(user.email)),
             "SET #password_hash = :hash, #password_version = :version",
             "attribute_exists(#id) AND #user_id = :user_id",
             {":hash": {"S": password_hash}, ":version": {"S": version}, ":user_id": {"S": user.id}},
@@ -215,7 +215,7 @@ def remove_hash(table: str, user: User) -> dict[str, Any]:
     return {
         "Update": ex.update(
             table,
-            key(email_key(user.email)),
+            item_key(email_key(user.email)),
             "REMOVE #password_hash, #password_version",
             "attribute_exists(#id) AND #user_id = :user_id",
             {":user_id": {"S": user.id}},
@@ -228,7 +228,7 @@ def rehash(table: str, user_id: str, normalised_email: str, old_hash: str, new_h
     return {
         "Update": ex.update(
             table,
-            key(email_key(normalised_email)),
+            item_key(email_key(normalised_email)),
             "SET #password_hash = :new",
             "attribute_exists(#id) AND #user_id = :user_id AND #password_hash = :old",
             {":new": {"S": new_hash}, ":old": {"S": old_hash}, ":user_id": {"S": user_id}},
@@ -253,6 +253,6 @@ def move_email(users_table: str, identities_table: str, before: User, after: Use
         (
             update_if_version(users_table, before, after),
             {"Put": ex.put(identities_table, moved, users.NOT_TAKEN)},
-            {"Delete": ex.delete(identities_table, key(email_key(before.email)), condition, values)},
+            {"Delete": ex.delete(identities_table, item_key(email_key(before.email)), condition, values)},
         ),
     )

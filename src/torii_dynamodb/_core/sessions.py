@@ -10,6 +10,7 @@ from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.keys import item_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import ParsedSecret, digest, make_session_token
@@ -141,7 +142,7 @@ def extend(table: str, session_id: str, user_id: str, expires_at: int, now: int)
     """
     return ex.update(
         table,
-        users.key(session_id),
+        item_key(session_id),
         "SET #expires_at = :expires_at",
         "attribute_exists(#id) AND #user_id = :user_id AND #expires_at > :now AND #expires_at < :expires_at",
         {":expires_at": {"N": str(expires_at)}, ":now": {"N": str(now)}, ":user_id": {"S": user_id}},
@@ -157,7 +158,7 @@ def end_all(table: str, user_id: str, write_id: str, now: datetime) -> dict[str,
     register = ex.register("epoch_write_", _EPOCH_WRITES, write_id, "")
     return ex.update(
         table,
-        users.key(user_id),
+        item_key(user_id),
         "SET #session_epoch = #session_epoch + :one, #version = #version + :one, #updated_at = :now, "
         + register.assignments,
         f"attribute_exists(#id) AND {register.not_in_it}",

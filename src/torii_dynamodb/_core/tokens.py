@@ -12,7 +12,7 @@ from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Attribute, Item
-from torii_dynamodb._core.keys import challenge_key, pkce_key, token_key
+from torii_dynamodb._core.keys import challenge_key, item_key, pkce_key, token_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
@@ -197,7 +197,7 @@ def consume(
     for name, value in (also or {}).items():
         condition += f" AND #{name} = :{name}"
         values[f":{name}"] = {"S": value}
-    return ex.update(table, users.key(token_id), "SET #consumed_by = :me", condition, values, returns=returns)
+    return ex.update(table, item_key(token_id), "SET #consumed_by = :me", condition, values, returns=returns)
 
 
 def put_new(table: str, item: Item, now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Attribute, Item
-from torii_dynamodb._core.keys import EMAIL, MAX_IDENTITIES, email_key
+from torii_dynamodb._core.keys import EMAIL, MAX_IDENTITIES, email_key, item_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
@@ -37,7 +37,6 @@ __all__ = [
     "disconnected",
     "email_fields",
     "email_identity",
-    "key",
     "new_random_version",
     "new_user_model",
     "read",
@@ -54,11 +53,6 @@ _SERIAL = "token_serial_"
 ANY_PURPOSE = "*"
 """The serial that every token of a user carries. It changes with the address, so that no token comes back to life when
 the user returns to an address it had before."""
-
-
-def key(user_id: str) -> Item:
-    """The key of anything whose key is ``id``."""
-    return {"id": {"S": user_id}}
 
 
 def new_user_model(new_user: NewUser, password_hash: str | None, now: datetime, random: RandomBytes) -> User:
@@ -191,7 +185,7 @@ def deletion(users_table: str, identities_table: str, user: User) -> tuple[dict[
 
     An identity that is missing, though listed, must not keep the user from being deleted.
     """
-    unchanged = ex.delete(users_table, key(user.id), AS_READ, as_read(user))
+    unchanged = ex.delete(users_table, item_key(user.id), AS_READ, as_read(user))
     return (
         {"Delete": unchanged},
         *(drop_identity(identities_table, name, user.id) for name in sorted(user.identities)),
@@ -201,12 +195,12 @@ def deletion(users_table: str, identities_table: str, user: User) -> tuple[dict[
 def drop_identity(table: str, identity: str, user_id: str) -> dict[str, Any]:
     """The deletion of an identity together with its listing: never another user's."""
     condition = "attribute_not_exists(#id) OR #user_id = :user_id"
-    return {"Delete": ex.delete(table, key(identity), condition, {":user_id": {"S": user_id}})}
+    return {"Delete": ex.delete(table, item_key(identity), condition, {":user_id": {"S": user_id}})}
 
 
 def delete_owned(table: str, item_id: str, user_id: str) -> dict[str, Any]:
     """The deletion of an item, an identity or a session, if it is the named user's."""
-    return {"Delete": ex.delete(table, key(item_id), "#user_id = :user_id", {":user_id": {"S": user_id}})}
+    return {"Delete": ex.delete(table, item_key(item_id), "#user_id = :user_id", {":user_id": {"S": user_id}})}
 
 
 def drop_identities(users_table: str, identities_table: str, user: User, names: Sequence[str], now: datetime) -> Change:
@@ -271,7 +265,7 @@ def update_if_version(table: str, before: User, after: User) -> dict[str, Any]:
     return {
         "Update": ex.update(
             table,
-            key(before.id),
+            item_key(before.id),
             expression,
             AS_READ,
             values,
@@ -350,7 +344,7 @@ def add_identity(
     elif provider is not None:
         expression += " DELETE #disconnected :provider"
         values[":provider"] = av.string_set({provider})
-    return {"Update": ex.update(table, key(user_id), expression, condition, values)}
+    return {"Update": ex.update(table, item_key(user_id), expression, condition, values)}
 
 
 def remove_identity(
@@ -389,7 +383,7 @@ def remove_identity(
     if session_epoch is not None:
         condition += " AND #session_epoch = :begun_under"
         values[":begun_under"] = av.number(session_epoch)
-    return {"Update": ex.update(table, key(user_id), expression, condition, values)}
+    return {"Update": ex.update(table, item_key(user_id), expression, condition, values)}
 
 
 def has_other_way(user: User, removed: Iterable[str], *, password: bool, allow_verified_email: bool) -> bool:

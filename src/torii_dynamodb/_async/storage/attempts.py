@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from torii_dynamodb._async.storage.passkeys import AsyncPasskeys
+from torii_dynamodb._async.storage.base import AsyncStorageBase
 from torii_dynamodb._core import attempts, reading, users
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core.attributes import Item
@@ -20,7 +20,7 @@ from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Lis
 __all__ = ["AsyncAttempts"]
 
 
-class AsyncAttempts(AsyncPasskeys):
+class AsyncAttempts(AsyncStorageBase):
     """``BruteForceStorage`` on DynamoDB."""
 
     async def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
@@ -124,7 +124,7 @@ class AsyncAttempts(AsyncPasskeys):
     async def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
         """See the contract. TTL removes what is past retention by itself; this is for removing earlier."""
         subject, end = _login(email), to_text(validation.moment(before, "before"))
-        user = await self.get_user_by_email(email, consistent=True)
+        user = await self._holder(normalise_email(email).normalised)
         if user is not None and user.locked_at is not None:
             return 0
         rows = await self._audit(subject, consistent=True, limit=None, now=None)

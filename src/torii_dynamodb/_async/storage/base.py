@@ -8,15 +8,16 @@ from typing import Any
 
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import Background
-from torii_dynamodb._core import users
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core import passwords, sessions, tokens, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.expressions import transaction
+from torii_dynamodb._core.keys import email_key, item_key
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
-from torii_dynamodb._wire.errors import TRANSIENT_REASONS, TransactionCanceled
+from torii_dynamodb._wire.errors import TRANSIENT_REASONS, ConditionFailed, TransactionCanceled
 from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.errors import NotFound, RequestRejected, Unavailable
-from torii_dynamodb.models import User
+from torii_dynamodb.errors import AlreadyExists, NotFound, RequestRejected, Unavailable
+from torii_dynamodb.models import PasswordCredentials, User
 
 __all__ = ["ROUNDS", "AsyncStorageBase", "failed", "no_such_user", "old_item", "undecided"]
 
@@ -57,8 +58,24 @@ class AsyncStorageBase:
         return answer.get("Item")
 
     async def _read_user(self, user_id: str, *, consistent: bool) -> User | None:
-        item = await self._get(self._users, users.key(user_id), consistent=consistent)
+        item = await self._get(self._users, item_key(user_id), consistent=consistent)
         return None if item is None else users.read(item)
+
+    async def _holder(self, normalised: str) -> User | None:
+        """The user who holds an address, strongly consistent."""
+        # Once more if the address moved to another user between the two reads.
+        for _ in range(2):
+            claim = await self._credentials(normalised)
+            if claim is None:
+                return None
+            user = await self._read_user(claim.user_id, consistent=True)
+            if user is not None and user.email == normalised:
+                return user
+        return None
+
+    async def _credentials(self, normalised: str) -> PasswordCredentials | None:
+        item = await self._get(self._identities, item_key(email_key(normalised)), consistent=True)
+        return None if item is None else passwords.read_credentials(item)
 
     async def _transact(self, *items: Mapping[str, Mapping[str, Any]]) -> TransactionCanceled | None:
         """Write all items or none.
@@ -67,7 +84,7 @@ class AsyncStorageBase:
             ``None``, or the cancellation where conditions did not hold, which is for the caller to read.
         """
         try:
-            await self._client.call("TransactWriteItems", transaction(*items))
+            await self._client.call("TransactWriteItems", ex.transaction(*items))
         except TransactionCanceled as error:
             # Where a condition did not hold, it decides, although another item was busy at that moment.
             others = [
@@ -112,6 +129,166 @@ class AsyncStorageBase:
         raise Unavailable(
             f"the user was changed by others {ROUNDS} times while we tried to change it; try again", attempts=ROUNDS
         )
+
+    async def _existing_user(self, user: User, refused: TransactionCanceled) -> User:
+        """The user that stands in the way of a new one, if it is the same: the caller's own retry."""
+        held, claim = old_item(refused, 0), old_item(refused, 1)
+        request_id = refused.request_id
+        if undecided(refused, 0) or undecided(refused, 1):
+            keys = (self._users, item_key(user.id)), (self._identities, item_key(email_key(user.email)))
+            held, claim = await self._client.batch_get(keys, consistent=True)
+        if claim is not None and held is not None and claim.get("user_id") == {"S": user.id}:
+            return users.read(held)
+        id_taken = failed(refused, 0) or held is not None
+        raise users.taken("user" if id_taken else "email", request_id) from refused.strip()
+
+    async def _add_identity(
+        self,
+        user_id: str,
+        item: Item,
+        what: str,
+        *,
+        session_epoch: int | None,
+        provider: str | None = None,
+        joining: bool = False,
+    ) -> Item:
+        """Claim an identity for a user.
+
+        Args:
+            user_id: Who is to hold it.
+            item: The identity.
+            what: What it is called in an error.
+            session_epoch: The user's epoch when this was begun, which must still be theirs.
+            provider: Whose account it is, if it is one.
+            joining: Whether a provider that the user disconnected is refused; else it is connected again.
+
+        Returns:
+            The identity's item: the given one, or the one that the user holds already.
+        """
+        claim = {"Put": ex.put(self._identities, item, users.NOT_TAKEN)}
+        epoch = validation.session_epoch(session_epoch)
+        listed = users.add_identity(
+            self._users,
+            user_id,
+            item["id"]["S"],
+            self._now(),
+            session_epoch=epoch,
+            provider=provider,
+            joining=joining,
+        )
+        refused = await self._transact(claim, listed)
+        if refused is None:
+            return item
+        holder, user = old_item(refused, 0), old_item(refused, 1)
+        request_id = refused.request_id
+        if holder is not None:
+            if holder.get("user_id") == {"S": user_id}:
+                return holder
+            raise users.taken(what, request_id) from refused.strip()
+        if failed(refused, 1) and user is not None:
+            held = users.read(user)
+            if epoch is not None and held.session_epoch != epoch:
+                raise users.revoked(request_id) from refused.strip()
+            if joining and provider in held.disconnected:
+                raise users.disconnected(request_id) from refused.strip()
+            raise users.too_many_identities(request_id) from refused.strip()
+        raise no_such_user(request_id) from refused.strip()
+
+    async def _remove_identity(
+        self,
+        user_id: str,
+        identity: str,
+        what: str,
+        *,
+        allow_verified_email: bool,
+        session_epoch: int | None,
+        provider: str | None = None,
+    ) -> bool:
+        """Give an identity up, unless it is the last way to sign in. The conditions decide, not a read before."""
+        listed = users.remove_identity(
+            self._users,
+            user_id,
+            identity,
+            self._now(),
+            allow_verified_email=allow_verified_email,
+            session_epoch=session_epoch,
+            provider=provider,
+        )
+        refused = await self._transact(users.delete_owned(self._identities, identity, user_id), listed)
+        if refused is None:
+            return True
+        if failed(refused, 0):
+            return False
+        item = old_item(refused, 1)
+        user = None if item is None else users.read(item)
+        if user is not None and identity in user.identities:
+            users.check_epoch(user, session_epoch, refused.request_id)
+            raise users.last_sign_in_method(what, refused.request_id) from refused.strip()
+        return False
+
+    async def _list_identities(self, user_id: str, prefix: str) -> list[Item]:
+        """The items of a user's identities of one kind, strongly consistent: the user lists them."""
+        user = await self._read_user(user_id, consistent=True)
+        if user is None:
+            return []
+        names = sorted(name for name in user.identities if name.startswith(prefix))
+        items = await self._client.batch_get([(self._identities, item_key(name)) for name in names], consistent=True)
+        # One that names another user is not theirs; one that names nobody is theirs, and cannot be read.
+        return [item for item in items if item is not None and item.get("user_id", {}).get("S", user_id) == user_id]
+
+    async def _consume(self, key: str, *, also: Mapping[str, str] | None = None) -> Item | None:
+        """Use up a one-time item; the item, or None if it is not there, expired, or used by another."""
+        write_id = self._write_id()
+        body = tokens.consume(self._tokens, key, write_id, self._now(), also, returns=True)
+        try:
+            answer = await self._client.call("UpdateItem", body)
+        except ConditionFailed as refused:
+            held = refused.item
+            # Ours, applied by an attempt whose answer was lost, and expired between the two.
+            return held if held is not None and held.get("consumed_by") == {"S": write_id} else None
+        found: Item | None = answer.get("Attributes")
+        return found
+
+    async def _store_once(self, item: Item, field: str) -> None:
+        """Put a one-time item under a key that the caller chose."""
+        try:
+            await self._client.call("PutItem", tokens.put_new(self._tokens, item, self._now()))
+        except ConditionFailed as refused:
+            # A retry finds what its first attempt wrote.
+            if refused.item is None or any(refused.item.get(name) != value for name, value in item.items()):
+                raise AlreadyExists(
+                    field, f"this {field} was stored before; make a fresh one each time", request_id=refused.request_id
+                ) from refused.strip()
+
+    async def _clean_up_sessions(self, user_id: str) -> None:
+        """Remove rows of ended sessions, as configured. They are refused already; this only saves storage."""
+        mode = self.config.session_cleanup
+        if mode == "background":
+            self._background.spawn(lambda: self.remove_ended_sessions(user_id), "removing rows of ended sessions")
+        elif mode == "inline":
+            await self.remove_ended_sessions(user_id)
+
+    async def remove_ended_sessions(self, user_id: str) -> int:
+        """Remove the rows of a user's sessions that can never be valid again. Any number; can be repeated at will.
+
+        Each page of rows is read *before* the user: a row whose epoch is not the user's by then never will be again.
+
+        Returns:
+            How many rows were removed.
+        """
+        validation.user_id(user_id)
+        removed, start = 0, None
+        while True:
+            page = await self._client.call("Query", sessions.by_user(self._sessions, user_id, start))
+            rows: list[Item] = page.get("Items", [])
+            if rows:
+                user = await self._read_user(user_id, consistent=True)
+                stale = sessions.stale_keys(rows, user)
+                await self._client.batch_write([(self._sessions, {"DeleteRequest": {"Key": key}}) for key in stale])
+                removed += len(stale)
+            start = page.get("LastEvaluatedKey")
+            if not start:
+                return removed
 
 
 def failed(cancellation: TransactionCanceled, index: int) -> bool:

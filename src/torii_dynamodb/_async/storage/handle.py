@@ -10,6 +10,12 @@ from typing import Any
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import gather, monotonic
 from torii_dynamodb._async.storage.attempts import AsyncAttempts
+from torii_dynamodb._async.storage.oauth import AsyncOAuth
+from torii_dynamodb._async.storage.passkeys import AsyncPasskeys
+from torii_dynamodb._async.storage.passwords import AsyncPasswords
+from torii_dynamodb._async.storage.sessions import AsyncSessions
+from torii_dynamodb._async.storage.tokens import AsyncTokens
+from torii_dynamodb._async.storage.users import AsyncUsers
 from torii_dynamodb._async.tables import AsyncTables
 from torii_dynamodb._core import tables
 from torii_dynamodb._core.transactions import TransactionBuilder
@@ -22,7 +28,9 @@ from torii_dynamodb.models import Health
 __all__ = ["AsyncDynamoDbHandle", "AsyncDynamoDbStorage"]
 
 
-class AsyncDynamoDbHandle(AsyncAttempts):
+class AsyncDynamoDbHandle(
+    AsyncUsers, AsyncSessions, AsyncPasswords, AsyncTokens, AsyncOAuth, AsyncPasskeys, AsyncAttempts
+):
     """Every storage operation, on DynamoDB. Made by :meth:`AsyncDynamoDbStorage.initialize` or ``open``.
 
     One handle serves a whole program: share it between tasks, and close it at the end.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from torii_dynamodb._async.storage.base import ROUNDS, failed, old_item, undecided
-from torii_dynamodb._async.storage.tokens import AsyncTokens
+from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, old_item, undecided
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import oauth, reading, tokens, users
-from torii_dynamodb._core.keys import OAUTH, oauth_key, pkce_key
+from torii_dynamodb._core.keys import OAUTH, item_key, oauth_key, pkce_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb.errors import Unavailable, VersionConflict
 from torii_dynamodb.models import (
@@ -26,7 +25,7 @@ from torii_dynamodb.models import (
 __all__ = ["AsyncOAuth"]
 
 
-class AsyncOAuth(AsyncTokens):
+class AsyncOAuth(AsyncStorageBase):
     """``OAuthStorage`` on DynamoDB."""
 
     async def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
@@ -45,7 +44,7 @@ class AsyncOAuth(AsyncTokens):
             return user, model
         held = old_item(refused, 2)
         if undecided(refused, 2):
-            held = await self._get(self._identities, users.key(item["id"]["S"]), consistent=True)
+            held = await self._get(self._identities, item_key(item["id"]["S"]), consistent=True)
         if held is not None and held.get("user_id") == {"S": user.id}:
             return await self._existing_user(user, refused), oauth.read(held)
         if failed(refused, 2) or held is not None:
@@ -72,7 +71,7 @@ class AsyncOAuth(AsyncTokens):
     ) -> OAuthAccount | None:
         """See the contract. One request."""
         identity = _identity(provider, subject)
-        item = await self._get(self._identities, users.key(identity), consistent=self._strong(consistent))
+        item = await self._get(self._identities, item_key(identity), consistent=self._strong(consistent))
         return None if item is None else oauth.read(item)
 
     async def get_user_by_provider_and_subject(
@@ -80,7 +79,7 @@ class AsyncOAuth(AsyncTokens):
     ) -> User | None:
         """See the contract. Two requests, one after the other."""
         strong, identity = self._strong(consistent), _identity(provider, subject)
-        item = await self._get(self._identities, users.key(identity), consistent=strong)
+        item = await self._get(self._identities, item_key(identity), consistent=strong)
         if item is None:
             return None
         user = await self._read_user(oauth.read(item).user_id, consistent=strong)
@@ -112,7 +111,7 @@ class AsyncOAuth(AsyncTokens):
             expected = validation.metadata(expected_tokens, "expected_tokens")
         fields = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
         for _ in range(ROUNDS):
-            item = await self._get(self._identities, users.key(identity), consistent=True)
+            item = await self._get(self._identities, item_key(identity), consistent=True)
             if item is None or item.get("user_id") != {"S": user_id}:
                 return None
             before = oauth.read(item)
@@ -152,7 +151,7 @@ class AsyncOAuth(AsyncTokens):
 
     async def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
         """See the contract. One request: 1 read unit."""
-        key = users.key(pkce_key(validation.text(state, "state", most=512)))
+        key = item_key(pkce_key(validation.text(state, "state", most=512)))
         item = await self._get(self._tokens, key, consistent=True)
         return tokens.read_pkce(item, state) if item is not None and tokens.is_unused(item, self._now()) else None
 

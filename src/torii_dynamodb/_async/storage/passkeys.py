@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._async.storage.base import old_item
-from torii_dynamodb._async.storage.oauth import AsyncOAuth
+from torii_dynamodb._async.storage.base import AsyncStorageBase, old_item
 from torii_dynamodb._core import passkeys, reading, tokens, users
-from torii_dynamodb._core.keys import PASSKEY, challenge_key, passkey_key
+from torii_dynamodb._core.keys import PASSKEY, challenge_key, item_key, passkey_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb.models import (
     CeremonyKind,
@@ -20,7 +19,7 @@ from torii_dynamodb.models import (
 __all__ = ["AsyncPasskeys"]
 
 
-class AsyncPasskeys(AsyncOAuth):
+class AsyncPasskeys(AsyncStorageBase):
     """``PasskeyStorage`` on DynamoDB."""
 
     async def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
@@ -31,7 +30,7 @@ class AsyncPasskeys(AsyncOAuth):
 
     async def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
         """See the contract. One request."""
-        key = users.key(passkey_key(passkeys.credential_id(credential_id)))
+        key = item_key(passkey_key(passkeys.credential_id(credential_id)))
         item = await self._get(self._identities, key, consistent=self._strong(consistent))
         return None if item is None else passkeys.read(item)
 

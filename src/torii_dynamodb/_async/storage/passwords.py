@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._async.storage.base import ROUNDS, failed, no_such_user, old_item
-from torii_dynamodb._async.storage.sessions import AsyncSessions
+from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item
 from torii_dynamodb._core import passwords, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import email_key, token_key
+from torii_dynamodb._core.keys import email_key, item_key, token_key
 from torii_dynamodb._core.tokens import consume, holds_for, is_unused
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
@@ -17,7 +16,7 @@ from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, Pas
 __all__ = ["AsyncPasswords"]
 
 
-class AsyncPasswords(AsyncSessions):
+class AsyncPasswords(AsyncStorageBase):
     """``EmailPasswordStorage`` on DynamoDB."""
 
     async def set_password_hash(
@@ -71,10 +70,6 @@ class AsyncPasswords(AsyncSessions):
         """See the contract. One strongly consistent request, whatever ``consistent_reads`` says: 1 read unit."""
         return await self._credentials(normalise_email(email).normalised)
 
-    async def _credentials(self, normalised: str) -> PasswordCredentials | None:
-        item = await self._get(self._identities, users.key(email_key(normalised)), consistent=True)
-        return None if item is None else passwords.read_credentials(item)
-
     async def remove_password_hash(
         self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
     ) -> bool:
@@ -110,7 +105,7 @@ class AsyncPasswords(AsyncSessions):
         version, write_id = self._write_id(), self._write_id()
         for _ in range(ROUNDS):
             item, user_item = await self._client.batch_get(
-                ((self._tokens, users.key(token_id)), (self._users, users.key(parsed.user_id))), consistent=True
+                ((self._tokens, item_key(token_id)), (self._users, item_key(parsed.user_id))), consistent=True
             )
             now = self._now()
             if item is None or user_item is None or not is_unused(item, now):
@@ -148,7 +143,7 @@ class AsyncPasswords(AsyncSessions):
         version, write_id = self._write_id(), self._write_id()
         for _ in range(ROUNDS):
             item, user_item = await self._client.batch_get(
-                ((self._tokens, users.key(token_id)), (self._users, users.key(parsed.user_id))), consistent=True
+                ((self._tokens, item_key(token_id)), (self._users, item_key(parsed.user_id))), consistent=True
             )
             now = self._now()
             if item is None or user_item is None or not is_unused(item, now):
@@ -160,7 +155,7 @@ class AsyncPasswords(AsyncSessions):
             moves = email.normalised != user.email
             claim: Item | None = None
             if moves and keep:
-                claim = await self._get(self._identities, users.key(email_key(user.email)), consistent=True)
+                claim = await self._get(self._identities, item_key(email_key(user.email)), consistent=True)
                 if claim is None:
                     continue
             change = passwords.complete_proof(

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from torii_dynamodb._async.primitives import gather
-from torii_dynamodb._async.storage.base import no_such_user
-from torii_dynamodb._async.storage.users import AsyncUsers
+from torii_dynamodb._async.storage.base import AsyncStorageBase, no_such_user
 from torii_dynamodb._core import reading, sessions, users
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.keys import item_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._rules.times import epoch_seconds, to_text
@@ -20,7 +20,7 @@ from torii_dynamodb.models import Listing, NewSession, Session, User
 __all__ = ["AsyncSessions"]
 
 
-class AsyncSessions(AsyncUsers):
+class AsyncSessions(AsyncStorageBase):
     """``SessionStorage`` on DynamoDB."""
 
     async def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
@@ -56,7 +56,7 @@ class AsyncSessions(AsyncUsers):
         return await self._check(named, None, strong)
 
     async def _check(self, parsed: ParsedSecret, token: str | None, strong: bool) -> tuple[Session, User] | None:
-        keys = ((self._sessions, users.key(parsed.digest)), (self._users, users.key(parsed.user_id)))
+        keys = ((self._sessions, item_key(parsed.digest)), (self._users, item_key(parsed.user_id)))
         session, user = await self._local.batch_get(keys, consistent=strong)
         found = sessions.judge(parsed, token, session, user, self._now())
         if found is None and self._local is not self._client:
@@ -114,7 +114,7 @@ class AsyncSessions(AsyncUsers):
         """See the contract. One request: 1 write unit, and 1 for the index; none for a malformed token."""
         parsed = parse_session_token(validation.token_argument(token))
         if parsed is not None:
-            await self._client.call("DeleteItem", {"TableName": self._sessions, "Key": users.key(parsed.digest)})
+            await self._client.call("DeleteItem", {"TableName": self._sessions, "Key": item_key(parsed.digest)})
 
     async def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
         """See the contract. One request."""

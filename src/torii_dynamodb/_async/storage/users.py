@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item, undecided
-from torii_dynamodb._core import passwords, reading, sessions, users
+from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item
+from torii_dynamodb._core import passwords, reading, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import email_key
+from torii_dynamodb._core.keys import email_key, item_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._wire.errors import TransactionCanceled
@@ -31,18 +31,6 @@ class AsyncUsers(AsyncStorageBase):
         refused = await self._transact(*users.creation(self._users, self._identities, user, password_hash))
         return user if refused is None else await self._existing_user(user, refused)
 
-    async def _existing_user(self, user: User, refused: TransactionCanceled) -> User:
-        """The user that stands in the way of a new one, if it is the same: the caller's own retry."""
-        held, claim = old_item(refused, 0), old_item(refused, 1)
-        request_id = refused.request_id
-        if undecided(refused, 0) or undecided(refused, 1):
-            keys = (self._users, users.key(user.id)), (self._identities, users.key(email_key(user.email)))
-            held, claim = await self._client.batch_get(keys, consistent=True)
-        if claim is not None and held is not None and claim.get("user_id") == {"S": user.id}:
-            return users.read(held)
-        id_taken = failed(refused, 0) or held is not None
-        raise users.taken("user" if id_taken else "email", request_id) from refused.strip()
-
     async def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         """See the contract. One request: 1 read unit, or half of one."""
         strong = self._strong(consistent)
@@ -53,15 +41,7 @@ class AsyncUsers(AsyncStorageBase):
         normalised = normalise_email(email).normalised
         if not self._strong(consistent):
             return await self._indexed_user(normalised)
-        # Once more if the address moved to another user between the two reads.
-        for _ in range(2):
-            claim = await self._get(self._identities, users.key(email_key(normalised)), consistent=True)
-            if claim is None:
-                return None
-            user = await self._read_user(passwords.read_credentials(claim).user_id, consistent=True)
-            if user is not None and user.email == normalised:
-                return user
-        return None
+        return await self._holder(normalised)
 
     async def _indexed_user(self, normalised: str) -> User | None:
         answer = await self._client.call(
@@ -110,7 +90,7 @@ class AsyncUsers(AsyncStorageBase):
                 return after
             raise self._stale(refused)
         for _ in range(ROUNDS):
-            claim = await self._get(self._identities, users.key(email_key(user.email)), consistent=True)
+            claim = await self._get(self._identities, item_key(email_key(user.email)), consistent=True)
             if claim is None or passwords.read_credentials(claim).password_version != user.password_version:
                 current = await self._read_user(user.id, consistent=True)
                 raise no_such_user() if current is None else VersionConflict(_CONFLICT)
@@ -168,7 +148,7 @@ class AsyncUsers(AsyncStorageBase):
         """See the contract. One request for each 100 different ids, at the same time; unprocessed ones are retried."""
         if isinstance(user_ids, str | bytes) or not isinstance(user_ids, Sequence):
             raise ValidationError("user_ids", f"give a list of ids, not {type(user_ids).__name__}")
-        keys = [(self._users, users.key(validation.user_id(user_id, "user_ids"))) for user_id in user_ids]
+        keys = [(self._users, item_key(validation.user_id(user_id, "user_ids"))) for user_id in user_ids]
         items = await self._client.batch_get(keys, consistent=self._strong(consistent))
         return [None if item is None else users.read(item) for item in items]
 
@@ -180,39 +160,9 @@ class AsyncUsers(AsyncStorageBase):
             "ConsistentRead": self.config.consistent_reads,
         }
         if cursor is not None:
-            body["ExclusiveStartKey"] = users.key(validation.user_id(cursor, "cursor"))
+            body["ExclusiveStartKey"] = item_key(validation.user_id(cursor, "cursor"))
         answer = await self._client.call("Scan", body)
         last: Item | None = answer.get("LastEvaluatedKey")
         items: list[Item] = answer.get("Items", [])
         found = reading.listing(items, users.read)
         return Page(tuple(found), None if last is None else users.page_key(last), found.corrupt)
-
-    async def _clean_up_sessions(self, user_id: str) -> None:
-        """Remove rows of ended sessions, as configured. They are refused already; this only saves storage."""
-        mode = self.config.session_cleanup
-        if mode == "background":
-            self._background.spawn(lambda: self.remove_ended_sessions(user_id), "removing rows of ended sessions")
-        elif mode == "inline":
-            await self.remove_ended_sessions(user_id)
-
-    async def remove_ended_sessions(self, user_id: str) -> int:
-        """Remove the rows of a user's sessions that can never be valid again. Any number; can be repeated at will.
-
-        Each page of rows is read *before* the user: a row whose epoch is not the user's by then never will be again.
-
-        Returns:
-            How many rows were removed.
-        """
-        validation.user_id(user_id)
-        removed, start = 0, None
-        while True:
-            page = await self._client.call("Query", sessions.by_user(self._sessions, user_id, start))
-            rows: list[Item] = page.get("Items", [])
-            if rows:
-                user = await self._read_user(user_id, consistent=True)
-                stale = sessions.stale_keys(rows, user)
-                await self._client.batch_write([(self._sessions, {"DeleteRequest": {"Key": key}}) for key in stale])
-                removed += len(stale)
-            start = page.get("LastEvaluatedKey")
-            if not start:
-                return removed

@@ -15,14 +15,14 @@ from torii_dynamodb._core.keys import attempt_subject
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.times import to_text
-from torii_dynamodb._sync.storage.passkeys import Passkeys
+from torii_dynamodb._sync.storage.base import StorageBase
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User
 
 __all__ = ["Attempts"]
 
 
-class Attempts(Passkeys):
+class Attempts(StorageBase):
     """``BruteForceStorage`` on DynamoDB."""
 
     def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
@@ -126,7 +126,7 @@ class Attempts(Passkeys):
     def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
         """See the contract. TTL removes what is past retention by itself; this is for removing earlier."""
         subject, end = _login(email), to_text(validation.moment(before, "before"))
-        user = self.get_user_by_email(email, consistent=True)
+        user = self._holder(normalise_email(email).normalised)
         if user is not None and user.locked_at is not None:
             return 0
         rows = self._audit(subject, consistent=True, limit=None, now=None)

@@ -15,6 +15,12 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather, monotonic
 from torii_dynamodb._sync.storage.attempts import Attempts
+from torii_dynamodb._sync.storage.oauth import OAuth
+from torii_dynamodb._sync.storage.passkeys import Passkeys
+from torii_dynamodb._sync.storage.passwords import Passwords
+from torii_dynamodb._sync.storage.sessions import Sessions
+from torii_dynamodb._sync.storage.tokens import Tokens
+from torii_dynamodb._sync.storage.users import Users
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
@@ -24,7 +30,7 @@ from torii_dynamodb.models import Health
 __all__ = ["DynamoDbHandle", "DynamoDbStorage"]
 
 
-class DynamoDbHandle(Attempts):
+class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attempts):
     """Every storage operation, on DynamoDB. Made by :meth:`DynamoDbStorage.initialize` or ``open``.
 
     One handle serves a whole program: share it between tasks, and close it at the end.

@@ -8,10 +8,9 @@ from datetime import datetime
 
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import oauth, reading, tokens, users
-from torii_dynamodb._core.keys import OAUTH, oauth_key, pkce_key
+from torii_dynamodb._core.keys import OAUTH, item_key, oauth_key, pkce_key
 from torii_dynamodb._rules import validation
-from torii_dynamodb._sync.storage.base import ROUNDS, failed, old_item, undecided
-from torii_dynamodb._sync.storage.tokens import Tokens
+from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, failed, old_item, undecided
 from torii_dynamodb.errors import Unavailable, VersionConflict
 from torii_dynamodb.models import (
     UNSET,
@@ -28,7 +27,7 @@ from torii_dynamodb.models import (
 __all__ = ["OAuth"]
 
 
-class OAuth(Tokens):
+class OAuth(StorageBase):
     """``OAuthStorage`` on DynamoDB."""
 
     def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
@@ -47,7 +46,7 @@ class OAuth(Tokens):
             return user, model
         held = old_item(refused, 2)
         if undecided(refused, 2):
-            held = self._get(self._identities, users.key(item["id"]["S"]), consistent=True)
+            held = self._get(self._identities, item_key(item["id"]["S"]), consistent=True)
         if held is not None and held.get("user_id") == {"S": user.id}:
             return self._existing_user(user, refused), oauth.read(held)
         if failed(refused, 2) or held is not None:
@@ -74,7 +73,7 @@ class OAuth(Tokens):
     ) -> OAuthAccount | None:
         """See the contract. One request."""
         identity = _identity(provider, subject)
-        item = self._get(self._identities, users.key(identity), consistent=self._strong(consistent))
+        item = self._get(self._identities, item_key(identity), consistent=self._strong(consistent))
         return None if item is None else oauth.read(item)
 
     def get_user_by_provider_and_subject(
@@ -82,7 +81,7 @@ class OAuth(Tokens):
     ) -> User | None:
         """See the contract. Two requests, one after the other."""
         strong, identity = self._strong(consistent), _identity(provider, subject)
-        item = self._get(self._identities, users.key(identity), consistent=strong)
+        item = self._get(self._identities, item_key(identity), consistent=strong)
         if item is None:
             return None
         user = self._read_user(oauth.read(item).user_id, consistent=strong)
@@ -114,7 +113,7 @@ class OAuth(Tokens):
             expected = validation.metadata(expected_tokens, "expected_tokens")
         fields = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
         for _ in range(ROUNDS):
-            item = self._get(self._identities, users.key(identity), consistent=True)
+            item = self._get(self._identities, item_key(identity), consistent=True)
             if item is None or item.get("user_id") != {"S": user_id}:
                 return None
             before = oauth.read(item)
@@ -154,7 +153,7 @@ class OAuth(Tokens):
 
     def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
         """See the contract. One request: 1 read unit."""
-        key = users.key(pkce_key(validation.text(state, "state", most=512)))
+        key = item_key(pkce_key(validation.text(state, "state", most=512)))
         item = self._get(self._tokens, key, consistent=True)
         return tokens.read_pkce(item, state) if item is not None and tokens.is_unused(item, self._now()) else None
 

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 from torii_dynamodb._core import passkeys, reading, tokens, users
-from torii_dynamodb._core.keys import PASSKEY, challenge_key, passkey_key
+from torii_dynamodb._core.keys import PASSKEY, challenge_key, item_key, passkey_key
 from torii_dynamodb._rules import validation
-from torii_dynamodb._sync.storage.base import old_item
-from torii_dynamodb._sync.storage.oauth import OAuth
+from torii_dynamodb._sync.storage.base import StorageBase, old_item
 from torii_dynamodb.models import (
     CeremonyKind,
     Listing,
@@ -22,7 +21,7 @@ from torii_dynamodb.models import (
 __all__ = ["Passkeys"]
 
 
-class Passkeys(OAuth):
+class Passkeys(StorageBase):
     """``PasskeyStorage`` on DynamoDB."""
 
     def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
@@ -33,7 +32,7 @@ class Passkeys(OAuth):
 
     def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
         """See the contract. One request."""
-        key = users.key(passkey_key(passkeys.credential_id(credential_id)))
+        key = item_key(passkey_key(passkeys.credential_id(credential_id)))
         item = self._get(self._identities, key, consistent=self._strong(consistent))
         return None if item is None else passkeys.read(item)
 

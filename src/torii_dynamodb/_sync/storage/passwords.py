@@ -6,20 +6,19 @@ from __future__ import annotations
 
 from torii_dynamodb._core import passwords, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import email_key, token_key
+from torii_dynamodb._core.keys import email_key, item_key, token_key
 from torii_dynamodb._core.tokens import consume, holds_for, is_unused
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb._rules.secrets import parse_one_time_token
-from torii_dynamodb._sync.storage.base import ROUNDS, failed, no_such_user, old_item
-from torii_dynamodb._sync.storage.sessions import Sessions
+from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, failed, no_such_user, old_item
 from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 
 __all__ = ["Passwords"]
 
 
-class Passwords(Sessions):
+class Passwords(StorageBase):
     """``EmailPasswordStorage`` on DynamoDB."""
 
     def set_password_hash(
@@ -73,10 +72,6 @@ class Passwords(Sessions):
         """See the contract. One strongly consistent request, whatever ``consistent_reads`` says: 1 read unit."""
         return self._credentials(normalise_email(email).normalised)
 
-    def _credentials(self, normalised: str) -> PasswordCredentials | None:
-        item = self._get(self._identities, users.key(email_key(normalised)), consistent=True)
-        return None if item is None else passwords.read_credentials(item)
-
     def remove_password_hash(
         self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
     ) -> bool:
@@ -112,7 +107,7 @@ class Passwords(Sessions):
         version, write_id = self._write_id(), self._write_id()
         for _ in range(ROUNDS):
             item, user_item = self._client.batch_get(
-                ((self._tokens, users.key(token_id)), (self._users, users.key(parsed.user_id))), consistent=True
+                ((self._tokens, item_key(token_id)), (self._users, item_key(parsed.user_id))), consistent=True
             )
             now = self._now()
             if item is None or user_item is None or not is_unused(item, now):
@@ -150,7 +145,7 @@ class Passwords(Sessions):
         version, write_id = self._write_id(), self._write_id()
         for _ in range(ROUNDS):
             item, user_item = self._client.batch_get(
-                ((self._tokens, users.key(token_id)), (self._users, users.key(parsed.user_id))), consistent=True
+                ((self._tokens, item_key(token_id)), (self._users, item_key(parsed.user_id))), consistent=True
             )
             now = self._now()
             if item is None or user_item is None or not is_unused(item, now):
@@ -162,7 +157,7 @@ class Passwords(Sessions):
             moves = email.normalised != user.email
             claim: Item | None = None
             if moves and keep:
-                claim = self._get(self._identities, users.key(email_key(user.email)), consistent=True)
+                claim = self._get(self._identities, item_key(email_key(user.email)), consistent=True)
                 if claim is None:
                     continue
             change = passwords.complete_proof(

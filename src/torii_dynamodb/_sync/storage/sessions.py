@@ -9,12 +9,12 @@ from typing import Any
 
 from torii_dynamodb._core import reading, sessions, users
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.keys import item_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._rules.times import epoch_seconds, to_text
 from torii_dynamodb._sync.primitives import gather
-from torii_dynamodb._sync.storage.base import no_such_user
-from torii_dynamodb._sync.storage.users import Users
+from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import Listing, NewSession, Session, User
@@ -22,7 +22,7 @@ from torii_dynamodb.models import Listing, NewSession, Session, User
 __all__ = ["Sessions"]
 
 
-class Sessions(Users):
+class Sessions(StorageBase):
     """``SessionStorage`` on DynamoDB."""
 
     def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
@@ -58,7 +58,7 @@ class Sessions(Users):
         return self._check(named, None, strong)
 
     def _check(self, parsed: ParsedSecret, token: str | None, strong: bool) -> tuple[Session, User] | None:
-        keys = ((self._sessions, users.key(parsed.digest)), (self._users, users.key(parsed.user_id)))
+        keys = ((self._sessions, item_key(parsed.digest)), (self._users, item_key(parsed.user_id)))
         session, user = self._local.batch_get(keys, consistent=strong)
         found = sessions.judge(parsed, token, session, user, self._now())
         if found is None and self._local is not self._client:
@@ -116,7 +116,7 @@ class Sessions(Users):
         """See the contract. One request: 1 write unit, and 1 for the index; none for a malformed token."""
         parsed = parse_session_token(validation.token_argument(token))
         if parsed is not None:
-            self._client.call("DeleteItem", {"TableName": self._sessions, "Key": users.key(parsed.digest)})
+            self._client.call("DeleteItem", {"TableName": self._sessions, "Key": item_key(parsed.digest)})
 
     def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
         """See the contract. One request."""

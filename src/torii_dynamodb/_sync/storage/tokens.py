@@ -4,25 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import tokens, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import token_key
+from torii_dynamodb._core.keys import item_key, token_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._sync.primitives import gather
-from torii_dynamodb._sync.storage.base import no_such_user
-from torii_dynamodb._sync.storage.identities import Identities
-from torii_dynamodb._wire.errors import ConditionFailed
-from torii_dynamodb.errors import AlreadyExists
+from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 
 __all__ = ["Tokens"]
 
 
-class Tokens(Identities):
+class Tokens(StorageBase):
     """``TokenStorage`` on DynamoDB."""
 
     def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
@@ -90,9 +85,9 @@ class Tokens(Identities):
         parsed = parse_one_time_token(validation.token_argument(token))
         if parsed is None:
             return None
-        keys = [(self._tokens, users.key(token_key(purpose, parsed.digest)))]
+        keys = [(self._tokens, item_key(token_key(purpose, parsed.digest)))]
         if parsed.user_id:
-            keys.append((self._users, users.key(parsed.user_id)))
+            keys.append((self._users, item_key(parsed.user_id)))
         item, *rest = self._client.batch_get(keys, consistent=True)
         if not tokens.is_unused(item, self._now()):
             return None
@@ -107,27 +102,3 @@ class Tokens(Identities):
     def cleanup_expired_tokens(self) -> int:
         """Nothing to do: DynamoDB's TTL deletes the rows, and every read checks ``expires_at`` itself."""
         return 0
-
-    def _consume(self, key: str, *, also: Mapping[str, str] | None = None) -> Item | None:
-        """Use up a one-time item; the item, or None if it is not there, expired, or used by another."""
-        write_id = self._write_id()
-        body = tokens.consume(self._tokens, key, write_id, self._now(), also, returns=True)
-        try:
-            answer = self._client.call("UpdateItem", body)
-        except ConditionFailed as refused:
-            held = refused.item
-            # Ours, applied by an attempt whose answer was lost, and expired between the two.
-            return held if held is not None and held.get("consumed_by") == {"S": write_id} else None
-        found: Item | None = answer.get("Attributes")
-        return found
-
-    def _store_once(self, item: Item, field: str) -> None:
-        """Put a one-time item under a key that the caller chose."""
-        try:
-            self._client.call("PutItem", tokens.put_new(self._tokens, item, self._now()))
-        except ConditionFailed as refused:
-            # A retry finds what its first attempt wrote.
-            if refused.item is None or any(refused.item.get(name) != value for name, value in item.items()):
-                raise AlreadyExists(
-                    field, f"this {field} was stored before; make a fresh one each time", request_id=refused.request_id
-                ) from refused.strip()

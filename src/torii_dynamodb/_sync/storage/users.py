@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from torii_dynamodb._core import passwords, reading, sessions, users
+from torii_dynamodb._core import passwords, reading, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import email_key
+from torii_dynamodb._core.keys import email_key, item_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, failed, no_such_user, old_item, undecided
+from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, failed, no_such_user, old_item
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.errors import AlreadyExists, CorruptItem, ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
@@ -33,18 +33,6 @@ class Users(StorageBase):
         refused = self._transact(*users.creation(self._users, self._identities, user, password_hash))
         return user if refused is None else self._existing_user(user, refused)
 
-    def _existing_user(self, user: User, refused: TransactionCanceled) -> User:
-        """The user that stands in the way of a new one, if it is the same: the caller's own retry."""
-        held, claim = old_item(refused, 0), old_item(refused, 1)
-        request_id = refused.request_id
-        if undecided(refused, 0) or undecided(refused, 1):
-            keys = (self._users, users.key(user.id)), (self._identities, users.key(email_key(user.email)))
-            held, claim = self._client.batch_get(keys, consistent=True)
-        if claim is not None and held is not None and claim.get("user_id") == {"S": user.id}:
-            return users.read(held)
-        id_taken = failed(refused, 0) or held is not None
-        raise users.taken("user" if id_taken else "email", request_id) from refused.strip()
-
     def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         """See the contract. One request: 1 read unit, or half of one."""
         strong = self._strong(consistent)
@@ -55,15 +43,7 @@ class Users(StorageBase):
         normalised = normalise_email(email).normalised
         if not self._strong(consistent):
             return self._indexed_user(normalised)
-        # Once more if the address moved to another user between the two reads.
-        for _ in range(2):
-            claim = self._get(self._identities, users.key(email_key(normalised)), consistent=True)
-            if claim is None:
-                return None
-            user = self._read_user(passwords.read_credentials(claim).user_id, consistent=True)
-            if user is not None and user.email == normalised:
-                return user
-        return None
+        return self._holder(normalised)
 
     def _indexed_user(self, normalised: str) -> User | None:
         answer = self._client.call(
@@ -112,7 +92,7 @@ class Users(StorageBase):
                 return after
             raise self._stale(refused)
         for _ in range(ROUNDS):
-            claim = self._get(self._identities, users.key(email_key(user.email)), consistent=True)
+            claim = self._get(self._identities, item_key(email_key(user.email)), consistent=True)
             if claim is None or passwords.read_credentials(claim).password_version != user.password_version:
                 current = self._read_user(user.id, consistent=True)
                 raise no_such_user() if current is None else VersionConflict(_CONFLICT)
@@ -170,7 +150,7 @@ class Users(StorageBase):
         """See the contract. One request for each 100 different ids, at the same time; unprocessed ones are retried."""
         if isinstance(user_ids, str | bytes) or not isinstance(user_ids, Sequence):
             raise ValidationError("user_ids", f"give a list of ids, not {type(user_ids).__name__}")
-        keys = [(self._users, users.key(validation.user_id(user_id, "user_ids"))) for user_id in user_ids]
+        keys = [(self._users, item_key(validation.user_id(user_id, "user_ids"))) for user_id in user_ids]
         items = self._client.batch_get(keys, consistent=self._strong(consistent))
         return [None if item is None else users.read(item) for item in items]
 
@@ -182,39 +162,9 @@ class Users(StorageBase):
             "ConsistentRead": self.config.consistent_reads,
         }
         if cursor is not None:
-            body["ExclusiveStartKey"] = users.key(validation.user_id(cursor, "cursor"))
+            body["ExclusiveStartKey"] = item_key(validation.user_id(cursor, "cursor"))
         answer = self._client.call("Scan", body)
         last: Item | None = answer.get("LastEvaluatedKey")
         items: list[Item] = answer.get("Items", [])
         found = reading.listing(items, users.read)
         return Page(tuple(found), None if last is None else users.page_key(last), found.corrupt)
-
-    def _clean_up_sessions(self, user_id: str) -> None:
-        """Remove rows of ended sessions, as configured. They are refused already; this only saves storage."""
-        mode = self.config.session_cleanup
-        if mode == "background":
-            self._background.spawn(lambda: self.remove_ended_sessions(user_id), "removing rows of ended sessions")
-        elif mode == "inline":
-            self.remove_ended_sessions(user_id)
-
-    def remove_ended_sessions(self, user_id: str) -> int:
-        """Remove the rows of a user's sessions that can never be valid again. Any number; can be repeated at will.
-
-        Each page of rows is read *before* the user: a row whose epoch is not the user's by then never will be again.
-
-        Returns:
-            How many rows were removed.
-        """
-        validation.user_id(user_id)
-        removed, start = 0, None
-        while True:
-            page = self._client.call("Query", sessions.by_user(self._sessions, user_id, start))
-            rows: list[Item] = page.get("Items", [])
-            if rows:
-                user = self._read_user(user_id, consistent=True)
-                stale = sessions.stale_keys(rows, user)
-                self._client.batch_write([(self._sessions, {"DeleteRequest": {"Key": key}}) for key in stale])
-                removed += len(stale)
-            start = page.get("LastEvaluatedKey")
-            if not start:
-                return removed
