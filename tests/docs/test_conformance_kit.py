@@ -1,4 +1,4 @@
-"""What the page on the conformance kit shows runs as it stands."""
+"""The modules shown on the page about the conformance kit run as they are."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/conformance-kit.md").r
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_the_shown_modules_pass(block: str, tmp_path: Path) -> None:
-    """Each shown module, alone in a folder of its own and with nothing but the `testing` extra's plugins, passes."""
+def test_the_modules_shown_pass(block: str, tmp_path: Path) -> None:
+    """Each module shown passes in an empty folder, with only the plugins of the `testing` extra."""
     (tmp_path / "test_mine.py").write_text(block, encoding="utf-8")
     options = ["-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", "-k", "token or address or one_wins"]
     found = subprocess.run(

@@ -1,4 +1,4 @@
-"""The web layer's page and the provider guide name every option."""
+"""The pages about the web layer and the providers name every option."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ _CODE = re.findall(r"```.*?```|`[^`\n]+`", _PAGES, re.DOTALL)
     ids=lambda made: made.__name__,
 )
 def test_every_option_is_named(made: Callable[..., Any]) -> None:
-    """An option that neither page names, as code, is one that nobody finds."""
+    """Each option is named as code on one of the two pages."""
     named = set(re.findall(r"\w+", " ".join(_CODE)))
     assert set(inspect.signature(made).parameters) - named == set()

@@ -1,4 +1,4 @@
-"""What the package says of itself: its metadata as built, and the packages for work on it."""
+"""The package's metadata as built, and the packages needed to work on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built as an index would get it."""
+    """The wheel, built as for a package index."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q"]
     subprocess.run([*command, "wheel", "--no-deps", "-w", str(folder), str(ROOT)], check=True, timeout=110)
@@ -41,8 +41,8 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
     return Parser().parsestr(wheel.read(name).decode())
 
 
-def test_the_metadata_is_whole(metadata: Message) -> None:
-    """Author, licence, description and the links that an index shows, all below one address."""
+def test_the_metadata_is_complete(metadata: Message) -> None:
+    """Author, licence, description and the links that an index shows, all to one repository, are there."""
     assert metadata["Author"] == "the torii-dynamodb authors"
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Description-Content-Type"] == "text/markdown"
@@ -52,8 +52,8 @@ def test_the_metadata_is_whole(metadata: Message) -> None:
     assert "dev" not in metadata.get_all("Provides-Extra", [])
 
 
-def test_no_link_of_the_readme_is_relative(metadata: Message) -> None:
-    """On the index they lead to files that the repository has."""
+def test_the_readme_has_no_relative_links(metadata: Message) -> None:
+    """On the package index, the README's links are absolute and lead to files that the repository has."""
     description = str(metadata.get_payload())
     links = re.findall(r"\]\(([^)\s]+)\)", description)
     assert len(links) > 10
@@ -64,8 +64,8 @@ def test_no_link_of_the_readme_is_relative(metadata: Message) -> None:
     assert not re.search(r'(?:src|href)="(?!https://|#)', description)
 
 
-def test_the_wheel_holds_what_the_library_reads(wheel: zipfile.ZipFile) -> None:
-    """Types, templates, style sheets, prices and the licence; no tests, no tools."""
+def test_the_wheel_contains_what_the_library_reads(wheel: zipfile.ZipFile) -> None:
+    """The wheel contains every file below src and the licence; no tests, no tools."""
     names = set(wheel.namelist())
     for path in (ROOT / "src").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
@@ -74,8 +74,8 @@ def test_the_wheel_holds_what_the_library_reads(wheel: zipfile.ZipFile) -> None:
     assert {name.split("/")[0].split("-")[0] for name in names} == {"torii_dynamodb"}
 
 
-def test_the_pythons_are_those_that_the_tests_run_on(settings: dict[str, Any]) -> None:
-    """A classifier for each Python of CI's matrix, and none besides; the oldest is the one that is required."""
+def test_the_classifiers_match_the_pythons_of_ci(settings: dict[str, Any]) -> None:
+    """The classifiers name exactly the Pythons of CI's matrix; ``requires-python`` names the oldest."""
     named = re.findall(r"Python :: (3\.\d+)'", str(settings["project"]["classifiers"]))
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     matrix = re.search(r"python: \[(.*)\]", workflow)
@@ -85,7 +85,7 @@ def test_the_pythons_are_those_that_the_tests_run_on(settings: dict[str, Any]) -
 
 
 def test_the_development_packages_are_read_with_any_pip(settings: dict[str, Any]) -> None:
-    """The tool that ``make setup`` asks prints the group ``dev``, which names no package of ours."""
+    """The tool that ``make setup`` runs prints the group ``dev``, which does not name this package."""
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "dev_packages.py"], capture_output=True, text=True, check=True, timeout=60
     )
@@ -94,15 +94,15 @@ def test_the_development_packages_are_read_with_any_pip(settings: dict[str, Any]
 
 
 def test_every_extra_is_in_all(settings: dict[str, Any]) -> None:
-    """``all`` leaves out none of the extras but the one for testing storages, whose packages ``dev`` has."""
+    """``all`` includes every extra except ``testing``, whose packages are in ``dev``."""
     extras = settings["project"]["optional-dependencies"]
     (every,) = extras["all"]
     named = set(every.partition("[")[2].rstrip("]").split(","))
     assert named == set(extras) - {"all", "testing"}
 
 
-def test_where_to_report_a_hole_is_said() -> None:
-    """SECURITY.md names the way, what counts and the supported version; CONTRIBUTING leads there."""
+def test_how_to_report_a_vulnerability_is_stated() -> None:
+    """SECURITY.md says how to report a vulnerability and names the supported version; CONTRIBUTING links to it."""
     page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     assert "Report a vulnerability" in page
     assert "SECURITY.md" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

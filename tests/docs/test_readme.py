@@ -1,4 +1,4 @@
-"""What the README and the pages show is true: code runs, commands exist, links lead somewhere."""
+"""The README and the pages are true: code runs, commands exist, links work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").r
 
 
 def test_the_readmes_example_runs(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first Python block of the README, as it stands, against an engine that the environment names."""
+    """The README's first Python block runs against the engine that the environment names."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     for name, value in dynoxide.environment.items():
@@ -24,8 +24,8 @@ def test_the_readmes_example_runs(dynoxide: LocalEngine, monkeypatch: pytest.Mon
     exec(compile(source, "README.md", "exec"), {"__name__": "readme"})
 
 
-def test_the_readmes_application_is_the_example_that_is_run() -> None:
-    """The README's "add it to your app" is examples/fastapi_app, letter for letter, which tests/web runs."""
+def test_the_readmes_application_is_the_tested_example() -> None:
+    """The README's "Add it to your app" is, letter for letter, examples/fastapi_app, which tests/web runs."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = text.split("## Add it to your app")[1]
     shown = re.search(r"```python\n(.*?)```", section, re.DOTALL)
@@ -37,8 +37,8 @@ def test_the_readmes_application_is_the_example_that_is_run() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link of a page names a file of the project."""
+def test_relative_links_work(page: Path) -> None:
+    """Every relative link on a page leads to a file of the project."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" not in target and not target.startswith("mailto:"):
@@ -46,7 +46,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_linked_to() -> None:
-    """Whoever reads the README and follows its links finds every page."""
+    """Following the links from the README reaches every page."""
     found, waiting = set[Path](), [ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
@@ -57,7 +57,7 @@ def test_every_page_is_linked_to() -> None:
     assert set(PAGES) - found == set()
 
 
-def test_make_targets_that_are_shown_exist() -> None:
+def test_make_targets_shown_exist() -> None:
     """Every `make` target that a page names is in the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for page in PAGES:

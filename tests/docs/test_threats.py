@@ -1,4 +1,4 @@
-"""The page on threats names tests; they exist."""
+"""The tests named on the threats page exist, and its requirements are complete."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _STATES = {"met", "not met", "default off", "yours"}
 
 
 def names_in(path: Path) -> set[str]:
-    """The names of the tests in a file, those in classes included."""
+    """The names of the tests in a file, including those in classes."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {node.name for node in ast.walk(tree) if isinstance(node, kinds) and node.name.startswith("test_")}
 
 
-def test_each_test_that_is_named_exists() -> None:
+def test_each_named_test_exists() -> None:
     """Every ``file::test`` on the page is a test of that file, and there are many."""
     named = set(re.findall(r"`([\w/]+)::(\w+)`", _PAGE.read_text(encoding="utf-8")))
     assert len(named) > 80
@@ -32,7 +32,7 @@ def test_each_test_that_is_named_exists() -> None:
 
 
 def test_each_requirement_has_a_state() -> None:
-    """Each row of the requirements has one number, a level from 1 to 3 and one of the four states; met ones say how."""
+    """Each requirement has a unique number, a level from 1 to 3, one of the four states and an explanation."""
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in _PAGE.read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Where requests to providers may go, and how much of an answer is held."""
+"""Which addresses requests to providers may go to, and how large an answer may get."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NEVER = [
 
 @pytest.mark.parametrize("reach", ["public", "loopback", "private"])
 def test_which_addresses_are_connected_to(reach: Reach) -> None:
-    """Public ones always; this machine and the private network where they were allowed; the rest never."""
+    """Public addresses always; this machine and the private network only if allowed; special addresses never."""
     for addresses, expected in (
         (PUBLIC, True),
         (LOOPBACK, reach != "public"),
@@ -48,8 +48,8 @@ def test_which_addresses_are_connected_to(reach: Reach) -> None:
         "https://xn--bcher-kva.example/",
     ],
 )
-def test_addresses_that_are_used(url: str) -> None:
-    """An https address of a public host, with any port and path."""
+def test_accepted_urls(url: str) -> None:
+    """An https URL of a public host is accepted, with any port and path."""
     assert checked_url(url, "public") == url
 
 
@@ -80,14 +80,14 @@ def test_addresses_that_are_used(url: str) -> None:
         *(None, 1, True, ["https://issuer.example"], {"url": "https://issuer.example"}, b"https://issuer.example"),
     ],
 )
-def test_addresses_that_are_not_used(url: Any) -> None:
-    """Whatever is not https, has more than one reading, or says that it leads to where requests may not go."""
+def test_refused_urls(url: Any) -> None:
+    """A URL is refused if it is not https, is ambiguous, or names an address that requests may not go to."""
     with pytest.raises(ConfigurationError):
         checked_url(url, "public")
 
 
-def test_the_switches() -> None:
-    """Each opens what it says and no more; http leads to this machine, or to the private network with both."""
+def test_the_switches_that_widen_the_reach() -> None:
+    """Each switch allows only what it names; http to the private network needs both."""
 
     def made(url: str, **options: Any) -> OAuthProvider:
         return oidc("issuer", url, "client", "secret", **options)
@@ -113,8 +113,8 @@ def test_the_switches() -> None:
             made(url, **options)
 
 
-def test_a_small_answer_does_not_become_a_large_one() -> None:
-    """142 KB of gzip that unpack to 140 MB are given up after the bound; what fits passes."""
+def test_a_compressed_answer_is_bounded() -> None:
+    """142 KB of gzip that expand to 140 MB are refused at the bound; an answer that fits passes."""
     bomb = gzip.compress(bytes(140_000_000), 9)
     assert len(bomb) < 200_000
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Sealing under a state, and under the application's secrets."""
+"""Sealing under a state and under the application's secrets."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Opener = Callable[[bytes], bytes]
 
 
 def under_state(plain: bytes) -> tuple[bytes, Opener]:
-    """Sealed under the state, and what opens it."""
+    """Seal under the state; returns the sealed bytes and what opens them."""
     sealed = seal_under_state(plain, state=STATE, place=PLACE, random=system_random)
     return sealed, lambda given: unseal_under_state(given, state=STATE, place=PLACE)
 
 
 def under_secret(plain: bytes) -> tuple[bytes, Opener]:
-    """Sealed under a secret, and what opens it."""
+    """Seal under a secret; returns the sealed bytes and what opens them."""
     ring = Keyring([NEW, OLD], random=system_random)
     return ring.seal(plain, associated=PLACE), lambda given: ring.open(given, associated=PLACE)
 
@@ -41,8 +41,8 @@ both = pytest.mark.parametrize("seal", [under_state, under_secret])
 
 @both
 @given(plain=st.binary(max_size=200))
-def test_what_is_sealed_comes_back(seal: Callable[[bytes], tuple[bytes, Opener]], plain: bytes) -> None:
-    """The bytes come back, whatever they are, and what is sealed does not show them."""
+def test_sealing_round_trips(seal: Callable[[bytes], tuple[bytes, Opener]], plain: bytes) -> None:
+    """Any bytes come back unchanged, and the sealed value does not contain them."""
     sealed, opener = seal(plain)
     assert opener(sealed) == plain
     assert len(plain) < 8 or plain not in sealed
@@ -51,7 +51,7 @@ def test_what_is_sealed_comes_back(seal: Callable[[bytes], tuple[bytes, Opener]]
 @both
 @given(place=st.integers(0, 91), change=st.integers(1, 255))
 def test_a_changed_byte_is_noticed(seal: Callable[[bytes], tuple[bytes, Opener]], place: int, change: int) -> None:
-    """Key id, nonce, ciphertext or tag: whatever was changed, nothing is opened."""
+    """A value with any byte changed (key id, nonce, ciphertext or tag) does not open."""
     sealed, opener = seal(b"v" * 64)
     changed = bytearray(sealed)
     changed[place] ^= change
@@ -61,15 +61,15 @@ def test_a_changed_byte_is_noticed(seal: Callable[[bytes], tuple[bytes, Opener]]
 
 @both
 @pytest.mark.parametrize("length", [0, 1, 11, 12, 31, 91])
-def test_a_cut_one_is_noticed(seal: Callable[[bytes], tuple[bytes, Opener]], length: int) -> None:
-    """Part of a sealed value opens to nothing."""
+def test_a_truncated_value_is_noticed(seal: Callable[[bytes], tuple[bytes, Opener]], length: int) -> None:
+    """Part of a sealed value does not open."""
     sealed, opener = seal(b"v" * 64)
     with pytest.raises(ValueError, match="not sealed"):
         opener(sealed[:length])
 
 
-def test_it_opens_only_under_its_state_and_in_its_place() -> None:
-    """A state that differs in one character is refused, and so is a sealed value that was moved to another row."""
+def test_a_value_opens_only_under_its_state_and_in_its_place() -> None:
+    """A state that differs in one character is refused, and so is a value moved to another row."""
     sealed, _ = under_state(b"v" * 64)
     for state, place in ((STATE + "x", PLACE), (STATE, b"pkce#other")):
         with pytest.raises(ValueError, match="not sealed"):
@@ -77,7 +77,7 @@ def test_it_opens_only_under_its_state_and_in_its_place() -> None:
 
 
 def test_secrets_rotate() -> None:
-    """The first secret seals and all open; without its secret, or in another place, a sealed value stays shut."""
+    """The first secret seals and all of them open; without its secret, or in another place, a value does not open."""
     before = Keyring([OLD], random=FakeRandom())
     sealed = before.seal(b"seed", associated=PLACE)
     rotated = Keyring([NEW, OLD], random=FakeRandom())
@@ -94,8 +94,8 @@ def test_secrets_rotate() -> None:
         Keyring([], random=FakeRandom())
 
 
-def test_a_row_tells_neither_verifier_nor_metadata() -> None:
-    """Everything that a caller keeps with a verifier is sealed, and the row's end cannot be moved."""
+def test_a_row_shows_neither_verifier_nor_metadata() -> None:
+    """Everything stored with a verifier is sealed, and the row's expiry cannot be changed."""
     metadata: Metadata = {"next_url": "/?token=torii_t1_x", "link_user": "usr_1", "n": 1.5, "b": b"x", "$": [None]}
     item = tokens.pkce_item(STATE, "v" * 43, datetime(2026, 1, 2, tzinfo=UTC), metadata, NOW, system_random)
     for secret in ("torii_t1", "usr_1", "vvvv", "link_user", STATE):
@@ -108,8 +108,8 @@ def test_a_row_tells_neither_verifier_nor_metadata() -> None:
         tokens.read_pkce(item, STATE)
 
 
-def test_a_row_of_an_earlier_form_is_no_sign_in() -> None:
-    """A row as written before states were sealed whole is not there for anybody, and is no error."""
+def test_a_row_in_an_earlier_format_is_ignored() -> None:
+    """A row written before the whole flow was sealed counts as missing and is not an error."""
     item = tokens.pkce_item(STATE, "v" * 43, datetime(2026, 1, 2, tzinfo=UTC), None, NOW, system_random)
     del item["sealed_flow"]
     item["sealed"] = {"B": "AAAA"}
