@@ -17,7 +17,7 @@ from torii_dynamodb.fastapi.admin.activity import Activity
 from torii_dynamodb.fastapi.admin.charts import HEIGHT, WIDTH, bar_chart, number
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.pages.forms import FieldError
-from torii_dynamodb.fastapi.pages.render import Site, new_router
+from torii_dynamodb.fastapi.pages.render import Redirected, Site, new_router
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import SignedIn, Web
@@ -110,41 +110,47 @@ class _Area:
 
     def add(self, router: APIRouter) -> None:
         """Add the pages to a router."""
-        get: dict[str, Callable[..., Any]] = {
-            "": self.users,
-            "/users/{user_id}": self.user,
-            "/users/{user_id}/delete": self.ask_to_delete,
-        }
-        post: dict[str, Callable[..., Any]] = {
-            "/users/{user_id}/lock": self.lock,
-            "/users/{user_id}/unlock": self.unlock,
-            "/users/{user_id}/end-session": self.end_session,
-            "/users/{user_id}/end-sessions": self.end_sessions,
-            "/users/{user_id}/clear-attempts": self.clear_attempts,
-            "/users/{user_id}/delete": self.delete,
-        }
+        router.add_api_route("", self.users)
         if self._admin.activity is not None:
-            get["/activity"] = self.what_goes_on
-        for path, handler in get.items():
-            router.add_api_route(path, handler, methods=["GET"])
-        for path, handler in post.items():
-            router.add_api_route(path, handler, methods=["POST"])
+            router.add_api_route("/activity", self.what_goes_on)
+        router.add_api_route("/users/{user_id}", self.user)
+        router.add_api_route("/users/{user_id}/delete", self.ask_to_delete)
+        router.add_api_route("/users/{user_id}/delete", self.delete, methods=["POST"])
+        torii = self._torii
+        self._add_action(router, "lock", "user-locked", lambda user, _: torii.lock_user(user.id))
+        self._add_action(router, "unlock", "user-unlocked", lambda user, _: torii.unlock_user(user.id))
+        self._add_action(
+            router,
+            "end-session",
+            "session-ended",
+            lambda user, form: torii.delete_session_by_id(user.id, form.get("session_id", "")),
+        )
+        self._add_action(
+            router, "end-sessions", "sessions-ended", lambda user, _: torii.delete_sessions_for_user(user.id)
+        )
+        self._add_action(
+            router, "clear-attempts", "attempts-cleared", lambda user, _: torii.storage.clear_attempts(user.email)
+        )
 
     # Who asks
 
     async def _who(self, request: Request) -> SignedIn:
-        found = await self._web.signed_in(request)
-        if found is None or found.transport != "cookie" or not await self._admin.admits(found):
+        found = await self._site.person(request)
+        if found is None or not await self._admin.admits(found):
             raise NotFound("page", "there is no such page")
         return found
 
-    async def _changing(self, request: Request, user_id: str) -> tuple[SignedIn, User, dict[str, str]] | Response:
-        """Who sent a form, about whom, and its fields; or where to send the browser first."""
+    async def _changing(self, request: Request, user_id: str) -> tuple[SignedIn, User, dict[str, str]]:
+        """Who sent a form, about whom, and its fields.
+
+        Raises:
+            Redirected: They have to sign in again first.
+        """
         found = await self._who(request)
         form = await self._site.form(request)
         user = await self._user(user_id)
         if not self._web.is_recent(found):
-            return self._site.redirect(self._site.path("sign-in", next=self._path(user_id), again="1"))
+            raise Redirected(self._site.redirect(self._site.path("sign-in", next=self._path(user_id), again="1")))
         if user.id == found.user.id:
             raise Problem(409, "error", "this is your own account; change it on its page")
         return found, user, form
@@ -281,50 +287,15 @@ class _Area:
 
     # Changing
 
-    async def lock(self, request: Request, user_id: str) -> Response:
-        """Lock the account."""
-        sent = await self._changing(request, user_id)
-        if isinstance(sent, Response):
-            return sent
-        found, user, _ = sent
-        await self._torii.lock_user(user.id)
-        return self._done(found, user, "user-locked")
+    def _add_action(
+        self, router: APIRouter, path: str, notice: str, act: Callable[[User, dict[str, str]], Awaitable[object]]
+    ) -> None:
+        async def handle(request: Request, user_id: str) -> Response:
+            found, user, form = await self._changing(request, user_id)
+            await act(user, form)
+            return self._done(found, user, notice)
 
-    async def unlock(self, request: Request, user_id: str) -> Response:
-        """Lift the lock."""
-        sent = await self._changing(request, user_id)
-        if isinstance(sent, Response):
-            return sent
-        found, user, _ = sent
-        await self._torii.unlock_user(user.id)
-        return self._done(found, user, "user-unlocked")
-
-    async def end_session(self, request: Request, user_id: str) -> Response:
-        """End one session."""
-        sent = await self._changing(request, user_id)
-        if isinstance(sent, Response):
-            return sent
-        found, user, form = sent
-        await self._torii.delete_session_by_id(user.id, form.get("session_id", ""))
-        return self._done(found, user, "session-ended")
-
-    async def end_sessions(self, request: Request, user_id: str) -> Response:
-        """End all sessions."""
-        sent = await self._changing(request, user_id)
-        if isinstance(sent, Response):
-            return sent
-        found, user, _ = sent
-        await self._torii.delete_sessions_for_user(user.id)
-        return self._done(found, user, "sessions-ended")
-
-    async def clear_attempts(self, request: Request, user_id: str) -> Response:
-        """Lift the lockout."""
-        sent = await self._changing(request, user_id)
-        if isinstance(sent, Response):
-            return sent
-        found, user, _ = sent
-        await self._torii.storage.clear_attempts(user.email)
-        return self._done(found, user, "attempts-cleared")
+        router.add_api_route(f"/users/{{user_id}}/{path}", handle, methods=["POST"])
 
     async def ask_to_delete(self, request: Request, user_id: str) -> Response:
         """Ask whether the user is to go."""
@@ -334,10 +305,7 @@ class _Area:
 
     async def delete(self, request: Request, user_id: str) -> Response:
         """Delete the user."""
-        sent = await self._changing(request, user_id)
-        if isinstance(sent, Response):
-            return sent
-        found, user, form = sent
+        found, user, form = await self._changing(request, user_id)
         if form.get("confirm") != "yes":
             return await self._page(
                 request,

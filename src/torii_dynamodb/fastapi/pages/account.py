@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, RateLimited, ValidationError
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
 from torii_dynamodb.fastapi.pages.providers import failure_of
-from torii_dynamodb.fastapi.pages.render import Site
+from torii_dynamodb.fastapi.pages.render import Redirected, Site
 from torii_dynamodb.fastapi.pages.sign_in import wait_text
 from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import SignedIn
@@ -32,29 +32,35 @@ class Account:
         self.web = site.web
         self.torii = site.torii
 
-    async def who(self, request: Request) -> SignedIn | None:
-        """Who is signed in by a cookie; these pages are for browsers."""
-        found = await self.web.signed_in(request)
-        return found if found is not None and found.transport == "cookie" else None
+    def sign_in_first(self, *, again: bool = False, target: str = "account") -> Redirected:
+        """The redirect to the sign-in page, which leads back from there."""
+        path = self.site.path("sign-in", next=self.site.path(target), again="1" if again else None)
+        return Redirected(self.site.redirect(path))
 
-    def sign_in_first(self, *, again: bool = False, target: str = "account") -> Response:
-        """Send the browser to the sign-in page, and from there back."""
-        return self.site.redirect(self.site.path("sign-in", next=self.site.path(target), again="1" if again else None))
-
-    async def changing(self, request: Request, *, recent: bool = False) -> tuple[SignedIn, dict[str, str]] | Response:
-        """Who sent a form, and its fields; or where to send the browser first.
+    async def who(self, request: Request, *, recent: bool = False, target: str = "account") -> SignedIn:
+        """Who is signed in by a cookie.
 
         Args:
             request: The request.
-            recent: Whether the sign-in must be a recent one.
+            recent: Whether the sign-in must be recent.
+            target: The page to come back to after a sign-in.
+
+        Raises:
+            Redirected: They have to sign in first.
+        """
+        found = await self.site.person(request)
+        if found is None or (recent and not self.web.is_recent(found)):
+            raise self.sign_in_first(again=found is not None, target=target)
+        return found
+
+    async def changing(self, request: Request, *, recent: bool = False) -> tuple[SignedIn, dict[str, str]]:
+        """Who sent a form, and its fields.
+
+        Raises:
+            Redirected: They have to sign in first.
         """
         form = await self.site.form(request)
-        found = await self.who(request)
-        if found is None:
-            return self.sign_in_first()
-        if recent and not self.web.is_recent(found):
-            return self.sign_in_first(again=True)
-        return found, form
+        return await self.who(request, recent=recent), form
 
     def done(self, notice: str) -> Response:
         """Back to the account, which tells what was done."""
@@ -102,15 +108,11 @@ def add(router: APIRouter, site: Site) -> None:
 
     @router.get("/account")
     async def page(request: Request) -> Response:
-        found = await account.who(request)
-        return account.sign_in_first() if found is None else await account.show(request, found)
+        return await account.show(request, await account.who(request))
 
     @router.post("/account/profile")
     async def profile(request: Request) -> Response:
-        sent = await account.changing(request)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request)
         name = form.get("name", "").strip()
         try:
             if (name or None) != found.user.name:
@@ -122,13 +124,10 @@ def add(router: APIRouter, site: Site) -> None:
 
     @router.post("/account/password")
     async def password(request: Request) -> Response:
-        sent = await account.changing(request)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request)
         new, user = form.get("new_password", ""), found.user
         if not user.has_password and not web.is_recent(found):
-            return account.sign_in_first(again=True)
+            raise account.sign_in_first(again=True)
         try:
             await web.limit(request)
             if user.has_password:
@@ -151,19 +150,12 @@ def add(router: APIRouter, site: Site) -> None:
 
     @router.get("/account/delete")
     async def ask_to_delete(request: Request) -> Response:
-        found = await account.who(request)
-        if found is None:
-            return account.sign_in_first(target="account/delete")
-        if not web.is_recent(found):
-            return account.sign_in_first(again=True, target="account/delete")
+        found = await account.who(request, recent=True, target="account/delete")
         return await site.page(request, "account_delete", signed_in=found, user=found.user)
 
     @router.post("/account/delete")
     async def delete(request: Request) -> Response:
-        sent = await account.changing(request, recent=True)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request, recent=True)
         if form.get("confirm") != "yes":
             errors = [FieldError("confirm", "Tick the box if you really want to delete the account.")]
             return await site.page(
@@ -179,10 +171,7 @@ def add(router: APIRouter, site: Site) -> None:
 
     @router.post("/account/verification")
     async def send_verification(request: Request) -> Response:
-        sent = await account.changing(request)
-        if isinstance(sent, Response):
-            return sent
-        found, _ = sent
+        found, _ = await account.changing(request)
         try:
             await web.limit(request)
             await torii.email_verification.send(found.user, browser_binding=web.held_binding(request))
@@ -193,10 +182,7 @@ def add(router: APIRouter, site: Site) -> None:
 
     @router.post("/account/email")
     async def email(request: Request) -> Response:
-        sent = await account.changing(request, recent=True)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request, recent=True)
         new_email = form.get("new_email", "").strip()
         try:
             await web.limit(request)

@@ -18,33 +18,24 @@ def add(router: APIRouter, site: Site) -> None:
 
     @router.post("/account/devices/end")
     async def end_one(request: Request) -> Response:
-        sent = await account.changing(request)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request)
         # One that has ended by itself meanwhile is ended, too.
         await torii.delete_session_by_id(found.user.id, form.get("session_id", ""))
         return account.done("device-ended")
 
     @router.post("/account/devices/end-others")
     async def end_others(request: Request) -> Response:
-        sent = await account.changing(request)
-        if isinstance(sent, Response):
-            return sent
-        found, _ = sent
+        found, _ = await account.changing(request)
         session = await torii.delete_other_sessions(found.token)
         if session is None:
-            return account.sign_in_first()
+            raise account.sign_in_first()
         response = account.done("others-ended")
         web.leave_session(response, session)
         return response
 
     @router.post("/account/devices/end-all")
     async def end_all(request: Request) -> Response:
-        sent = await account.changing(request)
-        if isinstance(sent, Response):
-            return sent
-        found, _ = sent
+        found, _ = await account.changing(request)
         await torii.delete_sessions_for_user(found.user.id)
         response = site.redirect(site.path("sign-in", notice="signed-out-everywhere"))
         web.forget_session(response)

@@ -43,7 +43,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
     async def options(request: Request) -> Response:
         try:
             await site.form(request)
-            found = await account.who(request)
+            found = await site.person(request)
             if found is None or not web.is_recent(found):
                 raise Problem(403, "recent_sign_in_required", "load the page again, and sign in again to do this")
             return JSONResponse(await torii.passkeys.begin_registration(found.user), headers=site.headers())
@@ -54,10 +54,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
 
     @router.post("/account/passkeys")
     async def add_one(request: Request) -> Response:
-        sent = await account.changing(request, recent=True)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request, recent=True)
         name = form.get("name", "").strip() or "Passkey"
         status = 422
         try:
@@ -76,10 +73,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
 
     @router.post("/account/passkeys/rename")
     async def rename(request: Request) -> Response:
-        sent = await account.changing(request)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request)
         try:
             renamed = await torii.passkeys.rename(found.user.id, _id(form), form.get("name", "").strip())
         except ValidationError as error:
@@ -91,10 +85,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
 
     @router.post("/account/passkeys/remove")
     async def remove(request: Request) -> Response:
-        sent = await account.changing(request, recent=True)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request, recent=True)
         try:
             await torii.passkeys.remove(
                 found.user.id, _id(form), user=found.user, allow_verified_email=torii.sends_mail
@@ -120,10 +111,7 @@ def _add_connecting(router: APIRouter, account: Account) -> None:
 
     @router.post("/account/connect")
     async def connect(request: Request) -> Response:
-        sent = await account.changing(request, recent=True)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request, recent=True)
         return await go_on(
             site,
             request,
@@ -139,10 +127,7 @@ def _add_disconnecting(router: APIRouter, account: Account) -> None:
 
     @router.post("/account/disconnect")
     async def disconnect(request: Request) -> Response:
-        sent = await account.changing(request, recent=True)
-        if isinstance(sent, Response):
-            return sent
-        found, form = sent
+        found, form = await account.changing(request, recent=True)
         provider, subject = form.get("provider", ""), form.get("subject", "")
         try:
             await torii.oauth.unlink(

@@ -27,7 +27,7 @@ from torii_dynamodb.fastapi.web import SignedIn, Web
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["AdminLink", "Renderer", "Site", "new_router", "page_headers"]
+__all__ = ["AdminLink", "Redirected", "Renderer", "Site", "new_router", "page_headers"]
 
 _HERE = Path(__file__).parent
 
@@ -77,6 +77,18 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     environment.filters["moment"] = _moment
     environment.filters["browser"] = browser_name
     return environment
+
+
+class Redirected(Exception):
+    """Raised by a page's handler to end the request with a redirect.
+
+    Args:
+        response: The redirect, with the cookies that it sets.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
 
 
 class Site:
@@ -167,8 +179,13 @@ class Site:
         return {**page_headers(self.web.config.trusted_origins), **(more or {})}
 
     def redirect(self, url: str) -> Response:
-        """Send the browser on, to a page that it is to get."""
+        """Send the browser on to another page."""
         return RedirectResponse(url, status_code=303, headers=self.headers())
+
+    async def person(self, request: Request) -> SignedIn | None:
+        """Who is signed in by a cookie, the only credential that pages which change something take."""
+        found = await self.web.signed_in(request)
+        return found if found is not None and found.transport == "cookie" else None
 
     async def form(self, request: Request) -> dict[str, str]:
         """The fields of a form of ours.
@@ -232,6 +249,8 @@ async def _guarded(site: Site, handler: Callable[[Request], Awaitable[Response]]
     note_root_path(request)
     try:
         response = await handler(request)
+    except Redirected as redirected:
+        response = redirected.response
     except Problem as problem:
         response = await site.error(request, problem)
     except ToriiError as error:
