@@ -1,4 +1,4 @@
-"""An authenticator in software (WebAuthn Level 3, 6), P-256, and the browser before it."""
+"""A software authenticator (WebAuthn Level 3, section 6) with P-256, and the browser in front of it."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _PRESENT, _VERIFIED, _ELIGIBLE, _BACKED_UP, _ATTESTED = 0x01, 0x04, 0x08, 0x10, 
 
 
 def b64(raw: bytes) -> str:
-    """Bytes as WebAuthn's JSON has them."""
+    """Bytes as base64url without padding, as in WebAuthn's JSON."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def raw(text: str) -> bytes:
-    """And back."""
+    """The bytes of a base64url string without padding."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 class Authenticator:
-    """Holds one passkey. What a test changes, a faulty or hostile browser could send.
+    """An authenticator with one passkey. Tests change its attributes to act as a faulty or hostile browser.
 
     Attributes:
-        origin: Where the browser says the page is.
-        rp_id: For whom the authenticator signs.
-        verified: Whether it says that it verified the user.
-        count: Its counter; goes up by one with each use.
-        eligible: Whether it says that the passkey can be backed up.
-        backed_up: Whether it says that it is.
-        transports: How the browser says that it can be reached.
-        members: More members for the answers, or others.
-        client_data: More for the client data.
+        origin: The page's origin, as the browser reports it.
+        rp_id: The relying party that the authenticator signs for.
+        verified: Whether it claims to have verified the user.
+        count: Its signature counter; 0 stays 0, otherwise each use adds one.
+        eligible: Whether it claims that the passkey can be backed up.
+        backed_up: Whether it claims that the passkey is backed up.
+        transports: The transports that the browser reports.
+        members: Members that extend or replace those of the answers.
+        client_data: Members that extend or replace those of the client data.
     """
 
     def __init__(self) -> None:

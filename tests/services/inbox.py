@@ -1,4 +1,4 @@
-"""What a mail server in this process was sent. Its handler is asynchronous in both twins: aiosmtpd calls it."""
+"""The mails sent to a mail server in this process. The handler is asynchronous in both twins: aiosmtpd calls it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Inbox:
-    """A handler for aiosmtpd."""
+    """A handler for aiosmtpd that keeps the envelopes."""
 
     def __init__(self) -> None:
         self.envelopes: list[Any] = []

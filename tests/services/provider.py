@@ -1,6 +1,6 @@
-"""A provider in this process: discovery, keys, token endpoint, userinfo; its tokens are signed for real, by PyJWT.
+"""A provider in this process, with discovery, keys, token endpoint and userinfo, that signs real tokens.
 
-PyJWT signs and joserfc checks, so that a fault in one is not the other's blind spot.
+PyJWT signs and joserfc verifies, so that a bug in one does not hide the same bug in the other.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ ISSUER = "https://issuer.example"
 
 @cache
 def rsa_key(number: int) -> rsa.RSAPrivateKey:
-    """A key pair, the same in the whole run: making one takes long."""
+    """A key pair, made once for the whole run because that is slow."""
     assert number >= 0
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def public_jwk(number: int, kid: str) -> dict[str, Any]:
-    """The public half as providers publish it."""
+    """The public key as providers publish it."""
     made = jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key(number).public_key(), as_dict=True)
     return {**{key: value for key, value in made.items() if key != "key_ops"}, "kid": kid, "alg": "RS256", "use": "sig"}
 
 
 class FakeProvider:
-    """An OpenID Connect issuer, and GitHub beside it.
+    """An OpenID Connect issuer that also answers like GitHub.
 
     Attributes:
-        claims: What the next ID token says besides what it must; ``None`` as a value takes a claim away.
+        claims: Claims of the next ID token, besides the required ones; a value of ``None`` removes the claim.
         header: The same for its header.
-        userinfo: What the userinfo endpoint answers.
+        userinfo: The response of the userinfo endpoint.
         requests: Method and path of each request so far.
         forms: The forms sent to the token endpoint.
-        signer: Signs tokens instead of PyJWT, which is too careful for some of them.
-        answers: What paths answer instead; a function of the request, or the answer's body.
+        signer: Signs tokens instead of PyJWT, which refuses to make some of them.
+        answers: Responses by path that replace the usual one: a function of the request, a body or a status.
     """
 
     def __init__(self, clock: FakeClock, client_id: str = "client") -> None:
@@ -70,11 +70,11 @@ class FakeProvider:
         self.emails: list[dict[str, Any]] = []
 
     def transport(self) -> httpx.MockTransport:
-        """What stands in for the network."""
+        """The transport that replaces the network."""
         return httpx.MockTransport(self.answer)
 
     def authorize(self, url: str) -> dict[str, str]:
-        """The person signs in: what the browser brings back. Refuses a request without state and PKCE."""
+        """Sign in; returns what the browser brings back. Fails on a request without state and PKCE."""
         query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         assert query["response_type"] == "code"
         if self.pkce:
@@ -86,7 +86,7 @@ class FakeProvider:
         return {"code": code, "state": query["state"]}
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request."""
+        """The response to a request."""
         path = request.url.path
         self.requests.append(f"{request.method} {path}")
         self.headers.append(dict(request.headers))
@@ -139,7 +139,7 @@ class FakeProvider:
         return self.signed(claims, {"kid": kid} | self.header, key)
 
     def signed(self, claims: dict[str, Any], header: dict[str, Any], key: int = 0) -> str:
-        """A JWT by one of the provider's keys."""
+        """A JWT signed with one of the provider's keys."""
         if self.signer is not None:
             parts = ({"alg": self.algorithm} | header, claims)
             data = b".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)

@@ -1,4 +1,4 @@
-"""A server that answers as a script says, byte by byte: for what a well-behaved HTTP server never does."""
+"""A server that follows a script byte by byte, for responses that no well-behaved HTTP server sends."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Script = Callable[[socket.socket, bytes], None]
 
 
 class ScriptedServer:
-    """Listens on 127.0.0.1; each connection gets the script, once its request's headers are there.
+    """Listens on 127.0.0.1 and runs the script for each connection, once the request's headers have arrived.
 
     Attributes:
-        port: Where it listens.
-        requests: The requests' headers so far.
+        port: The port it listens on.
+        requests: The headers of the requests so far.
 
     Args:
-        script: Gets the connection and the request. When it returns, the connection is closed.
-        tls: For https.
+        script: Called with the connection and the request. When it returns, the connection is closed.
+        tls: The TLS settings, for https.
     """
 
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
@@ -37,12 +37,12 @@ class ScriptedServer:
 
     def __exit__(self, *error: object) -> None:
         self.closing.set()
-        # Closing alone does not wake a thread that accepts.
+        # Closing the socket does not wake a thread that is blocked in accept().
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def drip(self, connection: socket.socket, *, every: float = 0.02, what: bytes = b"x") -> None:
-        """Send some bytes after each while, until the other side goes away."""
+        """Send some bytes every ``every`` seconds until the other side disconnects."""
         while not self.closing.wait(every):
             connection.sendall(what)
 

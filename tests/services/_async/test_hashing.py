@@ -1,4 +1,4 @@
-"""What hashing is bounded by, and that its work tells nothing."""
+"""Hashing is bounded, and the work it does reveals nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEW = "a brand new password"
 
 
 async def test_a_full_pool_refuses_before_anything_is_read_or_counted() -> None:
-    """With all places taken every call that hashes raises Overloaded without a single call to the storage."""
+    """With a full pool, every call that hashes raises Overloaded without a single call to the storage."""
     calls: list[str] = []
     pool = HashingPool(width=1, queue=1)
     here = AsyncSetting(hashing=pool)
@@ -43,20 +43,20 @@ async def test_a_full_pool_refuses_before_anything_is_read_or_counted() -> None:
         token = await here.link()
         with pytest.raises(Overloaded):
             await torii.password.complete_reset(token, NEW)
-    # The link was not used up, and no attempt was lost.
+    # The link is still unused, and no attempt was counted.
     await here.torii.password.complete_reset(token, NEW)
     assert (await here.storage.get_lockout_status(EMAIL)).attempts == 0
 
 
-async def test_a_busy_pool_does_not_undo_a_sign_in() -> None:
-    """Renewing an old hash is left for another time when there is no place; the person is signed in."""
+async def test_a_full_pool_does_not_undo_a_sign_in() -> None:
+    """With a full pool, renewing an old hash is put off; the user is signed in."""
     pool = HashingPool(width=1, queue=0)
     here = AsyncSetting(hashing=pool)
     await here.torii.password.register(EMAIL, PASSWORD)
     here.hasher.version = 2
 
     class Busy:
-        """Takes the place as soon as the session is stored."""
+        """A storage that fills the pool as soon as a session is stored."""
 
         def __getattr__(self, name: str) -> object:
             if name == "create_session":
@@ -69,8 +69,8 @@ async def test_a_busy_pool_does_not_undo_a_sign_in() -> None:
     assert session.token is not None
 
 
-async def test_changes_of_a_password_are_counted_right_or_wrong() -> None:
-    """One user's changes, each with the right password, stop at the fifth; so do first passwords, without a hash."""
+async def test_password_changes_are_limited_even_when_right() -> None:
+    """After five changes with the right password, or five tries to set a first one, nothing more is hashed."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     current = PASSWORD
@@ -94,8 +94,8 @@ async def test_changes_of_a_password_are_counted_right_or_wrong() -> None:
     assert done == 1
 
 
-async def test_a_reset_link_buys_no_endless_hashing() -> None:
-    """Whoever holds one link can have five passwords hashed with it at most, however often it is sent."""
+async def test_a_reset_link_allows_five_hashes() -> None:
+    """With one reset link, at most five passwords are hashed, however often it is submitted."""
     here = AsyncSetting()
     await here.torii.password.register(EMAIL, PASSWORD)
     await here.torii.password.initiate_reset(EMAIL)
@@ -103,7 +103,7 @@ async def test_a_reset_link_buys_no_endless_hashing() -> None:
     before = here.hasher.hashed
 
     class Slow:
-        """A storage on which the link stays unused: as if all tries were under way at once."""
+        """A storage on which the link stays unused, as if all attempts ran at the same time."""
 
         def __getattr__(self, name: str) -> object:
             if name == "complete_password_reset":
@@ -121,7 +121,7 @@ async def test_a_reset_link_buys_no_endless_hashing() -> None:
 
 
 class TwoKinds(QuickHasher):
-    """A hasher for hashes of today and imported ones. It counts the work of each kind."""
+    """A hasher for current and imported hashes that counts the verifications of each kind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class TwoKinds(QuickHasher):
 
 @pytest.mark.parametrize("attempted", ["wrong password", "x" * 5000, "\ud800"])
 async def test_a_wrong_password_takes_the_work_of_every_kind_of_hash(attempted: str) -> None:
-    """Unknown address, address without a password, today's and an imported hash: one verification of each kind."""
+    """Unknown address, no password, current hash, imported hash: always one verification of each kind."""
     hasher = TwoKinds()
     assert isinstance(hasher, SeveralKinds)
     here = AsyncSetting(hasher=hasher)
@@ -159,8 +159,8 @@ async def test_a_wrong_password_takes_the_work_of_every_kind_of_hash(attempted: 
     await here.torii.password.authenticate(EMAIL, PASSWORD)
 
 
-async def test_a_hash_of_another_kind_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    """A hasher that reads foreign hashes without telling so is warned of, once, with what to do."""
+async def test_a_hash_without_a_decoy_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A foreign hash that the hasher has no decoy for is logged once, with what to do."""
     here = AsyncSetting()
     foreign = "$old$" + here.hasher.hash(PASSWORD).rpartition("$")[2]
     await here.storage.create_user(NewUser(email=EMAIL), password_hash=foreign)

@@ -1,4 +1,4 @@
-"""The lockout cannot be outrun: however parallel the guesses, no more than the limit reach the hasher."""
+"""The lockout cannot be outrun: however many guesses run in parallel, at most the limit reach the hasher."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GUESSES = 200
 
 
 class CountingHasher(QuickHasher):
-    """Counts from many threads at once, which hashing happens in."""
+    """Records the passwords, from the many threads that hash at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class CountingHasher(QuickHasher):
 
 @pytest.fixture
 async def here(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[AsyncSetting]:
-    """Services on the engine, with a limit of five."""
+    """Services on the engine, with a limit of five attempts."""
     clock = FakeClock()
     async with AsyncDynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, clock=clock)) as storage:
         hasher = CountingHasher()
@@ -46,7 +46,7 @@ async def here(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[AsyncS
             storage=storage,
             clock=clock,
             hasher=hasher,
-            hashing=HashingPool(queue=GUESSES),  # all of them may wait: what refuses them here is the lockout
+            hashing=HashingPool(queue=GUESSES),  # all guesses fit, so only the lockout refuses
             lockout=LockoutPolicy(max_attempts=LIMIT),
         )
         setting.hasher, setting.clock = hasher, clock
@@ -62,7 +62,7 @@ def tried(here: AsyncSetting) -> list[str]:
 
 
 async def guess(here: AsyncSetting, email: str, password: str) -> tuple[User, Session] | Exception:
-    """Try to sign in: the user and session, or the refusal."""
+    """Try to sign in; returns the user and session, or the refusal."""
     try:
         return await here.torii.password.authenticate(email, password, ip_address="192.0.2.1")
     except (AccountLocked, InvalidCredentials) as refused:
@@ -71,7 +71,7 @@ async def guess(here: AsyncSetting, email: str, password: str) -> tuple[User, Se
 
 @pytest.mark.parametrize("email", [EMAIL, "nobody@example.com"])
 async def test_no_more_guesses_than_the_limit_reach_the_hasher(here: AsyncSetting, email: str) -> None:
-    """200 wrong passwords at once: five are looked at, the others refused with a wait; no one knows whose address."""
+    """Of 200 wrong passwords at once, five are verified and the rest refused with a wait, for any address."""
     outcomes = await together([partial(guess, here, email, f"wrong password {number}") for number in range(GUESSES)])
     assert len(tried(here)) == LIMIT
     wrong = [outcome for outcome in outcomes if isinstance(outcome, InvalidCredentials)]
@@ -81,10 +81,10 @@ async def test_no_more_guesses_than_the_limit_reach_the_hasher(here: AsyncSettin
     assert len(await here.torii.storage.list_failed_attempts(email)) == LIMIT
 
 
-async def test_the_right_password_in_the_middle_gives_few_more(here: AsyncSetting) -> None:
-    """The owner among 200 guesses: signed in at most once, and each success gives no more than one limit more.
+async def test_the_right_password_among_guesses_allows_one_more_limit(here: AsyncSetting) -> None:
+    """With the owner among 200 guesses, at most one sign-in succeeds, and it allows at most another five guesses.
 
-    A success clears the count only if no attempt was made since; so at most twice the limit reach the hasher.
+    A success clears the count only if no attempt was made since, so at most twice the limit reach the hasher.
     """
     words = [f"wrong password {number}" for number in range(GUESSES)]
     words[GUESSES // 2] = PASSWORD
@@ -100,8 +100,8 @@ async def test_the_right_password_in_the_middle_gives_few_more(here: AsyncSettin
         assert await here.torii.get_session(session.token) is not None
 
 
-async def test_locked_out_the_right_password_is_refused_unseen(here: AsyncSetting) -> None:
-    """After the limit the owner's own password is not looked at either, until the window is over."""
+async def test_a_lockout_refuses_the_right_password_without_hashing(here: AsyncSetting) -> None:
+    """Once the limit is reached, even the right password is not verified until the window is over."""
     await together([partial(guess, here, EMAIL, f"wrong {number}") for number in range(GUESSES)])
     assert isinstance(await guess(here, EMAIL, PASSWORD), AccountLocked)
     assert PASSWORD not in tried(here)

@@ -1,4 +1,4 @@
-"""The transports: SMTP against a server in this process, files, the console."""
+"""The mailers: SMTP against a server in this process, files and the console."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def server() -> Iterator[tuple[Inbox, int]]:
 
 
 def check(raw: bytes) -> None:
-    """The mail is what was handed in."""
+    """Assert that the mail is MESSAGE."""
     mail = message_from_bytes(raw, policy=policy.default)
     assert mail["To"] == "Ada@example.com"
     assert mail["From"] == "Exämple <no-reply@example.com>"
@@ -54,7 +54,7 @@ def check(raw: bytes) -> None:
 
 
 async def test_smtp(server: tuple[Inbox, int]) -> None:
-    """The server gets sender, recipient, text and HTML."""
+    """The server receives sender, recipient, text and HTML."""
     inbox, port = server
     await AsyncSmtpMailer("127.0.0.1", port, security="none").send(MESSAGE)
     (envelope,) = inbox.envelopes
@@ -62,8 +62,8 @@ async def test_smtp(server: tuple[Inbox, int]) -> None:
     check(envelope.content)
 
 
-async def test_smtp_does_not_go_on_without_tls(server: tuple[Inbox, int]) -> None:
-    """A server that does not offer STARTTLS gets nothing."""
+async def test_smtp_does_not_continue_without_tls(server: tuple[Inbox, int]) -> None:
+    """A server that does not offer STARTTLS is sent nothing."""
     inbox, port = server
     with pytest.raises(Exception, match="STARTTLS"):
         await AsyncSmtpMailer("127.0.0.1", port).send(MESSAGE)
@@ -71,7 +71,7 @@ async def test_smtp_does_not_go_on_without_tls(server: tuple[Inbox, int]) -> Non
 
 
 def test_smtp_refuses_to_send_a_password_in_the_clear() -> None:
-    """A password needs TLS, and a name; it is not shown."""
+    """A password needs TLS, a user name needs a password, and the repr does not show it."""
     with pytest.raises(ConfigurationError):
         AsyncSmtpMailer("localhost", security="none", username="a", password="b")
     with pytest.raises(ConfigurationError):
@@ -80,7 +80,7 @@ def test_smtp_refuses_to_send_a_password_in_the_clear() -> None:
 
 
 async def test_files(tmp_path: Path) -> None:
-    """Each mail is a file of its own, which only its owner can read, and the folder is made."""
+    """Each mail becomes a file that only its owner can read; the folder is created."""
     mailer = AsyncFileMailer(tmp_path / "mail", clock=FakeClock())
     await mailer.send(MESSAGE)
     await mailer.send(MESSAGE)
@@ -92,7 +92,7 @@ async def test_files(tmp_path: Path) -> None:
 
 
 async def test_console() -> None:
-    """Recipient, subject and text are written, for development."""
+    """Recipient, subject and text are printed, for development."""
     stream = io.StringIO()
     await AsyncConsoleMailer(stream).send(MESSAGE)
     assert "To: Ada@example.com\nSubject: Grüße\n" in stream.getvalue()

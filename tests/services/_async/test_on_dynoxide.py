@@ -1,4 +1,4 @@
-"""The services on DynamoDB: the flows once, and how many requests they send."""
+"""The services on DynamoDB: each flow once, and the requests it sends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torii_dynamodb.testing import FakeClock
 
 
 class AsyncOnDynoxide:
-    """Services on the engine, and the requests they sent."""
+    """Services on the engine, with the requests they sent."""
 
     def __init__(self, setting: AsyncSetting, sent: list[str]) -> None:
         self.here = setting
@@ -25,7 +25,7 @@ class AsyncOnDynoxide:
         self.sent = sent
 
     def requests(self) -> list[str]:
-        """The operations since the last question, sorted."""
+        """The operations since the last call, sorted."""
         found = sorted(self.sent)
         self.sent.clear()
         return found
@@ -49,7 +49,7 @@ async def on(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[AsyncOnD
 
 
 async def test_budgets(on: AsyncOnDynoxide) -> None:
-    """Register 1 request, sign-in 5, check 1, change of password 2 (5 with lockout), sign-out 1."""
+    """Registering sends 1 request, sign-in 5, a check 1, a change of password 2 (5 with lockout), sign-out 1."""
     user = await on.torii.password.register(EMAIL, PASSWORD)
     assert on.requests() == ["TransactWriteItems"]
     _, session = await on.torii.password.authenticate(EMAIL, PASSWORD)
@@ -67,7 +67,7 @@ async def test_budgets(on: AsyncOnDynoxide) -> None:
 
 
 async def test_reset_and_links(on: AsyncOnDynoxide) -> None:
-    """Reset and magic link work, once each, and cost as many requests for an unknown address as for a known one."""
+    """Reset and magic links work once; a reset sends the same requests for an unknown address."""
     await on.torii.password.register(EMAIL, PASSWORD)
     on.requests()
     await on.torii.password.initiate_reset(EMAIL)
@@ -89,7 +89,7 @@ async def test_reset_and_links(on: AsyncOnDynoxide) -> None:
 
 
 async def test_sign_up_sends_the_same_requests_either_way(on: AsyncOnDynoxide) -> None:
-    """Free, taken by somebody unverified, or taken: the address costs the same requests."""
+    """Signing up sends the same requests for a free, an unverified and a verified address."""
     await on.torii.password.sign_up(EMAIL, PASSWORD)
     free = on.requests()
     assert free == ["GetItem", "GetItem", "PutItem", "TransactWriteItems", "UpdateItem"]
@@ -104,7 +104,7 @@ async def test_sign_up_sends_the_same_requests_either_way(on: AsyncOnDynoxide) -
 
 
 async def test_a_wrong_password_sends_the_same_requests_for_everybody(on: AsyncOnDynoxide) -> None:
-    """Unknown, known and right but unverified: the same requests, and the same written to the attempts."""
+    """An unknown address, a wrong password and an unverified address: the same requests, the same attempts recorded."""
     await on.torii.password.register(EMAIL, PASSWORD)
     on.requests()
     seen: list[list[str]] = []
@@ -118,7 +118,7 @@ async def test_a_wrong_password_sends_the_same_requests_for_everybody(on: AsyncO
 
 
 async def test_end_others_and_rotate(on: AsyncOnDynoxide) -> None:
-    """The device that asks stays signed in, with a new token; the others do not."""
+    """The calling device stays signed in, with a new token; the others are signed out."""
     await on.torii.password.register(EMAIL, PASSWORD)
     tokens = [(await on.torii.password.authenticate(EMAIL, PASSWORD))[1].token or "" for _ in range(2)]
     kept = await on.torii.delete_other_sessions(tokens[0])
@@ -131,7 +131,7 @@ async def test_end_others_and_rotate(on: AsyncOnDynoxide) -> None:
 
 
 async def test_passkeys(on: AsyncOnDynoxide) -> None:
-    """A passkey is added and signs in, in six requests: recording its use reads it once more."""
+    """A passkey is added and signs in with six requests: recording its use reads it once more."""
     user = await on.torii.password.register(EMAIL, PASSWORD)
     device = Authenticator()
     options = await on.torii.passkeys.begin_registration(user)

@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/support.py by tools/unasync.py. Do not edit.
 
-"""What the tests of the services share: services in memory, with a clock, an outbox and a record of events."""
+"""What the tests of the services share: services in memory, with a clock, an outbox and a log of events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIREFOX = "Mozilla/5.0 Firefox/140.0"
 
 
 class QuickHasher:
-    """A hash function that costs nothing, and counts."""
+    """A cheap hash function that counts its calls."""
 
     def __init__(self) -> None:
         self.verified = 0
@@ -41,10 +41,10 @@ class QuickHasher:
 
 
 class Setting:
-    """Services over a storage in memory, and what they sent and told.
+    """Services on a storage in memory, with the mails they sent and the events they published.
 
     Args:
-        options: For the services, in place of the defaults here.
+        options: Options of the services that replace the defaults here.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -64,11 +64,11 @@ class Setting:
         self.torii.events.subscribe(self.note)
 
     def note(self, event: Event) -> None:
-        """Keep an event."""
+        """Record an event."""
         self.events.append(event)
 
     def names(self) -> list[str]:
-        """The names of the events so far, mail left out."""
+        """The names of the events so far, without those about mail."""
         return [event.name for event in self.events if not event.name.startswith("mail.")]
 
     def templates(self) -> list[str]:
@@ -77,7 +77,7 @@ class Setting:
         return [message.template for message in self.mailer.messages]
 
     def link(self) -> str:
-        """The token that the last mail carries."""
+        """The token in the last mail."""
         self.torii.wait_for_mail()
         found = re.search(r"token=(\S+)", self.mailer.messages[-1].text)
         assert found is not None, self.mailer.messages[-1].text
@@ -85,7 +85,7 @@ class Setting:
 
 
 def settings(**options: Any) -> MailSettings:
-    """What the mails say. They go out inline, so that they are in the outbox in the order in which they were sent."""
+    """Settings for mail. Delivery is inline, so that the outbox is in the order of sending."""
     defaults: dict[str, Any] = {
         "sender": "Example <no-reply@example.com>",
         "app_name": "Example",
@@ -96,7 +96,7 @@ def settings(**options: Any) -> MailSettings:
 
 
 def recording(storage: Any, calls: list[str]) -> Any:
-    """The storage, with the names of the methods that are called appended to a list."""
+    """The storage, with the name of each method called appended to ``calls``."""
 
     class Recorder:
         def __getattr__(self, name: str) -> Callable[..., Any]:

@@ -27,7 +27,7 @@ HMAC = "a shared secret of more than 32 bytes"
 
 @cache
 def pem(kind: str) -> tuple[str, str]:
-    """A private and a public key."""
+    """A private and a public key, as PEM."""
     make: dict[str, Callable[[], Any]] = {
         "RS256": lambda: rsa_key(0),
         "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -44,17 +44,17 @@ def pem(kind: str) -> tuple[str, str]:
 
 
 def key(algorithm: Any, kid: str = "one") -> JwtKey:
-    """A key that signs."""
+    """A signing key."""
     return JwtKey(kid=kid, algorithm=algorithm, private_key=HMAC if algorithm == "HS256" else pem(algorithm)[0])
 
 
 def settings(*keys: JwtKey, **options: Any) -> JwtSettings:
-    """How tokens are made."""
+    """Settings for access tokens."""
     return JwtSettings(issuer="https://app.example.com", audience="api", keys=keys or [key("HS256")], **options)
 
 
 def made(*keys: JwtKey, **options: Any) -> tuple[Setting, User, Session]:
-    """Services with access tokens, and somebody who is signed in."""
+    """Services with access tokens, a user and their session."""
     here = Setting(jwt=settings(*keys, **options))
     here.torii.password.register(EMAIL, PASSWORD)
     user, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -63,7 +63,7 @@ def made(*keys: JwtKey, **options: Any) -> tuple[Setting, User, Session]:
 
 @pytest.mark.parametrize("algorithm", ["HS256", "RS256", "ES256", "EdDSA"])
 def test_issue_and_verify(algorithm: str) -> None:
-    """A token says who it is by which session, for five minutes, and holds that long."""
+    """A token names the user and the session, and is valid for five minutes plus the leeway."""
     here, user, session = made(key(algorithm))
     access = here.torii.jwt.issue(session, user, claims={"role": "admin"})
     assert access.token not in repr(access)
@@ -78,8 +78,8 @@ def test_issue_and_verify(algorithm: str) -> None:
         here.torii.jwt.verify(access.token)
 
 
-def test_refresh_asks_the_storage() -> None:
-    """A session that ended gets no more tokens; the last one holds until it expires, as the docs say."""
+def test_refresh_checks_the_session() -> None:
+    """A session that has ended gets no new token; its last one stays valid until it expires, as documented."""
     here, _, session = made()
     assert session.token is not None
     access = here.torii.jwt.refresh(session.token)
@@ -92,14 +92,14 @@ def test_refresh_asks_the_storage() -> None:
 
 
 def test_a_token_ends_with_its_session() -> None:
-    """It never outlives the session."""
+    """A token never outlives its session."""
     here, user, session = made()
     here.clock.set(session.expires_at - timedelta(seconds=30))
     assert here.torii.jwt.issue(session, user).expires_at == session.expires_at
 
 
 def test_keys_rotate() -> None:
-    """Old tokens hold while their key is listed, and not after; the first key signs."""
+    """The first key signs; old tokens are valid for as long as their key is listed."""
     old, new = key("ES256", "old"), key("EdDSA", "new")
     here, user, session = made(old)
     token = here.torii.jwt.issue(session, user).token
@@ -112,7 +112,7 @@ def test_keys_rotate() -> None:
 
 
 def test_public_keys_are_published_and_secrets_are_not() -> None:
-    """Others can check tokens by the published keys, which hold no private part; an HMAC secret is left out."""
+    """Others can verify tokens with the published keys, which contain no private part and no HMAC secret."""
     here, user, session = made(key("RS256", "r"), key("ES256", "e"), key("EdDSA", "d"), key("HS256", "h"))
     published = here.torii.jwt.jwks()["keys"]
     assert [entry["kid"] for entry in published] == ["r", "e", "d"]
@@ -123,8 +123,8 @@ def test_public_keys_are_published_and_secrets_are_not() -> None:
     assert claims["sub"] == user.id
 
 
-def test_a_checker_needs_no_private_key() -> None:
-    """A public key checks, also where there are no tables; alone it does not sign, so the services refuse it."""
+def test_verifying_needs_no_private_key() -> None:
+    """A public key verifies, even without a storage; it cannot sign, so the services refuse it as the only key."""
     here, user, session = made(key("ES256", "a"))
     checker = JwtKey(kid="a", algorithm="ES256", public_key=pem("ES256")[1])
     there = Setting(jwt=settings(key("HS256", "b"), checker), clock=here.clock).torii.jwt
@@ -138,8 +138,8 @@ def test_a_checker_needs_no_private_key() -> None:
         _ = Setting(jwt=settings(checker)).torii.jwt
 
 
-def test_a_check_with_the_storage() -> None:
-    """Whatever ends the session ends the token with it; a token that does not hold asks for nothing."""
+def test_check_reads_the_session() -> None:
+    """check() refuses invalid tokens, and valid ones once their session has ended, however it ended."""
     for how in ("sign out", "everywhere", "by id", "lock", "delete", "rotate", "password", "expiry"):
         here, user, session = made()
         assert session.token is not None
@@ -171,8 +171,8 @@ def test_a_check_with_the_storage() -> None:
         assert here.torii.jwt.check(nonsense) is None
 
 
-def test_a_shared_key_signs_no_nonsense() -> None:
-    """Whoever shares a secret key can sign any subject and session; what cannot exist is refused, not an error."""
+def test_impossible_claims_under_a_shared_key_are_refused() -> None:
+    """A holder of the shared key can sign any subject and session; impossible ones are refused, not an error."""
     here, user, session = made()
     for claims in ({"sub": "../x"}, {"sid": "no digest"}, {"sid": "0" * 64}, {"sub": ""}):
         issued = jwt.decode(here.torii.jwt.issue(session, user).token, options={"verify_signature": False})
@@ -188,8 +188,8 @@ def _b64(value: object) -> str:
     return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def test_a_token_that_does_not_hold_is_refused() -> None:
-    """Another algorithm, key, kind, issuer, audience, or a missing claim, however well signed, is refused."""
+def test_an_invalid_token_is_refused() -> None:
+    """A wrong algorithm, key, type, issuer or audience, or a missing claim, is refused, however well signed."""
     here, user, session = made(key("RS256", "r"), key("HS256", "h"))
     service = here.torii.jwt
     token = service.issue(session, user).token
@@ -251,7 +251,7 @@ def test_a_token_that_does_not_hold_is_refused() -> None:
     ],
 )
 def test_weak_and_wrong_keys_are_refused(wrong: dict[str, Any]) -> None:
-    """Keys that are too short, or of another kind than their algorithm, raise without being shown."""
+    """Keys that are too short or do not fit their algorithm raise an error that does not show them."""
     if wrong.get("private_key") in ("RS256", "ES256", "P-384", "weak"):
         wrong = wrong | {"private_key": pem(wrong["private_key"])[0]}
     with pytest.raises(ConfigurationError) as refused:
@@ -261,7 +261,7 @@ def test_weak_and_wrong_keys_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    """Tokens that hold for longer than an hour, keys of one name, no keys."""
+    """A lifetime over an hour, two keys with one id, and no keys are refused."""
     with pytest.raises(ConfigurationError):
         settings(lifetime=timedelta(hours=2))
     with pytest.raises(ConfigurationError):
@@ -271,7 +271,7 @@ def test_wrong_settings_are_refused() -> None:
 
 
 def test_our_claims_cannot_be_replaced() -> None:
-    """A caller cannot put another subject into a token."""
+    """Extra claims cannot replace the library's own, such as the subject."""
     here, user, session = made()
     with pytest.raises(ConfigurationError):
         here.torii.jwt.issue(session, user, claims={"sub": "somebody"})

@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_lockout_race.py by tools/unasync.py. Do not edit.
 
-"""The lockout cannot be outrun: however parallel the guesses, no more than the limit reach the hasher."""
+"""The lockout cannot be outrun: however many guesses run in parallel, at most the limit reach the hasher."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GUESSES = 200
 
 
 class CountingHasher(QuickHasher):
-    """Counts from many threads at once, which hashing happens in."""
+    """Records the passwords, from the many threads that hash at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class CountingHasher(QuickHasher):
 
 @pytest.fixture
 def here(dynoxide: LocalEngine, table_prefix: str) -> Iterator[Setting]:
-    """Services on the engine, with a limit of five."""
+    """Services on the engine, with a limit of five attempts."""
     clock = FakeClock()
     with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, clock=clock)) as storage:
         hasher = CountingHasher()
@@ -48,7 +48,7 @@ def here(dynoxide: LocalEngine, table_prefix: str) -> Iterator[Setting]:
             storage=storage,
             clock=clock,
             hasher=hasher,
-            hashing=HashingPool(queue=GUESSES),  # all of them may wait: what refuses them here is the lockout
+            hashing=HashingPool(queue=GUESSES),  # all guesses fit, so only the lockout refuses
             lockout=LockoutPolicy(max_attempts=LIMIT),
         )
         setting.hasher, setting.clock = hasher, clock
@@ -64,7 +64,7 @@ def tried(here: Setting) -> list[str]:
 
 
 def guess(here: Setting, email: str, password: str) -> tuple[User, Session] | Exception:
-    """Try to sign in: the user and session, or the refusal."""
+    """Try to sign in; returns the user and session, or the refusal."""
     try:
         return here.torii.password.authenticate(email, password, ip_address="192.0.2.1")
     except (AccountLocked, InvalidCredentials) as refused:
@@ -73,7 +73,7 @@ def guess(here: Setting, email: str, password: str) -> tuple[User, Session] | Ex
 
 @pytest.mark.parametrize("email", [EMAIL, "nobody@example.com"])
 def test_no_more_guesses_than_the_limit_reach_the_hasher(here: Setting, email: str) -> None:
-    """200 wrong passwords at once: five are looked at, the others refused with a wait; no one knows whose address."""
+    """Of 200 wrong passwords at once, five are verified and the rest refused with a wait, for any address."""
     outcomes = together([partial(guess, here, email, f"wrong password {number}") for number in range(GUESSES)])
     assert len(tried(here)) == LIMIT
     wrong = [outcome for outcome in outcomes if isinstance(outcome, InvalidCredentials)]
@@ -83,10 +83,10 @@ def test_no_more_guesses_than_the_limit_reach_the_hasher(here: Setting, email: s
     assert len(here.torii.storage.list_failed_attempts(email)) == LIMIT
 
 
-def test_the_right_password_in_the_middle_gives_few_more(here: Setting) -> None:
-    """The owner among 200 guesses: signed in at most once, and each success gives no more than one limit more.
+def test_the_right_password_among_guesses_allows_one_more_limit(here: Setting) -> None:
+    """With the owner among 200 guesses, at most one sign-in succeeds, and it allows at most another five guesses.
 
-    A success clears the count only if no attempt was made since; so at most twice the limit reach the hasher.
+    A success clears the count only if no attempt was made since, so at most twice the limit reach the hasher.
     """
     words = [f"wrong password {number}" for number in range(GUESSES)]
     words[GUESSES // 2] = PASSWORD
@@ -102,8 +102,8 @@ def test_the_right_password_in_the_middle_gives_few_more(here: Setting) -> None:
         assert here.torii.get_session(session.token) is not None
 
 
-def test_locked_out_the_right_password_is_refused_unseen(here: Setting) -> None:
-    """After the limit the owner's own password is not looked at either, until the window is over."""
+def test_a_lockout_refuses_the_right_password_without_hashing(here: Setting) -> None:
+    """Once the limit is reached, even the right password is not verified until the window is over."""
     together([partial(guess, here, EMAIL, f"wrong {number}") for number in range(GUESSES)])
     assert isinstance(guess(here, EMAIL, PASSWORD), AccountLocked)
     assert PASSWORD not in tried(here)

@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_mailers.py by tools/unasync.py. Do not edit.
 
-"""The transports: SMTP against a server in this process, files, the console."""
+"""The mailers: SMTP against a server in this process, files and the console."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def server() -> Iterator[tuple[Inbox, int]]:
 
 
 def check(raw: bytes) -> None:
-    """The mail is what was handed in."""
+    """Assert that the mail is MESSAGE."""
     mail = message_from_bytes(raw, policy=policy.default)
     assert mail["To"] == "Ada@example.com"
     assert mail["From"] == "Exämple <no-reply@example.com>"
@@ -56,7 +56,7 @@ def check(raw: bytes) -> None:
 
 
 def test_smtp(server: tuple[Inbox, int]) -> None:
-    """The server gets sender, recipient, text and HTML."""
+    """The server receives sender, recipient, text and HTML."""
     inbox, port = server
     SmtpMailer("127.0.0.1", port, security="none").send(MESSAGE)
     (envelope,) = inbox.envelopes
@@ -64,8 +64,8 @@ def test_smtp(server: tuple[Inbox, int]) -> None:
     check(envelope.content)
 
 
-def test_smtp_does_not_go_on_without_tls(server: tuple[Inbox, int]) -> None:
-    """A server that does not offer STARTTLS gets nothing."""
+def test_smtp_does_not_continue_without_tls(server: tuple[Inbox, int]) -> None:
+    """A server that does not offer STARTTLS is sent nothing."""
     inbox, port = server
     with pytest.raises(Exception, match="STARTTLS"):
         SmtpMailer("127.0.0.1", port).send(MESSAGE)
@@ -73,7 +73,7 @@ def test_smtp_does_not_go_on_without_tls(server: tuple[Inbox, int]) -> None:
 
 
 def test_smtp_refuses_to_send_a_password_in_the_clear() -> None:
-    """A password needs TLS, and a name; it is not shown."""
+    """A password needs TLS, a user name needs a password, and the repr does not show it."""
     with pytest.raises(ConfigurationError):
         SmtpMailer("localhost", security="none", username="a", password="b")
     with pytest.raises(ConfigurationError):
@@ -82,7 +82,7 @@ def test_smtp_refuses_to_send_a_password_in_the_clear() -> None:
 
 
 def test_files(tmp_path: Path) -> None:
-    """Each mail is a file of its own, which only its owner can read, and the folder is made."""
+    """Each mail becomes a file that only its owner can read; the folder is created."""
     mailer = FileMailer(tmp_path / "mail", clock=FakeClock())
     mailer.send(MESSAGE)
     mailer.send(MESSAGE)
@@ -94,7 +94,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_console() -> None:
-    """Recipient, subject and text are written, for development."""
+    """Recipient, subject and text are printed, for development."""
     stream = io.StringIO()
     ConsoleMailer(stream).send(MESSAGE)
     assert "To: Ada@example.com\nSubject: Grüße\n" in stream.getvalue()

@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_on_dynoxide.py by tools/unasync.py. Do not edit.
 
-"""The services on DynamoDB: the flows once, and how many requests they send."""
+"""The services on DynamoDB: each flow once, and the requests it sends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torii_dynamodb.testing import FakeClock
 
 
 class OnDynoxide:
-    """Services on the engine, and the requests they sent."""
+    """Services on the engine, with the requests they sent."""
 
     def __init__(self, setting: Setting, sent: list[str]) -> None:
         self.here = setting
@@ -27,7 +27,7 @@ class OnDynoxide:
         self.sent = sent
 
     def requests(self) -> list[str]:
-        """The operations since the last question, sorted."""
+        """The operations since the last call, sorted."""
         found = sorted(self.sent)
         self.sent.clear()
         return found
@@ -51,7 +51,7 @@ def on(dynoxide: LocalEngine, table_prefix: str) -> Iterator[OnDynoxide]:
 
 
 def test_budgets(on: OnDynoxide) -> None:
-    """Register 1 request, sign-in 5, check 1, change of password 2 (5 with lockout), sign-out 1."""
+    """Registering sends 1 request, sign-in 5, a check 1, a change of password 2 (5 with lockout), sign-out 1."""
     user = on.torii.password.register(EMAIL, PASSWORD)
     assert on.requests() == ["TransactWriteItems"]
     _, session = on.torii.password.authenticate(EMAIL, PASSWORD)
@@ -69,7 +69,7 @@ def test_budgets(on: OnDynoxide) -> None:
 
 
 def test_reset_and_links(on: OnDynoxide) -> None:
-    """Reset and magic link work, once each, and cost as many requests for an unknown address as for a known one."""
+    """Reset and magic links work once; a reset sends the same requests for an unknown address."""
     on.torii.password.register(EMAIL, PASSWORD)
     on.requests()
     on.torii.password.initiate_reset(EMAIL)
@@ -91,7 +91,7 @@ def test_reset_and_links(on: OnDynoxide) -> None:
 
 
 def test_sign_up_sends_the_same_requests_either_way(on: OnDynoxide) -> None:
-    """Free, taken by somebody unverified, or taken: the address costs the same requests."""
+    """Signing up sends the same requests for a free, an unverified and a verified address."""
     on.torii.password.sign_up(EMAIL, PASSWORD)
     free = on.requests()
     assert free == ["GetItem", "GetItem", "PutItem", "TransactWriteItems", "UpdateItem"]
@@ -106,7 +106,7 @@ def test_sign_up_sends_the_same_requests_either_way(on: OnDynoxide) -> None:
 
 
 def test_a_wrong_password_sends_the_same_requests_for_everybody(on: OnDynoxide) -> None:
-    """Unknown, known and right but unverified: the same requests, and the same written to the attempts."""
+    """An unknown address, a wrong password and an unverified address: the same requests, the same attempts recorded."""
     on.torii.password.register(EMAIL, PASSWORD)
     on.requests()
     seen: list[list[str]] = []
@@ -120,7 +120,7 @@ def test_a_wrong_password_sends_the_same_requests_for_everybody(on: OnDynoxide) 
 
 
 def test_end_others_and_rotate(on: OnDynoxide) -> None:
-    """The device that asks stays signed in, with a new token; the others do not."""
+    """The calling device stays signed in, with a new token; the others are signed out."""
     on.torii.password.register(EMAIL, PASSWORD)
     tokens = [(on.torii.password.authenticate(EMAIL, PASSWORD))[1].token or "" for _ in range(2)]
     kept = on.torii.delete_other_sessions(tokens[0])
@@ -133,7 +133,7 @@ def test_end_others_and_rotate(on: OnDynoxide) -> None:
 
 
 def test_passkeys(on: OnDynoxide) -> None:
-    """A passkey is added and signs in, in six requests: recording its use reads it once more."""
+    """A passkey is added and signs in with six requests: recording its use reads it once more."""
     user = on.torii.password.register(EMAIL, PASSWORD)
     device = Authenticator()
     options = on.torii.passkeys.begin_registration(user)

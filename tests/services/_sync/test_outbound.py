@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_outbound.py by tools/unasync.py. Do not edit.
 
-"""Requests to providers over real sockets: to checked addresses, of bounded size, and not for ever."""
+"""Requests to providers over real sockets: to checked addresses only, bounded in size and in time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OK = HEAD + b"Content-Length: 2\r\n\r\n{}"
 
 
 def ask(url: str, *, reach: Reach = "loopback", seconds: float = 5.0, http: httpx.Client | None = None) -> Answer:
-    """A request as the services send it."""
+    """Send a request as the services do."""
     headers = {"Accept-Encoding": "identity"}
     return outbound.exchange(
         "GET", url, headers=headers, content=None, reach=reach, most=100_000, seconds=seconds, http=http
@@ -45,19 +45,19 @@ def sends(data: bytes) -> Callable[[socket.socket, bytes], None]:
 
 
 def test_a_request() -> None:
-    """Status, media type and body come back, and uncompressed answers are asked for."""
+    """Status, media type and body come back; the request asks for an uncompressed answer."""
     with ScriptedServer(sends(OK)) as server:
         assert ask(f"http://127.0.0.1:{server.port}/a?b=c") == Answer(200, "application/json", b"{}")
     assert server.requests[0].startswith(b"GET /a?b=c HTTP/1.1\r\n")
     assert b"accept-encoding: identity\r\n" in server.requests[0].lower()
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["connections of ours", "a client of the application's"])
+@pytest.mark.parametrize("own", [True, False], ids=["own connection", "application's client"])
 @pytest.mark.parametrize(
     "head", [b"HTTP/1.1 200 OK\r\nX-A: ", HEAD + b"\r\n", None], ids=["headers", "body", "nothing"]
 )
-def test_an_answer_that_drips_is_given_up(head: bytes | None, own: bool) -> None:
-    """After the time allowed, whether it comes byte by byte or not at all."""
+def test_a_slow_answer_times_out(head: bytes | None, own: bool) -> None:
+    """An answer that comes byte by byte, or not at all, times out."""
 
     def script(connection: socket.socket, _: bytes) -> None:
         if head is None:
@@ -76,10 +76,10 @@ def test_an_answer_that_drips_is_given_up(head: bytes | None, own: bool) -> None
         client.close()
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["connections of ours", "a client of the application's"])
+@pytest.mark.parametrize("own", [True, False], ids=["own connection", "application's client"])
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_large_answer_is_given_up(own: bool, packed: bool) -> None:
-    """While it is read, also when it is small until it is unpacked, whatever it says of its length."""
+def test_a_large_answer_is_refused(own: bool, packed: bool) -> None:
+    """A large answer is refused while it is read, even if it is small until it is unpacked."""
 
     def script(connection: socket.socket, _: bytes) -> None:
         if packed:
@@ -98,7 +98,7 @@ def test_a_large_answer_is_given_up(own: bool, packed: bool) -> None:
 
 
 def test_redirects_are_not_followed() -> None:
-    """Not even by an application's client that follows them otherwise: it would lead past every check."""
+    """Redirects are not followed, not even with an application's client that does: they would bypass the checks."""
     with ScriptedServer(sends(b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n")) as server:
         with httpx.Client(follow_redirects=True) as client:
             for http in (None, client):
@@ -106,8 +106,8 @@ def test_redirects_are_not_followed() -> None:
         assert len(server.requests) == 2
 
 
-def test_what_a_name_resolves_to_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name of this machine is not connected to; of several addresses, those that may be used are."""
+def test_resolved_addresses_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that resolves to a forbidden address is refused; of several addresses, only allowed ones are used."""
     asked: list[str] = []
     really = socket.getaddrinfo
 
@@ -122,12 +122,12 @@ def test_what_a_name_resolves_to_is_checked(monkeypatch: pytest.MonkeyPatch) -> 
             ask(f"http://provider.example:{server.port}/", reach="public")
         assert server.requests == []
         assert (ask(f"http://provider.example:{server.port}/", reach="loopback")).status == 200
-        # Once a request: a name that leads elsewhere the second time (DNS rebinding) is not asked a second time.
+        # Once for each request, so that a second answer (DNS rebinding) cannot lead elsewhere.
         assert asked.count("provider.example") == 2
 
 
-def test_the_certificate_is_the_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though the address is connected to, TLS is asked for, and checked against, the name."""
+def test_the_certificate_is_checked_against_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection goes to the address, but TLS sends the name and checks the certificate against it."""
     certificate = tmp_path / "provider.pem"
     certificate.write_bytes(self_signed("provider.example"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -142,7 +142,7 @@ def test_the_certificate_is_the_names(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def self_signed(name: str) -> bytes:
-    """A certificate and its key, PEM."""
+    """A certificate and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -162,8 +162,8 @@ def self_signed(name: str) -> bytes:
     return secret + made.public_bytes(encoding)
 
 
-def test_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTPS_PROXY and NO_PROXY are honoured; the proxy resolves the name."""
+def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTPS_PROXY and NO_PROXY are respected; with a proxy, the proxy resolves the name."""
     with ScriptedServer(sends(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:pass@127.0.0.1:{proxy.port}")
         with pytest.raises(Exception, match="407"):
@@ -177,8 +177,8 @@ def test_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(proxy.requests) == 1
 
 
-def test_a_stuck_provider_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All who wait for it are told after its time, together; another provider is not waited for meanwhile."""
+def test_a_stuck_provider_does_not_delay_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All sign-ins waiting for a stuck provider fail together after the timeout; another provider is not delayed."""
     monkeypatch.setattr(oauth_client, "_SECONDS", 0.5)
 
     def script(connection: socket.socket, _: bytes) -> None:
@@ -201,6 +201,6 @@ def test_a_stuck_provider_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> 
         assert all(seconds < 2 for seconds, _ in waited)
         assert {reason for _, reason in waited} == {"provider"}
         assert elsewhere < 0.4
-        # They asked together.
+        # They shared one request.
         assert len(server.requests) == 1
         torii.close()
