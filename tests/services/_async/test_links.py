@@ -1,4 +1,4 @@
-"""Magic links, verification, changes of address, and the mails that carry them."""
+"""Magic links, email verification, changes of address, and the mails that carry the links."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from torii_dynamodb.models import User
 
 
 async def test_a_magic_link_signs_in_once() -> None:
-    """It signs the owner in, proves the address, and does not pass again; looking at it does not use it up."""
+    """A magic link signs in and verifies the address, once; verify() does not use it up."""
     here = AsyncSetting()
     user = await here.storage.create_user(_new(EMAIL))
     await here.torii.magic_link.send("ada@example.com")
@@ -41,7 +41,7 @@ async def test_a_magic_link_signs_in_once() -> None:
 
 
 async def test_a_magic_link_expires() -> None:
-    """After a quarter of an hour it is refused."""
+    """A magic link is refused after 15 minutes."""
     here = AsyncSetting()
     await here.torii.magic_link.send(EMAIL)
     token = await here.link()
@@ -51,7 +51,7 @@ async def test_a_magic_link_expires() -> None:
 
 
 async def test_a_magic_link_signs_up() -> None:
-    """A link to a free address makes a user when it is used, not before, with the address as it was typed."""
+    """A link to a free address creates the user when it is used, not before, with the address as typed."""
     here = AsyncSetting()
     await here.torii.magic_link.send(EMAIL)
     token = await here.link()
@@ -61,8 +61,8 @@ async def test_a_magic_link_signs_up() -> None:
     assert here.names() == ["user.created", "email.verified", "user.signed_in"]
 
 
-async def test_a_sign_up_link_finds_who_came_in_between() -> None:
-    """If somebody registered the address after the link was sent, the proof of the mailbox takes it from them."""
+async def test_a_sign_up_link_takes_over_a_later_registration() -> None:
+    """If somebody registered the address after the link was sent, using the link takes the account over."""
     here = AsyncSetting()
     await here.torii.magic_link.send(EMAIL)
     token = await here.link()
@@ -75,10 +75,10 @@ async def test_a_sign_up_link_finds_who_came_in_between() -> None:
 
 
 @pytest.mark.parametrize("end", [True, False], ids=["signed out everywhere", "signed up"])
-async def test_a_sign_up_link_is_none_to_sign_in(end: bool) -> None:
-    """Once somebody has proved the address, an older link that was to sign up signs nobody in.
+async def test_an_old_sign_up_link_does_not_sign_in(end: bool) -> None:
+    """Once the address is verified, an older sign-up link signs nobody in.
 
-    It was sent when nobody held the address, so that no sign-out everywhere could end it.
+    It was sent when nobody had the address, so no sign-out everywhere could have revoked it.
     """
     here = AsyncSetting()
     links = []
@@ -95,7 +95,7 @@ async def test_a_sign_up_link_is_none_to_sign_in(end: bool) -> None:
 
 
 async def test_sign_up_by_link_can_be_off() -> None:
-    """Then a free address gets no mail, after the same work."""
+    """With sign-up by link off, a free address gets no mail, after the same storage calls."""
     here = AsyncSetting(magic_link_sign_up=False)
     await here.torii.password.register(EMAIL, PASSWORD)
     works: list[list[str]] = []
@@ -109,7 +109,7 @@ async def test_sign_up_by_link_can_be_off() -> None:
 
 
 async def test_the_first_proof_removes_what_was_set_before() -> None:
-    """Password and sessions of one who registered somebody else's address are gone once its owner uses a link."""
+    """The password and sessions of whoever registered an address first are removed once its owner uses a link."""
     here = AsyncSetting()
     await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -120,7 +120,7 @@ async def test_the_first_proof_removes_what_was_set_before() -> None:
     assert await here.torii.get_session(session.token) is None
     assert mine.token is not None
     assert await here.torii.get_session(mine.token) is not None
-    # Proved once, a password set by the owner stays.
+    # After the first proof, a password that the owner sets stays.
     await here.torii.password.set_password(user.id, PASSWORD)
     await here.torii.magic_link.send(EMAIL)
     user, _ = await here.torii.magic_link.complete(await here.link())
@@ -128,7 +128,7 @@ async def test_the_first_proof_removes_what_was_set_before() -> None:
 
 
 async def test_a_locked_account_gets_no_magic_link() -> None:
-    """None is sent, and one sent before the lock is dead."""
+    """A locked account is sent no link, and a link sent before the lock is refused."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     await here.torii.magic_link.send(EMAIL)
@@ -140,8 +140,8 @@ async def test_a_locked_account_gets_no_magic_link() -> None:
     assert await here.templates() == ["magic_link"]
 
 
-async def test_links_are_throttled_by_mailbox() -> None:
-    """Five in a quarter of an hour, however the address is spelled; each kind of mail has its own five."""
+async def test_links_are_limited_by_mailbox() -> None:
+    """Five mails in 15 minutes, however the address is spelled; each kind of mail has its own limit."""
     here = AsyncSetting()
     for email in (EMAIL, "ada@example.com", "ADA@EXAMPLE.COM", EMAIL, EMAIL):
         await here.torii.magic_link.send(email)
@@ -156,7 +156,7 @@ async def test_links_are_throttled_by_mailbox() -> None:
 
 
 async def test_verification() -> None:
-    """In the browser that signed up, the link verifies the address once and leaves password and sessions alone."""
+    """In the browser that signed up, the link verifies the address once and keeps password and sessions."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -177,8 +177,8 @@ async def test_verification() -> None:
     assert here.names()[-1] == "email.verified"
 
 
-async def test_a_verification_link_is_its_owners() -> None:
-    """Somebody else who is signed in cannot use it, and does not use it up."""
+async def test_a_verification_link_belongs_to_its_owner() -> None:
+    """Another signed-in user can neither use a verification link nor use it up."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     eve = await here.torii.password.register("eve@example.com", PASSWORD)
@@ -189,8 +189,8 @@ async def test_a_verification_link_is_its_owners() -> None:
     await here.torii.email_verification.complete(token)
 
 
-async def test_a_link_of_one_kind_is_none_of_another() -> None:
-    """A verification link neither signs in nor resets."""
+async def test_a_link_serves_one_purpose() -> None:
+    """A verification link neither signs in nor resets the password."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     await here.torii.email_verification.send(user)
@@ -203,7 +203,7 @@ async def test_a_link_of_one_kind_is_none_of_another() -> None:
 
 
 async def test_verification_by_address_answers_alike() -> None:
-    """Unknown and verified addresses get no mail, after the same work as an unverified one."""
+    """Unknown and verified addresses get no mail, after the same storage calls as an unverified one."""
     here = AsyncSetting()
     await here.torii.password.register(EMAIL, PASSWORD)
     done = await here.torii.password.register("done@example.com", PASSWORD)
@@ -219,7 +219,7 @@ async def test_verification_by_address_answers_alike() -> None:
 
 
 async def test_a_change_of_address() -> None:
-    """Nothing changes before the new address is proved; then it is verified, and the old one is told."""
+    """Nothing changes until the new address is proved; then it is verified and the old address is notified."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -231,7 +231,7 @@ async def test_a_change_of_address() -> None:
     assert await here.torii.email_verification.verify_change(token) is not None
     with pytest.raises(InvalidToken):
         await here.torii.email_verification.complete_change(token, user_id="somebody")
-    # What has nothing to do with the address does not get in the way.
+    # An unrelated update in between does not interfere.
     now = await here.torii.get_user(user.id)
     assert now is not None
     await here.storage.update_user(now, name="Ada L.")
@@ -244,7 +244,7 @@ async def test_a_change_of_address() -> None:
 
 
 async def test_a_change_to_a_taken_address_answers_alike() -> None:
-    """The holder gets no mail, and a link whose address was taken since is refused."""
+    """The holder of a taken address gets no mail; a link is refused if its address was taken meanwhile."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     await here.torii.password.register("grace@example.com", PASSWORD)
@@ -257,8 +257,8 @@ async def test_a_change_to_a_taken_address_answers_alike() -> None:
         await here.torii.email_verification.complete_change(token, user_id=user.id)
 
 
-async def test_mail_says_what_it_must() -> None:
-    """Text and HTML carry the link; HTML escapes; no token in the subject or in the message's repr."""
+async def test_mails_contain_the_link() -> None:
+    """Text and HTML contain the link, the HTML escaped; subject and repr contain no token."""
     here = AsyncSetting(mail=settings(app_name="<b>Exa & mple</b>"))
     await here.torii.magic_link.send(EMAIL)
     token = await here.link()
@@ -273,7 +273,7 @@ async def test_mail_says_what_it_must() -> None:
 
 
 async def test_templates_can_be_replaced(tmp_path: Path) -> None:
-    """A folder's own template is taken before the library's, which stands in for those that are missing."""
+    """A template in the folder replaces the library's, which is used where the folder has none."""
     (tmp_path / "magic_link.txt").write_text("Subject: Bitte\n klicken {{ app_name }}\n\nHier: {{ link }}\n")
     here = AsyncSetting(mail=settings(templates=tmp_path))
     await here.torii.magic_link.send(EMAIL)
@@ -285,10 +285,8 @@ async def test_templates_can_be_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["no subject", "Subject: x\n\n{{ nothing }}", "Subject: {% if %}"])
-async def test_a_template_that_cannot_be_used_is_logged(
-    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The mail fails, by name, in the log and as an event; the caller goes on."""
+async def test_an_invalid_template_is_logged(text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The failed mail is logged with the template's name and published as an event; the caller is not affected."""
     (tmp_path / "magic_link.txt").write_text(text)
     here = AsyncSetting(mail=settings(templates=tmp_path))
     await here.torii.magic_link.send(EMAIL)
@@ -297,8 +295,8 @@ async def test_a_template_that_cannot_be_used_is_logged(
     assert "magic_link" in caplog.text
 
 
-async def test_a_mailer_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """What it raises is logged by its kind only (an answer may repeat the mail), and told as an event."""
+async def test_a_failing_mailer_does_not_fail_the_caller(caplog: pytest.LogCaptureFixture) -> None:
+    """The log gets only the type of a mailer's error, which may quote the mail; an event is published."""
 
     class AsyncBroken:
         async def send(self, message: MailMessage) -> None:
@@ -326,7 +324,7 @@ async def test_a_mailer_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture
     ],
 )
 def test_wrong_mail_settings_are_refused(options: dict[str, Any]) -> None:
-    """Settings that would send broken or unsafe mails raise when they are made."""
+    """Settings that would send broken or unsafe mails are refused at construction."""
     with pytest.raises(ConfigurationError):
         settings(**options)
 
@@ -338,8 +336,8 @@ def _new(email: str) -> Any:
 
 
 @pytest.mark.parametrize("ended_by", ["reset", "sign-out", "proof and sign-out"])
-async def test_a_link_used_before_all_sessions_ended_signs_nobody_in_after_it(ended_by: str) -> None:
-    """Between a link's use and the session it makes, a reset or a sign-out everywhere comes: no session."""
+async def test_a_link_does_not_outlive_a_reset_or_sign_out_everywhere(ended_by: str) -> None:
+    """A reset or sign-out everywhere between a link's use and its new session prevents the session."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     await here.torii.magic_link.send(EMAIL)

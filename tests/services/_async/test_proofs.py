@@ -1,4 +1,4 @@
-"""The first proof of an address, by every route: what was set up before it goes, unless whoever set it up proves it."""
+"""The first proof of an address removes what was set up before, unless the same person proves it; by every route."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ELSEWHERE = "ada@example.org"
 
 @dataclass
 class AsyncWorld:
-    """Somebody registered an address, perhaps a stranger to its owner, and set up all there is to set up."""
+    """An account, perhaps registered by a stranger, with everything set up that can be."""
 
     here: AsyncOAuthSetting
     user: User
@@ -39,7 +39,7 @@ class AsyncWorld:
         return found
 
     async def left(self) -> set[str]:
-        """What of it still works."""
+        """What of the setup still works."""
         here, left = self.here, set[str]()
         user = await self.now()
         credentials = await here.storage.get_credentials_by_email(user.email)
@@ -65,10 +65,10 @@ EVERYTHING = {"password", "account", "passkey", "session", "token", "device"}
 
 
 async def a_world(here: AsyncOAuthSetting) -> AsyncWorld:
-    """Signed up in a browser, with everything set up."""
+    """Sign up in a browser and set everything up."""
     binding = here.torii.email_verification.new_browser_binding()
     await here.torii.password.sign_up(EMAIL, PASSWORD, browser_binding=binding)
-    # The mail is out before another is asked for: the link of the last mail is then the one meant.
+    # Wait, so that link() finds this mail's link and not a later one's.
     await here.torii.wait_for_mail()
     user = await here.storage.get_user_by_email(EMAIL)
     assert user is not None
@@ -84,31 +84,31 @@ async def a_world(here: AsyncOAuthSetting) -> AsyncWorld:
 
 
 async def by_verification(world: AsyncWorld) -> None:
-    """The link of the sign-up, opened where nobody is signed in."""
+    """The sign-up's link, opened where nobody is signed in."""
     await world.here.torii.email_verification.complete(await world.here.link())
 
 
 async def by_verification_asked_for_again(world: AsyncWorld) -> None:
-    """A link that a stranger may have asked for, even in the browser that signed up: it is bound to none."""
+    """A requested link, used in the browser that signed up: it is bound to no browser, as anybody may request one."""
     await world.here.torii.email_verification.request(EMAIL)
     token = await world.here.link()
     await world.here.torii.email_verification.complete(token, browser_binding=world.binding)
 
 
 async def by_verification_signed_in(world: AsyncWorld) -> None:
-    """The link of the sign-up, in a browser that a stranger signed in to their account (login CSRF)."""
+    """The sign-up's link, in a browser that a stranger signed in to their account (login CSRF)."""
     token = await world.here.link()
     await world.here.torii.email_verification.complete(token, user_id=world.user_id)
 
 
 async def by_another_browser(world: AsyncWorld) -> None:
-    """The link of the sign-up, in a browser that signed up something else."""
+    """The sign-up's link, in a browser that made another sign-up."""
     other = world.here.torii.email_verification.new_browser_binding()
     await world.here.torii.email_verification.complete(await world.here.link(), browser_binding=other)
 
 
 async def by_verification_with_a_new_password(world: AsyncWorld) -> None:
-    """The link of the sign-up, and a new password in the same write."""
+    """The sign-up's link, with a new password in the same write."""
     token = await world.here.link()
     await world.here.torii.email_verification.complete(token, browser_binding=world.binding, new_password=NEW)
 
@@ -120,20 +120,20 @@ async def by_magic_link(world: AsyncWorld) -> None:
 
 
 async def by_reset(world: AsyncWorld) -> None:
-    """A new password by a link."""
+    """A reset link."""
     await world.here.torii.password.initiate_reset(EMAIL)
     await world.here.torii.password.complete_reset(await world.here.link(), NEW)
 
 
 async def by_oauth(world: AsyncWorld) -> None:
-    """A provider vouches for the address. Afterwards its account is linked, and nothing else."""
+    """A provider vouches for the address. Its account is the only one linked; unlink it again."""
     result = await world.here.sign_in()
     assert result.linked
     await world.here.torii.oauth.unlink(world.user_id, "issuer", result.identity.subject, allow_verified_email=True)
 
 
 async def by_change(world: AsyncWorld) -> None:
-    """A link to the victim's address, used by the victim, who is signed in as the stranger (login CSRF)."""
+    """A change-of-address link to the victim, used by the victim while signed in as the stranger (login CSRF)."""
     torii = world.here.torii
     await torii.email_verification.send_change(await world.now(), ELSEWHERE, session=world.session)
     victims = await torii.create_session(await world.now())
@@ -141,7 +141,7 @@ async def by_change(world: AsyncWorld) -> None:
 
 
 async def by_change_with_a_new_password(world: AsyncWorld) -> None:
-    """A link to another address, with a new password in the same write."""
+    """A change of address, with a new password in the same write."""
     torii = world.here.torii
     await torii.email_verification.send_change(await world.now(), ELSEWHERE, session=world.session)
     await torii.email_verification.complete_change(
@@ -165,7 +165,7 @@ REMOVING: list[Callable[[AsyncWorld], Awaitable[None]]] = [
 
 @pytest.mark.parametrize("prove", REMOVING, ids=lambda prove: prove.__name__)
 async def test_the_first_proof_removes_what_was_set_up_before(prove: Callable[[AsyncWorld], Awaitable[None]]) -> None:
-    """By every route: password, account, passkey, session, one-time token and device token work no more."""
+    """After any route, password, account, passkey, session, one-time token and device token no longer work."""
     async with AsyncOAuthSetting() as here:
         world = await a_world(here)
         assert await world.left() == EVERYTHING
@@ -181,26 +181,26 @@ async def test_the_first_proof_removes_what_was_set_up_before(prove: Callable[[A
 
 
 async def in_the_same_browser(world: AsyncWorld) -> None:
-    """The binding that the sign-up left."""
+    """The sign-up's link, with the binding that the sign-up left in the browser."""
     token = await world.here.link()
     await world.here.torii.email_verification.complete(token, browser_binding=world.binding)
 
 
 async def with_the_password(world: AsyncWorld) -> None:
-    """Another device, and the password chosen at sign-up."""
+    """The sign-up's link on another device, with the password chosen at sign-up."""
     token = await world.here.link()
     await world.here.torii.email_verification.complete(token, password=PASSWORD)
 
 
 async def with_the_password_for_a_link_asked_for_again(world: AsyncWorld) -> None:
-    """A link that is bound to no browser, and the password."""
+    """A requested link, bound to no browser, with the password."""
     await world.here.torii.email_verification.request(EMAIL)
     token = await world.here.link()
     await world.here.torii.email_verification.complete(token, password=PASSWORD)
 
 
 async def changed_in_the_same_session(world: AsyncWorld) -> None:
-    """A link to another address, in the session that asked for it."""
+    """A change of address, in the session that asked for it."""
     torii = world.here.torii
     await torii.email_verification.send_change(await world.now(), ELSEWHERE, session=world.session)
     token = await world.here.link()
@@ -208,7 +208,7 @@ async def changed_in_the_same_session(world: AsyncWorld) -> None:
 
 
 async def changed_with_the_password(world: AsyncWorld) -> None:
-    """A link to another address, on another device, with the password."""
+    """A change of address, on another device, with the password."""
     torii = world.here.torii
     await torii.email_verification.send_change(await world.now(), ELSEWHERE, session=world.session)
     token = await world.here.link()
@@ -227,8 +227,8 @@ async def changed_with_the_password(world: AsyncWorld) -> None:
     ],
     ids=lambda prove: prove.__name__,
 )
-async def test_what_was_set_up_stays_for_who_set_it_up(prove: Callable[[AsyncWorld], Awaitable[None]]) -> None:
-    """The same browser, or the password: everything stays. (Links and device tokens name the address, which moves.)"""
+async def test_what_was_set_up_stays_for_the_same_person(prove: Callable[[AsyncWorld], Awaitable[None]]) -> None:
+    """With the same browser or the password, everything stays, except what names an address that has changed."""
     async with AsyncOAuthSetting() as here:
         world = await a_world(here)
         await prove(world)
@@ -238,8 +238,8 @@ async def test_what_was_set_up_stays_for_who_set_it_up(prove: Callable[[AsyncWor
         assert (user.is_email_verified, user.email) == (True, ELSEWHERE if moved else EMAIL.lower())
 
 
-async def test_a_wrong_password_keeps_nothing_and_uses_nothing_up() -> None:
-    """It is refused alike with and without a password, counted as an attempt to sign in, and the link still holds."""
+async def test_a_wrong_password_leaves_the_link_usable() -> None:
+    """A wrong password is refused, even if none is set, counted as a sign-in attempt, and leaves the link usable."""
     for has_password in (True, False):
         async with AsyncOAuthSetting() as here:
             world = await a_world(here)
@@ -256,18 +256,18 @@ async def test_a_wrong_password_keeps_nothing_and_uses_nothing_up() -> None:
             with pytest.raises(AccountLocked) as locked:
                 await here.torii.email_verification.complete(token, password=PASSWORD)
             assert locked.value.retry_after is not None
-            # Before the hash, and as the same limit as signing in.
+            # Refused before hashing, by the limit that sign-ins share.
             assert here.hasher.verified == 5
             with pytest.raises(AccountLocked):
                 await here.torii.password.authenticate(EMAIL, PASSWORD)
             assert not (await world.now()).is_email_verified
-            # The owner gets in all the same, with a new password.
+            # The owner can still get in, with a new password.
             await here.torii.email_verification.complete(token, new_password=NEW)
             await here.torii.password.authenticate(EMAIL, NEW)
 
 
-async def test_a_proof_that_cannot_be_meant_uses_nothing_up() -> None:
-    """Both passwords, or a new one that cannot be used: refused, and the link still holds."""
+async def test_a_contradictory_proof_leaves_the_link_usable() -> None:
+    """Both passwords at once, an unusable new one or another user are refused; the link stays usable."""
     async with AsyncOAuthSetting() as here:
         world = await a_world(here)
         token = await here.link()
@@ -282,7 +282,7 @@ async def test_a_proof_that_cannot_be_meant_uses_nothing_up() -> None:
 
 
 async def test_a_later_proof_removes_nothing_and_sets_no_password() -> None:
-    """Proved before: another link is used up without a word, and is no way to another password."""
+    """Once the address is proved, another link is accepted without effect, and cannot set a password."""
     async with AsyncOAuthSetting() as here:
         world = await a_world(here)
         first = await here.link()
@@ -299,7 +299,7 @@ async def test_a_later_proof_removes_nothing_and_sets_no_password() -> None:
 @pytest.mark.parametrize("end", ["sign-out", "lock"])
 @pytest.mark.parametrize("change", [False, True], ids=["verification", "change"])
 async def test_no_proof_outlives_a_sign_out_everywhere(change: bool, end: str) -> None:
-    """All sessions ended, or the account locked, between the link and its write: nothing is proved, nothing moves."""
+    """A sign-out everywhere or a lock between a link's use and its write leaves the address as it was, unproved."""
     async with AsyncOAuthSetting() as here:
         world = await a_world(here)
         service = here.torii.email_verification
@@ -327,8 +327,8 @@ async def test_no_proof_outlives_a_sign_out_everywhere(change: bool, end: str) -
         assert (user.email, user.is_email_verified) == (EMAIL.lower(), False)
 
 
-async def test_a_sign_up_leaves_no_trace_of_the_binding() -> None:
-    """Only its digest is stored, for a free and for a taken address; a short one is refused before anything is done."""
+async def test_the_browser_binding_is_not_stored() -> None:
+    """Only a digest of the binding is stored, for free and taken addresses; a short binding is refused up front."""
     async with AsyncOAuthSetting() as here:
         world = await a_world(here)
         again = here.torii.email_verification.new_browser_binding()

@@ -1,4 +1,4 @@
-"""Sessions, events, and the objects that hold the services together."""
+"""Sessions, events, and the object that holds the services."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICY = SessionPolicy(absolute=timedelta(days=10), idle=timedelta(days=2), refr
 
 
 async def signed_in(here: AsyncSetting) -> tuple[str, str]:
-    """A user's id and the token of a new session."""
+    """Sign in; returns the user's id and the new session's token."""
     user = await here.storage.get_user_by_email(EMAIL) or await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
     assert session.token is not None
@@ -27,7 +27,7 @@ async def signed_in(here: AsyncSetting) -> tuple[str, str]:
 
 
 async def test_idle_and_absolute_timeouts() -> None:
-    """An unused session ends after the idle time; a used one after the absolute time, however often it is used."""
+    """An unused session ends after the idle timeout, a used one after the absolute timeout."""
     here = AsyncSetting(sessions=POLICY)
     _, unused = await signed_in(here)
     _, used = await signed_in(here)
@@ -42,7 +42,7 @@ async def test_idle_and_absolute_timeouts() -> None:
 
 
 async def test_refresh_is_throttled() -> None:
-    """Within the hour no write is made; touch costs no request at all then."""
+    """Within refresh_after, touch_session() makes no request; after it, one."""
     calls: list[str] = []
     here = AsyncSetting(sessions=POLICY)
     _, token = await signed_in(here)
@@ -61,7 +61,7 @@ async def test_refresh_is_throttled() -> None:
 
 
 async def test_a_session_ended_while_it_rotates_stays_ended() -> None:
-    """Signed out between the check and the write, a session does not live on as its successor."""
+    """A session that is signed out while it is rotated gets no successor."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -78,7 +78,7 @@ async def test_a_session_ended_while_it_rotates_stays_ended() -> None:
 
 
 async def test_rotation_keeps_the_time_of_sign_in() -> None:
-    """The new token passes, the old one does not; metadata stays, and the absolute end does not move."""
+    """Only the new token is valid; metadata, sign-in time and absolute timeout stay the same."""
     here = AsyncSetting(sessions=POLICY)
     await here.torii.password.register(EMAIL, PASSWORD)
     _, first = await here.torii.password.authenticate(EMAIL, PASSWORD, metadata={"theme": "dark"})
@@ -100,8 +100,8 @@ async def test_rotation_keeps_the_time_of_sign_in() -> None:
     assert here.names()[-1] == "session.rotated"
 
 
-async def test_nobody_forges_the_time_of_sign_in() -> None:
-    """A caller's metadata cannot set it."""
+async def test_metadata_cannot_forge_the_time_of_sign_in() -> None:
+    """A caller's metadata cannot set the time of sign-in."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     with pytest.raises(ValidationError):
@@ -109,7 +109,7 @@ async def test_nobody_forges_the_time_of_sign_in() -> None:
 
 
 async def test_devices_are_listed_and_signed_out() -> None:
-    """One by one by id, only by their user; then all but this one; then all."""
+    """A user can sign out one session by id, all others, or all; another user cannot."""
     here = AsyncSetting()
     user_id, first = await signed_in(here)
     _, second = await signed_in(here)
@@ -134,8 +134,8 @@ async def test_devices_are_listed_and_signed_out() -> None:
     assert here.names()[-2:] == ["sessions.ended", "sessions.ended"]
 
 
-async def test_ending_others_loses_to_whoever_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If all sessions are ended between the check and the write, this device does not slip through."""
+async def test_ending_others_loses_to_ending_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If all sessions end between the check and the write, the caller's session ends too."""
     here = AsyncSetting()
     user_id, token = await signed_in(here)
     original = here.storage.delete_sessions_for_user
@@ -149,8 +149,8 @@ async def test_ending_others_loses_to_whoever_ends_all(monkeypatch: pytest.Monke
     assert await here.torii.list_sessions(user_id) == []
 
 
-async def test_sign_out_is_told() -> None:
-    """A sign-out ends the session and is told; a token that is none is not."""
+async def test_sign_out_publishes_an_event() -> None:
+    """A sign-out ends the session and publishes an event; an invalid token publishes none."""
     here = AsyncSetting()
     user_id, token = await signed_in(here)
     await here.torii.delete_session(token)
@@ -160,8 +160,8 @@ async def test_sign_out_is_told() -> None:
     assert [event.user_id for event in ended] == [user_id]
 
 
-async def test_a_sign_in_from_an_unknown_browser_is_told_to_the_owner() -> None:
-    """Not to one who has just signed up, not for a known device; otherwise by mail."""
+async def test_the_owner_is_notified_of_a_sign_in_on_a_new_device() -> None:
+    """The owner gets a mail, unless they have just signed up or the device is known."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     await here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -177,8 +177,8 @@ async def test_a_sign_in_from_an_unknown_browser_is_told_to_the_owner() -> None:
     assert "&lt;Firefox&gt;" in message.html
 
 
-async def test_handlers_get_what_they_asked_for() -> None:
-    """By kind, in order, until they unsubscribe; one that fails is logged and stops nobody."""
+async def test_handlers_get_what_they_subscribed_to() -> None:
+    """Handlers get the events they subscribed to, in order, until they unsubscribe, even if another handler fails."""
     here = AsyncSetting()
     got: list[str] = []
 
@@ -217,8 +217,8 @@ async def test_a_failing_handler_is_logged(caplog: pytest.LogCaptureFixture) -> 
     assert PASSWORD not in caplog.text
 
 
-async def test_deleting_and_locking_are_told() -> None:
-    """Only when there was somebody."""
+async def test_deleting_and_locking_publish_events() -> None:
+    """Locking, unlocking and deleting publish events, but only if the user exists."""
     here = AsyncSetting()
     user_id, _ = await signed_in(here)
     await here.torii.lock_user(user_id)
@@ -231,19 +231,19 @@ async def test_deleting_and_locking_are_told() -> None:
 
 
 async def test_services_need_their_settings() -> None:
-    """What was not configured says what to give."""
+    """A service that is not configured raises ConfigurationError."""
     torii = AsyncSetting(secret=None).torii
     assert (torii.remembers_devices, torii.takes_passkeys, torii.issues_jwt) == (False, False, False)
     for name in ("devices", "passkeys", "jwt"):
         with pytest.raises(ConfigurationError):
             getattr(torii, name)
-    # Accounts that were linked can be listed and removed without providers.
+    # Linked accounts can be listed and removed without providers.
     assert torii.oauth_providers == ()
     await torii.close()
 
 
 def test_checking_sessions_imports_nothing_heavy() -> None:
-    """Services made with everything configured import argon2, Jinja2, webauthn, Authlib and the rest when used."""
+    """Even with everything configured, argon2, Jinja2, webauthn, Authlib and the rest are imported only when used."""
     program = """
 import sys
 from torii_dynamodb import AsyncTorii

@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_links.py by tools/unasync.py. Do not edit.
 
-"""Magic links, verification, changes of address, and the mails that carry them."""
+"""Magic links, email verification, changes of address, and the mails that carry the links."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from torii_dynamodb.models import User
 
 
 def test_a_magic_link_signs_in_once() -> None:
-    """It signs the owner in, proves the address, and does not pass again; looking at it does not use it up."""
+    """A magic link signs in and verifies the address, once; verify() does not use it up."""
     here = Setting()
     user = here.storage.create_user(_new(EMAIL))
     here.torii.magic_link.send("ada@example.com")
@@ -43,7 +43,7 @@ def test_a_magic_link_signs_in_once() -> None:
 
 
 def test_a_magic_link_expires() -> None:
-    """After a quarter of an hour it is refused."""
+    """A magic link is refused after 15 minutes."""
     here = Setting()
     here.torii.magic_link.send(EMAIL)
     token = here.link()
@@ -53,7 +53,7 @@ def test_a_magic_link_expires() -> None:
 
 
 def test_a_magic_link_signs_up() -> None:
-    """A link to a free address makes a user when it is used, not before, with the address as it was typed."""
+    """A link to a free address creates the user when it is used, not before, with the address as typed."""
     here = Setting()
     here.torii.magic_link.send(EMAIL)
     token = here.link()
@@ -63,8 +63,8 @@ def test_a_magic_link_signs_up() -> None:
     assert here.names() == ["user.created", "email.verified", "user.signed_in"]
 
 
-def test_a_sign_up_link_finds_who_came_in_between() -> None:
-    """If somebody registered the address after the link was sent, the proof of the mailbox takes it from them."""
+def test_a_sign_up_link_takes_over_a_later_registration() -> None:
+    """If somebody registered the address after the link was sent, using the link takes the account over."""
     here = Setting()
     here.torii.magic_link.send(EMAIL)
     token = here.link()
@@ -77,10 +77,10 @@ def test_a_sign_up_link_finds_who_came_in_between() -> None:
 
 
 @pytest.mark.parametrize("end", [True, False], ids=["signed out everywhere", "signed up"])
-def test_a_sign_up_link_is_none_to_sign_in(end: bool) -> None:
-    """Once somebody has proved the address, an older link that was to sign up signs nobody in.
+def test_an_old_sign_up_link_does_not_sign_in(end: bool) -> None:
+    """Once the address is verified, an older sign-up link signs nobody in.
 
-    It was sent when nobody held the address, so that no sign-out everywhere could end it.
+    It was sent when nobody had the address, so no sign-out everywhere could have revoked it.
     """
     here = Setting()
     links = []
@@ -97,7 +97,7 @@ def test_a_sign_up_link_is_none_to_sign_in(end: bool) -> None:
 
 
 def test_sign_up_by_link_can_be_off() -> None:
-    """Then a free address gets no mail, after the same work."""
+    """With sign-up by link off, a free address gets no mail, after the same storage calls."""
     here = Setting(magic_link_sign_up=False)
     here.torii.password.register(EMAIL, PASSWORD)
     works: list[list[str]] = []
@@ -111,7 +111,7 @@ def test_sign_up_by_link_can_be_off() -> None:
 
 
 def test_the_first_proof_removes_what_was_set_before() -> None:
-    """Password and sessions of one who registered somebody else's address are gone once its owner uses a link."""
+    """The password and sessions of whoever registered an address first are removed once its owner uses a link."""
     here = Setting()
     here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -122,7 +122,7 @@ def test_the_first_proof_removes_what_was_set_before() -> None:
     assert here.torii.get_session(session.token) is None
     assert mine.token is not None
     assert here.torii.get_session(mine.token) is not None
-    # Proved once, a password set by the owner stays.
+    # After the first proof, a password that the owner sets stays.
     here.torii.password.set_password(user.id, PASSWORD)
     here.torii.magic_link.send(EMAIL)
     user, _ = here.torii.magic_link.complete(here.link())
@@ -130,7 +130,7 @@ def test_the_first_proof_removes_what_was_set_before() -> None:
 
 
 def test_a_locked_account_gets_no_magic_link() -> None:
-    """None is sent, and one sent before the lock is dead."""
+    """A locked account is sent no link, and a link sent before the lock is refused."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.torii.magic_link.send(EMAIL)
@@ -142,8 +142,8 @@ def test_a_locked_account_gets_no_magic_link() -> None:
     assert here.templates() == ["magic_link"]
 
 
-def test_links_are_throttled_by_mailbox() -> None:
-    """Five in a quarter of an hour, however the address is spelled; each kind of mail has its own five."""
+def test_links_are_limited_by_mailbox() -> None:
+    """Five mails in 15 minutes, however the address is spelled; each kind of mail has its own limit."""
     here = Setting()
     for email in (EMAIL, "ada@example.com", "ADA@EXAMPLE.COM", EMAIL, EMAIL):
         here.torii.magic_link.send(email)
@@ -158,7 +158,7 @@ def test_links_are_throttled_by_mailbox() -> None:
 
 
 def test_verification() -> None:
-    """In the browser that signed up, the link verifies the address once and leaves password and sessions alone."""
+    """In the browser that signed up, the link verifies the address once and keeps password and sessions."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -179,8 +179,8 @@ def test_verification() -> None:
     assert here.names()[-1] == "email.verified"
 
 
-def test_a_verification_link_is_its_owners() -> None:
-    """Somebody else who is signed in cannot use it, and does not use it up."""
+def test_a_verification_link_belongs_to_its_owner() -> None:
+    """Another signed-in user can neither use a verification link nor use it up."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     eve = here.torii.password.register("eve@example.com", PASSWORD)
@@ -191,8 +191,8 @@ def test_a_verification_link_is_its_owners() -> None:
     here.torii.email_verification.complete(token)
 
 
-def test_a_link_of_one_kind_is_none_of_another() -> None:
-    """A verification link neither signs in nor resets."""
+def test_a_link_serves_one_purpose() -> None:
+    """A verification link neither signs in nor resets the password."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.torii.email_verification.send(user)
@@ -205,7 +205,7 @@ def test_a_link_of_one_kind_is_none_of_another() -> None:
 
 
 def test_verification_by_address_answers_alike() -> None:
-    """Unknown and verified addresses get no mail, after the same work as an unverified one."""
+    """Unknown and verified addresses get no mail, after the same storage calls as an unverified one."""
     here = Setting()
     here.torii.password.register(EMAIL, PASSWORD)
     done = here.torii.password.register("done@example.com", PASSWORD)
@@ -221,7 +221,7 @@ def test_verification_by_address_answers_alike() -> None:
 
 
 def test_a_change_of_address() -> None:
-    """Nothing changes before the new address is proved; then it is verified, and the old one is told."""
+    """Nothing changes until the new address is proved; then it is verified and the old address is notified."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -233,7 +233,7 @@ def test_a_change_of_address() -> None:
     assert here.torii.email_verification.verify_change(token) is not None
     with pytest.raises(InvalidToken):
         here.torii.email_verification.complete_change(token, user_id="somebody")
-    # What has nothing to do with the address does not get in the way.
+    # An unrelated update in between does not interfere.
     now = here.torii.get_user(user.id)
     assert now is not None
     here.storage.update_user(now, name="Ada L.")
@@ -246,7 +246,7 @@ def test_a_change_of_address() -> None:
 
 
 def test_a_change_to_a_taken_address_answers_alike() -> None:
-    """The holder gets no mail, and a link whose address was taken since is refused."""
+    """The holder of a taken address gets no mail; a link is refused if its address was taken meanwhile."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.torii.password.register("grace@example.com", PASSWORD)
@@ -259,8 +259,8 @@ def test_a_change_to_a_taken_address_answers_alike() -> None:
         here.torii.email_verification.complete_change(token, user_id=user.id)
 
 
-def test_mail_says_what_it_must() -> None:
-    """Text and HTML carry the link; HTML escapes; no token in the subject or in the message's repr."""
+def test_mails_contain_the_link() -> None:
+    """Text and HTML contain the link, the HTML escaped; subject and repr contain no token."""
     here = Setting(mail=settings(app_name="<b>Exa & mple</b>"))
     here.torii.magic_link.send(EMAIL)
     token = here.link()
@@ -275,7 +275,7 @@ def test_mail_says_what_it_must() -> None:
 
 
 def test_templates_can_be_replaced(tmp_path: Path) -> None:
-    """A folder's own template is taken before the library's, which stands in for those that are missing."""
+    """A template in the folder replaces the library's, which is used where the folder has none."""
     (tmp_path / "magic_link.txt").write_text("Subject: Bitte\n klicken {{ app_name }}\n\nHier: {{ link }}\n")
     here = Setting(mail=settings(templates=tmp_path))
     here.torii.magic_link.send(EMAIL)
@@ -287,8 +287,8 @@ def test_templates_can_be_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["no subject", "Subject: x\n\n{{ nothing }}", "Subject: {% if %}"])
-def test_a_template_that_cannot_be_used_is_logged(text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The mail fails, by name, in the log and as an event; the caller goes on."""
+def test_an_invalid_template_is_logged(text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The failed mail is logged with the template's name and published as an event; the caller is not affected."""
     (tmp_path / "magic_link.txt").write_text(text)
     here = Setting(mail=settings(templates=tmp_path))
     here.torii.magic_link.send(EMAIL)
@@ -297,8 +297,8 @@ def test_a_template_that_cannot_be_used_is_logged(text: str, tmp_path: Path, cap
     assert "magic_link" in caplog.text
 
 
-def test_a_mailer_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """What it raises is logged by its kind only (an answer may repeat the mail), and told as an event."""
+def test_a_failing_mailer_does_not_fail_the_caller(caplog: pytest.LogCaptureFixture) -> None:
+    """The log gets only the type of a mailer's error, which may quote the mail; an event is published."""
 
     class Broken:
         def send(self, message: MailMessage) -> None:
@@ -326,7 +326,7 @@ def test_a_mailer_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture) -> N
     ],
 )
 def test_wrong_mail_settings_are_refused(options: dict[str, Any]) -> None:
-    """Settings that would send broken or unsafe mails raise when they are made."""
+    """Settings that would send broken or unsafe mails are refused at construction."""
     with pytest.raises(ConfigurationError):
         settings(**options)
 
@@ -338,8 +338,8 @@ def _new(email: str) -> Any:
 
 
 @pytest.mark.parametrize("ended_by", ["reset", "sign-out", "proof and sign-out"])
-def test_a_link_used_before_all_sessions_ended_signs_nobody_in_after_it(ended_by: str) -> None:
-    """Between a link's use and the session it makes, a reset or a sign-out everywhere comes: no session."""
+def test_a_link_does_not_outlive_a_reset_or_sign_out_everywhere(ended_by: str) -> None:
+    """A reset or sign-out everywhere between a link's use and its new session prevents the session."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.torii.magic_link.send(EMAIL)

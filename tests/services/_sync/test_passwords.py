@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_passwords.py by tools/unasync.py. Do not edit.
 
-"""Registering, signing in, changing and resetting passwords."""
+"""Registering, signing in, and changing and resetting passwords."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NEW = "a brand new password"
 
 
 def test_register_and_sign_in() -> None:
-    """Who registers can sign in by any spelling of the address, and both are told as events."""
+    """A registered user can sign in with any spelling of the address; both are published as events."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD, name="Ada")
     found, session = here.torii.password.authenticate(
@@ -49,7 +49,7 @@ def test_register_and_sign_in() -> None:
 
 
 def test_sign_in_keeps_its_budget() -> None:
-    """A sign-in makes five calls to the storage, a change of password two, with lockout on five."""
+    """A sign-in makes five calls to the storage; so does a change of password, four with lockout off."""
     calls: list[str] = []
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
@@ -74,7 +74,7 @@ def test_sign_in_keeps_its_budget() -> None:
     calls.clear()
     off = Setting(storage=recording(here.storage, calls), lockout=LockoutPolicy(enabled=False)).torii
     off.password.change_password(user.id, NEW, PASSWORD, user=changed)
-    # With lockout off, the storage takes attempts without a request.
+    # With lockout off, the storage accepts attempts without a request.
     assert sorted(calls) == [
         "acquire_attempt",
         "acquire_login_attempt",
@@ -85,7 +85,7 @@ def test_sign_in_keeps_its_budget() -> None:
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "changed"])
 def test_no_new_password_outlives_a_sign_out_everywhere(first: bool) -> None:
-    """A thief sets or changes the password; the owner signs out everywhere while it is hashed: nothing changes."""
+    """A thief's new password is not stored if the owner signs out everywhere while it is hashed."""
     here = Setting()
     if first:
         user = here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
@@ -112,7 +112,7 @@ def test_no_new_password_outlives_a_sign_out_everywhere(first: bool) -> None:
 
 
 def test_a_wrong_password_is_refused_like_an_unknown_address() -> None:
-    """Both raise the same error with the same text, after one verification, and are told and audited."""
+    """Both raise the same error after one verification, and both are recorded, as an attempt and an event."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     texts: list[str] = []
@@ -133,8 +133,8 @@ def test_a_wrong_password_is_refused_like_an_unknown_address() -> None:
     ]
 
 
-def test_lockout_tells_how_long() -> None:
-    """After five failures even the right password is refused, with the time until the next attempt; then it passes."""
+def test_a_lockout_says_how_long_it_lasts() -> None:
+    """After five failures even the right password is refused, with the time to wait; after that it is accepted."""
     here = Setting()
     here.torii.password.register(EMAIL, PASSWORD)
     for _ in range(5):
@@ -151,8 +151,8 @@ def test_lockout_tells_how_long() -> None:
     here.torii.password.authenticate(EMAIL, PASSWORD)
 
 
-def test_a_known_device_is_not_locked_out_from_afar() -> None:
-    """With the device token of an earlier sign-in the owner signs in during a lockout; strangers stay locked out."""
+def test_a_known_device_is_not_locked_out_by_strangers() -> None:
+    """With the device token of an earlier sign-in, the owner signs in during a lockout; others stay locked out."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
@@ -169,7 +169,7 @@ def test_a_known_device_is_not_locked_out_from_afar() -> None:
 
 
 def test_a_device_has_a_limit_too() -> None:
-    """A known device's own attempts end as well, and its token kept through new sign-ins stays one device."""
+    """A known device has its own limit, which a renewed device token does not reset."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
@@ -185,7 +185,7 @@ def test_a_device_has_a_limit_too() -> None:
 
 
 def test_many_devices_of_one_user_share_a_limit() -> None:
-    """Every sign-in, also by a link or a provider, may leave another device token: that gives no further guesses."""
+    """More device tokens, as every sign-in may leave one, allow no more guesses."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     wrong, refused = 0, 0
@@ -198,8 +198,8 @@ def test_many_devices_of_one_user_share_a_limit() -> None:
     assert (wrong, refused) == (10, 10)
 
 
-def test_nobody_keeps_a_known_device_from_changing_the_password() -> None:
-    """While strangers lock the address out, the owner changes the password where they signed in before."""
+def test_a_known_device_changes_the_password_during_a_lockout() -> None:
+    """While strangers lock the address out, the owner can change the password on a known device."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
@@ -211,8 +211,8 @@ def test_nobody_keeps_a_known_device_from_changing_the_password() -> None:
     here.torii.password.change_password(user.id, PASSWORD, NEW, device_token=token)
 
 
-def test_a_device_token_is_one_users_and_one_passwords() -> None:
-    """It is not recognised for another user, after a change of password, changed, too old, or by another secret."""
+def test_a_device_token_is_bound_to_user_and_password() -> None:
+    """A device token is refused for another user, after a password change, altered, expired or under another secret."""
     here = Setting()
     ada = here.torii.password.register(EMAIL, PASSWORD)
     eve = here.torii.password.register("eve@example.com", PASSWORD)
@@ -231,15 +231,15 @@ def test_a_device_token_is_one_users_and_one_passwords() -> None:
     assert devices.recognise(token, ada) is None
 
 
-def test_a_short_secret_is_refused_at_the_start() -> None:
-    """A secret under 32 bytes raises when the services are made, without being shown."""
+def test_a_short_secret_is_refused() -> None:
+    """A secret under 32 bytes is refused at construction, by an error that does not show it."""
     with pytest.raises(ConfigurationError) as refused:
         Setting(secret="too short")
     assert "too short" not in str(refused.value)
 
 
 def test_an_administrators_lock_refuses_the_right_password() -> None:
-    """A locked account raises AccountLocked without retry_after, loses its sessions, signs in again once unlocked."""
+    """A locked account loses its sessions and raises AccountLocked without retry_after until it is unlocked."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -268,7 +268,7 @@ def test_an_administrators_lock_refuses_the_right_password() -> None:
     ],
 )
 def test_a_refused_password_is_explained(password: str, reason: str) -> None:
-    """The error says why a password is not taken, and not what it is."""
+    """The error says why a password is refused and does not contain it."""
     here = Setting(compromised=PasswordList(["TrustNo1TrustNo1"]))
     with pytest.raises(ValidationError) as refused:
         here.torii.password.register("ada@example.com", password)
@@ -278,10 +278,10 @@ def test_a_refused_password_is_explained(password: str, reason: str) -> None:
 
 
 def test_pwned_passwords_are_looked_up_by_prefix(tmp_path: Path) -> None:
-    """A folder of Pwned Passwords files tells what is in it, from a count on; an empty folder is refused."""
+    """A password in the files is compromised if its count is at least ``least``; an empty folder is refused."""
     with pytest.raises(ConfigurationError):
         PwnedPasswordsFiles(tmp_path)
-    # SHA-1 of "password", as every list of leaked passwords has it.
+    # The SHA-1 of "password", which is in every list of leaked passwords.
     (tmp_path / "5BAA6.txt").write_text(
         "0018A45C4D1DEF81644B54AB7F969B88D65:1\n1E4C9B93F3F0682250B6CF8331B7EE68FD8:7\n"
     )
@@ -290,10 +290,10 @@ def test_pwned_passwords_are_looked_up_by_prefix(tmp_path: Path) -> None:
     assert not PwnedPasswordsFiles(tmp_path).is_compromised(PASSWORD)
 
 
-def test_register_tells_of_a_taken_address_and_sign_up_does_not() -> None:
-    """Register raises; sign_up answers alike, mails the holder at the stored address, and leaves the account as it is.
+def test_register_reveals_a_taken_address_and_sign_up_does_not() -> None:
+    """register() raises; sign_up() answers alike, mails the holder at the stored address and changes nothing.
 
-    Who did not verify the address yet gets another link for that: without it the account is of no use to them.
+    A holder who has not verified the address yet gets another verification link, without which they cannot sign in.
     """
     here = Setting()
     here.torii.password.sign_up(EMAIL, PASSWORD)
@@ -313,7 +313,7 @@ def test_register_tells_of_a_taken_address_and_sign_up_does_not() -> None:
 
 
 def test_sign_up_does_the_same_work_either_way() -> None:
-    """The storage is called alike, and the hash made once, for free and taken addresses."""
+    """Free and taken addresses cause the same storage calls and one hash."""
     here = Setting()
     works: list[list[str]] = []
     for _ in range(2):
@@ -324,8 +324,8 @@ def test_sign_up_does_the_same_work_either_way() -> None:
     assert works[0] == works[1]
 
 
-def test_change_ends_sessions_and_tells_the_owner() -> None:
-    """After a change the old password and the old sessions are refused; a notice goes to the owner."""
+def test_change_ends_sessions_and_notifies_the_owner() -> None:
+    """After a change, the old password and old sessions are refused and the owner is notified."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -346,7 +346,7 @@ def test_change_ends_sessions_and_tells_the_owner() -> None:
 
 
 def test_reset() -> None:
-    """A reset link sets the password once, ends sessions and lockout, proves the address, and tells the owner."""
+    """A reset link sets the password once, ends sessions and lockout, verifies the address and notifies the owner."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -374,7 +374,7 @@ def test_reset() -> None:
 
 
 def test_reset_answers_alike_for_unknown_addresses() -> None:
-    """The storage is called alike for known, unknown and locked addresses; only the known one gets mail."""
+    """Known, unknown and locked addresses cause the same storage calls; only the known one gets mail."""
     here = Setting()
     here.torii.password.register(EMAIL, PASSWORD)
     locked = here.torii.password.register("locked@example.com", PASSWORD)
@@ -389,8 +389,8 @@ def test_reset_answers_alike_for_unknown_addresses() -> None:
     assert works[0] == works[1] == works[2]
 
 
-def test_resets_are_throttled_alike() -> None:
-    """The sixth mail in a quarter of an hour is refused, whether or not anybody holds the address."""
+def test_resets_are_limited_alike() -> None:
+    """The sixth mail in 15 minutes is refused, whether or not the address has an account."""
     here = Setting()
     here.torii.password.register(EMAIL, PASSWORD)
     for email in (EMAIL, "nobody@example.com"):
@@ -404,7 +404,7 @@ def test_resets_are_throttled_alike() -> None:
 
 
 def test_a_reset_of_a_locked_account_is_refused() -> None:
-    """A link sent before an administrator's lock does not pass any more."""
+    """A link sent before an administrator's lock is refused after it."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.torii.password.initiate_reset(EMAIL)
@@ -415,7 +415,7 @@ def test_a_reset_of_a_locked_account_is_refused() -> None:
 
 
 def test_mail_without_a_mailer_is_a_configuration_error() -> None:
-    """What needs mail says so; what does not works."""
+    """Without a mailer, what needs mail raises ConfigurationError and everything else works."""
     here = Setting(mailer=None, mail=None)
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.torii.password.change_password(user.id, PASSWORD, NEW)
@@ -428,7 +428,7 @@ def test_mail_without_a_mailer_is_a_configuration_error() -> None:
 
 
 def test_a_first_password_and_its_removal() -> None:
-    """One who signs in otherwise can set a password and take it away again."""
+    """A user with another way to sign in can remove the password and set one again."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="1"))
@@ -440,7 +440,7 @@ def test_a_first_password_and_its_removal() -> None:
 
 
 def test_no_removal_of_the_password_outlives_a_sign_out_everywhere() -> None:
-    """A thief's request to remove it, checked just before the owner changed it, does not remove the new one."""
+    """A removal that was authorised before the owner changed the password does not remove the new one."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.storage.mark_email_verified(user.id, email=user.email)
@@ -450,8 +450,8 @@ def test_no_removal_of_the_password_outlives_a_sign_out_everywhere() -> None:
     here.torii.password.authenticate(EMAIL, NEW)
 
 
-def test_a_hash_that_cannot_be_renewed_keeps_nobody_out(caplog: pytest.LogCaptureFixture) -> None:
-    """The renewal is a courtesy: where it fails the person is signed in all the same, and the log tells."""
+def test_a_failing_rehash_does_not_fail_the_sign_in(caplog: pytest.LogCaptureFixture) -> None:
+    """If renewing an old hash fails, the user is signed in anyway and the failure is logged."""
     here = Setting()
     here.torii.password.register(EMAIL, PASSWORD)
     here.hasher.version = 2
@@ -467,8 +467,8 @@ def test_a_hash_that_cannot_be_renewed_keeps_nobody_out(caplog: pytest.LogCaptur
     assert "throttled" in caplog.text
 
 
-def test_an_old_hash_is_made_anew() -> None:
-    """A sign-in replaces a hash of other parameters, and the next finds it new."""
+def test_an_old_hash_is_renewed() -> None:
+    """A sign-in replaces a hash that has outdated parameters."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.hasher.version = 2

@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_proofs.py by tools/unasync.py. Do not edit.
 
-"""The first proof of an address, by every route: what was set up before it goes, unless whoever set it up proves it."""
+"""The first proof of an address removes what was set up before, unless the same person proves it; by every route."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELSEWHERE = "ada@example.org"
 
 @dataclass
 class World:
-    """Somebody registered an address, perhaps a stranger to its owner, and set up all there is to set up."""
+    """An account, perhaps registered by a stranger, with everything set up that can be."""
 
     here: OAuthSetting
     user: User
@@ -41,7 +41,7 @@ class World:
         return found
 
     def left(self) -> set[str]:
-        """What of it still works."""
+        """What of the setup still works."""
         here, left = self.here, set[str]()
         user = self.now()
         credentials = here.storage.get_credentials_by_email(user.email)
@@ -67,10 +67,10 @@ EVERYTHING = {"password", "account", "passkey", "session", "token", "device"}
 
 
 def a_world(here: OAuthSetting) -> World:
-    """Signed up in a browser, with everything set up."""
+    """Sign up in a browser and set everything up."""
     binding = here.torii.email_verification.new_browser_binding()
     here.torii.password.sign_up(EMAIL, PASSWORD, browser_binding=binding)
-    # The mail is out before another is asked for: the link of the last mail is then the one meant.
+    # Wait, so that link() finds this mail's link and not a later one's.
     here.torii.wait_for_mail()
     user = here.storage.get_user_by_email(EMAIL)
     assert user is not None
@@ -86,31 +86,31 @@ def a_world(here: OAuthSetting) -> World:
 
 
 def by_verification(world: World) -> None:
-    """The link of the sign-up, opened where nobody is signed in."""
+    """The sign-up's link, opened where nobody is signed in."""
     world.here.torii.email_verification.complete(world.here.link())
 
 
 def by_verification_asked_for_again(world: World) -> None:
-    """A link that a stranger may have asked for, even in the browser that signed up: it is bound to none."""
+    """A requested link, used in the browser that signed up: it is bound to no browser, as anybody may request one."""
     world.here.torii.email_verification.request(EMAIL)
     token = world.here.link()
     world.here.torii.email_verification.complete(token, browser_binding=world.binding)
 
 
 def by_verification_signed_in(world: World) -> None:
-    """The link of the sign-up, in a browser that a stranger signed in to their account (login CSRF)."""
+    """The sign-up's link, in a browser that a stranger signed in to their account (login CSRF)."""
     token = world.here.link()
     world.here.torii.email_verification.complete(token, user_id=world.user_id)
 
 
 def by_another_browser(world: World) -> None:
-    """The link of the sign-up, in a browser that signed up something else."""
+    """The sign-up's link, in a browser that made another sign-up."""
     other = world.here.torii.email_verification.new_browser_binding()
     world.here.torii.email_verification.complete(world.here.link(), browser_binding=other)
 
 
 def by_verification_with_a_new_password(world: World) -> None:
-    """The link of the sign-up, and a new password in the same write."""
+    """The sign-up's link, with a new password in the same write."""
     token = world.here.link()
     world.here.torii.email_verification.complete(token, browser_binding=world.binding, new_password=NEW)
 
@@ -122,20 +122,20 @@ def by_magic_link(world: World) -> None:
 
 
 def by_reset(world: World) -> None:
-    """A new password by a link."""
+    """A reset link."""
     world.here.torii.password.initiate_reset(EMAIL)
     world.here.torii.password.complete_reset(world.here.link(), NEW)
 
 
 def by_oauth(world: World) -> None:
-    """A provider vouches for the address. Afterwards its account is linked, and nothing else."""
+    """A provider vouches for the address. Its account is the only one linked; unlink it again."""
     result = world.here.sign_in()
     assert result.linked
     world.here.torii.oauth.unlink(world.user_id, "issuer", result.identity.subject, allow_verified_email=True)
 
 
 def by_change(world: World) -> None:
-    """A link to the victim's address, used by the victim, who is signed in as the stranger (login CSRF)."""
+    """A change-of-address link to the victim, used by the victim while signed in as the stranger (login CSRF)."""
     torii = world.here.torii
     torii.email_verification.send_change(world.now(), ELSEWHERE, session=world.session)
     victims = torii.create_session(world.now())
@@ -143,7 +143,7 @@ def by_change(world: World) -> None:
 
 
 def by_change_with_a_new_password(world: World) -> None:
-    """A link to another address, with a new password in the same write."""
+    """A change of address, with a new password in the same write."""
     torii = world.here.torii
     torii.email_verification.send_change(world.now(), ELSEWHERE, session=world.session)
     torii.email_verification.complete_change(
@@ -167,7 +167,7 @@ REMOVING: list[Callable[[World], None]] = [
 
 @pytest.mark.parametrize("prove", REMOVING, ids=lambda prove: prove.__name__)
 def test_the_first_proof_removes_what_was_set_up_before(prove: Callable[[World], None]) -> None:
-    """By every route: password, account, passkey, session, one-time token and device token work no more."""
+    """After any route, password, account, passkey, session, one-time token and device token no longer work."""
     with OAuthSetting() as here:
         world = a_world(here)
         assert world.left() == EVERYTHING
@@ -183,26 +183,26 @@ def test_the_first_proof_removes_what_was_set_up_before(prove: Callable[[World],
 
 
 def in_the_same_browser(world: World) -> None:
-    """The binding that the sign-up left."""
+    """The sign-up's link, with the binding that the sign-up left in the browser."""
     token = world.here.link()
     world.here.torii.email_verification.complete(token, browser_binding=world.binding)
 
 
 def with_the_password(world: World) -> None:
-    """Another device, and the password chosen at sign-up."""
+    """The sign-up's link on another device, with the password chosen at sign-up."""
     token = world.here.link()
     world.here.torii.email_verification.complete(token, password=PASSWORD)
 
 
 def with_the_password_for_a_link_asked_for_again(world: World) -> None:
-    """A link that is bound to no browser, and the password."""
+    """A requested link, bound to no browser, with the password."""
     world.here.torii.email_verification.request(EMAIL)
     token = world.here.link()
     world.here.torii.email_verification.complete(token, password=PASSWORD)
 
 
 def changed_in_the_same_session(world: World) -> None:
-    """A link to another address, in the session that asked for it."""
+    """A change of address, in the session that asked for it."""
     torii = world.here.torii
     torii.email_verification.send_change(world.now(), ELSEWHERE, session=world.session)
     token = world.here.link()
@@ -210,7 +210,7 @@ def changed_in_the_same_session(world: World) -> None:
 
 
 def changed_with_the_password(world: World) -> None:
-    """A link to another address, on another device, with the password."""
+    """A change of address, on another device, with the password."""
     torii = world.here.torii
     torii.email_verification.send_change(world.now(), ELSEWHERE, session=world.session)
     token = world.here.link()
@@ -229,8 +229,8 @@ def changed_with_the_password(world: World) -> None:
     ],
     ids=lambda prove: prove.__name__,
 )
-def test_what_was_set_up_stays_for_who_set_it_up(prove: Callable[[World], None]) -> None:
-    """The same browser, or the password: everything stays. (Links and device tokens name the address, which moves.)"""
+def test_what_was_set_up_stays_for_the_same_person(prove: Callable[[World], None]) -> None:
+    """With the same browser or the password, everything stays, except what names an address that has changed."""
     with OAuthSetting() as here:
         world = a_world(here)
         prove(world)
@@ -240,8 +240,8 @@ def test_what_was_set_up_stays_for_who_set_it_up(prove: Callable[[World], None])
         assert (user.is_email_verified, user.email) == (True, ELSEWHERE if moved else EMAIL.lower())
 
 
-def test_a_wrong_password_keeps_nothing_and_uses_nothing_up() -> None:
-    """It is refused alike with and without a password, counted as an attempt to sign in, and the link still holds."""
+def test_a_wrong_password_leaves_the_link_usable() -> None:
+    """A wrong password is refused, even if none is set, counted as a sign-in attempt, and leaves the link usable."""
     for has_password in (True, False):
         with OAuthSetting() as here:
             world = a_world(here)
@@ -258,18 +258,18 @@ def test_a_wrong_password_keeps_nothing_and_uses_nothing_up() -> None:
             with pytest.raises(AccountLocked) as locked:
                 here.torii.email_verification.complete(token, password=PASSWORD)
             assert locked.value.retry_after is not None
-            # Before the hash, and as the same limit as signing in.
+            # Refused before hashing, by the limit that sign-ins share.
             assert here.hasher.verified == 5
             with pytest.raises(AccountLocked):
                 here.torii.password.authenticate(EMAIL, PASSWORD)
             assert not (world.now()).is_email_verified
-            # The owner gets in all the same, with a new password.
+            # The owner can still get in, with a new password.
             here.torii.email_verification.complete(token, new_password=NEW)
             here.torii.password.authenticate(EMAIL, NEW)
 
 
-def test_a_proof_that_cannot_be_meant_uses_nothing_up() -> None:
-    """Both passwords, or a new one that cannot be used: refused, and the link still holds."""
+def test_a_contradictory_proof_leaves_the_link_usable() -> None:
+    """Both passwords at once, an unusable new one or another user are refused; the link stays usable."""
     with OAuthSetting() as here:
         world = a_world(here)
         token = here.link()
@@ -284,7 +284,7 @@ def test_a_proof_that_cannot_be_meant_uses_nothing_up() -> None:
 
 
 def test_a_later_proof_removes_nothing_and_sets_no_password() -> None:
-    """Proved before: another link is used up without a word, and is no way to another password."""
+    """Once the address is proved, another link is accepted without effect, and cannot set a password."""
     with OAuthSetting() as here:
         world = a_world(here)
         first = here.link()
@@ -301,7 +301,7 @@ def test_a_later_proof_removes_nothing_and_sets_no_password() -> None:
 @pytest.mark.parametrize("end", ["sign-out", "lock"])
 @pytest.mark.parametrize("change", [False, True], ids=["verification", "change"])
 def test_no_proof_outlives_a_sign_out_everywhere(change: bool, end: str) -> None:
-    """All sessions ended, or the account locked, between the link and its write: nothing is proved, nothing moves."""
+    """A sign-out everywhere or a lock between a link's use and its write leaves the address as it was, unproved."""
     with OAuthSetting() as here:
         world = a_world(here)
         service = here.torii.email_verification
@@ -329,8 +329,8 @@ def test_no_proof_outlives_a_sign_out_everywhere(change: bool, end: str) -> None
         assert (user.email, user.is_email_verified) == (EMAIL.lower(), False)
 
 
-def test_a_sign_up_leaves_no_trace_of_the_binding() -> None:
-    """Only its digest is stored, for a free and for a taken address; a short one is refused before anything is done."""
+def test_the_browser_binding_is_not_stored() -> None:
+    """Only a digest of the binding is stored, for free and taken addresses; a short binding is refused up front."""
     with OAuthSetting() as here:
         world = a_world(here)
         again = here.torii.email_verification.new_browser_binding()
