@@ -70,6 +70,9 @@ class UserStorage(Protocol):
         Raises:
             AlreadyExists: ``what="email"`` or ``what="user"``: another user holds the address or the id.
 
+        Cost:
+            One request: 4 write units, plus 1 for the index.
+
         Clauses:
             USER-1: However many callers race for one e-mail address, one user is created; the others get AlreadyExists.
             USER-2: Addresses that normalise alike are one address; the user keeps it as given beside it.
@@ -83,6 +86,9 @@ class UserStorage(Protocol):
     def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         """Read a user by id.
 
+        Cost:
+            One request: 1 read unit, or 0.5 if eventually consistent.
+
         Clauses:
             USER-7: Returns the user, or None where there is none; a consistent read sees every write that returned.
         """
@@ -90,6 +96,9 @@ class UserStorage(Protocol):
 
     def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
         """Read the user who holds an address, however it is written.
+
+        Cost:
+            Two requests, one after the other: 2 read units. Eventually consistent, one to the index: 0.5 read units.
 
         Clauses:
             USER-8: Finds the user by any spelling that normalises alike; None where nobody holds the address.
@@ -101,6 +110,9 @@ class UserStorage(Protocol):
 
         Returns:
             The user, and whether this call created it.
+
+        Cost:
+            Two requests, one after the other.
 
         Clauses:
             USER-9: However many callers race, all get one user, and exactly one of them is told that it created it.
@@ -135,6 +147,9 @@ class UserStorage(Protocol):
             NotFound: There is no such user (any more).
             AlreadyExists: ``what="email"``: another user holds the new address.
 
+        Cost:
+            One request: 2 write units, plus 1 for the index. Two requests if the address changes.
+
         Clauses:
             USER-10: Of several updates of one version, one succeeds, the others raise VersionConflict and lose nothing.
             USER-11: Only the given fields change; updated_at moves.
@@ -164,6 +179,9 @@ class UserStorage(Protocol):
         Raises:
             Revoked: The user is at another epoch than ``session_epoch``, and was not verified before.
 
+        Cost:
+            Two requests, one after the other; one if it was verified before.
+
         Clauses:
             USER-16: Verifies the named address only; a user whose address changed since stays unverified.
             USER-17: A second proof changes nothing.
@@ -189,6 +207,9 @@ class UserStorage(Protocol):
         Raises:
             Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
 
+        Cost:
+            Two requests, one after the other: 1 read unit; 2 write units, 2 for each identity, and 1 for the index.
+
         Clauses:
             USER-19: Nothing of the user is left: neither user nor identity nor valid session nor valid token.
             USER-20: The address, OAuth accounts and passkeys can be claimed again at once.
@@ -201,6 +222,9 @@ class UserStorage(Protocol):
 
     def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
         """Read many users.
+
+        Cost:
+            One request for each 100 different ids, at the same time: 1 read unit per id.
 
         Clauses:
             USER-23: The answer has the order and length of the question; None where missing; duplicates allowed; any
@@ -217,6 +241,9 @@ class UserStorage(Protocol):
 
         Returns:
             A page. A stored user that cannot be read stands in its ``corrupt``, and does not take the others away.
+
+        Cost:
+            One request per page. A page also ends at 1 MB.
 
         Clauses:
             USER-24: Following next_cursor to the end yields each user that existed throughout exactly once.
@@ -241,6 +268,9 @@ class SessionStorage(Protocol):
         Raises:
             NotFound: There is no such user (only told when ``user`` is not given).
 
+        Cost:
+            One request if ``user`` is given, otherwise two: 1 write unit, plus 1 for the index.
+
         Clauses:
             SESSION-1: The token returned passes get_session until the session ends; nothing stored tells the token.
             SESSION-2: A session made from a user read before the epoch moved on never passes a check.
@@ -249,7 +279,15 @@ class SessionStorage(Protocol):
         ...
 
     def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
-        """Check a session's token. Same rules as :meth:`get_session_and_user`."""
+        """Check a session token, without the user: :meth:`get_session_and_user` returns both at the same cost.
+
+        Cost:
+            One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
+            None for a malformed token.
+
+        Clauses:
+            SESSION-18: Returns the session that :meth:`get_session_and_user` returns, or None where that does.
+        """
         ...
 
     def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
@@ -257,6 +295,10 @@ class SessionStorage(Protocol):
 
         Returns:
             Session and user, or ``None`` for a token that is malformed, forged, unknown, expired or revoked.
+
+        Cost:
+            One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
+            None for a malformed token.
 
         Clauses:
             SESSION-4: A valid token yields its session and its user.
@@ -277,6 +319,9 @@ class SessionStorage(Protocol):
             Session (without its token) and user, or ``None`` when there is no such session of this user, or it has
             expired or was revoked.
 
+        Cost:
+            One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
+
         Clauses:
             SESSION-16: Says of a session what :meth:`get_session_and_user` says of its token, and tells no token.
             SESSION-17: The id of another user's session is refused.
@@ -285,6 +330,9 @@ class SessionStorage(Protocol):
 
     def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
         """The user's valid sessions, newest first ("your devices"). The list may lag behind by DynamoDB's index lag.
+
+        Cost:
+            One request for the user and one per page of the index, at the same time.
 
         Clauses:
             SESSION-8: Lists every valid session of the user, however many, without tokens; no ended one's epoch passes.
@@ -297,6 +345,9 @@ class SessionStorage(Protocol):
         Returns:
             The session as stored now; ``None`` when there is no such session or it has expired.
 
+        Cost:
+            One request: 1 write unit, plus 2 for the index, whose sort key changes.
+
         Clauses:
             SESSION-9: Moves expires_at forward, never back, and never revives an expired or deleted session.
         """
@@ -304,6 +355,9 @@ class SessionStorage(Protocol):
 
     def delete_session(self, token: str) -> None:
         """Sign out: end this session.
+
+        Cost:
+            One request: 1 write unit, plus 1 for the index. None for a malformed token.
 
         Clauses:
             SESSION-10: The session is refused from then on; others are not touched; an unknown token is no error.
@@ -316,6 +370,9 @@ class SessionStorage(Protocol):
         Returns:
             Whether there was such a session of this user.
 
+        Cost:
+            One request: 2 write units, plus 1 for the index.
+
         Clauses:
             SESSION-11: Ends it only when it is the named user's.
         """
@@ -326,6 +383,9 @@ class SessionStorage(Protocol):
 
         Returns:
             The new epoch, or ``None`` when there is no such user.
+
+        Cost:
+            One request: 1 write unit, plus 1 for the index. Rows are removed afterwards (``session_cleanup``).
 
         Clauses:
             SESSION-12: When it has returned, no session made before it passes a check; one made after it does.
@@ -339,6 +399,9 @@ class SessionStorage(Protocol):
 
         Returns:
             How many rows were removed; always 0 on DynamoDB, whose TTL does it (RFC 0008).
+
+        Cost:
+            None.
 
         Clauses:
             SESSION-15: Never removes a session that has not expired.
@@ -376,6 +439,9 @@ class EmailPasswordStorage(Protocol):
             Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
             VersionConflict: The password or the address changed since.
 
+        Cost:
+            One request if ``user`` is given, otherwise two: 4 write units, plus 1 for the index.
+
         Clauses:
             PASSWORD-1: When it has returned, the new hash is the only one, and no session made before it passes.
             PASSWORD-2: With expected_version, of two changes of one password, one raises VersionConflict.
@@ -391,6 +457,9 @@ class EmailPasswordStorage(Protocol):
         Returns:
             Whether it was replaced; ``False`` when ``old_hash`` is not the stored one any more.
 
+        Cost:
+            One request: 2 write units.
+
         Clauses:
             PASSWORD-4: Never overwrites a hash other than old_hash.
         """
@@ -399,6 +468,9 @@ class EmailPasswordStorage(Protocol):
     def get_password_hash(self, user_id: str) -> str | None:
         """The user's hash; ``None`` without a user or a password.
 
+        Cost:
+            Two requests, one after the other: 2 read units.
+
         Clauses:
             PASSWORD-5: Returns the current hash, or None.
         """
@@ -406,6 +478,9 @@ class EmailPasswordStorage(Protocol):
 
     def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
         """What a sign-in needs, by address, in one strongly consistent read; ``None`` where nobody holds it.
+
+        Cost:
+            One request: 1 read unit.
 
         Clauses:
             PASSWORD-6: Returns the holder's id, hash and version; a user without a password has both None.
@@ -430,6 +505,9 @@ class EmailPasswordStorage(Protocol):
             LastSignInMethod: Nothing else is left to sign in with.
             Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
 
+        Cost:
+            Two requests, one after the other: 1 read unit; 4 write units, plus 1 for the index.
+
         Clauses:
             PASSWORD-7: Refused when it is the last way to sign in, decided in the write itself.
             PASSWORD-8: When it has returned, no hash is stored and no session made before it passes.
@@ -446,6 +524,9 @@ class EmailPasswordStorage(Protocol):
 
         Returns:
             The user as stored now; ``None`` when the token does not hold.
+
+        Cost:
+            Two requests, one after the other. None for a malformed token.
 
         Clauses:
             PASSWORD-9: Of concurrent completions with one token, one wins; token and password change together.
@@ -481,6 +562,10 @@ class EmailPasswordStorage(Protocol):
         Raises:
             AlreadyExists: ``what="email"``: another user holds the new address. The token is not used up.
 
+        Cost:
+            Two requests, one after the other; three if what was set up moves to a new address. None for a malformed
+            token.
+
         Clauses:
             PASSWORD-12: Of concurrent completions with one token, one wins; all is written with the token's use or
                 nothing.
@@ -502,6 +587,9 @@ class OAuthStorage(Protocol):
 
         Raises:
             AlreadyExists: ``what`` tells which is taken: ``"oauth_account"``, ``"email"`` or ``"user"``.
+
+        Cost:
+            One request: 6 write units, plus 1 for the index.
 
         Clauses:
             OAUTH-1: User, address and account are written together or not at all.
@@ -528,6 +616,9 @@ class OAuthStorage(Protocol):
             ProviderDisconnected: With ``joining``, the user disconnected the provider.
             TooManyIdentities: The user holds 90 identities.
 
+        Cost:
+            One request: 4 write units, plus 1 for the index.
+
         Clauses:
             OAUTH-2: However many users race for one account, one gets it.
             OAUTH-3: Linking again is no error and changes nothing.
@@ -543,6 +634,9 @@ class OAuthStorage(Protocol):
     ) -> OAuthAccount | None:
         """The linked account; ``None`` where nobody linked it.
 
+        Cost:
+            One request: 1 read unit, or 0.5 if eventually consistent.
+
         Clauses:
             OAUTH-6: Returns the account with profile and tokens as stored.
         """
@@ -553,6 +647,9 @@ class OAuthStorage(Protocol):
     ) -> User | None:
         """The user who linked the account; ``None`` where nobody did.
 
+        Cost:
+            Two requests, one after the other: 2 read units, or 1 if eventually consistent.
+
         Clauses:
             OAUTH-7: Returns the holder, and nobody once it is unlinked or the user is deleted.
         """
@@ -560,6 +657,9 @@ class OAuthStorage(Protocol):
 
     def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
         """The user's linked accounts, oldest first; empty without a user. Strongly consistent.
+
+        Cost:
+            Two requests, one after the other; one if there are none.
 
         Clauses:
             OAUTH-8: Lists exactly the linked accounts.
@@ -594,6 +694,9 @@ class OAuthStorage(Protocol):
         Raises:
             VersionConflict: The tokens are others than expected. Nothing was written.
 
+        Cost:
+            Two requests, one after the other: 1 read unit, 2 write units.
+
         Clauses:
             OAUTH-9: Changes only what is given, and only for the holder.
             OAUTH-17: With expected_tokens, of concurrent changes that expect the same, one wins.
@@ -625,6 +728,9 @@ class OAuthStorage(Protocol):
             LastSignInMethod: Nothing else is left to sign in with.
             Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
 
+        Cost:
+            One request: 4 write units, plus 1 for the index.
+
         Clauses:
             OAUTH-10: Refused when it is the last way to sign in, decided in the write itself: of two racing removals of
                 the last two, one is refused.
@@ -644,6 +750,9 @@ class OAuthStorage(Protocol):
         Raises:
             AlreadyExists: ``what="state"``: something is stored under this state and has not expired.
 
+        Cost:
+            One request: 1 write unit.
+
         Clauses:
             OAUTH-12: Stored so that neither state nor verifier nor metadata can be read from the table.
         """
@@ -652,6 +761,9 @@ class OAuthStorage(Protocol):
     def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
         """The verifier, left in place; ``None`` when unknown, used or expired.
 
+        Cost:
+            One request: 1 read unit.
+
         Clauses:
             OAUTH-13: Returns it until it expires or is used.
         """
@@ -659,6 +771,9 @@ class OAuthStorage(Protocol):
 
     def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
         """The verifier, used up; ``None`` when unknown, used or expired.
+
+        Cost:
+            One request: 1 write unit.
 
         Clauses:
             OAUTH-14: Of concurrent callers, one gets it.
@@ -682,6 +797,9 @@ class PasskeyStorage(Protocol):
             Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
             TooManyIdentities: The user holds 90 identities.
 
+        Cost:
+            One request: 4 write units, plus 1 for the index.
+
         Clauses:
             PASSKEY-1: However many users race for one credential id, one gets it.
             PASSKEY-2: A user that does not exist gets none; the 91st identity is refused.
@@ -693,6 +811,9 @@ class PasskeyStorage(Protocol):
     def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
         """The passkey; ``None`` where nobody holds it.
 
+        Cost:
+            One request: 1 read unit, or 0.5 if eventually consistent.
+
         Clauses:
             PASSKEY-3: Returns it as stored.
         """
@@ -701,6 +822,9 @@ class PasskeyStorage(Protocol):
     def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
         """The user's passkeys, oldest first; empty without a user. Strongly consistent.
 
+        Cost:
+            Two requests, one after the other; one if there are none.
+
         Clauses:
             PASSKEY-4: Lists exactly the user's passkeys.
         """
@@ -708,6 +832,9 @@ class PasskeyStorage(Protocol):
 
     def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
         """Call it otherwise. ``None`` when this user does not hold it.
+
+        Cost:
+            Two requests, one after the other: 2 write units, 1 read unit.
 
         Clauses:
             PASSKEY-5: Changes the name only, and only for the holder.
@@ -741,6 +868,9 @@ class PasskeyStorage(Protocol):
             ClonedAuthenticator: The count did not go up (both zero is allowed: such authenticators do not count), or
                 eligibility for backup is another than it was, which no authenticator may do.
 
+        Cost:
+            Two requests, one after the other: 2 write units, 1 read unit.
+
         Clauses:
             PASSKEY-6: Refuses a count that does not go up, decided in the write itself, unless allow_decrease.
             PASSKEY-12: Records the backup state in the same write. Eligibility, once recorded, never changes: another
@@ -762,6 +892,9 @@ class PasskeyStorage(Protocol):
             LastSignInMethod: Nothing else is left to sign in with.
             Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
 
+        Cost:
+            One request: 4 write units, plus 1 for the index.
+
         Clauses:
             PASSKEY-7: Refused when it is the last way to sign in; only the holder's is removed.
             PASSKEY-13: With session_epoch, nothing is removed once all sessions were ended since, decided in the write
@@ -778,6 +911,9 @@ class PasskeyStorage(Protocol):
         Raises:
             LastSignInMethod: Nothing else is left to sign in with.
 
+        Cost:
+            Two requests, one after the other: 1 read unit; 2 write units, 2 for each passkey, and 1 for the index.
+
         Clauses:
             PASSKEY-8: All go or none; refused when nothing else is left to sign in with.
         """
@@ -789,6 +925,9 @@ class PasskeyStorage(Protocol):
         Raises:
             AlreadyExists: ``what="challenge"``: this challenge is stored and has not expired.
 
+        Cost:
+            One request: 1 write unit.
+
         Clauses:
             PASSKEY-9: Stored as its hash.
         """
@@ -796,6 +935,9 @@ class PasskeyStorage(Protocol):
 
     def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
         """Use up a challenge; ``None`` when unknown, used, expired or of another kind.
+
+        Cost:
+            One request: 1 write unit.
 
         Clauses:
             PASSKEY-10: Of concurrent callers, one gets it; it passes for its own kind only.
@@ -819,6 +961,10 @@ class TokenStorage(Protocol):
         Raises:
             NotFound: There is no such user (only told when ``user`` is not given, or with ``revoke_earlier``).
 
+        Cost:
+            One request if ``user`` is given or the token is for nobody, otherwise two: 1 write unit. With
+            ``revoke_earlier``, 4 write units, plus 1 for the index.
+
         Clauses:
             TOKEN-1: Has 256 random bits; nothing stored tells it.
             TOKEN-2: With revoke_earlier, the user's earlier tokens of the purpose are dead when it has returned.
@@ -835,6 +981,9 @@ class TokenStorage(Protocol):
         Raises:
             Unavailable: It is unknown whether the token was used up: issue another.
 
+        Cost:
+            One request: 1 write unit. For a user's token a second one at the same time: 1 read unit.
+
         Clauses:
             TOKEN-3: Of concurrent callers, one gets it.
             TOKEN-4: It passes for its own purpose only, and a try for another does not use it up.
@@ -847,6 +996,9 @@ class TokenStorage(Protocol):
     def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
         """What :meth:`verify_token` would return now, without using it up.
 
+        Cost:
+            One request: 1 read unit, or 2 for a user's token.
+
         Clauses:
             TOKEN-7: Changes nothing.
         """
@@ -854,6 +1006,9 @@ class TokenStorage(Protocol):
 
     def cleanup_expired_tokens(self) -> int:
         """As :meth:`SessionStorage.cleanup_expired_sessions`, for tokens, verifiers and challenges.
+
+        Cost:
+            None.
 
         Clauses:
             TOKEN-8: Never removes one that has not expired.
@@ -870,6 +1025,9 @@ class BruteForceStorage(Protocol):
         Args:
             email: The address, whether or not anybody holds it.
             policy: The limits; ``None`` for the defaults (5 in 15 minutes).
+
+        Cost:
+            One request: 1 write unit.
 
         Clauses:
             LOCKOUT-1: At most max_attempts are allowed in any window, however parallel they are asked for.
@@ -891,6 +1049,9 @@ class BruteForceStorage(Protocol):
                 ``None`` counts apart from all of them.
             policy: The limits; ``None`` for the defaults (5 in 15 minutes).
 
+        Cost:
+            One request: 1 write unit.
+
         Clauses:
             LOCKOUT-5: Kinds, values and purposes do not share a limit.
         """
@@ -907,6 +1068,9 @@ class BruteForceStorage(Protocol):
     ) -> None:
         """Write the audit row of an attempt that was taken and failed.
 
+        Cost:
+            Three requests, one after the other: 2 read units, 1 write unit.
+
         Clauses:
             LOCKOUT-6: One row an attempt, with time, IP address and user agent.
         """
@@ -914,6 +1078,9 @@ class BruteForceStorage(Protocol):
 
     def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
         """Where the address stands now. Changes nothing.
+
+        Cost:
+            One request: 1 read unit.
 
         Clauses:
             LOCKOUT-7: Tells what acquire_login_attempt would.
@@ -928,6 +1095,9 @@ class BruteForceStorage(Protocol):
             attempt_id: The attempt that succeeded (empty: none was counted, nothing is forgotten). Given, nothing is
                 forgotten if others were made since: theirs count.
 
+        Cost:
+            One request: 1 write unit, or 2 without ``attempt_id``.
+
         Clauses:
             LOCKOUT-8: After it, max_attempts are allowed again; with attempt_id, later attempts are kept.
         """
@@ -935,6 +1105,9 @@ class BruteForceStorage(Protocol):
 
     def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         """The audit: failed attempts within retention, newest first.
+
+        Cost:
+            One request per MB of rows.
 
         Clauses:
             LOCKOUT-9: Lists what was recorded and has not expired, newest first, at most limit.
@@ -946,6 +1119,9 @@ class BruteForceStorage(Protocol):
 
         Returns:
             How many were removed.
+
+        Cost:
+            Two requests for the user, then one per MB of rows and one per 25 rows removed.
 
         Clauses:
             LOCKOUT-10: Removes older rows only, and none of a locked account.
@@ -960,6 +1136,9 @@ class BruteForceStorage(Protocol):
         Returns:
             The user as stored now; ``None`` when there is no such user.
 
+        Cost:
+            Two requests for the user, then one per MB of audit rows and one per 25 rows.
+
         Clauses:
             LOCKOUT-11: Sets and clears the lock; locking ends the sessions made before.
             LOCKOUT-12: A locked account's audit is kept past its retention.
@@ -968,6 +1147,9 @@ class BruteForceStorage(Protocol):
 
     def get_locked_at(self, user_id: str) -> datetime | None:
         """When the account was locked; ``None`` if it is not, or there is no such user.
+
+        Cost:
+            One request: 1 read unit.
 
         Clauses:
             LOCKOUT-13: Tells what set_locked_at set.

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from torii_dynamodb._async.contract import AsyncBruteForceStorage
 from torii_dynamodb._async.storage.base import AsyncStorageBase
 from torii_dynamodb._core import attempts, reading, users
 from torii_dynamodb._core import expressions as ex
@@ -20,17 +21,15 @@ from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Lis
 __all__ = ["AsyncAttempts"]
 
 
-class AsyncAttempts(AsyncStorageBase):
+class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
     """``BruteForceStorage`` on DynamoDB."""
 
     async def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
-        """See the contract. One request: 1 write unit."""
         return await self._acquire(_login(email), validation.policy(policy))
 
     async def acquire_attempt(
         self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
-        """See the contract. One request: 1 write unit."""
         return await self._acquire(attempts.subject(kind, value, purpose), validation.policy(policy))
 
     async def _acquire(self, subject: str, policy: LockoutPolicy) -> AttemptResult:
@@ -54,7 +53,6 @@ class AsyncAttempts(AsyncStorageBase):
         user_agent: str | None = None,
         policy: LockoutPolicy | None = None,
     ) -> None:
-        """See the contract. Three requests, one after the other: an account locked meanwhile keeps the row."""
         checked = validation.policy(policy)
         if not checked.enabled and attempt_id == "":
             return
@@ -79,7 +77,6 @@ class AsyncAttempts(AsyncStorageBase):
             await self._client.call("PutItem", ex.put(self._attempts, item, "attribute_not_exists(#subject)"))
 
     async def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
-        """See the contract. One strongly consistent request: 1 read unit."""
         checked, subject = validation.policy(policy), _login(email)
         if not checked.enabled:
             return LockoutStatus(locked=False, attempts=0, retry_after=None)
@@ -87,7 +84,6 @@ class AsyncAttempts(AsyncStorageBase):
         return attempts.status(register, checked, self._now())
 
     async def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
-        """See the contract. One request: 1 write unit, 2 without ``attempt_id``."""
         subject = _login(email)
         if attempt_id == "":
             return
@@ -103,7 +99,6 @@ class AsyncAttempts(AsyncStorageBase):
             return
 
     async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
-        """See the contract. One request for each MB of rows."""
         validation.integer(limit, "limit", least=1, most=10_000)
         now = self._now()
         rows = await self._audit(_login(email), consistent=self.config.consistent_reads, limit=limit, now=now)
@@ -122,7 +117,6 @@ class AsyncAttempts(AsyncStorageBase):
                 return found[:limit]
 
     async def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
-        """See the contract. TTL removes what is past retention by itself; this is for removing earlier."""
         subject, end = _login(email), to_text(validation.moment(before, "before"))
         user = await self._holder(normalise_email(email).normalised)
         if user is not None and user.locked_at is not None:
@@ -138,7 +132,6 @@ class AsyncAttempts(AsyncStorageBase):
         return len(old)
 
     async def set_locked_at(self, user_id: str, locked_at: datetime | None) -> User | None:
-        """See the contract. Two requests for the user, then as many as the audit has pages, twice."""
         validation.user_id(user_id)
         moment = None if locked_at is None else validation.moment(locked_at, "locked_at")
 
@@ -159,7 +152,6 @@ class AsyncAttempts(AsyncStorageBase):
         return user
 
     async def get_locked_at(self, user_id: str) -> datetime | None:
-        """See the contract. One request."""
         user = await self._read_user(validation.user_id(user_id), consistent=True)
         return None if user is None else user.locked_at
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from torii_dynamodb._async.contract import AsyncOAuthStorage
 from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, old_item, undecided
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import oauth, reading, tokens, users
@@ -25,11 +26,10 @@ from torii_dynamodb.models import (
 __all__ = ["AsyncOAuth"]
 
 
-class AsyncOAuth(AsyncStorageBase):
+class AsyncOAuth(AsyncStorageBase, AsyncOAuthStorage):
     """``OAuthStorage`` on DynamoDB."""
 
     async def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
-        """See the contract. One request: 6 write units, and 1 for the index."""
         now = self._now()
         checked = oauth.checked(account)
         plain = users.new_user_model(new_user, None, now, self.config.random)
@@ -54,7 +54,6 @@ class AsyncOAuth(AsyncStorageBase):
     async def link_oauth_account(
         self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
-        """See the contract. One request: 4 write units, and 1 for the index."""
         model = oauth.account_model(oauth.checked(account), validation.user_id(user_id), self._now())
         held = await self._add_identity(
             user_id,
@@ -69,7 +68,6 @@ class AsyncOAuth(AsyncStorageBase):
     async def get_oauth_account_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> OAuthAccount | None:
-        """See the contract. One request."""
         identity = _identity(provider, subject)
         item = await self._get(self._identities, item_key(identity), consistent=self._strong(consistent))
         return None if item is None else oauth.read(item)
@@ -77,7 +75,6 @@ class AsyncOAuth(AsyncStorageBase):
     async def get_user_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> User | None:
-        """See the contract. Two requests, one after the other."""
         strong, identity = self._strong(consistent), _identity(provider, subject)
         item = await self._get(self._identities, item_key(identity), consistent=strong)
         if item is None:
@@ -86,7 +83,6 @@ class AsyncOAuth(AsyncStorageBase):
         return user if user is not None and identity in user.identities else None
 
     async def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
-        """See the contract. Two requests, one after the other; one when there are none."""
         items = await self._list_identities(validation.user_id(user_id), OAUTH)
         found = reading.listing(items, oauth.read)
         found.sort(key=lambda account: (account.created_at, account.provider, account.subject))
@@ -103,7 +99,6 @@ class AsyncOAuth(AsyncStorageBase):
         tokens: Metadata | Unset = UNSET,
         expected_tokens: Metadata | Unset = UNSET,
     ) -> OAuthAccount | None:
-        """See the contract. Two requests, one after the other."""
         validation.user_id(user_id)
         identity = _identity(provider, subject)
         expected: Metadata | Unset = UNSET
@@ -132,7 +127,6 @@ class AsyncOAuth(AsyncStorageBase):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """See the contract. One request: 4 write units, and 1 for the index."""
         return await self._remove_identity(
             validation.user_id(user_id),
             _identity(provider, subject),
@@ -145,18 +139,15 @@ class AsyncOAuth(AsyncStorageBase):
     async def store_pkce_verifier(
         self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
     ) -> None:
-        """See the contract. One request: 1 write unit."""
         item = tokens.pkce_item(state, verifier, expires_at, metadata, self._now(), self.config.random)
         await self._store_once(item, "state")
 
     async def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
-        """See the contract. One request: 1 read unit."""
         key = item_key(pkce_key(validation.text(state, "state", most=512)))
         item = await self._get(self._tokens, key, consistent=True)
         return tokens.read_pkce(item, state) if item is not None and tokens.is_unused(item, self._now()) else None
 
     async def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
-        """See the contract. One request: 1 write unit."""
         item = await self._consume(pkce_key(validation.text(state, "state", most=512)))
         return None if item is None else tokens.read_pkce(item, state)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torii_dynamodb._async.contract import AsyncPasskeyStorage
 from torii_dynamodb._async.storage.base import AsyncStorageBase, old_item
 from torii_dynamodb._core import passkeys, reading, tokens, users
 from torii_dynamodb._core.keys import PASSKEY, challenge_key, item_key, passkey_key
@@ -19,30 +20,26 @@ from torii_dynamodb.models import (
 __all__ = ["AsyncPasskeys"]
 
 
-class AsyncPasskeys(AsyncStorageBase):
+class AsyncPasskeys(AsyncStorageBase, AsyncPasskeyStorage):
     """``PasskeyStorage`` on DynamoDB."""
 
     async def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
-        """See the contract. One request: 4 write units, and 1 for the index."""
         model = passkeys.passkey_model(passkeys.checked(new_passkey), self._now())
         item = passkeys.to_item(model)
         return passkeys.read(await self._add_identity(model.user_id, item, "passkey", session_epoch=session_epoch))
 
     async def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
-        """See the contract. One request."""
         key = item_key(passkey_key(passkeys.credential_id(credential_id)))
         item = await self._get(self._identities, key, consistent=self._strong(consistent))
         return None if item is None else passkeys.read(item)
 
     async def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
-        """See the contract. Two requests, one after the other; one when there are none."""
         items = await self._list_identities(validation.user_id(user_id), PASSKEY)
         found = reading.listing(items, passkeys.read)
         found.sort(key=lambda passkey: (passkey.created_at, passkey.credential_id))
         return found
 
     async def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
-        """See the contract. Two requests, one after the other: 2 write units, 1 read unit."""
         identity = passkey_key(passkeys.credential_id(credential_id))
         body = passkeys.rename(self._identities, validation.user_id(user_id), identity, passkeys.name(name))
         if await self._transact(body) is not None:
@@ -59,7 +56,6 @@ class AsyncPasskeys(AsyncStorageBase):
         backup_eligible: bool | None = None,
         backed_up: bool | None = None,
     ) -> Passkey | None:
-        """See the contract. Two requests, one after the other: 2 write units, 1 read unit."""
         validation.user_id(user_id)
         identity = passkey_key(passkeys.credential_id(credential_id))
         validation.integer(sign_count, "sign_count", least=0, most=passkeys.MAX_SIGN_COUNT)
@@ -94,7 +90,6 @@ class AsyncPasskeys(AsyncStorageBase):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """See the contract. One request: 4 write units, and 1 for the index."""
         return await self._remove_identity(
             validation.user_id(user_id),
             passkey_key(passkeys.credential_id(credential_id)),
@@ -104,7 +99,6 @@ class AsyncPasskeys(AsyncStorageBase):
         )
 
     async def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:
-        """See the contract. Two requests, one after the other."""
         validation.user_id(user_id)
         validation.flag(allow_verified_email, "allow_verified_email")
         removed = 0
@@ -122,12 +116,10 @@ class AsyncPasskeys(AsyncStorageBase):
         return 0 if await self._change_user(user_id, decide) is None else removed
 
     async def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
-        """See the contract. One request: 1 write unit."""
         now = self._now()
         await self._store_once(tokens.challenge_item(tokens.checked_challenge(challenge, now), now), "challenge")
 
     async def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
-        """See the contract. One request: 1 write unit."""
         key = challenge_key(validation.binary(challenge, "challenge", most=1024))
         item = await self._consume(key, also={"kind": tokens.kind(kind)})
         return None if item is None else tokens.read_challenge(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torii_dynamodb._async.contract import AsyncEmailPasswordStorage
 from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item
 from torii_dynamodb._core import passwords, users
 from torii_dynamodb._core.attributes import Item
@@ -16,7 +17,7 @@ from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, Pas
 __all__ = ["AsyncPasswords"]
 
 
-class AsyncPasswords(AsyncStorageBase):
+class AsyncPasswords(AsyncStorageBase, AsyncEmailPasswordStorage):
     """``EmailPasswordStorage`` on DynamoDB."""
 
     async def set_password_hash(
@@ -28,7 +29,6 @@ class AsyncPasswords(AsyncStorageBase):
         user: User | None = None,
         session_epoch: int | None = None,
     ) -> User:
-        """See the contract. One request with the user at hand, else two: 4 write units, and 1 for the index."""
         validation.user_id(user_id)
         validation.password_hash(password_hash)
         passwords.check_set_arguments(user_id, expected_version, user)
@@ -48,7 +48,6 @@ class AsyncPasswords(AsyncStorageBase):
         return after
 
     async def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
-        """See the contract. One request: 2 write units."""
         body = passwords.rehash(
             self._identities,
             validation.user_id(user_id),
@@ -59,7 +58,6 @@ class AsyncPasswords(AsyncStorageBase):
         return await self._transact(body) is None
 
     async def get_password_hash(self, user_id: str) -> str | None:
-        """See the contract. Two strongly consistent requests, one after the other."""
         user = await self._read_user(validation.user_id(user_id), consistent=True)
         if user is None or not user.has_password:
             return None
@@ -67,13 +65,11 @@ class AsyncPasswords(AsyncStorageBase):
         return None if found is None or found.user_id != user_id else found.password_hash
 
     async def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
-        """See the contract. One strongly consistent request, whatever ``consistent_reads`` says: 1 read unit."""
         return await self._credentials(normalise_email(email).normalised)
 
     async def remove_password_hash(
         self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
     ) -> bool:
-        """See the contract. Two requests, one after the other."""
         validation.user_id(user_id)
         validation.flag(allow_verified_email, "allow_verified_email")
         epoch = validation.session_epoch(session_epoch)
@@ -96,7 +92,6 @@ class AsyncPasswords(AsyncStorageBase):
         return found
 
     async def complete_password_reset(self, token: str, password_hash: str) -> User | None:
-        """See the contract. Two requests, one after the other; none for a malformed token."""
         validation.password_hash(password_hash)
         parsed = parse_one_time_token(validation.token_argument(token))
         if parsed is None or not parsed.user_id:
@@ -132,7 +127,6 @@ class AsyncPasswords(AsyncStorageBase):
         keep: bool = False,
         password_hash: str | None = None,
     ) -> User | None:
-        """See the contract. Two requests, one after the other; three when what was set up moves to a new address."""
         validation.purpose(purpose)
         passwords.check_proof_arguments(keep, password_hash)
         address = None if new_email is None else normalise_email(new_email, field="new_email")

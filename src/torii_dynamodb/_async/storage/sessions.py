@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from torii_dynamodb._async.contract import AsyncSessionStorage
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.storage.base import AsyncStorageBase, no_such_user
 from torii_dynamodb._core import reading, sessions, users
@@ -20,11 +21,10 @@ from torii_dynamodb.models import Listing, NewSession, Session, User
 __all__ = ["AsyncSessions"]
 
 
-class AsyncSessions(AsyncStorageBase):
+class AsyncSessions(AsyncStorageBase, AsyncSessionStorage):
     """``SessionStorage`` on DynamoDB."""
 
     async def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
-        """See the contract. One request with the user at hand, else two. 1 write unit, and 1 for the index."""
         now = self._now()
         checked = sessions.new_session_model(new_session, user, now)
         if user is None:
@@ -37,12 +37,10 @@ class AsyncSessions(AsyncStorageBase):
         return session
 
     async def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
-        """See the contract. One request."""
         found = await self.get_session_and_user(token, consistent=consistent)
         return None if found is None else found[0]
 
     async def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
-        """See the contract. One request, which may serve other checks too: 2 read units, or 1; none if malformed."""
         strong = self._strong(consistent)
         parsed = parse_session_token(validation.token_argument(token))
         return None if parsed is None else await self._check(parsed, token, strong)
@@ -50,7 +48,6 @@ class AsyncSessions(AsyncStorageBase):
     async def get_session_and_user_by_id(
         self, user_id: str, session_id: str, *, consistent: bool | None = None
     ) -> tuple[Session, User] | None:
-        """See the contract. One request, which may serve other checks too: 2 read units, or 1."""
         strong = self._strong(consistent)
         named = ParsedSecret(validation.user_id(user_id), validation.session_id(session_id))
         return await self._check(named, None, strong)
@@ -66,7 +63,6 @@ class AsyncSessions(AsyncStorageBase):
         return found
 
     async def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
-        """See the contract. The user and the pages of the index, at the same time."""
         validation.user_id(user_id)
         now = self._now()
         rows: list[Item] = []
@@ -89,7 +85,6 @@ class AsyncSessions(AsyncStorageBase):
         return Listing(sorted(found, key=lambda session: (session.created_at, session.id), reverse=True), read.corrupt)
 
     async def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
-        """See the contract. One request: 1 write unit, and 2 for the index, whose sort key moves."""
         parsed = parse_session_token(validation.token_argument(token))
         now, ends = self._now(), validation.moment(expires_at, "expires_at")
         if ends <= now:
@@ -111,19 +106,16 @@ class AsyncSessions(AsyncStorageBase):
         return sessions.replace_token(session, token)
 
     async def delete_session(self, token: str) -> None:
-        """See the contract. One request: 1 write unit, and 1 for the index; none for a malformed token."""
         parsed = parse_session_token(validation.token_argument(token))
         if parsed is not None:
             await self._client.call("DeleteItem", {"TableName": self._sessions, "Key": item_key(parsed.digest)})
 
     async def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
-        """See the contract. One request."""
         row, owner = validation.session_id(session_id), validation.user_id(user_id)
         # A transaction: a row that is gone could not tell a retry that it was the one to delete it.
         return await self._transact(users.delete_owned(self._sessions, row, owner)) is None
 
     async def delete_sessions_for_user(self, user_id: str) -> int | None:
-        """See the contract. One request before it returns: 1 write unit, and 1 for the index."""
         validation.user_id(user_id)
         write_id = self._write_id()
         item: Item | None
@@ -138,5 +130,4 @@ class AsyncSessions(AsyncStorageBase):
         return None if item is None else users.read(item).session_epoch
 
     async def cleanup_expired_sessions(self) -> int:
-        """Nothing to do: DynamoDB's TTL deletes the rows, and every read checks ``expires_at`` itself (RFC 0008)."""
         return 0

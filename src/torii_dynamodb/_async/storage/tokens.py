@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torii_dynamodb._async.contract import AsyncTokenStorage
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._async.storage.base import AsyncStorageBase, no_such_user
 from torii_dynamodb._core import expressions as ex
@@ -15,14 +16,10 @@ from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 __all__ = ["AsyncTokens"]
 
 
-class AsyncTokens(AsyncStorageBase):
+class AsyncTokens(AsyncStorageBase, AsyncTokenStorage):
     """``TokenStorage`` on DynamoDB."""
 
     async def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
-        """See the contract. One request with the user at hand (or none to have), else two: 1 write unit.
-
-        With ``revoke_earlier`` one transaction over the token and the user: 4 write units, and 1 for the index.
-        """
         now = self._now()
         checked = tokens.checked_token(new_token, user, now)
         if checked.user_id is None:
@@ -59,7 +56,6 @@ class AsyncTokens(AsyncStorageBase):
         return issued[0]
 
     async def verify_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """See the contract. One write unit; for a user's token one read unit beside it, at the same time."""
         validation.purpose(purpose)
         parsed = parse_one_time_token(validation.token_argument(token))
         if parsed is None:
@@ -78,7 +74,6 @@ class AsyncTokens(AsyncStorageBase):
         return self._verified(item, parsed.user_id, user)
 
     async def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """See the contract. One request: 1 read unit, 2 for a user's token."""
         validation.purpose(purpose)
         parsed = parse_one_time_token(validation.token_argument(token))
         if parsed is None:
@@ -98,5 +93,4 @@ class AsyncTokens(AsyncStorageBase):
         return VerifiedToken(token=tokens.read(item), user=user)
 
     async def cleanup_expired_tokens(self) -> int:
-        """Nothing to do: DynamoDB's TTL deletes the rows, and every read checks ``expires_at`` itself."""
         return 0

@@ -15,6 +15,7 @@ from torii_dynamodb._core.keys import attempt_subject
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.times import to_text
+from torii_dynamodb._sync.contract import BruteForceStorage
 from torii_dynamodb._sync.storage.base import StorageBase
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User
@@ -22,17 +23,15 @@ from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Lis
 __all__ = ["Attempts"]
 
 
-class Attempts(StorageBase):
+class Attempts(StorageBase, BruteForceStorage):
     """``BruteForceStorage`` on DynamoDB."""
 
     def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
-        """See the contract. One request: 1 write unit."""
         return self._acquire(_login(email), validation.policy(policy))
 
     def acquire_attempt(
         self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
-        """See the contract. One request: 1 write unit."""
         return self._acquire(attempts.subject(kind, value, purpose), validation.policy(policy))
 
     def _acquire(self, subject: str, policy: LockoutPolicy) -> AttemptResult:
@@ -56,7 +55,6 @@ class Attempts(StorageBase):
         user_agent: str | None = None,
         policy: LockoutPolicy | None = None,
     ) -> None:
-        """See the contract. Three requests, one after the other: an account locked meanwhile keeps the row."""
         checked = validation.policy(policy)
         if not checked.enabled and attempt_id == "":
             return
@@ -81,7 +79,6 @@ class Attempts(StorageBase):
             self._client.call("PutItem", ex.put(self._attempts, item, "attribute_not_exists(#subject)"))
 
     def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
-        """See the contract. One strongly consistent request: 1 read unit."""
         checked, subject = validation.policy(policy), _login(email)
         if not checked.enabled:
             return LockoutStatus(locked=False, attempts=0, retry_after=None)
@@ -89,7 +86,6 @@ class Attempts(StorageBase):
         return attempts.status(register, checked, self._now())
 
     def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
-        """See the contract. One request: 1 write unit, 2 without ``attempt_id``."""
         subject = _login(email)
         if attempt_id == "":
             return
@@ -105,7 +101,6 @@ class Attempts(StorageBase):
             return
 
     def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
-        """See the contract. One request for each MB of rows."""
         validation.integer(limit, "limit", least=1, most=10_000)
         now = self._now()
         rows = self._audit(_login(email), consistent=self.config.consistent_reads, limit=limit, now=now)
@@ -124,7 +119,6 @@ class Attempts(StorageBase):
                 return found[:limit]
 
     def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
-        """See the contract. TTL removes what is past retention by itself; this is for removing earlier."""
         subject, end = _login(email), to_text(validation.moment(before, "before"))
         user = self._holder(normalise_email(email).normalised)
         if user is not None and user.locked_at is not None:
@@ -140,7 +134,6 @@ class Attempts(StorageBase):
         return len(old)
 
     def set_locked_at(self, user_id: str, locked_at: datetime | None) -> User | None:
-        """See the contract. Two requests for the user, then as many as the audit has pages, twice."""
         validation.user_id(user_id)
         moment = None if locked_at is None else validation.moment(locked_at, "locked_at")
 
@@ -159,7 +152,6 @@ class Attempts(StorageBase):
         return user
 
     def get_locked_at(self, user_id: str) -> datetime | None:
-        """See the contract. One request."""
         user = self._read_user(validation.user_id(user_id), consistent=True)
         return None if user is None else user.locked_at
 

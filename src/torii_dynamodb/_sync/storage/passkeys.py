@@ -7,6 +7,7 @@ from __future__ import annotations
 from torii_dynamodb._core import passkeys, reading, tokens, users
 from torii_dynamodb._core.keys import PASSKEY, challenge_key, item_key, passkey_key
 from torii_dynamodb._rules import validation
+from torii_dynamodb._sync.contract import PasskeyStorage
 from torii_dynamodb._sync.storage.base import StorageBase, old_item
 from torii_dynamodb.models import (
     CeremonyKind,
@@ -21,30 +22,26 @@ from torii_dynamodb.models import (
 __all__ = ["Passkeys"]
 
 
-class Passkeys(StorageBase):
+class Passkeys(StorageBase, PasskeyStorage):
     """``PasskeyStorage`` on DynamoDB."""
 
     def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
-        """See the contract. One request: 4 write units, and 1 for the index."""
         model = passkeys.passkey_model(passkeys.checked(new_passkey), self._now())
         item = passkeys.to_item(model)
         return passkeys.read(self._add_identity(model.user_id, item, "passkey", session_epoch=session_epoch))
 
     def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
-        """See the contract. One request."""
         key = item_key(passkey_key(passkeys.credential_id(credential_id)))
         item = self._get(self._identities, key, consistent=self._strong(consistent))
         return None if item is None else passkeys.read(item)
 
     def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
-        """See the contract. Two requests, one after the other; one when there are none."""
         items = self._list_identities(validation.user_id(user_id), PASSKEY)
         found = reading.listing(items, passkeys.read)
         found.sort(key=lambda passkey: (passkey.created_at, passkey.credential_id))
         return found
 
     def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
-        """See the contract. Two requests, one after the other: 2 write units, 1 read unit."""
         identity = passkey_key(passkeys.credential_id(credential_id))
         body = passkeys.rename(self._identities, validation.user_id(user_id), identity, passkeys.name(name))
         if self._transact(body) is not None:
@@ -61,7 +58,6 @@ class Passkeys(StorageBase):
         backup_eligible: bool | None = None,
         backed_up: bool | None = None,
     ) -> Passkey | None:
-        """See the contract. Two requests, one after the other: 2 write units, 1 read unit."""
         validation.user_id(user_id)
         identity = passkey_key(passkeys.credential_id(credential_id))
         validation.integer(sign_count, "sign_count", least=0, most=passkeys.MAX_SIGN_COUNT)
@@ -96,7 +92,6 @@ class Passkeys(StorageBase):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """See the contract. One request: 4 write units, and 1 for the index."""
         return self._remove_identity(
             validation.user_id(user_id),
             passkey_key(passkeys.credential_id(credential_id)),
@@ -106,7 +101,6 @@ class Passkeys(StorageBase):
         )
 
     def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:
-        """See the contract. Two requests, one after the other."""
         validation.user_id(user_id)
         validation.flag(allow_verified_email, "allow_verified_email")
         removed = 0
@@ -124,12 +118,10 @@ class Passkeys(StorageBase):
         return 0 if self._change_user(user_id, decide) is None else removed
 
     def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
-        """See the contract. One request: 1 write unit."""
         now = self._now()
         self._store_once(tokens.challenge_item(tokens.checked_challenge(challenge, now), now), "challenge")
 
     def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
-        """See the contract. One request: 1 write unit."""
         key = challenge_key(validation.binary(challenge, "challenge", most=1024))
         item = self._consume(key, also={"kind": tokens.kind(kind)})
         return None if item is None else tokens.read_challenge(item)

@@ -11,6 +11,7 @@ from torii_dynamodb._core.tokens import consume, holds_for, is_unused
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb._rules.secrets import parse_one_time_token
+from torii_dynamodb._sync.contract import EmailPasswordStorage
 from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, failed, no_such_user, old_item
 from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
@@ -18,7 +19,7 @@ from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, Pas
 __all__ = ["Passwords"]
 
 
-class Passwords(StorageBase):
+class Passwords(StorageBase, EmailPasswordStorage):
     """``EmailPasswordStorage`` on DynamoDB."""
 
     def set_password_hash(
@@ -30,7 +31,6 @@ class Passwords(StorageBase):
         user: User | None = None,
         session_epoch: int | None = None,
     ) -> User:
-        """See the contract. One request with the user at hand, else two: 4 write units, and 1 for the index."""
         validation.user_id(user_id)
         validation.password_hash(password_hash)
         passwords.check_set_arguments(user_id, expected_version, user)
@@ -50,7 +50,6 @@ class Passwords(StorageBase):
         return after
 
     def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
-        """See the contract. One request: 2 write units."""
         body = passwords.rehash(
             self._identities,
             validation.user_id(user_id),
@@ -61,7 +60,6 @@ class Passwords(StorageBase):
         return self._transact(body) is None
 
     def get_password_hash(self, user_id: str) -> str | None:
-        """See the contract. Two strongly consistent requests, one after the other."""
         user = self._read_user(validation.user_id(user_id), consistent=True)
         if user is None or not user.has_password:
             return None
@@ -69,13 +67,11 @@ class Passwords(StorageBase):
         return None if found is None or found.user_id != user_id else found.password_hash
 
     def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
-        """See the contract. One strongly consistent request, whatever ``consistent_reads`` says: 1 read unit."""
         return self._credentials(normalise_email(email).normalised)
 
     def remove_password_hash(
         self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
     ) -> bool:
-        """See the contract. Two requests, one after the other."""
         validation.user_id(user_id)
         validation.flag(allow_verified_email, "allow_verified_email")
         epoch = validation.session_epoch(session_epoch)
@@ -98,7 +94,6 @@ class Passwords(StorageBase):
         return found
 
     def complete_password_reset(self, token: str, password_hash: str) -> User | None:
-        """See the contract. Two requests, one after the other; none for a malformed token."""
         validation.password_hash(password_hash)
         parsed = parse_one_time_token(validation.token_argument(token))
         if parsed is None or not parsed.user_id:
@@ -134,7 +129,6 @@ class Passwords(StorageBase):
         keep: bool = False,
         password_hash: str | None = None,
     ) -> User | None:
-        """See the contract. Two requests, one after the other; three when what was set up moves to a new address."""
         validation.purpose(purpose)
         passwords.check_proof_arguments(keep, password_hash)
         address = None if new_email is None else normalise_email(new_email, field="new_email")

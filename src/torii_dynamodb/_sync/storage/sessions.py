@@ -13,6 +13,7 @@ from torii_dynamodb._core.keys import item_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._rules.times import epoch_seconds, to_text
+from torii_dynamodb._sync.contract import SessionStorage
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
 from torii_dynamodb._wire.errors import ConditionFailed
@@ -22,11 +23,10 @@ from torii_dynamodb.models import Listing, NewSession, Session, User
 __all__ = ["Sessions"]
 
 
-class Sessions(StorageBase):
+class Sessions(StorageBase, SessionStorage):
     """``SessionStorage`` on DynamoDB."""
 
     def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
-        """See the contract. One request with the user at hand, else two. 1 write unit, and 1 for the index."""
         now = self._now()
         checked = sessions.new_session_model(new_session, user, now)
         if user is None:
@@ -39,12 +39,10 @@ class Sessions(StorageBase):
         return session
 
     def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
-        """See the contract. One request."""
         found = self.get_session_and_user(token, consistent=consistent)
         return None if found is None else found[0]
 
     def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
-        """See the contract. One request, which may serve other checks too: 2 read units, or 1; none if malformed."""
         strong = self._strong(consistent)
         parsed = parse_session_token(validation.token_argument(token))
         return None if parsed is None else self._check(parsed, token, strong)
@@ -52,7 +50,6 @@ class Sessions(StorageBase):
     def get_session_and_user_by_id(
         self, user_id: str, session_id: str, *, consistent: bool | None = None
     ) -> tuple[Session, User] | None:
-        """See the contract. One request, which may serve other checks too: 2 read units, or 1."""
         strong = self._strong(consistent)
         named = ParsedSecret(validation.user_id(user_id), validation.session_id(session_id))
         return self._check(named, None, strong)
@@ -68,7 +65,6 @@ class Sessions(StorageBase):
         return found
 
     def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
-        """See the contract. The user and the pages of the index, at the same time."""
         validation.user_id(user_id)
         now = self._now()
         rows: list[Item] = []
@@ -91,7 +87,6 @@ class Sessions(StorageBase):
         return Listing(sorted(found, key=lambda session: (session.created_at, session.id), reverse=True), read.corrupt)
 
     def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
-        """See the contract. One request: 1 write unit, and 2 for the index, whose sort key moves."""
         parsed = parse_session_token(validation.token_argument(token))
         now, ends = self._now(), validation.moment(expires_at, "expires_at")
         if ends <= now:
@@ -113,19 +108,16 @@ class Sessions(StorageBase):
         return sessions.replace_token(session, token)
 
     def delete_session(self, token: str) -> None:
-        """See the contract. One request: 1 write unit, and 1 for the index; none for a malformed token."""
         parsed = parse_session_token(validation.token_argument(token))
         if parsed is not None:
             self._client.call("DeleteItem", {"TableName": self._sessions, "Key": item_key(parsed.digest)})
 
     def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
-        """See the contract. One request."""
         row, owner = validation.session_id(session_id), validation.user_id(user_id)
         # A transaction: a row that is gone could not tell a retry that it was the one to delete it.
         return self._transact(users.delete_owned(self._sessions, row, owner)) is None
 
     def delete_sessions_for_user(self, user_id: str) -> int | None:
-        """See the contract. One request before it returns: 1 write unit, and 1 for the index."""
         validation.user_id(user_id)
         write_id = self._write_id()
         item: Item | None
@@ -140,5 +132,4 @@ class Sessions(StorageBase):
         return None if item is None else users.read(item).session_epoch
 
     def cleanup_expired_sessions(self) -> int:
-        """Nothing to do: DynamoDB's TTL deletes the rows, and every read checks ``expires_at`` itself (RFC 0008)."""
         return 0

@@ -10,6 +10,7 @@ from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import item_key, token_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
+from torii_dynamodb._sync.contract import TokenStorage
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
@@ -17,14 +18,10 @@ from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 __all__ = ["Tokens"]
 
 
-class Tokens(StorageBase):
+class Tokens(StorageBase, TokenStorage):
     """``TokenStorage`` on DynamoDB."""
 
     def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
-        """See the contract. One request with the user at hand (or none to have), else two: 1 write unit.
-
-        With ``revoke_earlier`` one transaction over the token and the user: 4 write units, and 1 for the index.
-        """
         now = self._now()
         checked = tokens.checked_token(new_token, user, now)
         if checked.user_id is None:
@@ -61,7 +58,6 @@ class Tokens(StorageBase):
         return issued[0]
 
     def verify_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """See the contract. One write unit; for a user's token one read unit beside it, at the same time."""
         validation.purpose(purpose)
         parsed = parse_one_time_token(validation.token_argument(token))
         if parsed is None:
@@ -80,7 +76,6 @@ class Tokens(StorageBase):
         return self._verified(item, parsed.user_id, user)
 
     def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """See the contract. One request: 1 read unit, 2 for a user's token."""
         validation.purpose(purpose)
         parsed = parse_one_time_token(validation.token_argument(token))
         if parsed is None:
@@ -100,5 +95,4 @@ class Tokens(StorageBase):
         return VerifiedToken(token=tokens.read(item), user=user)
 
     def cleanup_expired_tokens(self) -> int:
-        """Nothing to do: DynamoDB's TTL deletes the rows, and every read checks ``expires_at`` itself."""
         return 0

@@ -13,6 +13,7 @@ from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import email_key, item_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._sync.contract import UserStorage
 from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, failed, no_such_user, old_item
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.errors import AlreadyExists, CorruptItem, ValidationError, VersionConflict
@@ -24,22 +25,19 @@ __all__ = ["Users"]
 _CONFLICT = "the user was changed since it was read; read it again, then decide again"
 
 
-class Users(StorageBase):
+class Users(StorageBase, UserStorage):
     """``UserStorage`` on DynamoDB."""
 
     def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
-        """See the contract. One request: 4 write units, and 1 for the index."""
         user = users.new_user_model(new_user, password_hash, self._now(), self.config.random)
         refused = self._transact(*users.creation(self._users, self._identities, user, password_hash))
         return user if refused is None else self._existing_user(user, refused)
 
     def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
-        """See the contract. One request: 1 read unit, or half of one."""
         strong = self._strong(consistent)
         return self._read_user(validation.user_id(user_id), consistent=strong)
 
     def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
-        """See the contract. Strongly consistent two requests, one after the other; else one, by the index."""
         normalised = normalise_email(email).normalised
         if not self._strong(consistent):
             return self._indexed_user(normalised)
@@ -60,7 +58,6 @@ class Users(StorageBase):
         return users.read(found[0]) if found else None
 
     def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
-        """See the contract. Two requests when the user exists, two when not."""
         new_user = NewUser(email=email, name=name)
         users.new_user_model(new_user, None, self._now(), self.config.random)
         for _ in range(ROUNDS):
@@ -81,7 +78,6 @@ class Users(StorageBase):
         name: str | None | Unset = UNSET,
         metadata: Metadata | Unset = UNSET,
     ) -> User:
-        """See the contract. One request; two when the address moves."""
         validation.instance(user, "user", User)
         after = users.profile_change(
             user, self._now(), email=email, name=name, metadata=metadata, serial=self._write_id()
@@ -116,7 +112,6 @@ class Users(StorageBase):
     def mark_email_verified(
         self, user_id: str, *, email: str, remove_unproven: bool = False, session_epoch: int | None = None
     ) -> User | None:
-        """See the contract. Two requests, one after the other; one when it was verified before."""
         validation.user_id(user_id)
         validation.flag(remove_unproven, "remove_unproven")
         proved = normalise_email(email).normalised
@@ -134,7 +129,6 @@ class Users(StorageBase):
         return user if user is not None and user.email == proved else None
 
     def delete_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
-        """See the contract. Two requests, one after the other, then session rows in the background."""
         validation.user_id(user_id)
         epoch = validation.session_epoch(session_epoch)
 
@@ -147,7 +141,6 @@ class Users(StorageBase):
         return deleted is not None
 
     def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
-        """See the contract. One request for each 100 different ids, at the same time; unprocessed ones are retried."""
         if isinstance(user_ids, str | bytes) or not isinstance(user_ids, Sequence):
             raise ValidationError("user_ids", f"give a list of ids, not {type(user_ids).__name__}")
         keys = [(self._users, item_key(validation.user_id(user_id, "user_ids"))) for user_id in user_ids]
@@ -155,7 +148,6 @@ class Users(StorageBase):
         return [None if item is None else users.read(item) for item in items]
 
     def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
-        """See the contract. One request a page; a page is also full at 1 MB."""
         body: dict[str, Any] = {
             "TableName": self._users,
             "Limit": validation.integer(limit, "limit", least=1, most=1000),

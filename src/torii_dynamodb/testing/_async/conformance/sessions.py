@@ -65,7 +65,7 @@ class AsyncSessionConformance(AsyncConformance):
 
     # Making.
 
-    @clause("SESSION-1", "SESSION-4")
+    @clause("SESSION-1", "SESSION-4", "SESSION-18")
     async def test_a_new_session_passes(self, storage: AsyncStorage, clock: FakeClock) -> None:
         """The token of a new session yields session and user, with all that was given."""
         user = await self.user(storage)
@@ -326,7 +326,7 @@ class AsyncSessionConformance(AsyncConformance):
                 continue
             assert await storage.get_session(token) is None
 
-    @clause("SESSION-6")
+    @clause("SESSION-6", "SESSION-18")
     async def test_garbage_is_refused_without_an_exception(self, storage: AsyncStorage) -> None:
         """Texts that were never issued, some a character away from one that was, yield None everywhere."""
         user = await self.user(storage)

@@ -67,7 +67,7 @@ class SessionConformance(Conformance):
 
     # Making.
 
-    @clause("SESSION-1", "SESSION-4")
+    @clause("SESSION-1", "SESSION-4", "SESSION-18")
     def test_a_new_session_passes(self, storage: Storage, clock: FakeClock) -> None:
         """The token of a new session yields session and user, with all that was given."""
         user = self.user(storage)
@@ -323,7 +323,7 @@ class SessionConformance(Conformance):
                 continue
             assert storage.get_session(token) is None
 
-    @clause("SESSION-6")
+    @clause("SESSION-6", "SESSION-18")
     def test_garbage_is_refused_without_an_exception(self, storage: Storage) -> None:
         """Texts that were never issued, some a character away from one that was, yield None everywhere."""
         user = self.user(storage)

@@ -1,0 +1,55 @@
+"""What you can implement yourself: the storage, the transport to DynamoDB, the source of AWS credentials.
+
+The storage Protocols are also the reference for what each method of a storage does, raises and costs; each comes in two
+forms, asynchronous and blocking. `torii_dynamodb.testing.conformance` tests a storage against them.
+
+Other Protocols live beside what implements them: :mod:`torii_dynamodb.mail` (mailers),
+:mod:`torii_dynamodb.secret_box` and :mod:`torii_dynamodb.compromised`.
+"""
+
+from __future__ import annotations
+
+from torii_dynamodb._async.contract import (
+    AsyncBruteForceStorage,
+    AsyncEmailPasswordStorage,
+    AsyncOAuthStorage,
+    AsyncPasskeyStorage,
+    AsyncSessionStorage,
+    AsyncStorage,
+    AsyncTokenStorage,
+    AsyncUserStorage,
+)
+from torii_dynamodb._sync.contract import (
+    BruteForceStorage,
+    EmailPasswordStorage,
+    OAuthStorage,
+    PasskeyStorage,
+    SessionStorage,
+    Storage,
+    TokenStorage,
+    UserStorage,
+)
+from torii_dynamodb._wire.credentials import CredentialsSource
+from torii_dynamodb._wire.http import AsyncTransport, Transport
+
+__all__ = [
+    "AsyncBruteForceStorage",
+    "AsyncEmailPasswordStorage",
+    "AsyncOAuthStorage",
+    "AsyncPasskeyStorage",
+    "AsyncSessionStorage",
+    "AsyncStorage",
+    "AsyncTokenStorage",
+    "AsyncTransport",
+    "AsyncUserStorage",
+    "BruteForceStorage",
+    "CredentialsSource",
+    "EmailPasswordStorage",
+    "OAuthStorage",
+    "PasskeyStorage",
+    "SessionStorage",
+    "Storage",
+    "TokenStorage",
+    "Transport",
+    "UserStorage",
+]
