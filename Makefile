@@ -1,4 +1,4 @@
-# 'make help' lists the targets. Everything lives in .venv and .engines; nothing is installed elsewhere.
+# 'make help' lists the targets. Everything is installed in .venv and .engines (and Chromium by apt-get on Debian, as root).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -16,7 +16,7 @@ STRESS_RUNS ?= 10
 FUZZ_CASES ?= 1000000
 BENCH_ARGS ?=
 
-# PYTHON=... chooses the interpreter; else the first of these that is 3.11 or newer.
+# PYTHON=... chooses the interpreter; the default is the first of these that is 3.11 or newer.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
 
@@ -25,19 +25,19 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-demo: $(VENV)/.local-stamp ## the main job on a local engine; needs Python and pip (DEMO_ARGS=... adds options)
+demo: $(VENV)/.local-stamp ## run the demo on a local engine; needs Python and pip (DEMO_ARGS=... adds options)
 	@$(BIN)/torii-dynamodb demo $(DEMO_ARGS)
 
 test: setup ## set everything up and run all tests (PYTEST_ARGS=... replaces the options)
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
-# Three workers a core are the load: what rests on who comes first shows then.
-stress: setup ## all tests in their long form, ten times, with more workers than cores (STRESS_RUNS=10)
+# Three workers per core keep the machine busy, which shows what depends on timing.
+stress: setup ## run all tests in their long form, ten times, with more workers than cores (STRESS_RUNS=10)
 	@for run in $$(seq $(STRESS_RUNS)); do \
 		TORII_LONG=1 $(BIN)/pytest -n $$((3 * $$(nproc))) --dist worksteal || { echo "run $$run of $(STRESS_RUNS) failed" >&2; exit 1; }; \
 	done
 
-check: $(VENV)/.dev-stamp ## lint, format, types, generated code, layers
+check: $(VENV)/.dev-stamp ## check lint, format, types, generated code and layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(PY) tools/unasync.py --check
@@ -45,45 +45,45 @@ check: $(VENV)/.dev-stamp ## lint, format, types, generated code, layers
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	@$(BIN)/pytest tests/unit/test_layers.py
 
-format: $(VENV)/.dev-stamp ## format the code, fix what can be fixed
+format: $(VENV)/.dev-stamp ## format the code, and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
 unasync: $(VENV)/.dev-stamp ## generate _sync from _async
 	@$(PY) tools/unasync.py
 
-bench: setup ## the benchmarks, side by side (BENCH_ARGS=--quick tries them; --help lists the options)
+bench: setup ## run the benchmarks side by side (BENCH_ARGS=--quick for a short run, --help for the options)
 	@$(PY) benchmarks/run.py $(BENCH_ARGS)
 
-faults: setup ## run the fault matrix and write docs/fault-matrix.md from what it saw
+faults: setup ## run the fault matrix and write docs/fault-matrix.md from the results
 	@$(PY) tools/fault_matrix.py --record
 
-soak: setup ## kill the engine under load for a minute, and check that nothing acknowledged is lost (SOAK_SECONDS=60)
+soak: setup ## kill the engine under load for a minute, and check that no acknowledged write is lost (SOAK_SECONDS=60)
 	@$(PY) -m tests.faults.crash $(SOAK_SECONDS)
 
-fuzz: setup ## a million random and mutated inputs against every parser (FUZZ_CASES=1000000)
+fuzz: setup ## try a million random and mutated inputs on every parser (FUZZ_CASES=1000000)
 	@$(PY) -m tests.fuzz.fuzz $(FUZZ_CASES)
 
-setup: $(VENV)/.dev-stamp engine browser ## the virtual environment, all packages, the test engine, the browser
+setup: $(VENV)/.dev-stamp engine browser ## install all packages, the test engine and the browser
 
 engine: $(VENV)/.dev-stamp
 	@$(PY) tools/dynoxide.py --prefix .engines
 
-# Chromium by apt-get where we are root on Debian, else it must be there; an OpenID provider and axe from npm.
+# Installs Chromium by apt-get if we are root on Debian (otherwise it must be there), and an OpenID provider and axe from npm.
 browser: $(VENV)/.dev-stamp
 	@$(PY) tools/npm_packages.py --prefix .engines/npm
 	@$(PY) tools/chromium.py
 
-clean: ## remove everything that was made here
+clean: ## remove everything that the other targets made
 	rm -rf $(VENV) .engines .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(VENV)/.venv-stamp:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no working venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@touch $@
 
-# pyproject.toml is the list of packages: a change in it installs again. '.[all]' holds '.[local]'.
+# pyproject.toml lists the packages: when it changes, they are installed again. '.[all]' includes '.[local]'.
 $(VENV)/.local-stamp: $(VENV)/.venv-stamp pyproject.toml
 	@echo "Installing torii-dynamodb into $(VENV) ..."
 	@$(PIP) install -e '.[local]'

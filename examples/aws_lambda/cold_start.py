@@ -1,10 +1,10 @@
-"""Measure the cold start: a new Python imports the handler and checks a session, against bare Python beside it.
+"""Measure the cold start: a new Python imports the handler and checks a session, compared with bare Python.
 
     python cold_start.py [rounds]
 
-Needs an endpoint with the tables in it (``AWS_ENDPOINT_URL_DYNAMODB``, ``AWS_REGION``, credentials, ``TABLE_PREFIX``).
-The rounds alternate, so that a busy machine slows both; printed are medians and what lies between them. Lambda adds its
-own time to start a container, which no program can change.
+Needs an endpoint that has the tables (``AWS_ENDPOINT_URL_DYNAMODB``, ``AWS_REGION``, credentials, ``TABLE_PREFIX``).
+The rounds alternate, so that a busy machine slows down both; the medians and their difference are printed. Lambda
+adds the time it takes to start a container, which no program can change.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ assert not heavy, heavy
 
 
 def run(source: str) -> float:
-    """Seconds until a new Python has done this."""
+    """Return the seconds that a new Python takes to run this."""
     started = perf_counter()
     subprocess.run([sys.executable, "-c", source], check=True, cwd=Path(__file__).parent)
     return perf_counter() - started
 
 
 def token_of_nobody() -> str:
-    """A token of the right form, so that the check asks the storage."""
+    """Return a token of the right form, so that the check reads the storage."""
     from torii_dynamodb._rules.secrets import make_session_token
     from torii_dynamodb.clock import system_random
 

@@ -1,11 +1,13 @@
-"""Accounts on AWS Lambda, behind a Function URL or an HTTP API (payload format 2.0), with the blocking twin.
+"""User accounts on AWS Lambda, behind a Function URL or an HTTP API (payload format 2.0), with the blocking API.
 
-Services and connections are made once a container, outside the handler: a warm call pays for its own request only. Give
-the function at least 512 MB: argon2 takes 64 MB, and CPU comes with memory. Make the tables beforehand
-(``torii-dynamodb tables ensure``) and keep ``create_tables=False``, so that a cold start asks for nothing.
+Services and connections are created once per container, outside the handler, so a warm call pays only for its own
+request. Give the function at least 512 MB: argon2 takes 64 MB, and Lambda allots CPU in proportion to memory. Create
+the tables beforehand (``torii-dynamodb tables ensure``) and keep ``create_tables=False``, so that a cold start makes
+no extra requests.
 
-Nobody learns here who has an account: signing up is answered alike, and a mail tells the owner of the address. Before
-you put it on the internet: send real mail, since here it goes to the log, and limit requests by IP address (AWS WAF).
+The application does not reveal who has an account: signing up always gets the same response, and the owner of the
+address gets a mail. Before you put it on the internet: send real mail (here it goes to the log), and limit requests
+by IP address (AWS WAF).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ storage = DynamoDbStorage().initialize(
 )
 torii = Torii(
     storage,
-    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: they let known devices past a lockout
+    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: they let known browsers past a lockout
     require_verified_to_sign_in=True,
     mailer=ConsoleMailer(),
     mail=MailSettings(
@@ -41,13 +43,13 @@ torii = Torii(
         base_url=os.environ.get("BASE_URL", "http://localhost:8000"),
         verify_email_path="/#token={token}",
         sign_in_path="/",
-        delivery="inline",  # Lambda freezes what goes on after the answer
+        delivery="inline",  # Lambda freezes the process after the response
     ),
 )
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer one request. Sessions travel as bearer tokens, so no other site can send them along."""
+    """Handle one request. Sessions are bearer tokens, so no other site can make a browser send them."""
     http = event["requestContext"]["http"]
     try:
         return route(f"{http['method']} {http['path']}", event, http)
@@ -55,14 +57,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         status = STATUS.get(error.code, 500)
         if status >= 500:
             print(f"{error.code}: {error}")
-            return answer(status, {"detail": "that did not work; try again later"})
+            return answer(status, {"detail": "something went wrong; try again later"})
         wait = error.retry_after if isinstance(error, AccountLocked | RateLimited) else None
         headers = {"retry-after": str(math.ceil(wait.total_seconds()))} if wait else {}
         return answer(status, {"code": error.code, "detail": str(error)}, headers)
 
 
 def route(name: str, event: dict[str, Any], http: dict[str, Any]) -> dict[str, Any]:
-    """The routes."""
+    """Call the route."""
     if name == "GET /":
         return answer(200, PAGE, {"content-type": "text/html; charset=utf-8"})
     if name in ("POST /register", "POST /verify", "POST /sign-in"):
@@ -82,30 +84,30 @@ def route(name: str, event: dict[str, Any], http: dict[str, Any]) -> dict[str, A
         else:
             torii.delete_sessions_for_user(user.id)
         return answer(204)
-    return answer(404, {"code": "not_found", "detail": "there is no such route"})
+    return answer(404, {"code": "not_found", "detail": "no such route"})
 
 
 def with_body(name: str, sent: dict[str, Any], client: dict[str, Any]) -> dict[str, Any]:
-    """The routes that take something. What is in it is checked by the library."""
+    """The routes that take a body. The library checks its values."""
     email, password, device = sent.get("email", ""), sent.get("password", ""), sent.get("device_token")
     if name == "POST /register":
         torii.password.sign_up(email, password, name=sent.get("name"))
-        return answer(202, {"detail": "if this address can be used here, a mail is on its way"})
+        return answer(202, {"detail": "check your email to continue"})
     if name == "POST /verify":
         torii.email_verification.complete(sent.get("token", ""), password=password, **client)
-        return answer(200, {"detail": "your address is verified: sign in"})
+        return answer(200, {"detail": "your address is verified; you can now sign in"})
     user, session = torii.password.authenticate(email, password, device_token=device, **client)
-    # The client keeps both; the second gets it past a lockout that others bring about.
+    # The client keeps both; the device token gets it past a lockout that strangers cause.
     return answer(200, {"id": user.id, "token": session.token, "device_token": torii.devices.issue(user, device)})
 
 
 def header(event: dict[str, Any], name: str) -> str:
-    """A header; empty where there is none."""
+    """Return a header, or an empty string."""
     return str((event.get("headers") or {}).get(name, ""))
 
 
 def body_of(event: dict[str, Any]) -> dict[str, Any]:
-    """The request's JSON object."""
+    """Return the JSON object that was sent."""
     raw: Any = event.get("body") or ""
     body: object = None
     if len(raw) <= 16 * 1024 and header(event, "content-type").partition(";")[0].strip().lower() == "application/json":
@@ -121,7 +123,7 @@ def body_of(event: dict[str, Any]) -> dict[str, Any]:
 def answer(
     status: int, body: dict[str, Any] | str | None = None, headers: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """An answer in Lambda's form."""
+    """Build a response in Lambda's format."""
     return {
         "statusCode": status,
         "headers": {"content-type": "application/json", "cache-control": "no-store", **(headers or {})},

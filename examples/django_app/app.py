@@ -1,8 +1,8 @@
-"""Accounts for a Django application, with the blocking twin, in one file. Run it with ``python app.py runserver``.
+"""User accounts for a Django application, with the blocking API, in one file. Run it with ``python app.py runserver``.
 
-Nobody learns here who has an account: signing up is answered alike, and a mail tells the owner of the address. Before
-you put it on the internet: send real mail, let ``REMOTE_ADDR`` be the browser's address where a proxy stands in front,
-and let that proxy limit requests by IP address.
+The application does not reveal who has an account: signing up always gets the same response, and the owner of the
+address gets a mail. Before you put it on the internet: send real mail, make sure that ``REMOTE_ADDR`` is the
+browser's address if you are behind a proxy, and let that proxy limit requests by IP address.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PAGE = Path(__file__).with_name("page.html")
 
 @cache
 def torii() -> Torii:
-    """The services: one handle a process, opened by the first request (after a server has forked)."""
+    """Return the services: one instance per process, opened by the first request (after the server has forked)."""
     return Torii(
         DynamoDbStorage().initialize(DynamoDbConfig()),
         secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: known browsers get past a lockout
@@ -59,17 +59,17 @@ def torii() -> Torii:
 
 
 def cookie(request: HttpRequest, name: str) -> str | None:
-    """A cookie of ours. Django's parser would take one that a subdomain set, with a space of Unicode in its name."""
+    """Read one of our cookies. Django's parser would accept one set by a subdomain, with a Unicode space in it."""
     return read_cookie([request.META.get("HTTP_COOKIE", "")], name)
 
 
 def leave(response: HttpResponse, name: str, value: str, lasts: timedelta) -> None:
-    """Leave a cookie that no script reads and no other site's post sends."""
+    """Set a cookie that no script can read and no other site's POST sends."""
     response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax", max_age=lasts)
 
 
 def torii_middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Puts ``torii_user`` on the request, and answers errors. CSRF is Django's own middleware's."""
+    """Set ``torii_user`` on the request, and handle errors. Django's own middleware handles CSRF."""
 
     def middleware(request: Any) -> HttpResponse:
         token = cookie(request, SESSION)
@@ -83,7 +83,7 @@ def torii_middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
         status = STATUS.get(error.code, 500)
         if status >= 500:
             logging.getLogger(__name__).error("%s: %s", error.code, error)
-            return JsonResponse({"detail": "that did not work; try again later"}, status=status)
+            return JsonResponse({"detail": "something went wrong; try again later"}, status=status)
         wait = error.retry_after if isinstance(error, AccountLocked | RateLimited) else None
         headers = {"Retry-After": str(math.ceil(wait.total_seconds()))} if wait else {}
         return JsonResponse({"detail": str(error)}, status=status, headers=headers)
@@ -93,7 +93,7 @@ def torii_middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
 
 
 def body(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object that was sent. What is in it is checked by the library."""
+    """Return the JSON object that was sent. The library checks its values."""
     try:
         found = json.loads(request.body) if request.content_type == "application/json" else None
     except (ValueError, RecursionError):
@@ -104,7 +104,7 @@ def body(request: HttpRequest) -> dict[str, Any]:
 
 
 def browser(request: HttpRequest) -> dict[str, Any]:
-    """Who asks from where."""
+    """Describe the browser that sent the request."""
     facts = {"user_agent": request.headers.get("User-Agent"), "ip_address": request.META.get("REMOTE_ADDR")}
     return {**facts, "device_token": cookie(request, DEVICE)}
 
@@ -119,14 +119,14 @@ def page(request: HttpRequest) -> HttpResponse:
 def register(request: HttpRequest) -> HttpResponse:
     sent = body(request)
     torii().password.sign_up(sent.get("email", ""), sent.get("password", ""), name=sent.get("name"))
-    return JsonResponse({"detail": "if this address can be used here, a mail is on its way"}, status=202)
+    return JsonResponse({"detail": "check your email to continue"}, status=202)
 
 
 @require_POST
 def verify(request: HttpRequest) -> HttpResponse:
     sent = body(request)
     torii().email_verification.complete(sent.get("token", ""), password=sent.get("password", ""), **browser(request))
-    return JsonResponse({"detail": "your address is verified: sign in"})
+    return JsonResponse({"detail": "your address is verified; you can now sign in"})
 
 
 @require_POST

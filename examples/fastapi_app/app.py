@@ -1,4 +1,4 @@
-"""Accounts for a FastAPI application. Run it with ``uvicorn app:app`` and open /auth/sign-up."""
+"""User accounts for a FastAPI application. Run it with ``uvicorn app:app`` and open /auth/sign-up."""
 
 import os
 

@@ -1,8 +1,8 @@
-"""Accounts for a Flask application, with the blocking twin. Run it with ``flask run --debug`` and open it.
+"""User accounts for a Flask application, with the blocking API. Run it with ``flask run --debug`` and open it.
 
-Nobody learns here who has an account: signing up is answered alike, and a mail tells the owner of the address. Before
-you put it on the internet: send real mail, tell Flask of your proxy (``werkzeug.middleware.proxy_fix``), and let that
-proxy limit requests by IP address.
+The application does not reveal who has an account: signing up always gets the same response, and the owner of the
+address gets a mail. Before you put it on the internet: send real mail, tell Flask about your proxy
+(``werkzeug.middleware.proxy_fix``), and let that proxy limit requests by IP address.
 """
 
 from __future__ import annotations
@@ -50,26 +50,26 @@ torii = Torii(
 
 
 def cookie(name: str) -> str | None:
-    """A cookie of ours. Flask's own parser would take one that a subdomain set, with a space of Unicode in its name."""
+    """Read one of our cookies. Flask's parser would accept one set by a subdomain, with a Unicode space in its name."""
     return read_cookie([request.environ.get("HTTP_COOKIE", "")], name)
 
 
 def leave(response: Response, name: str, value: str, lasts: timedelta) -> None:
-    """Leave a cookie that no script reads and no other site's post sends."""
+    """Set a cookie that no script can read and no other site's POST sends."""
     response.set_cookie(name, value, secure=True, httponly=True, samesite="Lax", max_age=lasts)
 
 
 def is_cross_site() -> bool:
-    """Whether another origin sent this: to SameSite=Lax sibling subdomains are the same site."""
+    """Whether another origin sent this. SameSite=Lax is not enough: sibling subdomains are the same site."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site is None:  # an older browser, or none
+    if site is None:  # an older browser, or not a browser
         return origin is not None and origin.partition("://")[2] != request.host
     return site not in ("same-origin", "none")
 
 
 @app.before_request
 def check_session() -> None:
-    """Refuse posts of other sites; look the session up: one request to DynamoDB, where one came along."""
+    """Refuse other sites' POSTs, and look up the session, if there is one: one request to DynamoDB."""
     if request.method not in ("GET", "HEAD") and is_cross_site():
         abort(403)
     token = cookie(SESSION)
@@ -78,7 +78,7 @@ def check_session() -> None:
 
 
 def signed_in(view: Any) -> Any:
-    """For views that are only for people who are signed in."""
+    """Restrict a view to people who are signed in."""
 
     @wraps(view)
     def checked(*arguments: Any, **named: Any) -> ResponseReturnValue:
@@ -92,17 +92,17 @@ def signed_in(view: Any) -> Any:
 
 @app.errorhandler(ToriiError)
 def refused(error: ToriiError) -> ResponseReturnValue:
-    """What the person did wrong, in words; of everything else only that it happened, and the rest into the log."""
+    """Explain what the person did wrong; for any other error, log it and reveal only that it happened."""
     status = STATUS.get(error.code, 500)
     if status >= 500:
         app.logger.error("%s: %s", error.code, error)
-        return jsonify(detail="that did not work; try again later"), status
+        return jsonify(detail="something went wrong; try again later"), status
     wait = error.retry_after if isinstance(error, AccountLocked | RateLimited) else None
     return jsonify(detail=str(error)), status, {"Retry-After": str(math.ceil(wait.total_seconds()))} if wait else {}
 
 
 def body() -> dict[str, Any]:
-    """The JSON object that was sent. What is in it is checked by the library."""
+    """Return the JSON object that was sent. The library checks its values."""
     try:
         found = json.loads(request.get_data()) if request.mimetype == "application/json" else None
     except (ValueError, RecursionError):
@@ -113,7 +113,7 @@ def body() -> dict[str, Any]:
 
 
 def browser() -> dict[str, Any]:
-    """Who asks from where."""
+    """Describe the browser that sent the request."""
     return {
         "user_agent": request.headers.get("User-Agent"),
         "ip_address": request.remote_addr,
@@ -130,14 +130,14 @@ def page() -> ResponseReturnValue:
 def register() -> ResponseReturnValue:
     sent = body()
     torii.password.sign_up(sent.get("email", ""), sent.get("password", ""), name=sent.get("name"))
-    return jsonify(detail="if this address can be used here, a mail is on its way"), 202
+    return jsonify(detail="check your email to continue"), 202
 
 
 @app.post("/verify")
 def verify() -> ResponseReturnValue:
     sent = body()
     torii.email_verification.complete(sent.get("token", ""), password=sent.get("password", ""), **browser())
-    return jsonify(detail="your address is verified: sign in")
+    return jsonify(detail="your address is verified; you can now sign in")
 
 
 @app.post("/sign-in")
