@@ -1,4 +1,4 @@
-"""What providers really do: claims in pieces, keys that change, ways to prove the application, tenants, nonsense."""
+"""How providers differ in practice: where claims are, changing keys, client authentication, tenants, garbage."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ LOGIN = "https://login.microsoftonline.com"
 
 
 class AsyncDialect(AsyncOAuthSetting):
-    """Services without a mailer: whose address it is, is another file's business, and nobody is asked by mail."""
+    """Services without a mailer, so that no sign-in is stopped to confirm the address by mail."""
 
     def __init__(self, provider: OAuthProvider | None = None, **options: Any) -> None:
         super().__init__(provider, **({"mailer": None, "mail": None} | options))
 
 
 def pem(key: Any) -> str:
-    """A private key as its owner keeps it."""
+    """A private key as PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return str(key.private_bytes(encoding, form, serialization.NoEncryption()).decode())
 
@@ -49,7 +49,7 @@ def generic(**options: Any) -> OAuthProvider:
 
 
 async def refused(here: AsyncOAuthSetting, reason: str, **changes: Any) -> OAuthError:
-    """Signing in fails for this reason."""
+    """Assert that signing in fails for this reason."""
     with pytest.raises(OAuthError) as error:
         await here.sign_in(**changes)
     assert error.value.reason == reason, error.value
@@ -59,8 +59,8 @@ async def refused(here: AsyncOAuthSetting, reason: str, **changes: Any) -> OAuth
 # Claims
 
 
-async def test_the_word_on_the_address_comes_from_userinfo() -> None:
-    """Where only the address is in the ID token, the userinfo endpoint is asked for the rest (Okta, Authelia)."""
+async def test_email_verified_may_come_from_userinfo() -> None:
+    """If the ID token has the address but not email_verified, userinfo is asked for it (Okta, Authelia)."""
     async with AsyncDialect() as here:
         here.provider.claims = {"sub": "subject-1", "email": EMAIL}
         here.provider.userinfo = {"sub": "subject-1", "email_verified": True, "name": "Ada"}
@@ -83,10 +83,10 @@ async def test_the_word_on_the_address_comes_from_userinfo() -> None:
         ({}, {"email": ["b@x.com"], "email_verified": [True]}, (None, False)),
     ],
 )
-async def test_an_address_and_the_word_on_it_come_from_one_place(
+async def test_address_and_email_verified_come_from_one_place(
     token: dict[str, Any], told: dict[str, Any], expected: tuple[str | None, bool]
 ) -> None:
-    """So nobody's verified address is another's word on an unverified one."""
+    """email_verified is only applied to the address it came with, or to the same one."""
     seen: list[Any] = []
 
     def check(identity: Any) -> str:
@@ -102,23 +102,23 @@ async def test_an_address_and_the_word_on_it_come_from_one_place(
 
 
 @pytest.mark.parametrize("word", ["true", "True", True, 1, "1"])
-async def test_a_word_that_is_written_in_another_way(word: Any) -> None:
-    """The providers that write it as text mean it."""
+async def test_other_ways_to_write_true(word: Any) -> None:
+    """Providers that write true as text or as 1 are understood."""
     async with AsyncDialect() as here:
         here.provider.claims["email_verified"] = word
         assert (await here.sign_in()).identity.email_verified
 
 
 @pytest.mark.parametrize("word", ["false", "", "yes", 0, 2, [], ["true"], {"true": True}, None])
-async def test_a_word_that_says_no(word: Any) -> None:
-    """Text that is not "true" is not true."""
+async def test_values_that_are_not_true(word: Any) -> None:
+    """Anything else counts as not verified."""
     async with AsyncDialect() as here:
         here.provider.claims["email_verified"] = word
         await refused(here, "email_unverified")
 
 
-async def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account() -> None:
-    """The subject is enough for them; without address there is no new account, and always asked is always needed."""
+async def test_failing_userinfo_does_not_keep_linked_accounts_out() -> None:
+    """Without userinfo, linked accounts still sign in and new ones lack the address; userinfo="always" requires it."""
     async with AsyncDialect() as here:
         user = (await here.sign_in()).user
         for broken in (500, 403, b"<html>", b"[]", b'{"email": "eve@example.com"}'):
@@ -137,7 +137,7 @@ async def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account()
 
 
 async def test_checks_see_what_userinfo_says() -> None:
-    """Groups that only the userinfo endpoint tells are there for a check, if it is always asked."""
+    """With userinfo="always", a check sees claims that only userinfo has, such as groups."""
     allowed = generic(
         userinfo="always",
         check=lambda identity: None if "staff" in identity.claims.get("groups", ()) else "Staff only.",
@@ -161,7 +161,7 @@ async def test_checks_see_what_userinfo_says() -> None:
     ],
 )
 async def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason: str | None) -> None:
-    """It is taken if one of the provider's keys signed it, for this application, about the same subject."""
+    """Signed userinfo is accepted if signature, issuer, audience and subject are right."""
     async with AsyncDialect() as here:
         here.provider.claims = {"sub": "subject-1"}
         told = {"sub": "subject-1", "email": EMAIL, "email_verified": True} | claims
@@ -175,7 +175,7 @@ async def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason
 
 
 async def test_without_nonce_and_pkce() -> None:
-    """A provider that leaves out the one and refuses the other is told neither, and not expected to know them."""
+    """With nonce and PKCE off, neither is sent nor expected."""
     async with AsyncDialect(generic(use_nonce=False, use_pkce=False)) as here:
         here.provider.pkce = False
         here.provider.claims["nonce"] = None
@@ -186,7 +186,7 @@ async def test_without_nonce_and_pkce() -> None:
 
 
 async def test_several_audiences() -> None:
-    """An ID token for others, too, is taken where it says that it was made for this application."""
+    """An ID token with several audiences is accepted if azp names this client."""
     async with AsyncDialect() as here:
         here.provider.claims |= {"aud": ["account", "client"], "azp": "client"}
         assert (await here.sign_in()).created
@@ -198,7 +198,7 @@ async def test_several_audiences() -> None:
     "emails", [403, 404, b"{}", b"[1, null]", b'[{"primary": true, "email": 1, "verified": true}]']
 )
 async def test_github_without_addresses(emails: int | bytes) -> None:
-    """An App that may not read addresses signs in linked users, and signed-in users can link it."""
+    """A GitHub App that may not read addresses can be linked by signed-in users, and then signs them in."""
     async with AsyncDialect(github("client", "secret")) as here:
         here.provider.userinfo = {"id": 1, "login": "octocat"}
         here.provider.answers["/user/emails"] = emails
@@ -211,7 +211,7 @@ async def test_github_without_addresses(emails: int | bytes) -> None:
 
 @pytest.mark.parametrize(("configured", "told"), [(ISSUER, f"{ISSUER}/"), (f"{ISSUER}/", ISSUER), (ISSUER, ISSUER)])
 async def test_a_slash_at_the_end_of_the_issuer(configured: str, told: str) -> None:
-    """Configured with it or without, tokens name the issuer as its description does (Auth0, Authentik)."""
+    """The issuer may be configured with or without the slash; tokens must name it as the metadata does (Auth0)."""
     async with AsyncDialect(oidc("issuer", configured, "client", "secret")) as here:
         here.provider.metadata = {"issuer": told}
         here.provider.claims["iss"] = told
@@ -220,13 +220,13 @@ async def test_a_slash_at_the_end_of_the_issuer(configured: str, told: str) -> N
         await refused(here, "id_token")
 
 
-# Proving the application
+# Client authentication
 
 SECRET = "s3cr3t: 100% +ü&="
 
 
 def proof_of(form: dict[str, str], headers: dict[str, str]) -> Any:
-    """How a request to the token endpoint proved the application, and with which secret."""
+    """The client authentication method of a token request, with the client id and the secret or algorithm."""
     if "authorization" in headers:
         client, _, secret = b64decode(headers["authorization"].removeprefix("Basic ")).decode().partition(":")
         assert "client_id" not in form
@@ -246,14 +246,14 @@ def proof_of(form: dict[str, str], headers: dict[str, str]) -> Any:
         (["client_secret_post"], {}, ("post", "cl:ient", SECRET)),
         (["private_key_jwt", "client_secret_post"], {}, ("post", "cl:ient", SECRET)),
         (["client_secret_jwt"], {}, ("jwt", "cl:ient", "HS256")),
-        ("client_secret_post", {}, ("basic", "cl:ient", SECRET)),  # not a list: as if nothing were said
+        ("client_secret_post", {}, ("basic", "cl:ient", SECRET)),  # not a list, so ignored
         (["client_secret_basic"], {"token_auth_method": "client_secret_post"}, ("post", "cl:ient", SECRET)),
         (["client_secret_basic"], {"client_secret": None}, ("none", "cl:ient", None)),
         (None, {"token_auth_method": "none"}, ("none", "cl:ient", None)),
     ],
 )
-async def test_how_the_application_proves_itself(offered: Any, options: dict[str, Any], expected: Any) -> None:
-    """As the issuer describes, or as was said by hand; every character of a secret arrives."""
+async def test_client_authentication(offered: Any, options: dict[str, Any], expected: Any) -> None:
+    """The method follows the issuer's metadata unless it is configured; secrets arrive with every character."""
     provider = replace(oidc("issuer", ISSUER, "cl:ient", SECRET), **options)
     async with AsyncDialect(provider) as here:
         here.provider.metadata = {"token_endpoint_auth_methods_supported": offered}
@@ -262,8 +262,8 @@ async def test_how_the_application_proves_itself(offered: Any, options: dict[str
         assert proof_of(here.provider.forms[-1], headers) == expected
 
 
-async def test_an_issuer_that_takes_no_secret() -> None:
-    """It is told before the browser is sent there."""
+async def test_an_issuer_without_a_usable_authentication_method() -> None:
+    """An issuer with no usable authentication method is refused before the browser is sent there."""
     async with AsyncDialect() as here:
         here.provider.metadata = {"token_endpoint_auth_methods_supported": ["tls_client_auth"]}
         with pytest.raises(OAuthError, match="token_auth_method") as error:
@@ -279,8 +279,8 @@ async def test_an_issuer_that_takes_no_secret() -> None:
         (lambda: ec.generate_private_key(ec.SECP384R1()), "ES384"),
     ],
 )
-async def test_a_key_of_the_applications(made: Callable[[], Any], algorithm: str) -> None:
-    """The assertion is signed by it, for the token endpoint, for a minute, under a name of its own each time."""
+async def test_private_key_jwt(made: Callable[[], Any], algorithm: str) -> None:
+    """The client assertion is signed with the key, for the token endpoint, for a minute, with a new jti each time."""
     key = made()
     own = ClientKey(private_key=pem(key), key_id="mine", headers={"x5t": "thumbprint"})
     assert "PRIVATE" not in repr(own)
@@ -305,8 +305,8 @@ async def test_a_key_of_the_applications(made: Callable[[], Any], algorithm: str
         assert len(names) == 2
 
 
-def test_wrong_settings_are_named_at_construction() -> None:
-    """A way without what it needs, a key that is not one, settings that are empty, or that would be read as letters."""
+def test_wrong_settings_are_refused_at_construction() -> None:
+    """Methods without their secret or key, unreadable keys, empty values and strings in place of lists are refused."""
     for preset in (google, github):
         with pytest.raises(ConfigurationError, match="client_secret"):
             preset("client", None)  # type: ignore[arg-type]
@@ -329,8 +329,8 @@ def test_wrong_settings_are_named_at_construction() -> None:
             replace(generic(), **options)
 
 
-async def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
-    """It is told as one, without the key, at the first sign-in."""
+async def test_an_unreadable_key_is_a_configuration_error() -> None:
+    """An invalid key is a ConfigurationError at the first sign-in, which does not show the key."""
     broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
     async with AsyncDialect(oidc("issuer", ISSUER, "client", client_key=ClientKey(private_key=broken))) as here:
         with pytest.raises(ConfigurationError, match="client_key") as error:
@@ -338,8 +338,8 @@ async def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
         assert "AAAA" not in str(error.value)
 
 
-async def test_a_refused_code_tells_why() -> None:
-    """The code of the provider's error helps with wrong settings; its text is not repeated."""
+async def test_a_refused_code_says_why() -> None:
+    """The error contains the provider's error code, which helps with wrong settings, but not its description."""
     async with AsyncDialect() as here:
         body = b'{"error": "invalid_client", "error_description": "<script>"}'
         here.provider.answers["/token"] = lambda _: httpx.Response(401, content=body)
@@ -354,17 +354,17 @@ async def test_a_refused_code_tells_why() -> None:
 @pytest.mark.parametrize(
     ("signs", "kid"),
     [(("key-1", 1), "key-1"), (("key-1", 1), None), (("key-2", 1), "key-2")],
-    ids=["under the same name", "without a name", "under a new name"],
+    ids=["same id", "no id", "new id"],
 )
 async def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str | None) -> None:
-    """The next sign-in passes, at whatever time, and costs one more request."""
+    """The first sign-in after a key change succeeds at the cost of one more request."""
     async with AsyncDialect() as here:
         await here.sign_in()
         here.provider.signs_with, here.provider.header = signs, {"kid": kid}
         here.provider.keys = {signs[0]: signs[1]}
         await here.sign_in()
         assert here.provider.requests.count("GET /keys") == 2
-        # A token that nobody's key verifies does not make us ask again so soon.
+        # A token that no key verifies does not cause another request so soon.
         here.provider.signs_with = (signs[0], 2)
         for _ in range(3):
             await refused(here, "id_token")
@@ -376,8 +376,8 @@ async def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str 
 
 
 @pytest.mark.parametrize("claims", [{"exp": 1}, {"nonce": "x"}, {"aud": "other"}, {"iss": "https://evil.example"}])
-async def test_a_token_that_is_signed_but_does_not_hold_asks_for_no_keys(claims: dict[str, Any]) -> None:
-    """Only a signature that does not verify is a reason to ask for newer keys."""
+async def test_wrong_claims_do_not_cause_a_request_for_keys(claims: dict[str, Any]) -> None:
+    """Only an unverifiable signature causes a request for newer keys, not a wrong claim."""
     async with AsyncDialect() as here:
         await here.sign_in()
         here.provider.claims |= claims
@@ -403,16 +403,16 @@ GOOD = public_jwk(0, "key-1")
         as_keys(*({**public_jwk(1, f"other-{number}")} for number in range(500)), GOOD),
     ],
     ids=[
-        "without a name",
-        "without what it is for",
-        "among others",
-        "among broken ones",
-        "with operations",
+        "no kid",
+        "no alg and use",
+        "among other entries",
+        "among broken keys",
+        "with key_ops",
         "among 500",
     ],
 )
 async def test_key_sets_that_work(keys: bytes) -> None:
-    """The right key is found, whatever stands beside it."""
+    """The right key is found, whatever else is in the set."""
     async with AsyncDialect() as here:
         here.provider.answers["/keys"] = keys
         assert (await here.sign_in()).created
@@ -430,8 +430,8 @@ async def test_key_sets_that_work(keys: bytes) -> None:
         *(b"[]", b"null", b'{"keys": {}}', b'{"keys": null}', b"<html>", b"", b"[" * 100_000, b"\xff\xfe"),
     ],
 )
-async def test_key_sets_that_do_not(keys: bytes) -> None:
-    """A key for something else, under another name or of another issuer verifies nothing; nonsense is told as such."""
+async def test_key_sets_that_do_not_work(keys: bytes) -> None:
+    """A key for another use, algorithm, id, type or issuer verifies nothing; nor does an unreadable set."""
     async with AsyncDialect() as here:
         here.provider.answers["/keys"] = keys
         with pytest.raises(OAuthError) as error:
@@ -441,7 +441,7 @@ async def test_key_sets_that_do_not(keys: bytes) -> None:
 
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
 async def test_a_short_rsa_key_is_refused() -> None:
-    """Under 2,048 bits it proves nothing (RFC 7518, 3.3), though the signature holds."""
+    """An RSA key under 2,048 bits is refused although its signature verifies (RFC 7518, 3.3)."""
     for bits, passes in ((2048, True), (1024, False)):
         key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
         async with AsyncDialect() as here:
@@ -456,8 +456,8 @@ async def test_a_short_rsa_key_is_refused() -> None:
 @pytest.mark.parametrize(
     ("curve", "size", "passes"), [(ec.SECP256R1(), 32, True), (ec.SECP256K1(), 32, False), (ec.SECP521R1(), 66, False)]
 )
-async def test_an_elliptic_key_of_another_curve_is_refused(curve: ec.EllipticCurve, size: int, passes: bool) -> None:
-    """An algorithm belongs to one curve (RFC 7518, 3.4)."""
+async def test_a_key_on_another_curve_is_refused(curve: ec.EllipticCurve, size: int, passes: bool) -> None:
+    """ES256 is only accepted with P-256 (RFC 7518, 3.4)."""
     key = ec.generate_private_key(curve)
 
     def sign(data: bytes) -> bytes:
@@ -482,9 +482,9 @@ def published(algorithm: Any, key: Any) -> dict[str, Any]:
 # Apple
 
 
-async def test_apples_name_is_kept() -> None:
-    """It is posted the first time only, beside the code; nothing else is taken from there."""
-    # Its line breaks written out, as environment variables often hold it.
+async def test_the_name_that_apple_posts_is_stored() -> None:
+    """Apple posts the name with the first sign-in only; it is stored, and nothing else from there is used."""
+    # With escaped line breaks, as in many environment variables.
     own = pem(ec.generate_private_key(ec.SECP256R1())).replace("\n", "\\n")
     offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=own)
     async with AsyncDialect(offered) as here:
@@ -497,8 +497,8 @@ async def test_apples_name_is_kept() -> None:
         assert (again.user.id, again.user.name) == (first.user.id, "Ada Lovelace")
 
 
-async def test_another_providers_posted_name_is_not_taken() -> None:
-    """The field is Apple's."""
+async def test_a_name_posted_by_another_provider_is_ignored() -> None:
+    """The posted name is ignored from any provider but Apple."""
     async with AsyncDialect() as here:
         assert (await here.sign_in(posted_user='{"name": {"firstName": "Eve"}}')).user.name is None
 
@@ -507,7 +507,7 @@ async def test_another_providers_posted_name_is_not_taken() -> None:
 
 
 def microsoft_setting(tenant: str, describes: str) -> AsyncDialect:
-    """A tenant's sign-in, whose description names an issuer."""
+    """Services for a Microsoft tenant whose metadata names this issuer."""
     here = AsyncDialect(microsoft("client", "secret", tenant=tenant))
     here.provider.metadata = {"issuer": describes}
     here.provider.claims |= {"email": EMAIL, "xms_edov": True}
@@ -526,7 +526,7 @@ def microsoft_setting(tenant: str, describes: str) -> AsyncDialect:
     ],
 )
 async def test_microsofts_tenants(tenant: str, described: str, passes: list[str], fails: list[str]) -> None:
-    """Each form of a tenant signs in its accounts, and no other's."""
+    """Each form of a tenant signs in its own accounts and no others."""
     for who in passes + fails:
         async with microsoft_setting(tenant, f"{LOGIN}/{described}/v2.0") as here:
             here.provider.claims |= {"iss": f"{LOGIN}/{who}/v2.0", "tid": who}
@@ -542,21 +542,21 @@ async def test_microsofts_tenants(tenant: str, described: str, passes: list[str]
 @pytest.mark.parametrize(
     "tenant", ["", "everybody", "common/..", "a b", "contoso.com/x", "https://contoso.com", "{tenantid}"]
 )
-def test_tenants_that_are_not(tenant: str) -> None:
-    """A word that names no tenant is refused at once."""
+def test_invalid_tenants(tenant: str) -> None:
+    """An invalid tenant is refused at construction."""
     with pytest.raises(ConfigurationError, match="tenant"):
         microsoft("client", "secret", tenant=tenant)
 
 
 @pytest.mark.parametrize("described", ["https://evil.example/x/v2.0", f"{LOGIN}/common/v2.0", None])
-async def test_a_tenant_that_describes_itself_as_another_issuer(described: Any) -> None:
-    """Only the template, or a tenant in its place, is expected."""
+async def test_a_tenant_with_another_issuer_is_refused(described: Any) -> None:
+    """Metadata whose issuer is neither Microsoft's template nor a tenant's is refused."""
     async with microsoft_setting("contoso.com", described) as here:
         await refused(here, "provider")
 
 
-async def test_microsofts_keys_sign_for_their_issuer_only() -> None:
-    """The keys of all tenants stand in one set; each says whose tokens it signs."""
+async def test_microsofts_keys_verify_only_for_their_issuer() -> None:
+    """All tenants share one key set; a key verifies only tokens of the issuer it names."""
     for issuer, passes in ((f"{LOGIN}/{{tenantid}}/v2.0", True), (f"{LOGIN}/{PERSONAL}/v2.0", False)):
         async with microsoft_setting("common", f"{LOGIN}/{{tenantid}}/v2.0") as here:
             here.provider.claims |= {"iss": f"{LOGIN}/{TENANT}/v2.0", "tid": TENANT}
@@ -584,7 +584,7 @@ async def test_microsofts_keys_sign_for_their_issuer_only() -> None:
     ],
 )
 async def test_googles_hosted_domain(wanted: Any, asked: str | None, hd: Any, passes: bool) -> None:
-    """It is asked for, and then it must be in the ID token: the parameter can be taken out on the way."""
+    """The domain is requested and must be in the ID token, as the browser could remove the parameter."""
     async with AsyncDialect(google("client", "secret", hosted_domain=wanted)) as here:
         here.provider.metadata = {"issuer": "https://accounts.google.com"}
         here.provider.claims |= {"iss": "accounts.google.com", "hd": hd}
@@ -597,15 +597,15 @@ async def test_googles_hosted_domain(wanted: Any, asked: str | None, hd: Any, pa
 
 
 @pytest.mark.parametrize("wanted", ["", "@example.com", "example.com,example.org", (), ("example.com", "")])
-def test_hosted_domains_that_are_not(wanted: Any) -> None:
-    """A mistake is named at construction, instead of keeping everybody out."""
+def test_invalid_hosted_domains(wanted: Any) -> None:
+    """An invalid hosted domain is refused at construction."""
     with pytest.raises(ConfigurationError, match="hosted_domain"):
         google("client", "secret", hosted_domain=wanted)
 
 
 @pytest.mark.parametrize("amr", ["pwd", ["pwd", 1], {"a": 1}, None])
-async def test_how_somebody_signed_in_there_is_not_asked(amr: Any) -> None:
-    """Some providers write ``amr`` as text instead of a list. Nothing rests on it."""
+async def test_any_form_of_amr_is_accepted(amr: Any) -> None:
+    """Any form of ``amr`` is accepted, as some providers send text instead of a list."""
     async with AsyncOAuthSetting() as here:
         here.provider.claims["amr"] = amr
         assert (await here.sign_in()).created
@@ -622,8 +622,8 @@ async def test_how_somebody_signed_in_there_is_not_asked(amr: Any) -> None:
         ({"data": {"url": "https://issuer.example/a.png"}}, None),
     ],
 )
-async def test_a_picture_is_an_address_on_the_web(told: Any, kept: str | None) -> None:
-    """An application puts it into its pages; one that is too long is left out, not cut."""
+async def test_a_picture_is_a_web_url(told: Any, kept: str | None) -> None:
+    """Only a web URL of bounded length is stored as the picture, because applications put it into their pages."""
     async with AsyncOAuthSetting() as here:
         here.provider.claims["picture"] = told
         result = await here.sign_in()
@@ -632,8 +632,8 @@ async def test_a_picture_is_an_address_on_the_web(told: Any, kept: str | None) -
         assert account.profile.get("picture") == kept
 
 
-async def test_names_of_this_machine() -> None:
-    """Browsers take every name below localhost for this machine; so do all settings that take localhost."""
+async def test_names_below_localhost() -> None:
+    """Settings that accept localhost accept names below it, which browsers resolve to this machine."""
     async with AsyncOAuthSetting() as here:
         start = await here.torii.oauth.begin("issuer", redirect_uri="http://app.localhost:8000/back")
         assert "app.localhost" in start.url
@@ -648,7 +648,7 @@ async def test_names_of_this_machine() -> None:
             PasskeySettings(rp_id=wrong.removeprefix("http://"), rp_name="x", origins=[wrong])
 
 
-# Nonsense
+# Garbage
 
 NONSENSE = [
     b"",
@@ -667,8 +667,8 @@ NONSENSE = [
 
 @pytest.mark.parametrize("body", NONSENSE, ids=lambda body: repr(body[:8]))
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/userinfo"])
-async def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
-    """Whatever comes instead of what belongs there ends in an OAuthError."""
+async def test_garbage_is_the_providers_fault(path: str, body: bytes) -> None:
+    """Garbage from any endpoint ends in an OAuthError that blames the provider or the ID token."""
     async with AsyncDialect(generic(userinfo="always")) as here:
         here.provider.answers[path] = body
         with pytest.raises(OAuthError) as error:
@@ -680,8 +680,8 @@ async def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
     "value", [None, 1, True, [], {}, "", "text", "x" * 5000, "http://issuer.example", "https://[", "https://10.0.0.1"]
 )
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"])
-async def test_endpoints_that_are_not(name: str, value: Any) -> None:
-    """Every address that an issuer names is one that may be asked, or the issuer is not used."""
+async def test_invalid_endpoints(name: str, value: Any) -> None:
+    """An issuer with an invalid endpoint URL is refused; only the userinfo endpoint may be missing."""
     async with AsyncDialect() as here:
         here.provider.metadata = {name: value}
         if (name, value) == ("userinfo_endpoint", None):
@@ -707,8 +707,8 @@ def segment(value: Any) -> str:
         f"{segment({'alg': 'RS256'})}.{segment({'sub': 'x' * 200_000})}.AAAA",
     ],
 )
-async def test_tokens_that_are_not(token: Any) -> None:
-    """What is not a signed JWT is refused as one that does not hold."""
+async def test_invalid_id_tokens(token: Any) -> None:
+    """Anything that is not a signed JWT is refused as an ID token."""
     async with AsyncDialect() as here:
         answer = orjson.dumps({"access_token": "the-access-token", "id_token": token})
         here.provider.answers["/token"] = answer
@@ -730,7 +730,7 @@ async def test_tokens_that_are_not(token: Any) -> None:
     ],
 )
 async def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
-    """They do not hold."""
+    """Claims of the wrong type make the ID token invalid."""
     async with AsyncDialect() as here:
         token = jwt.api_jws.PyJWS().encode(
             orjson.dumps(
@@ -747,8 +747,8 @@ async def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("access_token", [None, 1, [], "", "a\r\nX-Evil: 1", "ü", "x" * 200_000])
-async def test_access_tokens_that_are_not(access_token: Any) -> None:
-    """A token that cannot be sent asks nobody: the sign-in goes on with what the ID token says, or fails as usual."""
+async def test_invalid_access_tokens(access_token: Any) -> None:
+    """Without a usable access token, a provider without ID tokens fails the sign-in."""
     provider = OAuthProvider(
         name="plain",
         client_id="client",
@@ -766,8 +766,8 @@ async def test_access_tokens_that_are_not(access_token: Any) -> None:
 @pytest.mark.parametrize(
     "user", [{}, {"id": None}, {"id": True}, {"id": []}, {"sub": ""}, {"id": "x" * 256}, {"id": 1.5}]
 )
-async def test_a_plain_provider_that_names_nobody(user: dict[str, Any]) -> None:
-    """Without a subject there is no account."""
+async def test_a_plain_provider_without_a_subject(user: dict[str, Any]) -> None:
+    """A plain OAuth provider that returns no valid subject fails the sign-in."""
     provider = OAuthProvider(
         name="plain",
         client_id="client",

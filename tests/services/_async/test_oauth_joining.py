@@ -1,4 +1,4 @@
-"""Which account a provider's account joins: by its authority for the address, or by the owner's word."""
+"""Which user a provider's account joins: by the provider's authority for the address, or by the owner's consent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHERS = "grace@example.com"
 
 
 def not_an_authority(**options: Any) -> AsyncOAuthSetting:
-    """Services with a provider that says that addresses are verified, and is the authority for none."""
+    """Services with a provider that verifies addresses but is the authority for none."""
     return AsyncOAuthSetting(oidc("issuer", ISSUER, "client", "the client secret"), **options)
 
 
@@ -34,7 +34,7 @@ async def have_user(here: AsyncOAuthSetting, *, verified: bool = True) -> User:
 
 
 async def asked(here: AsyncOAuthSetting, **changes: Any) -> OAuthConfirmationSent:
-    """Sign in, and be told to confirm the address."""
+    """Sign in; asserts that a mail to confirm the address is sent instead."""
     with pytest.raises(OAuthConfirmationSent) as sent:
         await here.sign_in(**changes)
     await here.torii.wait_for_mail()
@@ -47,8 +47,8 @@ def mailed(here: AsyncOAuthSetting) -> list[str]:
 
 
 @pytest.mark.parametrize("verified", [True, False])
-async def test_a_provider_that_is_no_authority_opens_no_account(verified: bool) -> None:
-    """Though it vouches for the owner's address, nobody is signed in and nothing linked: the owner is asked by mail."""
+async def test_a_provider_without_authority_joins_nobody(verified: bool) -> None:
+    """Even for a verified address, nobody is signed in and nothing is linked: the owner is asked by mail."""
     async with not_an_authority() as here:
         user = await have_user(here)
         here.provider.claims["email_verified"] = verified
@@ -60,8 +60,8 @@ async def test_a_provider_that_is_no_authority_opens_no_account(verified: bool) 
         assert "Issuer account" in here.mailer.messages[-1].text
 
 
-async def test_the_owners_word_links_it_and_signs_in() -> None:
-    """The link, opened in the browser that began, links, signs in, keeps all there was, and is told to the owner."""
+async def test_the_owners_confirmation_links_and_signs_in() -> None:
+    """The link, opened in the browser that began, links and signs in, keeps the password and notifies the owner."""
     async with not_an_authority() as here:
         user = await have_user(here)
         sent = await asked(here)
@@ -80,14 +80,14 @@ async def test_the_owners_word_links_it_and_signs_in() -> None:
             "user.signed_in",
         ]
         await here.torii.password.authenticate(EMAIL, PASSWORD)
-        # From then on it signs in by itself, and the link is used up.
+        # From then on the account signs in directly, and the link is used up.
         assert (await here.sign_in()).user.id == user.id
         with pytest.raises(InvalidToken):
             await here.torii.oauth.complete_confirmation(token, browser_binding=sent.browser_binding)
 
 
-async def test_an_address_that_nobody_holds_is_confirmed_as_well() -> None:
-    """Nothing is made before the link is opened; then a user with a verified address is."""
+async def test_a_free_address_is_confirmed_too() -> None:
+    """A user with a verified address is created once the link is opened, not before."""
     async with not_an_authority() as here:
         sent = await asked(here)
         assert not (await here.storage.list_users()).items
@@ -98,7 +98,7 @@ async def test_an_address_that_nobody_holds_is_confirmed_as_well() -> None:
 
 
 async def test_the_answer_does_not_tell_who_has_an_account() -> None:
-    """Free, taken, unverified and locked addresses: the same error, and the same number of tokens and of requests."""
+    """Free, taken, unverified and locked addresses get the same error and store as many tokens."""
     told = set[tuple[str, str, int]]()
     for state in ("free", "taken", "unverified", "locked", "no sign-up"):
         async with not_an_authority(oauth_sign_up=state != "no sign-up") as here:
@@ -113,7 +113,7 @@ async def test_the_answer_does_not_tell_who_has_an_account() -> None:
 
 
 async def test_only_the_browser_that_began_can_use_the_link() -> None:
-    """A victim who opens an attacker's link joins nothing, and the link is not used up by it."""
+    """A victim who opens an attacker's link joins nothing and does not use the link up."""
     async with not_an_authority() as here:
         user = await have_user(here)
         sent = await asked(here)
@@ -130,7 +130,7 @@ async def test_only_the_browser_that_began_can_use_the_link() -> None:
 
 
 async def test_two_confirmations_in_one_browser_share_its_binding() -> None:
-    """What an earlier one left is used again, so that its link stays good."""
+    """A second confirmation reuses the first one's binding, so that both links work."""
     async with not_an_authority() as here:
         first = await asked(here)
         token = await here.link()
@@ -142,8 +142,8 @@ async def test_two_confirmations_in_one_browser_share_its_binding() -> None:
             assert result.created
 
 
-async def test_a_link_dies_with_the_epoch_and_with_time() -> None:
-    """Signed out everywhere since, moved, locked or too late: it does not hold."""
+async def test_a_link_can_be_revoked_and_expires() -> None:
+    """A link is refused after a sign-out everywhere, a lock, its expiry, or if another user linked the account."""
     for change in ("epoch", "late", "locked", "linked by another"):
         async with not_an_authority() as here:
             user = await have_user(here)
@@ -166,21 +166,20 @@ async def test_a_link_dies_with_the_epoch_and_with_time() -> None:
             assert await here.torii.oauth.accounts(user.id) == []
 
 
-async def test_a_lock_that_came_before_the_link_was_used() -> None:
-    """A user who was locked after the token was looked at is not signed in."""
+async def test_a_user_locked_before_the_link_is_used() -> None:
+    """A user who was locked before the link is used is not signed in."""
     async with not_an_authority() as here:
         user = await have_user(here)
         sent = await asked(here)
         token = await here.link()
-        # As if the token had been issued after the lock: the epoch is the lock's.
         await here.torii.lock_user(user.id)
         with pytest.raises((AccountLocked, InvalidToken)):
             await here.torii.oauth.complete_confirmation(token, browser_binding=sent.browser_binding)
         assert await here.torii.list_sessions(user.id) == []
 
 
-async def test_the_first_proof_by_it_removes_what_was_set_up_before() -> None:
-    """Whoever registered the address and waited has neither password nor session when its owner comes."""
+async def test_confirming_as_first_proof_removes_what_was_set_up_before() -> None:
+    """Confirming an unverified address removes the password and sessions of whoever registered it."""
     async with not_an_authority() as here:
         user = await have_user(here, verified=False)
         strangers = await here.torii.create_session(user)
@@ -193,8 +192,8 @@ async def test_the_first_proof_by_it_removes_what_was_set_up_before() -> None:
         assert len(await here.torii.oauth.accounts(user.id)) == 1
 
 
-async def test_who_registered_meanwhile_is_joined_and_proved() -> None:
-    """An address that was free when the link was sent, and is held when it is used: the link is the first proof."""
+async def test_confirming_joins_a_registration_made_meanwhile() -> None:
+    """If the address was registered after the link was sent, using the link is the first proof of it."""
     async with not_an_authority() as here:
         sent = await asked(here)
         token = await here.link()
@@ -204,8 +203,8 @@ async def test_who_registered_meanwhile_is_joined_and_proved() -> None:
         assert not result.user.has_password
 
 
-async def test_a_link_to_a_free_address_joins_nobody_who_proved_it_since() -> None:
-    """It was sent when nobody held the address, so that no sign-out everywhere could end it: it joins no such user."""
+async def test_a_link_to_a_free_address_joins_no_later_verified_user() -> None:
+    """A link sent to a free address, which no sign-out everywhere could revoke, joins no user who verified it since."""
     async with not_an_authority() as here:
         sent = await asked(here)
         token = await here.link()
@@ -217,7 +216,7 @@ async def test_a_link_to_a_free_address_joins_nobody_who_proved_it_since() -> No
 
 
 async def test_nothing_of_the_identity_is_readable_in_the_table() -> None:
-    """Name, subject and where to go are sealed under what the browser holds; so is the binding nowhere."""
+    """Name, subject and next URL are sealed under the browser's binding, which is not stored either."""
     async with not_an_authority() as here:
         here.provider.claims["name"] = "Augusta Ada"
         sent = await asked(here)
@@ -228,7 +227,7 @@ async def test_nothing_of_the_identity_is_readable_in_the_table() -> None:
 
 
 async def test_mails_to_one_address_are_limited() -> None:
-    """A stranger cannot have any number of mails sent to somebody."""
+    """A stranger cannot cause more than five mails to one address."""
     async with not_an_authority() as here:
         for _ in range(8):
             with pytest.raises(Exception, match="mail") as refused:
@@ -239,7 +238,7 @@ async def test_mails_to_one_address_are_limited() -> None:
 
 
 async def test_without_a_mailer() -> None:
-    """It opens no account that exists, and one that it makes has an address that is not verified."""
+    """Without a mailer, an existing user is not joined, and a new user's address is not verified."""
     async with not_an_authority(mailer=None, mail=None) as here:
         await here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
         with pytest.raises(OAuthError) as refused:
@@ -254,8 +253,8 @@ async def test_without_a_mailer() -> None:
 
 
 @pytest.mark.parametrize("way", ["authority", "signed in"])
-async def test_the_owner_is_told_of_every_linked_account(way: str) -> None:
-    """By the provider's authority, or signed in: a mail says which provider and which address."""
+async def test_the_owner_is_notified_of_every_linked_account(way: str) -> None:
+    """However an account is linked, the owner gets a mail that names the provider and the address."""
     async with AsyncOAuthSetting() as here:
         user = await have_user(here)
         session = None
@@ -273,8 +272,8 @@ async def test_the_owner_is_told_of_every_linked_account(way: str) -> None:
 
 
 @pytest.mark.parametrize(("verified", "mails"), [(True, 7), (False, 5)])
-async def test_linking_again_and_again_floods_no_strangers_mailbox(verified: bool, mails: int) -> None:
-    """An owner is told of every account; an address that nobody proved gets as many mails as the limit allows."""
+async def test_repeated_linking_does_not_flood_a_mailbox(verified: bool, mails: int) -> None:
+    """A verified owner is notified of every linked account, an unverified address only up to the limit."""
     async with AsyncOAuthSetting() as here:
         user = await have_user(here, verified=verified)
         _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -288,15 +287,15 @@ async def test_linking_again_and_again_floods_no_strangers_mailbox(verified: boo
 
 
 def test_the_paths_of_links_are_checked() -> None:
-    """A path without a place for the token, and a lifetime that is none, are told at the start."""
+    """A path without a placeholder for the token and a lifetime of zero are refused at construction."""
     wrong: list[dict[str, Any]] = [{"confirm_provider_path": "/x"}, {"confirm_provider_for": timedelta(0)}]
     for options in wrong:
         with pytest.raises(ConfigurationError, match="confirm_provider"):
             MailSettings(sender="a@example.com", app_name="A", base_url="https://a.example", **options)
 
 
-async def test_a_mailed_link_does_not_bring_back_what_the_owner_disconnected() -> None:
-    """Confirming the address is not asking for the provider: it is refused until the owner connects it signed in."""
+async def test_a_mailed_link_does_not_bring_back_an_unlinked_provider() -> None:
+    """Once a provider is unlinked, a mailed link is refused; only linking while signed in brings it back."""
     async with not_an_authority() as here:
         user = await have_user(here)
         sent = await asked(here)

@@ -1,4 +1,4 @@
-"""Signing in by an ID token that a mobile SDK obtained."""
+"""Signing in with an ID token from a mobile SDK."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ IOS, ANDROID = "com.example.app", "android.example"
 
 
 def native(authoritative_for: tuple[str, ...] = ("*",), **options: Any) -> AsyncOAuthSetting:
-    """Services with a provider whose mobile clients are known."""
+    """Services with a provider that has mobile clients."""
     offered = oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=authoritative_for)
     return AsyncOAuthSetting(replace(offered, native_client_ids=(IOS, ANDROID)), **options)
 
 
 async def finish(here: AsyncOAuthSetting, claims: dict[str, Any] | None = None, **changes: Any) -> OAuthResult:
-    """From begin to end; the SDK puts the nonce into the token, ``claims`` replace what it says."""
+    """Sign in; the SDK's token contains the nonce, and ``claims`` replace its claims."""
     start = await here.torii.oauth.begin_native("issuer")
     here.provider.claims |= {"aud": IOS} | (claims or {})
     given = {"id_token": here.provider.id_token(start.nonce), "nonce": start.nonce} | changes
@@ -35,7 +35,7 @@ async def finish(here: AsyncOAuthSetting, claims: dict[str, Any] | None = None, 
     "claims", [{"aud": IOS}, {"aud": ANDROID}, {"aud": "client"}, {"aud": "client", "azp": ANDROID}, {"aud": [IOS]}]
 )
 async def test_a_token_for_one_of_our_clients_signs_in(claims: dict[str, Any]) -> None:
-    """For the mobile clients, for the server's, and as Google issues them on Android: for the one, by the other."""
+    """Accepted audiences are the mobile clients and the server's, with azp naming a mobile client as on Android."""
     async with native() as here:
         result = await finish(here, claims)
         assert result.created
@@ -58,8 +58,8 @@ async def test_a_token_for_one_of_our_clients_signs_in(claims: dict[str, Any]) -
         {"exp": 1},
     ],
 )
-async def test_a_token_for_others_does_not(claims: dict[str, Any]) -> None:
-    """Another application's token, without our nonce, of another issuer or too old."""
+async def test_an_invalid_token_does_not_sign_in(claims: dict[str, Any]) -> None:
+    """A token for another client, without our nonce, from another issuer or expired is refused."""
     async with native() as here:
         with pytest.raises(OAuthError) as refused:
             await finish(here, claims)
@@ -68,7 +68,7 @@ async def test_a_token_for_others_does_not(claims: dict[str, Any]) -> None:
 
 
 async def test_the_nonce_may_be_hashed() -> None:
-    """Apple's samples hand SHA-256 of the nonce to the SDK; any other form is refused."""
+    """The token may contain the nonce's SHA-256, as in Apple's samples, but no other form."""
     async with native() as here:
         for form, passes in ((lambda text: sha256(text.encode()).hexdigest(), True), (str.upper, False)):
             start = await here.torii.oauth.begin_native("issuer")
@@ -81,8 +81,8 @@ async def test_the_nonce_may_be_hashed() -> None:
                     await here.torii.oauth.finish_native("issuer", id_token=token, nonce=start.nonce)
 
 
-async def test_a_nonce_is_ours_and_good_once_and_in_time() -> None:
-    """One that was made up, used, given out for a browser, or is too old lets no token in, however good it is."""
+async def test_a_nonce_is_issued_here_and_used_once_and_in_time() -> None:
+    """A nonce that is invented, used, expired or issued to a browser is refused, even with a valid token."""
     async with native() as here:
         here.provider.claims["aud"] = IOS
         used = await here.torii.oauth.begin_native("issuer")
@@ -99,7 +99,7 @@ async def test_a_nonce_is_ours_and_good_once_and_in_time() -> None:
 
 
 async def test_a_state_is_not_used_up_as_a_nonce() -> None:
-    """Somebody who saw a browser's state cannot spoil its sign-in here."""
+    """Sending a browser's state as a nonce does not use up the browser's sign-in."""
     async with native() as here:
         start = await here.torii.oauth.begin("issuer", redirect_uri="https://app.example.com/back")
         with pytest.raises(OAuthError):
@@ -108,8 +108,8 @@ async def test_a_state_is_not_used_up_as_a_nonce() -> None:
         assert flow.provider == "issuer"
 
 
-async def test_the_rules_of_joining_hold_here_too() -> None:
-    """Where the provider is not the authority, the owner is asked; a locked account is refused; the name is kept."""
+async def test_the_rules_for_joining_apply() -> None:
+    """Without authority the owner is asked by mail; the name is stored; a locked account is refused."""
     async with native(authoritative_for=()) as here:
         with pytest.raises(OAuthConfirmationSent) as sent:
             await finish(here, name="Ada\nLovelace")
@@ -123,8 +123,8 @@ async def test_the_rules_of_joining_hold_here_too() -> None:
             await finish(here)
 
 
-async def test_only_where_it_is_set_up() -> None:
-    """A provider without mobile clients takes no ID tokens; one without a nonce cannot have them."""
+async def test_native_sign_in_must_be_configured() -> None:
+    """A provider without mobile clients accepts no ID tokens; mobile clients need OpenID Connect with a nonce."""
     async with AsyncOAuthSetting() as here:
         with pytest.raises(NotFound):
             await here.torii.oauth.begin_native("issuer")

@@ -1,4 +1,4 @@
-"""The tokens of providers: kept sealed, and refreshed once however many ask."""
+"""Providers' tokens: stored sealed, and refreshed once however many callers ask."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ HOUR = timedelta(hours=1)
 
 
 class Rotating:
-    """A token endpoint that replaces the refresh token at each use, and takes none a second time.
+    """A token endpoint that replaces the refresh token at each use and accepts none twice.
 
     Attributes:
-        refreshed: How often it refreshed.
-        lifetime: How long access tokens live, in seconds; ``None``: it does not say.
+        refreshed: The number of refreshes.
+        lifetime: The lifetime of access tokens in seconds; not sent if ``None``.
         rotates: Whether it replaces refresh tokens.
-        refuses: What it answers to a refresh, instead.
+        refuses: The status and body that replace the response to a refresh.
     """
 
     def __init__(self, provider: FakeProvider) -> None:
@@ -65,7 +65,7 @@ class Rotating:
 
 
 def keeping(**options: Any) -> tuple[AsyncOAuthSetting, Rotating]:
-    """Services that keep the provider's tokens, and its token endpoint."""
+    """Services that store the provider's tokens, and the provider's token endpoint."""
     here = AsyncOAuthSetting(options.pop("provider", OFFERED), **options)
     return here, Rotating(here.provider)
 
@@ -74,8 +74,8 @@ async def token(here: AsyncSetting, user_id: str, **options: Any) -> OAuthAccess
     return await here.torii.oauth.access_token(user_id, "issuer", **options)
 
 
-async def test_a_fresh_token_is_given_out_as_it_is() -> None:
-    """Until it is about to end the provider is not asked."""
+async def test_a_fresh_token_is_returned_as_it_is() -> None:
+    """Until the token is about to expire, the provider is not asked."""
     here, endpoint = keeping()
     async with here:
         user = (await here.sign_in()).user
@@ -86,12 +86,12 @@ async def test_a_fresh_token_is_given_out_as_it_is() -> None:
         here.clock.advance(HOUR - timedelta(seconds=61))
         assert (await token(here, user.id)).access_token == "the-access-token"
         assert endpoint.refreshed == 0
-        # Somebody who needs it longer gets another.
+        # A caller that needs it for longer gets a new one.
         assert (await token(here, user.id, min_validity=timedelta(minutes=30))).access_token == "access-1"
 
 
 async def test_an_old_token_is_refreshed_and_the_refresh_token_replaced() -> None:
-    """Each refresh uses the latest refresh token; one that is not replaced stays; scopes that are left out stay."""
+    """Each refresh uses the latest refresh token; refresh token and scopes are kept if the provider omits them."""
     here, endpoint = keeping()
     async with here:
         user = (await here.sign_in()).user
@@ -101,15 +101,15 @@ async def test_an_old_token_is_refreshed_and_the_refresh_token_replaced() -> Non
             found = await token(here, user.id)
             assert (found.access_token, found.scopes) == (f"access-{number}", ("openid", "email", "calendar"))
         assert endpoint.refreshed == 3
-        # A sign-in that brings no refresh token keeps the one that is there (Google gives one the first time only).
+        # A sign-in without a refresh token keeps the stored one (Google sends it only the first time).
         endpoint.provider.answers["/token"] = endpoint.provider._token
         await here.sign_in()
         endpoint.provider.answers["/token"] = endpoint.answer
         assert (await token(here, user.id)).access_token == "the-access-token"
 
 
-async def test_a_token_that_says_no_end_is_never_refreshed() -> None:
-    """As GitHub's; and a lifetime that is nonsense is none."""
+async def test_a_token_without_a_lifetime_is_never_refreshed() -> None:
+    """A token with no lifetime, as GitHub's, or an invalid one is never refreshed."""
     for lifetime in (None, "soon", -5, True, [1]):
         here, endpoint = keeping()
         async with here:
@@ -120,8 +120,8 @@ async def test_a_token_that_says_no_end_is_never_refreshed() -> None:
             assert (found.access_token, found.expires_at) == ("the-access-token", None)
 
 
-async def test_nothing_readable_is_kept() -> None:
-    """Neither table nor repr nor event tells a token; the sealed value opens in its own row only."""
+async def test_tokens_are_not_stored_readable() -> None:
+    """No token is readable in the table, a repr or an event; a sealed token opens only in its own row."""
     here, _ = keeping()
     async with here:
         user = (await here.sign_in()).user
@@ -142,8 +142,8 @@ async def test_nothing_readable_is_kept() -> None:
     "answer",
     [(400, {"error": "invalid_grant"}), (401, {"error": "invalid_grant"}), (200, {"error": "bad_refresh_token"})],
 )
-async def test_a_refresh_token_that_is_not_taken_any_more(answer: tuple[int, dict[str, Any]]) -> None:
-    """A typed error, the provider is not asked again, and a new sign-in heals it."""
+async def test_a_refused_refresh_token(answer: tuple[int, dict[str, Any]]) -> None:
+    """A refused refresh token raises "revoked", is not tried again, and is replaced by the next sign-in."""
     here, endpoint = keeping()
     async with here:
         user = (await here.sign_in()).user
@@ -162,8 +162,8 @@ async def test_a_refresh_token_that_is_not_taken_any_more(answer: tuple[int, dic
         assert (await token(here, user.id)).access_token == "access-1"
 
 
-async def test_a_provider_that_is_down_for_a_while() -> None:
-    """The error says so, nothing is lost, and the next call tries again at once."""
+async def test_a_provider_that_fails_temporarily() -> None:
+    """A temporary failure raises "provider", loses nothing, and the next call tries again."""
     here, endpoint = keeping()
     async with here:
         user = (await here.sign_in()).user
@@ -177,8 +177,8 @@ async def test_a_provider_that_is_down_for_a_while() -> None:
         assert (await token(here, user.id)).access_token == "access-1"
 
 
-async def test_a_lease_of_somebody_who_died_ends() -> None:
-    """While it lasts the others wait; then one of them refreshes."""
+async def test_an_abandoned_lease_expires() -> None:
+    """A lease left by a process that died expires, and another caller refreshes."""
     here, endpoint = keeping()
     async with here:
         user = (await here.sign_in()).user
@@ -192,8 +192,8 @@ async def test_a_lease_of_somebody_who_died_ends() -> None:
         assert endpoint.refreshed == 1
 
 
-async def test_whose_and_which() -> None:
-    """Nobody's, another's, several and a provider that keeps nothing are told apart."""
+async def test_which_account_is_meant() -> None:
+    """No account, another user's, several, no tokens and a provider that stores none raise different errors."""
     here, _ = keeping()
     async with here:
         user = (await here.sign_in()).user
@@ -225,8 +225,8 @@ async def test_whose_and_which() -> None:
             await token(plain, user.id)
 
 
-async def test_tokens_wait_for_the_owners_word() -> None:
-    """Where the address has to be confirmed first, they wait sealed in the link, and are kept with the account."""
+async def test_tokens_wait_for_the_owners_confirmation() -> None:
+    """While the owner confirms the address, the tokens are sealed with the link; then they are stored."""
     here, _ = keeping(provider=replace(OFFERED, authoritative_for=()))
     async with here:
         with pytest.raises(OAuthConfirmationSent) as sent:
@@ -238,11 +238,11 @@ async def test_tokens_wait_for_the_owners_word() -> None:
         assert (await token(here, result.user.id)).access_token == "the-access-token"
 
 
-async def test_secrets_rotate_and_a_box_of_the_applications_serves() -> None:
-    """What the old secret sealed is opened while it is listed; without it one signs in again. A box takes its place."""
+async def test_secrets_rotate_and_a_secret_box_replaces_them() -> None:
+    """Tokens open while the old secret is listed and are "revoked" without it; a secret box replaces the secret."""
 
     class Kms:
-        """Stands for a key management service."""
+        """A stand-in for a key management service."""
 
         def __init__(self) -> None:
             self.box = AsyncAesGcmBox("k" * 32)
@@ -276,8 +276,8 @@ async def test_secrets_rotate_and_a_box_of_the_applications_serves() -> None:
         AsyncSetting(oauth=[OFFERED], secret=None)
 
 
-async def test_of_many_on_many_hosts_one_refreshes(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Three hosts with eight callers each ask at once: the provider is asked once a round, and all get its answer."""
+async def test_one_of_many_callers_on_many_hosts_refreshes(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """Of three hosts with eight callers each, one refreshes in each round, and all callers get its token."""
     here, endpoint = keeping()
     config = dynoxide.config(table_prefix=table_prefix, clock=here.clock)
     async with (
@@ -296,7 +296,7 @@ async def test_of_many_on_many_hosts_one_refreshes(dynoxide: LocalEngine, table_
         read: list[None] = []
 
         def all_read_first(host: AsyncTorii) -> None:
-            # However slow the machine, nobody asks after the refresh only: the first reading waits for all of them.
+            # However slow the machine, all callers have read the old token before any of them refreshes.
             account = host.oauth._tokens._account  # type: ignore[union-attr]
 
             async def reading(*arguments: Any) -> Any:
@@ -316,7 +316,7 @@ async def test_of_many_on_many_hosts_one_refreshes(dynoxide: LocalEngine, table_
 
         for number in range(1, 4):
             read.clear()
-            # Short of what is asked for: what another has just fetched must do.
+            # In round 3 the lifetime is shorter than min_validity; the new token must be accepted anyway.
             endpoint.lifetime = 3600 if number < 3 else 30
             here.clock.advance(HOUR)
             answers = await gather(*[partial(ask, host) for host in hosts for _ in range(8)])

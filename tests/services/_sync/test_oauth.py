@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_oauth.py by tools/unasync.py. Do not edit.
 
-"""Signing in through providers, against a provider in this process whose tokens are signed for real."""
+"""Signing in through providers, against a provider in this process that signs real tokens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BACK = "https://app.example.com/auth/oauth/issuer/callback"
 
 
 class OAuthSetting(Setting):
-    """Services with one provider, "issuer", that is in this process, and the authority for every address."""
+    """Services with one provider in this process, "issuer", which is the authority for every address."""
 
     def __init__(self, provider: OAuthProvider | None = None, **options: Any) -> None:
         self.offered = provider or oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=("*",))
@@ -49,7 +49,7 @@ class OAuthSetting(Setting):
         self.http.close()
 
     def sign_in(self, link_to: Session | None = None, **changes: Any) -> OAuthResult:
-        """From begin to end; ``changes`` replace what the browser brings back."""
+        """Sign in from start to finish; ``changes`` replace what the browser brings back."""
         name = self.offered.name
         start = self.torii.oauth.begin(name, redirect_uri=BACK, next_url="/next", link_to=link_to)
         back: dict[str, Any] = {
@@ -61,7 +61,7 @@ class OAuthSetting(Setting):
 
 
 def test_a_new_person_signs_up() -> None:
-    """An account that nobody has linked makes a user with a verified address, and the next sign-in finds them."""
+    """An unknown account creates a user with a verified address, whom the next sign-in finds."""
     with OAuthSetting() as here:
         first = here.sign_in()
         assert first.created
@@ -75,13 +75,13 @@ def test_a_new_person_signs_up() -> None:
         assert (second.user.id, second.created, second.linked) == (first.user.id, False, False)
         assert "the-access-token" not in repr(second)
         assert "/next" not in repr(second)
-        # Description and keys were asked for once.
+        # Metadata and keys were fetched once.
         assert here.provider.requests.count("GET /keys") == 1
         assert here.provider.requests.count("GET /.well-known/openid-configuration") == 1
 
 
 def test_the_secrets_are_not_in_the_table() -> None:
-    """Neither state nor verifier nor browser binding nor nonce can be read from what is stored."""
+    """State, nonce and browser binding cannot be read from what is stored."""
     with OAuthSetting() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK)
         query = parse_qs(urlsplit(start.url).query)
@@ -92,7 +92,7 @@ def test_the_secrets_are_not_in_the_table() -> None:
 
 
 def test_a_verified_account_is_linked() -> None:
-    """An existing user with a proved address keeps the password and gains the link."""
+    """An existing user with a verified address keeps the password and gets the account linked."""
     with OAuthSetting() as here:
         user = here.torii.password.register(EMAIL, PASSWORD)
         here.storage.mark_email_verified(user.id, email=user.email)
@@ -104,7 +104,7 @@ def test_a_verified_account_is_linked() -> None:
 
 @pytest.mark.parametrize("at", ["begun", "provider asked", "checked"])
 def test_no_linking_outlives_a_sign_out_everywhere(at: str) -> None:
-    """A thief begins to link; the owner signs out everywhere while the provider is asked: nothing is linked."""
+    """A thief's account is not linked if the owner signs out everywhere at any step of the linking."""
     with OAuthSetting() as here:
         user = here.torii.password.register(EMAIL, PASSWORD)
         _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -140,7 +140,7 @@ def test_no_linking_outlives_a_sign_out_everywhere(at: str) -> None:
 
 
 def test_joining_by_address_does_not_outlive_a_sign_out_everywhere() -> None:
-    """The provider vouches for the address of a user who signs out everywhere at that moment: nothing is linked."""
+    """An account is not joined by address if the user signs out everywhere meanwhile."""
     with OAuthSetting() as here:
         user = here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
         link = here.storage.link_oauth_account
@@ -157,8 +157,8 @@ def test_joining_by_address_does_not_outlive_a_sign_out_everywhere() -> None:
         assert here.torii.list_sessions(user.id) == []
 
 
-def test_what_was_set_before_the_first_proof_goes() -> None:
-    """Who registered somebody else's address loses password and sessions when its owner comes (pre-hijacking)."""
+def test_the_first_proof_removes_an_earlier_password() -> None:
+    """Whoever registered an address first loses password and sessions when its owner signs in (pre-hijacking)."""
     with OAuthSetting() as here:
         user = here.torii.password.register(EMAIL, PASSWORD)
         _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -173,8 +173,8 @@ def test_what_was_set_before_the_first_proof_goes() -> None:
 
 
 @pytest.mark.parametrize("taken", [True, False])
-def test_an_unverified_address_finds_and_makes_no_account(taken: bool) -> None:
-    """Without a mailer, and without the provider's word, the answer does not tell who has an account."""
+def test_an_unverified_address_neither_finds_nor_creates_a_user(taken: bool) -> None:
+    """Without a mailer, an unverified address is refused alike whether or not it has an account."""
     with OAuthSetting(mailer=None, mail=None) as here:
         if taken:
             here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
@@ -188,8 +188,8 @@ def test_an_unverified_address_finds_and_makes_no_account(taken: bool) -> None:
         assert missing.value.reason == "email_missing"
 
 
-def test_an_issuer_that_is_not_trusted_with_addresses() -> None:
-    """With trust_email off, its word does not count, whatever it is the authority for."""
+def test_an_issuer_whose_addresses_are_not_trusted() -> None:
+    """With trust_email off, addresses count as unverified, even with authoritative_for."""
     offered = oidc("issuer", ISSUER, "client", "secret", trust_email=False, authoritative_for=("*",))
     with OAuthSetting(offered, mailer=None, mail=None) as here:
         with pytest.raises(OAuthError) as refused:
@@ -198,7 +198,7 @@ def test_an_issuer_that_is_not_trusted_with_addresses() -> None:
 
 
 def test_sign_up_can_be_off() -> None:
-    """Then an account that nobody has linked is refused."""
+    """With sign-up off, an account that is not linked is refused."""
     with OAuthSetting(oauth_sign_up=False) as here:
         with pytest.raises(OAuthError) as refused:
             here.sign_in()
@@ -206,7 +206,7 @@ def test_sign_up_can_be_off() -> None:
 
 
 def test_a_signed_in_user_links_an_account() -> None:
-    """A link needs the session that began it, works with an unverified address, and signs nobody in."""
+    """Linking needs the session that began it, works with an unverified address, and makes no session."""
     with OAuthSetting() as here:
         user = here.torii.password.register("grace@example.com", PASSWORD)
         _, session = here.torii.password.authenticate("grace@example.com", PASSWORD)
@@ -227,7 +227,7 @@ def test_a_signed_in_user_links_an_account() -> None:
 
 
 def test_another_browser_cannot_finish() -> None:
-    """Without the binding of the browser that began, the answer is refused (login CSRF), but not used up."""
+    """Without the binding of the browser that began, the answer is refused (login CSRF) but not used up."""
     with OAuthSetting() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK)
         back: dict[str, Any] = {**here.provider.authorize(start.url)}
@@ -240,8 +240,8 @@ def test_another_browser_cannot_finish() -> None:
         assert result.session is not None
 
 
-def test_an_answer_passes_once_and_in_time() -> None:
-    """A second use and a late answer are refused, and so are a state that is no browser's and garbage."""
+def test_an_answer_is_accepted_once_and_in_time() -> None:
+    """A used answer, a late one, an unknown state and garbage are refused."""
     with OAuthSetting() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK)
         back: dict[str, Any] = {**here.provider.authorize(start.url)}
@@ -261,7 +261,7 @@ def test_an_answer_passes_once_and_in_time() -> None:
 
 
 def test_a_refusal_at_the_provider() -> None:
-    """The person saying no is told apart from faults, and what the provider's answer says is not repeated."""
+    """A refusal by the user has its own reason; the text of other errors is not repeated."""
     with OAuthSetting() as here:
         with pytest.raises(OAuthError) as refused:
             here.sign_in(code=None, error="access_denied")
@@ -275,24 +275,24 @@ def test_a_refusal_at_the_provider() -> None:
 WRONG_CLAIMS: list[tuple[str, dict[str, Any]]] = [
     ("another issuer", {"iss": "https://evil.example"}),
     ("another audience", {"aud": "somebody else"}),
-    ("several audiences, without an authorised party", {"aud": ["client", "other"]}),
+    ("several audiences without an authorised party", {"aud": ["client", "other"]}),
     ("another authorised party", {"azp": "other"}),
     ("no nonce", {"nonce": None}),
     ("another nonce", {"nonce": "x"}),
     ("expired", {"exp": 1}),
     ("no expiry", {"exp": None}),
-    ("no time of issue", {"iat": None}),
+    ("no issue time", {"iat": None}),
     ("issued in the future", {"iat": 4102444800}),
     ("issued long ago", {"iat": 1}),
-    ("nobody", {"sub": None}),
-    ("a number for a subject", {"sub": ""}),
+    ("no subject", {"sub": None}),
+    ("an empty subject", {"sub": ""}),
     ("another access token", {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}),
 ]
 
 
 @pytest.mark.parametrize("claims", [claims for _, claims in WRONG_CLAIMS], ids=[name for name, _ in WRONG_CLAIMS])
-def test_an_id_token_that_does_not_hold_is_refused(claims: dict[str, Any]) -> None:
-    """Each claim that must be there and right is missed when it is not."""
+def test_an_id_token_with_wrong_claims_is_refused(claims: dict[str, Any]) -> None:
+    """A required claim that is missing or wrong makes the ID token invalid."""
     with OAuthSetting() as here:
         here.provider.claims |= claims
         with pytest.raises(OAuthError) as refused:
@@ -301,8 +301,8 @@ def test_an_id_token_that_does_not_hold_is_refused(claims: dict[str, Any]) -> No
         assert here.storage.get_user_by_email(EMAIL) is None
 
 
-def test_a_signature_that_does_not_hold_is_refused() -> None:
-    """Another key under the right name, no signature, and the public key misused as a shared secret do not pass."""
+def test_an_invalid_signature_is_refused() -> None:
+    """Another key with the right key id, no signature, and HS256 are refused."""
     with OAuthSetting() as here:
         for algorithm, key, secret in (
             ("RS256", ("key-1", 1), None),
@@ -315,8 +315,8 @@ def test_a_signature_that_does_not_hold_is_refused() -> None:
             assert refused.value.reason == "id_token"
 
 
-def test_keys_are_asked_for_again_when_the_provider_signs_with_a_new_one() -> None:
-    """A new key is found at once, once a minute at most, and one that was withdrawn is forgotten within the hour."""
+def test_keys_are_fetched_again_for_a_new_key() -> None:
+    """A new key is fetched at once, but at most once a minute; a withdrawn one is dropped within an hour."""
     with OAuthSetting() as here:
         here.sign_in()
         here.clock.advance(timedelta(minutes=2))
@@ -337,7 +337,7 @@ def test_keys_are_asked_for_again_when_the_provider_signs_with_a_new_one() -> No
 
 
 def test_another_issuers_answer_is_refused() -> None:
-    """An iss that is another's, or missing where the issuer says that it names itself, is refused (RFC 9207)."""
+    """An iss that is wrong, or missing although the issuer's metadata promises it, is refused (RFC 9207)."""
     with OAuthSetting() as here:
         with pytest.raises(OAuthError):
             here.sign_in(iss="https://evil.example")
@@ -357,8 +357,8 @@ def test_another_issuers_answer_is_refused() -> None:
         {"jwks_uri": None},
     ],
 )
-def test_a_wrong_description_is_refused(metadata: dict[str, Any]) -> None:
-    """An issuer that names another, or an endpoint that is no https address, is not used."""
+def test_wrong_metadata_is_refused(metadata: dict[str, Any]) -> None:
+    """Metadata with another issuer, a missing endpoint or one that is not https is refused."""
     with OAuthSetting() as here:
         here.provider.metadata = metadata
         with pytest.raises(OAuthError) as refused:
@@ -367,7 +367,7 @@ def test_a_wrong_description_is_refused(metadata: dict[str, Any]) -> None:
 
 
 def test_a_provider_that_is_down() -> None:
-    """It is told as the provider's fault, without the request, whose body holds code and secret."""
+    """The error blames the provider and does not carry the request, whose body contains code and secret."""
     with OAuthSetting() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK)
         back: dict[str, Any] = {**here.provider.authorize(start.url)}
@@ -380,7 +380,7 @@ def test_a_provider_that_is_down() -> None:
 
 
 def test_the_address_can_come_from_userinfo() -> None:
-    """Where the ID token has no address, userinfo of the same subject is asked; another subject's is refused."""
+    """If the ID token has no address, userinfo is asked; a response about another subject is refused."""
     with OAuthSetting() as here:
         here.provider.claims = {"sub": "subject-1"}
         here.provider.userinfo = {"sub": "subject-1", "email": "ada@example.com", "email_verified": True, "name": "Ada"}
@@ -393,7 +393,7 @@ def test_the_address_can_come_from_userinfo() -> None:
 
 
 def test_github() -> None:
-    """The user is GitHub's number, the address the primary one, verified where GitHub says so; PKCE is sent."""
+    """The subject is GitHub's numeric id, the address the primary one, verified only if GitHub says so."""
     with OAuthSetting(replace(github("client", "secret"), authoritative_for=("*",)), mailer=None, mail=None) as here:
         here.provider.userinfo = {"id": 583231, "login": "octocat", "name": None, "email": "public@example.com"}
         here.provider.emails = [
@@ -414,7 +414,7 @@ def test_github() -> None:
 
 
 def test_apples_secret_is_a_jwt() -> None:
-    """The client secret is signed by the team's key, for Apple, for minutes; "true" counts as verified."""
+    """The client secret is a short-lived JWT signed with the team's key; "true" counts as verified."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -441,7 +441,7 @@ def test_apples_secret_is_a_jwt() -> None:
 
 
 def test_microsofts_shared_tenants() -> None:
-    """The issuer is the tenant's that the token names; the address counts only with xms_edov."""
+    """The issuer must be that of the tenant in the token; the address counts as verified only with xms_edov."""
     tenant = "11111111-2222-3333-4444-555555555555"
     with OAuthSetting(microsoft("client", "secret"), mailer=None, mail=None) as here:
         here.provider.metadata = {"issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"}
@@ -471,7 +471,7 @@ def test_microsofts_shared_tenants() -> None:
 
 
 def test_a_locked_account_is_refused() -> None:
-    """An administrator's lock holds for known accounts, and for those found by their address."""
+    """An administrator's lock applies to linked accounts and to users found by address."""
     with OAuthSetting() as here:
         first = here.sign_in()
         here.torii.lock_user(first.user.id)
@@ -485,8 +485,8 @@ def test_a_locked_account_is_refused() -> None:
         assert here.torii.oauth.accounts(grace.id) == []
 
 
-def test_a_disconnected_provider_does_not_come_back_by_itself() -> None:
-    """Disconnected, the same account does not join by its address, nor does another of the provider; linking does."""
+def test_an_unlinked_provider_does_not_join_again_by_address() -> None:
+    """After unlinking, no account of the provider joins by address; linking while signed in still works."""
     with OAuthSetting() as here:
         user = here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
         joined = here.sign_in()
@@ -507,8 +507,8 @@ def test_a_disconnected_provider_does_not_come_back_by_itself() -> None:
         assert (again.user.id, again.linked) == (user.id, False)
 
 
-def test_a_stranger_who_disconnects_does_not_keep_the_owner_out() -> None:
-    """Somebody registered the owner's address and disconnected the provider: the owner's first proof forgets that."""
+def test_unlinking_by_a_stranger_does_not_keep_the_owner_out() -> None:
+    """The owner's first proof undoes the unlinking by a stranger who registered the address before."""
     with OAuthSetting() as here:
         stranger = here.torii.password.register(EMAIL, PASSWORD)
         here.storage.link_oauth_account(stranger.id, NewOAuthAccount(provider="issuer", subject="theirs"))
@@ -518,7 +518,7 @@ def test_a_stranger_who_disconnects_does_not_keep_the_owner_out() -> None:
 
 
 def test_unlink() -> None:
-    """The last way to sign in stays; with another, the account is unlinked and does not sign in any more."""
+    """The last way to sign in cannot be unlinked, unless a verified address is allowed to count as one."""
     with OAuthSetting() as here:
         user = (here.sign_in()).user
         with pytest.raises(LastSignInMethod):
@@ -529,7 +529,7 @@ def test_unlink() -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    """Plain http, shared secrets for ID tokens, two providers of one name, unknown providers and odd addresses."""
+    """Plain http, HMAC for ID tokens, invalid, duplicate or unknown names and invalid redirect URIs are refused."""
     with pytest.raises(ConfigurationError):
         oidc("issuer", "http://issuer.example", "client")
     with pytest.raises(ConfigurationError):
@@ -540,7 +540,7 @@ def test_wrong_settings_are_refused() -> None:
         OAuthProvider(name="x", client_id="c")
     with pytest.raises(ConfigurationError):
         _ = Setting(oauth=[google("a", "b"), google("c", "d")]).torii.oauth
-    # Accounts that were linked once can be listed and unlinked without providers.
+    # Linked accounts can be listed and unlinked without providers.
     assert Setting().torii.oauth.accounts("usr_1") == []
     with pytest.raises(NotFound):
         Setting().torii.oauth.begin("issuer", redirect_uri=BACK)

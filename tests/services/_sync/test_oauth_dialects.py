@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_oauth_dialects.py by tools/unasync.py. Do not edit.
 
-"""What providers really do: claims in pieces, keys that change, ways to prove the application, tenants, nonsense."""
+"""How providers differ in practice: where claims are, changing keys, client authentication, tenants, garbage."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ LOGIN = "https://login.microsoftonline.com"
 
 
 class Dialect(OAuthSetting):
-    """Services without a mailer: whose address it is, is another file's business, and nobody is asked by mail."""
+    """Services without a mailer, so that no sign-in is stopped to confirm the address by mail."""
 
     def __init__(self, provider: OAuthProvider | None = None, **options: Any) -> None:
         super().__init__(provider, **({"mailer": None, "mail": None} | options))
 
 
 def pem(key: Any) -> str:
-    """A private key as its owner keeps it."""
+    """A private key as PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return str(key.private_bytes(encoding, form, serialization.NoEncryption()).decode())
 
@@ -51,7 +51,7 @@ def generic(**options: Any) -> OAuthProvider:
 
 
 def refused(here: OAuthSetting, reason: str, **changes: Any) -> OAuthError:
-    """Signing in fails for this reason."""
+    """Assert that signing in fails for this reason."""
     with pytest.raises(OAuthError) as error:
         here.sign_in(**changes)
     assert error.value.reason == reason, error.value
@@ -61,8 +61,8 @@ def refused(here: OAuthSetting, reason: str, **changes: Any) -> OAuthError:
 # Claims
 
 
-def test_the_word_on_the_address_comes_from_userinfo() -> None:
-    """Where only the address is in the ID token, the userinfo endpoint is asked for the rest (Okta, Authelia)."""
+def test_email_verified_may_come_from_userinfo() -> None:
+    """If the ID token has the address but not email_verified, userinfo is asked for it (Okta, Authelia)."""
     with Dialect() as here:
         here.provider.claims = {"sub": "subject-1", "email": EMAIL}
         here.provider.userinfo = {"sub": "subject-1", "email_verified": True, "name": "Ada"}
@@ -85,10 +85,10 @@ def test_the_word_on_the_address_comes_from_userinfo() -> None:
         ({}, {"email": ["b@x.com"], "email_verified": [True]}, (None, False)),
     ],
 )
-def test_an_address_and_the_word_on_it_come_from_one_place(
+def test_address_and_email_verified_come_from_one_place(
     token: dict[str, Any], told: dict[str, Any], expected: tuple[str | None, bool]
 ) -> None:
-    """So nobody's verified address is another's word on an unverified one."""
+    """email_verified is only applied to the address it came with, or to the same one."""
     seen: list[Any] = []
 
     def check(identity: Any) -> str:
@@ -104,23 +104,23 @@ def test_an_address_and_the_word_on_it_come_from_one_place(
 
 
 @pytest.mark.parametrize("word", ["true", "True", True, 1, "1"])
-def test_a_word_that_is_written_in_another_way(word: Any) -> None:
-    """The providers that write it as text mean it."""
+def test_other_ways_to_write_true(word: Any) -> None:
+    """Providers that write true as text or as 1 are understood."""
     with Dialect() as here:
         here.provider.claims["email_verified"] = word
         assert (here.sign_in()).identity.email_verified
 
 
 @pytest.mark.parametrize("word", ["false", "", "yes", 0, 2, [], ["true"], {"true": True}, None])
-def test_a_word_that_says_no(word: Any) -> None:
-    """Text that is not "true" is not true."""
+def test_values_that_are_not_true(word: Any) -> None:
+    """Anything else counts as not verified."""
     with Dialect() as here:
         here.provider.claims["email_verified"] = word
         refused(here, "email_unverified")
 
 
-def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account() -> None:
-    """The subject is enough for them; without address there is no new account, and always asked is always needed."""
+def test_failing_userinfo_does_not_keep_linked_accounts_out() -> None:
+    """Without userinfo, linked accounts still sign in and new ones lack the address; userinfo="always" requires it."""
     with Dialect() as here:
         user = (here.sign_in()).user
         for broken in (500, 403, b"<html>", b"[]", b'{"email": "eve@example.com"}'):
@@ -139,7 +139,7 @@ def test_userinfo_that_fails_keeps_nobody_out_who_has_linked_the_account() -> No
 
 
 def test_checks_see_what_userinfo_says() -> None:
-    """Groups that only the userinfo endpoint tells are there for a check, if it is always asked."""
+    """With userinfo="always", a check sees claims that only userinfo has, such as groups."""
     allowed = generic(
         userinfo="always",
         check=lambda identity: None if "staff" in identity.claims.get("groups", ()) else "Staff only.",
@@ -163,7 +163,7 @@ def test_checks_see_what_userinfo_says() -> None:
     ],
 )
 def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason: str | None) -> None:
-    """It is taken if one of the provider's keys signed it, for this application, about the same subject."""
+    """Signed userinfo is accepted if signature, issuer, audience and subject are right."""
     with Dialect() as here:
         here.provider.claims = {"sub": "subject-1"}
         told = {"sub": "subject-1", "email": EMAIL, "email_verified": True} | claims
@@ -177,7 +177,7 @@ def test_userinfo_as_a_signed_jwt(claims: dict[str, Any], key: int, reason: str 
 
 
 def test_without_nonce_and_pkce() -> None:
-    """A provider that leaves out the one and refuses the other is told neither, and not expected to know them."""
+    """With nonce and PKCE off, neither is sent nor expected."""
     with Dialect(generic(use_nonce=False, use_pkce=False)) as here:
         here.provider.pkce = False
         here.provider.claims["nonce"] = None
@@ -188,7 +188,7 @@ def test_without_nonce_and_pkce() -> None:
 
 
 def test_several_audiences() -> None:
-    """An ID token for others, too, is taken where it says that it was made for this application."""
+    """An ID token with several audiences is accepted if azp names this client."""
     with Dialect() as here:
         here.provider.claims |= {"aud": ["account", "client"], "azp": "client"}
         assert (here.sign_in()).created
@@ -200,7 +200,7 @@ def test_several_audiences() -> None:
     "emails", [403, 404, b"{}", b"[1, null]", b'[{"primary": true, "email": 1, "verified": true}]']
 )
 def test_github_without_addresses(emails: int | bytes) -> None:
-    """An App that may not read addresses signs in linked users, and signed-in users can link it."""
+    """A GitHub App that may not read addresses can be linked by signed-in users, and then signs them in."""
     with Dialect(github("client", "secret")) as here:
         here.provider.userinfo = {"id": 1, "login": "octocat"}
         here.provider.answers["/user/emails"] = emails
@@ -213,7 +213,7 @@ def test_github_without_addresses(emails: int | bytes) -> None:
 
 @pytest.mark.parametrize(("configured", "told"), [(ISSUER, f"{ISSUER}/"), (f"{ISSUER}/", ISSUER), (ISSUER, ISSUER)])
 def test_a_slash_at_the_end_of_the_issuer(configured: str, told: str) -> None:
-    """Configured with it or without, tokens name the issuer as its description does (Auth0, Authentik)."""
+    """The issuer may be configured with or without the slash; tokens must name it as the metadata does (Auth0)."""
     with Dialect(oidc("issuer", configured, "client", "secret")) as here:
         here.provider.metadata = {"issuer": told}
         here.provider.claims["iss"] = told
@@ -222,13 +222,13 @@ def test_a_slash_at_the_end_of_the_issuer(configured: str, told: str) -> None:
         refused(here, "id_token")
 
 
-# Proving the application
+# Client authentication
 
 SECRET = "s3cr3t: 100% +ü&="
 
 
 def proof_of(form: dict[str, str], headers: dict[str, str]) -> Any:
-    """How a request to the token endpoint proved the application, and with which secret."""
+    """The client authentication method of a token request, with the client id and the secret or algorithm."""
     if "authorization" in headers:
         client, _, secret = b64decode(headers["authorization"].removeprefix("Basic ")).decode().partition(":")
         assert "client_id" not in form
@@ -248,14 +248,14 @@ def proof_of(form: dict[str, str], headers: dict[str, str]) -> Any:
         (["client_secret_post"], {}, ("post", "cl:ient", SECRET)),
         (["private_key_jwt", "client_secret_post"], {}, ("post", "cl:ient", SECRET)),
         (["client_secret_jwt"], {}, ("jwt", "cl:ient", "HS256")),
-        ("client_secret_post", {}, ("basic", "cl:ient", SECRET)),  # not a list: as if nothing were said
+        ("client_secret_post", {}, ("basic", "cl:ient", SECRET)),  # not a list, so ignored
         (["client_secret_basic"], {"token_auth_method": "client_secret_post"}, ("post", "cl:ient", SECRET)),
         (["client_secret_basic"], {"client_secret": None}, ("none", "cl:ient", None)),
         (None, {"token_auth_method": "none"}, ("none", "cl:ient", None)),
     ],
 )
-def test_how_the_application_proves_itself(offered: Any, options: dict[str, Any], expected: Any) -> None:
-    """As the issuer describes, or as was said by hand; every character of a secret arrives."""
+def test_client_authentication(offered: Any, options: dict[str, Any], expected: Any) -> None:
+    """The method follows the issuer's metadata unless it is configured; secrets arrive with every character."""
     provider = replace(oidc("issuer", ISSUER, "cl:ient", SECRET), **options)
     with Dialect(provider) as here:
         here.provider.metadata = {"token_endpoint_auth_methods_supported": offered}
@@ -264,8 +264,8 @@ def test_how_the_application_proves_itself(offered: Any, options: dict[str, Any]
         assert proof_of(here.provider.forms[-1], headers) == expected
 
 
-def test_an_issuer_that_takes_no_secret() -> None:
-    """It is told before the browser is sent there."""
+def test_an_issuer_without_a_usable_authentication_method() -> None:
+    """An issuer with no usable authentication method is refused before the browser is sent there."""
     with Dialect() as here:
         here.provider.metadata = {"token_endpoint_auth_methods_supported": ["tls_client_auth"]}
         with pytest.raises(OAuthError, match="token_auth_method") as error:
@@ -281,8 +281,8 @@ def test_an_issuer_that_takes_no_secret() -> None:
         (lambda: ec.generate_private_key(ec.SECP384R1()), "ES384"),
     ],
 )
-def test_a_key_of_the_applications(made: Callable[[], Any], algorithm: str) -> None:
-    """The assertion is signed by it, for the token endpoint, for a minute, under a name of its own each time."""
+def test_private_key_jwt(made: Callable[[], Any], algorithm: str) -> None:
+    """The client assertion is signed with the key, for the token endpoint, for a minute, with a new jti each time."""
     key = made()
     own = ClientKey(private_key=pem(key), key_id="mine", headers={"x5t": "thumbprint"})
     assert "PRIVATE" not in repr(own)
@@ -307,8 +307,8 @@ def test_a_key_of_the_applications(made: Callable[[], Any], algorithm: str) -> N
         assert len(names) == 2
 
 
-def test_wrong_settings_are_named_at_construction() -> None:
-    """A way without what it needs, a key that is not one, settings that are empty, or that would be read as letters."""
+def test_wrong_settings_are_refused_at_construction() -> None:
+    """Methods without their secret or key, unreadable keys, empty values and strings in place of lists are refused."""
     for preset in (google, github):
         with pytest.raises(ConfigurationError, match="client_secret"):
             preset("client", None)  # type: ignore[arg-type]
@@ -331,8 +331,8 @@ def test_wrong_settings_are_named_at_construction() -> None:
             replace(generic(), **options)
 
 
-def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
-    """It is told as one, without the key, at the first sign-in."""
+def test_an_unreadable_key_is_a_configuration_error() -> None:
+    """An invalid key is a ConfigurationError at the first sign-in, which does not show the key."""
     broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
     with Dialect(oidc("issuer", ISSUER, "client", client_key=ClientKey(private_key=broken))) as here:
         with pytest.raises(ConfigurationError, match="client_key") as error:
@@ -340,8 +340,8 @@ def test_a_key_that_cannot_be_read_is_a_wrong_setting() -> None:
         assert "AAAA" not in str(error.value)
 
 
-def test_a_refused_code_tells_why() -> None:
-    """The code of the provider's error helps with wrong settings; its text is not repeated."""
+def test_a_refused_code_says_why() -> None:
+    """The error contains the provider's error code, which helps with wrong settings, but not its description."""
     with Dialect() as here:
         body = b'{"error": "invalid_client", "error_description": "<script>"}'
         here.provider.answers["/token"] = lambda _: httpx.Response(401, content=body)
@@ -356,17 +356,17 @@ def test_a_refused_code_tells_why() -> None:
 @pytest.mark.parametrize(
     ("signs", "kid"),
     [(("key-1", 1), "key-1"), (("key-1", 1), None), (("key-2", 1), "key-2")],
-    ids=["under the same name", "without a name", "under a new name"],
+    ids=["same id", "no id", "new id"],
 )
 def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str | None) -> None:
-    """The next sign-in passes, at whatever time, and costs one more request."""
+    """The first sign-in after a key change succeeds at the cost of one more request."""
     with Dialect() as here:
         here.sign_in()
         here.provider.signs_with, here.provider.header = signs, {"kid": kid}
         here.provider.keys = {signs[0]: signs[1]}
         here.sign_in()
         assert here.provider.requests.count("GET /keys") == 2
-        # A token that nobody's key verifies does not make us ask again so soon.
+        # A token that no key verifies does not cause another request so soon.
         here.provider.signs_with = (signs[0], 2)
         for _ in range(3):
             refused(here, "id_token")
@@ -378,8 +378,8 @@ def test_a_provider_that_changes_its_key(signs: tuple[str, int], kid: str | None
 
 
 @pytest.mark.parametrize("claims", [{"exp": 1}, {"nonce": "x"}, {"aud": "other"}, {"iss": "https://evil.example"}])
-def test_a_token_that_is_signed_but_does_not_hold_asks_for_no_keys(claims: dict[str, Any]) -> None:
-    """Only a signature that does not verify is a reason to ask for newer keys."""
+def test_wrong_claims_do_not_cause_a_request_for_keys(claims: dict[str, Any]) -> None:
+    """Only an unverifiable signature causes a request for newer keys, not a wrong claim."""
     with Dialect() as here:
         here.sign_in()
         here.provider.claims |= claims
@@ -405,16 +405,16 @@ GOOD = public_jwk(0, "key-1")
         as_keys(*({**public_jwk(1, f"other-{number}")} for number in range(500)), GOOD),
     ],
     ids=[
-        "without a name",
-        "without what it is for",
-        "among others",
-        "among broken ones",
-        "with operations",
+        "no kid",
+        "no alg and use",
+        "among other entries",
+        "among broken keys",
+        "with key_ops",
         "among 500",
     ],
 )
 def test_key_sets_that_work(keys: bytes) -> None:
-    """The right key is found, whatever stands beside it."""
+    """The right key is found, whatever else is in the set."""
     with Dialect() as here:
         here.provider.answers["/keys"] = keys
         assert (here.sign_in()).created
@@ -432,8 +432,8 @@ def test_key_sets_that_work(keys: bytes) -> None:
         *(b"[]", b"null", b'{"keys": {}}', b'{"keys": null}', b"<html>", b"", b"[" * 100_000, b"\xff\xfe"),
     ],
 )
-def test_key_sets_that_do_not(keys: bytes) -> None:
-    """A key for something else, under another name or of another issuer verifies nothing; nonsense is told as such."""
+def test_key_sets_that_do_not_work(keys: bytes) -> None:
+    """A key for another use, algorithm, id, type or issuer verifies nothing; nor does an unreadable set."""
     with Dialect() as here:
         here.provider.answers["/keys"] = keys
         with pytest.raises(OAuthError) as error:
@@ -443,7 +443,7 @@ def test_key_sets_that_do_not(keys: bytes) -> None:
 
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
 def test_a_short_rsa_key_is_refused() -> None:
-    """Under 2,048 bits it proves nothing (RFC 7518, 3.3), though the signature holds."""
+    """An RSA key under 2,048 bits is refused although its signature verifies (RFC 7518, 3.3)."""
     for bits, passes in ((2048, True), (1024, False)):
         key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
         with Dialect() as here:
@@ -458,8 +458,8 @@ def test_a_short_rsa_key_is_refused() -> None:
 @pytest.mark.parametrize(
     ("curve", "size", "passes"), [(ec.SECP256R1(), 32, True), (ec.SECP256K1(), 32, False), (ec.SECP521R1(), 66, False)]
 )
-def test_an_elliptic_key_of_another_curve_is_refused(curve: ec.EllipticCurve, size: int, passes: bool) -> None:
-    """An algorithm belongs to one curve (RFC 7518, 3.4)."""
+def test_a_key_on_another_curve_is_refused(curve: ec.EllipticCurve, size: int, passes: bool) -> None:
+    """ES256 is only accepted with P-256 (RFC 7518, 3.4)."""
     key = ec.generate_private_key(curve)
 
     def sign(data: bytes) -> bytes:
@@ -484,9 +484,9 @@ def published(algorithm: Any, key: Any) -> dict[str, Any]:
 # Apple
 
 
-def test_apples_name_is_kept() -> None:
-    """It is posted the first time only, beside the code; nothing else is taken from there."""
-    # Its line breaks written out, as environment variables often hold it.
+def test_the_name_that_apple_posts_is_stored() -> None:
+    """Apple posts the name with the first sign-in only; it is stored, and nothing else from there is used."""
+    # With escaped line breaks, as in many environment variables.
     own = pem(ec.generate_private_key(ec.SECP256R1())).replace("\n", "\\n")
     offered = apple("com.example.app", team_id="TEAM", key_id="KEY", private_key=own)
     with Dialect(offered) as here:
@@ -499,8 +499,8 @@ def test_apples_name_is_kept() -> None:
         assert (again.user.id, again.user.name) == (first.user.id, "Ada Lovelace")
 
 
-def test_another_providers_posted_name_is_not_taken() -> None:
-    """The field is Apple's."""
+def test_a_name_posted_by_another_provider_is_ignored() -> None:
+    """The posted name is ignored from any provider but Apple."""
     with Dialect() as here:
         assert (here.sign_in(posted_user='{"name": {"firstName": "Eve"}}')).user.name is None
 
@@ -509,7 +509,7 @@ def test_another_providers_posted_name_is_not_taken() -> None:
 
 
 def microsoft_setting(tenant: str, describes: str) -> Dialect:
-    """A tenant's sign-in, whose description names an issuer."""
+    """Services for a Microsoft tenant whose metadata names this issuer."""
     here = Dialect(microsoft("client", "secret", tenant=tenant))
     here.provider.metadata = {"issuer": describes}
     here.provider.claims |= {"email": EMAIL, "xms_edov": True}
@@ -528,7 +528,7 @@ def microsoft_setting(tenant: str, describes: str) -> Dialect:
     ],
 )
 def test_microsofts_tenants(tenant: str, described: str, passes: list[str], fails: list[str]) -> None:
-    """Each form of a tenant signs in its accounts, and no other's."""
+    """Each form of a tenant signs in its own accounts and no others."""
     for who in passes + fails:
         with microsoft_setting(tenant, f"{LOGIN}/{described}/v2.0") as here:
             here.provider.claims |= {"iss": f"{LOGIN}/{who}/v2.0", "tid": who}
@@ -544,21 +544,21 @@ def test_microsofts_tenants(tenant: str, described: str, passes: list[str], fail
 @pytest.mark.parametrize(
     "tenant", ["", "everybody", "common/..", "a b", "contoso.com/x", "https://contoso.com", "{tenantid}"]
 )
-def test_tenants_that_are_not(tenant: str) -> None:
-    """A word that names no tenant is refused at once."""
+def test_invalid_tenants(tenant: str) -> None:
+    """An invalid tenant is refused at construction."""
     with pytest.raises(ConfigurationError, match="tenant"):
         microsoft("client", "secret", tenant=tenant)
 
 
 @pytest.mark.parametrize("described", ["https://evil.example/x/v2.0", f"{LOGIN}/common/v2.0", None])
-def test_a_tenant_that_describes_itself_as_another_issuer(described: Any) -> None:
-    """Only the template, or a tenant in its place, is expected."""
+def test_a_tenant_with_another_issuer_is_refused(described: Any) -> None:
+    """Metadata whose issuer is neither Microsoft's template nor a tenant's is refused."""
     with microsoft_setting("contoso.com", described) as here:
         refused(here, "provider")
 
 
-def test_microsofts_keys_sign_for_their_issuer_only() -> None:
-    """The keys of all tenants stand in one set; each says whose tokens it signs."""
+def test_microsofts_keys_verify_only_for_their_issuer() -> None:
+    """All tenants share one key set; a key verifies only tokens of the issuer it names."""
     for issuer, passes in ((f"{LOGIN}/{{tenantid}}/v2.0", True), (f"{LOGIN}/{PERSONAL}/v2.0", False)):
         with microsoft_setting("common", f"{LOGIN}/{{tenantid}}/v2.0") as here:
             here.provider.claims |= {"iss": f"{LOGIN}/{TENANT}/v2.0", "tid": TENANT}
@@ -586,7 +586,7 @@ def test_microsofts_keys_sign_for_their_issuer_only() -> None:
     ],
 )
 def test_googles_hosted_domain(wanted: Any, asked: str | None, hd: Any, passes: bool) -> None:
-    """It is asked for, and then it must be in the ID token: the parameter can be taken out on the way."""
+    """The domain is requested and must be in the ID token, as the browser could remove the parameter."""
     with Dialect(google("client", "secret", hosted_domain=wanted)) as here:
         here.provider.metadata = {"issuer": "https://accounts.google.com"}
         here.provider.claims |= {"iss": "accounts.google.com", "hd": hd}
@@ -599,15 +599,15 @@ def test_googles_hosted_domain(wanted: Any, asked: str | None, hd: Any, passes: 
 
 
 @pytest.mark.parametrize("wanted", ["", "@example.com", "example.com,example.org", (), ("example.com", "")])
-def test_hosted_domains_that_are_not(wanted: Any) -> None:
-    """A mistake is named at construction, instead of keeping everybody out."""
+def test_invalid_hosted_domains(wanted: Any) -> None:
+    """An invalid hosted domain is refused at construction."""
     with pytest.raises(ConfigurationError, match="hosted_domain"):
         google("client", "secret", hosted_domain=wanted)
 
 
 @pytest.mark.parametrize("amr", ["pwd", ["pwd", 1], {"a": 1}, None])
-def test_how_somebody_signed_in_there_is_not_asked(amr: Any) -> None:
-    """Some providers write ``amr`` as text instead of a list. Nothing rests on it."""
+def test_any_form_of_amr_is_accepted(amr: Any) -> None:
+    """Any form of ``amr`` is accepted, as some providers send text instead of a list."""
     with OAuthSetting() as here:
         here.provider.claims["amr"] = amr
         assert (here.sign_in()).created
@@ -624,8 +624,8 @@ def test_how_somebody_signed_in_there_is_not_asked(amr: Any) -> None:
         ({"data": {"url": "https://issuer.example/a.png"}}, None),
     ],
 )
-def test_a_picture_is_an_address_on_the_web(told: Any, kept: str | None) -> None:
-    """An application puts it into its pages; one that is too long is left out, not cut."""
+def test_a_picture_is_a_web_url(told: Any, kept: str | None) -> None:
+    """Only a web URL of bounded length is stored as the picture, because applications put it into their pages."""
     with OAuthSetting() as here:
         here.provider.claims["picture"] = told
         result = here.sign_in()
@@ -634,8 +634,8 @@ def test_a_picture_is_an_address_on_the_web(told: Any, kept: str | None) -> None
         assert account.profile.get("picture") == kept
 
 
-def test_names_of_this_machine() -> None:
-    """Browsers take every name below localhost for this machine; so do all settings that take localhost."""
+def test_names_below_localhost() -> None:
+    """Settings that accept localhost accept names below it, which browsers resolve to this machine."""
     with OAuthSetting() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri="http://app.localhost:8000/back")
         assert "app.localhost" in start.url
@@ -650,7 +650,7 @@ def test_names_of_this_machine() -> None:
             PasskeySettings(rp_id=wrong.removeprefix("http://"), rp_name="x", origins=[wrong])
 
 
-# Nonsense
+# Garbage
 
 NONSENSE = [
     b"",
@@ -669,8 +669,8 @@ NONSENSE = [
 
 @pytest.mark.parametrize("body", NONSENSE, ids=lambda body: repr(body[:8]))
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/userinfo"])
-def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
-    """Whatever comes instead of what belongs there ends in an OAuthError."""
+def test_garbage_is_the_providers_fault(path: str, body: bytes) -> None:
+    """Garbage from any endpoint ends in an OAuthError that blames the provider or the ID token."""
     with Dialect(generic(userinfo="always")) as here:
         here.provider.answers[path] = body
         with pytest.raises(OAuthError) as error:
@@ -682,8 +682,8 @@ def test_nonsense_is_the_providers_fault(path: str, body: bytes) -> None:
     "value", [None, 1, True, [], {}, "", "text", "x" * 5000, "http://issuer.example", "https://[", "https://10.0.0.1"]
 )
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"])
-def test_endpoints_that_are_not(name: str, value: Any) -> None:
-    """Every address that an issuer names is one that may be asked, or the issuer is not used."""
+def test_invalid_endpoints(name: str, value: Any) -> None:
+    """An issuer with an invalid endpoint URL is refused; only the userinfo endpoint may be missing."""
     with Dialect() as here:
         here.provider.metadata = {name: value}
         if (name, value) == ("userinfo_endpoint", None):
@@ -709,8 +709,8 @@ def segment(value: Any) -> str:
         f"{segment({'alg': 'RS256'})}.{segment({'sub': 'x' * 200_000})}.AAAA",
     ],
 )
-def test_tokens_that_are_not(token: Any) -> None:
-    """What is not a signed JWT is refused as one that does not hold."""
+def test_invalid_id_tokens(token: Any) -> None:
+    """Anything that is not a signed JWT is refused as an ID token."""
     with Dialect() as here:
         answer = orjson.dumps({"access_token": "the-access-token", "id_token": token})
         here.provider.answers["/token"] = answer
@@ -732,7 +732,7 @@ def test_tokens_that_are_not(token: Any) -> None:
     ],
 )
 def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
-    """They do not hold."""
+    """Claims of the wrong type make the ID token invalid."""
     with Dialect() as here:
         token = jwt.api_jws.PyJWS().encode(
             orjson.dumps(
@@ -749,8 +749,8 @@ def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("access_token", [None, 1, [], "", "a\r\nX-Evil: 1", "ü", "x" * 200_000])
-def test_access_tokens_that_are_not(access_token: Any) -> None:
-    """A token that cannot be sent asks nobody: the sign-in goes on with what the ID token says, or fails as usual."""
+def test_invalid_access_tokens(access_token: Any) -> None:
+    """Without a usable access token, a provider without ID tokens fails the sign-in."""
     provider = OAuthProvider(
         name="plain",
         client_id="client",
@@ -768,8 +768,8 @@ def test_access_tokens_that_are_not(access_token: Any) -> None:
 @pytest.mark.parametrize(
     "user", [{}, {"id": None}, {"id": True}, {"id": []}, {"sub": ""}, {"id": "x" * 256}, {"id": 1.5}]
 )
-def test_a_plain_provider_that_names_nobody(user: dict[str, Any]) -> None:
-    """Without a subject there is no account."""
+def test_a_plain_provider_without_a_subject(user: dict[str, Any]) -> None:
+    """A plain OAuth provider that returns no valid subject fails the sign-in."""
     provider = OAuthProvider(
         name="plain",
         client_id="client",

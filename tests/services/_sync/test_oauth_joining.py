@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_oauth_joining.py by tools/unasync.py. Do not edit.
 
-"""Which account a provider's account joins: by its authority for the address, or by the owner's word."""
+"""Which user a provider's account joins: by the provider's authority for the address, or by the owner's consent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHERS = "grace@example.com"
 
 
 def not_an_authority(**options: Any) -> OAuthSetting:
-    """Services with a provider that says that addresses are verified, and is the authority for none."""
+    """Services with a provider that verifies addresses but is the authority for none."""
     return OAuthSetting(oidc("issuer", ISSUER, "client", "the client secret"), **options)
 
 
@@ -36,7 +36,7 @@ def have_user(here: OAuthSetting, *, verified: bool = True) -> User:
 
 
 def asked(here: OAuthSetting, **changes: Any) -> OAuthConfirmationSent:
-    """Sign in, and be told to confirm the address."""
+    """Sign in; asserts that a mail to confirm the address is sent instead."""
     with pytest.raises(OAuthConfirmationSent) as sent:
         here.sign_in(**changes)
     here.torii.wait_for_mail()
@@ -49,8 +49,8 @@ def mailed(here: OAuthSetting) -> list[str]:
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_a_provider_that_is_no_authority_opens_no_account(verified: bool) -> None:
-    """Though it vouches for the owner's address, nobody is signed in and nothing linked: the owner is asked by mail."""
+def test_a_provider_without_authority_joins_nobody(verified: bool) -> None:
+    """Even for a verified address, nobody is signed in and nothing is linked: the owner is asked by mail."""
     with not_an_authority() as here:
         user = have_user(here)
         here.provider.claims["email_verified"] = verified
@@ -62,8 +62,8 @@ def test_a_provider_that_is_no_authority_opens_no_account(verified: bool) -> Non
         assert "Issuer account" in here.mailer.messages[-1].text
 
 
-def test_the_owners_word_links_it_and_signs_in() -> None:
-    """The link, opened in the browser that began, links, signs in, keeps all there was, and is told to the owner."""
+def test_the_owners_confirmation_links_and_signs_in() -> None:
+    """The link, opened in the browser that began, links and signs in, keeps the password and notifies the owner."""
     with not_an_authority() as here:
         user = have_user(here)
         sent = asked(here)
@@ -82,14 +82,14 @@ def test_the_owners_word_links_it_and_signs_in() -> None:
             "user.signed_in",
         ]
         here.torii.password.authenticate(EMAIL, PASSWORD)
-        # From then on it signs in by itself, and the link is used up.
+        # From then on the account signs in directly, and the link is used up.
         assert (here.sign_in()).user.id == user.id
         with pytest.raises(InvalidToken):
             here.torii.oauth.complete_confirmation(token, browser_binding=sent.browser_binding)
 
 
-def test_an_address_that_nobody_holds_is_confirmed_as_well() -> None:
-    """Nothing is made before the link is opened; then a user with a verified address is."""
+def test_a_free_address_is_confirmed_too() -> None:
+    """A user with a verified address is created once the link is opened, not before."""
     with not_an_authority() as here:
         sent = asked(here)
         assert not (here.storage.list_users()).items
@@ -100,7 +100,7 @@ def test_an_address_that_nobody_holds_is_confirmed_as_well() -> None:
 
 
 def test_the_answer_does_not_tell_who_has_an_account() -> None:
-    """Free, taken, unverified and locked addresses: the same error, and the same number of tokens and of requests."""
+    """Free, taken, unverified and locked addresses get the same error and store as many tokens."""
     told = set[tuple[str, str, int]]()
     for state in ("free", "taken", "unverified", "locked", "no sign-up"):
         with not_an_authority(oauth_sign_up=state != "no sign-up") as here:
@@ -115,7 +115,7 @@ def test_the_answer_does_not_tell_who_has_an_account() -> None:
 
 
 def test_only_the_browser_that_began_can_use_the_link() -> None:
-    """A victim who opens an attacker's link joins nothing, and the link is not used up by it."""
+    """A victim who opens an attacker's link joins nothing and does not use the link up."""
     with not_an_authority() as here:
         user = have_user(here)
         sent = asked(here)
@@ -132,7 +132,7 @@ def test_only_the_browser_that_began_can_use_the_link() -> None:
 
 
 def test_two_confirmations_in_one_browser_share_its_binding() -> None:
-    """What an earlier one left is used again, so that its link stays good."""
+    """A second confirmation reuses the first one's binding, so that both links work."""
     with not_an_authority() as here:
         first = asked(here)
         token = here.link()
@@ -144,8 +144,8 @@ def test_two_confirmations_in_one_browser_share_its_binding() -> None:
             assert result.created
 
 
-def test_a_link_dies_with_the_epoch_and_with_time() -> None:
-    """Signed out everywhere since, moved, locked or too late: it does not hold."""
+def test_a_link_can_be_revoked_and_expires() -> None:
+    """A link is refused after a sign-out everywhere, a lock, its expiry, or if another user linked the account."""
     for change in ("epoch", "late", "locked", "linked by another"):
         with not_an_authority() as here:
             user = have_user(here)
@@ -168,21 +168,20 @@ def test_a_link_dies_with_the_epoch_and_with_time() -> None:
             assert here.torii.oauth.accounts(user.id) == []
 
 
-def test_a_lock_that_came_before_the_link_was_used() -> None:
-    """A user who was locked after the token was looked at is not signed in."""
+def test_a_user_locked_before_the_link_is_used() -> None:
+    """A user who was locked before the link is used is not signed in."""
     with not_an_authority() as here:
         user = have_user(here)
         sent = asked(here)
         token = here.link()
-        # As if the token had been issued after the lock: the epoch is the lock's.
         here.torii.lock_user(user.id)
         with pytest.raises((AccountLocked, InvalidToken)):
             here.torii.oauth.complete_confirmation(token, browser_binding=sent.browser_binding)
         assert here.torii.list_sessions(user.id) == []
 
 
-def test_the_first_proof_by_it_removes_what_was_set_up_before() -> None:
-    """Whoever registered the address and waited has neither password nor session when its owner comes."""
+def test_confirming_as_first_proof_removes_what_was_set_up_before() -> None:
+    """Confirming an unverified address removes the password and sessions of whoever registered it."""
     with not_an_authority() as here:
         user = have_user(here, verified=False)
         strangers = here.torii.create_session(user)
@@ -195,8 +194,8 @@ def test_the_first_proof_by_it_removes_what_was_set_up_before() -> None:
         assert len(here.torii.oauth.accounts(user.id)) == 1
 
 
-def test_who_registered_meanwhile_is_joined_and_proved() -> None:
-    """An address that was free when the link was sent, and is held when it is used: the link is the first proof."""
+def test_confirming_joins_a_registration_made_meanwhile() -> None:
+    """If the address was registered after the link was sent, using the link is the first proof of it."""
     with not_an_authority() as here:
         sent = asked(here)
         token = here.link()
@@ -206,8 +205,8 @@ def test_who_registered_meanwhile_is_joined_and_proved() -> None:
         assert not result.user.has_password
 
 
-def test_a_link_to_a_free_address_joins_nobody_who_proved_it_since() -> None:
-    """It was sent when nobody held the address, so that no sign-out everywhere could end it: it joins no such user."""
+def test_a_link_to_a_free_address_joins_no_later_verified_user() -> None:
+    """A link sent to a free address, which no sign-out everywhere could revoke, joins no user who verified it since."""
     with not_an_authority() as here:
         sent = asked(here)
         token = here.link()
@@ -219,7 +218,7 @@ def test_a_link_to_a_free_address_joins_nobody_who_proved_it_since() -> None:
 
 
 def test_nothing_of_the_identity_is_readable_in_the_table() -> None:
-    """Name, subject and where to go are sealed under what the browser holds; so is the binding nowhere."""
+    """Name, subject and next URL are sealed under the browser's binding, which is not stored either."""
     with not_an_authority() as here:
         here.provider.claims["name"] = "Augusta Ada"
         sent = asked(here)
@@ -230,7 +229,7 @@ def test_nothing_of_the_identity_is_readable_in_the_table() -> None:
 
 
 def test_mails_to_one_address_are_limited() -> None:
-    """A stranger cannot have any number of mails sent to somebody."""
+    """A stranger cannot cause more than five mails to one address."""
     with not_an_authority() as here:
         for _ in range(8):
             with pytest.raises(Exception, match="mail") as refused:
@@ -241,7 +240,7 @@ def test_mails_to_one_address_are_limited() -> None:
 
 
 def test_without_a_mailer() -> None:
-    """It opens no account that exists, and one that it makes has an address that is not verified."""
+    """Without a mailer, an existing user is not joined, and a new user's address is not verified."""
     with not_an_authority(mailer=None, mail=None) as here:
         here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
         with pytest.raises(OAuthError) as refused:
@@ -256,8 +255,8 @@ def test_without_a_mailer() -> None:
 
 
 @pytest.mark.parametrize("way", ["authority", "signed in"])
-def test_the_owner_is_told_of_every_linked_account(way: str) -> None:
-    """By the provider's authority, or signed in: a mail says which provider and which address."""
+def test_the_owner_is_notified_of_every_linked_account(way: str) -> None:
+    """However an account is linked, the owner gets a mail that names the provider and the address."""
     with OAuthSetting() as here:
         user = have_user(here)
         session = None
@@ -275,8 +274,8 @@ def test_the_owner_is_told_of_every_linked_account(way: str) -> None:
 
 
 @pytest.mark.parametrize(("verified", "mails"), [(True, 7), (False, 5)])
-def test_linking_again_and_again_floods_no_strangers_mailbox(verified: bool, mails: int) -> None:
-    """An owner is told of every account; an address that nobody proved gets as many mails as the limit allows."""
+def test_repeated_linking_does_not_flood_a_mailbox(verified: bool, mails: int) -> None:
+    """A verified owner is notified of every linked account, an unverified address only up to the limit."""
     with OAuthSetting() as here:
         user = have_user(here, verified=verified)
         _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -290,15 +289,15 @@ def test_linking_again_and_again_floods_no_strangers_mailbox(verified: bool, mai
 
 
 def test_the_paths_of_links_are_checked() -> None:
-    """A path without a place for the token, and a lifetime that is none, are told at the start."""
+    """A path without a placeholder for the token and a lifetime of zero are refused at construction."""
     wrong: list[dict[str, Any]] = [{"confirm_provider_path": "/x"}, {"confirm_provider_for": timedelta(0)}]
     for options in wrong:
         with pytest.raises(ConfigurationError, match="confirm_provider"):
             MailSettings(sender="a@example.com", app_name="A", base_url="https://a.example", **options)
 
 
-def test_a_mailed_link_does_not_bring_back_what_the_owner_disconnected() -> None:
-    """Confirming the address is not asking for the provider: it is refused until the owner connects it signed in."""
+def test_a_mailed_link_does_not_bring_back_an_unlinked_provider() -> None:
+    """Once a provider is unlinked, a mailed link is refused; only linking while signed in brings it back."""
     with not_an_authority() as here:
         user = have_user(here)
         sent = asked(here)

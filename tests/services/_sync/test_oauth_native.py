@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_oauth_native.py by tools/unasync.py. Do not edit.
 
-"""Signing in by an ID token that a mobile SDK obtained."""
+"""Signing in with an ID token from a mobile SDK."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ IOS, ANDROID = "com.example.app", "android.example"
 
 
 def native(authoritative_for: tuple[str, ...] = ("*",), **options: Any) -> OAuthSetting:
-    """Services with a provider whose mobile clients are known."""
+    """Services with a provider that has mobile clients."""
     offered = oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=authoritative_for)
     return OAuthSetting(replace(offered, native_client_ids=(IOS, ANDROID)), **options)
 
 
 def finish(here: OAuthSetting, claims: dict[str, Any] | None = None, **changes: Any) -> OAuthResult:
-    """From begin to end; the SDK puts the nonce into the token, ``claims`` replace what it says."""
+    """Sign in; the SDK's token contains the nonce, and ``claims`` replace its claims."""
     start = here.torii.oauth.begin_native("issuer")
     here.provider.claims |= {"aud": IOS} | (claims or {})
     given = {"id_token": here.provider.id_token(start.nonce), "nonce": start.nonce} | changes
@@ -37,7 +37,7 @@ def finish(here: OAuthSetting, claims: dict[str, Any] | None = None, **changes: 
     "claims", [{"aud": IOS}, {"aud": ANDROID}, {"aud": "client"}, {"aud": "client", "azp": ANDROID}, {"aud": [IOS]}]
 )
 def test_a_token_for_one_of_our_clients_signs_in(claims: dict[str, Any]) -> None:
-    """For the mobile clients, for the server's, and as Google issues them on Android: for the one, by the other."""
+    """Accepted audiences are the mobile clients and the server's, with azp naming a mobile client as on Android."""
     with native() as here:
         result = finish(here, claims)
         assert result.created
@@ -60,8 +60,8 @@ def test_a_token_for_one_of_our_clients_signs_in(claims: dict[str, Any]) -> None
         {"exp": 1},
     ],
 )
-def test_a_token_for_others_does_not(claims: dict[str, Any]) -> None:
-    """Another application's token, without our nonce, of another issuer or too old."""
+def test_an_invalid_token_does_not_sign_in(claims: dict[str, Any]) -> None:
+    """A token for another client, without our nonce, from another issuer or expired is refused."""
     with native() as here:
         with pytest.raises(OAuthError) as refused:
             finish(here, claims)
@@ -70,7 +70,7 @@ def test_a_token_for_others_does_not(claims: dict[str, Any]) -> None:
 
 
 def test_the_nonce_may_be_hashed() -> None:
-    """Apple's samples hand SHA-256 of the nonce to the SDK; any other form is refused."""
+    """The token may contain the nonce's SHA-256, as in Apple's samples, but no other form."""
     with native() as here:
         for form, passes in ((lambda text: sha256(text.encode()).hexdigest(), True), (str.upper, False)):
             start = here.torii.oauth.begin_native("issuer")
@@ -83,8 +83,8 @@ def test_the_nonce_may_be_hashed() -> None:
                     here.torii.oauth.finish_native("issuer", id_token=token, nonce=start.nonce)
 
 
-def test_a_nonce_is_ours_and_good_once_and_in_time() -> None:
-    """One that was made up, used, given out for a browser, or is too old lets no token in, however good it is."""
+def test_a_nonce_is_issued_here_and_used_once_and_in_time() -> None:
+    """A nonce that is invented, used, expired or issued to a browser is refused, even with a valid token."""
     with native() as here:
         here.provider.claims["aud"] = IOS
         used = here.torii.oauth.begin_native("issuer")
@@ -101,7 +101,7 @@ def test_a_nonce_is_ours_and_good_once_and_in_time() -> None:
 
 
 def test_a_state_is_not_used_up_as_a_nonce() -> None:
-    """Somebody who saw a browser's state cannot spoil its sign-in here."""
+    """Sending a browser's state as a nonce does not use up the browser's sign-in."""
     with native() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri="https://app.example.com/back")
         with pytest.raises(OAuthError):
@@ -110,8 +110,8 @@ def test_a_state_is_not_used_up_as_a_nonce() -> None:
         assert flow.provider == "issuer"
 
 
-def test_the_rules_of_joining_hold_here_too() -> None:
-    """Where the provider is not the authority, the owner is asked; a locked account is refused; the name is kept."""
+def test_the_rules_for_joining_apply() -> None:
+    """Without authority the owner is asked by mail; the name is stored; a locked account is refused."""
     with native(authoritative_for=()) as here:
         with pytest.raises(OAuthConfirmationSent) as sent:
             finish(here, name="Ada\nLovelace")
@@ -123,8 +123,8 @@ def test_the_rules_of_joining_hold_here_too() -> None:
             finish(here)
 
 
-def test_only_where_it_is_set_up() -> None:
-    """A provider without mobile clients takes no ID tokens; one without a nonce cannot have them."""
+def test_native_sign_in_must_be_configured() -> None:
+    """A provider without mobile clients accepts no ID tokens; mobile clients need OpenID Connect with a nonce."""
     with OAuthSetting() as here:
         with pytest.raises(NotFound):
             here.torii.oauth.begin_native("issuer")

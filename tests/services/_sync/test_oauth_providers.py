@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_oauth_providers.py by tools/unasync.py. Do not edit.
 
-"""What a provider is believed: which addresses it is the authority for, and what the application's checks refuse."""
+"""What providers are trusted with: the addresses they are the authority for, and the application's checks."""
 
 from __future__ import annotations
 
@@ -73,28 +73,28 @@ def at_example(identity: OAuthIdentity) -> bool:
 def test_for_which_addresses_a_provider_is_the_authority(
     provider: OAuthProvider, claims: dict[str, Any], expected: bool
 ) -> None:
-    """Only for verified ones that the provider's own documentation, or the application, says it is."""
+    """Only for verified addresses, and only where the provider's documentation or the application says so."""
     found = identity_of(provider, claims, "subject-1")
     assert found.email_authoritative is expected
     assert found.claims == claims
     assert "ada" not in repr(found.claims) or "claims" not in repr(found)
 
 
-def test_an_untrusted_provider_is_no_authority() -> None:
-    """Where its word is not taken, no rule makes it the authority."""
+def test_an_untrusted_provider_is_not_an_authority() -> None:
+    """With trust_email off, no rule makes a provider the authority."""
     provider = oidc("issuer", ISSUER, "client", trust_email=False, authoritative_for=["*"])
     assert not identity_of(provider, {"email": "ada@example.com", **VERIFIED}, "1").email_authoritative
 
 
 @pytest.mark.parametrize("rule", ["example.com", "*", ["@example.com"], ["https://example.com"], [""]])
-def test_a_rule_that_is_not_made_of_domains(rule: Any) -> None:
-    """A domain alone would be read as letters: the mistake is named at construction."""
+def test_a_rule_must_be_a_list_of_domains(rule: Any) -> None:
+    """A string in place of a list, or an invalid domain, is refused at construction."""
     with pytest.raises(ConfigurationError, match="authoritative_for"):
         generic(rule)
 
 
 def test_a_check_sees_all_claims_and_may_refuse() -> None:
-    """It is asked before anybody is looked up or made, and its message is the error's."""
+    """A check runs before any user is looked up or created; what it returns is the error's message."""
     seen: list[OAuthIdentity] = []
 
     def our_team(identity: OAuthIdentity) -> str | None:
@@ -112,8 +112,8 @@ def test_a_check_sees_all_claims_and_may_refuse() -> None:
 
 
 @pytest.mark.parametrize("answer", [True, False, 0, ""])
-def test_a_check_that_answers_something_else_refuses(answer: Any) -> None:
-    """Neither yes nor no is taken for the other: nothing but None lets anybody in."""
+def test_a_check_that_returns_something_else_refuses(answer: Any) -> None:
+    """Only None lets a user in; True is not taken as a yes."""
     with OAuthSetting(oidc("issuer", ISSUER, "client", "secret", check=lambda _: answer)) as here:
         with pytest.raises(OAuthError if answer == "" else ConfigurationError):
             here.sign_in()
@@ -121,7 +121,7 @@ def test_a_check_that_answers_something_else_refuses(answer: Any) -> None:
 
 
 def test_the_name_that_apple_posts() -> None:
-    """It is one line of bounded length; anything that is not Apple's JSON is no name."""
+    """The posted name becomes one line of bounded length; anything but Apple's JSON gives no name."""
     assert posted_name('{"name": {"firstName": "Ada", "lastName": "Lovelace"}, "email": "x@y.z"}') == "Ada Lovelace"
     assert posted_name('{"name": {"firstName": "Ada\\u0000\\n", "lastName": null}}') == "Ada"
     for nonsense in (None, "", "null", "[]", "{}", '{"name": "Ada"}', '{"name": {}}', "{" * 5000, '{"name": [1]}'):

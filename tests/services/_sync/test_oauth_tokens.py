@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_oauth_tokens.py by tools/unasync.py. Do not edit.
 
-"""The tokens of providers: kept sealed, and refreshed once however many ask."""
+"""Providers' tokens: stored sealed, and refreshed once however many callers ask."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ HOUR = timedelta(hours=1)
 
 
 class Rotating:
-    """A token endpoint that replaces the refresh token at each use, and takes none a second time.
+    """A token endpoint that replaces the refresh token at each use and accepts none twice.
 
     Attributes:
-        refreshed: How often it refreshed.
-        lifetime: How long access tokens live, in seconds; ``None``: it does not say.
+        refreshed: The number of refreshes.
+        lifetime: The lifetime of access tokens in seconds; not sent if ``None``.
         rotates: Whether it replaces refresh tokens.
-        refuses: What it answers to a refresh, instead.
+        refuses: The status and body that replace the response to a refresh.
     """
 
     def __init__(self, provider: FakeProvider) -> None:
@@ -67,7 +67,7 @@ class Rotating:
 
 
 def keeping(**options: Any) -> tuple[OAuthSetting, Rotating]:
-    """Services that keep the provider's tokens, and its token endpoint."""
+    """Services that store the provider's tokens, and the provider's token endpoint."""
     here = OAuthSetting(options.pop("provider", OFFERED), **options)
     return here, Rotating(here.provider)
 
@@ -76,8 +76,8 @@ def token(here: Setting, user_id: str, **options: Any) -> OAuthAccessToken:
     return here.torii.oauth.access_token(user_id, "issuer", **options)
 
 
-def test_a_fresh_token_is_given_out_as_it_is() -> None:
-    """Until it is about to end the provider is not asked."""
+def test_a_fresh_token_is_returned_as_it_is() -> None:
+    """Until the token is about to expire, the provider is not asked."""
     here, endpoint = keeping()
     with here:
         user = (here.sign_in()).user
@@ -88,12 +88,12 @@ def test_a_fresh_token_is_given_out_as_it_is() -> None:
         here.clock.advance(HOUR - timedelta(seconds=61))
         assert (token(here, user.id)).access_token == "the-access-token"
         assert endpoint.refreshed == 0
-        # Somebody who needs it longer gets another.
+        # A caller that needs it for longer gets a new one.
         assert (token(here, user.id, min_validity=timedelta(minutes=30))).access_token == "access-1"
 
 
 def test_an_old_token_is_refreshed_and_the_refresh_token_replaced() -> None:
-    """Each refresh uses the latest refresh token; one that is not replaced stays; scopes that are left out stay."""
+    """Each refresh uses the latest refresh token; refresh token and scopes are kept if the provider omits them."""
     here, endpoint = keeping()
     with here:
         user = (here.sign_in()).user
@@ -103,15 +103,15 @@ def test_an_old_token_is_refreshed_and_the_refresh_token_replaced() -> None:
             found = token(here, user.id)
             assert (found.access_token, found.scopes) == (f"access-{number}", ("openid", "email", "calendar"))
         assert endpoint.refreshed == 3
-        # A sign-in that brings no refresh token keeps the one that is there (Google gives one the first time only).
+        # A sign-in without a refresh token keeps the stored one (Google sends it only the first time).
         endpoint.provider.answers["/token"] = endpoint.provider._token
         here.sign_in()
         endpoint.provider.answers["/token"] = endpoint.answer
         assert (token(here, user.id)).access_token == "the-access-token"
 
 
-def test_a_token_that_says_no_end_is_never_refreshed() -> None:
-    """As GitHub's; and a lifetime that is nonsense is none."""
+def test_a_token_without_a_lifetime_is_never_refreshed() -> None:
+    """A token with no lifetime, as GitHub's, or an invalid one is never refreshed."""
     for lifetime in (None, "soon", -5, True, [1]):
         here, endpoint = keeping()
         with here:
@@ -122,8 +122,8 @@ def test_a_token_that_says_no_end_is_never_refreshed() -> None:
             assert (found.access_token, found.expires_at) == ("the-access-token", None)
 
 
-def test_nothing_readable_is_kept() -> None:
-    """Neither table nor repr nor event tells a token; the sealed value opens in its own row only."""
+def test_tokens_are_not_stored_readable() -> None:
+    """No token is readable in the table, a repr or an event; a sealed token opens only in its own row."""
     here, _ = keeping()
     with here:
         user = (here.sign_in()).user
@@ -144,8 +144,8 @@ def test_nothing_readable_is_kept() -> None:
     "answer",
     [(400, {"error": "invalid_grant"}), (401, {"error": "invalid_grant"}), (200, {"error": "bad_refresh_token"})],
 )
-def test_a_refresh_token_that_is_not_taken_any_more(answer: tuple[int, dict[str, Any]]) -> None:
-    """A typed error, the provider is not asked again, and a new sign-in heals it."""
+def test_a_refused_refresh_token(answer: tuple[int, dict[str, Any]]) -> None:
+    """A refused refresh token raises "revoked", is not tried again, and is replaced by the next sign-in."""
     here, endpoint = keeping()
     with here:
         user = (here.sign_in()).user
@@ -164,8 +164,8 @@ def test_a_refresh_token_that_is_not_taken_any_more(answer: tuple[int, dict[str,
         assert (token(here, user.id)).access_token == "access-1"
 
 
-def test_a_provider_that_is_down_for_a_while() -> None:
-    """The error says so, nothing is lost, and the next call tries again at once."""
+def test_a_provider_that_fails_temporarily() -> None:
+    """A temporary failure raises "provider", loses nothing, and the next call tries again."""
     here, endpoint = keeping()
     with here:
         user = (here.sign_in()).user
@@ -179,8 +179,8 @@ def test_a_provider_that_is_down_for_a_while() -> None:
         assert (token(here, user.id)).access_token == "access-1"
 
 
-def test_a_lease_of_somebody_who_died_ends() -> None:
-    """While it lasts the others wait; then one of them refreshes."""
+def test_an_abandoned_lease_expires() -> None:
+    """A lease left by a process that died expires, and another caller refreshes."""
     here, endpoint = keeping()
     with here:
         user = (here.sign_in()).user
@@ -194,8 +194,8 @@ def test_a_lease_of_somebody_who_died_ends() -> None:
         assert endpoint.refreshed == 1
 
 
-def test_whose_and_which() -> None:
-    """Nobody's, another's, several and a provider that keeps nothing are told apart."""
+def test_which_account_is_meant() -> None:
+    """No account, another user's, several, no tokens and a provider that stores none raise different errors."""
     here, _ = keeping()
     with here:
         user = (here.sign_in()).user
@@ -227,8 +227,8 @@ def test_whose_and_which() -> None:
             token(plain, user.id)
 
 
-def test_tokens_wait_for_the_owners_word() -> None:
-    """Where the address has to be confirmed first, they wait sealed in the link, and are kept with the account."""
+def test_tokens_wait_for_the_owners_confirmation() -> None:
+    """While the owner confirms the address, the tokens are sealed with the link; then they are stored."""
     here, _ = keeping(provider=replace(OFFERED, authoritative_for=()))
     with here:
         with pytest.raises(OAuthConfirmationSent) as sent:
@@ -240,11 +240,11 @@ def test_tokens_wait_for_the_owners_word() -> None:
         assert (token(here, result.user.id)).access_token == "the-access-token"
 
 
-def test_secrets_rotate_and_a_box_of_the_applications_serves() -> None:
-    """What the old secret sealed is opened while it is listed; without it one signs in again. A box takes its place."""
+def test_secrets_rotate_and_a_secret_box_replaces_them() -> None:
+    """Tokens open while the old secret is listed and are "revoked" without it; a secret box replaces the secret."""
 
     class Kms:
-        """Stands for a key management service."""
+        """A stand-in for a key management service."""
 
         def __init__(self) -> None:
             self.box = AesGcmBox("k" * 32)
@@ -278,8 +278,8 @@ def test_secrets_rotate_and_a_box_of_the_applications_serves() -> None:
         Setting(oauth=[OFFERED], secret=None)
 
 
-def test_of_many_on_many_hosts_one_refreshes(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Three hosts with eight callers each ask at once: the provider is asked once a round, and all get its answer."""
+def test_one_of_many_callers_on_many_hosts_refreshes(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """Of three hosts with eight callers each, one refreshes in each round, and all callers get its token."""
     here, endpoint = keeping()
     config = dynoxide.config(table_prefix=table_prefix, clock=here.clock)
     with (
@@ -298,7 +298,7 @@ def test_of_many_on_many_hosts_one_refreshes(dynoxide: LocalEngine, table_prefix
         read: list[None] = []
 
         def all_read_first(host: Torii) -> None:
-            # However slow the machine, nobody asks after the refresh only: the first reading waits for all of them.
+            # However slow the machine, all callers have read the old token before any of them refreshes.
             account = host.oauth._tokens._account  # type: ignore[union-attr]
 
             def reading(*arguments: Any) -> Any:
@@ -318,7 +318,7 @@ def test_of_many_on_many_hosts_one_refreshes(dynoxide: LocalEngine, table_prefix
 
         for number in range(1, 4):
             read.clear()
-            # Short of what is asked for: what another has just fetched must do.
+            # In round 3 the lifetime is shorter than min_validity; the new token must be accepted anyway.
             endpoint.lifetime = 3600 if number < 3 else 30
             here.clock.advance(HOUR)
             answers = gather(*[partial(ask, host) for host in hosts for _ in range(8)])

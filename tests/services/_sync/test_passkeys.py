@@ -1,6 +1,6 @@
 # Generated from tests/services/_async/test_passkeys.py by tools/unasync.py. Do not edit.
 
-"""Passkeys, with an authenticator in software."""
+"""Passkeys, with a software authenticator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torii_dynamodb.passkeys import PasskeyError, PasskeySettings
 
 
 def settings(**options: Any) -> PasskeySettings:
-    """For the site of the authenticator in software."""
+    """Settings for the software authenticator's site."""
     defaults: dict[str, Any] = {"rp_id": RP_ID, "rp_name": "Example", "origins": [ORIGIN]}
     return PasskeySettings(**(defaults | options))
 
@@ -33,7 +33,7 @@ class PasskeySetting(Setting):
         self.device = Authenticator()
 
     def added(self) -> User:
-        """A user who has a passkey on the authenticator."""
+        """Register a user and add the authenticator's passkey."""
         user = self.torii.password.register(EMAIL, PASSWORD)
         options = self.passkeys.begin_registration(user)
         self.passkeys.complete_registration(user, self.device.create(options), name="Laptop")
@@ -41,7 +41,7 @@ class PasskeySetting(Setting):
 
 
 def test_add_and_sign_in() -> None:
-    """A passkey added by a user signs them in without an address, also again."""
+    """A passkey signs its user in without an email address, any number of times."""
     here = PasskeySetting()
     user = here.added()
     for _ in range(2):
@@ -62,7 +62,7 @@ def test_add_and_sign_in() -> None:
 
 
 def test_no_registration_outlives_a_sign_out_everywhere() -> None:
-    """Begun, then all sessions ended, then signed in anew: the passkey that was begun before is not added."""
+    """A registration begun before a sign-out everywhere adds no passkey, even after signing in again."""
     here = PasskeySetting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     options = here.passkeys.begin_registration(user)
@@ -74,8 +74,8 @@ def test_no_registration_outlives_a_sign_out_everywhere() -> None:
     assert here.passkeys.list_for_user(user.id) == []
 
 
-def test_no_ceremony_for_a_known_user_outlives_a_sign_out_everywhere() -> None:
-    """Asked once more while signed in, then all sessions ended: the answer signs nobody in."""
+def test_no_reauthentication_outlives_a_sign_out_everywhere() -> None:
+    """A re-authentication begun before a sign-out everywhere signs nobody in."""
     here = PasskeySetting()
     user = here.added()
     options = here.passkeys.begin_sign_in(user=user)
@@ -86,10 +86,11 @@ def test_no_ceremony_for_a_known_user_outlives_a_sign_out_everywhere() -> None:
     assert here.torii.list_sessions(user.id) == []
 
 
-def test_a_passkey_removed_while_it_signs_in_signs_in_under_no_later_epoch() -> None:
-    """Accepted, then removed by a first proof of the address, then the user is read: nobody is signed in.
+def test_a_passkey_removed_while_it_signs_in_gets_no_session() -> None:
+    """A passkey that a first proof of the address removes in the middle of its sign-in signs nobody in.
 
-    The session would be bound to the user as read, whose older sessions the proof has just ended.
+    The removal comes after the passkey was accepted and before the user is read, to whose new epoch the session would
+    be bound.
     """
     here = PasskeySetting()
     user = here.added()
@@ -109,7 +110,7 @@ def test_a_passkey_removed_while_it_signs_in_signs_in_under_no_later_epoch() -> 
 
 
 def test_options_exclude_what_the_user_has() -> None:
-    """A second registration names the first passkey, asks for a discoverable one, and tells no address as handle."""
+    """A second registration excludes the first passkey, asks for a discoverable one and uses the user id as handle."""
     here = PasskeySetting()
     user = here.added()
     options = here.passkeys.begin_registration(user)
@@ -140,8 +141,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("alter", [alter for _, alter in HOSTILE], ids=[name for name, _ in HOSTILE])
-def test_answers_that_do_not_hold_are_refused(alter: Any) -> None:
-    """In both ceremonies, and the challenge is used up by them."""
+def test_invalid_responses_are_refused(alter: Any) -> None:
+    """Invalid responses are refused in both ceremonies, and use up the challenge."""
     here = PasskeySetting()
     user = here.added()
     alter(here.device)
@@ -164,7 +165,7 @@ def test_answers_that_do_not_hold_are_refused(alter: Any) -> None:
 
 
 def test_a_challenge_is_for_one_ceremony_one_user_and_five_minutes() -> None:
-    """It does not pass for the other ceremony, for another user, twice, late, or when it was never issued."""
+    """A challenge is refused in the other ceremony, for another user, when used, expired or never issued."""
     here = PasskeySetting()
     user = here.added()
     eve = here.torii.password.register("eve@example.com", PASSWORD)
@@ -187,8 +188,8 @@ def test_a_challenge_is_for_one_ceremony_one_user_and_five_minutes() -> None:
     refused(lambda: here.passkeys.complete_sign_in(here.device.get(late)))
 
 
-def test_a_passkey_that_nobody_has() -> None:
-    """An unknown passkey, a wrong signature and another user's handle are refused."""
+def test_an_unknown_or_forged_passkey_is_refused() -> None:
+    """An unknown passkey, a wrong signature, and another user's or no handle are refused."""
     here = PasskeySetting()
     here.added()
     eve = here.torii.password.register("eve@example.com", PASSWORD)
@@ -209,8 +210,8 @@ def test_a_passkey_that_nobody_has() -> None:
     here.passkeys.complete_sign_in(here.device.get(here.passkeys.begin_sign_in()))
 
 
-def test_asking_a_user_once_more() -> None:
-    """Then only their passkeys pass, and are named to the browser."""
+def test_reauthenticating_a_user() -> None:
+    """To re-authenticate a user, only their own passkeys are offered and accepted."""
     here = PasskeySetting()
     user = here.added()
     eve = here.torii.password.register("eve@example.com", PASSWORD)
@@ -224,7 +225,7 @@ def test_asking_a_user_once_more() -> None:
 
 
 def test_a_cloned_authenticator() -> None:
-    """A count that does not go up is refused, or accepted where the settings say so."""
+    """A counter that does not increase is refused, unless the settings accept it."""
     here = PasskeySetting()
     here.device.count = 5
     user = here.added()
@@ -249,8 +250,8 @@ IGNORED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("members", IGNORED, ids=str)
-def test_what_is_not_known_is_ignored(members: dict[str, Any]) -> None:
-    """Unknown members, unknown values of known ones and results of extensions spoil neither ceremony."""
+def test_unknown_members_are_ignored(members: dict[str, Any]) -> None:
+    """Unknown members, unknown values and results of extensions are ignored in both ceremonies."""
     here = PasskeySetting()
     here.device.members = members
     here.device.client_data = {"aMemberOfTomorrow": "x", "tokenBinding": {"status": "supported"}}
@@ -271,8 +272,8 @@ def test_what_is_not_known_is_ignored(members: dict[str, Any]) -> None:
         ([f"t{number:02}" for number in range(40)], tuple(f"t{number:02}" for number in range(16))),
     ],
 )
-def test_transports_are_kept_as_the_browser_said(sent: Any, kept: tuple[str, ...]) -> None:
-    """Unknown ones too (the standard asks for it), and are handed back; what is no name of one is dropped."""
+def test_transports_are_stored_as_reported(sent: Any, kept: tuple[str, ...]) -> None:
+    """Transports, even unknown ones as the standard requires, are stored and sent back; invalid names are dropped."""
     here = PasskeySetting()
     here.device.transports = sent
     user = here.added()
@@ -298,8 +299,8 @@ def test_transports_are_kept_as_the_browser_said(sent: Any, kept: tuple[str, ...
     ],
     ids=lambda attestation: str(attestation["fmt"]),
 )
-def test_an_attestation_that_nobody_asked_for_is_ignored(attestation: dict[str, Any]) -> None:
-    """Some browsers and keys send one all the same; nothing is decided by it. What the authenticator says still is."""
+def test_an_unrequested_attestation_is_ignored(attestation: dict[str, Any]) -> None:
+    """An unrequested attestation, as some browsers and keys send, changes nothing; authenticator data still counts."""
     here = PasskeySetting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     for rp_id, passes in (("evil.example", False), (RP_ID, True)):
@@ -317,7 +318,7 @@ def test_an_attestation_that_nobody_asked_for_is_ignored(attestation: dict[str, 
 
 
 def test_ids_as_password_managers_write_them() -> None:
-    """Padded, or without rawId: it is the same passkey. Two different ids are none."""
+    """A padded id, or no rawId, is accepted; an id that differs from rawId is refused."""
     here = PasskeySetting()
     padded = b64(here.device.credential_id) + "="
     here.device.members = {"id": padded, "rawId": padded}
@@ -332,7 +333,7 @@ def test_ids_as_password_managers_write_them() -> None:
 
 
 def test_the_backup_state_follows_the_authenticator() -> None:
-    """It is recorded with each sign-in; eligibility is as registered."""
+    """The backup state is updated at each sign-in; the eligibility stays as registered."""
     here = PasskeySetting()
     here.device.backed_up = False
     user = here.added()
@@ -346,7 +347,7 @@ def test_the_backup_state_follows_the_authenticator() -> None:
 @pytest.mark.parametrize("cloned", ["refuse", "accept"])
 @pytest.mark.parametrize("eligible", [True, False])
 def test_eligibility_for_backup_is_permanent(eligible: bool, cloned: Any) -> None:
-    """An authenticator that says otherwise later is another one with the same key, however counts are taken."""
+    """Eligibility that changes means a cloned key and is refused, whatever the settings say about counters."""
     here = PasskeySetting(passkeys=settings(cloned=cloned))
     here.device.eligible = here.device.backed_up = eligible
     user = here.added()
@@ -360,8 +361,8 @@ def test_eligibility_for_backup_is_permanent(eligible: bool, cloned: Any) -> Non
     assert here.torii.list_sessions(user.id) == []
 
 
-def test_backed_up_without_being_eligible_is_nonsense() -> None:
-    """No authenticator may say so (6.1.3): refused in both ceremonies."""
+def test_backed_up_without_being_eligible_is_refused() -> None:
+    """Backed up but not eligible, which the standard forbids (6.1.3), is refused in both ceremonies."""
     here = PasskeySetting()
     user = here.added()
     for device in (here.device, Authenticator()):
@@ -378,7 +379,7 @@ RELATED = "https://example.co.uk"
 
 
 def test_related_origins() -> None:
-    """A page on another domain that is named runs both ceremonies for the same passkeys; one that is not, neither."""
+    """Only origins that are listed as related can run the two ceremonies for the same passkeys."""
     here = PasskeySetting(passkeys=settings(related_origins=[RELATED, "https://example.de:8443"]))
     assert here.passkeys.related_origins() == {"origins": [RELATED, "https://example.de:8443"]}
     user = here.added()
@@ -407,7 +408,7 @@ def test_related_origins() -> None:
 
 
 def test_removal_is_guarded() -> None:
-    """The last way to sign in stays; a removed passkey signs nobody in."""
+    """The last way to sign in cannot be removed; a removed passkey signs nobody in."""
     here = PasskeySetting()
     user = here.added()
     identity = here.device.credential_id
@@ -426,7 +427,7 @@ def test_removal_is_guarded() -> None:
 
 
 def test_a_locked_account_is_refused() -> None:
-    """An administrator's lock holds for passkeys, while a lockout by attempts does not concern them."""
+    """An administrator's lock applies to passkeys; a lockout after wrong passwords does not."""
     here = PasskeySetting()
     user = here.added()
     for _ in range(6):
@@ -453,16 +454,16 @@ def test_a_locked_account_is_refused() -> None:
         {"id": 1, "response": {"clientDataJSON": b64(b'{"challenge": "' + b"A" * 43 + b'"}')}},
     ],
 )
-def test_garbage_is_no_answer(answer: Any) -> None:
-    """What is no WebAuthn answer is refused before anything is asked of the storage."""
+def test_a_malformed_response_is_refused(answer: Any) -> None:
+    """A malformed response is refused as malformed."""
     here = PasskeySetting()
     with pytest.raises(PasskeyError) as refused:
         here.passkeys.complete_sign_in(answer)
     assert refused.value.reason == "malformed"
 
 
-def test_truncated_answers_are_refused() -> None:
-    """An answer whose parts are cut short is refused, not a crash."""
+def test_truncated_responses_are_refused() -> None:
+    """A response with truncated parts is refused with PasskeyError."""
     here = PasskeySetting()
     here.added()
     for part in ("authenticatorData", "signature"):
@@ -493,6 +494,6 @@ def test_truncated_answers_are_refused() -> None:
     ],
 )
 def test_wrong_settings_are_refused(options: dict[str, Any]) -> None:
-    """Origins must be https and at the relying party's domain."""
+    """Origins must be https and on the relying party's domain."""
     with pytest.raises(ConfigurationError):
         settings(**options)
