@@ -33,8 +33,8 @@ from torii_dynamodb._wire.http import AsyncTransport, Request, Response
 from torii_dynamodb._wire.json import DecodeError, dumps, loads
 from torii_dynamodb._wire.limits import RateLimits
 from torii_dynamodb._wire.records import CAPACITY_OPERATIONS, make_record, read_capacity, tables_of
-from torii_dynamodb._wire.retry import RetryPolicy, RetryQuota
-from torii_dynamodb._wire.signing import Endpoint, Signer
+from torii_dynamodb._wire.retry import Attempts, RetryPolicy, measured_skew
+from torii_dynamodb._wire.signing import Endpoint
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, Throttled, ToriiError, Unavailable
 from torii_dynamodb.schema import SCHEMA
@@ -48,9 +48,6 @@ _log = logging.getLogger("torii_dynamodb")
 
 # How many chunks of one big batch are on their way at once: enough to hide latency, few enough to leave room.
 _PARALLEL_CHUNKS = 8
-
-# Clocks closer than this are not why a signature was refused: AWS grants five minutes, and the network takes its time.
-_SKEW_WORTH_IT = timedelta(seconds=30)
 
 
 class AsyncClient:
@@ -69,11 +66,9 @@ class AsyncClient:
         self._signing = AsyncSigning(config, self._background)
         self._clock = config.clock
         self._skew: timedelta | None = None
-        self._quota = RetryQuota(config.retry_quota)
-        self._policy = RetryPolicy(config.retry_attempts, config.random)
+        self._policy = RetryPolicy(config)
         self._on_call = config.on_call
         self._limits = RateLimits.of(config)
-        self._timeout = min(config.read_timeout, config.deadline)
         self._closed = False
         self._mergers = (
             (AsyncReadMerger(self.call, False), AsyncReadMerger(self.call, True)) if config.merge_reads else None
@@ -110,82 +105,59 @@ class AsyncClient:
             await self._wait_for_turn(limits, operation, payload, started)
         body = dumps(payload)
         name = operation.encode("ascii")
-        timeout = self._timeout
         signing = self._signing
-        attempts = retries = throttles = cost = 0
-        fresh = resent = skewed = renewed = exhausted = False
+        attempts = Attempts(self._policy)
         while True:
             skew = self._skew
             now = self._clock() if skew is None else self._clock() + skew
             signer = signing.signer
             if signer is None or now >= signing.refresh_at:
-                signer = await self._fresh_signer(now)
+                signer = await signing.due(now)
             transport = self._transport
             if transport is None:
                 # Threads may come here at the same time: one pool wins, the others were never used.
                 transport = self._transport = self._pools.setdefault("pool", self._make_transport())
-            attempts += 1
+            attempts.sent += 1
             failure: Failure
             try:
-                response = await transport(Request(signer.head(name, body, now), body), timeout, fresh)
+                response = await transport(
+                    Request(signer.head(name, body, now), body), attempts.timeout, attempts.fresh
+                )
             except TransportError as error:
                 failure = failure_of_transport(error)
             else:
                 answer = read_answer(response)
                 if not isinstance(answer, Failure):
-                    if self._quota.available < self._quota.capacity:
-                        self._quota.give(cost or 1)
+                    attempts.succeeded()
                     if limits is not None:
                         limits.charge(operation, tables_of(payload), read_capacity(operation, answer))
                     if hook is not None:
-                        seconds = monotonic() - started
-                        self._tell(operation, payload, attempts, retries, throttles, seconds, answer, response, None)
+                        identity = request_id(response)
+                        self._tell(operation, payload, attempts, monotonic() - started, answer, identity, None)
                     return answer
                 failure = answer
-            why = ""
-            kind = failure.kind
-            if kind == "throttle":
-                throttles += 1
-            if self._closed:
-                why = "the client was closed"
-            elif kind == "stale" and not resent:
-                resent = fresh = True
-                continue
-            elif kind == "skew":
-                if not skewed and self._correct_clock(failure, skew):
-                    skewed = True
-                    continue
-            elif kind == "expired":
-                if not renewed and await signing.replace(signer) is not None:
-                    renewed = True
-                    continue
-            elif kind != "final":
-                if retries >= self._policy.retries:
-                    why = "no retries left" if retries else "retries are off"
-                else:
-                    pause = self._policy.pause(kind, retries + 1)
-                    left = self.config.deadline - (monotonic() - started) - pause
-                    cost = self._policy.cost(kind)
-                    if left <= 0:
-                        why = "the deadline is over"
-                    elif not self._quota.take(cost):
-                        exhausted = True
-                        why = "the retry quota is used up: too many calls fail"
-                    else:
-                        retries += 1
-                        await sleep(pause)
-                        timeout = min(self._timeout, left)
-                        fresh = False
-                        continue
-            if hook is not None:
-                seconds = monotonic() - started
-                self._tell(operation, payload, attempts, retries, throttles, seconds, None, None, failure, exhausted)
-            fault = await self._schema_fault(failure, operation, payload)
-            if fault is not None:
-                raise fault from failure.error.strip()
-            raise final_error(
-                failure, operation=operation, tables=tables_of(payload), where=self.where, attempts=attempts, why=why
-            )
+            step = attempts.after(failure, monotonic() - started, closed=self._closed)
+            if step == "pause":
+                await sleep(attempts.pause)
+            elif (
+                step == "give up"
+                or (step == "correct clock" and not self._correct_clock(failure, skew))
+                or (step == "renew credentials" and await signing.replace(signer) is None)
+            ):
+                break
+        if hook is not None:
+            self._tell(operation, payload, attempts, monotonic() - started, None, failure.request_id, failure.code)
+        fault = await self._schema_fault(failure, operation, payload)
+        if fault is not None:
+            raise fault from failure.error.strip()
+        raise final_error(
+            failure,
+            operation=operation,
+            tables=tables_of(payload),
+            where=self.where,
+            attempts=attempts.sent,
+            why=attempts.why,
+        )
 
     async def batch_get(self, keys: Sequence[Key], *, consistent: bool) -> list[dict[str, Any] | None]:
         """Read any number of items, of any tables.
@@ -255,11 +227,6 @@ class AsyncClient:
         return (
             f"{endpoint.url} (region {self._signing.region})" if endpoint is not None else "an endpoint not known yet"
         )
-
-    async def _fresh_signer(self, now: Any) -> Signer:
-        if self._signing.signer is None:
-            return await self._signing.open()
-        return await self._signing.due(now)
 
     def _make_transport(self) -> AsyncTransport:
         endpoint = self._signing.endpoint
@@ -363,28 +330,20 @@ class AsyncClient:
     async def _wait_for_capacity(self, operation: str, started: float, stalled: int, state: str) -> None:
         # DynamoDB answered, but left some unprocessed: throttling, by another name. Rounds that got something done are
         # not counted against the attempts.
-        pause = self._policy.pause("throttle", stalled)
-        if (
-            stalled > self._policy.retries
-            or monotonic() - started + pause > self.config.deadline
-            or not self._quota.take(self._policy.cost("throttle"))
-        ):
+        granted = self._policy.grant("throttle", stalled, monotonic() - started)
+        if isinstance(granted, str):
             raise Throttled(
                 f"{operation}: DynamoDB throttles: {state} (in {stalled} rounds without progress); "
                 "raise the capacity or slow down",
                 attempts=stalled,
             )
-        await sleep(pause)
+        await sleep(granted)
 
     def _correct_clock(self, failure: Failure, signed_with: timedelta | None) -> bool:
         if signed_with is not self._skew:
             return True  # another call has corrected it since this request was signed
-        server = failure.server_time
-        if server is None:
-            return False
-        skew = server - self._clock()
-        known = self._skew or timedelta(0)
-        if abs(skew - known) < _SKEW_WORTH_IT:
+        skew = measured_skew(failure.server_time, self._clock(), self._skew)
+        if skew is None:
             return False
         self._skew = skew
         _log.warning(
@@ -398,26 +357,23 @@ class AsyncClient:
         self,
         operation: str,
         payload: dict[str, Any],
-        attempts: int,
-        retries: int,
-        throttles: int,
+        attempts: Attempts,
         latency: float,
         answer: dict[str, Any] | None,
-        response: Response | None,
-        failure: Failure | None,
-        exhausted: bool = False,
+        identity: str | None,
+        error: str | None,
     ) -> None:
         record = make_record(
             operation=operation,
             payload=payload,
-            attempts=attempts,
-            retries=retries,
-            throttles=throttles,
+            attempts=attempts.sent,
+            retries=attempts.retries,
+            throttles=attempts.throttles,
+            quota_exhausted=attempts.quota_exhausted,
             latency=latency,
             answer=answer,
-            request_id=request_id(response) if response is not None else failure.request_id if failure else None,
-            error=failure.code if failure is not None else None,
-            quota_exhausted=exhausted,
+            request_id=identity,
+            error=error,
         )
         assert self._on_call is not None
         try:

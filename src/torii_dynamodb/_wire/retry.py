@@ -1,29 +1,36 @@
-"""When to try again, and when to stop: attempts, pauses, and the quota that keeps an outage from being amplified. Pure.
+"""How a call goes on after a failed attempt, and the quota that keeps an outage from being amplified. Pure.
 
-The quota is that of the AWS SDKs' standard retry mode: a bucket of tokens shared by all calls; a retry takes 5, after a
-time-out 10; a call that needed retries and succeeds gives back what its last one took, one that needed none gives 1.
+The quota is that of the AWS SDKs' standard retry mode: a bucket of tokens shared by all calls. A retry takes 5, or 10
+after a time-out. A call that succeeds gives back what its last retry took, or 1 if it needed none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal
 
-from torii_dynamodb._wire.errors import Kind
+from torii_dynamodb._wire.errors import Failure, Kind
+from torii_dynamodb.config import DynamoDbConfig
 
-__all__ = ["RetryPolicy", "RetryQuota"]
+__all__ = ["Attempts", "RetryPolicy", "RetryQuota", "Step", "measured_skew"]
 
-RETRY_COST = 5
-TIMEOUT_COST = 10
+Step = Literal["resend", "correct clock", "renew credentials", "pause", "give up"]
+
+_REMEDIES: dict[Kind, Step] = {"stale": "resend", "skew": "correct clock", "expired": "renew credentials"}
+_FINAL = frozenset[Kind]({"skew", "expired", "final"})
 
 # The first pause is drawn from 0 to this many seconds, each further one from twice as much.
 # 25 ms is what the AWS SDKs take for DynamoDB; throttled requests wait longer, as capacity refills by the second.
 _BASE = 0.025
 _BASE_THROTTLE = 0.1
 _LONGEST = 5.0
+# Clocks closer than this are not why a signature was refused: AWS grants five minutes, and the network takes its time.
+_SKEW_WORTH_IT = timedelta(seconds=30)
+_QUOTA_USED_UP = "the retry quota is used up: too many calls fail"
 
 
 class RetryQuota:
-    """A bucket of retry tokens. 0 tokens: no quota at all.
+    """A bucket of retry tokens. With a capacity of 0 there is no quota.
 
     Threads may share it: two of them racing may miscount by one retry, which harms nothing.
     """
@@ -45,30 +52,136 @@ class RetryQuota:
 
     def give(self, tokens: int) -> None:
         """Give tokens back after a success."""
-        if self.available < self.capacity:
-            self.available = min(self.capacity, self.available + tokens)
+        self.available = min(self.capacity, self.available + tokens)
 
 
 class RetryPolicy:
-    """Decides about retries.
+    """When a client retries. One for all its calls."""
 
-    Args:
-        retries: How often a request is sent again at most.
-        random: Random bytes, for the jitter.
-    """
+    __slots__ = ("_deadline", "_random", "_retries", "quota", "timeout")
 
-    __slots__ = ("_random", "retries")
+    def __init__(self, config: DynamoDbConfig) -> None:
+        self.timeout = min(config.read_timeout, config.deadline)
+        self.quota = RetryQuota(config.retry_quota)
+        self._deadline = config.deadline
+        self._retries = config.retry_attempts
+        self._random = config.random
 
-    def __init__(self, retries: int, random: Callable[[int], bytes]) -> None:
-        self.retries = retries
-        self._random = random
+    def grant(self, kind: Kind, retry: int, elapsed: float) -> float | str:
+        """How many seconds to wait before the ``retry``-th retry (from 1), or why there is none.
 
-    def pause(self, kind: Kind, retry: int) -> float:
-        """How many seconds to wait before the ``retry``-th retry (from 1): full jitter, exponential."""
+        Args:
+            kind: The kind of the last failure.
+            retry: Which retry it would be.
+            elapsed: Seconds since the call began.
+        """
+        if retry > self._retries:
+            return "no retries left" if self._retries else "retries are off"
+        pause = self._pause(kind, retry)
+        if elapsed + pause >= self._deadline:
+            return "the deadline is over"
+        return pause if self.quota.take(_cost(kind)) else _QUOTA_USED_UP
+
+    def time_left(self, elapsed: float) -> float:
+        """How many seconds an attempt may take that begins after so many seconds."""
+        return min(self.timeout, self._deadline - elapsed)
+
+    def _pause(self, kind: Kind, retry: int) -> float:
+        """Full jitter, exponential."""
         base = _BASE_THROTTLE if kind == "throttle" else _BASE
         longest = min(_LONGEST, base * 2.0 ** min(retry - 1, 16))
         return longest * int.from_bytes(self._random(4), "big") / 0x1_0000_0000
 
-    def cost(self, kind: Kind) -> int:
-        """What a retry after such a failure takes from the quota."""
-        return TIMEOUT_COST if kind == "timeout" else RETRY_COST
+
+def _cost(kind: Kind) -> int:
+    """What a retry after such a failure takes from the quota."""
+    return 10 if kind == "timeout" else 5
+
+
+class Attempts:
+    """The attempts of one call: decides after each failure how the call goes on.
+
+    Attributes:
+        sent: How many requests were sent; the client counts them.
+        retries: How many of them the policy granted.
+        throttles: How many answers said that capacity is short.
+        pause: Seconds to wait, after ``"pause"``.
+        timeout: Seconds that the next attempt may take.
+        fresh: Whether the next attempt needs a new connection.
+        why: Why the call was given up, where the failure does not say it.
+    """
+
+    # On the class, because almost every call succeeds at its first attempt and changes none but the first.
+    sent = 0
+    retries = 0
+    throttles = 0
+    pause = 0.0
+    fresh = False
+    why = ""
+    _refund = 1
+    _remedies: tuple[Step, ...] = ()
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self.timeout = policy.timeout
+
+    def after(self, failure: Failure, elapsed: float, *, closed: bool = False) -> Step:
+        """How the call goes on.
+
+        ``"resend"``, ``"correct clock"`` and ``"renew credentials"`` come at most once each and cost no retry: send
+        again without a pause, the latter two only if the clock was wrong or there are other credentials; if not, the
+        call has failed.
+
+        Args:
+            failure: What went wrong with the last attempt.
+            elapsed: Seconds since the call began.
+            closed: Whether the client has been closed.
+        """
+        kind = failure.kind
+        if kind == "throttle":
+            self.throttles += 1
+        if closed:
+            self.why = "the client was closed"
+            return "give up"
+        remedy = _REMEDIES.get(kind)
+        if remedy is not None and remedy not in self._remedies:
+            self._remedies += (remedy,)
+            self.fresh = self.fresh or kind == "stale"
+            return remedy
+        if kind in _FINAL:
+            return "give up"
+        granted = self._policy.grant(kind, self.retries + 1, elapsed)
+        if isinstance(granted, str):
+            self.why = granted
+            return "give up"
+        self.retries += 1
+        self.pause = granted
+        self.timeout = self._policy.time_left(elapsed + granted)
+        self.fresh = False
+        self._refund = _cost(kind)
+        return "pause"
+
+    def succeeded(self) -> None:
+        """Pay the quota back."""
+        quota = self._policy.quota
+        if quota.available < quota.capacity:
+            quota.give(self._refund)
+
+    @property
+    def quota_exhausted(self) -> bool:
+        """Whether the call was given up because the retry quota is used up."""
+        return self.why == _QUOTA_USED_UP
+
+
+def measured_skew(server_time: datetime | None, now: datetime, known: timedelta | None) -> timedelta | None:
+    """How far AWS' clock is ahead of this machine's, if that explains a refused signature; ``None`` if it does not.
+
+    Args:
+        server_time: AWS' time in the refusal.
+        now: This machine's.
+        known: What the refused request was corrected by already.
+    """
+    if server_time is None:
+        return None
+    skew = server_time - now
+    return skew if abs(skew - (known or timedelta(0))) >= _SKEW_WORTH_IT else None
