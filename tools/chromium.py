@@ -1,7 +1,7 @@
-"""Make sure that Chromium is there for the browser tests: ``python tools/chromium.py``.
+"""Make sure that Chromium is installed for the browser tests: ``python tools/chromium.py``.
 
-An installed one is used: ``TORII_CHROMIUM``, then what is on the PATH, then the usual places. On Debian (and what comes
-of it) root gets it by apt-get. Elsewhere it says what to install, and exits 1: the tests never go without a browser.
+It looks at ``TORII_CHROMIUM``, then on the PATH, then in the usual places. If there is none, root on Debian (or a
+derivative) gets it by apt-get; otherwise it says what to install and exits with 1, because the tests are never skipped.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
-# Another apt-get may hold the lock; it is waited for so long.
+# How long to wait for another apt-get that holds the lock.
 _LOCK_SECONDS = 300
 _SECONDS = 900
 
 
 def find_chromium() -> Path | None:
-    """The browser's path; ``None`` where none is installed.
+    """Return the browser's path, or ``None`` if none is installed.
 
     Raises:
         FileNotFoundError: ``TORII_CHROMIUM`` is set and names no executable file.
@@ -32,7 +32,7 @@ def find_chromium() -> Path | None:
     named = os.environ.get("TORII_CHROMIUM")
     if named:
         if not os.access(named, os.X_OK) or not Path(named).is_file():
-            raise FileNotFoundError(f"TORII_CHROMIUM={named}: no executable file; correct or unset the variable")
+            raise FileNotFoundError(f"TORII_CHROMIUM={named}: not an executable file; correct or unset the variable")
         return Path(named)
     for name in _NAMES:
         found = shutil.which(name)
@@ -42,7 +42,7 @@ def find_chromium() -> Path | None:
 
 
 def main() -> int:
-    """Find or install Chromium; the exit code tells."""
+    """Find or install Chromium, and return the exit code."""
     try:
         if find_chromium() is not None:
             return 0
@@ -51,7 +51,7 @@ def main() -> int:
         return 1
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
-        print("The browser tests need Chromium, and it is not installed.", file=sys.stderr)
+        print("The browser tests need Chromium, which is not installed.", file=sys.stderr)
         print(
             "On Debian run 'apt-get install chromium' as root; elsewhere install Chromium or Chrome, or put the path "
             "of one into TORII_CHROMIUM.",
@@ -60,9 +60,9 @@ def main() -> int:
         return 1
     print("Installing Chromium by apt-get ...")
     options = ["-qq", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}"]
-    # A list that is out of date often has the package still, so a failure to update it is not the end.
+    # An outdated list often still has the package, so a failed update is not fatal.
     _run(apt, *options, "update")
-    # Liberation: metric-compatible with the fonts that pages name, so that text has its usual width.
+    # Liberation is metric-compatible with the fonts that the pages name, so text has its usual width.
     said = _run(apt, *options, "install", "-y", "--no-install-recommends", "chromium", "fonts-liberation")
     if find_chromium() is None:
         print(f"apt-get could not install Chromium: {said}", file=sys.stderr)
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def _run(*command: str) -> str:
-    """Run a command; what it said at the end, on one line."""
+    """Run a command, and return the end of its output on one line."""
     try:
         done = subprocess.run(
             command,

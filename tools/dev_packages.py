@@ -1,6 +1,6 @@
-"""Print the packages of the dependency group ``dev``, a requirement a line: ``python tools/dev_packages.py``.
+"""Print the packages of the dependency group ``dev``, one requirement per line: ``python tools/dev_packages.py``.
 
-pip installs dependency groups (PEP 735) from 25.1 on; Python 3.11 and 3.12 come with older ones, which take the lines.
+pip installs dependency groups (PEP 735) from 25.1 on; the older ones of Python 3.11 and 3.12 read this list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SETTINGS = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
 def requirements(groups: dict[str, Any], name: str) -> list[str]:
-    """The requirements of a group and of those that it includes."""
+    """Return the requirements of a group and of the groups that it includes."""
     found: list[str] = []
     for one in groups[name]:
         found += [one] if isinstance(one, str) else requirements(groups, one["include-group"])

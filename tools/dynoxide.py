@@ -1,6 +1,6 @@
-"""Make sure that the test engine is there: ``python tools/dynoxide.py [--prefix DIRECTORY]``.
+"""Make sure that the test engine is installed: ``python tools/dynoxide.py [--prefix DIRECTORY]``.
 
-Prints the binary's path. Exits 1, and says why and what to do, when it cannot be had.
+Prints the binary's path. Exits with 1, and says why and what to do, if it cannot be installed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torii_dynamodb.local.engines import EngineError, find_dynoxide, install_dyn
 
 
 def main() -> int:
-    """Find or install Dynoxide; the exit code tells."""
+    """Find or install Dynoxide, and return the exit code."""
     parser = argparse.ArgumentParser(description="Find or install the Dynoxide engine.")
     parser.add_argument("--prefix", type=Path, default=Path(".engines"), help="where npm installs it")
     prefix: Path = parser.parse_args().prefix
@@ -26,7 +26,7 @@ def main() -> int:
     except EngineError as error:
         binary, reason = None, error.message
     if binary is None:
-        print(f"The tests need the Dynoxide engine, and it cannot be had: {reason}.", file=sys.stderr)
+        print(f"The tests need the Dynoxide engine, which could not be installed: {reason}.", file=sys.stderr)
         print("Install Node.js with npm, or put the path of a dynoxide binary into TORII_DYNOXIDE.", file=sys.stderr)
         return 1
     print(f"Dynoxide: {reason}")

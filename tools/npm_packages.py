@@ -1,8 +1,8 @@
-"""Make sure that the end-to-end tests' npm packages are there: ``python tools/npm_packages.py [--prefix DIRECTORY]``.
+"""Install the end-to-end tests' npm packages: ``python tools/npm_packages.py [--prefix DIRECTORY]``.
 
 The exact versions, with their checksums, are in ``tools/npm/package-lock.json``: a certified OpenID provider
-(oidc-provider) and an accessibility checker (axe-core). Nothing is done when they are installed already. Exits 1, and
-says why and what to do, when they cannot be had.
+(oidc-provider) and an accessibility checker (axe-core). Does nothing if they are installed already. Exits with 1, and
+says why and what to do, if they cannot be installed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SECONDS = 300
 
 
 def main() -> int:
-    """Install what is missing; the exit code tells."""
+    """Install what is missing, and return the exit code."""
     parser = argparse.ArgumentParser(description="Install the npm packages of the end-to-end tests.")
     parser.add_argument("--prefix", type=Path, default=Path(".engines/npm"), help="where they are installed")
     target: Path = parser.parse_args().prefix.absolute()
@@ -31,7 +31,7 @@ def main() -> int:
         return _refuse("npm is not on the PATH")
     print(f"Installing the OpenID provider and the accessibility checker into {target} ...")
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target and moved into place when it is whole: an interrupted run leaves nothing half installed.
+    # Installed beside the target and moved into place when complete: an interrupted run leaves nothing half installed.
     with tempfile.TemporaryDirectory(prefix=".installing-", dir=target.parent) as made:
         staging = Path(made, "npm")
         staging.mkdir()
@@ -65,7 +65,7 @@ def _is_current(target: Path) -> bool:
 
 
 def _refuse(reason: str) -> int:
-    print(f"The end-to-end tests need packages from npm, and they cannot be had: {reason}.", file=sys.stderr)
+    print(f"The end-to-end tests need packages from npm, which could not be installed: {reason}.", file=sys.stderr)
     print("Install Node.js 20 or newer with npm, and run 'make setup' again.", file=sys.stderr)
     return 1
 

@@ -1,11 +1,11 @@
-"""Write the blocking twins: every module of an ``_async`` folder becomes one of the ``_sync`` folder beside it.
+"""Generate the blocking twins: each module in an ``_async`` folder gets one in the ``_sync`` folder beside it.
 
     python tools/unasync.py            write
-    python tools/unasync.py --check    say what differs, and fail; also on a rule that nothing uses
+    python tools/unasync.py --check    report what differs, and rules that nothing uses, and fail
 
-Code is changed token by token: ``async`` and ``await`` go, names follow :data:`NAMES`, then :data:`CLASS`. Docstrings,
-other strings and comments follow the same names. Modules in ``_sync`` without the header are written by hand, and their
-namesakes in ``_async`` are left alone.
+Code is translated token by token: ``async`` and ``await`` are dropped, names are mapped by :data:`NAMES`, then by
+:data:`CLASS`, also in strings and comments. Modules in ``_sync`` without the header are written by hand, and their
+namesakes in ``_async`` are not translated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Every folder `X/_async` that has a twin `X/_sync`.
+# Every folder X with an `X/_async` that has a twin `X/_sync`.
 FOLDERS = [
     "src/torii_dynamodb",
     "src/torii_dynamodb/testing",
@@ -36,7 +36,7 @@ FOLDERS = [
 HEADER = "# Generated from {source} by tools/unasync.py. Do not edit.\n"
 MARK = "# Generated from "
 
-# Names that change otherwise than by CLASS. Each must be in use somewhere.
+# Names that CLASS does not cover. Each must be in use somewhere.
 NAMES = {
     "_async": "_sync",
     "__aenter__": "__enter__",
@@ -50,31 +50,31 @@ NAMES = {
 CLASS = re.compile(r"Async([A-Z]\w*)")
 
 _WORD = re.compile(r"\w+")
-# In prose: only what is code without doubt. "await" goes before a call, not before a noun.
+# In prose, only what is certainly code: "await" is dropped before a call, not before a noun.
 _PROSE = ((re.compile(r"\basync (?=(?:with|for|def)\b)"), ""), (re.compile(r"\bawait (?=[\w.]+[(\[])"), ""))
 
 
 class Translator:
-    """Translates modules, and remembers which rules were of use."""
+    """Translates modules, and records which rules were used."""
 
     def __init__(self) -> None:
         self.used: set[str] = set()
 
     def name(self, word: str) -> str:
-        """What a name is called in the twin."""
+        """Translate a name."""
         if word in NAMES:
             self.used.add(word)
             return NAMES[word]
         return CLASS.sub(r"\1", word)
 
     def prose(self, text: str) -> str:
-        """A string or a comment."""
+        """Translate a string or a comment."""
         for pattern, replacement in _PROSE:
             text = pattern.sub(replacement, text)
         return _WORD.sub(lambda found: self.name(found.group()), text)
 
     def module(self, text: str) -> str:
-        """A whole module."""
+        """Translate a module."""
         lines = text.splitlines(keepends=True)
         out: list[str] = []
         row, column = 1, 0
@@ -88,7 +88,7 @@ class Translator:
             row, column = end_row, end_column
             if token.type == tokenize.NAME and token.string in ("async", "await"):
                 following = tokens[index + 1]
-                row, column = following.start  # the space after it goes, too
+                row, column = following.start  # the space after it is dropped, too
                 if following.start[0] != end_row:
                     row, column = end_row, end_column
             elif token.type == tokenize.NAME and token.string == "Awaitable" and tokens[index + 1].string == "[":
@@ -103,7 +103,7 @@ class Translator:
             elif token.type not in (tokenize.DEDENT, tokenize.ENDMARKER):
                 out.append(token.string)
             index += 1
-        # The import of Awaitable has nothing left to name.
+        # Awaitable is no longer used: drop its import.
         return re.sub(r"(from collections\.abc import [^\n]*)", _without_awaitable, "".join(out))
 
 
@@ -141,13 +141,13 @@ def _between(lines: list[str], row: int, column: int, to_row: int, to_column: in
 
 
 def is_generated(path: Path) -> bool:
-    """Whether a file of ``_sync`` came from here."""
+    """Whether a file in ``_sync`` was generated."""
     with path.open(encoding="utf-8") as file:
         return file.readline().startswith(MARK)
 
 
 def tidy(files: dict[Path, str]) -> dict[Path, str]:
-    """Format by ruff, as the sources are: shorter names leave shorter lines, and another order of imports."""
+    """Format with ruff like the sources: shorter names change line breaks and the order of imports."""
     with tempfile.TemporaryDirectory() as name:
         copies = {Path(name) / str(number) / path.name: path for number, path in enumerate(files)}
         for copy, path in copies.items():
@@ -160,13 +160,13 @@ def tidy(files: dict[Path, str]) -> dict[Path, str]:
             if done.returncode != 0:
                 message = done.stdout + done.stderr
                 for copy, path in copies.items():
-                    message = message.replace(str(copy), f"what became of {path}")
+                    message = message.replace(str(copy), f"the twin {path}")
                 raise SystemExit(message)
         return {path: copy.read_text(encoding="utf-8") for copy, path in copies.items()}
 
 
 def translate(root: Path, folders: Iterable[str]) -> tuple[dict[Path, str], set[str]]:
-    """All twins as they should be, by path, and the rules that were of use."""
+    """Return all twins as they should be, by path, and the rules that were used."""
     translator = Translator()
     files: dict[Path, str] = {}
     for folder in folders:
@@ -181,7 +181,7 @@ def translate(root: Path, folders: Iterable[str]) -> tuple[dict[Path, str], set[
 
 
 def orphans(root: Path, folders: Iterable[str], files: dict[Path, str]) -> list[Path]:
-    """Twins whose source is gone."""
+    """Return the twins whose source is gone."""
     return [
         path
         for folder in folders
@@ -191,8 +191,8 @@ def orphans(root: Path, folders: Iterable[str], files: dict[Path, str]) -> list[
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT, folders: Iterable[str] = tuple(FOLDERS)) -> int:
-    """Write or check; the exit status."""
-    parser = argparse.ArgumentParser(description="Write the blocking twins of the asynchronous modules.")
+    """Write or check, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Generate the blocking twins of the asynchronous modules.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if anything would change")
     check = parser.parse_args(arguments).check
     files, used = translate(root, folders)
@@ -206,7 +206,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT, folders: Iterabl
             path.unlink()
         print(f"{len(files)} twins, {len(stale)} written, {len(lost)} removed")
         return 0
-    problems = [f"{path.relative_to(root)}: not what its source says" for path in stale]
+    problems = [f"{path.relative_to(root)}: differs from its source" for path in stale]
     problems += [f"{path.relative_to(root)}: its source is gone" for path in lost]
     problems += [f"tools/unasync.py: nothing uses the rule for {name!r}" for name in sorted(set(NAMES) - used)]
     for problem in problems:

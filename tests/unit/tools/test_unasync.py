@@ -101,7 +101,7 @@ def test_writing_is_repeatable_and_checked(tool: ModuleType, tree: Path, capsys:
     twin.write_text(text + "\n# edited\n")
     capsys.readouterr()
     assert run("--check") == 1
-    assert "package/_sync/thing.py: not what its source says" in capsys.readouterr().out
+    assert "package/_sync/thing.py: differs from its source" in capsys.readouterr().out
 
 
 def test_a_twin_without_source_is_an_error(tool: ModuleType, tree: Path) -> None:
