@@ -35,14 +35,18 @@ class AsyncBrowser:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["url"])
 
+    async def visit(self, *, next_url: str | None = None, **person: Any) -> dict[str, str]:
+        """Begin, and sign in at the provider; returns what the browser brings back."""
+        url = await self.begin(**({} if next_url is None else {"next": next_url}))
+        return await asyncio.to_thread(sign_in, url, **person)
+
     async def back(self, brought: dict[str, str]) -> httpx.Response:
         """Come back from the provider."""
         return await self.page.get(BACK, params=brought)
 
     async def sign_in(self, *, next_url: str | None = None, **person: Any) -> httpx.Response:
         """Sign in through the provider."""
-        url = await self.begin(**({} if next_url is None else {"next": next_url}))
-        return await self.back(await asyncio.to_thread(sign_in, url, **person))
+        return await self.back(await self.visit(next_url=next_url, **person))
 
     async def who(self) -> str | None:
         """The email address of the user who is signed in, if any."""
@@ -105,12 +109,12 @@ async def test_production_cookies(provider: RealProvider) -> None:
 async def test_login_csrf(app: FastAPI) -> None:
     """Sending a victim's browser to the callback with the attacker's parameters does not sign it in as the attacker."""
     attacker, victim = AsyncBrowser(app), AsyncBrowser(app)
-    brought = await asyncio.to_thread(sign_in, await attacker.begin(), email="mallory@example.com")
+    brought = await attacker.visit(email="mallory@example.com")
     answer = await victim.back(brought)
     assert (answer.status_code, answer.json()["reason"]) == (400, "browser")
     assert await victim.who() is None
     # A victim in the middle of their own sign-in has a different cookie.
-    brought = await asyncio.to_thread(sign_in, await attacker.begin(), email="mallory@example.com")
+    brought = await attacker.visit(email="mallory@example.com")
     await victim.begin()
     assert (await victim.back(brought)).json()["reason"] == "browser"
     assert await victim.who() is None
@@ -119,7 +123,7 @@ async def test_login_csrf(app: FastAPI) -> None:
 async def test_a_copied_callback_url(app: FastAPI) -> None:
     """Coming back a second time, by the back button or with a copied URL, signs nobody in."""
     browser, thief = AsyncBrowser(app), AsyncBrowser(app)
-    brought = await asyncio.to_thread(sign_in, await browser.begin())
+    brought = await browser.visit()
     assert (await browser.back(brought)).status_code == 303
     for again in (browser, thief):
         answer = await again.back(brought)
@@ -153,7 +157,7 @@ async def test_an_answer_by_post(app: FastAPI) -> None:
     """A provider may POST its answer from its own site; login CSRF by such a POST does not work."""
     browser, victim = AsyncBrowser(app), AsyncBrowser(app)
     for who, signed_in in ((victim, None), (browser, "ada@example.com")):
-        brought = await asyncio.to_thread(sign_in, await browser.begin())
+        brought = await browser.visit()
         # The POST comes from another site, so it has no Lax cookies; the GET that it redirects to has them.
         cookies = httpx.Cookies(who.page.cookies)
         who.page.cookies.clear()

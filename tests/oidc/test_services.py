@@ -59,10 +59,22 @@ class AsyncHere:
         brought.pop("error_description", None)
         return await self.torii.oauth.complete("real", **brought)
 
+    async def visit(
+        self, link_to: Session | None = None, changes: dict[str, str | None] | None = None, **person: Any
+    ) -> tuple[OAuthStart, dict[str, str]]:
+        """Begin, and sign in at the provider; returns the start and what the browser brings back.
+
+        Args:
+            link_to: The session of the user who links an account.
+            changes: Query parameters that an attacker changes on the way there; ``None`` removes one.
+            person: Who signs in, as for ``sign_in``.
+        """
+        start = await self.begin(link_to)
+        return start, await asyncio.to_thread(sign_in, changed(start.url, **(changes or {})), **person)
+
     async def sign_in(self, **person: Any) -> OAuthResult:
         """Sign in, from start to finish."""
-        start = await self.begin()
-        return await self.finish(start, await asyncio.to_thread(sign_in, start.url, **person))
+        return await self.finish(*await self.visit(**person))
 
     async def refused(self, reason: str, start: OAuthStart, back: dict[str, str], **changes: Any) -> None:
         """Assert that finishing fails with this reason, and that no user is created."""
@@ -218,8 +230,7 @@ async def test_the_request_is_bound(here: AsyncHere) -> None:
 
 async def test_denied(here: AsyncHere) -> None:
     """Refusing consent at the provider ends the sign-in, with a reason of its own."""
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url, deny=True)
+    start, back = await here.visit(deny=True)
     assert back["error"] == "access_denied"
     await here.refused("denied", start, back)
     await here.refused("state", start, back)
@@ -228,8 +239,7 @@ async def test_denied(here: AsyncHere) -> None:
 @pytest.mark.parametrize("state", [None, "", "x" * 43, "x" * 4000, "\udc80" * 43])
 async def test_wrong_state(here: AsyncHere, state: str | None) -> None:
     """A state that was not issued here completes no sign-in."""
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url)
+    start, back = await here.visit()
     # A well-formed state could belong to another browser.
     await here.refused("browser" if state == "x" * 43 else "state", start, back, state=state)
 
@@ -238,8 +248,7 @@ async def test_another_browser(here: AsyncHere) -> None:
     """Without the cookie, or with another browser's, a sign-in is refused; its own browser can still finish it."""
     other = await here.begin()
     for binding in (None, "", other.browser_binding):
-        start = await here.begin()
-        back = await asyncio.to_thread(sign_in, start.url)
+        start, back = await here.visit()
         await here.refused("browser", start, back, browser_binding=binding)
         done = await here.finish(start, back)
         await here.storage.delete_user(done.user.id)
@@ -247,8 +256,7 @@ async def test_another_browser(here: AsyncHere) -> None:
 
 async def test_an_answer_is_single_use(here: AsyncHere) -> None:
     """Bringing back the same answer a second time signs nobody in."""
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url)
+    start, back = await here.visit()
     await here.finish(start, back)
     with pytest.raises(OAuthError) as refused:
         await here.finish(start, back)
@@ -257,8 +265,7 @@ async def test_an_answer_is_single_use(here: AsyncHere) -> None:
 
 async def test_concurrent_answers_make_one_session(here: AsyncHere) -> None:
     """Bringing back the same answer five times at once makes one session."""
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url)
+    start, back = await here.visit()
     ended = await asyncio.gather(*(here.finish(start, back) for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(one, OAuthResult) for one in ended) == 1
     assert {one.reason for one in ended if isinstance(one, OAuthError)} == {"state"}
@@ -266,48 +273,35 @@ async def test_concurrent_answers_make_one_session(here: AsyncHere) -> None:
 
 async def test_a_used_code(here: AsyncHere) -> None:
     """The provider refuses a code that was already redeemed, even in another sign-in."""
-    first = await here.begin()
-    back = await asyncio.to_thread(sign_in, first.url)
+    first, back = await here.visit()
     done = await here.finish(first, back)
     await here.storage.delete_user(done.user.id)
-    second = await here.begin()
-    again = await asyncio.to_thread(sign_in, second.url)
+    second, again = await here.visit()
     await here.refused("provider", second, again, code=back["code"])
 
 
 async def test_a_stolen_code(here: AsyncHere) -> None:
     """An unredeemed code from another browser's sign-in is useless in the attacker's own (PKCE)."""
-    victim = await here.begin()
-    stolen = await asyncio.to_thread(sign_in, victim.url)
-    own = await here.begin()
-    back = await asyncio.to_thread(sign_in, own.url)
+    _, stolen = await here.visit()
+    own, back = await here.visit()
     await here.refused("provider", own, back, code=stolen["code"])
 
 
 async def test_another_nonce(here: AsyncHere) -> None:
     """An ID token with another nonce is refused, even though the provider signed it for us."""
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, changed(start.url, nonce="x" * 43))
-    await here.refused("id_token", start, back)
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, changed(start.url, nonce=None))
-    await here.refused("id_token", start, back)
+    for nonce in ("x" * 43, None):
+        await here.refused("id_token", *await here.visit(changes={"nonce": nonce}))
 
 
 async def test_without_the_challenge(here: AsyncHere) -> None:
     """Removing the challenge from the request, or replacing it, makes the provider refuse the code."""
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, changed(start.url, code_challenge=None))
-    await here.refused("provider", start, back)
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, changed(start.url, code_challenge="x" * 43))
-    await here.refused("provider", start, back)
+    for challenge in (None, "x" * 43):
+        await here.refused("provider", *await here.visit(changes={"code_challenge": challenge}))
 
 
 async def test_too_late(here: AsyncHere) -> None:
     """A sign-in cannot be completed after ten minutes."""
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url)
+    start, back = await here.visit()
     here.later = timedelta(minutes=10, seconds=1)
     await here.refused("state", start, back)
 
@@ -319,8 +313,7 @@ async def test_an_expired_id_token(here: AsyncHere) -> None:
         here.later = timedelta(hours=2)
         return body
 
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url)
+    start, back = await here.visit()
     here.alter = wait
     await here.refused("id_token", start, back)
 
@@ -347,8 +340,7 @@ async def test_no_address(here: AsyncHere) -> None:
 async def test_another_issuers_answer(here: AsyncHere) -> None:
     """An answer without the provider's own ``iss`` (RFC 9207), or with another, is refused."""
     for issuer in (None, "http://127.0.0.1:1"):
-        start = await here.begin()
-        back = await asyncio.to_thread(sign_in, start.url)
+        start, back = await here.visit()
         await here.refused("provider", start, back, iss=issuer)
 
 
@@ -356,18 +348,15 @@ async def test_only_the_session_that_began_linking_finishes_it(here: AsyncHere) 
     """Only the session that began linking can finish it, with any address; then nobody else can link the account."""
     users = [await here.storage.create_user(NewUser(email=f"{name}@example.com")) for name in ("grace", "mallory")]
     sessions = [await here.torii.create_session(user) for user in users]
-    start = await here.begin(link_to=sessions[0])
-    back = await asyncio.to_thread(sign_in, start.url, sub="linked", verified=False)
+    start, back = await here.visit(sessions[0], sub="linked", verified=False)
     with pytest.raises(OAuthError) as refused:
         await here.finish(start, back, session=sessions[1])
     assert refused.value.reason == "browser"
-    start = await here.begin(link_to=sessions[0])
-    back = await asyncio.to_thread(sign_in, start.url, sub="linked", verified=False)
+    start, back = await here.visit(sessions[0], sub="linked", verified=False)
     result = await here.finish(start, back, session=sessions[0])
     assert (result.linked, result.session, result.user.id) == (True, None, users[0].id)
     assert (await here.sign_in(sub="linked", verified=False)).user.id == users[0].id
-    start = await here.begin(link_to=sessions[1])
-    back = await asyncio.to_thread(sign_in, start.url, sub="linked")
+    start, back = await here.visit(sessions[1], sub="linked")
     with pytest.raises(AlreadyExists):
         await here.finish(start, back, session=sessions[1])
 
@@ -410,8 +399,7 @@ async def test_a_tampered_id_token(here: AsyncHere, tamper: Callable[[str], str]
     def alter(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
         return body | ({"id_token": tamper(body["id_token"])} if "id_token" in body else {})
 
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url)
+    start, back = await here.visit()
     here.alter = alter
     await here.refused("id_token", start, back)
 
@@ -433,8 +421,7 @@ async def test_an_id_token_for_another_client(provider: RealProvider, here: Asyn
     def put(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
         return body | ({"id_token": taken[0]} if "id_token" in body else {})
 
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url)
+    start, back = await here.visit()
     here.alter = put
     await here.refused("id_token", start, back)
 
@@ -452,8 +439,7 @@ async def test_an_id_token_of_an_earlier_sign_in(here: AsyncHere) -> None:
     here.alter = keep
     done = await here.sign_in()
     await here.storage.delete_user(done.user.id)
-    start = await here.begin()
-    await here.refused("id_token", start, await asyncio.to_thread(sign_in, start.url))
+    await here.refused("id_token", *await here.visit())
 
 
 async def test_userinfo_of_another_subject(here: AsyncHere) -> None:
@@ -462,8 +448,7 @@ async def test_userinfo_of_another_subject(here: AsyncHere) -> None:
     def alter(request: httpx.Request, body: dict[str, Any]) -> dict[str, Any]:
         return body | ({"sub": "somebody"} if request.url.path == "/me" else {})
 
-    start = await here.begin()
-    back = await asyncio.to_thread(sign_in, start.url)
+    start, back = await here.visit()
     here.alter = alter
     await here.refused("provider", start, back)
 
@@ -471,8 +456,7 @@ async def test_userinfo_of_another_subject(here: AsyncHere) -> None:
 async def test_a_wrong_secret(provider: RealProvider) -> None:
     """With a wrong client secret the code is refused; the error shows neither the code nor the secret."""
     async with running(provider, client_secret="a wrong secret") as here:
-        start = await here.begin()
-        back = await asyncio.to_thread(sign_in, start.url)
+        start, back = await here.visit()
         with pytest.raises(OAuthError) as refused:
             await here.finish(start, back)
         assert refused.value.reason == "provider"
