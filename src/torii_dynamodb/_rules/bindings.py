@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 
-from torii_dynamodb._rules import validation
+from torii_dynamodb._rules import base64url, validation
 from torii_dynamodb._rules.secrets import digest
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.models import Token
@@ -17,7 +16,7 @@ _BROWSER = "browser"
 
 def new_binding(random: RandomBytes) -> str:
     """A binding: 256 random bits, 43 characters."""
-    return urlsafe_b64encode(random(32)).rstrip(b"=").decode()
+    return base64url.encode(random(32))
 
 
 def bound_to(binding: str | None) -> dict[str, str]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.checking import wrong
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb.clock import Clock, RandomBytes
@@ -81,7 +81,7 @@ class Devices:
                 again does not make more devices of one.
         """
         known = self.recognise(presented, user)
-        device = known if known is not None else urlsafe_b64encode(self._random(16)).rstrip(b"=").decode()
+        device = known if known is not None else base64url.encode(self._random(16))
         issued = f"{epoch_seconds(self._clock()):08x}"
         return f"{_PREFIX}{user.id}.{device}.{issued}.{_mac(self._keys[0], user, device, issued)}"
 
@@ -114,4 +114,4 @@ def _mac(key: bytes, user: User | PasswordCredentials, device: str, issued: str)
     for part in (_id(user), user.email, user.password_version or "", device, issued):
         raw = part.encode()
         message += len(raw).to_bytes(4, "big") + raw
-    return urlsafe_b64encode(hmac.new(key, message, sha256).digest()).rstrip(b"=").decode()
+    return base64url.encode(hmac.new(key, message, sha256).digest())

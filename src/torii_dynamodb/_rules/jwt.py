@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any, Literal, cast
 
 from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb._rules.extras import needed
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb.clock import system_clock
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
@@ -144,7 +144,7 @@ class JwtTokens:
 
     def __init__(self, settings: JwtSettings) -> None:
         self.settings = settings
-        self._jwt = _needed("jwt")
+        self._jwt = needed("jwt", "jwt")
         self._keys = {key.kid: _load(key) for key in settings.keys}
 
     def require_signing(self) -> None:
@@ -248,7 +248,7 @@ class JwtTokens:
 
     def jwks(self) -> dict[str, Any]:
         """The public keys (RFC 7517), for others who check tokens. Shared secrets are left out."""
-        algorithms = _needed("jwt.algorithms").get_default_algorithms()
+        algorithms = needed("jwt.algorithms", "jwt").get_default_algorithms()
         keys: list[dict[str, Any]] = []
         for kid, key in self._keys.items():
             if key.algorithm != "HS256":
@@ -264,13 +264,6 @@ def _moment(value: object) -> datetime:
     return datetime.fromtimestamp(value, UTC)
 
 
-def _needed(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ConfigurationError("access tokens need PyJWT: pip install 'torii-dynamodb[jwt]'") from error
-
-
 def _load(key: JwtKey) -> _Loaded:
     if key.algorithm == "HS256":
         secret = key.private_key.encode() if isinstance(key.private_key, str) else key.private_key
@@ -281,7 +274,7 @@ def _load(key: JwtKey) -> _Loaded:
         return _Loaded("HS256", secret, secret)
     if key.algorithm not in ("RS256", "ES256", "EdDSA"):
         raise ConfigurationError(f"jwt: key {key.kid!r}: give HS256, RS256, ES256 or EdDSA, not {key.algorithm!r}")
-    load = _needed("cryptography.hazmat.primitives.serialization")
+    load = needed("cryptography.hazmat.primitives.serialization", "jwt")
     try:
         signs = None if key.private_key is None else load.load_pem_private_key(_raw(key.private_key), None)
         given = None if key.public_key is None else load.load_pem_public_key(_raw(key.public_key))
@@ -297,13 +290,14 @@ def _load(key: JwtKey) -> _Loaded:
 def _check_kind(key: JwtKey, public: Any) -> None:
     asymmetric = "cryptography.hazmat.primitives.asymmetric"
     if key.algorithm == "RS256":
-        good = isinstance(public, _needed(f"{asymmetric}.rsa").RSAPublicKey) and public.key_size >= _LEAST_RSA
+        good = isinstance(public, needed(f"{asymmetric}.rsa", "jwt").RSAPublicKey) and public.key_size >= _LEAST_RSA
     elif key.algorithm == "ES256":
         good = (
-            isinstance(public, _needed(f"{asymmetric}.ec").EllipticCurvePublicKey) and public.curve.name == "secp256r1"
+            isinstance(public, needed(f"{asymmetric}.ec", "jwt").EllipticCurvePublicKey)
+            and public.curve.name == "secp256r1"
         )
     else:
-        good = isinstance(public, _needed(f"{asymmetric}.ed25519").Ed25519PublicKey)
+        good = isinstance(public, needed(f"{asymmetric}.ed25519", "jwt").Ed25519PublicKey)
     if not good:
         raise ConfigurationError(
             f"jwt: key {key.kid!r}: it is no key for {key.algorithm} (RS256: RSA of {_LEAST_RSA} bits or more; "

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from importlib import import_module
 from typing import Any, cast
 from urllib.parse import quote_plus, urlencode
 
 import orjson
 
+from torii_dynamodb._rules import base64url
+from torii_dynamodb._rules.extras import needed
 from torii_dynamodb._rules.oauth import (
     Authority,
     OAuthError,
@@ -40,24 +41,9 @@ _CANCELLED = ("access_denied", "user_cancelled_authorize", "user_cancelled_login
 _TENANT = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-def needed(module: str) -> Any:
-    """A module of Authlib or what comes with it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ConfigurationError(
-            "sign-in through providers needs Authlib and httpx: pip install 'torii-dynamodb[oauth]'"
-        ) from error
-
-
-def random_text(raw: bytes) -> str:
-    """Random bytes as text for URLs and cookies."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def nonce_of(binding: str) -> str:
     """The nonce that belongs to a browser: so an ID token is bound to it, and no nonce need be stored."""
-    return random_text(sha256(b"torii-dynamodb/oidc/nonce/1\0" + binding.encode()).digest())
+    return base64url.encode(sha256(b"torii-dynamodb/oidc/nonce/1\0" + binding.encode()).digest())
 
 
 def state_for(binding: str) -> str:
@@ -66,7 +52,7 @@ def state_for(binding: str) -> str:
     Whoever brings both back is known to belong together before anything is read or used up. The state travels through
     addresses and tells nothing of the binding, which stays in a cookie.
     """
-    return random_text(sha256(b"torii-dynamodb/oauth/state/1\0" + binding.encode()).digest())
+    return base64url.encode(sha256(b"torii-dynamodb/oauth/state/1\0" + binding.encode()).digest())
 
 
 def authorization_url(
@@ -75,13 +61,13 @@ def authorization_url(
     """Where to send the browser."""
     more = dict(provider.parameters)
     if provider.use_pkce:
-        challenge = needed("authlib.oauth2.rfc7636").create_s256_code_challenge(verifier)
+        challenge = needed("authlib.oauth2.rfc7636", "oauth").create_s256_code_challenge(verifier)
         more |= {"code_challenge": challenge, "code_challenge_method": "S256"}
     if provider.is_oidc and provider.use_nonce:
         more["nonce"] = nonce
     if provider.response_mode != "query":
         more["response_mode"] = provider.response_mode
-    made = needed("authlib.oauth2.rfc6749.parameters").prepare_grant_uri(
+    made = needed("authlib.oauth2.rfc6749.parameters", "oauth").prepare_grant_uri(
         metadata.authorization_endpoint,
         provider.client_id,
         "code",
@@ -159,7 +145,7 @@ def _assertion(provider: OAuthProvider, metadata: ProviderMetadata, unique: str,
     """What proves the application by a signature (OpenID Connect Core, 9; RFC 7523)."""
     key = provider.client_key
     if metadata.token_auth_method == "client_secret_jwt" or key is None:
-        signer = needed("joserfc.jwk").import_key(provider.client_secret, "oct")
+        signer = needed("joserfc.jwk", "oauth").import_key(provider.client_secret, "oct")
         header: dict[str, str] = {"alg": "HS256"}
     else:
         signer, fitting = _signer(key.private_key, "client_key")
@@ -169,7 +155,7 @@ def _assertion(provider: OAuthProvider, metadata: ProviderMetadata, unique: str,
         "iss": provider.client_id,
         "sub": provider.client_id,
         "aud": metadata.token_endpoint,
-        "jti": random_text(sha256(b"torii-dynamodb/oauth/jti/1\0" + unique.encode()).digest()),
+        "jti": base64url.encode(sha256(b"torii-dynamodb/oauth/jti/1\0" + unique.encode()).digest()),
         "iat": issued,
         "exp": issued + 60,
     }
@@ -186,7 +172,7 @@ def _signer(pem: str, what: str) -> tuple[Any, str]:
     for kind in ("RSA", "EC", "OKP"):
         try:
             # Environment variables often hold a key with its line breaks written out.
-            signer = needed("joserfc.jwk").import_key(pem.replace("\\n", "\n"), kind)
+            signer = needed("joserfc.jwk", "oauth").import_key(pem.replace("\\n", "\n"), kind)
         except Exception:  # noqa: BLE001, S112 - joserfc and cryptography have many; the next kind may fit
             continue
         algorithm = "RS256" if kind == "RSA" else curves.get(signer.curve_name)
@@ -198,12 +184,12 @@ def _signer(pem: str, what: str) -> tuple[Any, str]:
 def _signed(signer: Any, header: Mapping[str, str], claims: Mapping[str, Any]) -> str:
     registry = _registry([header["alg"]])
     registry.strict_check_header = False  # x5t and the like are the application's business
-    made = needed("joserfc.jwt").encode(dict(header), dict(claims), signer, registry=registry)
+    made = needed("joserfc.jwt", "oauth").encode(dict(header), dict(claims), signer, registry=registry)
     return cast("str", made)
 
 
 def _registry(algorithms: Sequence[str]) -> Any:
-    registry = needed("joserfc.jws").JWSRegistry(algorithms=list(algorithms))
+    registry = needed("joserfc.jws", "oauth").JWSRegistry(algorithms=list(algorithms))
     # RFC 9864 gives EdDSA with this curve a name of its own; under the old one joserfc warns at every token.
     registry.algorithms = {**registry.algorithms, "EdDSA": registry.algorithms["Ed25519"]}
     return registry
@@ -325,7 +311,7 @@ def verified(
     algorithm = header.get("alg")
     if algorithm not in provider.algorithms:
         raise OAuthError("id_token", "the ID token is not signed in a way that is accepted")
-    jwk, jwt, registry = needed("joserfc.jwk"), needed("joserfc.jwt"), _registry([algorithm])
+    jwk, jwt, registry = needed("joserfc.jwk", "oauth"), needed("joserfc.jwt", "oauth"), _registry([algorithm])
     for key in _keys_for(keys, algorithm, header.get("kid"), claims)[:_MOST_KEYS]:
         try:
             found = jwt.decode(token, jwk.import_key(dict(key)), registry=registry)
@@ -339,7 +325,7 @@ def _unverified(token: str, part: int) -> dict[str, Any]:
     """Header (0) or claims (1) of a token, which prove nothing."""
     parts = token.split(".")
     try:
-        found = orjson.loads(urlsafe_b64decode(parts[part] + "=" * (-len(parts[part]) % 4)))
+        found = orjson.loads(base64url.decode(parts[part]))
     except (ValueError, IndexError):
         found = None
     if not isinstance(found, dict) or len(parts) != 3 or len(token) > _LONGEST_TOKEN:
@@ -373,7 +359,7 @@ def _rsa_bits(key: Mapping[str, Any]) -> int:
     if not isinstance(modulus, str) or len(modulus) > 3000:
         return 0
     try:
-        return int.from_bytes(urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))).bit_length()
+        return int.from_bytes(base64url.decode(modulus)).bit_length()
     except ValueError:
         return 0
 
@@ -435,7 +421,7 @@ def check_claims(
         params["nonce"] = nonce
     seconds = int(now.timestamp())
     try:
-        claims_of = needed("authlib.oidc.core").CodeIDToken
+        claims_of = needed("authlib.oidc.core", "oauth").CodeIDToken
         # How the person signed in there (amr) is not asked for; some write it as text, which Authlib refuses.
         looked_at = {name: value for name, value in claims.items() if name != "amr"}
         claims_of(looked_at, dict(header), options, params).validate(seconds, _LEEWAY)

@@ -11,11 +11,11 @@ Scanner pattern: ``torii_[st]1_[A-Za-z0-9_-]{0,64}\.[A-Za-z0-9_-]{43}[0-9a-f]{8}
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
 from zlib import crc32
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb.clock import RandomBytes
 
 __all__ = [
@@ -73,7 +73,7 @@ def parse_one_time_token(token: object) -> ParsedSecret | None:
 
 
 def _make(prefix: str, user_id: str, random: RandomBytes) -> str:
-    secret = urlsafe_b64encode(random(_RANDOM_BYTES)).rstrip(b"=").decode()
+    secret = base64url.encode(random(_RANDOM_BYTES))
     body = f"{prefix}{user_id}.{secret}"
     return f"{body}{crc32(body.encode()):08x}"
 

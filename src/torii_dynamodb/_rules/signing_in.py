@@ -9,7 +9,11 @@ from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb.errors import AccountLocked, RateLimited
 from torii_dynamodb.models import AttemptResult, Metadata, User
 
-__all__ = ["Browser", "refuse_locked", "refuse_more"]
+__all__ = ["INVALID_LINK", "WRONG_PASSWORD", "Browser", "refuse_locked", "refuse_more"]
+
+# Said in several places, in the same words everywhere: they must not tell the cases apart.
+INVALID_LINK = "the link was used, has expired, or is not one of ours"
+WRONG_PASSWORD = "the e-mail address or the password is wrong"
 
 
 @guarded

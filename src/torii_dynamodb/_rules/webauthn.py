@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib import import_module
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 import orjson
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb._rules.extras import needed
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.models import NewPasskey, Passkey, User
 
@@ -156,19 +156,11 @@ class SignIn:
     user_handle: str | None
 
 
-def needed(module: str) -> Any:
-    """A module of the ``webauthn`` package."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ConfigurationError("passkeys need webauthn: pip install 'torii-dynamodb[passkeys]'") from error
-
-
 def registration_options(
     settings: PasskeySettings, user: User, held: Sequence[Passkey], challenge: bytes
 ) -> dict[str, Any]:
     """What to hand to ``navigator.credentials.create`` (as ``parseCreationOptionsFromJSON`` reads it)."""
-    webauthn, structs = needed("webauthn"), needed("webauthn.helpers.structs")
+    webauthn, structs = needed("webauthn", "passkeys"), needed("webauthn.helpers.structs", "passkeys")
     options = webauthn.generate_registration_options(
         rp_id=settings.rp_id,
         rp_name=settings.rp_name,
@@ -189,7 +181,7 @@ def registration_options(
 
 def sign_in_options(settings: PasskeySettings, held: Sequence[Passkey], challenge: bytes) -> dict[str, Any]:
     """What to hand to ``navigator.credentials.get``."""
-    webauthn, structs = needed("webauthn"), needed("webauthn.helpers.structs")
+    webauthn, structs = needed("webauthn", "passkeys"), needed("webauthn.helpers.structs", "passkeys")
     options = webauthn.generate_authentication_options(
         rp_id=settings.rp_id,
         challenge=challenge,
@@ -241,7 +233,7 @@ def verify_registration(
     Raises:
         PasskeyError: It does not hold.
     """
-    webauthn = needed("webauthn")
+    webauthn = needed("webauthn", "passkeys")
     try:
         found = webauthn.verify_registration_response(
             credential=_unattested(_needful(answer, "attestationObject")),
@@ -272,7 +264,7 @@ def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challen
     Raises:
         PasskeyError: It does not hold.
     """
-    webauthn = needed("webauthn")
+    webauthn = needed("webauthn", "passkeys")
     try:
         found = webauthn.verify_authentication_response(
             credential=_needful(answer, "authenticatorData", "signature", "userHandle"),
@@ -288,11 +280,6 @@ def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challen
         raise PasskeyError("refused", f"the passkey is not accepted: {type(error).__name__}") from error
     _refuse_embedding(answer)
     return Use(found.new_sign_count, _eligible(found), found.credential_backed_up)
-
-
-def encoded(raw: bytes) -> str:
-    """Bytes as WebAuthn's JSON has them."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _refuse_embedding(answer: Mapping[str, Any]) -> None:
@@ -314,7 +301,7 @@ def _needful(answer: Mapping[str, Any], *members: str) -> dict[str, Any]:
     if _decoded(identity) != _decoded(answer.get("id")):
         raise ValueError("id and rawId differ")
     # Some password managers pad base64url, or leave rawId out.
-    told = encoded(_decoded(identity))
+    told = base64url.encode(_decoded(identity))
     return {"id": told, "rawId": told, "type": answer.get("type"), "response": given}
 
 
@@ -325,9 +312,10 @@ def _unattested(credential: dict[str, Any]) -> dict[str, Any]:
     with certificates that have expired. It would prove which model made the passkey, and nothing is decided by that.
     """
     response = credential["response"]
-    attestation = needed("webauthn.helpers").parse_cbor(_decoded(response["attestationObject"]))
-    plain = needed("webauthn.helpers").encode_cbor({"fmt": "none", "attStmt": {}, "authData": attestation["authData"]})
-    return {**credential, "response": {**response, "attestationObject": encoded(plain)}}
+    helpers = needed("webauthn.helpers", "passkeys")
+    attestation = helpers.parse_cbor(_decoded(response["attestationObject"]))
+    plain = helpers.encode_cbor({"fmt": "none", "attStmt": {}, "authData": attestation["authData"]})
+    return {**credential, "response": {**response, "attestationObject": base64url.encode(plain)}}
 
 
 def _eligible(found: Any) -> bool:
@@ -346,7 +334,7 @@ def _transports(answer: Mapping[str, Any]) -> tuple[str, ...]:
 def _descriptors(held: Sequence[Passkey]) -> list[dict[str, Any]]:
     return [
         {
-            "id": encoded(passkey.credential_id),
+            "id": base64url.encode(passkey.credential_id),
             "type": "public-key",
             **({"transports": list(passkey.transports)} if passkey.transports else {}),
         }
@@ -368,7 +356,7 @@ def _response(answer: object) -> dict[str, Any]:
 def _decoded(text: object) -> bytes:
     if not isinstance(text, str) or len(text) > 100_000:
         raise ValueError("no base64url")
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return base64url.decode(text)
 
 
 def _malformed() -> PasskeyError:

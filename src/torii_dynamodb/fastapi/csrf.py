@@ -8,12 +8,12 @@ it, forms carry a token that only a page of this site can know: an HMAC under th
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.fastapi.settings import WebConfig, origin_of
 
@@ -73,7 +73,7 @@ class FormTokens:
 
     def issue(self, secret: str) -> str:
         """A token to put into a form."""
-        nonce = _text(self._random(16))
+        nonce = base64url.encode(self._random(16))
         return f"{nonce}.{_mac(secret, nonce)}"
 
     @staticmethod
@@ -86,8 +86,4 @@ class FormTokens:
 
 
 def _mac(secret: str, nonce: str) -> str:
-    return _text(hmac.new(secret.encode(), b"torii-dynamodb/form/1\x00" + nonce.encode(), sha256).digest())
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return base64url.encode(hmac.new(secret.encode(), b"torii-dynamodb/form/1\x00" + nonce.encode(), sha256).digest())

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.session_policy import signed_in_at
-from torii_dynamodb._rules.webauthn import encoded
 from torii_dynamodb.fastapi.settings import Transport
 from torii_dynamodb.models import OAuthAccount, Passkey, Session, User
 
@@ -329,7 +329,7 @@ class PasskeyOut(BaseModel):
     def of(cls, passkey: Passkey) -> PasskeyOut:
         """What the person is told of it."""
         return cls(
-            id=encoded(passkey.credential_id),
+            id=base64url.encode(passkey.credential_id),
             name=passkey.name,
             backed_up=passkey.backed_up,
             backup_eligible=passkey.backup_eligible,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._rules.bindings import bound_to, is_bound, new_binding
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.signing_in import Browser, refuse_locked
+from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser, refuse_locked
 from torii_dynamodb.errors import AlreadyExists, InvalidToken, ValidationError
 from torii_dynamodb.events import EmailChanged, EmailVerified, PasswordReset
 from torii_dynamodb.models import EMAIL_VERIFICATION, Session, User, VerifiedToken
@@ -26,7 +26,6 @@ __all__ = ["EMAIL_CHANGE", "AsyncEmailVerificationService"]
 EMAIL_CHANGE = "email_change"
 """The purpose of tokens that move a user to another address."""
 
-_INVALID = "the link was used, has expired, or is not one of ours"
 _NEW_EMAIL = "new_email"
 _SESSION = "session"
 
@@ -259,7 +258,7 @@ class AsyncEmailVerificationService:
         found = await self._held(token, EMAIL_CHANGE, user_id)
         new_email = found.token.metadata.get(_NEW_EMAIL)
         if not isinstance(new_email, str):
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
         keep = self.keeps(found, session=session)
         try:
@@ -297,7 +296,7 @@ class AsyncEmailVerificationService:
         password_hash: str | None = None
         if new_password is not None:
             if new_email is None and before.is_email_verified:
-                raise InvalidToken(_INVALID)
+                raise InvalidToken(INVALID_LINK)
             keep, password_hash = False, await self._passwords().hash_new(before, new_password)
         elif password is not None and not keep:
             await self._passwords().confirm(
@@ -312,7 +311,7 @@ class AsyncEmailVerificationService:
             token, purpose=found.token.purpose, new_email=new_email, keep=keep, password_hash=password_hash
         )
         if user is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         if password_hash is not None:
             # Who locked the owner out by guessing shall not keep them out with the new password.
             await self._storage.clear_attempts(user.email)
@@ -323,5 +322,5 @@ class AsyncEmailVerificationService:
         """A link that holds, not used up yet. Raises ``InvalidToken`` for any other, and for somebody else's."""
         found = await self._storage.check_token(token, purpose=purpose)
         if found is None or found.user is None or user_id not in (None, found.user.id):
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._async.services.proofs import prove_email
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.signing_in import Browser
+from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
 from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, Session, User, VerifiedToken
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncMagicLinkService"]
 
-_INVALID = "the link was used, has expired, or is not one of ours"
 _AS_GIVEN = "email_as_given"
 
 
@@ -100,7 +99,7 @@ class AsyncMagicLinkService:
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         verified = await self._storage.verify_token(token, purpose=MAGIC_LINK)
         if verified is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         user = verified.user
         if user is None:
             user = await self._sign_up_by(verified)
@@ -110,7 +109,7 @@ class AsyncMagicLinkService:
             self._storage, self._events, self._clock, user, email=user.email if email is None else email
         )
         if proved is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         return proved, await self._sessions.sign_in(proved, browser, method="magic_link")
 
     async def _sign_up_by(self, verified: VerifiedToken) -> User:
@@ -121,7 +120,7 @@ class AsyncMagicLinkService:
         """
         email = verified.token.email
         if email is None or not self._sign_up:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         given = verified.token.metadata.get(_AS_GIVEN)
         now = self._clock()
         try:
@@ -131,7 +130,7 @@ class AsyncMagicLinkService:
         except AlreadyExists:
             found = await self._storage.get_user_by_email(email, consistent=True)
             if found is None or found.is_email_verified:
-                raise InvalidToken(_INVALID) from None
+                raise InvalidToken(INVALID_LINK) from None
             return found
         await self._events.emit(UserCreated(at=now, user_id=user.id, email=user.email, method="magic_link"))
         await self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))

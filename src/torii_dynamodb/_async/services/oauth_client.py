@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torii_dynamodb._async.primitives import Flight, outcome
 from torii_dynamodb._rules import oidc
+from torii_dynamodb._rules.extras import needed
 from torii_dynamodb._rules.oauth import OAuthError, OAuthIdentity, OAuthProvider, ProviderMetadata
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import ConfigurationError
@@ -258,7 +259,7 @@ class AsyncProviderClient:
     async def _request(
         self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None = None
     ) -> object:
-        oidc.needed("httpx")
+        needed("httpx", "oauth")
         from torii_dynamodb._async.services.outbound import exchange
 
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "torii-dynamodb", **headers}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.signing_in import refuse_locked, refuse_more
+from torii_dynamodb._rules.signing_in import INVALID_LINK, refuse_locked, refuse_more
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
 from torii_dynamodb.events import EmailVerified, PasswordReset
 from torii_dynamodb.models import PASSWORD_RESET, LockoutPolicy, User, VerifiedToken
@@ -23,7 +23,6 @@ __all__ = ["AsyncPasswordResets"]
 
 # How often a link may be tried with a password that is taken: each try costs a hash, and one is enough.
 _TRIES = LockoutPolicy()
-_INVALID = "the link was used, has expired, or is not one of ours"
 
 
 class AsyncPasswordResets:
@@ -73,7 +72,7 @@ class AsyncPasswordResets:
         # Before the hash: a stranger's guesses at links shall not cost tens of milliseconds each.
         found = await self.verify(token)
         if found is None or found.user is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         before = found.user
         refuse_locked(before)
         normalised = await self._checks.check(new_password, email=before.email_as_given)
@@ -83,7 +82,7 @@ class AsyncPasswordResets:
             password_hash = await self._hashing.hash(submit, normalised)
         user = await self._storage.complete_password_reset(token, password_hash)
         if user is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         # Who locked the owner out by guessing shall not keep them out with the new password.
         await self._storage.clear_attempts(user.email)
         if self._mail is not None:

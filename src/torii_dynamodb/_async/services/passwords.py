@@ -14,7 +14,7 @@ from torii_dynamodb._async.services.password_resets import AsyncPasswordResets
 from torii_dynamodb._rules.bindings import bound_to
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password
-from torii_dynamodb._rules.signing_in import Browser, refuse_locked, refuse_more
+from torii_dynamodb._rules.signing_in import WRONG_PASSWORD, Browser, refuse_locked, refuse_more
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
 from torii_dynamodb.events import PasswordChanged, PasswordRemoved, UserCreated
@@ -44,7 +44,6 @@ __all__ = ["AsyncPasswordService"]
 
 _log = logging.getLogger("torii_dynamodb")
 
-_REFUSED = "the e-mail address or the password is wrong"
 _SIGN_UP = "sign_up"
 
 
@@ -293,7 +292,7 @@ class AsyncPasswordService:
         if user is None or user.id != user_id:
             user = await self._storage.get_user(user_id, consistent=True)
             if user is None:
-                raise InvalidCredentials(_REFUSED)
+                raise InvalidCredentials(WRONG_PASSWORD)
         refuse_locked(user)
         normalised = await self._checks.check(new_password, email=user.email_as_given)
         with self._hashing.turn() as submit:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.signing_in import Browser
+from torii_dynamodb._rules.signing_in import WRONG_PASSWORD, Browser
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.events import SignInFailed
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempts", "TakenAttempt"]
 
-_REFUSED = "the e-mail address or the password is wrong"
 _TOO_MANY = "too many attempts to sign in to this account; try again later"
 
 
@@ -127,7 +126,7 @@ class Attempts:
         """Write the audit row, tell who wants to know, and refuse. Only the event tells ``unverified`` from wrong."""
         self.fail(email, attempt, browser)
         self._tell(email, credentials, browser, "unverified" if unverified else "credentials")
-        raise InvalidCredentials(_REFUSED)
+        raise InvalidCredentials(WRONG_PASSWORD)
 
     def _tell(
         self,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules.bindings import bound_to, is_bound, new_binding
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.signing_in import Browser, refuse_locked
+from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser, refuse_locked
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb.errors import AlreadyExists, InvalidToken, ValidationError
 from torii_dynamodb.events import EmailChanged, EmailVerified, PasswordReset
@@ -28,7 +28,6 @@ __all__ = ["EMAIL_CHANGE", "EmailVerificationService"]
 EMAIL_CHANGE = "email_change"
 """The purpose of tokens that move a user to another address."""
 
-_INVALID = "the link was used, has expired, or is not one of ours"
 _NEW_EMAIL = "new_email"
 _SESSION = "session"
 
@@ -261,7 +260,7 @@ class EmailVerificationService:
         found = self._held(token, EMAIL_CHANGE, user_id)
         new_email = found.token.metadata.get(_NEW_EMAIL)
         if not isinstance(new_email, str):
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
         keep = self.keeps(found, session=session)
         try:
@@ -299,7 +298,7 @@ class EmailVerificationService:
         password_hash: str | None = None
         if new_password is not None:
             if new_email is None and before.is_email_verified:
-                raise InvalidToken(_INVALID)
+                raise InvalidToken(INVALID_LINK)
             keep, password_hash = False, self._passwords().hash_new(before, new_password)
         elif password is not None and not keep:
             self._passwords().confirm(
@@ -314,7 +313,7 @@ class EmailVerificationService:
             token, purpose=found.token.purpose, new_email=new_email, keep=keep, password_hash=password_hash
         )
         if user is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         if password_hash is not None:
             # Who locked the owner out by guessing shall not keep them out with the new password.
             self._storage.clear_attempts(user.email)
@@ -325,5 +324,5 @@ class EmailVerificationService:
         """A link that holds, not used up yet. Raises ``InvalidToken`` for any other, and for somebody else's."""
         found = self._storage.check_token(token, purpose=purpose)
         if found is None or found.user is None or user_id not in (None, found.user.id):
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         return found

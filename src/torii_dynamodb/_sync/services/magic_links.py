@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.signing_in import Browser
+from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MagicLinkService"]
 
-_INVALID = "the link was used, has expired, or is not one of ours"
 _AS_GIVEN = "email_as_given"
 
 
@@ -102,7 +101,7 @@ class MagicLinkService:
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         verified = self._storage.verify_token(token, purpose=MAGIC_LINK)
         if verified is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         user = verified.user
         if user is None:
             user = self._sign_up_by(verified)
@@ -112,7 +111,7 @@ class MagicLinkService:
             self._storage, self._events, self._clock, user, email=user.email if email is None else email
         )
         if proved is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         return proved, self._sessions.sign_in(proved, browser, method="magic_link")
 
     def _sign_up_by(self, verified: VerifiedToken) -> User:
@@ -123,7 +122,7 @@ class MagicLinkService:
         """
         email = verified.token.email
         if email is None or not self._sign_up:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         given = verified.token.metadata.get(_AS_GIVEN)
         now = self._clock()
         try:
@@ -133,7 +132,7 @@ class MagicLinkService:
         except AlreadyExists:
             found = self._storage.get_user_by_email(email, consistent=True)
             if found is None or found.is_email_verified:
-                raise InvalidToken(_INVALID) from None
+                raise InvalidToken(INVALID_LINK) from None
             return found
         self._events.emit(UserCreated(at=now, user_id=user.id, email=user.email, method="magic_link"))
         self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb._rules import oidc
+from torii_dynamodb._rules import base64url, oidc
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.oauth import (
     OAuthAccessToken,
@@ -28,7 +28,7 @@ from torii_dynamodb._rules.oauth import (
     provider_label,
 )
 from torii_dynamodb._rules.sealing import seal_under_state, unseal_under_state
-from torii_dynamodb._rules.signing_in import Browser, refuse_locked
+from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser, refuse_locked
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.oauth_client import ProviderClient
 from torii_dynamodb._sync.services.proofs import prove_email
@@ -73,7 +73,6 @@ _SEALED = "sealed"
 _KEPT = ("access_token", "refresh_token", "expires_in", "scope")
 # Kept apart from states, so that nobody uses up the one by the other.
 _NATIVE = "native-"
-_INVALID = "the link was used, has expired, or is not one of ours"
 
 _UNKNOWN = "the answer belongs to no sign-in that was begun here, or to one that is over"
 
@@ -171,7 +170,7 @@ class OAuthService:
         client = self._client(provider)
         back = oidc.redirect_uri_of(redirect_uri)
         metadata = client.metadata()
-        verifier, binding = (oidc.random_text(self._random(32)) for _ in range(2))
+        verifier, binding = (base64url.encode(self._random(32)) for _ in range(2))
         state = oidc.state_for(binding)
         url = oidc.authorization_url(
             client.provider,
@@ -406,7 +405,7 @@ class OAuthService:
             NotFound: ``what="provider"``: there is none of this name, or it takes no ID tokens.
         """
         self._native_client(provider)
-        nonce, unused = (oidc.random_text(self._random(32)) for _ in range(2))
+        nonce, unused = (base64url.encode(self._random(32)) for _ in range(2))
         expires_at = self._clock() + self._begin_for
         self._storage.store_pkce_verifier(
             _NATIVE + nonce, unused, expires_at=expires_at, metadata={"provider": provider}
@@ -649,7 +648,7 @@ class OAuthService:
         address = normalise_email(email)
         lifetime = mail.settings.confirm_provider_for
         user = mail.find(email, OAUTH_CONFIRMATION, lifetime)
-        secret = binding if binding is not None and len(binding) >= 43 else oidc.random_text(self._random(32))
+        secret = binding if binding is not None and len(binding) >= 43 else base64url.encode(self._random(32))
         kept = {
             "provider": provider,
             "next_url": next_url,
@@ -729,23 +728,23 @@ class OAuthService:
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         found = self._storage.check_token(token, purpose=OAUTH_CONFIRMATION)
         if found is None or found.token.email is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         opened = _opened(found.token, browser_binding)
         if opened.provider not in self._clients:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         if found.user is not None:
             self._sessions.refuse_locked(found.user, browser, method="oauth", provider=opened.provider)
             # Uses the link up and proves the address in one write, under the epoch that the link was sent under.
             user = self._storage.complete_email_proof(token, purpose=OAUTH_CONFIRMATION)
             if user is None:
-                raise InvalidToken(_INVALID)
+                raise InvalidToken(INVALID_LINK)
             if not found.user.is_email_verified:
                 self._events.emit(EmailVerified(at=self._clock(), user_id=user.id, email=user.email))
             who = self._link_proved(user, opened.provider, opened.identity)
         else:
             used = self._storage.verify_token(token, purpose=OAUTH_CONFIRMATION)
             if used is None or not self._sign_up:
-                raise InvalidToken(_INVALID)
+                raise InvalidToken(INVALID_LINK)
             who = self._create_or_join(opened.provider, opened.identity, browser)
         self._keep(who.user, opened.provider, opened.identity, opened.tokens)
         session = self._sessions.sign_in(who.user, browser, method="oauth", provider=opened.provider)
@@ -772,7 +771,7 @@ class OAuthService:
                 raise
             held = self._storage.get_user_by_email(identity.email, consistent=True)
             if held is None or held.is_email_verified:
-                raise InvalidToken(_INVALID) from error
+                raise InvalidToken(INVALID_LINK) from error
             return self._join(held, provider, replace(identity, email_authoritative=True), browser)
 
 

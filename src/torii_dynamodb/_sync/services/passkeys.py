@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._core.keys import passkey_key
+from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules import webauthn as ceremonies
 from torii_dynamodb._rules.signing_in import Browser, refuse_locked
 from torii_dynamodb._rules.webauthn import PasskeyError, PasskeySettings
@@ -109,7 +110,7 @@ class PasskeyService:
             PasskeyAdded(
                 at=self._clock(),
                 user_id=user.id,
-                credential_id=ceremonies.encoded(passkey.credential_id),
+                credential_id=base64url.encode(passkey.credential_id),
                 passkey_name=passkey.name,
             )
         )
@@ -264,7 +265,7 @@ class PasskeyService:
         )
         if gone:
             self._events.emit(
-                PasskeyRemoved(at=self._clock(), user_id=user_id, credential_id=ceremonies.encoded(credential_id))
+                PasskeyRemoved(at=self._clock(), user_id=user_id, credential_id=base64url.encode(credential_id))
             )
         return gone
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.signing_in import refuse_locked, refuse_more
+from torii_dynamodb._rules.signing_in import INVALID_LINK, refuse_locked, refuse_more
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
 from torii_dynamodb.events import EmailVerified, PasswordReset
@@ -25,7 +25,6 @@ __all__ = ["PasswordResets"]
 
 # How often a link may be tried with a password that is taken: each try costs a hash, and one is enough.
 _TRIES = LockoutPolicy()
-_INVALID = "the link was used, has expired, or is not one of ours"
 
 
 class PasswordResets:
@@ -75,7 +74,7 @@ class PasswordResets:
         # Before the hash: a stranger's guesses at links shall not cost tens of milliseconds each.
         found = self.verify(token)
         if found is None or found.user is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         before = found.user
         refuse_locked(before)
         normalised = self._checks.check(new_password, email=before.email_as_given)
@@ -85,7 +84,7 @@ class PasswordResets:
             password_hash = self._hashing.hash(submit, normalised)
         user = self._storage.complete_password_reset(token, password_hash)
         if user is None:
-            raise InvalidToken(_INVALID)
+            raise InvalidToken(INVALID_LINK)
         # Who locked the owner out by guessing shall not keep them out with the new password.
         self._storage.clear_attempts(user.email)
         if self._mail is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from torii_dynamodb._rules.bindings import bound_to
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password
-from torii_dynamodb._rules.signing_in import Browser, refuse_locked, refuse_more
+from torii_dynamodb._rules.signing_in import WRONG_PASSWORD, Browser, refuse_locked, refuse_more
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
 from torii_dynamodb._sync.services.mail import mailbox
@@ -46,7 +46,6 @@ __all__ = ["PasswordService"]
 
 _log = logging.getLogger("torii_dynamodb")
 
-_REFUSED = "the e-mail address or the password is wrong"
 _SIGN_UP = "sign_up"
 
 
@@ -291,7 +290,7 @@ class PasswordService:
         if user is None or user.id != user_id:
             user = self._storage.get_user(user_id, consistent=True)
             if user is None:
-                raise InvalidCredentials(_REFUSED)
+                raise InvalidCredentials(WRONG_PASSWORD)
         refuse_locked(user)
         normalised = self._checks.check(new_password, email=user.email_as_given)
         with self._hashing.turn() as submit:

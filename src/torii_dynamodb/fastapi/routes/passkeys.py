@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import binascii
-from base64 import urlsafe_b64decode
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb.errors import NotFound
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.routing import problems
@@ -58,7 +58,7 @@ def credential_id(text: str) -> bytes:
         NotFound: It is none.
     """
     try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return base64url.decode(text)
     except (binascii.Error, ValueError) as error:
         raise NotFound("passkey", _MISSING) from error
 
