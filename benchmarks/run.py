@@ -1,6 +1,6 @@
 """The benchmarks, side by side: ``make bench``, or ``python benchmarks/run.py --help``.
 
-Results go to ``benchmarks/results/latest.json``; ``docs/benchmarks.md`` and its charts are drawn from them.
+Results go to ``benchmarks/results/latest.json``; ``docs/benchmarks.md`` and its charts are made from them.
 """
 
 from __future__ import annotations
@@ -62,16 +62,16 @@ def main() -> None:
         out = Path(options.out or ROOT / ".bench" / "quick.json")
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(f"\nA part only: written to {out}, the documentation is left as it is.")
+        print(f"\nThis is only a part: it was written to {out}, and the documentation is unchanged.")
     else:
         _keep(result)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Benchmarks: ratios of one run, interleaved, on one engine.")
+    parser = argparse.ArgumentParser(description="Benchmarks: ratios from one run, interleaved, on one engine.")
     parser.add_argument("--quick", action="store_true", help="a few short rounds, to try the harness")
     parser.add_argument(
-        "--million", action="store_true", help="a session check among 1,000,000 users too (fills 2 GB once)"
+        "--million", action="store_true", help="also a session check among 1,000,000 users (fills 2 GB once)"
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured")
     parser.add_argument("--flows", nargs="+", choices=measure.FLOWS, help="these flows only")
@@ -79,11 +79,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--without", nargs="+", default=[], help="contestants to leave out, by key")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--spawns", type=int)
-    parser.add_argument("--window", type=float, help="seconds of one contestant's turn")
-    parser.add_argument("--out", help="write the results there instead")
+    parser.add_argument("--window", type=float, help="seconds per contestant's turn")
+    parser.add_argument("--out", help="write the results to this file instead")
     parser.add_argument("--update", action="store_true", help="keep the other parts of the results as they are")
-    parser.add_argument("--report", action="store_true", help="measure nothing, draw the page from the kept results")
-    parser.add_argument("--no-docs", action="store_true", help="with --report: print only")
+    parser.add_argument("--report", action="store_true", help="only make the page from the existing results")
+    parser.add_argument("--no-docs", action="store_true", help="with --report: only print")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
-"""What the clients used by hand share: the item shapes, and the little that has nothing to do with the client.
+"""What the clients used by hand share: the item shapes, and the little code that does not depend on the client.
 
-The tables are those of the library measured (users, sessions, identities, login_attempts), so that all read and write
-items of the same size, with the same conditions. One difference is on purpose: tokens here name no user, as tokens of
-one's own mostly do not, so a check reads the session, then the user. ``check_batch`` is the other design.
+The tables are the library's (users, sessions, identities, login_attempts), so that all contestants read and write items
+of the same size, with the same conditions. One difference is intentional: as in most hand-written code, tokens do not
+contain the user's id, so a check reads the session, then the user. ``check_batch`` is the other design.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def digest(token):
 
 
 def verify(password_hash, password):
-    """Stands for argon2, whose cost is the same for all and left out."""
+    """Replaces argon2, whose cost is the same for all and is left out."""
     return password_hash == PASSWORD_HASH and password == PASSWORD
 
 
@@ -75,7 +75,7 @@ def login_subject(email):
 
 
 def user_plain(user_id, email):
-    """A user's item, as plain values."""
+    """Return a user's item, as plain values."""
     now = now_text()
     return {
         "id": user_id,
@@ -130,7 +130,7 @@ def session_plain(user_id, token):
 
 
 def to_dynamodb(plain):
-    """Plain values as DynamoDB JSON: what one writes by hand over a low-level client."""
+    """Convert plain values to DynamoDB JSON, as one does by hand with a low-level client."""
     return {
         name: {"S": value}
         if isinstance(value, str)
@@ -142,13 +142,13 @@ def to_dynamodb(plain):
 
 
 def user_of(item):
-    """A user from DynamoDB JSON."""
+    """Read a user from DynamoDB JSON."""
     name = item.get("name")
     return User(item["id"]["S"], item["email"]["S"], name and name["S"], int(item["session_epoch"]["N"]))
 
 
 def session_of(item):
-    """A session from DynamoDB JSON."""
+    """Read a session from DynamoDB JSON."""
     agent, address = item.get("user_agent"), item.get("ip_address")
     return Session(
         item["id"]["S"],
@@ -161,14 +161,14 @@ def session_of(item):
 
 
 def session_rows(table, user_id, count):
-    """See ``worker.Contestant.session_rows``. The tokens carry the user's id beside the secret, for ``check_batch``."""
+    """See ``worker.Contestant.session_rows``. The tokens contain the user's id and the secret, for ``check_batch``."""
     tokens = [new_token() for _ in range(count)]
     rows = [(table, to_dynamodb(session_plain(user_id, token))) for token in tokens]
     return [f"{user_id}.{token}" for token in tokens], rows
 
 
 def attempt_update(email, now):
-    """The conditional write that counts an attempt to sign in: at most five in a window of fifteen minutes."""
+    """Return the conditional write that counts a sign-in attempt: at most five in a window of fifteen minutes."""
     return {
         "Key": {"subject": {"S": login_subject(email)}, "attempt": {"S": "#register"}},
         "UpdateExpression": "SET attempts = if_not_exists(attempts, :zero) + :one, expires_at = :end",

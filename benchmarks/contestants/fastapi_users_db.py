@@ -1,6 +1,6 @@
 """fastapi-users-db-dynamodb, through the two database objects that FastAPI Users itself calls.
 
-Without an OAuth table for all but the linking, which is its cheaper way. Its sessions are FastAPI Users' access tokens.
+It has an OAuth table only for linking, because that is cheaper. Its sessions are FastAPI Users' access tokens.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class FastapiUsers(Contestant):
         self.users = DynamoDBUserDatabase(User)
         self.linking = DynamoDBUserDatabase(User, OAuthAccount)
         self.tokens = DynamoDBAccessTokenDatabase(AccessToken)
-        # Its first use makes the tables.
+        # Its first use creates the tables.
         user = await self.register("first@example.com")
         await self.link_oauth(user, "first")
         await self.tokens.create({"token": "first", "user_id": user.id})
@@ -98,7 +98,7 @@ class FastapiUsers(Contestant):
             await self.tokens.delete(found)
 
     async def sign_out_everywhere(self, user):
-        # It has no method for it: what its index and its delete allow.
+        # It has no method for this, so use its index and its delete.
         async for found in self.AccessToken.user_id_index.query(user.id):
             await self.tokens.delete(found)
 
@@ -109,7 +109,7 @@ class FastapiUsers(Contestant):
             "account_id": subject,
             "account_email": user.email,
         }
-        # Its known fault for a user just made: an error after the row is written.
+        # Its known bug for a new user: an error after the row is written.
         with contextlib.suppress(AttributeError):
             await self.linking.add_oauth_account(user, account)
 

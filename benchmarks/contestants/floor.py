@@ -1,6 +1,6 @@
-"""The floor: the request of a session check and nothing else, by a bare HTTP client. Not signed, not judged.
+"""The floor: only the request of a session check, by a bare HTTP client, unsigned, the response not interpreted.
 
-``aiohttp``: one POST by aiohttp. ``httptools``: one by asyncio and httptools, over connections of its own.
+``aiohttp``: one POST by aiohttp. ``httptools``: one POST by asyncio and httptools, over its own connections.
 """
 
 from __future__ import annotations

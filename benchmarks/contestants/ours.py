@@ -25,7 +25,7 @@ from torii_dynamodb.models import NewSession  # noqa: E402
 
 
 class Hasher:
-    """Stands for argon2, whose cost is the same for all and left out."""
+    """Replaces argon2, whose cost is the same for all and is left out."""
 
     def hash(self, password):
         return PASSWORD_HASH
@@ -38,7 +38,7 @@ class Hasher:
 
 
 class Ours(Contestant):
-    """The calls are the same in both twins; in the asynchronous one they return what is to be awaited."""
+    """The calls are the same in both APIs; the asynchronous ones return awaitables."""
 
     asynchronous = ASYNC
     flows = (
@@ -65,7 +65,7 @@ class Ours(Contestant):
             "credentials": Credentials(access_key_id="a", secret_access_key="b"),
             "merge_reads": MERGED,
         }
-        # Rows of ended sessions are deleted within the call, so that all the work is counted.
+        # Deletes the rows of ended sessions within the call, so that all the work is counted.
         inline = DynamoDbConfig(**shared, session_cleanup="inline")
         returns = DynamoDbConfig(**shared, session_cleanup="off")
         if not ASYNC:

@@ -1,4 +1,4 @@
-"""PynamoDB: models, as its documentation has them."""
+"""PynamoDB, with models as in its documentation."""
 
 from __future__ import annotations
 

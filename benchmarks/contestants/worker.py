@@ -1,6 +1,6 @@
-"""The frame of every Python contestant: does what the coordinator says, one JSON line for another.
+"""The frame of every Python contestant: carries out the coordinator's commands, one JSON line in, one out.
 
-Runs in the contestant's own virtual environment, so it needs nothing but the standard library.
+Runs in the contestant's own virtual environment, so it needs only the standard library.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 SEEDED = 256
-"""Users that exist with one session each: what look-ups look for. A multiple of every concurrency, so that no two lanes
-sign the same user in at the same moment."""
+"""How many users exist for look-ups, with one session each. A multiple of every concurrency, so that no two lanes
+sign in the same user at the same moment."""
 
 _MANY = {"sign_out_everywhere_10": 10, "sign_out_everywhere_10000": 10_000}
 
@@ -31,7 +31,7 @@ def fresh_email():
 
 
 def cpu_seconds():
-    """What this process used so far, all its threads, in user and in system mode."""
+    """Return the CPU time that this process has used, in all threads, in user and in system mode."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
@@ -42,7 +42,7 @@ def resident_bytes():
 
 
 class Loader:
-    """Writes rows for tests to start from, past every contestant's client."""
+    """Writes the initial rows, without any contestant's client."""
 
     def __init__(self, endpoint):
         parts = urlsplit(endpoint)
@@ -85,7 +85,7 @@ class Contestant:
     flows = ()
 
     def session_rows(self, user, count):
-        """Return ``(tokens, [(table, item), ...])``: sessions of a user, made past the client."""
+        """Return ``(tokens, [(table, item), ...])``: sessions of a user, created without the client."""
         raise NotImplementedError
 
 
@@ -109,7 +109,7 @@ class Worker:
         return {"flows": list(self.it.flows)}
 
     def seed(self):
-        """Make the users that look-ups look for."""
+        """Create the users for look-ups."""
         self.users = self.new_users(SEEDED)
         self.tokens = [self.new_sessions(user, 1)[0] for user, _ in self.users]
         return {"tokens": self.tokens}
@@ -120,7 +120,7 @@ class Worker:
         return {}
 
     def run(self, flow, concurrency, operations):
-        """Do a flow that many times, and tell what it took."""
+        """Run a flow that many times, and return what it took."""
         call, arguments = self.prepare(flow, operations)
         runner = self.run_async if self.loop else self.run_threads
         gc.collect()
@@ -135,7 +135,7 @@ class Worker:
         }
 
     def prepare(self, flow, operations):
-        """The function to call, and its arguments, one a call."""
+        """Return the function to call, and the arguments of each call."""
         it, users, tokens = self.it, self.users, self.tokens
         numbers = range(operations)
         if flow == "register":
@@ -230,7 +230,7 @@ class Worker:
         return cpu, wall, latencies
 
     def memory(self, waiters):
-        """How much larger the process is while that many checks wait at the same moment."""
+        """Measure how much larger the process is while that many checks wait at the same moment."""
         tokens = self.tokens
         self.run("check", 64, 640)
         gc.collect()
@@ -265,7 +265,7 @@ class Worker:
         return {"bytes": highest - before}
 
     def profile(self, flow, concurrency, operations, path):
-        """Run a flow under cProfile; the figures go to a file."""
+        """Run a flow under cProfile, and write the figures to a file."""
         import cProfile
 
         call, arguments = self.prepare(flow, operations)
@@ -287,7 +287,7 @@ class Worker:
 def main(contestant):
     worker = Worker(contestant)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints does not mix with the answers
+    os.dup2(2, 1)  # so that a library's output does not mix with the responses
     for line in sys.stdin:
         order = json.loads(line)
         last = order["do"] == "close"

@@ -1,1 +1,1 @@
-"""The benchmarks' coordinator: sets contestants up, measures them in turns, and writes down what it found."""
+"""The benchmarks' coordinator: sets up the contestants, measures them in turns, and records the results."""

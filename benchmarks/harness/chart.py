@@ -1,4 +1,4 @@
-"""Bar charts as SVG: text stays text, and the colours follow the reader's light or dark setting. Pure."""
+"""Bar charts as SVG, with real text and colours that follow the reader's light or dark setting. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BOTTOM = 860, 290, 120, 28, 66, 44
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar: its label, its length with the quartiles, the text at its end, and whose it is."""
+    """A bar: its label, its length with quartiles, the text at its end, and whose it is."""
 
     label: str
     value: float
@@ -36,14 +36,14 @@ class Bar:
 
 
 def bars(title: str, note: str, unit: str, entries: Sequence[Bar], *, aim: float | None = None) -> str:
-    """A chart of horizontal bars, one under the other, all from zero on one linear scale.
+    """Draw a chart of horizontal bars, all from zero on one linear scale.
 
     Args:
         title: What is shown.
         note: How to read it, in a line below the title.
         unit: What a grid line's number counts.
         entries: The bars, from the top.
-        aim: A value to mark by a dashed line.
+        aim: A value to mark with a dashed line.
     """
     if not entries:
         raise ValueError("a chart needs bars")
@@ -91,7 +91,7 @@ def bars(title: str, note: str, unit: str, entries: Sequence[Bar], *, aim: float
 
 
 def grid(longest: float) -> list[float]:
-    """Round values from zero up to the longest bar, four to eight of them."""
+    """Return four to eight round values from zero up to the longest bar."""
     step = 1.0
     while longest / step > 8:
         step *= 10

@@ -1,4 +1,4 @@
-"""Who takes part, where each lives, and how it is talked to."""
+"""The contestants, their environments, and how to talk to their processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BENCH = ROOT / ".bench"
 SCRIPTS = ROOT / "benchmarks" / "contestants"
 COLD = ROOT / "benchmarks" / "cold"
 
-# Every Python contestant runs on the interpreter that runs this, with the same settings.
+# Every Python contestant runs on this process's interpreter, with the same settings.
 AWS = {
     "AWS_ACCESS_KEY_ID": "a",
     "AWS_SECRET_ACCESS_KEY": "b",
@@ -36,11 +36,11 @@ class Contestant:
         label: Its name in the tables.
         environment: The folder below ``.bench`` that its packages are in.
         script: The worker's script, with its arguments.
-        cold: The script of its cold start, with its arguments; empty: it has none.
+        cold: The script of its cold start, with its arguments; empty if it has none.
         kind: ``ours``, ``peer`` (in Python), ``node`` or ``floor``.
         asynchronous: Whether it runs on an event loop.
         tables: The prefix of its tables.
-        only: The flows it takes part in; empty: all it has.
+        only: The flows it takes part in; empty for all it has.
     """
 
     key: str
@@ -172,11 +172,11 @@ BY_KEY = {contestant.key: contestant for contestant in CONTESTANTS}
 
 
 class WorkerError(RuntimeError):
-    """A contestant could not do what it was told."""
+    """A contestant failed to carry out a command."""
 
 
 class Worker:
-    """A contestant's process. It works only while it is told to, and is idle while others are measured."""
+    """A contestant's process. It works only on command, and is idle while others are measured."""
 
     def __init__(self, contestant: Contestant, log: Path) -> None:
         self.contestant = contestant
@@ -194,7 +194,7 @@ class Worker:
         self.tokens: list[str] = []
 
     def tell(self, order: str, **what: Any) -> dict[str, Any]:
-        """Give an order and wait until it is done."""
+        """Send a command and wait until it is done."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -224,7 +224,7 @@ class Worker:
         self.tell("adopt", tokens=tokens)
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         if self._process.poll() is None:
             try:
                 self.tell("close")
@@ -238,13 +238,13 @@ class Worker:
 
 
 def clean_environment() -> dict[str, str]:
-    """The variables that a contestant runs with."""
+    """Return the environment variables for a contestant."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
     return kept | AWS
 
 
 def versions() -> dict[str, str]:
-    """What stands in the environments: the packages that are measured."""
+    """Return the versions of the packages that are measured."""
     code = (
         "import importlib.metadata as m, json;"
         "print(json.dumps({d.metadata['Name']: d.version for d in m.distributions()}))"

@@ -17,10 +17,10 @@ REQUIREMENTS = ROOT / "benchmarks" / "requirements"
 
 
 def prepare() -> None:
-    """Make what is missing or out of date. Nothing is asked of a registry when all is there."""
+    """Create what is missing or out of date. If nothing is, no registry is contacted."""
     BENCH.mkdir(exist_ok=True)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    # Installed in place, so that only other dependencies make it out of date.
+    # Installed in place, so only a change of its dependencies makes it out of date.
     _python("ours", ["-e", str(ROOT)], json.dumps(project["dependencies"]).encode())
     for file in sorted(REQUIREMENTS.glob("*.txt")):
         _python(file.stem, ["-r", str(file)], file.read_bytes())
@@ -46,7 +46,7 @@ def _node(folder: Path, package: Path) -> None:
     if stamp.exists() and stamp.read_text(encoding="utf-8") == mark:
         return
     if shutil.which("npm") is None:
-        raise SystemExit("the benchmarks need Node.js with npm (or leave its contestant out: --without authjs)")
+        raise SystemExit("the benchmarks need Node.js with npm (or leave out its contestant: --without authjs)")
     print(f"Installing {package.parent.name} into {folder.relative_to(ROOT)} ...", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(package, folder / "package.json")

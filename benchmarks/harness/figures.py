@@ -20,7 +20,7 @@ class Spread:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which that share of them lies, interpolated between neighbours."""
+    """Return the value below which that share of the values lies, interpolated between neighbours."""
     if not values:
         raise ValueError("no values")
     ordered = sorted(values)
@@ -36,25 +36,25 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratios(mine: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """Round by round: what was measured at the same time is compared, so that a busy moment strikes both."""
+    """Return the ratios round by round: a busy moment affects both sides of a round."""
     if len(mine) != len(theirs):
         raise ValueError(f"{len(mine)} rounds beside {len(theirs)}")
     return [one / other for one, other in zip(mine, theirs, strict=True)]
 
 
 def ratio(mine: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """The spread of the rounds' ratios."""
+    """Return the spread of the rounds' ratios."""
     return spread(ratios(mine, theirs))
 
 
 def operations_for(seconds: float, each: float, concurrency: int, most: int) -> int:
-    """How many operations fill a window, as a multiple of the concurrency: each lane does the same number."""
+    """Return how many operations fill a window, as a multiple of the concurrency: each lane does the same number."""
     wanted = min(max(seconds / max(each, 1e-9), 1), most)
     return max(round(wanted / concurrency), 1) * concurrency
 
 
 def turns(names: Sequence[str], round_number: int) -> list[str]:
-    """The order of a round: everybody begins once, and each second round goes the other way about."""
+    """Return the order of a round: each contestant goes first in turn, and every second round is reversed."""
     if not names:
         return []
     start = round_number % len(names)

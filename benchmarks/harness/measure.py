@@ -1,4 +1,4 @@
-"""The measurements. All interleaved: in each round every contestant has its turn on the same engine."""
+"""The measurements, all interleaved: in each round, every contestant has a turn on the same engine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FLOWS = (
     "delete_user",
 )
 
-# Each operation of these makes much work for the engine before it is measured.
+# Each operation of these needs much work by the engine before it is measured.
 _MOST = {"sign_out_everywhere_10": 96, "sign_out_everywhere_returns": 256, "link_oauth": 512, "delete_user": 512}
 
 Say = Callable[[str], None]
@@ -60,7 +60,7 @@ class Plan:
 
 
 def flows(workers: Mapping[str, Worker], plan: Plan, say: Say) -> list[dict[str, Any]]:
-    """Every flow at every concurrency: one entry for each contestant, with a figure a round."""
+    """Measure every flow at every concurrency: one entry per contestant, with one figure per round."""
     found: list[dict[str, Any]] = []
     for flow in plan.flows:
         taking_part = [key for key, worker in workers.items() if flow in worker.flows]
@@ -84,7 +84,7 @@ def _cell(
         if huge and key != FLOOR:
             sizes[key] = 1
             continue
-        # Warms the connections up, and tells how many fill the window.
+        # Warms up the connections, and shows how many operations fill the window.
         first = max(concurrency, 16)
         tried = workers[key].tell("run", flow=flow_of[key], concurrency=concurrency, operations=first)
         most = _MOST.get(flow_of[key], 6000)
@@ -114,7 +114,7 @@ def _cell(
 def cold_starts(
     endpoint: str, workers: Mapping[str, Worker], plan: Plan, *, only: Sequence[str] = ()
 ) -> dict[str, dict[str, list[float]]]:
-    """From the process' start to the answer of its first session check, in milliseconds; and the CPU it took."""
+    """Measure from the process's start to its first checked session, in milliseconds, and the CPU used."""
     entries = [one for one in CONTESTANTS if one.cold and one.key in workers and (not only or one.key in only)]
     found: dict[str, dict[str, list[float]]] = {one.key: {"ms": [], "cpu_ms": []} for one in entries}
     for number in range(-1, plan.spawns):  # the first round fills the caches, and is not counted
@@ -165,7 +165,7 @@ IMPORTS = {
 
 
 def imports(plan: Plan) -> dict[str, list[float]]:
-    """How long the imports take that a program needs, in milliseconds, within the process."""
+    """Measure how long the imports that a program needs take, in milliseconds, within the process."""
     found: dict[str, list[float]] = {key: [] for key in IMPORTS}
     for number in range(-1, plan.spawns):
         for key in turns(list(IMPORTS), number):
@@ -183,7 +183,7 @@ def imports(plan: Plan) -> dict[str, list[float]]:
 def memory(
     endpoint: str, workers: Mapping[str, Worker], log: Path, waiters: int, rounds: int
 ) -> dict[str, list[float]]:
-    """Bytes a waiter, while that many session checks wait at once; each time in a fresh process."""
+    """Measure the bytes per waiter while that many session checks wait at once, each time in a new process."""
     names = [key for key in ("ours_async", "ours_async_alone", "floor", "aiodynamo") if key in workers]
     found: dict[str, list[float]] = {key: [] for key in names}
     for number in range(rounds):
@@ -201,13 +201,13 @@ def memory(
 def sizes(
     engines: Mapping[int, tuple[str, Callable[[int], str]]], log: Path, rounds: int, operations: int
 ) -> dict[str, dict[str, list[float]]]:
-    """The session check against the number of users stored, in files.
+    """Measure the session check against the number of users stored, in files.
 
     Args:
-        engines: By number of users: the endpoint, and the session token of the user with a given number.
-        log: Where the workers' complaints go.
+        engines: By number of users, the endpoint and a function that returns a user's session token by number.
+        log: The file for the workers' errors.
         rounds: How many rounds.
-        operations: Checks a round, each of another user.
+        operations: Checks per round, each for a different user.
     """
     ours: Contestant = BY_KEY["ours_async_alone"]
     workers: dict[int, Worker] = {}

@@ -1,4 +1,4 @@
-"""The engines, their tables, and what they are filled with."""
+"""The engines, their tables and their data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import Session
 from torii_dynamodb.testing.clock import FakeRandom
 
-# The library's tables serve all who use a client by hand as well; these two bring their own.
+# Contestants that use a client by hand use the library's tables; these two have their own.
 _OWN_TABLES = ("fastapi_users", "authjs")
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ _END = _START + timedelta(days=36_500)
 
 
 def make_tables(engine: LocalEngine, taking_part: list[Contestant]) -> None:
-    """The tables of everyone who does not make them."""
+    """Create the tables of the contestants that do not create them."""
     prefixes = {one.prefix for one in taking_part if one.key not in _OWN_TABLES} | {"ours_async"}
     for prefix in sorted(prefixes):
         DynamoDbStorage().initialize(engine.config(table_prefix=prefix)).close()
@@ -37,7 +37,7 @@ def _keys(partition: str, sort: str) -> list[dict[str, str]]:
     return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
 
 
-# As https://authjs.dev/getting-started/adapters/dynamodb has it.
+# As in https://authjs.dev/getting-started/adapters/dynamodb.
 _AUTHJS: dict[str, Any] = {
     "TableName": "authjs_authjs",
     "BillingMode": "PAY_PER_REQUEST",
@@ -59,7 +59,7 @@ _AUTHJS: dict[str, Any] = {
 
 
 def session_of(number: int) -> Session:
-    """The session of the user with that number: the same in every run, so that a filled file can be used again."""
+    """Return the session of the user with that number, the same in every run, so that a filled file can be reused."""
     new = NewSession(
         user_id=f"usr_{number:032x}",
         expires_at=_END,
@@ -70,14 +70,14 @@ def session_of(number: int) -> Session:
 
 
 def token_of(number: int) -> str:
-    """The token of that session."""
+    """Return the token of that session."""
     token = session_of(number).token
     assert token is not None
     return token
 
 
 def filled_engine(size: int, say: Callable[[str], None]) -> LocalEngine:
-    """An engine on a file that holds so many users, each with a session. Filled once, kept below ``.bench``."""
+    """Start an engine on a file with that many users, each with a session. Filled once, kept below ``.bench``."""
     path = BENCH / "data" / f"users-{size}.db"
     done = path.with_suffix(".filled")
     if not done.exists():

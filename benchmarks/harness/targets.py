@@ -1,4 +1,4 @@
-"""What is to be reached, and whether it is."""
+"""The targets, and whether they are met."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Cells:
         return None if one is None or other is None else ratio(one[figure], other[figure])
 
     def best_peer(self, flow: str, concurrency: int, mine: str, peers: Sequence[str]) -> tuple[str, Spread] | None:
-        """The peer that comes nearest, and what we use in terms of it."""
+        """Return the best peer, and what we use relative to it."""
         found = [(peer, self.ratio(flow, concurrency, mine, peer)) for peer in peers]
         there = [(peer, one) for peer, one in found if one is not None]
         return max(there, key=lambda pair: pair[1].median) if there else None
 
 
 def judge(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each aim, with what was measured; ``met`` is ``None`` where it was not measured."""
+    """Return each target with its measurement; ``met`` is ``None`` if it was not measured."""
     cells = Cells(result.get("flows", []))
     told = [
         _at_most("session check, reads not merged, 16 at once: CPU against one bare aiohttp POST", 1.5,
@@ -115,10 +115,10 @@ def _told(what: str, aim: str, found: Spread | None, met: bool | None) -> dict[s
 
 
 def shown(found: Spread) -> str:
-    """A ratio with its quartiles."""
+    """Format a ratio with its quartiles."""
     return f"{digits(found.median)} ({digits(found.low)} to {digits(found.high)})"
 
 
 def digits(value: float) -> str:
-    """Two or three digits that mean something."""
+    """Format a number with two or three significant digits."""
     return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
