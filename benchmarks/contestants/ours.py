@@ -83,7 +83,7 @@ class Ours(Contestant):
         open_policy = LockoutPolicy(enabled=False)
         self.password = Torii(storage, hasher=Hasher(), lockout=open_policy).password
         self.guarded = Torii(storage, hasher=Hasher()).password
-        self.check = storage.get_session_and_user
+        self.check = storage.get_signed_in
         self.user_by_email = storage.get_user_by_email
         self.sign_out = storage.delete_session
 

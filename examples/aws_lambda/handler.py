@@ -73,10 +73,10 @@ def route(name: str, event: dict[str, Any], http: dict[str, Any]) -> dict[str, A
         )
     if name in ("GET /hello", "POST /sign-out", "POST /sign-out-everywhere"):
         scheme, _, token = header(event, "authorization").partition(" ")
-        found = torii.get_session(token) if scheme.lower() == "bearer" else None
+        found = torii.get_signed_in(token) if scheme.lower() == "bearer" else None
         if found is None:
             return answer(401, {"code": "not_signed_in", "detail": "sign in first"})
-        _, user = found
+        user = found.user
         if name == "GET /hello":
             return answer(200, {"hello": user.name or user.email})
         if name == "POST /sign-out":

@@ -73,8 +73,8 @@ def torii_middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
 
     def middleware(request: Any) -> HttpResponse:
         token = cookie(request, SESSION)
-        found = torii().get_session(token) if token else None
-        request.torii_user = found[1] if found else None
+        found = torii().get_signed_in(token) if token else None
+        request.torii_user = found.user if found else None
         return get_response(request)
 
     def process_exception(_: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -137,7 +137,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if before is not None:
         torii().sessions.end(before)
     response = JsonResponse({"detail": f"hello {user.name or user.email}"})
-    leave(response, SESSION, session.token or "", session.expires_at - torii().clock())
+    leave(response, SESSION, session.token, session.expires_at - torii().clock())
     leave(response, DEVICE, torii().devices.issue(user, cookie(request, DEVICE)), timedelta(days=365))
     return response
 

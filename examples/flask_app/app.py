@@ -73,8 +73,8 @@ def check_session() -> None:
     if request.method not in ("GET", "HEAD") and is_cross_site():
         abort(403)
     token = cookie(SESSION)
-    found = torii.get_session(token) if token else None
-    g.user = found[1] if found else None
+    found = torii.get_signed_in(token) if token else None
+    g.user = found.user if found else None
 
 
 def signed_in(view: Any) -> Any:
@@ -148,7 +148,7 @@ def sign_in() -> ResponseReturnValue:
     if before is not None:
         torii.sessions.end(before)
     response = jsonify(detail=f"hello {user.name or user.email}")
-    leave(response, SESSION, session.token or "", session.expires_at - torii.clock())
+    leave(response, SESSION, session.token, session.expires_at - torii.clock())
     leave(response, DEVICE, torii.devices.issue(user, cookie(DEVICE)), timedelta(days=365))
     return response
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from torii_dynamodb._rules.guarded import guarded
 
@@ -46,6 +46,7 @@ __all__ = [
     "PasswordCredentials",
     "PkceVerifier",
     "Session",
+    "SignedIn",
     "Token",
     "Unset",
     "User",
@@ -229,8 +230,8 @@ class Session:
         user_agent: The browser's name for itself.
         ip_address: Where the sign-in came from.
         metadata: The caller's own.
-        token: The secret to hand to the browser. Known only where the caller holds it already or it has just been
-            made: stored is only its hash, so listed sessions have ``None``.
+        token: The bearer token. Only its hash is stored, so it is ``""`` where the caller did not provide it, as in
+            listed sessions; every operation treats ``""`` as it treats a malformed token.
     """
 
     id: str
@@ -241,7 +242,14 @@ class Session:
     user_agent: str | None
     ip_address: str | None
     metadata: Metadata
-    token: str | None = field(default=None, repr=False)
+    token: str = field(default="", repr=False)
+
+
+class SignedIn(NamedTuple):
+    """A user and one of their sessions."""
+
+    user: User
+    session: Session
 
 
 @guarded
@@ -437,7 +445,7 @@ class Token:
         created_at: When it was issued.
         expires_at: From this moment on it is refused.
         metadata: The caller's own.
-        token: The secret to send. Known only where it has just been made.
+        token: The secret to send; ``""`` unless the token has just been made, because only its hash is stored.
     """
 
     id: str
@@ -447,7 +455,7 @@ class Token:
     created_at: datetime
     expires_at: datetime
     metadata: Metadata
-    token: str | None = field(default=None, repr=False)
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

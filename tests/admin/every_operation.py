@@ -38,7 +38,7 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
 
     def token(purpose: str) -> str:
         made = storage.create_token(NewToken(purpose=purpose, user_id="usr_ada", expires_at=now + SOON))
-        return str(made.token)
+        return made.token
 
     def session() -> str:
         return str(kept["session"].token) if "session" in kept else "torii_s1_bad"
@@ -62,8 +62,8 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
             keep("session", lambda: storage.create_session(new_session)),
         ),
         ("get_session", lambda: storage.get_session(session())),
-        ("get_session_and_user", lambda: storage.get_session_and_user(session())),
-        ("get_session_and_user_by_id", lambda: storage.get_session_and_user_by_id(ada, "0" * 64)),
+        ("get_signed_in", lambda: storage.get_signed_in(session())),
+        ("get_signed_in_by_id", lambda: storage.get_signed_in_by_id(ada, "0" * 64)),
         ("list_sessions_for_user", lambda: storage.list_sessions_for_user(ada)),
         ("refresh_session", lambda: storage.refresh_session(session(), expires_at=now + 2 * SOON)),
         ("delete_session", lambda: storage.delete_session(session())),

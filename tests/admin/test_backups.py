@@ -78,11 +78,11 @@ def test_a_restored_set_has_everything_but_sessions_and_tokens(
     assert after["identities"] == before["identities"]
     assert after["tokens"] == []
     with DynamoDbStorage.open(target) as storage:
-        assert [storage.get_session(session.token or "") for session in sessions] == [None] * 3
+        assert [storage.get_session(session.token) for session in sessions] == [None] * 3
         user = storage.get_user_by_email("user0@example.com")
         assert user is not None
         new = storage.create_session(NewSession(user_id=user.id, expires_at=datetime.now(UTC) + timedelta(hours=1)))
-        assert storage.get_session(new.token or "") is not None
+        assert storage.get_session(new.token) is not None
     for status in AdminTables(target, moto_client).status():
         assert status.ok, status.problems
         assert status.tags == {"team": "identity"}
@@ -109,7 +109,7 @@ def test_a_session_of_a_later_epoch_is_not_revived(
     target = restored_config(on_moto)
     backups.restore_set("skewed", target.table_prefix)
     with DynamoDbStorage.open(target) as storage:
-        assert storage.get_session(session.token or "") is None
+        assert storage.get_session(session.token) is None
 
 
 def test_all_tables_to_one_instant(on_moto: DynamoDbConfig, moto_client: Client, backups: Backups) -> None:
@@ -209,7 +209,7 @@ def test_a_restore_of_a_restore_ends_sessions_again(
     assert report.users == 1
     assert report.verification.valid_sessions == 0
     with DynamoDbStorage.open(third) as storage:
-        assert storage.get_session(session.token or "") is None
+        assert storage.get_session(session.token) is None
 
 
 def test_autoscaling_is_put_back(on_moto: DynamoDbConfig, moto_client: Client) -> None:

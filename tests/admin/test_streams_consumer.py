@@ -64,11 +64,11 @@ def a_life(config: DynamoDbConfig) -> None:
         now = config.clock()
         user = storage.create_user(NewUser(email="ada@example.com", id="usr_ada"), password_hash=HASH)
         session = storage.create_session(NewSession(user_id=user.id, expires_at=now + SOON), user=user)
-        assert storage.refresh_session(session.token or "", expires_at=now + 2 * SOON) is not None
-        storage.delete_session(session.token or "")
+        assert storage.refresh_session(session.token, expires_at=now + 2 * SOON) is not None
+        storage.delete_session(session.token)
         storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="1"))
         token = storage.create_token(NewToken(purpose="magic_link", user_id=user.id, expires_at=now + SOON))
-        assert storage.verify_token(token.token or "", purpose="magic_link") is not None
+        assert storage.verify_token(token.token, purpose="magic_link") is not None
         storage.mark_email_verified(user.id, email="ada@example.com")
         storage.delete_sessions_for_user(user.id)
         storage.set_locked_at(user.id, now)

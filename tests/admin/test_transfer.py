@@ -81,7 +81,7 @@ def test_a_round_trip_is_exact(
     assert canonical(after) == canonical(before)
     assert done.verified == done.written == sum(made.items.values())
     with DynamoDbStorage.open(target) as storage:
-        assert storage.get_session(sessions[0].token or "") is not None
+        assert storage.get_session(sessions[0].token) is not None
 
 
 def test_an_export_is_for_its_owner_and_holds_no_token(
@@ -94,7 +94,7 @@ def test_an_export_is_for_its_owner_and_holds_no_token(
     assert every
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in every)
     text = b"".join(path.read_bytes() for path in every)
-    assert all((session.token or "").encode() not in text for session in sessions)
+    assert all(session.token.encode() not in text for session in sessions)
     assert b"torii_" not in text
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,32 @@ def test_the_readmes_application_is_the_tested_example() -> None:
     assert example.split('"""', 2)[2].strip() == shown[1].strip()
     statements = [line for line in shown[1].splitlines() if line and not line.startswith(("from ", "import "))]
     assert len(statements) <= 10
+
+
+def test_the_readmes_python_passes_strict_type_checkers(tmp_path: Path) -> None:
+    """mypy --strict and pyright in strict mode have nothing to say about any Python block of the README."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    files: list[str] = []
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
+        file = tmp_path / f"readme_{number}.py"
+        file.write_text(f"# pyright: strict\n{block}", encoding="utf-8")
+        files.append(str(file))
+    assert len(files) == 2
+    environment = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    checkers = (["mypy", "--strict"], ["pyright", "--pythonpath", sys.executable])
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", *checker, *files],
+            cwd=ROOT,  # mypy's cache is there
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for checker in checkers
+    ]
+    said = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(said)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -134,7 +134,7 @@ class Worker:
             self.tally.unknown += 1
             return
         self.tally.acknowledged += 1
-        person.sessions[session.token or ""] = {True}
+        person.sessions[session.token] = {True}
 
     async def sign_out(self, person: Person) -> None:
         """End one session."""

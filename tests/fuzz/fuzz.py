@@ -69,10 +69,10 @@ class Source:
         session = sessions.bind(
             NewSession(user_id="usr_ada", expires_at=LATER), self.user.session_epoch, NOW, system_random
         )
-        self.session_token = session.token or ""
+        self.session_token = session.token
         asked = NewToken(purpose="magic_link", expires_at=LATER, user_id="usr_ada")
         token = tokens.issue(asked, self.user, NOW, system_random)
-        self.one_time_token = token.token or ""
+        self.one_time_token = token.token
         bearer = secrets.make_one_time_token(None, system_random)
         account = oauth.account_model(
             NewOAuthAccount(provider="google", subject="1#2", email="a@b.example", profile={"x": 1}), "usr_ada", NOW
@@ -338,7 +338,7 @@ class Jwts:
         )
         self.tokens = JwtTokens(settings)
         session = replace(sessions.read(source.items[SESSION]), token=source.session_token)
-        self.good = self.tokens.issue(session, source.user, now=NOW, token_id="jti").token
+        self.good = self.tokens.issue(source.user, session, now=NOW, token_id="jti").token
         self.claims: dict[str, Any] = json.loads(_unpadded(self.good.split(".")[1]))
 
     def token(self) -> str:

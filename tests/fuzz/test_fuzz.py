@@ -55,7 +55,7 @@ async def test_forged_tokens_cost_no_request() -> None:
         if parse_session_token(token) is not None or parse_one_time_token(token) is not None:
             continue  # unchanged, or another that was issued
         forged += 1
-        assert await storage.get_session_and_user(token) is None
+        assert await storage.get_signed_in(token) is None
         assert await storage.refresh_session(token, expires_at=LATER) is None
         await storage.delete_session(token)
         assert await storage.verify_token(token, purpose="magic_link") is None

@@ -146,9 +146,9 @@ class Histories(RuleBasedStateMachine):
                     token_serials={},
                 )
             case Session():
-                return replace(answer, id="", epoch=0, token=None)
+                return replace(answer, id="", epoch=0, token="")
             case Token():
-                return replace(answer, id="", token=None)
+                return replace(answer, id="", token="")
             case VerifiedToken():
                 return (self._plain(answer.token), self._plain(answer.user))
             case OAuthAccount() | Passkey():
@@ -235,7 +235,7 @@ class Histories(RuleBasedStateMachine):
 
     def _keep(self, pair: Pair) -> Pair:
         for side in (pair.real, pair.model):
-            if isinstance(side, Session | Token) and side.token is not None:
+            if isinstance(side, Session | Token) and side.token:
                 self.secrets.append(side.token)
         return pair
 
@@ -244,9 +244,9 @@ class Histories(RuleBasedStateMachine):
         """Alive on both or on none."""
         if isinstance(session.real, Session):
             tokens = (session.real.token, session.model.token)
-            self.both(lambda s, side: s.get_session_and_user(tokens[side]))
+            self.both(lambda s, side: s.get_signed_in(tokens[side]))
             named = ((session.real.user_id, session.real.id), (session.model.user_id, session.model.id))
-            self.both(lambda s, side: s.get_session_and_user_by_id(*named[side]))
+            self.both(lambda s, side: s.get_signed_in_by_id(*named[side]))
 
     @rule(user_id=ids)
     def list_sessions(self, user_id: str) -> None:
@@ -257,11 +257,11 @@ class Histories(RuleBasedStateMachine):
     def extend_session(self, session: Pair, minutes: int) -> None:
         """What extending tells of a revoked session is open; what a check tells afterwards is not."""
         if isinstance(session.real, Session):
-            tokens = (session.real.token or "", session.model.token or "")
+            tokens = (session.real.token, session.model.token)
             end = self.clock() + timedelta(minutes=minutes)
             self.real.refresh_session(tokens[0], expires_at=end)
             self.model.refresh_session(tokens[1], expires_at=end)
-            self.both(lambda s, side: s.get_session_and_user(tokens[side]))
+            self.both(lambda s, side: s.get_signed_in(tokens[side]))
 
     @rule(session=sessions)
     def sign_out(self, session: Pair) -> None:

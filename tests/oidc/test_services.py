@@ -129,9 +129,9 @@ async def test_the_whole_flow(here: AsyncHere) -> None:
     assert (second.created, second.user.id) == (False, first.user.id)
     assert first.session is not None
     assert second.session is not None
-    assert first.session.token is not None
+    assert first.session.token
     assert first.session.token != second.session.token
-    assert await here.torii.get_session(first.session.token) is not None
+    assert await here.torii.get_signed_in(first.session.token) is not None
 
 
 async def test_cancelling_one_sign_in_leaves_the_other(here: AsyncHere) -> None:

@@ -15,7 +15,7 @@ from torii_dynamodb._wire.records import CallRecord
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.fastapi.admin import Activity, Admin
 from torii_dynamodb.fastapi.admin.charts import bar_chart
-from torii_dynamodb.fastapi.web import SignedIn
+from torii_dynamodb.fastapi.web import Caller
 from torii_dynamodb.testing import FakeClock
 
 
@@ -63,7 +63,7 @@ async def test_a_function_can_decide_who_is_an_administrator() -> None:
     site = Paged()
     user = await site.user()
     session = await site.torii.create_session(user)
-    found = SignedIn(user=user, session=session, token=session.token or "", transport="cookie")
+    found = Caller(user=user, session=session, token=session.token, transport="cookie")
 
     async def later(someone: User) -> bool:
         return someone.id == user.id

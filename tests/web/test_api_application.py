@@ -27,7 +27,7 @@ from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
 from tests.services.authenticator import ORIGIN, RP_ID
 from tests.web.api import API, SITE, UNLIMITED, Site, problem
 
-from torii_dynamodb import DynamoDbConfig, Session, User
+from torii_dynamodb import DynamoDbConfig, Session, SignedIn, User
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi import Problem, ToriiMiddleware, WebConfig, dynamodb, render_problem
@@ -155,7 +155,7 @@ async def test_one_check_a_request() -> None:
         await site.signed_in(browser)
         site.counting.taken()
         assert (await browser.post("/both")).json() is True
-        assert site.counting.taken() == {"get_session_and_user": 1}
+        assert site.counting.taken() == {"get_signed_in": 1}
 
 
 async def test_other_sites_requests_to_ones_own_routes() -> None:
@@ -184,7 +184,7 @@ async def test_sliding_sessions() -> None:
             site.counting.taken()
             moved = await browser.get("/user")
             assert moved.headers["set-cookie"].startswith("__Host-torii=torii_s1_")
-            assert site.counting.taken() == {"get_session_and_user": 1, "refresh_session": 1}
+            assert site.counting.taken() == {"get_signed_in": 1, "refresh_session": 1}
             assert "set-cookie" not in (await browser.get("/user")).headers
         site.here.clock.advance(timedelta(days=8))
         assert (await browser.get("/user")).status_code == 401, "idle for a week"
@@ -215,14 +215,14 @@ async def test_the_middleware() -> None:
     transport = httpx.ASGITransport(starlette_app(site))
     async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
         assert (await client.get("/who")).json() == {"user": None, "session": False}
-        client.cookies.set("__Host-torii", session.token or "")
+        client.cookies.set("__Host-torii", session.token)
         assert (await client.get("/who")).json() == {"user": user.id, "session": True}
         problem(await client.post("/who"), 403, "cross_site")
         assert (await client.post("/who", headers={"Origin": SITE})).status_code == 200
         site.here.clock.advance(timedelta(days=1))
         moved = await client.get("/who")
         assert moved.headers["set-cookie"].startswith("__Host-torii=torii_s1_")
-        await site.torii.delete_session(session.token or "")
+        await site.torii.delete_session(session.token)
         assert (await client.get("/who")).json()["user"] is None
 
 
@@ -358,11 +358,11 @@ async def test_schemathesis() -> None:
     user = await site.user()
     session = await site.torii.create_session(user)
 
-    async def always_signed_in(_: str) -> tuple[Session, User]:
-        return session, user
+    async def always_signed_in(_: str) -> SignedIn:
+        return SignedIn(user, session)
 
     # Else the first sign-out would hide what the others do.
-    site.counting.get_session_and_user = always_signed_in  # type: ignore[attr-defined]
+    site.counting.get_signed_in = always_signed_in  # type: ignore[attr-defined]
     headers = {"Authorization": f"Bearer {session.token}"}
     schema = schemathesis.openapi.from_asgi("/openapi.json", site.app)
     tried = 0

@@ -378,7 +378,7 @@ async def test_a_storage_that_is_away() -> None:
     async def away(*_: object, **__: object) -> None:
         raise Unavailable("gone", attempts=3)
 
-    site.counting.get_session_and_user = away  # type: ignore[attr-defined]
+    site.counting.get_signed_in = away  # type: ignore[attr-defined]
     async with site.browser(Authorization=f"Bearer {session.token}") as browser:
         answer = await browser.get(f"{API}/me")
         problem(answer, 503, "unavailable")

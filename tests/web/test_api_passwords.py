@@ -236,7 +236,7 @@ async def test_devices() -> None:
             problem(await one.get(f"{API}/me"), 401, "not_signed_in")
         assert (await browser.post(f"{API}/sessions/end-all")).status_code == 204
         problem(await browser.get(f"{API}/me"), 401, "not_signed_in")
-        assert await site.torii.get_session(foreign.token or "") is not None
+        assert await site.torii.get_signed_in(foreign.token) is not None
 
 
 async def test_recent_sign_in() -> None:

@@ -93,8 +93,8 @@ async def _tossed(site: Site) -> tuple[bytes, bytes]:
     """The victim's session token, and the attacker's."""
     victim = await site.torii.create_session(await site.user())
     attacker = await site.torii.create_session(await site.user("thief@example.com"))
-    assert victim.token is not None
-    assert attacker.token is not None
+    assert victim.token
+    assert attacker.token
     return victim.token.encode(), attacker.token.encode()
 
 

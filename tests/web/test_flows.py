@@ -349,7 +349,7 @@ async def test_a_sign_in_over_another_users_asks_first(way: str) -> None:
         assert chosen.headers["location"] == ("/" if way == "switch" else "/auth/account")
         me = (await one.get(f"{API}/me")).json()["email"]
         assert me.lower() == ("ada@example.com" if way == "switch" else OTHER)
-        assert (await here.torii.get_session(before) is None) == (way == "switch")
+        assert (await here.torii.get_signed_in(before) is None) == (way == "switch")
         assert f"{NAME}-pending" not in one.client.cookies
         ada = await here.storage.get_user_by_email("ada@example.com", consistent=True)
         assert ada is not None

@@ -183,7 +183,7 @@ def test_two_loops_at_once(here: Recorded) -> None:
     loops = [asyncio.new_event_loop(), asyncio.new_event_loop()]
     token = loops[0].run_until_complete(here.token())
     for loop in (*loops, *loops):
-        assert loop.run_until_complete(here.torii.get_session(token)) is not None
+        assert loop.run_until_complete(here.torii.get_signed_in(token)) is not None
     for loop in loops:
         loop.run_until_complete(here.auth.web.end())
         loop.close()
@@ -321,7 +321,7 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def get_session_and_user(self, _: str) -> None:
+    async def get_signed_in(self, _: str) -> None:
         """Fails."""
         raise self.error
 

@@ -79,7 +79,7 @@ async def test_a_look_is_no_use_of_a_session() -> None:
         site.here.clock.advance(timedelta(days=2))
         site.counting.taken()
         assert (await browser.head(f"{API}/me")).status_code == 200
-        assert set(site.counting.taken()) == {"get_session_and_user"}
+        assert set(site.counting.taken()) == {"get_signed_in"}
         await browser.get(f"{API}/me")
         assert len(site.counting.taken()) > 1
 

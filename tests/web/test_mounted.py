@@ -206,7 +206,7 @@ async def test_the_admin_area(place: Any, here: AsyncOAuthSetting) -> None:
     user = await here.torii.password.register(EMAIL, PASSWORD)
     session = await here.torii.create_session(admin)
     async with _browser(app) as browser:
-        browser.cookies.set("__Host-torii", session.token or "", domain="app.example.com")
+        browser.cookies.set("__Host-torii", session.token, domain="app.example.com")
         for path in ("", "/activity", f"/users/{user.id}", f"/users/{user.id}/delete"):
             shown = await browser.get(f"{root}/admin{path}")
             assert shown.status_code == 200, path

@@ -61,7 +61,7 @@ async def _sessions(site: Site, count: int) -> list[Session]:
 
 
 async def _alive(site: Site, *sessions: Session) -> list[bool]:
-    return [await site.torii.get_session(one.token or "") is not None for one in sessions]
+    return [await site.torii.get_signed_in(one.token) is not None for one in sessions]
 
 
 @pytest.mark.parametrize("transport", ["cookie", "bearer"])
@@ -73,7 +73,7 @@ async def test_what_was_presented_ends(way: str, transport: str) -> None:
     by_cookie, by_header, elsewhere = await _sessions(site, 3)
     async with site.browser() as browser:
         path, body = await WAYS[way](site, browser)
-        browser.cookies.set(NAME, by_cookie.token or "", domain="app.example.com")
+        browser.cookies.set(NAME, by_cookie.token, domain="app.example.com")
         headers = {"Authorization": f"Bearer {by_header.token}"}
         answer = await browser.post(
             f"{API}/{path}", json={**body, "transport": transport, "replace_session": True}, headers=headers
@@ -83,9 +83,9 @@ async def test_what_was_presented_ends(way: str, transport: str) -> None:
         if transport == "bearer":
             assert f"{NAME}=" in answer.headers["set-cookie"], "the cookie of the ended session is taken away"
             assert NAME not in browser.cookies
-            assert await site.torii.get_session(answer.json()["token"]) is not None
+            assert await site.torii.get_signed_in(answer.json()["token"]) is not None
         else:
-            assert await site.torii.get_session(browser.cookies[NAME]) is not None
+            assert await site.torii.get_signed_in(browser.cookies[NAME]) is not None
 
 
 async def test_another_users_cookie_is_left_alone() -> None:
@@ -94,7 +94,7 @@ async def test_another_users_cookie_is_left_alone() -> None:
     await site.user()
     by_cookie, by_header = await _sessions(site, 2)
     async with site.browser(Authorization=f"Bearer {by_header.token}") as browser:
-        browser.cookies.set(NAME, by_cookie.token or "", domain="app.example.com")
+        browser.cookies.set(NAME, by_cookie.token, domain="app.example.com")
         body = {"email": EMAIL, "password": PASSWORD, "transport": "bearer"}
         answer = await browser.post(f"{API}/sign-in", json=body)
         assert answer.is_success
@@ -144,7 +144,7 @@ async def test_another_sites_request_does_not_end_the_cookies_session() -> None:
     await site.user()
     by_cookie, by_header = await _sessions(site, 2)
     async with site.browser(origin="https://evil.example", Authorization=f"Bearer {by_header.token}") as page:
-        page.cookies.set(NAME, by_cookie.token or "", domain="app.example.com")
+        page.cookies.set(NAME, by_cookie.token, domain="app.example.com")
         body = {"email": EMAIL, "password": PASSWORD, "transport": "bearer"}
         answer = await page.post(f"{API}/sign-in", json=body)
         assert answer.is_success
@@ -161,7 +161,7 @@ async def test_a_provider(held: str) -> None:
         headers = {"Authorization": f"Bearer {before.token}"} if held == "bearer" else {}
         async with site.browser(**headers) as browser:
             if held == "cookie":
-                browser.cookies.set(NAME, before.token or "", domain="app.example.com")
+                browser.cookies.set(NAME, before.token, domain="app.example.com")
             begun = await browser.post(f"{API}/oauth/issuer/begin", params={"replace_session": True})
             done = await browser.get(there_and_back(here, begun.json()["url"]))
             assert done.status_code == 303

@@ -19,13 +19,13 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_json
 from tests.web.api import SITE
 
-from torii_dynamodb import Session, User, config, models
+from torii_dynamodb import Session, SignedIn, User, config, models
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb._rules.jwt import AccessToken, JwtKey
 from torii_dynamodb._rules.oauth import OAuthAccessToken, OAuthNativeStart
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.errors import CorruptItem
-from torii_dynamodb.fastapi import SessionOut, SignedIn, UserOut
+from torii_dynamodb.fastapi import Caller, SessionOut, UserOut
 from torii_dynamodb.models import (
     NewOAuthAccount,
     NewPasskeyChallenge,
@@ -73,7 +73,7 @@ EVERY: dict[str, Any] = {
     "challenge": PasskeyChallenge(
         kind="registration", user_id="usr_1", created_at=NOW, expires_at=NOW, metadata={"a": 1}
     ),
-    "signed in": SignedIn(user=USER, session=SESSION, token=SECRET, transport="bearer"),
+    "signed in": Caller(user=USER, session=SESSION, token=SECRET, transport="bearer"),
     "access token": AccessToken(token=SECRET, expires_at=NOW, session=SESSION),
     "browser": Browser(user_agent="X", device_token=SECRET),
     "native start": OAuthNativeStart(nonce=SECRET, expires_at=NOW),
@@ -183,8 +183,8 @@ def application() -> FastAPI:
         return USER
 
     @app.get("/pair")
-    async def pair() -> tuple[Session, User]:
-        return SESSION, USER
+    async def pair() -> SignedIn:
+        return SignedIn(USER, SESSION)
 
     @app.get("/maybe")
     async def maybe() -> User | None:
@@ -203,8 +203,8 @@ def application() -> FastAPI:
         return Profile(user=USER, sessions=[SESSION])
 
     @app.get("/signed-in")
-    async def signed_in() -> SignedIn:
-        return SignedIn(user=USER, session=SESSION, token=SECRET, transport="cookie")
+    async def signed_in() -> Caller:
+        return Caller(user=USER, session=SESSION, token=SECRET, transport="cookie")
 
     @app.get("/page")
     async def page() -> Page[User]:
@@ -241,7 +241,7 @@ async def test_in_an_application() -> None:
     assert told["/in-a-model"].json()["sessions"] == told["/listed"].json()
     assert told["/page"].json() == {"items": [told["/annotated"].json()], "next_cursor": None}
     assert not leaks(json.dumps(schema["components"]))
-    assert set(schema["components"]["schemas"]) >= {"User", "Session", "SignedIn", "UserOut"}
+    assert set(schema["components"]["schemas"]) >= {"User", "Session", "Caller", "UserOut"}
     assert set(schema["components"]["schemas"]["User"]["properties"]) == set(told["/annotated"].json())
 
 

@@ -38,6 +38,7 @@ from torii_dynamodb.models import (
     PasswordCredentials,
     PkceVerifier,
     Session,
+    SignedIn,
     Token,
     Unset,
     User,
@@ -277,22 +278,22 @@ class AsyncSessionStorage(Protocol):
         ...
 
     async def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
-        """Check a session token, without the user: :meth:`get_session_and_user` returns both at the same cost.
+        """Check a session token, without the user: :meth:`get_signed_in` returns both at the same cost.
 
         Cost:
             One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
             None for a malformed token.
 
         Clauses:
-            SESSION-18: Returns the session that :meth:`get_session_and_user` returns, or None where that does.
+            SESSION-18: Returns the session that :meth:`get_signed_in` returns, or None where that does.
         """
         ...
 
-    async def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
+    async def get_signed_in(self, token: str, *, consistent: bool | None = None) -> SignedIn | None:
         """Check a session's token and read its user, in one request.
 
         Returns:
-            Session and user, or ``None`` for a token that is malformed, forged, unknown, expired or revoked.
+            User and session, or ``None`` for a token that is malformed, forged, unknown, expired or revoked.
 
         Cost:
             One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
@@ -306,22 +307,22 @@ class AsyncSessionStorage(Protocol):
         """
         ...
 
-    async def get_session_and_user_by_id(
+    async def get_signed_in_by_id(
         self, user_id: str, session_id: str, *, consistent: bool | None = None
-    ) -> tuple[Session, User] | None:
+    ) -> SignedIn | None:
         """Check a session that something else vouches for, such as an access token (JWT), in one request.
 
         A session's id is no secret: it shows whether the session still stands, never who asks.
 
         Returns:
-            Session (without its token) and user, or ``None`` when there is no such session of this user, or it has
+            User and session (without its token), or ``None`` when there is no such session of this user, or it has
             expired or was revoked.
 
         Cost:
             One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
 
         Clauses:
-            SESSION-16: Says of a session what :meth:`get_session_and_user` says of its token, and tells no token.
+            SESSION-16: Says of a session what :meth:`get_signed_in` says of its token, and tells no token.
             SESSION-17: The id of another user's session is refused.
         """
         ...

@@ -17,7 +17,7 @@ from torii_dynamodb._rules.secrets import ParsedSecret, digest, make_session_tok
 from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds, to_text
 from torii_dynamodb.clock import RandomBytes
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import NewSession, Session, User
+from torii_dynamodb.models import NewSession, Session, SignedIn, User
 from torii_dynamodb.schema import SCHEMA_VERSION, USER_SESSIONS_INDEX
 
 __all__ = [
@@ -92,7 +92,7 @@ def to_item(session: Session) -> Item:
 
 
 @reading.reader("sessions")
-def read(item: Item, token: str | None = None) -> Session:
+def read(item: Item, token: str = "") -> Session:
     """The session that an item holds, with the token that the caller holds, if there is one."""
     return Session(
         id=reading.text(item, "id"),
@@ -108,8 +108,8 @@ def read(item: Item, token: str | None = None) -> Session:
 
 
 def judge(
-    parsed: ParsedSecret, token: str | None, session_item: Item | None, user_item: Item | None, now: datetime
-) -> tuple[Session, User] | None:
+    parsed: ParsedSecret, token: str, session_item: Item | None, user_item: Item | None, now: datetime
+) -> SignedIn | None:
     """Whether a session is valid: the one place that decides it.
 
     It exists, has not expired, its user exists, token, session and user name one user, and no epoch has passed since.
@@ -122,7 +122,7 @@ def judge(
     user = users.read(user_item)
     if not parsed.user_id == session.user_id == user.id or session.epoch != user.session_epoch:
         return None
-    return session, user
+    return SignedIn(user, session)
 
 
 def replace_token(session: Session, token: str) -> Session:

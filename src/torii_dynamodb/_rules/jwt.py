@@ -158,7 +158,7 @@ class JwtTokens:
             raise ConfigurationError(f"jwt: the first key, {first.kid!r}, signs, so it needs a private key")
 
     def issue(
-        self, session: Session, user: User, *, now: datetime, token_id: str, extra: Mapping[str, Any] | None = None
+        self, user: User, session: Session, *, now: datetime, token_id: str, extra: Mapping[str, Any] | None = None
     ) -> AccessToken:
         """An access token for a checked session. It ends with the session at the latest."""
         self.require_signing()

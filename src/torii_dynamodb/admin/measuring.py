@@ -79,8 +79,8 @@ def _measure(config: DynamoDbConfig, *, consistent: bool) -> dict[str, Any]:
 
         user = run("sign_up", lambda: torii.password.register(email, "correct horse battery staple", name="Ada"))
         _, session = run("sign_in", lambda: torii.password.authenticate(email, "correct horse battery staple"))
-        token = str(session.token)
-        run("session_check", lambda: storage.get_session_and_user(token))
+        token = session.token
+        run("session_check", lambda: storage.get_signed_in(token))
         run("session_refresh", lambda: storage.refresh_session(token, expires_at=later + timedelta(days=30)))
         run("sign_out", lambda: storage.delete_session(token))
         run("sign_out_everywhere", lambda: storage.delete_sessions_for_user(user.id))

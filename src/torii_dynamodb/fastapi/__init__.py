@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from torii_dynamodb.fastapi.schemas import SessionOut, UserOut
     from torii_dynamodb.fastapi.settings import WebConfig
     from torii_dynamodb.fastapi.storage import dynamodb
-    from torii_dynamodb.fastapi.web import SignedIn, Web
+    from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = [
     "AuthRouter",
+    "Caller",
     "Dependencies",
     "Problem",
     "ProblemResponse",
     "SessionOut",
-    "SignedIn",
     "ToriiMiddleware",
     "UserOut",
     "Web",
@@ -41,7 +41,7 @@ _HOMES = {
     "Problem": "errors",
     "ProblemResponse": "errors",
     "SessionOut": "schemas",
-    "SignedIn": "web",
+    "Caller": "web",
     "ToriiMiddleware": "middleware",
     "UserOut": "schemas",
     "Web": "web",

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from torii_dynamodb._rules.jwt import AccessClaims
 from torii_dynamodb.errors import ConfigurationError, InvalidToken, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
-from torii_dynamodb.fastapi.web import SignedIn, Web, bearer_of
+from torii_dynamodb.fastapi.web import Caller, Web, bearer_of
 from torii_dynamodb.models import Session, User
 
 __all__ = ["Dependencies", "access_claims"]
@@ -65,7 +65,7 @@ class Dependencies:
     reached. They work in WebSocket routes, too, where such an answer denies the connection.
 
     With ``"jwt"`` among the configuration's ``transports``, those that give a user or a session take an access token
-    too, and check the session behind it with the storage. Those that give :class:`~torii_dynamodb.fastapi.SignedIn`,
+    too, and check the session behind it with the storage. Those that give :class:`~torii_dynamodb.fastapi.Caller`,
     and :meth:`recent`, take the session itself alone: 403 with the code ``session_required``.
 
     Attributes:
@@ -96,7 +96,7 @@ class Dependencies:
             response: Response,
             _cookie: object = Security(cookie),
             _bearer: object = Security(bearer),
-        ) -> SignedIn | None:
+        ) -> Caller | None:
             try:
                 found = await web.caller(connection)
             except ToriiError as error:
@@ -105,31 +105,31 @@ class Dependencies:
                 web.leave_session(response, found.session)
             return found
 
-        async def caller(found: SignedIn | None = Security(optional_caller)) -> SignedIn:
+        async def caller(found: Caller | None = Security(optional_caller)) -> Caller:
             if found is None:
                 raise _nobody()
             return found
 
-        async def optional_signed_in(found: SignedIn | None = Security(optional_caller)) -> SignedIn | None:
+        async def optional_signed_in(found: Caller | None = Security(optional_caller)) -> Caller | None:
             if found is not None and found.transport == "jwt":
                 raise Problem(403, "session_required", "an access token does not do here: send the session itself")
             return found
 
-        async def signed_in(found: SignedIn | None = Security(optional_signed_in)) -> SignedIn:
+        async def signed_in(found: Caller | None = Security(optional_signed_in)) -> Caller:
             if found is None:
                 raise _nobody()
             return found
 
-        async def current_user(found: SignedIn = Security(caller)) -> User:
+        async def current_user(found: Caller = Security(caller)) -> User:
             return found.user
 
-        async def current_session(found: SignedIn = Security(caller)) -> Session:
+        async def current_session(found: Caller = Security(caller)) -> Session:
             return found.session
 
-        async def optional_user(found: SignedIn | None = Security(optional_caller)) -> User | None:
+        async def optional_user(found: Caller | None = Security(optional_caller)) -> User | None:
             return None if found is None else found.user
 
-        async def require_verified(found: SignedIn = Security(caller)) -> User:
+        async def require_verified(found: Caller = Security(caller)) -> User:
             if not found.user.is_email_verified:
                 raise Problem(403, "email_not_verified", "verify your e-mail address to do this")
             return found.user
@@ -155,9 +155,7 @@ class Dependencies:
         """
         return access_claims(self._web.torii.jwt)
 
-    def recent(
-        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)
-    ) -> Callable[..., Awaitable[SignedIn]]:
+    def recent(self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)) -> Callable[..., Awaitable[Caller]]:
         """A dependency: who is signed in and how, having signed in at most so long ago.
 
         Args:
@@ -166,7 +164,7 @@ class Dependencies:
         web = self._web
         limit = web.config.recent_sign_in if max_age is None else max_age
 
-        async def recent(found: SignedIn = Security(self.signed_in)) -> SignedIn:
+        async def recent(found: Caller = Security(self.signed_in)) -> Caller:
             if not web.is_recent(found, limit):
                 raise Problem(
                     403,
@@ -183,7 +181,7 @@ class Dependencies:
     ) -> Callable[..., Awaitable[User]]:
         """A dependency: the user, who signed in at most so long ago (``None``: the configuration's time)."""
 
-        async def require_recent(found: SignedIn = Security(self.recent(max_age))) -> User:
+        async def require_recent(found: Caller = Security(self.recent(max_age))) -> User:
             return found.user
 
         return require_recent

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from torii_dynamodb._rules.oauth import OAuthStart
-    from torii_dynamodb.fastapi.web import SignedIn, Web
+    from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = [
     "CALLBACK",
@@ -50,7 +50,7 @@ async def begin_flow(
     next_url: str | None,
     failure_url: str | None = None,
     replace: bool = False,
-    link_to: SignedIn | None = None,
+    link_to: Caller | None = None,
 ) -> OAuthStart:
     """Begin, and leave the binding with the browser. The oldest of too many flows in one browser are given up.
 
@@ -111,7 +111,7 @@ def drop_flow(web: Web, request: Request, response: Response, state: str | None)
 
 
 def failure_target(
-    web: Web, provider: str, began_at: str | None, error: ToriiError, signed_in: SignedIn | None
+    web: Web, provider: str, began_at: str | None, error: ToriiError, signed_in: Caller | None
 ) -> str | None:
     """Where to go after a failure, with ``error`` and ``provider`` in the query; ``None``: nowhere, answer a problem.
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
 from torii_dynamodb.fastapi.settings import WebConfig
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
@@ -23,7 +23,7 @@ __all__ = ["ToriiMiddleware"]
 class ToriiMiddleware:
     """Puts ``user``, ``session`` and ``signed_in`` on ``request.state`` (``None`` where nobody is signed in).
 
-    ``signed_in`` is a :class:`~torii_dynamodb.fastapi.SignedIn`, which also says how they are: with ``"jwt"`` among the
+    ``signed_in`` is a :class:`~torii_dynamodb.fastapi.Caller`, which also says how they are: with ``"jwt"`` among the
     configuration's ``transports`` that may be by an access token.
 
     One storage request for a request that carries a session, none for others. A request of another site that carries
@@ -90,7 +90,7 @@ class ToriiMiddleware:
 
         return sending
 
-    def _setting(self, send: Send, found: SignedIn) -> Send:
+    def _setting(self, send: Send, found: Caller) -> Send:
         """Sends the session's cookie along, unless the application sets or deletes it itself."""
 
         async def sending(message: Message) -> None:

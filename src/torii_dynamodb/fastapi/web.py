@@ -32,7 +32,7 @@ from torii_dynamodb.models import LockoutPolicy, Session, User
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
 
-__all__ = ["SignedIn", "Web"]
+__all__ = ["Caller", "Web"]
 
 _MEMO = "torii_dynamodb"
 _FORM_LIFETIME = timedelta(hours=12)
@@ -42,7 +42,7 @@ _BINDING = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignedIn:
+class Caller:
     """Who is signed in.
 
     Args:
@@ -160,7 +160,7 @@ class Web:
 
     # Who asks
 
-    async def signed_in(self, connection: HTTPConnection) -> SignedIn | None:
+    async def signed_in(self, connection: HTTPConnection) -> Caller | None:
         """Who is signed in, by the session itself: an access token counts for nothing here.
 
         Returns:
@@ -172,7 +172,7 @@ class Web:
         found = await self.caller(connection)
         return None if found is None or found.transport == "jwt" else found
 
-    async def caller(self, connection: HTTPConnection) -> SignedIn | None:
+    async def caller(self, connection: HTTPConnection) -> Caller | None:
         """Who asks, by a session or an access token.
 
         Looked up once a request: one storage request, and a write where the session's end is due.
@@ -183,13 +183,13 @@ class Web:
         Raises:
             Problem: The session came in a cookie, but the request from another site.
         """
-        memo: dict[int, SignedIn | None] = connection.scope.setdefault(_MEMO, {})
+        memo: dict[int, Caller | None] = connection.scope.setdefault(_MEMO, {})
         key = id(self)
         if key not in memo:
             memo[key] = await self._check(connection)
         return memo[key]
 
-    async def _check(self, connection: HTTPConnection) -> SignedIn | None:
+    async def _check(self, connection: HTTPConnection) -> Caller | None:
         found = self._token(connection)
         if found is None:
             return None
@@ -198,25 +198,25 @@ class Web:
             return await self._check_access_token(token)
         if transport == "cookie":
             self.refuse_cross_site(connection, cookie=True)
-        checked = await self.torii.get_session(token)
+        checked = await self.torii.get_signed_in(token)
         if checked is None:
             return None
-        session, user = checked
+        user, session = checked
         # HEAD asks what GET would answer, and is no use of the session.
         looking = connection.scope.get("method") == "HEAD"
-        touched = session if looking else await self.torii.touch_session(session, token)
+        touched = session if looking else await self.torii.touch_session(session)
         if touched is None:
             return None
-        return SignedIn(
+        return Caller(
             user=user, session=touched, token=token, transport=transport, moved=touched.expires_at != session.expires_at
         )
 
-    async def _check_access_token(self, token: str) -> SignedIn | None:
+    async def _check_access_token(self, token: str) -> Caller | None:
         checked = await self.torii.jwt.check(token)
         if checked is None:
             return None
-        claims, session, user = checked
-        return SignedIn(user=user, session=session, token=token, transport="jwt", claims=claims)
+        claims, (user, session) = checked
+        return Caller(user=user, session=session, token=token, transport="jwt", claims=claims)
 
     def _token(self, connection: HTTPConnection) -> tuple[str, Credential] | None:
         offered = set(self.config.transports)
@@ -247,7 +247,7 @@ class Web:
                 "origins that may ask are named in trusted_origins",
             )
 
-    def is_recent(self, signed_in: SignedIn, max_age: timedelta | None = None) -> bool:
+    def is_recent(self, signed_in: Caller, max_age: timedelta | None = None) -> bool:
         """Whether somebody signed in a short while ago; by an access token nobody did."""
         if signed_in.transport == "jwt":
             return False
@@ -304,7 +304,6 @@ class Web:
 
     def leave_session(self, response: Response, session: Session) -> None:
         """Set the session cookie. It lasts as long as the session may; the storage ends it earlier if it is idle."""
-        assert session.token is not None
         last = max(session.expires_at, signed_in_at(session) + self.torii.sessions.policy.absolute)
         self.cookies.set(response, self.cookies.session, session.token, until=last, now=self.torii.clock())
 
@@ -373,7 +372,6 @@ class Web:
             try:
                 await self.refuse_switch(connection, user.id)
             except Problem:
-                assert session.token is not None
                 await self.torii.delete_session(session.token)
                 raise
         cookie = self.cookies.read(connection, self.cookies.session)
@@ -406,8 +404,8 @@ class Web:
         cookie = self.cookies.read(connection, self.cookies.session)
         if cookie is None or "cookie" not in self.config.transports:
             return None
-        found = await self.torii.get_session(cookie)
-        return None if found is None or found[1].id == user_id else found[1]
+        found = await self.torii.get_signed_in(cookie)
+        return None if found is None or found.user.id == user_id else found.user
 
     async def refuse_switch(self, connection: HTTPConnection, user_id: str | None) -> None:
         """Refuse to sign in over the session of another user: nobody is to become somebody else unasked.
@@ -424,7 +422,6 @@ class Web:
 
     def leave_pending(self, response: Response, session: Session) -> None:
         """Keep a new session aside, while the person is asked whether it may replace another user's."""
-        assert session.token is not None
         now = self.torii.clock()
         self.cookies.set(response, self.cookies.pending, session.token, until=now + _PENDING, now=now)
 
@@ -438,7 +435,7 @@ class Web:
             raise Problem(422, "validation_error", f"transport: {transport!r} is not offered here")
 
     async def renew_session(
-        self, connection: HTTPConnection, response: Response, signed_in: SignedIn, user: User, *, method: SignInMethod
+        self, connection: HTTPConnection, response: Response, signed_in: Caller, user: User, *, method: SignInMethod
     ) -> tuple[Session, str | None]:
         """Sign a browser in anew, after something that ended all sessions of its user, done by that very user.
 

@@ -178,7 +178,7 @@ class AsyncWorld:
                 ("magic_link", ada.id, None),
             )
         ]
-        secrets = [token.token or "" for token in made]
+        secrets = [token.token for token in made]
         await s.verify_token(secrets[3], purpose="magic_link")
         await s.store_pkce_verifier("state-" + "x" * 32, "v" * 43, expires_at=later())
         await s.store_passkey_challenge(
@@ -189,8 +189,8 @@ class AsyncWorld:
         last = await s.acquire_login_attempt("ada@example.com")
         for _ in range(2):
             await s.acquire_login_attempt("full@example.com", policy=STRICT)
-        assert session.token is not None
-        assert other.token is not None
+        assert session.token
+        assert other.token
         return Known(
             ada=ada,
             bob=bob,

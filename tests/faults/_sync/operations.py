@@ -150,10 +150,8 @@ OPERATIONS = [
         lambda s, w: s.create_session(NewSession(user_id="usr_ada", expires_at=w.later())),
     ),
     Operation("get_session", "", lambda s, w: s.get_session(w.known.session)),
-    Operation("get_session_and_user", "", lambda s, w: s.get_session_and_user(w.known.session)),
-    Operation(
-        "get_session_and_user_by_id", "", lambda s, w: s.get_session_and_user_by_id("usr_ada", w.known.session_id)
-    ),
+    Operation("get_signed_in", "", lambda s, w: s.get_signed_in(w.known.session)),
+    Operation("get_signed_in_by_id", "", lambda s, w: s.get_signed_in_by_id("usr_ada", w.known.session_id)),
     Operation("list_sessions_for_user", "", lambda s, w: s.list_sessions_for_user("usr_ada")),
     Operation("refresh_session", "", lambda s, w: s.refresh_session(w.known.session, expires_at=w.later(7200))),
     Operation(

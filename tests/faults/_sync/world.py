@@ -180,7 +180,7 @@ class World:
                 ("magic_link", ada.id, None),
             )
         ]
-        secrets = [token.token or "" for token in made]
+        secrets = [token.token for token in made]
         s.verify_token(secrets[3], purpose="magic_link")
         s.store_pkce_verifier("state-" + "x" * 32, "v" * 43, expires_at=later())
         s.store_passkey_challenge(NewPasskeyChallenge(challenge=b"c" * 32, kind="authentication", expires_at=later()))
@@ -189,8 +189,8 @@ class World:
         last = s.acquire_login_attempt("ada@example.com")
         for _ in range(2):
             s.acquire_login_attempt("full@example.com", policy=STRICT)
-        assert session.token is not None
-        assert other.token is not None
+        assert session.token
+        assert other.token
         return Known(
             ada=ada,
             bob=bob,

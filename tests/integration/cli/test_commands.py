@@ -56,7 +56,7 @@ def signed_in(storage: DynamoDbHandle, user: User) -> str:
     session = storage.create_session(
         NewSession(user_id=user.id, expires_at=ends, user_agent="Browser/1", ip_address="192.0.2.7"), user=user
     )
-    assert session.token is not None
+    assert session.token
     return session.token
 
 

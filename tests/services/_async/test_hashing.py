@@ -66,7 +66,7 @@ async def test_a_full_pool_does_not_undo_a_sign_in() -> None:
     torii = AsyncSetting(storage=Busy(), hashing=pool, hasher=here.hasher).torii
     with ExitStack() as stack:
         _, session = await torii.password.authenticate(EMAIL, PASSWORD)
-    assert session.token is not None
+    assert session.token
 
 
 async def test_password_changes_are_limited_even_when_right() -> None:

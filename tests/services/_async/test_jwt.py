@@ -63,7 +63,7 @@ async def made(*keys: JwtKey, **options: Any) -> tuple[AsyncSetting, User, Sessi
 async def test_issue_and_verify(algorithm: str) -> None:
     """A token names the user and the session, and is valid for five minutes plus the leeway."""
     here, user, session = await made(key(algorithm))
-    access = here.torii.jwt.issue(session, user, claims={"role": "admin"})
+    access = here.torii.jwt.issue(user, session, claims={"role": "admin"})
     assert access.token not in repr(access)
     claims = here.torii.jwt.verify(access.token)
     assert (claims.user_id, claims.session_id, claims.email) == (user.id, session.id, "ada@example.com")
@@ -79,7 +79,7 @@ async def test_issue_and_verify(algorithm: str) -> None:
 async def test_refresh_checks_the_session() -> None:
     """A session that has ended gets no new token; its last one stays valid until it expires, as documented."""
     here, _, session = await made()
-    assert session.token is not None
+    assert session.token
     access = await here.torii.jwt.refresh(session.token)
     assert access is not None
     assert access.session.id == session.id
@@ -93,17 +93,17 @@ async def test_a_token_ends_with_its_session() -> None:
     """A token never outlives its session."""
     here, user, session = await made()
     here.clock.set(session.expires_at - timedelta(seconds=30))
-    assert here.torii.jwt.issue(session, user).expires_at == session.expires_at
+    assert here.torii.jwt.issue(user, session).expires_at == session.expires_at
 
 
 async def test_keys_rotate() -> None:
     """The first key signs; old tokens are valid for as long as their key is listed."""
     old, new = key("ES256", "old"), key("EdDSA", "new")
     here, user, session = await made(old)
-    token = here.torii.jwt.issue(session, user).token
+    token = here.torii.jwt.issue(user, session).token
     both = AsyncSetting(jwt=settings(new, old), clock=here.clock).torii.jwt
     assert both.verify(token).user_id == user.id
-    assert jwt.get_unverified_header(both.issue(session, user).token)["kid"] == "new"
+    assert jwt.get_unverified_header(both.issue(user, session).token)["kid"] == "new"
     after = AsyncSetting(jwt=settings(new), clock=here.clock).torii.jwt
     with pytest.raises(InvalidToken):
         after.verify(token)
@@ -115,7 +115,7 @@ async def test_public_keys_are_published_and_secrets_are_not() -> None:
     published = here.torii.jwt.jwks()["keys"]
     assert [entry["kid"] for entry in published] == ["r", "e", "d"]
     assert all("d" not in entry and entry["use"] == "sig" for entry in published)
-    token = here.torii.jwt.issue(session, user).token
+    token = here.torii.jwt.issue(user, session).token
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
     claims = jwt.decode(token, jwt.PyJWK(published[0]), algorithms=["RS256"], audience="api", options=options)
     assert claims["sub"] == user.id
@@ -126,12 +126,12 @@ async def test_verifying_needs_no_private_key() -> None:
     here, user, session = await made(key("ES256", "a"))
     checker = JwtKey(kid="a", algorithm="ES256", public_key=pem("ES256")[1])
     there = AsyncSetting(jwt=settings(key("HS256", "b"), checker), clock=here.clock).torii.jwt
-    assert there.verify(here.torii.jwt.issue(session, user).token).user_id == user.id
+    assert there.verify(here.torii.jwt.issue(user, session).token).user_id == user.id
     alone = JwtTokens(settings(checker))
-    claims = alone.verify(here.torii.jwt.issue(session, user).token, now=here.clock())
+    claims = alone.verify(here.torii.jwt.issue(user, session).token, now=here.clock())
     assert (claims.user_id, claims.session_id) == (user.id, session.id)
     with pytest.raises(ConfigurationError, match="private key"):
-        alone.issue(session, user, now=here.clock(), token_id="1")
+        alone.issue(user, session, now=here.clock(), token_id="1")
     with pytest.raises(ConfigurationError, match="private key"):
         _ = AsyncSetting(jwt=settings(checker)).torii.jwt
 
@@ -140,12 +140,12 @@ async def test_check_reads_the_session() -> None:
     """check() refuses invalid tokens, and valid ones once their session has ended, however it ended."""
     for how in ("sign out", "everywhere", "by id", "lock", "delete", "rotate", "password", "expiry"):
         here, user, session = await made()
-        assert session.token is not None
-        access = here.torii.jwt.issue(session, user)
+        assert session.token
+        access = here.torii.jwt.issue(user, session)
         found = await here.torii.jwt.check(access.token)
         assert found is not None
-        claims, behind, owner = found
-        assert (claims.user_id, behind.id, behind.token, owner) == (user.id, session.id, None, user)
+        claims, (owner, behind) = found
+        assert (claims.user_id, behind.id, behind.token, owner) == (user.id, session.id, "", user)
         if how == "sign out":
             await here.torii.delete_session(session.token)
         elif how == "everywhere":
@@ -164,8 +164,8 @@ async def test_check_reads_the_session() -> None:
             here.clock.advance(timedelta(minutes=6))
         assert await here.torii.jwt.check(access.token) is None, how
     here, user, session = await made()
-    forged = here.torii.jwt.issue(session, user).token[:-4] + "AAAA"
-    for nonsense in ("", "a.b.c", session.token or "", forged):
+    forged = here.torii.jwt.issue(user, session).token[:-4] + "AAAA"
+    for nonsense in ("", "a.b.c", session.token, forged):
         assert await here.torii.jwt.check(nonsense) is None
 
 
@@ -173,7 +173,7 @@ async def test_impossible_claims_under_a_shared_key_are_refused() -> None:
     """A holder of the shared key can sign any subject and session; impossible ones are refused, not an error."""
     here, user, session = await made()
     for claims in ({"sub": "../x"}, {"sid": "no digest"}, {"sid": "0" * 64}, {"sub": ""}):
-        issued = jwt.decode(here.torii.jwt.issue(session, user).token, options={"verify_signature": False})
+        issued = jwt.decode(here.torii.jwt.issue(user, session).token, options={"verify_signature": False})
         token = jwt.encode(issued | claims, HMAC, algorithm="HS256", headers={"kid": "one", "typ": "at+jwt"})
         assert await here.torii.jwt.check(token) is None
 
@@ -190,7 +190,7 @@ async def test_an_invalid_token_is_refused() -> None:
     """A wrong algorithm, key, type, issuer or audience, or a missing claim, is refused, however well signed."""
     here, user, session = await made(key("RS256", "r"), key("HS256", "h"))
     service = here.torii.jwt
-    token = service.issue(session, user).token
+    token = service.issue(user, session).token
     options: Any = {"verify_signature": False}
     good = jwt.decode(token, options=options)
     private, public = pem("RS256")
@@ -272,6 +272,6 @@ async def test_our_claims_cannot_be_replaced() -> None:
     """Extra claims cannot replace the library's own, such as the subject."""
     here, user, session = await made()
     with pytest.raises(ConfigurationError):
-        here.torii.jwt.issue(session, user, claims={"sub": "somebody"})
+        here.torii.jwt.issue(user, session, claims={"sub": "somebody"})
     with pytest.raises(ConfigurationError):
-        here.torii.jwt.issue(session, user, claims={"amr": ["otp"]})
+        here.torii.jwt.issue(user, session, claims={"amr": ["otp"]})

@@ -32,8 +32,8 @@ async def test_a_magic_link_signs_in_once() -> None:
     assert await here.torii.magic_link.verify(token) is not None
     found, session = await here.torii.magic_link.complete(token)
     assert (found.id, found.is_email_verified) == (user.id, True)
-    assert session.token is not None
-    assert await here.torii.get_session(session.token) is not None
+    assert session.token
+    assert await here.torii.get_signed_in(session.token) is not None
     with pytest.raises(InvalidToken):
         await here.torii.magic_link.complete(token)
     assert await here.torii.magic_link.verify(token) is None
@@ -116,10 +116,10 @@ async def test_the_first_proof_removes_what_was_set_before() -> None:
     await here.torii.magic_link.send(EMAIL)
     user, mine = await here.torii.magic_link.complete(await here.link())
     assert not user.has_password
-    assert session.token is not None
-    assert await here.torii.get_session(session.token) is None
-    assert mine.token is not None
-    assert await here.torii.get_session(mine.token) is not None
+    assert session.token
+    assert await here.torii.get_signed_in(session.token) is None
+    assert mine.token
+    assert await here.torii.get_signed_in(mine.token) is not None
     # After the first proof, a password that the owner sets stays.
     await here.torii.password.set_password(user.id, PASSWORD)
     await here.torii.magic_link.send(EMAIL)
@@ -169,8 +169,8 @@ async def test_verification() -> None:
     assert not here.torii.email_verification.keeps(found)
     verified = await here.torii.email_verification.complete(token, user_id=user.id, browser_binding=binding)
     assert verified.is_email_verified
-    assert session.token is not None
-    assert await here.torii.get_session(session.token) is not None
+    assert session.token
+    assert await here.torii.get_signed_in(session.token) is not None
     with pytest.raises(InvalidToken):
         await here.torii.email_verification.complete(token)
     assert not await here.torii.email_verification.send(verified)

@@ -9,11 +9,10 @@ from threading import Lock
 import pytest
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher
 
-from torii_dynamodb import LockoutPolicy
+from torii_dynamodb import LockoutPolicy, SignedIn
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.models import Session, User
 from torii_dynamodb.policies import HashingPool
 from torii_dynamodb.testing import FakeClock
 from torii_dynamodb.testing._async.conformance.primitives import together
@@ -61,7 +60,7 @@ def tried(here: AsyncSetting) -> list[str]:
     return here.hasher.tried
 
 
-async def guess(here: AsyncSetting, email: str, password: str) -> tuple[User, Session] | Exception:
+async def guess(here: AsyncSetting, email: str, password: str) -> SignedIn | Exception:
     """Try to sign in; returns the user and session, or the refusal."""
     try:
         return await here.torii.password.authenticate(email, password, ip_address="192.0.2.1")
@@ -96,8 +95,8 @@ async def test_the_right_password_among_guesses_allows_one_more_limit(here: Asyn
     assert len(looked_at) <= LIMIT * (1 + len(signed_in))
     assert (PASSWORD in looked_at) == bool(signed_in)
     for _, session in signed_in:
-        assert session.token is not None
-        assert await here.torii.get_session(session.token) is not None
+        assert session.token
+        assert await here.torii.get_signed_in(session.token) is not None
 
 
 async def test_a_lockout_refuses_the_right_password_without_hashing(here: AsyncSetting) -> None:

@@ -188,7 +188,7 @@ async def test_confirming_as_first_proof_removes_what_was_set_up_before() -> Non
         assert result.user.id == user.id
         assert result.user.is_email_verified
         assert not result.user.has_password
-        assert await here.torii.get_session(strangers.token or "") is None
+        assert await here.torii.get_signed_in(strangers.token) is None
         assert len(await here.torii.oauth.accounts(user.id)) == 1
 
 

@@ -40,7 +40,7 @@ async def test_a_token_for_one_of_our_clients_signs_in(claims: dict[str, Any]) -
         result = await finish(here, claims)
         assert result.created
         assert result.session is not None
-        assert await here.torii.get_session(result.session.token or "") is not None
+        assert await here.torii.get_signed_in(result.session.token) is not None
         assert (await finish(here, claims)).user.id == result.user.id
 
 

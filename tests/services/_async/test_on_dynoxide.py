@@ -54,8 +54,8 @@ async def test_budgets(on: AsyncOnDynoxide) -> None:
     assert on.requests() == ["TransactWriteItems"]
     _, session = await on.torii.password.authenticate(EMAIL, PASSWORD)
     assert len(on.requests()) == 5
-    assert session.token is not None
-    assert await on.torii.get_session(session.token) is not None
+    assert session.token
+    assert await on.torii.get_signed_in(session.token) is not None
     assert len(on.requests()) == 1
     changed = await on.torii.password.change_password(user.id, PASSWORD, "a brand new password", user=user)
     assert len(on.requests()) == 5
@@ -120,14 +120,14 @@ async def test_a_wrong_password_sends_the_same_requests_for_everybody(on: AsyncO
 async def test_end_others_and_rotate(on: AsyncOnDynoxide) -> None:
     """The calling device stays signed in, with a new token; the others are signed out."""
     await on.torii.password.register(EMAIL, PASSWORD)
-    tokens = [(await on.torii.password.authenticate(EMAIL, PASSWORD))[1].token or "" for _ in range(2)]
+    tokens = [(await on.torii.password.authenticate(EMAIL, PASSWORD)).session.token for _ in range(2)]
     kept = await on.torii.delete_other_sessions(tokens[0])
     assert kept is not None
-    assert [await on.torii.get_session(token) for token in tokens] == [None, None]
-    rotated = await on.torii.rotate_session(kept.token or "")
+    assert [await on.torii.get_signed_in(token) for token in tokens] == [None, None]
+    rotated = await on.torii.rotate_session(kept.token)
     assert rotated is not None
-    assert await on.torii.get_session(kept.token or "") is None
-    assert await on.torii.get_session(rotated.token or "") is not None
+    assert await on.torii.get_signed_in(kept.token) is None
+    assert await on.torii.get_signed_in(rotated.token) is not None
 
 
 async def test_passkeys(on: AsyncOnDynoxide) -> None:

@@ -36,10 +36,10 @@ async def test_register_and_sign_in() -> None:
         "ADA@EXAMPLE.COM", PASSWORD, user_agent=FIREFOX, ip_address="192.0.2.1"
     )
     assert found.id == user.id
-    assert session.token is not None
-    checked = await here.torii.get_session(session.token)
+    assert session.token
+    checked = await here.torii.get_signed_in(session.token)
     assert checked is not None
-    assert checked[0].id == session.id
+    assert checked.session.id == session.id
     assert here.names() == ["user.created", "user.signed_in"]
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
@@ -161,7 +161,7 @@ async def test_a_known_device_is_not_locked_out_by_strangers() -> None:
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
     assert told.known_device is True
-    assert session.token is not None
+    assert session.token
     with pytest.raises(AccountLocked):
         await here.torii.password.authenticate(EMAIL, PASSWORD)
 
@@ -242,8 +242,8 @@ async def test_an_administrators_lock_refuses_the_right_password() -> None:
     user = await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
     await here.torii.lock_user(user.id)
-    assert session.token is not None
-    assert await here.torii.get_session(session.token) is None
+    assert session.token
+    assert await here.torii.get_signed_in(session.token) is None
     with pytest.raises(AccountLocked) as refused:
         await here.torii.password.authenticate(EMAIL, PASSWORD)
     assert refused.value.retry_after is None
@@ -327,14 +327,14 @@ async def test_change_ends_sessions_and_notifies_the_owner() -> None:
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
-    assert session.token is not None
+    assert session.token
     with pytest.raises(InvalidCredentials):
         await here.torii.password.change_password(user.id, "wrong password", NEW)
     changed = await here.torii.password.change_password(user.id, PASSWORD, NEW)
-    assert await here.torii.get_session(session.token) is None
+    assert await here.torii.get_signed_in(session.token) is None
     fresh = await here.torii.create_session(changed)
-    assert fresh.token is not None
-    assert await here.torii.get_session(fresh.token) is not None
+    assert fresh.token
+    assert await here.torii.get_signed_in(fresh.token) is not None
     assert await here.templates() == ["password_changed"]
     with pytest.raises(InvalidCredentials):
         await here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -362,8 +362,8 @@ async def test_reset() -> None:
         await here.torii.password.complete_reset(token, "short")
     after = await here.torii.password.complete_reset(token, NEW)
     assert after.is_email_verified
-    assert session.token is not None
-    assert await here.torii.get_session(session.token) is None
+    assert session.token
+    assert await here.torii.get_signed_in(session.token) is None
     with pytest.raises(InvalidToken):
         await here.torii.password.complete_reset(token, "a third password")
     await here.torii.password.authenticate(EMAIL, NEW)
@@ -460,8 +460,8 @@ async def test_a_failing_rehash_does_not_fail_the_sign_in(caplog: pytest.LogCapt
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(here.storage, "rehash_password", refused)
         _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
-    assert session.token is not None
-    assert await here.torii.get_session(session.token) is not None
+    assert session.token
+    assert await here.torii.get_signed_in(session.token) is not None
     assert "throttled" in caplog.text
 
 

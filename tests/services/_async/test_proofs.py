@@ -52,7 +52,7 @@ class AsyncWorld:
             left.add("account")
         if await here.storage.get_passkey(b"stranger") is not None:
             left.add("passkey")
-        if await here.torii.get_session(self.session.token or "") is not None:
+        if await here.torii.get_signed_in(self.session.token) is not None:
             left.add("session")
         if await here.storage.check_token(self.one_time, purpose=MAGIC_LINK) is not None:
             left.add("token")
@@ -80,7 +80,7 @@ async def a_world(here: AsyncOAuthSetting) -> AsyncWorld:
     later = here.clock() + here.torii.email_verification.lifetime
     made = await here.storage.create_token(NewToken(purpose=MAGIC_LINK, expires_at=later, user_id=user.id))
     device = here.torii.devices.issue(user)
-    return AsyncWorld(here, user, session, binding, device, made.token or "")
+    return AsyncWorld(here, user, session, binding, device, made.token)
 
 
 async def by_verification(world: AsyncWorld) -> None:

@@ -22,7 +22,7 @@ async def signed_in(here: AsyncSetting) -> tuple[str, str]:
     """Sign in; returns the user's id and the new session's token."""
     user = await here.storage.get_user_by_email(EMAIL) or await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
-    assert session.token is not None
+    assert session.token
     return user.id, session.token
 
 
@@ -47,17 +47,17 @@ async def test_refresh_is_throttled() -> None:
     here = AsyncSetting(sessions=POLICY)
     _, token = await signed_in(here)
     there = AsyncSetting(storage=recording(here.storage, calls), clock=here.clock, sessions=POLICY).torii
-    found = await there.get_session(token)
+    found = await there.get_signed_in(token)
     assert found is not None
     calls.clear()
     here.clock.advance(timedelta(minutes=59))
-    assert await there.touch_session(found[0], token) == found[0]
+    assert await there.touch_session(found.session) == found.session
     assert calls == []
     here.clock.advance(timedelta(minutes=1))
-    later = await there.touch_session(found[0], token)
+    later = await there.touch_session(found.session)
     assert calls == ["refresh_session"]
     assert later is not None
-    assert later.expires_at == found[0].expires_at + timedelta(hours=1)
+    assert later.expires_at == found.session.expires_at + timedelta(hours=1)
 
 
 async def test_a_session_ended_while_it_rotates_stays_ended() -> None:
@@ -73,7 +73,7 @@ async def test_a_session_ended_while_it_rotates_stays_ended() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(here.storage, "create_session", create_late)
-        assert await here.torii.rotate_session(session.token or "") is None
+        assert await here.torii.rotate_session(session.token) is None
     assert await here.torii.list_sessions(user.id) == []
 
 
@@ -83,14 +83,14 @@ async def test_rotation_keeps_the_time_of_sign_in() -> None:
     await here.torii.password.register(EMAIL, PASSWORD)
     _, first = await here.torii.password.authenticate(EMAIL, PASSWORD, metadata={"theme": "dark"})
     began = here.clock()
-    assert first.token is not None
+    assert first.token
     token = first.token
     for _ in range(9):
         here.clock.advance(timedelta(days=1))
         rotated = await here.torii.rotate_session(token)
         assert rotated is not None
-        assert rotated.token is not None
-        assert await here.torii.get_session(token) is None
+        assert rotated.token
+        assert await here.torii.get_signed_in(token) is None
         token = rotated.token
         assert rotated.metadata["theme"] == "dark"
         assert signed_in_at(rotated) == began
@@ -115,21 +115,21 @@ async def test_devices_are_listed_and_signed_out() -> None:
     _, second = await signed_in(here)
     listed = await here.torii.list_sessions(user_id)
     assert len(listed) == 2
-    assert all(session.token is None for session in listed)
-    found = await here.torii.get_session(first)
+    assert all(session.token == "" for session in listed)
+    found = await here.torii.get_signed_in(first)
     assert found is not None
-    assert not await here.torii.delete_session_by_id("somebody", found[0].id)
-    assert await here.torii.delete_session_by_id(user_id, found[0].id)
-    assert await here.torii.get_session(first) is None
+    assert not await here.torii.delete_session_by_id("somebody", found.session.id)
+    assert await here.torii.delete_session_by_id(user_id, found.session.id)
+    assert await here.torii.get_signed_in(first) is None
     _, third = await signed_in(here)
     kept = await here.torii.delete_other_sessions(second)
     assert kept is not None
-    assert kept.token is not None
-    assert [await here.torii.get_session(token) for token in (second, third)] == [None, None]
-    assert await here.torii.get_session(kept.token) is not None
+    assert kept.token
+    assert [await here.torii.get_signed_in(token) for token in (second, third)] == [None, None]
+    assert await here.torii.get_signed_in(kept.token) is not None
     assert [session.id for session in await here.torii.list_sessions(user_id)] == [kept.id]
     await here.torii.delete_sessions_for_user(user_id)
-    assert await here.torii.get_session(kept.token) is None
+    assert await here.torii.get_signed_in(kept.token) is None
     assert await here.torii.delete_other_sessions(kept.token) is None
     assert here.names()[-2:] == ["sessions.ended", "sessions.ended"]
 
@@ -155,7 +155,7 @@ async def test_sign_out_publishes_an_event() -> None:
     user_id, token = await signed_in(here)
     await here.torii.delete_session(token)
     await here.torii.delete_session("no token")
-    assert await here.torii.get_session(token) is None
+    assert await here.torii.get_signed_in(token) is None
     ended = [event for event in here.events if isinstance(event, SessionEnded)]
     assert [event.user_id for event in ended] == [user_id]
 
@@ -251,7 +251,7 @@ from torii_dynamodb.mail import AsyncMemoryMailer, MailSettings
 from torii_dynamodb.oauth import google
 from torii_dynamodb.passkeys import PasskeySettings
 from torii_dynamodb.jwt import JwtKey, JwtSettings
-storage = type("Storage", (), {"get_session_and_user": lambda *_: None})()
+storage = type("Storage", (), {"get_signed_in": lambda *_: None})()
 torii = AsyncTorii(
     storage,
     secret="s" * 32,

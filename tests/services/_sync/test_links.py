@@ -34,8 +34,8 @@ def test_a_magic_link_signs_in_once() -> None:
     assert here.torii.magic_link.verify(token) is not None
     found, session = here.torii.magic_link.complete(token)
     assert (found.id, found.is_email_verified) == (user.id, True)
-    assert session.token is not None
-    assert here.torii.get_session(session.token) is not None
+    assert session.token
+    assert here.torii.get_signed_in(session.token) is not None
     with pytest.raises(InvalidToken):
         here.torii.magic_link.complete(token)
     assert here.torii.magic_link.verify(token) is None
@@ -118,10 +118,10 @@ def test_the_first_proof_removes_what_was_set_before() -> None:
     here.torii.magic_link.send(EMAIL)
     user, mine = here.torii.magic_link.complete(here.link())
     assert not user.has_password
-    assert session.token is not None
-    assert here.torii.get_session(session.token) is None
-    assert mine.token is not None
-    assert here.torii.get_session(mine.token) is not None
+    assert session.token
+    assert here.torii.get_signed_in(session.token) is None
+    assert mine.token
+    assert here.torii.get_signed_in(mine.token) is not None
     # After the first proof, a password that the owner sets stays.
     here.torii.password.set_password(user.id, PASSWORD)
     here.torii.magic_link.send(EMAIL)
@@ -171,8 +171,8 @@ def test_verification() -> None:
     assert not here.torii.email_verification.keeps(found)
     verified = here.torii.email_verification.complete(token, user_id=user.id, browser_binding=binding)
     assert verified.is_email_verified
-    assert session.token is not None
-    assert here.torii.get_session(session.token) is not None
+    assert session.token
+    assert here.torii.get_signed_in(session.token) is not None
     with pytest.raises(InvalidToken):
         here.torii.email_verification.complete(token)
     assert not here.torii.email_verification.send(verified)

@@ -11,11 +11,10 @@ from threading import Lock
 import pytest
 from tests.services._sync.support import EMAIL, PASSWORD, QuickHasher, Setting
 
-from torii_dynamodb import LockoutPolicy
+from torii_dynamodb import LockoutPolicy, SignedIn
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.models import Session, User
 from torii_dynamodb.policies import HashingPool
 from torii_dynamodb.testing import FakeClock
 from torii_dynamodb.testing._sync.conformance.primitives import together
@@ -63,7 +62,7 @@ def tried(here: Setting) -> list[str]:
     return here.hasher.tried
 
 
-def guess(here: Setting, email: str, password: str) -> tuple[User, Session] | Exception:
+def guess(here: Setting, email: str, password: str) -> SignedIn | Exception:
     """Try to sign in; returns the user and session, or the refusal."""
     try:
         return here.torii.password.authenticate(email, password, ip_address="192.0.2.1")
@@ -98,8 +97,8 @@ def test_the_right_password_among_guesses_allows_one_more_limit(here: Setting) -
     assert len(looked_at) <= LIMIT * (1 + len(signed_in))
     assert (PASSWORD in looked_at) == bool(signed_in)
     for _, session in signed_in:
-        assert session.token is not None
-        assert here.torii.get_session(session.token) is not None
+        assert session.token
+        assert here.torii.get_signed_in(session.token) is not None
 
 
 def test_a_lockout_refuses_the_right_password_without_hashing(here: Setting) -> None:

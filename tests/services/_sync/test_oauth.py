@@ -68,8 +68,8 @@ def test_a_new_person_signs_up() -> None:
         assert first.user.is_email_verified
         assert first.next_url == "/next"
         assert first.session is not None
-        assert first.session.token is not None
-        assert here.torii.get_session(first.session.token) is not None
+        assert first.session.token
+        assert here.torii.get_signed_in(first.session.token) is not None
         assert here.names() == ["user.created", "email.verified", "user.signed_in"]
         second = here.sign_in()
         assert (second.user.id, second.created, second.linked) == (first.user.id, False, False)
@@ -165,11 +165,11 @@ def test_the_first_proof_removes_an_earlier_password() -> None:
         result = here.sign_in()
         assert result.user.id == user.id
         assert not result.user.has_password
-        assert session.token is not None
-        assert here.torii.get_session(session.token) is None
+        assert session.token
+        assert here.torii.get_signed_in(session.token) is None
         assert result.session is not None
-        assert result.session.token is not None
-        assert here.torii.get_session(result.session.token) is not None
+        assert result.session.token
+        assert here.torii.get_signed_in(result.session.token) is not None
 
 
 @pytest.mark.parametrize("taken", [True, False])

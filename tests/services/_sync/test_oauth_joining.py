@@ -190,7 +190,7 @@ def test_confirming_as_first_proof_removes_what_was_set_up_before() -> None:
         assert result.user.id == user.id
         assert result.user.is_email_verified
         assert not result.user.has_password
-        assert here.torii.get_session(strangers.token or "") is None
+        assert here.torii.get_signed_in(strangers.token) is None
         assert len(here.torii.oauth.accounts(user.id)) == 1
 
 

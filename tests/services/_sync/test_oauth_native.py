@@ -42,7 +42,7 @@ def test_a_token_for_one_of_our_clients_signs_in(claims: dict[str, Any]) -> None
         result = finish(here, claims)
         assert result.created
         assert result.session is not None
-        assert here.torii.get_session(result.session.token or "") is not None
+        assert here.torii.get_signed_in(result.session.token) is not None
         assert (finish(here, claims)).user.id == result.user.id
 
 

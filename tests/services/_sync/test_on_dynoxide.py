@@ -56,8 +56,8 @@ def test_budgets(on: OnDynoxide) -> None:
     assert on.requests() == ["TransactWriteItems"]
     _, session = on.torii.password.authenticate(EMAIL, PASSWORD)
     assert len(on.requests()) == 5
-    assert session.token is not None
-    assert on.torii.get_session(session.token) is not None
+    assert session.token
+    assert on.torii.get_signed_in(session.token) is not None
     assert len(on.requests()) == 1
     changed = on.torii.password.change_password(user.id, PASSWORD, "a brand new password", user=user)
     assert len(on.requests()) == 5
@@ -122,14 +122,14 @@ def test_a_wrong_password_sends_the_same_requests_for_everybody(on: OnDynoxide) 
 def test_end_others_and_rotate(on: OnDynoxide) -> None:
     """The calling device stays signed in, with a new token; the others are signed out."""
     on.torii.password.register(EMAIL, PASSWORD)
-    tokens = [(on.torii.password.authenticate(EMAIL, PASSWORD))[1].token or "" for _ in range(2)]
+    tokens = [(on.torii.password.authenticate(EMAIL, PASSWORD)).session.token for _ in range(2)]
     kept = on.torii.delete_other_sessions(tokens[0])
     assert kept is not None
-    assert [on.torii.get_session(token) for token in tokens] == [None, None]
-    rotated = on.torii.rotate_session(kept.token or "")
+    assert [on.torii.get_signed_in(token) for token in tokens] == [None, None]
+    rotated = on.torii.rotate_session(kept.token)
     assert rotated is not None
-    assert on.torii.get_session(kept.token or "") is None
-    assert on.torii.get_session(rotated.token or "") is not None
+    assert on.torii.get_signed_in(kept.token) is None
+    assert on.torii.get_signed_in(rotated.token) is not None
 
 
 def test_passkeys(on: OnDynoxide) -> None:

@@ -50,8 +50,8 @@ def test_add_and_sign_in() -> None:
         assert options["userVerification"] == "required"
         found, session = here.passkeys.complete_sign_in(here.device.get(options), user_agent=FIREFOX)
         assert found.id == user.id
-        assert session.token is not None
-        assert here.torii.get_session(session.token) is not None
+        assert session.token
+        assert here.torii.get_signed_in(session.token) is not None
     (passkey,) = here.passkeys.list_for_user(user.id)
     assert (passkey.name, passkey.backed_up, passkey.transports) == ("Laptop", True, ("internal",))
     assert passkey.last_used_at == here.clock()

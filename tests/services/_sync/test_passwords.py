@@ -38,10 +38,10 @@ def test_register_and_sign_in() -> None:
         "ADA@EXAMPLE.COM", PASSWORD, user_agent=FIREFOX, ip_address="192.0.2.1"
     )
     assert found.id == user.id
-    assert session.token is not None
-    checked = here.torii.get_session(session.token)
+    assert session.token
+    checked = here.torii.get_signed_in(session.token)
     assert checked is not None
-    assert checked[0].id == session.id
+    assert checked.session.id == session.id
     assert here.names() == ["user.created", "user.signed_in"]
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
@@ -163,7 +163,7 @@ def test_a_known_device_is_not_locked_out_by_strangers() -> None:
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
     assert told.known_device is True
-    assert session.token is not None
+    assert session.token
     with pytest.raises(AccountLocked):
         here.torii.password.authenticate(EMAIL, PASSWORD)
 
@@ -244,8 +244,8 @@ def test_an_administrators_lock_refuses_the_right_password() -> None:
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
     here.torii.lock_user(user.id)
-    assert session.token is not None
-    assert here.torii.get_session(session.token) is None
+    assert session.token
+    assert here.torii.get_signed_in(session.token) is None
     with pytest.raises(AccountLocked) as refused:
         here.torii.password.authenticate(EMAIL, PASSWORD)
     assert refused.value.retry_after is None
@@ -329,14 +329,14 @@ def test_change_ends_sessions_and_notifies_the_owner() -> None:
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
-    assert session.token is not None
+    assert session.token
     with pytest.raises(InvalidCredentials):
         here.torii.password.change_password(user.id, "wrong password", NEW)
     changed = here.torii.password.change_password(user.id, PASSWORD, NEW)
-    assert here.torii.get_session(session.token) is None
+    assert here.torii.get_signed_in(session.token) is None
     fresh = here.torii.create_session(changed)
-    assert fresh.token is not None
-    assert here.torii.get_session(fresh.token) is not None
+    assert fresh.token
+    assert here.torii.get_signed_in(fresh.token) is not None
     assert here.templates() == ["password_changed"]
     with pytest.raises(InvalidCredentials):
         here.torii.password.authenticate(EMAIL, PASSWORD)
@@ -364,8 +364,8 @@ def test_reset() -> None:
         here.torii.password.complete_reset(token, "short")
     after = here.torii.password.complete_reset(token, NEW)
     assert after.is_email_verified
-    assert session.token is not None
-    assert here.torii.get_session(session.token) is None
+    assert session.token
+    assert here.torii.get_signed_in(session.token) is None
     with pytest.raises(InvalidToken):
         here.torii.password.complete_reset(token, "a third password")
     here.torii.password.authenticate(EMAIL, NEW)
@@ -462,8 +462,8 @@ def test_a_failing_rehash_does_not_fail_the_sign_in(caplog: pytest.LogCaptureFix
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(here.storage, "rehash_password", refused)
         _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
-    assert session.token is not None
-    assert here.torii.get_session(session.token) is not None
+    assert session.token
+    assert here.torii.get_signed_in(session.token) is not None
     assert "throttled" in caplog.text
 
 

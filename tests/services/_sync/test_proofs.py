@@ -54,7 +54,7 @@ class World:
             left.add("account")
         if here.storage.get_passkey(b"stranger") is not None:
             left.add("passkey")
-        if here.torii.get_session(self.session.token or "") is not None:
+        if here.torii.get_signed_in(self.session.token) is not None:
             left.add("session")
         if here.storage.check_token(self.one_time, purpose=MAGIC_LINK) is not None:
             left.add("token")
@@ -82,7 +82,7 @@ def a_world(here: OAuthSetting) -> World:
     later = here.clock() + here.torii.email_verification.lifetime
     made = here.storage.create_token(NewToken(purpose=MAGIC_LINK, expires_at=later, user_id=user.id))
     device = here.torii.devices.issue(user)
-    return World(here, user, session, binding, device, made.token or "")
+    return World(here, user, session, binding, device, made.token)
 
 
 def by_verification(world: World) -> None:

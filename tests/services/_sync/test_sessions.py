@@ -24,7 +24,7 @@ def signed_in(here: Setting) -> tuple[str, str]:
     """Sign in; returns the user's id and the new session's token."""
     user = here.storage.get_user_by_email(EMAIL) or here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
-    assert session.token is not None
+    assert session.token
     return user.id, session.token
 
 
@@ -49,17 +49,17 @@ def test_refresh_is_throttled() -> None:
     here = Setting(sessions=POLICY)
     _, token = signed_in(here)
     there = Setting(storage=recording(here.storage, calls), clock=here.clock, sessions=POLICY).torii
-    found = there.get_session(token)
+    found = there.get_signed_in(token)
     assert found is not None
     calls.clear()
     here.clock.advance(timedelta(minutes=59))
-    assert there.touch_session(found[0], token) == found[0]
+    assert there.touch_session(found.session) == found.session
     assert calls == []
     here.clock.advance(timedelta(minutes=1))
-    later = there.touch_session(found[0], token)
+    later = there.touch_session(found.session)
     assert calls == ["refresh_session"]
     assert later is not None
-    assert later.expires_at == found[0].expires_at + timedelta(hours=1)
+    assert later.expires_at == found.session.expires_at + timedelta(hours=1)
 
 
 def test_a_session_ended_while_it_rotates_stays_ended() -> None:
@@ -75,7 +75,7 @@ def test_a_session_ended_while_it_rotates_stays_ended() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(here.storage, "create_session", create_late)
-        assert here.torii.rotate_session(session.token or "") is None
+        assert here.torii.rotate_session(session.token) is None
     assert here.torii.list_sessions(user.id) == []
 
 
@@ -85,14 +85,14 @@ def test_rotation_keeps_the_time_of_sign_in() -> None:
     here.torii.password.register(EMAIL, PASSWORD)
     _, first = here.torii.password.authenticate(EMAIL, PASSWORD, metadata={"theme": "dark"})
     began = here.clock()
-    assert first.token is not None
+    assert first.token
     token = first.token
     for _ in range(9):
         here.clock.advance(timedelta(days=1))
         rotated = here.torii.rotate_session(token)
         assert rotated is not None
-        assert rotated.token is not None
-        assert here.torii.get_session(token) is None
+        assert rotated.token
+        assert here.torii.get_signed_in(token) is None
         token = rotated.token
         assert rotated.metadata["theme"] == "dark"
         assert signed_in_at(rotated) == began
@@ -117,21 +117,21 @@ def test_devices_are_listed_and_signed_out() -> None:
     _, second = signed_in(here)
     listed = here.torii.list_sessions(user_id)
     assert len(listed) == 2
-    assert all(session.token is None for session in listed)
-    found = here.torii.get_session(first)
+    assert all(session.token == "" for session in listed)
+    found = here.torii.get_signed_in(first)
     assert found is not None
-    assert not here.torii.delete_session_by_id("somebody", found[0].id)
-    assert here.torii.delete_session_by_id(user_id, found[0].id)
-    assert here.torii.get_session(first) is None
+    assert not here.torii.delete_session_by_id("somebody", found.session.id)
+    assert here.torii.delete_session_by_id(user_id, found.session.id)
+    assert here.torii.get_signed_in(first) is None
     _, third = signed_in(here)
     kept = here.torii.delete_other_sessions(second)
     assert kept is not None
-    assert kept.token is not None
-    assert [here.torii.get_session(token) for token in (second, third)] == [None, None]
-    assert here.torii.get_session(kept.token) is not None
+    assert kept.token
+    assert [here.torii.get_signed_in(token) for token in (second, third)] == [None, None]
+    assert here.torii.get_signed_in(kept.token) is not None
     assert [session.id for session in here.torii.list_sessions(user_id)] == [kept.id]
     here.torii.delete_sessions_for_user(user_id)
-    assert here.torii.get_session(kept.token) is None
+    assert here.torii.get_signed_in(kept.token) is None
     assert here.torii.delete_other_sessions(kept.token) is None
     assert here.names()[-2:] == ["sessions.ended", "sessions.ended"]
 
@@ -157,7 +157,7 @@ def test_sign_out_publishes_an_event() -> None:
     user_id, token = signed_in(here)
     here.torii.delete_session(token)
     here.torii.delete_session("no token")
-    assert here.torii.get_session(token) is None
+    assert here.torii.get_signed_in(token) is None
     ended = [event for event in here.events if isinstance(event, SessionEnded)]
     assert [event.user_id for event in ended] == [user_id]
 
@@ -253,7 +253,7 @@ from torii_dynamodb.mail import MemoryMailer, MailSettings
 from torii_dynamodb.oauth import google
 from torii_dynamodb.passkeys import PasskeySettings
 from torii_dynamodb.jwt import JwtKey, JwtSettings
-storage = type("Storage", (), {"get_session_and_user": lambda *_: None})()
+storage = type("Storage", (), {"get_signed_in": lambda *_: None})()
 torii = Torii(
     storage,
     secret="s" * 32,

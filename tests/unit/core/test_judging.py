@@ -28,10 +28,8 @@ def parsed(token: str | None) -> ParsedSecret:
 
 def test_a_session_that_fits_passes() -> None:
     """All parts as they should be: session and user are told."""
-    found = sessions.judge(
-        parsed(SESSION.token), SESSION.token or "", sessions.to_item(SESSION), users.to_item(ADA), NOW
-    )
-    assert found == (SESSION, ADA)
+    found = sessions.judge(parsed(SESSION.token), SESSION.token, sessions.to_item(SESSION), users.to_item(ADA), NOW)
+    assert found == (ADA, SESSION)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +51,7 @@ def test_a_session_that_does_not_fit_is_refused(session: Item | None, user: Item
     session_item = None if session is None else sessions.to_item(SESSION) | session
     user_item = None if user is None else users.to_item(ADA) | user
     now = NOW + timedelta(seconds=seconds)
-    assert sessions.judge(parsed(SESSION.token), SESSION.token or "", session_item, user_item, now) is None
+    assert sessions.judge(parsed(SESSION.token), SESSION.token, session_item, user_item, now) is None
 
 
 def test_a_token_holds_while_all_is_as_it_was() -> None:

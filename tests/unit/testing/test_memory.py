@@ -153,8 +153,8 @@ async def fill(storage: AsyncMemoryStorage, clock: FakeClock) -> list[str]:
     )
     attempt = await storage.acquire_login_attempt("ada@example.com")
     await storage.record_failed_attempt("ada@example.com", attempt.attempt_id, ip_address="203.0.113.7")
-    assert session.token is not None
-    assert token.token is not None
+    assert session.token
+    assert token.token
     return [session.token, token.token, STATE, VERIFIER, "0123456789abcdef"]
 
 
@@ -224,7 +224,7 @@ async def test_a_link_stays_dead_when_its_address_comes_back(clock: FakeClock) -
     token = await storage.create_token(
         NewToken(purpose=MAGIC_LINK, user_id=user.id, expires_at=clock() + timedelta(hours=1))
     )
-    assert token.token is not None
+    assert token.token
     moved = await storage.update_user(user, email="other@example.com")
     await storage.update_user(moved, email="ada@example.com")
     assert await storage.check_token(token.token, purpose=MAGIC_LINK) is None

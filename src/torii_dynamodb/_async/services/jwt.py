@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torii_dynamodb._rules.jwt import AccessClaims, AccessToken, JwtSettings, JwtTokens
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import InvalidToken, ValidationError
-from torii_dynamodb.models import Session, User
+from torii_dynamodb.models import Session, SignedIn, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
@@ -47,15 +47,15 @@ class AsyncJwtService:
         self._clock = clock
         self._random = random
 
-    def issue(self, session: Session, user: User, *, claims: Mapping[str, Any] | None = None) -> AccessToken:
+    def issue(self, user: User, session: Session, *, claims: Mapping[str, Any] | None = None) -> AccessToken:
         """An access token for a session that was just made or checked. No request.
 
         Args:
-            session: The session.
-            user: Its user.
+            user: The user.
+            session: Their session.
             claims: More to put into the token; not secret, whoever has the token reads them.
         """
-        return self._tokens.issue(session, user, now=self._clock(), token_id=self._random(16).hex(), extra=claims)
+        return self._tokens.issue(user, session, now=self._clock(), token_id=self._random(16).hex(), extra=claims)
 
     async def refresh(self, session_token: str, *, claims: Mapping[str, Any] | None = None) -> AccessToken | None:
         """Check the session with the storage, extend it if that is due, and issue the next access token.
@@ -63,11 +63,11 @@ class AsyncJwtService:
         Returns:
             The access token, with the session as it is now; ``None`` when the session is not valid.
         """
-        found = await self._storage.get_session_and_user(session_token)
+        found = await self._storage.get_signed_in(session_token)
         if found is None:
             return None
-        session = await self._sessions.touch(found[0], session_token)
-        return None if session is None else self.issue(session, found[1], claims=claims)
+        session = await self._sessions.touch(found.session)
+        return None if session is None else self.issue(found.user, session, claims=claims)
 
     def verify(self, token: str) -> AccessClaims:
         """Check an access token. No request, so it does not know what was revoked since it was issued.
@@ -77,22 +77,22 @@ class AsyncJwtService:
         """
         return self._tokens.verify(token, now=self._clock())
 
-    async def check(self, token: str) -> tuple[AccessClaims, Session, User] | None:
+    async def check(self, token: str) -> tuple[AccessClaims, SignedIn] | None:
         """Check an access token and, with the storage, the session that it was issued for. One request.
 
         So what ended the session ends the token at once: signing out, here or everywhere, a new password, a lock, a
         deletion.
 
         Returns:
-            What it says, with the session (without its token) and the user as they are now; ``None`` when the token
+            What it says, and the user and the session (without its token) as they are now; ``None`` when the token
             does not hold, or its session does not any more.
         """
         try:
             claims = self.verify(token)
-            found = await self._storage.get_session_and_user_by_id(claims.user_id, claims.session_id)
+            found = await self._storage.get_signed_in_by_id(claims.user_id, claims.session_id)
         except (InvalidToken, ValidationError):  # whoever shares a secret key may have signed nonsense
             return None
-        return None if found is None else (claims, *found)
+        return None if found is None else (claims, found)
 
     def jwks(self) -> dict[str, Any]:
         """The public keys, for others who check tokens."""

@@ -48,14 +48,10 @@ _RULES = "torii_dynamodb._rules"
 def _check_storage(storage: object) -> None:
     """Refuse what is no open storage of this kind. One that passes everything on is believed."""
     wanted = "an open storage, for example that of `async with AsyncDynamoDbStorage.open(config)`"
-    if (
-        not isinstance(storage, type)
-        and hasattr(storage, "initialize")
-        and not hasattr(storage, "get_session_and_user")
-    ):
+    if not isinstance(storage, type) and hasattr(storage, "initialize") and not hasattr(storage, "get_signed_in"):
         raise ConfigurationError(f"storage: {type(storage).__name__} is not open yet: give {wanted}")
-    check_methods("storage", storage, ["get_session_and_user"], wanted)
-    check_twin("storage", storage, "get_session_and_user", blocking=BLOCKING, wanted=wanted)
+    check_methods("storage", storage, ["get_signed_in"], wanted)
+    check_twin("storage", storage, "get_signed_in", blocking=BLOCKING, wanted=wanted)
 
 
 class AsyncServices:
@@ -238,7 +234,7 @@ class AsyncServices:
 
     @cached_property
     def sessions(self) -> AsyncSessionService:
-        """Sessions. What applications need most often is also here, as ``get_session`` and its siblings."""
+        """Sessions. What applications need most often is also here, as ``get_signed_in`` and its siblings."""
         return AsyncSessionService(
             self.storage,
             policy=self._session_policy,

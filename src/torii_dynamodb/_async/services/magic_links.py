@@ -10,7 +10,7 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
-from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, Session, User, VerifiedToken
+from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, SignedIn, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
@@ -86,7 +86,7 @@ class AsyncMagicLinkService:
         ip_address: str | None = None,
         metadata: Metadata | None = None,
         device_token: str | None = None,
-    ) -> tuple[User, Session]:
+    ) -> SignedIn:
         """Use a link: sign in. It proves the address; the first proof removes what was set before it.
 
         Returns:
@@ -110,7 +110,7 @@ class AsyncMagicLinkService:
         )
         if proved is None:
             raise InvalidToken(INVALID_LINK)
-        return proved, await self._sessions.sign_in(proved, browser, method="magic_link")
+        return SignedIn(proved, await self._sessions.sign_in(proved, browser, method="magic_link"))
 
     async def _sign_up_by(self, verified: VerifiedToken) -> User:
         """A new user, or who has registered the address since, and has not proved it: this link is the first proof.

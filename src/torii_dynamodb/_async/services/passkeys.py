@@ -21,7 +21,7 @@ from torii_dynamodb.models import (
     NewPasskeyChallenge,
     Passkey,
     PasskeyChallenge,
-    Session,
+    SignedIn,
     User,
 )
 
@@ -135,7 +135,7 @@ class AsyncPasskeyService:
         ip_address: str | None = None,
         metadata: Metadata | None = None,
         device_token: str | None = None,
-    ) -> tuple[User, Session]:
+    ) -> SignedIn:
         """Verify the browser's answer and sign in. Six requests in four rounds.
 
         Args:
@@ -169,7 +169,7 @@ class AsyncPasskeyService:
                 )
             )
             raise
-        return user, await self._sessions.sign_in(user, browser, method="passkey")
+        return SignedIn(user, await self._sessions.sign_in(user, browser, method="passkey"))
 
     async def _verify(self, answer: Mapping[str, Any]) -> User:
         claimed = ceremonies.read_sign_in(answer)

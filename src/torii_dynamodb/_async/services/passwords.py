@@ -25,6 +25,7 @@ from torii_dynamodb.models import (
     NewUser,
     PasswordCredentials,
     Session,
+    SignedIn,
     User,
     VerifiedToken,
 )
@@ -198,7 +199,7 @@ class AsyncPasswordService:
         metadata: Metadata | None = None,
         device_token: str | None = None,
         require_verified: bool = False,
-    ) -> tuple[User, Session]:
+    ) -> SignedIn:
         """Sign in.
 
         The attempt is counted before the password is looked at. An unknown address costs the same work as a known one.
@@ -246,7 +247,7 @@ class AsyncPasswordService:
         session = await self._sign_in(user, email, attempt, browser)
         await self._rehash(user, credentials, attempted)
         await self._sessions.announce(user, session, browser, method="password")
-        return user, session
+        return SignedIn(user, session)
 
     async def change_password(
         self,

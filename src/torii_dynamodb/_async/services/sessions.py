@@ -147,9 +147,9 @@ class AsyncSessionService:
             The session as it is now; ``None`` when it is not valid.
         """
         session = await self._storage.get_session(token)
-        return None if session is None else await self.touch(session, token)
+        return None if session is None else await self.touch(session)
 
-    async def touch(self, session: Session, token: str) -> Session | None:
+    async def touch(self, session: Session) -> Session | None:
         """Move the end of a session that was just checked, if that is due; else no request is made.
 
         Returns:
@@ -159,7 +159,7 @@ class AsyncSessionService:
         if not self.policy.is_due(session, now):
             return session
         ends = self.policy.end(signed_in_at(session), now)
-        return await self._storage.refresh_session(token, expires_at=ends)
+        return await self._storage.refresh_session(session.token, expires_at=ends)
 
     async def rotate(self, token: str) -> Session | None:
         """Replace a session by one with another token. Three requests.
@@ -168,10 +168,10 @@ class AsyncSessionService:
             The new session with its token; ``None`` when the old one is not valid, or somebody ended it at the same
             moment (of two rotations of one session, too, one gets ``None``).
         """
-        found = await self._storage.get_session_and_user(token)
+        found = await self._storage.get_signed_in(token)
         if found is None:
             return None
-        old, user = found
+        user, old = found
         new = await self._successor(old, user)
         # Whoever ends the old one decides: a session that was signed out meanwhile must not live on under another name.
         if not await self._storage.delete_session_by_id(user.id, old.id):
@@ -189,10 +189,10 @@ class AsyncSessionService:
             The new session with its token, which takes this one's place; ``None`` when this one is not valid, or all
             sessions were ended by somebody else at the same moment (this one then stays ended).
         """
-        found = await self._storage.get_session_and_user(token)
+        found = await self._storage.get_signed_in(token)
         if found is None:
             return None
-        old, user = found
+        user, old = found
         epoch = await self._storage.delete_sessions_for_user(user.id)
         # One further and no more: else somebody else ended all sessions since the check, this one included.
         if epoch != user.session_epoch + 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torii_dynamodb._async.services.made import AsyncServices
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb.models import Listing, Metadata, Session, User
+from torii_dynamodb.models import Listing, Metadata, Session, SignedIn, User
 
 __all__ = ["AsyncTorii"]
 
@@ -105,9 +105,9 @@ class AsyncTorii(AsyncServices):
 
     # Sessions
 
-    async def get_session(self, token: str) -> tuple[Session, User] | None:
-        """Check a session's token: the session and its user, or ``None`` when it is not valid. One request."""
-        return await self.storage.get_session_and_user(token)
+    async def get_signed_in(self, token: str) -> SignedIn | None:
+        """Check a session's token: its user and session, or ``None`` if it is not valid. One request."""
+        return await self.storage.get_signed_in(token)
 
     async def create_session(
         self,
@@ -139,9 +139,9 @@ class AsyncTorii(AsyncServices):
         """Check a session and, if it is time, move its end. ``None`` when it is not valid."""
         return await self.sessions.refresh(token)
 
-    async def touch_session(self, session: Session, token: str) -> Session | None:
-        """Move the end of a session that ``get_session`` has just returned, if it is time; mostly costs no request."""
-        return await self.sessions.touch(session, token)
+    async def touch_session(self, session: Session) -> Session | None:
+        """Extend a session that ``get_signed_in`` has just returned, if that is due; usually costs no request."""
+        return await self.sessions.touch(session)
 
     async def rotate_session(self, token: str) -> Session | None:
         """Replace a session by one with another token, for example when rights were raised. ``None`` if not valid."""

@@ -16,7 +16,7 @@ from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._rules.times import epoch_seconds, to_text
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.models import Listing, NewSession, Session, User
+from torii_dynamodb.models import Listing, NewSession, Session, SignedIn, User
 
 __all__ = ["AsyncSessions"]
 
@@ -37,22 +37,22 @@ class AsyncSessions(AsyncStorageBase, AsyncSessionStorage):
         return session
 
     async def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
-        found = await self.get_session_and_user(token, consistent=consistent)
-        return None if found is None else found[0]
+        found = await self.get_signed_in(token, consistent=consistent)
+        return None if found is None else found.session
 
-    async def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
+    async def get_signed_in(self, token: str, *, consistent: bool | None = None) -> SignedIn | None:
         strong = self._strong(consistent)
         parsed = parse_session_token(validation.token_argument(token))
         return None if parsed is None else await self._check(parsed, token, strong)
 
-    async def get_session_and_user_by_id(
+    async def get_signed_in_by_id(
         self, user_id: str, session_id: str, *, consistent: bool | None = None
-    ) -> tuple[Session, User] | None:
+    ) -> SignedIn | None:
         strong = self._strong(consistent)
         named = ParsedSecret(validation.user_id(user_id), validation.session_id(session_id))
-        return await self._check(named, None, strong)
+        return await self._check(named, "", strong)
 
-    async def _check(self, parsed: ParsedSecret, token: str | None, strong: bool) -> tuple[Session, User] | None:
+    async def _check(self, parsed: ParsedSecret, token: str, strong: bool) -> SignedIn | None:
         keys = ((self._sessions, item_key(parsed.digest)), (self._users, item_key(parsed.user_id)))
         session, user = await self._local.batch_get(keys, consistent=strong)
         found = sessions.judge(parsed, token, session, user, self._now())

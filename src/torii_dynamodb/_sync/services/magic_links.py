@@ -12,7 +12,7 @@ from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
-from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, Session, User, VerifiedToken
+from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, SignedIn, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage
@@ -88,7 +88,7 @@ class MagicLinkService:
         ip_address: str | None = None,
         metadata: Metadata | None = None,
         device_token: str | None = None,
-    ) -> tuple[User, Session]:
+    ) -> SignedIn:
         """Use a link: sign in. It proves the address; the first proof removes what was set before it.
 
         Returns:
@@ -112,7 +112,7 @@ class MagicLinkService:
         )
         if proved is None:
             raise InvalidToken(INVALID_LINK)
-        return proved, self._sessions.sign_in(proved, browser, method="magic_link")
+        return SignedIn(proved, self._sessions.sign_in(proved, browser, method="magic_link"))
 
     def _sign_up_by(self, verified: VerifiedToken) -> User:
         """A new user, or who has registered the address since, and has not proved it: this link is the first proof.

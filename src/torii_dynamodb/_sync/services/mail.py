@@ -157,7 +157,6 @@ class Mail:
         context: dict[str, Any] | None = None,
     ) -> None:
         """Mail a link that carries a token."""
-        assert token.token is not None
         link = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
         self.send(template, to, {**link, **(context or {})}, user_id=user_id)
 

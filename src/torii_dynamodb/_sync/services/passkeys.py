@@ -23,7 +23,7 @@ from torii_dynamodb.models import (
     NewPasskeyChallenge,
     Passkey,
     PasskeyChallenge,
-    Session,
+    SignedIn,
     User,
 )
 
@@ -137,7 +137,7 @@ class PasskeyService:
         ip_address: str | None = None,
         metadata: Metadata | None = None,
         device_token: str | None = None,
-    ) -> tuple[User, Session]:
+    ) -> SignedIn:
         """Verify the browser's answer and sign in. Six requests in four rounds.
 
         Args:
@@ -171,7 +171,7 @@ class PasskeyService:
                 )
             )
             raise
-        return user, self._sessions.sign_in(user, browser, method="passkey")
+        return SignedIn(user, self._sessions.sign_in(user, browser, method="passkey"))
 
     def _verify(self, answer: Mapping[str, Any]) -> User:
         claimed = ceremonies.read_sign_in(answer)

@@ -27,6 +27,7 @@ from torii_dynamodb.models import (
     NewUser,
     PasswordCredentials,
     Session,
+    SignedIn,
     User,
     VerifiedToken,
 )
@@ -196,7 +197,7 @@ class PasswordService:
         metadata: Metadata | None = None,
         device_token: str | None = None,
         require_verified: bool = False,
-    ) -> tuple[User, Session]:
+    ) -> SignedIn:
         """Sign in.
 
         The attempt is counted before the password is looked at. An unknown address costs the same work as a known one.
@@ -244,7 +245,7 @@ class PasswordService:
         session = self._sign_in(user, email, attempt, browser)
         self._rehash(user, credentials, attempted)
         self._sessions.announce(user, session, browser, method="password")
-        return user, session
+        return SignedIn(user, session)
 
     def change_password(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.made import Services
 from torii_dynamodb.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb.models import Listing, Metadata, Session, User
+from torii_dynamodb.models import Listing, Metadata, Session, SignedIn, User
 
 __all__ = ["Torii"]
 
@@ -107,9 +107,9 @@ class Torii(Services):
 
     # Sessions
 
-    def get_session(self, token: str) -> tuple[Session, User] | None:
-        """Check a session's token: the session and its user, or ``None`` when it is not valid. One request."""
-        return self.storage.get_session_and_user(token)
+    def get_signed_in(self, token: str) -> SignedIn | None:
+        """Check a session's token: its user and session, or ``None`` if it is not valid. One request."""
+        return self.storage.get_signed_in(token)
 
     def create_session(
         self,
@@ -141,9 +141,9 @@ class Torii(Services):
         """Check a session and, if it is time, move its end. ``None`` when it is not valid."""
         return self.sessions.refresh(token)
 
-    def touch_session(self, session: Session, token: str) -> Session | None:
-        """Move the end of a session that ``get_session`` has just returned, if it is time; mostly costs no request."""
-        return self.sessions.touch(session, token)
+    def touch_session(self, session: Session) -> Session | None:
+        """Extend a session that ``get_signed_in`` has just returned, if that is due; usually costs no request."""
+        return self.sessions.touch(session)
 
     def rotate_session(self, token: str) -> Session | None:
         """Replace a session by one with another token, for example when rights were raised. ``None`` if not valid."""

@@ -20,7 +20,7 @@ from torii_dynamodb.fastapi.pages.forms import FieldError
 from torii_dynamodb.fastapi.pages.render import Redirected, Site, new_router
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import provider_label
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 from torii_dynamodb.models import LockoutPolicy, Page, User
 
 __all__ = ["Admin"]
@@ -77,7 +77,7 @@ class Admin:
         """Where the area is."""
         return self._prefix
 
-    async def admits(self, signed_in: SignedIn) -> bool:
+    async def admits(self, signed_in: Caller) -> bool:
         """Whether somebody is an administrator."""
         user = signed_in.user
         if self._decide is None:
@@ -134,13 +134,13 @@ class _Area:
 
     # Who asks
 
-    async def _who(self, request: Request) -> SignedIn:
+    async def _who(self, request: Request) -> Caller:
         found = await self._site.person(request)
         if found is None or not await self._admin.admits(found):
             raise NotFound("page", "there is no such page")
         return found
 
-    async def _changing(self, request: Request, user_id: str) -> tuple[SignedIn, User, dict[str, str]]:
+    async def _changing(self, request: Request, user_id: str) -> tuple[Caller, User, dict[str, str]]:
         """Who sent a form, about whom, and its fields.
 
         Raises:
@@ -171,12 +171,12 @@ class _Area:
     def _path(self, user_id: str) -> str:
         return f"{self._start}/users/{user_id}"
 
-    def _done(self, found: SignedIn, user: User, what: str, *, gone: bool = False) -> Response:
+    def _done(self, found: Caller, user: User, what: str, *, gone: bool = False) -> Response:
         _log.info("admin %s: %s: %s", found.user.id, what, user.id)
         path = self._start if gone else self._path(user.id)
         return self._site.redirect(f"{path}?notice={what}")
 
-    async def _page(self, request: Request, template: str, found: SignedIn, **context: Any) -> Response:
+    async def _page(self, request: Request, template: str, found: Caller, **context: Any) -> Response:
         admin = self._admin
         return await self._site.page(
             request,

@@ -14,7 +14,7 @@ from torii_dynamodb.fastapi.pages.providers import failure_of
 from torii_dynamodb.fastapi.pages.render import Redirected, Site
 from torii_dynamodb.fastapi.pages.sign_in import wait_text
 from torii_dynamodb.fastapi.pages.words import provider_label
-from torii_dynamodb.fastapi.web import SignedIn
+from torii_dynamodb.fastapi.web import Caller
 from torii_dynamodb.models import Passkey
 
 __all__ = ["Account", "add"]
@@ -37,7 +37,7 @@ class Account:
         path = self.site.path("sign-in", next=self.site.path(target), again="1" if again else None)
         return Redirected(self.site.redirect(path))
 
-    async def who(self, request: Request, *, recent: bool = False, target: str = "account") -> SignedIn:
+    async def who(self, request: Request, *, recent: bool = False, target: str = "account") -> Caller:
         """Who is signed in by a cookie.
 
         Args:
@@ -53,7 +53,7 @@ class Account:
             raise self.sign_in_first(again=found is not None, target=target)
         return found
 
-    async def changing(self, request: Request, *, recent: bool = False) -> tuple[SignedIn, dict[str, str]]:
+    async def changing(self, request: Request, *, recent: bool = False) -> tuple[Caller, dict[str, str]]:
         """Who sent a form, and its fields.
 
         Raises:
@@ -69,7 +69,7 @@ class Account:
     async def show(
         self,
         request: Request,
-        found: SignedIn,
+        found: Caller,
         *,
         errors: Sequence[FieldError] = (),
         status: int = 200,

@@ -12,7 +12,7 @@ from torii_dynamodb.fastapi.pages.forms import FieldError
 from torii_dynamodb.fastapi.pages.proving import chosen, refusal
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
-from torii_dynamodb.fastapi.web import SignedIn
+from torii_dynamodb.fastapi.web import Caller
 from torii_dynamodb.models import VerifiedToken
 
 __all__ = ["add"]
@@ -160,7 +160,7 @@ def add(router: APIRouter, site: Site) -> None:
         request: Request,
         token: str,
         found: VerifiedToken,
-        signed_in: SignedIn,
+        signed_in: Caller,
         *errors: FieldError,
         status: int = 200,
     ) -> Response:

@@ -11,7 +11,7 @@ from torii_dynamodb.fastapi.flows import begin_flow, failure_target, with_cookie
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.pages.words import provider_failure, provider_label
-from torii_dynamodb.fastapi.web import SignedIn
+from torii_dynamodb.fastapi.web import Caller
 
 __all__ = ["add", "failure_of", "go_on", "offered"]
 
@@ -110,7 +110,7 @@ async def go_on(
     *,
     next_url: str,
     failure_url: str,
-    link_to: SignedIn | None = None,
+    link_to: Caller | None = None,
 ) -> Response:
     """The page that leads on to the provider; or back, if that cannot be reached."""
     carrier = Response()

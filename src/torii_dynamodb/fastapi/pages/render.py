@@ -22,7 +22,7 @@ from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, read_form
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import NOTICES, TITLES, browser_name
 from torii_dynamodb.fastapi.routing import Router, without_body
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,7 +40,7 @@ class AdminLink(Protocol):
         """Where it is."""
         ...
 
-    async def admits(self, signed_in: SignedIn) -> bool:
+    async def admits(self, signed_in: Caller) -> bool:
         """Whether somebody may see it."""
         ...
 
@@ -129,7 +129,7 @@ class Site:
         status: int = 200,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
-        signed_in: SignedIn | None = None,
+        signed_in: Caller | None = None,
         **context: Any,
     ) -> Response:
         """A page.
@@ -182,7 +182,7 @@ class Site:
         """Send the browser on to another page."""
         return RedirectResponse(url, status_code=303, headers=self.headers())
 
-    async def person(self, request: Request) -> SignedIn | None:
+    async def person(self, request: Request) -> Caller | None:
         """Who is signed in by a cookie, the only credential that pages which change something take."""
         found = await self.web.signed_in(request)
         return found if found is not None and found.transport == "cookie" else None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.models import Session, User
+from torii_dynamodb.models import Session, SignedIn, User
 
 __all__ = ["add", "enter"]
 
@@ -43,10 +41,9 @@ def add(router: APIRouter, site: Site) -> None:
     """Add the pages to a router."""
     web, torii = site.web, site.torii
 
-    async def pending(request: Request) -> tuple[Session, User, str] | None:
+    async def pending(request: Request) -> SignedIn | None:
         token = web.cookies.read(request, web.cookies.pending)
-        found = None if token is None else await torii.get_session(token)
-        return None if found is None or token is None else (*found, token)
+        return None if token is None else await torii.get_signed_in(token)
 
     @router.get("/switch")
     async def ask(request: Request) -> Response:
@@ -60,7 +57,7 @@ def add(router: APIRouter, site: Site) -> None:
             "switch",
             signed_in=signed_in,
             current=None if signed_in is None else signed_in.user,
-            new=found[1],
+            new=found.user,
             target=target,
         )
 
@@ -71,15 +68,15 @@ def add(router: APIRouter, site: Site) -> None:
         found = await pending(request)
         if found is None:
             return site.redirect(site.path("sign-in", next=target))
-        session, user, token = found
+        user, session = found
         if form.get("user") != user.id:
             # Another sign-in has taken its place since the page was made: ask again.
             return site.redirect(site.path("switch", next=target))
         if form.get("way") == "stay":
             response = site.redirect(site.path("account"))
-            await torii.delete_session(token)
+            await torii.delete_session(session.token)
         else:
             response = site.redirect(web.safe_next(target))
-            await web.begin_session(request, response, user, replace(session, token=token), replace=True)
+            await web.begin_session(request, response, user, session, replace=True)
         web.cookies.delete(response, web.cookies.pending)
         return response

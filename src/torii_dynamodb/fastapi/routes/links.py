@@ -18,7 +18,7 @@ from torii_dynamodb.fastapi.schemas import (
     TokenIn,
     UserOut,
 )
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = ["add"]
 
@@ -43,7 +43,7 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
         summary="Ask for a verification link",
         responses=problems("cross_site", "not_signed_in", "rate_limited"),
     )
-    async def send(request: Request, found: SignedIn = Depends(dependencies.signed_in)) -> SentOut:
+    async def send(request: Request, found: Caller = Depends(dependencies.signed_in)) -> SentOut:
         """To the address of whoever is signed in."""
         await web.limit(request)
         sent = await torii.email_verification.send(found.user, browser_binding=web.held_binding(request))
@@ -70,7 +70,7 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
         body: ProofIn,
         request: Request,
         response: Response,
-        found: SignedIn | None = Depends(dependencies.optional_signed_in),
+        found: Caller | None = Depends(dependencies.optional_signed_in),
     ) -> UserOut:
         """Uses a link. It signs nobody in. Whoever is signed in can use only their own.
 
@@ -100,7 +100,7 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         summary="Ask to move to another address",
         responses=problems(*_BODY, "not_signed_in", "recent_sign_in_required"),
     )
-    async def change(body: NewEmailIn, request: Request, found: SignedIn = Depends(dependencies.recent())) -> SentOut:
+    async def change(body: NewEmailIn, request: Request, found: Caller = Depends(dependencies.recent())) -> SentOut:
         """A link goes to the new address; nothing changes before it is used. Answers alike if somebody holds it."""
         await web.limit(request)
         await torii.email_verification.send_change(found.user, body.new_email, session=found.session)
@@ -112,7 +112,7 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         responses=problems(*_BODY, *_PROOF, "not_signed_in", "already_exists"),
     )
     async def confirm_change(
-        body: ProofIn, request: Request, response: Response, found: SignedIn = Depends(dependencies.signed_in)
+        body: ProofIn, request: Request, response: Response, found: Caller = Depends(dependencies.signed_in)
     ) -> UserOut:
         """Uses a link. The old address is told.
 

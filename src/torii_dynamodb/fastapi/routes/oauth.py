@@ -33,7 +33,7 @@ from torii_dynamodb.fastapi.schemas import (
     OAuthStartOut,
     SignedInOut,
 )
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = ["CALLBACK", "add"]
 
@@ -115,7 +115,7 @@ def _add_beginning(router: APIRouter, web: Web, dependencies: Dependencies) -> N
         response: Response,
         next: Next = None,  # noqa: A002
         failure: Failure = None,
-        found: SignedIn = Depends(dependencies.recent()),
+        found: Caller = Depends(dependencies.recent()),
     ) -> OAuthStartOut:
         """Tells where to send the browser; back again, the account is linked to whoever is signed in now."""
         start = await begin_flow(web, request, response, provider, next_url=next, failure_url=failure, link_to=found)
@@ -150,7 +150,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         error: Answer = None,
         iss: Answer = None,
         user: Answer = None,
-        found: SignedIn | None = Depends(dependencies.optional_signed_in),
+        found: Caller | None = Depends(dependencies.optional_signed_in),
     ) -> Response:
         """Signs in, or links, and goes on to where the person wanted to be; after a failure back to where they were."""
         once_more = asked_again(web, request)
@@ -332,7 +332,7 @@ def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> No
     torii = web.torii
 
     @router.get("/oauth/accounts", summary="Linked accounts", responses=problems("not_signed_in"))
-    async def accounts(found: SignedIn = Depends(dependencies.signed_in)) -> OAuthAccountsOut:
+    async def accounts(found: Caller = Depends(dependencies.signed_in)) -> OAuthAccountsOut:
         """The accounts at providers that sign this user in."""
         linked = await torii.oauth.accounts(found.user.id)
         return OAuthAccountsOut(accounts=[OAuthAccountOut.of(account) for account in linked])
@@ -354,7 +354,7 @@ def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> No
     async def unlink(
         provider: Provider,
         subject: Annotated[str, Query(max_length=255, description="As the list of accounts names it.")],
-        found: SignedIn = Depends(dependencies.recent()),
+        found: Caller = Depends(dependencies.recent()),
     ) -> None:
         """The account does not sign this user in any more."""
         if not await torii.oauth.unlink(

@@ -22,7 +22,7 @@ from torii_dynamodb.fastapi.schemas import (
     PasskeysOut,
     SignedInOut,
 )
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = ["add", "credential_id"]
 
@@ -71,7 +71,7 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
         summary="Begin to add a passkey",
         responses=problems("cross_site", "not_signed_in", "recent_sign_in_required"),
     )
-    async def begin(found: SignedIn = Depends(dependencies.recent())) -> PasskeyOptionsOut:
+    async def begin(found: Caller = Depends(dependencies.recent())) -> PasskeyOptionsOut:
         """Options for `navigator.credentials.create`."""
         return PasskeyOptionsOut(options=await torii.passkeys.begin_registration(found.user))
 
@@ -91,7 +91,7 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
             "revoked",
         ),
     )
-    async def finish(body: PasskeyIn, found: SignedIn = Depends(dependencies.recent())) -> PasskeyOut:
+    async def finish(body: PasskeyIn, found: Caller = Depends(dependencies.recent())) -> PasskeyOut:
         """Verifies the browser's answer and adds the passkey."""
         passkey = await torii.passkeys.complete_registration(found.user, body.credential, name=body.name)
         return PasskeyOut.of(passkey)
@@ -139,7 +139,7 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
     torii = web.torii
 
     @router.get("/passkeys", summary="Your passkeys", responses=problems("not_signed_in"))
-    async def passkeys(found: SignedIn = Depends(dependencies.signed_in)) -> PasskeysOut:
+    async def passkeys(found: Caller = Depends(dependencies.signed_in)) -> PasskeysOut:
         """Oldest first."""
         held = await torii.passkeys.list_for_user(found.user.id)
         return PasskeysOut(passkeys=[PasskeyOut.of(passkey) for passkey in held])
@@ -150,7 +150,7 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
         responses=problems("cross_site", "body_too_large", "validation_error", "not_signed_in", "not_found"),
     )
     async def rename(
-        passkey_id: PasskeyId, body: PasskeyNameIn, found: SignedIn = Depends(dependencies.signed_in)
+        passkey_id: PasskeyId, body: PasskeyNameIn, found: Caller = Depends(dependencies.signed_in)
     ) -> PasskeyOut:
         """Calls it otherwise."""
         renamed = await torii.passkeys.rename(found.user.id, credential_id(passkey_id), body.name)
@@ -172,7 +172,7 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
             "revoked",
         ),
     )
-    async def remove(passkey_id: PasskeyId, found: SignedIn = Depends(dependencies.recent())) -> None:
+    async def remove(passkey_id: PasskeyId, found: Caller = Depends(dependencies.recent())) -> None:
         """It does not sign this user in any more."""
         if not await torii.passkeys.remove(
             found.user.id, credential_id(passkey_id), user=found.user, allow_verified_email=torii.sends_mail

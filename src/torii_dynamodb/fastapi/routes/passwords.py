@@ -18,7 +18,7 @@ from torii_dynamodb.fastapi.schemas import (
     SignInIn,
     TokenIn,
 )
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = ["SENT", "add"]
 
@@ -144,7 +144,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         body: ChangePasswordIn,
         request: Request,
         response: Response,
-        found: SignedIn = Depends(dependencies.signed_in),
+        found: Caller = Depends(dependencies.signed_in),
     ) -> SignedInOut:
         """All sessions end, also this one: it is replaced by a new one."""
         await web.limit(request)
@@ -173,7 +173,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         body: NewPasswordIn,
         request: Request,
         response: Response,
-        found: SignedIn = Depends(dependencies.recent()),
+        found: Caller = Depends(dependencies.recent()),
     ) -> SignedInOut:
         """For somebody who signs in otherwise so far. All sessions end; this one is replaced by a new one."""
         await web.limit(request)
@@ -187,7 +187,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         summary="Remove the password",
         responses=problems("cross_site", "not_signed_in", "recent_sign_in_required", "last_sign_in_method", "revoked"),
     )
-    async def remove_password(response: Response, found: SignedIn = Depends(dependencies.recent())) -> None:
+    async def remove_password(response: Response, found: Caller = Depends(dependencies.recent())) -> None:
         """All sessions end, this one too: sign in otherwise."""
         await torii.password.remove_password(found.user.id, user=found.user, allow_verified_email=torii.sends_mail)
         if found.transport == "cookie":

@@ -11,7 +11,7 @@ from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.routing import problems
 from torii_dynamodb.fastapi.schemas import MethodsOut, SessionOut, SessionsOut, SignedInOut, UserIn, UserOut
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = ["add"]
 
@@ -41,7 +41,7 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         )
 
     @router.get("/me", summary="Who is signed in", responses=problems("not_signed_in"))
-    async def me(found: SignedIn = Depends(dependencies.caller)) -> UserOut:
+    async def me(found: Caller = Depends(dependencies.caller)) -> UserOut:
         """The user."""
         return UserOut.of(found.user)
 
@@ -50,7 +50,7 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         summary="Change the profile",
         responses=problems("cross_site", "body_too_large", "validation_error", "not_signed_in", "version_conflict"),
     )
-    async def change_me(body: UserIn, found: SignedIn = Depends(dependencies.signed_in)) -> UserOut:
+    async def change_me(body: UserIn, found: Caller = Depends(dependencies.signed_in)) -> UserOut:
         """Changes the display name; `null` removes it."""
         return UserOut.of(await torii.storage.update_user(found.user, name=body.name))
 
@@ -60,7 +60,7 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         summary="Delete the account",
         responses=problems("cross_site", "not_signed_in", "recent_sign_in_required", "revoked"),
     )
-    async def delete_me(response: Response, found: SignedIn = Depends(dependencies.recent())) -> None:
+    async def delete_me(response: Response, found: Caller = Depends(dependencies.recent())) -> None:
         """Deletes the user with all identities, sessions and links. There is no way back."""
         await torii.delete_user(found.user.id, user=found.user)
         _forget(web, response, found)
@@ -70,12 +70,12 @@ def _add_sessions(router: APIRouter, web: Web, dependencies: Dependencies) -> No
     torii = web.torii
 
     @router.get("/session", summary="The session", responses=problems("not_signed_in"))
-    async def session(found: SignedIn = Depends(dependencies.signed_in)) -> SignedInOut:
+    async def session(found: Caller = Depends(dependencies.signed_in)) -> SignedInOut:
         """The user and the session of this request."""
         return SignedInOut.of(found.user, found.session)
 
     @router.get("/sessions", summary="Your devices", responses=problems("not_signed_in"))
-    async def sessions(found: SignedIn = Depends(dependencies.signed_in)) -> SessionsOut:
+    async def sessions(found: Caller = Depends(dependencies.signed_in)) -> SessionsOut:
         """All sessions of the user, newest first."""
         listed = await torii.list_sessions(found.user.id)
         return SessionsOut(sessions=[SessionOut.of(one, found.session.id) for one in listed])
@@ -87,7 +87,7 @@ def _add_sessions(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         responses=problems("cross_site", "validation_error", "not_signed_in", "not_found"),
     )
     async def end_one(
-        session_id: SessionId, response: Response, found: SignedIn = Depends(dependencies.signed_in)
+        session_id: SessionId, response: Response, found: Caller = Depends(dependencies.signed_in)
     ) -> None:
         """Ends one of the user's sessions."""
         if not await torii.delete_session_by_id(found.user.id, session_id):
@@ -100,7 +100,7 @@ def _add_ending(router: APIRouter, web: Web, dependencies: Dependencies) -> None
     torii = web.torii
 
     @router.post("/sign-out", status_code=204, summary="Sign out", responses=problems("cross_site", "session_required"))
-    async def sign_out(response: Response, found: SignedIn | None = Depends(dependencies.optional_signed_in)) -> None:
+    async def sign_out(response: Response, found: Caller | None = Depends(dependencies.optional_signed_in)) -> None:
         """Ends the session, and the cookie also where it is not valid any more."""
         if found is not None:
             await torii.delete_session(found.token)
@@ -113,7 +113,7 @@ def _add_ending(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         responses=problems("cross_site", "not_signed_in"),
     )
     async def end_others(
-        request: Request, response: Response, found: SignedIn = Depends(dependencies.signed_in)
+        request: Request, response: Response, found: Caller = Depends(dependencies.signed_in)
     ) -> SignedInOut:
         """All sessions end; this one is replaced by a new one."""
         session = await torii.delete_other_sessions(found.token)
@@ -130,12 +130,12 @@ def _add_ending(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         summary="Sign out everywhere",
         responses=problems("cross_site", "not_signed_in"),
     )
-    async def end_all(response: Response, found: SignedIn = Depends(dependencies.signed_in)) -> None:
+    async def end_all(response: Response, found: Caller = Depends(dependencies.signed_in)) -> None:
         """When it returns, no session of the user is valid, on any device."""
         await torii.delete_sessions_for_user(found.user.id)
         _forget(web, response, found)
 
 
-def _forget(web: Web, response: Response, found: SignedIn) -> None:
+def _forget(web: Web, response: Response, found: Caller) -> None:
     if found.transport == "cookie":
         web.forget_session(response)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.routing import problems
 from torii_dynamodb.fastapi.schemas import AccessTokenOut
-from torii_dynamodb.fastapi.web import SignedIn, Web
+from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = ["add"]
 
@@ -21,9 +21,9 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         return
 
     @router.post("/token", summary="Get an access token", responses=problems("cross_site", "not_signed_in"))
-    async def token(found: SignedIn = Depends(dependencies.signed_in)) -> AccessTokenOut:
+    async def token(found: Caller = Depends(dependencies.signed_in)) -> AccessTokenOut:
         """The session is what gets it, and the next one: there is no other refresh token."""
-        issued = torii.jwt.issue(found.session, found.user)
+        issued = torii.jwt.issue(found.user, found.session)
         seconds = int((issued.expires_at - torii.clock()).total_seconds())
         return AccessTokenOut(access_token=issued.token, expires_in=max(seconds, 0))
 

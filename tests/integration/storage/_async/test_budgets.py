@@ -187,7 +187,7 @@ async def grace(world: World) -> object:
 async def register_token(world: World, purpose: str) -> str:
     """A fresh one-time token's text."""
     token = await world.token(purpose)
-    assert token.token is not None
+    assert token.token
     return token.token
 
 
@@ -208,36 +208,36 @@ async def create_session_reading(world: World) -> object:
 
 
 async def check_session(world: World) -> object:
-    found = await world.storage.get_session_and_user(world.session.token or "")
-    assert found == (world.session, world.user)
+    found = await world.storage.get_signed_in(world.session.token)
+    assert found == (world.user, world.session)
     return found
 
 
 async def check_session_eventually(world: World) -> object:
-    found = await world.storage.get_session_and_user(world.session.token or "", consistent=False)
+    found = await world.storage.get_signed_in(world.session.token, consistent=False)
     assert found is not None
     return found
 
 
 async def check_session_by_id(world: World) -> object:
-    found = await world.storage.get_session_and_user_by_id(world.user.id, world.session.id)
-    assert found == (replace(world.session, token=None), world.user)
+    found = await world.storage.get_signed_in_by_id(world.user.id, world.session.id)
+    assert found == (world.user, replace(world.session, token=""))
     return found
 
 
 async def check_garbage(world: World) -> object:
-    assert await world.storage.get_session_and_user("torii_s1_forged.token") is None
+    assert await world.storage.get_signed_in("torii_s1_forged.token") is None
     return world
 
 
 async def refresh_session(world: World) -> object:
     ends = world.later + timedelta(hours=1)
-    assert await world.storage.refresh_session(world.session.token or "", expires_at=ends) is not None
+    assert await world.storage.refresh_session(world.session.token, expires_at=ends) is not None
     return ends
 
 
 async def sign_out(world: World) -> object:
-    await world.storage.delete_session(world.session.token or "")
+    await world.storage.delete_session(world.session.token)
     return world
 
 

@@ -187,7 +187,7 @@ def grace(world: World) -> object:
 def register_token(world: World, purpose: str) -> str:
     """A fresh one-time token's text."""
     token = world.token(purpose)
-    assert token.token is not None
+    assert token.token
     return token.token
 
 
@@ -208,36 +208,36 @@ def create_session_reading(world: World) -> object:
 
 
 def check_session(world: World) -> object:
-    found = world.storage.get_session_and_user(world.session.token or "")
-    assert found == (world.session, world.user)
+    found = world.storage.get_signed_in(world.session.token)
+    assert found == (world.user, world.session)
     return found
 
 
 def check_session_eventually(world: World) -> object:
-    found = world.storage.get_session_and_user(world.session.token or "", consistent=False)
+    found = world.storage.get_signed_in(world.session.token, consistent=False)
     assert found is not None
     return found
 
 
 def check_session_by_id(world: World) -> object:
-    found = world.storage.get_session_and_user_by_id(world.user.id, world.session.id)
-    assert found == (replace(world.session, token=None), world.user)
+    found = world.storage.get_signed_in_by_id(world.user.id, world.session.id)
+    assert found == (world.user, replace(world.session, token=""))
     return found
 
 
 def check_garbage(world: World) -> object:
-    assert world.storage.get_session_and_user("torii_s1_forged.token") is None
+    assert world.storage.get_signed_in("torii_s1_forged.token") is None
     return world
 
 
 def refresh_session(world: World) -> object:
     ends = world.later + timedelta(hours=1)
-    assert world.storage.refresh_session(world.session.token or "", expires_at=ends) is not None
+    assert world.storage.refresh_session(world.session.token, expires_at=ends) is not None
     return ends
 
 
 def sign_out(world: World) -> object:
-    world.storage.delete_session(world.session.token or "")
+    world.storage.delete_session(world.session.token)
     return world
 
 

@@ -135,7 +135,7 @@ def test_broken_sessions_are_listed_apart(storage: DynamoDbHandle) -> None:
     listed = storage.list_sessions_for_user(user.id)
     assert [session.id for session in listed] == [kept.id]
     assert [error.key for error in listed.corrupt] == [broken.id]
-    assert broken.token is not None
+    assert broken.token
     with pytest.raises(CorruptItem):
         storage.get_session(broken.token)
     storage.delete_sessions_for_user(user.id)

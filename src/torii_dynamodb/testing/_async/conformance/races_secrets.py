@@ -287,7 +287,7 @@ class AsyncSecretRaceConformance(AsyncConformance):
                 return await self.session(storage, await self.reread(storage, user))
 
             def check(token: str) -> Call[object]:
-                return lambda: storage.get_session_and_user(token)
+                return lambda: storage.get_signed_in(token)
 
             calls: list[Call[Any]] = [
                 *(sign_in for _ in range(6)),
@@ -315,11 +315,11 @@ class AsyncSecretRaceConformance(AsyncConformance):
 
             async def end_then_check(user: User = user, tokens: list[str] = tokens) -> object:
                 await storage.delete_sessions_for_user(user.id)
-                return [await storage.get_session_and_user(token) for token in tokens]
+                return [await storage.get_signed_in(token) for token in tokens]
 
             async def keep_checking(tokens: list[str] = tokens) -> object:
                 for token in tokens * 3:
-                    await storage.get_session_and_user(token)
+                    await storage.get_signed_in(token)
                     assert await storage.get_session(others) is not None
                 return None
 

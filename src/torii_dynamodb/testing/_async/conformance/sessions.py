@@ -80,9 +80,9 @@ class AsyncSessionConformance(AsyncConformance):
             user=user,
         )
         assert created.token
-        found = await storage.get_session_and_user(created.token)
+        found = await storage.get_signed_in(created.token)
         assert found is not None
-        session, owner = found
+        owner, session = found
         assert owner == user
         alone = await storage.get_session(created.token)
         assert alone is not None
@@ -100,7 +100,7 @@ class AsyncSessionConformance(AsyncConformance):
             if how == "expiry":
                 clock.advance(session.expires_at - clock())
             elif how == "sign-out":
-                await storage.delete_session(session.token or "")
+                await storage.delete_session(session.token)
             elif how == "everywhere":
                 await storage.delete_sessions_for_user(owner.id)
             elif how == "lock":
@@ -115,15 +115,15 @@ class AsyncSessionConformance(AsyncConformance):
             user = await self.user(storage)
             created = await storage.create_session(NewSession(user_id=user.id, expires_at=self.later(600)), user=user)
             assert created.token
-            by_token = await storage.get_session_and_user(created.token)
-            by_id = await storage.get_session_and_user_by_id(user.id, created.id)
+            by_token = await storage.get_signed_in(created.token)
+            by_id = await storage.get_signed_in_by_id(user.id, created.id)
             assert by_token is not None
-            assert by_id == (replace(by_token[0], token=None), by_token[1])
-            assert await storage.get_session_and_user_by_id(other.id, created.id) is None
-            assert await storage.get_session_and_user_by_id(fresh("u"), created.id) is None
-            assert await storage.get_session_and_user_by_id(user.id, "0" * 64) is None
+            assert by_id == (by_token.user, replace(by_token.session, token=""))
+            assert await storage.get_signed_in_by_id(other.id, created.id) is None
+            assert await storage.get_signed_in_by_id(fresh("u"), created.id) is None
+            assert await storage.get_signed_in_by_id(user.id, "0" * 64) is None
             await end(created, user, how)
-            assert await storage.get_session_and_user_by_id(user.id, created.id) is None, how
+            assert await storage.get_signed_in_by_id(user.id, created.id) is None, how
 
     @clause("SESSION-1", "SESSION-4")
     @pytest.mark.parametrize("consistent", [None, True, False])
@@ -132,13 +132,13 @@ class AsyncSessionConformance(AsyncConformance):
         user = await self.user(storage)
         token = await self.session(storage, user)
         found = await self.until(
-            lambda: storage.get_session_and_user(token, consistent=consistent), lambda found: found is not None
+            lambda: storage.get_signed_in(token, consistent=consistent), lambda found: found is not None
         )
         alone = await self.until(
             lambda: storage.get_session(token, consistent=consistent), lambda found: found is not None
         )
         assert found is not None
-        assert found[1] == user
+        assert found.user == user
         assert alone is not None
 
     @clause("SESSION-1")
@@ -159,7 +159,7 @@ class AsyncSessionConformance(AsyncConformance):
             for _ in range(20)
         ]
         assert len({session.token for session in made}) == len({session.id for session in made}) == 20
-        assert all(session.id not in (session.token or "") for session in made)
+        assert all(session.id not in session.token for session in made)
 
     @clause("SESSION-1")
     async def test_nothing_stored_tells_the_token(self, storage: AsyncStorage) -> None:
@@ -238,7 +238,7 @@ class AsyncSessionConformance(AsyncConformance):
         await storage.delete_sessions_for_user(stale.id)
         token = await self.session(storage, stale)
         assert await storage.get_session(token) is None
-        assert await storage.get_session_and_user(token) is None
+        assert await storage.get_signed_in(token) is None
         await storage.refresh_session(token, expires_at=self.later(7200))
         assert await storage.get_session(token) is None
         assert token not in {session.token for session in await storage.list_sessions_for_user(stale.id)}
@@ -250,7 +250,7 @@ class AsyncSessionConformance(AsyncConformance):
         read = await self.reread(storage, user)
         await storage.set_password_hash(user.id, new_hash())
         token = await self.session(storage, read)
-        assert await storage.get_session_and_user(token) is None
+        assert await storage.get_signed_in(token) is None
 
     @clause("SESSION-3")
     async def test_no_session_for_nobody(self, storage: AsyncStorage) -> None:
@@ -267,7 +267,7 @@ class AsyncSessionConformance(AsyncConformance):
         except NotFound:
             return
         assert await storage.get_session(token) is None
-        assert await storage.get_session_and_user(token) is None
+        assert await storage.get_signed_in(token) is None
         assert await storage.get_user(user.id, consistent=True) is None
 
     @clause("SESSION-3", "SESSION-6")
@@ -291,11 +291,11 @@ class AsyncSessionConformance(AsyncConformance):
         assert await storage.get_session(token) is not None
         clock.advance(timedelta(microseconds=999_999))
         assert await storage.get_session(token) is not None
-        assert await storage.get_session_and_user(token) is not None
+        assert await storage.get_signed_in(token) is not None
         clock.advance(timedelta(microseconds=1))
         assert clock() == ends
         assert await storage.get_session(token) is None
-        assert await storage.get_session_and_user(token) is None
+        assert await storage.get_signed_in(token) is None
         clock.advance(86_400 * 400)
         assert await storage.get_session(token) is None
 
@@ -333,7 +333,7 @@ class AsyncSessionConformance(AsyncConformance):
         token = await self.session(storage, user)
         for text in garbage_tokens(token):
             assert await storage.get_session(text) is None, text[:80]
-            assert await storage.get_session_and_user(text) is None, text[:80]
+            assert await storage.get_signed_in(text) is None, text[:80]
             assert await storage.refresh_session(text, expires_at=self.later(7200)) is None, text[:80]
             await storage.delete_session(text)
         assert await storage.get_session(token) is not None
@@ -346,7 +346,7 @@ class AsyncSessionConformance(AsyncConformance):
         victims = await self.session(storage, victim)
         for forged in (retarget(token, victim.id), retarget(victims, user.id), retarget(token, fresh("u"))):
             assert await storage.get_session(forged) is None
-            assert await storage.get_session_and_user(forged) is None
+            assert await storage.get_signed_in(forged) is None
             assert await storage.refresh_session(forged, expires_at=self.later(7200)) is None
             await storage.delete_session(forged)
         assert await storage.get_session(token) is not None
@@ -371,7 +371,7 @@ class AsyncSessionConformance(AsyncConformance):
         for token in tokens:
             assert await storage.get_session(token) is None
             await storage.refresh_session(token, expires_at=self.later(7200))
-            assert await storage.get_session_and_user(token) is None
+            assert await storage.get_signed_in(token) is None
 
     # Listing.
 
@@ -390,7 +390,7 @@ class AsyncSessionConformance(AsyncConformance):
         listed = await self.until(lambda: storage.list_sessions_for_user(user.id), lambda found: len(found) == 4)
         assert [session.id for session in listed] == made
         assert [session.user_agent for session in listed] == ["agent 100", "agent 7000", "agent 5000", "agent 9000"]
-        assert all(session.token is None for session in listed)
+        assert all(session.token == "" for session in listed)
         clock.advance(200)
         listed = await storage.list_sessions_for_user(user.id)
         assert [session.id for session in listed] == made[1:]
@@ -540,7 +540,7 @@ class AsyncSessionConformance(AsyncConformance):
         gone, kept = await self.session(storage, user), await self.session(storage, user)
         await storage.delete_session(gone)
         assert await storage.get_session(gone) is None
-        assert await storage.get_session_and_user(gone) is None
+        assert await storage.get_signed_in(gone) is None
         assert await storage.get_session(kept) is not None
         await storage.delete_session(gone)
         await storage.delete_session(retarget(kept, fresh("u")))
@@ -580,7 +580,7 @@ class AsyncSessionConformance(AsyncConformance):
         assert epoch == now.session_epoch != user.session_epoch
         for token in tokens:
             assert await storage.get_session(token) is None
-            assert await storage.get_session_and_user(token) is None
+            assert await storage.get_signed_in(token) is None
         new = await self.session(storage, now)
         assert await storage.get_session(new) is not None
         assert await storage.get_session(others) is not None

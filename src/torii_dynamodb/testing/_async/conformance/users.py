@@ -172,9 +172,9 @@ class AsyncUserConformance(AsyncConformance):
         await storage.delete_user(user_id)
         created = await storage.create_user(NewUser(email=new_address(), id=user_id))
         token = await self.session(storage, created)
-        found = await storage.get_session_and_user(token)
+        found = await storage.get_signed_in(token)
         assert found is not None
-        assert found[1] == created
+        assert found.user == created
         assert await storage.delete_user(user_id)
 
     @clause("USER-2", "USER-8")
@@ -331,11 +331,11 @@ class AsyncUserConformance(AsyncConformance):
         created = await self.user(storage)
         updated = await storage.update_user(created, metadata=metadata)
         token = await self.session(storage, updated)
-        checked = await storage.get_session_and_user(token)
+        checked = await storage.get_signed_in(token)
         [batched] = await storage.batch_get_users([created.id])
         assert checked is not None
         assert batched is not None
-        for found in (updated, await self.reread(storage, created), checked[1], batched):
+        for found in (updated, await self.reread(storage, created), checked.user, batched):
             assert same(found.metadata, metadata)
 
     @clause("USER-6")
@@ -524,7 +524,7 @@ class AsyncUserConformance(AsyncConformance):
         assert len(moved.identities) == 3
         assert await storage.list_oauth_accounts_for_user(user.id) == [account]
         assert await storage.list_passkeys_for_user(user.id) == [passkey]
-        assert await storage.get_session_and_user(token) is not None
+        assert await storage.get_signed_in(token) is not None
 
     @clause("USER-12")
     async def test_an_address_can_go_and_come_back(self, storage: AsyncStorage) -> None:
@@ -727,7 +727,7 @@ class AsyncUserConformance(AsyncConformance):
         assert await storage.list_sessions_for_user(user.id) == []
         for session in sessions:
             assert await storage.get_session(session) is None
-            assert await storage.get_session_and_user(session) is None
+            assert await storage.get_signed_in(session) is None
         for token in tokens:
             assert await storage.check_token(token, purpose=MAGIC_LINK) is None
             assert await storage.verify_token(token, purpose=MAGIC_LINK) is None
@@ -745,7 +745,7 @@ class AsyncUserConformance(AsyncConformance):
         token = await self.session(storage, other)
         user = await self.user(storage)
         await storage.delete_user(user.id)
-        assert await storage.get_session_and_user(token) is not None
+        assert await storage.get_signed_in(token) is not None
         assert await self.reread(storage, other) == other
         assert await storage.list_oauth_accounts_for_user(other.id) == [account]
 

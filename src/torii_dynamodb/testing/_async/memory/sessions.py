@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from torii_dynamodb._rules import secrets, validation
-from torii_dynamodb.models import Listing, NewSession, Session, User
+from torii_dynamodb.models import Listing, NewSession, Session, SignedIn, User
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
 
@@ -39,40 +39,40 @@ class AsyncMemorySessions(MemoryBase):
 
     async def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
         """Check a session's token."""
-        found = await self.get_session_and_user(token, consistent=consistent)
-        return None if found is None else found[0]
+        found = await self.get_signed_in(token, consistent=consistent)
+        return None if found is None else found.session
 
-    async def get_session_and_user(self, token: str, *, consistent: bool | None = None) -> tuple[Session, User] | None:
+    async def get_signed_in(self, token: str, *, consistent: bool | None = None) -> SignedIn | None:
         """Check a session's token and read its user."""
         validation.token_argument(token)
         inputs.consistent(consistent)
         with self._state.lock:
             found = self._valid(token, self._now())
-            return None if found is None else (_told(found[0], token), copied_user(found[1]))
+            return None if found is None else SignedIn(copied_user(found.user), _told(found.session, token))
 
-    async def get_session_and_user_by_id(
+    async def get_signed_in_by_id(
         self, user_id: str, session_id: str, *, consistent: bool | None = None
-    ) -> tuple[Session, User] | None:
+    ) -> SignedIn | None:
         """Check a session by its id and read its user."""
         validation.user_id(user_id)
         validation.session_id(session_id)
         inputs.consistent(consistent)
         with self._state.lock:
             found = self._standing(user_id, session_id, self._now())
-            return None if found is None else (_told(found[0], None), copied_user(found[1]))
+            return None if found is None else SignedIn(copied_user(found.user), _told(found.session, ""))
 
-    def _valid(self, token: str, now: datetime) -> tuple[Session, User] | None:
+    def _valid(self, token: str, now: datetime) -> SignedIn | None:
         parsed = secrets.parse_session_token(token)
         return None if parsed is None else self._standing(parsed.user_id, parsed.digest, now)
 
-    def _standing(self, user_id: str, session_id: str, now: datetime) -> tuple[Session, User] | None:
+    def _standing(self, user_id: str, session_id: str, now: datetime) -> SignedIn | None:
         row = self._state.sessions.get(session_id)
         if row is None or row.user_id != user_id:
             return None
         user = self._state.users.get(row.user_id)
         if user is None or not _holds(row, user, now):
             return None
-        return row, user
+        return SignedIn(user, row)
 
     async def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
         """The user's valid sessions, newest first."""
@@ -81,7 +81,7 @@ class AsyncMemorySessions(MemoryBase):
             user, now = self._state.users.get(user_id), self._now()
             found = [row for row in self._state.sessions.values() if user is not None and _holds(row, user, now)]
             found.sort(key=lambda row: (row.created_at, row.id), reverse=True)
-            return Listing(_told(row, None) for row in found)
+            return Listing(_told(row, "") for row in found)
 
     async def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
         """Extend a valid session."""
@@ -91,7 +91,7 @@ class AsyncMemorySessions(MemoryBase):
             found = self._valid(token, self._now())
             if found is None:
                 return None
-            row = replace(found[0], expires_at=max(found[0].expires_at, until))
+            row = replace(found.session, expires_at=max(found.session.expires_at, until))
             self._state.sessions[row.id] = row
             return _told(row, token)
 
@@ -138,5 +138,5 @@ def _holds(row: Session, user: User, now: datetime) -> bool:
     return row.user_id == user.id and row.epoch == user.session_epoch and now < row.expires_at
 
 
-def _told(row: Session, token: str | None) -> Session:
+def _told(row: Session, token: str) -> Session:
     return replace(row, token=token, metadata=inputs.own(row.metadata))

@@ -78,7 +78,7 @@ class AsyncMemoryTokens(MemoryBase):
             return before - len(self._state.tokens)
 
 
-def _told(row: TokenRow, token: str | None) -> Token:
+def _told(row: TokenRow, token: str) -> Token:
     return Token(
         id=row.id,
         purpose=row.purpose,
@@ -92,4 +92,4 @@ def _told(row: TokenRow, token: str | None) -> Token:
 
 
 def _verified(row: TokenRow, user: User | None) -> VerifiedToken:
-    return VerifiedToken(token=_told(row, None), user=None if user is None else copied_user(user))
+    return VerifiedToken(token=_told(row, ""), user=None if user is None else copied_user(user))

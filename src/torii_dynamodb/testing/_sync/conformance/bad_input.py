@@ -195,8 +195,8 @@ class BadInputConformance(Conformance):
                 {"new_session": [None, 1, {}, user, *variants(new, fields)], "user": [*USERS, other]},
             ),
             "get_session": Case({"token": session}, {"token": TOKENS, "consistent": FLAGS}),
-            "get_session_and_user": Case({"token": session}, {"token": TOKENS, "consistent": FLAGS}),
-            "get_session_and_user_by_id": Case(
+            "get_signed_in": Case({"token": session}, {"token": TOKENS, "consistent": FLAGS}),
+            "get_signed_in_by_id": Case(
                 {"user_id": user.id, "session_id": "0" * 64},
                 {"user_id": IDS, "session_id": SESSION_IDS, "consistent": FLAGS},
             ),

@@ -289,7 +289,7 @@ class SecretRaceConformance(Conformance):
                 return self.session(storage, self.reread(storage, user))
 
             def check(token: str) -> Call[object]:
-                return lambda: storage.get_session_and_user(token)
+                return lambda: storage.get_signed_in(token)
 
             calls: list[Call[Any]] = [
                 *(sign_in for _ in range(6)),
@@ -317,11 +317,11 @@ class SecretRaceConformance(Conformance):
 
             def end_then_check(user: User = user, tokens: list[str] = tokens) -> object:
                 storage.delete_sessions_for_user(user.id)
-                return [storage.get_session_and_user(token) for token in tokens]
+                return [storage.get_signed_in(token) for token in tokens]
 
             def keep_checking(tokens: list[str] = tokens) -> object:
                 for token in tokens * 3:
-                    storage.get_session_and_user(token)
+                    storage.get_signed_in(token)
                     assert storage.get_session(others) is not None
                 return None
 

@@ -82,9 +82,9 @@ class SessionConformance(Conformance):
             user=user,
         )
         assert created.token
-        found = storage.get_session_and_user(created.token)
+        found = storage.get_signed_in(created.token)
         assert found is not None
-        session, owner = found
+        owner, session = found
         assert owner == user
         alone = storage.get_session(created.token)
         assert alone is not None
@@ -102,7 +102,7 @@ class SessionConformance(Conformance):
             if how == "expiry":
                 clock.advance(session.expires_at - clock())
             elif how == "sign-out":
-                storage.delete_session(session.token or "")
+                storage.delete_session(session.token)
             elif how == "everywhere":
                 storage.delete_sessions_for_user(owner.id)
             elif how == "lock":
@@ -117,15 +117,15 @@ class SessionConformance(Conformance):
             user = self.user(storage)
             created = storage.create_session(NewSession(user_id=user.id, expires_at=self.later(600)), user=user)
             assert created.token
-            by_token = storage.get_session_and_user(created.token)
-            by_id = storage.get_session_and_user_by_id(user.id, created.id)
+            by_token = storage.get_signed_in(created.token)
+            by_id = storage.get_signed_in_by_id(user.id, created.id)
             assert by_token is not None
-            assert by_id == (replace(by_token[0], token=None), by_token[1])
-            assert storage.get_session_and_user_by_id(other.id, created.id) is None
-            assert storage.get_session_and_user_by_id(fresh("u"), created.id) is None
-            assert storage.get_session_and_user_by_id(user.id, "0" * 64) is None
+            assert by_id == (by_token.user, replace(by_token.session, token=""))
+            assert storage.get_signed_in_by_id(other.id, created.id) is None
+            assert storage.get_signed_in_by_id(fresh("u"), created.id) is None
+            assert storage.get_signed_in_by_id(user.id, "0" * 64) is None
             end(created, user, how)
-            assert storage.get_session_and_user_by_id(user.id, created.id) is None, how
+            assert storage.get_signed_in_by_id(user.id, created.id) is None, how
 
     @clause("SESSION-1", "SESSION-4")
     @pytest.mark.parametrize("consistent", [None, True, False])
@@ -133,12 +133,10 @@ class SessionConformance(Conformance):
         """Strong and eventual checks pass a valid token (an eventual one as soon as the store has caught up)."""
         user = self.user(storage)
         token = self.session(storage, user)
-        found = self.until(
-            lambda: storage.get_session_and_user(token, consistent=consistent), lambda found: found is not None
-        )
+        found = self.until(lambda: storage.get_signed_in(token, consistent=consistent), lambda found: found is not None)
         alone = self.until(lambda: storage.get_session(token, consistent=consistent), lambda found: found is not None)
         assert found is not None
-        assert found[1] == user
+        assert found.user == user
         assert alone is not None
 
     @clause("SESSION-1")
@@ -158,7 +156,7 @@ class SessionConformance(Conformance):
             storage.create_session(NewSession(user_id=user.id, expires_at=self.later()), user=user) for _ in range(20)
         ]
         assert len({session.token for session in made}) == len({session.id for session in made}) == 20
-        assert all(session.id not in (session.token or "") for session in made)
+        assert all(session.id not in session.token for session in made)
 
     @clause("SESSION-1")
     def test_nothing_stored_tells_the_token(self, storage: Storage) -> None:
@@ -235,7 +233,7 @@ class SessionConformance(Conformance):
         storage.delete_sessions_for_user(stale.id)
         token = self.session(storage, stale)
         assert storage.get_session(token) is None
-        assert storage.get_session_and_user(token) is None
+        assert storage.get_signed_in(token) is None
         storage.refresh_session(token, expires_at=self.later(7200))
         assert storage.get_session(token) is None
         assert token not in {session.token for session in storage.list_sessions_for_user(stale.id)}
@@ -247,7 +245,7 @@ class SessionConformance(Conformance):
         read = self.reread(storage, user)
         storage.set_password_hash(user.id, new_hash())
         token = self.session(storage, read)
-        assert storage.get_session_and_user(token) is None
+        assert storage.get_signed_in(token) is None
 
     @clause("SESSION-3")
     def test_no_session_for_nobody(self, storage: Storage) -> None:
@@ -264,7 +262,7 @@ class SessionConformance(Conformance):
         except NotFound:
             return
         assert storage.get_session(token) is None
-        assert storage.get_session_and_user(token) is None
+        assert storage.get_signed_in(token) is None
         assert storage.get_user(user.id, consistent=True) is None
 
     @clause("SESSION-3", "SESSION-6")
@@ -288,11 +286,11 @@ class SessionConformance(Conformance):
         assert storage.get_session(token) is not None
         clock.advance(timedelta(microseconds=999_999))
         assert storage.get_session(token) is not None
-        assert storage.get_session_and_user(token) is not None
+        assert storage.get_signed_in(token) is not None
         clock.advance(timedelta(microseconds=1))
         assert clock() == ends
         assert storage.get_session(token) is None
-        assert storage.get_session_and_user(token) is None
+        assert storage.get_signed_in(token) is None
         clock.advance(86_400 * 400)
         assert storage.get_session(token) is None
 
@@ -330,7 +328,7 @@ class SessionConformance(Conformance):
         token = self.session(storage, user)
         for text in garbage_tokens(token):
             assert storage.get_session(text) is None, text[:80]
-            assert storage.get_session_and_user(text) is None, text[:80]
+            assert storage.get_signed_in(text) is None, text[:80]
             assert storage.refresh_session(text, expires_at=self.later(7200)) is None, text[:80]
             storage.delete_session(text)
         assert storage.get_session(token) is not None
@@ -343,7 +341,7 @@ class SessionConformance(Conformance):
         victims = self.session(storage, victim)
         for forged in (retarget(token, victim.id), retarget(victims, user.id), retarget(token, fresh("u"))):
             assert storage.get_session(forged) is None
-            assert storage.get_session_and_user(forged) is None
+            assert storage.get_signed_in(forged) is None
             assert storage.refresh_session(forged, expires_at=self.later(7200)) is None
             storage.delete_session(forged)
         assert storage.get_session(token) is not None
@@ -368,7 +366,7 @@ class SessionConformance(Conformance):
         for token in tokens:
             assert storage.get_session(token) is None
             storage.refresh_session(token, expires_at=self.later(7200))
-            assert storage.get_session_and_user(token) is None
+            assert storage.get_signed_in(token) is None
 
     # Listing.
 
@@ -387,7 +385,7 @@ class SessionConformance(Conformance):
         listed = self.until(lambda: storage.list_sessions_for_user(user.id), lambda found: len(found) == 4)
         assert [session.id for session in listed] == made
         assert [session.user_agent for session in listed] == ["agent 100", "agent 7000", "agent 5000", "agent 9000"]
-        assert all(session.token is None for session in listed)
+        assert all(session.token == "" for session in listed)
         clock.advance(200)
         listed = storage.list_sessions_for_user(user.id)
         assert [session.id for session in listed] == made[1:]
@@ -537,7 +535,7 @@ class SessionConformance(Conformance):
         gone, kept = self.session(storage, user), self.session(storage, user)
         storage.delete_session(gone)
         assert storage.get_session(gone) is None
-        assert storage.get_session_and_user(gone) is None
+        assert storage.get_signed_in(gone) is None
         assert storage.get_session(kept) is not None
         storage.delete_session(gone)
         storage.delete_session(retarget(kept, fresh("u")))
@@ -577,7 +575,7 @@ class SessionConformance(Conformance):
         assert epoch == now.session_epoch != user.session_epoch
         for token in tokens:
             assert storage.get_session(token) is None
-            assert storage.get_session_and_user(token) is None
+            assert storage.get_signed_in(token) is None
         new = self.session(storage, now)
         assert storage.get_session(new) is not None
         assert storage.get_session(others) is not None

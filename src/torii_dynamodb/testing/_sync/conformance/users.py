@@ -174,9 +174,9 @@ class UserConformance(Conformance):
         storage.delete_user(user_id)
         created = storage.create_user(NewUser(email=new_address(), id=user_id))
         token = self.session(storage, created)
-        found = storage.get_session_and_user(token)
+        found = storage.get_signed_in(token)
         assert found is not None
-        assert found[1] == created
+        assert found.user == created
         assert storage.delete_user(user_id)
 
     @clause("USER-2", "USER-8")
@@ -331,11 +331,11 @@ class UserConformance(Conformance):
         created = self.user(storage)
         updated = storage.update_user(created, metadata=metadata)
         token = self.session(storage, updated)
-        checked = storage.get_session_and_user(token)
+        checked = storage.get_signed_in(token)
         [batched] = storage.batch_get_users([created.id])
         assert checked is not None
         assert batched is not None
-        for found in (updated, self.reread(storage, created), checked[1], batched):
+        for found in (updated, self.reread(storage, created), checked.user, batched):
             assert same(found.metadata, metadata)
 
     @clause("USER-6")
@@ -524,7 +524,7 @@ class UserConformance(Conformance):
         assert len(moved.identities) == 3
         assert storage.list_oauth_accounts_for_user(user.id) == [account]
         assert storage.list_passkeys_for_user(user.id) == [passkey]
-        assert storage.get_session_and_user(token) is not None
+        assert storage.get_signed_in(token) is not None
 
     @clause("USER-12")
     def test_an_address_can_go_and_come_back(self, storage: Storage) -> None:
@@ -727,7 +727,7 @@ class UserConformance(Conformance):
         assert storage.list_sessions_for_user(user.id) == []
         for session in sessions:
             assert storage.get_session(session) is None
-            assert storage.get_session_and_user(session) is None
+            assert storage.get_signed_in(session) is None
         for token in tokens:
             assert storage.check_token(token, purpose=MAGIC_LINK) is None
             assert storage.verify_token(token, purpose=MAGIC_LINK) is None
@@ -745,7 +745,7 @@ class UserConformance(Conformance):
         token = self.session(storage, other)
         user = self.user(storage)
         storage.delete_user(user.id)
-        assert storage.get_session_and_user(token) is not None
+        assert storage.get_signed_in(token) is not None
         assert self.reread(storage, other) == other
         assert storage.list_oauth_accounts_for_user(other.id) == [account]
 

@@ -80,7 +80,7 @@ class MemoryTokens(MemoryBase):
             return before - len(self._state.tokens)
 
 
-def _told(row: TokenRow, token: str | None) -> Token:
+def _told(row: TokenRow, token: str) -> Token:
     return Token(
         id=row.id,
         purpose=row.purpose,
@@ -94,4 +94,4 @@ def _told(row: TokenRow, token: str | None) -> Token:
 
 
 def _verified(row: TokenRow, user: User | None) -> VerifiedToken:
-    return VerifiedToken(token=_told(row, None), user=None if user is None else copied_user(user))
+    return VerifiedToken(token=_told(row, ""), user=None if user is None else copied_user(user))
