@@ -66,9 +66,9 @@ def test_deregistering_takes_all_away(admin: AutoscalingAdmin) -> None:
     admin.register(OPTIONS)
     target = targets(admin.config)[0]
     admin.schedule(target, ScheduledAction(name="morning", schedule="cron(0 8 * * ? *)", minimum=10))
-    assert len(admin.deregister()) == 14
+    assert len(admin.deregister(admin.describe())) == 14
     assert scaled(admin) == {}
-    assert admin.deregister() == []
+    assert admin.deregister(admin.describe()) == []
 
 
 def test_scheduled_actions_are_put_shown_replaced_and_removed(admin: AutoscalingAdmin) -> None:

@@ -68,7 +68,7 @@ def test_a_restored_set_has_everything_but_sessions_and_tokens(
     assert made.complete
     target = restored_config(on_moto)
 
-    report = backups.restore_set("nightly", target.table_prefix)
+    report = backups.restore(target.table_prefix, backup_set="nightly")
 
     assert report.verification.ok, report.verification.findings
     assert (report.users, report.verification.users, report.verification.identities) == (3, 3, 6)
@@ -107,7 +107,7 @@ def test_a_session_of_a_later_epoch_is_not_revived(
     )
     backups.create("skewed")
     target = restored_config(on_moto)
-    backups.restore_set("skewed", target.table_prefix)
+    backups.restore(target.table_prefix, backup_set="skewed")
     with DynamoDbStorage.open(target) as storage:
         assert storage.get_session(session.token) is None
 
@@ -116,21 +116,21 @@ def test_all_tables_to_one_instant(on_moto: DynamoDbConfig, moto_client: Client,
     """Point-in-time recovery restores all five; run again it goes on; another instant to the same prefix is refused."""
     people(on_moto, 2)
     target = restored_config(on_moto)
-    first = backups.restore_instant(None, target.table_prefix)
+    first = backups.restore(target.table_prefix)
     assert first.verification.ok
     assert first.users == 2
-    again = backups.restore_instant(None, target.table_prefix)
+    again = backups.restore(target.table_prefix)
     assert again.verification.ok
     assert again.users == 0
     with pytest.raises(ConfigurationError, match="are being restored to"):
-        backups.restore_instant(datetime.now(UTC) - timedelta(days=1), target.table_prefix)
+        backups.restore(target.table_prefix, instant=datetime.now(UTC) - timedelta(days=1))
 
 
 def test_an_instant_out_of_reach_is_refused_with_the_reach(backups: Backups, on_moto: DynamoDbConfig) -> None:
     """An instant before or after what all tables can be restored to names the range, and starts nothing."""
     for instant in (datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1)):
         with pytest.raises(ValidationError, match="all tables together reach from"):
-            backups.restore_instant(instant, on_moto.table_prefix + "x")
+            backups.restore(on_moto.table_prefix + "x", instant=instant)
 
 
 def test_recovery_is_switched_for_all_tables(backups: Backups, on_moto: DynamoDbConfig) -> None:
@@ -139,7 +139,7 @@ def test_recovery_is_switched_for_all_tables(backups: Backups, on_moto: DynamoDb
     assert backups.set_recovery(enabled=True) == []
     assert backups.set_recovery(enabled=False) == list(TABLES)
     with pytest.raises(ConfigurationError, match="backup pitr on"):
-        backups.restore_instant(None, on_moto.table_prefix + "x")
+        backups.restore(on_moto.table_prefix + "x")
     assert backups.set_recovery(enabled=True, days=3) == list(TABLES)
 
 
@@ -155,7 +155,7 @@ def test_an_interrupted_backup_is_completed(
     assert (found is None) if at == 0 else (found is not None and not found.complete and len(found.backups) == at)
     if at:
         with pytest.raises(ConfigurationError, match="not complete"):
-            backups.restore_set("nightly", "elsewhere")
+            backups.restore("elsewhere", backup_set="nightly")
     made = backups.create("nightly")
     assert made.complete
     assert made.others == ()
@@ -181,8 +181,8 @@ def test_an_interrupted_restore_is_completed(
 
         broken.batch_write = stop
     with pytest.raises(Interrupted):
-        Backups(on_moto, broken).restore_set("nightly", target.table_prefix)
-    report = backups.restore_set("nightly", target.table_prefix)
+        Backups(on_moto, broken).restore(target.table_prefix, backup_set="nightly")
+    report = backups.restore(target.table_prefix, backup_set="nightly")
     assert report.verification.ok
     assert report.verification.valid_sessions == 0
     assert dump(target, moto_client)["tokens"] == []
@@ -196,7 +196,7 @@ def test_a_restore_of_a_restore_ends_sessions_again(
     people(on_moto, 1)
     backups.create("nightly")
     second = restored_config(on_moto, "r")
-    backups.restore_set("nightly", second.table_prefix)
+    backups.restore(second.table_prefix, backup_set="nightly")
     with DynamoDbStorage.open(second) as storage:
         user = storage.get_user_by_email("user0@example.com")
         assert user is not None
@@ -205,7 +205,7 @@ def test_a_restore_of_a_restore_ends_sessions_again(
     again = Backups(second, moto_client)
     again.create("nightly")
     third = restored_config(on_moto, "q")
-    report = again.restore_set("nightly", third.table_prefix)
+    report = again.restore(third.table_prefix, backup_set="nightly")
     assert report.users == 1
     assert report.verification.valid_sessions == 0
     with DynamoDbStorage.open(third) as storage:
@@ -225,7 +225,7 @@ def test_autoscaling_is_put_back(on_moto: DynamoDbConfig, moto_client: Client) -
     backups.create("nightly")
     target = restored_config(on_moto)
     # moto forgets how a restored table is billed; AWS takes it from the backup.
-    report = backups.restore_set("nightly", target.table_prefix, options=TableOptions(billing="provisioned"))
+    report = backups.restore(target.table_prefix, backup_set="nightly", options=TableOptions(billing="provisioned"))
     assert sum("autoscaling of" in line for line in report.put_back) == 7
     states = [state for state in AutoscalingAdmin(target, moto_client).describe() if state.scaling is not None]
     assert len(states) == 7
@@ -238,10 +238,10 @@ def test_sets_are_told_apart_and_deleted(on_moto: DynamoDbConfig, moto_client: C
     backups.create("b")
     moto_client.call("CreateBackup", {"TableName": on_moto.table_name("users"), "BackupName": "by-hand"})
     assert [one.name for one in backups.sets()] == ["a.1", "b"]
-    backups.delete("b")
+    backups.delete(backups.require("b"))
     assert [one.name for one in backups.sets()] == ["a.1"]
     with pytest.raises(NotFound, match=r"no backup set 'b' .*a\.1"):
-        backups.delete("b")
+        backups.delete(backups.require("b"))
     with pytest.raises(ConfigurationError, match="already"):
         backups.create("a.1")
     with pytest.raises(ValidationError):
@@ -249,14 +249,14 @@ def test_sets_are_told_apart_and_deleted(on_moto: DynamoDbConfig, moto_client: C
 
 
 def test_a_table_in_the_way_is_not_touched(on_moto: DynamoDbConfig, moto_client: Client, backups: Backups) -> None:
-    """A table of the new prefix that is no restore of the set stops the restore before it begins."""
+    """A table of the new prefix that is not a restore of the set stops the restore before it begins."""
     backups.create("nightly")
     other = restored_config(on_moto)
     AdminTables(other, moto_client).ensure()
-    with pytest.raises(ConfigurationError, match="is no restore of this source"):
-        backups.restore_set("nightly", other.table_prefix)
-    with pytest.raises(ConfigurationError, match="are the source"):
-        backups.restore_set("nightly", on_moto.table_prefix)
+    with pytest.raises(ConfigurationError, match="is not a restore of this source"):
+        backups.restore(other.table_prefix, backup_set="nightly")
+    with pytest.raises(ConfigurationError, match="these are its source"):
+        backups.restore(on_moto.table_prefix, backup_set="nightly")
 
 
 def test_wrong_places_are_said(

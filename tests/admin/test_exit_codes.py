@@ -304,7 +304,7 @@ def test_what_is_there_already_is_a_conflict(moto_engine: LocalEngine, table_pre
         (f"export {tmp_path}/x", "complete export already"),
         (f"export {tmp_path}/full", "not empty"),
         (f"import {tmp_path}/x", "not empty"),
-        (f"backup restore --set nightly --to-prefix {table_prefix}", "are the source"),
+        (f"backup restore --set nightly --to-prefix {table_prefix}", "these are its source"),
         ("cost measure", "there are tables already"),
     ):
         told(run(line, **environment), ExitCode.CONFLICT, what)

@@ -89,14 +89,14 @@ def test_the_backup_policy_is_exact(
         verify(on_moto, moto_client)
     assert needs <= of_dynamodb(policy("backup", on_moto))
     with listening(monkeypatch) as restoring:
-        backups.restore_set("nightly", prefix)
-        backups.delete("nightly")
+        backups.restore(prefix, backup_set="nightly")
+        backups.delete(backups.require("nightly"))
     target = DynamoDbConfig(**{**_where(on_moto), "table_prefix": prefix})
     restored = AdminTables(target, moto_client)
     restored.ensure(TableOptions(deletion_protection=False))
     restored.delete()
     with listening(monkeypatch) as going_back:
-        backups.restore_instant(None, prefix)
+        backups.restore(prefix)
     all_needs = needs | restoring | going_back
     document = policy("backup", on_moto, restore_prefix=prefix)
     assert all_needs <= of_dynamodb(document), sorted(all_needs - of_dynamodb(document))

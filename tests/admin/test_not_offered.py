@@ -270,7 +270,7 @@ def test_autoscaling_that_is_not_offered_does_not_stop_a_restore(world: World) -
 
     def restored(error: ClientError) -> list[str]:
         backups = Backups(world.config, world.client, autoscaling=Scaling(error))
-        return backups.plan_restore_set("nightly", f"{world.config.table_prefix}2")
+        return backups.plan_restore(f"{world.config.table_prefix}2", backup_set="nightly")
 
     assert restored(_sdk_error("501", 501))
     with pytest.raises(AccessDenied):

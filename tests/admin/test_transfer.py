@@ -181,7 +181,7 @@ def test_tables_in_use_and_directories_in_use_are_refused(
     with pytest.raises(ValidationError, match="there is no export"):
         import_(target, dynoxide_client, tmp_path / "none")
     nowhere = replace(on_dynoxide, table_prefix="nowhere")
-    with pytest.raises(ConfigurationError, match="a table is missing"):
+    with pytest.raises(ConfigurationError, match="there is no table nowhere_users"):
         export(nowhere, dynoxide_client, tmp_path / "c")
     with pytest.raises(ConfigurationError, match="there is no table"):
         import_(nowhere, dynoxide_client, tmp_path / "a")

@@ -6,7 +6,7 @@ target-tracking policy that moves the capacity within them, and scheduled action
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -208,8 +208,7 @@ class AutoscalingAdmin:
         Raises:
             ConfigurationError: One is missing.
         """
-        for table in TABLES:
-            self._control.require(self.config.table_name(table))
+        self._control.require_tables(self.config)
 
     def describe(self) -> list[TargetState]:
         """What is registered for every target, those not scaled included."""
@@ -232,19 +231,22 @@ class AutoscalingAdmin:
             for key in [(target.resource_id, target.dimension)]
         ]
 
-    def deregister(self) -> list[Target]:
-        """Take autoscaling away, with policies and scheduled actions. The capacities stay as they are.
+    def deregister(self, states: Sequence[TargetState]) -> list[Target]:
+        """Remove autoscaling, with its policies and scheduled actions. The capacities stay as they are.
+
+        Args:
+            states: What :meth:`describe` found; targets that are not scaled are left alone.
 
         Returns:
-            The targets that there were.
+            The targets that are no longer scaled.
         """
         removed: list[Target] = []
-        for state in self.describe():
+        for state in states:
             if state.scaling is None:
                 continue
             # Real deregistration takes policies and actions along; removing them first makes an interruption harmless.
             for action in state.actions:
-                self.unschedule(state.target, action.name)
+                self._remove_action(state.target, action.name)
             if state.tracked:
                 self._call("delete_scaling_policy", state.target, missing_ok=True, PolicyName=policy_name(state.target))
             self._call("deregister_scalable_target", state.target, missing_ok=True)
@@ -272,8 +274,12 @@ class AutoscalingAdmin:
                 "scalable target", f"{target} is not scaled; register it with: torii-dynamodb autoscaling enable"
             )
         replaced = self._has_action(target, action.name)
-        if dry_run:
-            return replaced
+        if not dry_run:
+            self.put_action(target, action)
+        return replaced
+
+    def put_action(self, target: Target, action: ScheduledAction) -> None:
+        """Put a scheduled action on a registered target; one of the same name is replaced."""
         limits = {"MinCapacity": action.minimum, "MaxCapacity": action.maximum}
         times: dict[str, Any] = {"StartTime": action.start, "EndTime": action.end}
         self._call(
@@ -284,7 +290,6 @@ class AutoscalingAdmin:
             ScalableTargetAction={name: value for name, value in limits.items() if value is not None},
             **{name: moment for name, moment in times.items() if moment is not None},
         )
-        return replaced
 
     def unschedule(self, target: Target, name: str, *, dry_run: bool = False) -> bool:
         """Remove a scheduled action.
@@ -295,6 +300,9 @@ class AutoscalingAdmin:
         there = self._has_action(target, name)
         if dry_run or not there:
             return there
+        return self._remove_action(target, name)
+
+    def _remove_action(self, target: Target, name: str) -> bool:
         return self._call("delete_scheduled_action", target, missing_ok=True, ScheduledActionName=name)
 
     def _registered(self, target: Target) -> bool:
@@ -306,13 +314,10 @@ class AutoscalingAdmin:
         return any(one["ScalableDimension"] == target.dimension and one["ScheduledActionName"] == name for one in found)
 
     def _require_provisioned(self, tables: set[TableName]) -> None:
-        on_demand: list[str] = []
-        for table in TABLES:
-            if table not in tables:
-                continue
-            name = self.config.table_name(table)
-            if billing_of(self._control.require(name)) == "on_demand":
-                on_demand.append(name)
+        described = self._control.require_tables(self.config, [table for table in TABLES if table in tables])
+        on_demand = [
+            self.config.table_name(table) for table, found in described.items() if billing_of(found) == "on_demand"
+        ]
         if on_demand:
             raise ConfigurationError(
                 f"on demand: {', '.join(on_demand)}. DynamoDB scales an on-demand table by itself, there is nothing to "

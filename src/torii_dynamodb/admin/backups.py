@@ -73,6 +73,11 @@ class BackupSet:
     others: tuple[TableBackup, ...] = ()
 
     @property
+    def every(self) -> tuple[TableBackup, ...]:
+        """All its backups."""
+        return (*self.backups.values(), *self.others)
+
+    @property
     def missing(self) -> tuple[TableName, ...]:
         """Tables that the set has no backup of."""
         return tuple(table for table in TABLES if table not in self.backups)
@@ -125,7 +130,7 @@ class Backups:
         self.config = config
         self._client = client
         self._control = control or Control(client)
-        self._restorer = Restorer(config, client, self._control, autoscaling)
+        self._autoscaling = autoscaling
 
     @classmethod
     @contextmanager
@@ -143,8 +148,7 @@ class Backups:
         Raises:
             ConfigurationError: One is missing.
         """
-        for table in TABLES:
-            self._control.require(self.config.table_name(table))
+        self._control.require_tables(self.config)
 
     def recovery(self) -> list[Recovery]:
         """The point-in-time recovery of every table.
@@ -188,8 +192,7 @@ class Backups:
         if found is not None and found.complete:
             raise Occupied(f"there is a backup set {name!r} already; give another name, or delete it first")
         wanted = TABLES if found is None else found.missing
-        for table in wanted:
-            self._control.require(self.config.table_name(table))
+        self._control.require_tables(self.config, wanted)
         return wanted
 
     def create(self, name: str, *, report: Report = silent) -> BackupSet:
@@ -236,71 +239,67 @@ class Backups:
         """A set by its name; ``None`` if there is none."""
         return next((one for one in self.sets() if one.name == name), None)
 
-    def delete(self, name: str) -> BackupSet:
-        """Delete all backups of a set. Run again after an interruption, it deletes the rest.
-
-        Raises:
-            NotFound: There is no such set.
-        """
-        found = self.require(name)
-        for one in (*found.backups.values(), *found.others):
+    def delete(self, backup_set: BackupSet) -> None:
+        """Delete all backups of a set. After an interruption, look the set up and delete the rest."""
+        for one in backup_set.every:
             self._control.call("DeleteBackup", {"BackupArn": one.arn}, taken=frozenset({"BackupNotFoundException"}))
-        return found
 
-    def restore_set(
+    def restore(
         self,
-        name: str,
         to_prefix: str,
         *,
+        backup_set: str | None = None,
+        instant: datetime | None = None,
         options: TableOptions | None = None,
         rate: Pacer | None = None,
         report: Report = silent,
     ) -> RestoreReport:
-        """Restore a set under a new prefix, and make the tables safe to use; see :meth:`restore_instant`.
-
-        Raises:
-            NotFound: There is no such set.
-            ConfigurationError: It is not complete; or as :meth:`restore_instant`.
-        """
-        return self._restorer.run(self._of_set(name), to_prefix, options=options, rate=rate, report=report)
-
-    def restore_instant(
-        self,
-        instant: datetime | None,
-        to_prefix: str,
-        *,
-        options: TableOptions | None = None,
-        rate: Pacer | None = None,
-        report: Report = silent,
-    ) -> RestoreReport:
-        """Restore all tables to one instant under a new prefix, and make them safe to use.
+        """Restore all tables under a new prefix, from a set or to one instant, and make them safe to use.
 
         Settings come from the source tables where they still exist. Run again after an interruption, with the same
         arguments, it goes on: tables already restored from the same source are kept.
 
         Args:
-            instant: Which instant; ``None``: the latest that all tables have.
             to_prefix: The new tables' prefix.
+            backup_set: The name of a backup set; ``None``: point-in-time recovery.
+            instant: Which instant; ``None``: the latest that all tables have.
             options: Settings for the new tables, over the source's.
             rate: Limits the reads and writes on the restored items, in capacity units.
             report: Told how far it is.
 
         Raises:
-            ConfigurationError: Point-in-time recovery is off, the instant is out of its reach, or a table of the new
-                prefix exists that is no restore of the same source.
+            NotFound: There is no such set.
+            ConfigurationError: The set is not complete; point-in-time recovery is off; the instant is out of its reach;
+                or a table of the new prefix exists that is not a restore of the same source.
         """
-        sources = self._of_instant(instant, to_prefix)
-        return self._restorer.run(sources, to_prefix, options=options, rate=rate, report=report)
+        restorer, sources = self._restorer(to_prefix, backup_set, instant)
+        return restorer.run(sources, options, rate=rate, report=report)
 
-    def plan_restore_set(self, name: str, to_prefix: str, *, options: TableOptions | None = None) -> list[str]:
-        """What :meth:`restore_set` would do, a sentence each; raises what that would. Nothing is changed."""
-        return self._restorer.plan(self._of_set(name), to_prefix, options=options)
-
-    def plan_restore_instant(
-        self, instant: datetime | None, to_prefix: str, *, options: TableOptions | None = None
+    def plan_restore(
+        self,
+        to_prefix: str,
+        *,
+        backup_set: str | None = None,
+        instant: datetime | None = None,
+        options: TableOptions | None = None,
     ) -> list[str]:
-        """What :meth:`restore_instant` would do, a sentence each; raises what that would. Nothing is changed."""
-        return self._restorer.plan(self._of_instant(instant, to_prefix), to_prefix, options=options)
+        """What :meth:`restore` would do, a sentence each; raises what that would. Nothing is changed."""
+        restorer, sources = self._restorer(to_prefix, backup_set, instant)
+        return restorer.plan(sources, options)
+
+    def _restorer(
+        self, to_prefix: str, backup_set: str | None, instant: datetime | None
+    ) -> tuple[Restorer, dict[TableName, Source]]:
+        restorer = Restorer(self.config, self._client, self._control, to_prefix, self._autoscaling)
+        if backup_set is not None:
+            return restorer, self._of_set(backup_set)
+        begun = restorer.begun
+        if instant is not None and begun is not None and abs(begun - instant) >= timedelta(seconds=2):
+            raise Occupied(
+                f"tables with the prefix {to_prefix!r} are being restored to {to_text(begun)}, not to "
+                f"{to_text(instant)}; give that instant, or another prefix"
+            )
+        return restorer, self._of_instant(instant or begun)
 
     def _of_set(self, name: str) -> dict[TableName, Source]:
         found = self.require(name)
@@ -311,21 +310,12 @@ class Backups:
             table: Source(
                 operation="RestoreTableFromBackup",
                 parameters={"BackupArn": one.arn},
-                matches={"SourceBackupArn": one.arn},
                 text=f"backup set {name!r}",
             )
             for table, one in found.backups.items()
         }
 
-    def _of_instant(self, instant: datetime | None, to_prefix: str) -> dict[TableName, Source]:
-        begun = self._restorer.begun(to_prefix)
-        if instant is None:
-            instant = begun
-        elif begun is not None and abs(begun - instant) >= timedelta(seconds=2):
-            raise Occupied(
-                f"tables with the prefix {to_prefix!r} are being restored to {to_text(begun)}, not to "
-                f"{to_text(instant)}; give that instant, or another prefix"
-            )
+    def _of_instant(self, instant: datetime | None) -> dict[TableName, Source]:
         found = self.recovery()
         off = [one.name for one in found if not one.enabled]
         if off:
@@ -354,7 +344,6 @@ class Backups:
                     "SourceTableName": self.config.table_name(table),
                     "RestoreDateTime": chosen.replace(microsecond=0).timestamp(),
                 },
-                matches={"SourceTable": self.config.table_name(table)},
                 text=f"{self.config.table_name(table)} as of {to_text(chosen)}",
             )
             for table in TABLES
@@ -378,9 +367,10 @@ class Backups:
         Raises:
             NotFound: There is no such set; the message names those there are.
         """
-        found = self.find(name)
+        sets = self.sets()
+        found = next((one for one in sets if one.name == name), None)
         if found is None:
-            known = ", ".join(one.name for one in self.sets()) or "none"
+            known = ", ".join(one.name for one in sets) or "none"
             raise NotFound("backup set", f"there is no backup set {name!r} of these tables (there is: {known})")
         return found
 

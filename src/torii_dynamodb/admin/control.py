@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from torii_dynamodb._core.tables import is_active, is_going
@@ -10,15 +10,18 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import monotonic, sleep
 from torii_dynamodb._wire.errors import ServiceError, is_not_offered
 from torii_dynamodb._wire.json import object_of
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable
 
-__all__ = ["Control", "NotOffered", "Occupied", "if_offered"]
+__all__ = ["Control", "NotOffered", "Occupied", "if_offered", "is_settled", "table_identity"]
 
 T = TypeVar("T")
 
 _MISSING_TABLE = frozenset({"ResourceNotFoundException", "TableNotFoundException", "SourceTableNotFoundException"})
+_TABLE_EXISTS = frozenset({"ResourceInUseException", "TableAlreadyExistsException"})
 # Other control-plane work is under way on the table, or in the account: wait for it.
 _QUEUES = frozenset({"LimitExceededException", "TableInUseException", "BackupInUseException"})
+_CHANGES = frozenset({"UpdateTable", "UpdateTimeToLive", "TagResource"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 
 
@@ -85,11 +88,20 @@ class Control:
             except ServiceError as error:
                 if error.code in taken:
                     return {}
-                busy = error.code in _QUEUES or (operation == "UpdateTable" and error.code == "ResourceInUseException")
+                busy = error.code in _QUEUES or (operation in _CHANGES and error.code == "ResourceInUseException")
                 if not busy or monotonic() - started > self._patience:
                     raise self._translated(operation, payload, error) from error
             self._pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def create_table(self, operation: str, payload: dict[str, Any]) -> None:
+        """Ask for a new table, by ``CreateTable`` or a restore, unless there is one.
+
+        A table of that name that is being deleted is waited for until it is gone.
+        """
+        name = payload.get("TargetTableName") or payload["TableName"]
+        while not self.call(operation, payload, taken=_TABLE_EXISTS) and self.lasting(name) is None:
+            pass
 
     def describe(self, name: str) -> dict[str, Any] | None:
         """``DescribeTable``'s description; ``None`` where there is no such table."""
@@ -111,6 +123,14 @@ class Control:
         if found is None:
             raise ConfigurationError(self._no_table(name))
         return found
+
+    def require_tables(self, config: DynamoDbConfig, tables: Sequence[TableName] = TABLES) -> dict[TableName, Any]:
+        """The descriptions of several tables, all of which must be there.
+
+        Raises:
+            ConfigurationError: One is missing.
+        """
+        return {table: self.require(config.table_name(table)) for table in tables}
 
     def lasting(self, name: str) -> dict[str, Any] | None:
         """As :meth:`describe`; a table that is being deleted is waited for until it is gone."""
@@ -170,6 +190,11 @@ class Control:
             f"there is no table {name} at {self.client.where}; fix table_prefix, table_names, region or "
             "endpoint_url, or create it with: torii-dynamodb tables ensure"
         )
+
+
+def table_identity(description: Mapping[str, Any]) -> str:
+    """Names a table for as long as it lives: another one of the same name, made after it was deleted, differs."""
+    return str(description.get("TableId") or f"{description.get('TableArn')} {description.get('CreationDateTime')}")
 
 
 def is_settled(description: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import sleep
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin
-from torii_dynamodb.admin.control import Control, if_offered
+from torii_dynamodb.admin.control import Control, if_offered, is_settled
 from torii_dynamodb.admin.planning import billing_of
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
@@ -75,8 +75,7 @@ def list_replicas(client: Client, config: DynamoDbConfig, tables: Sequence[Table
     Raises:
         ConfigurationError: A table does not exist.
     """
-    control = Control(client)
-    found: dict[TableName, dict[str, Any]] = {table: control.require(config.table_name(table)) for table in tables}
+    found = Control(client).require_tables(config, tables)
     return [replica for table, description in found.items() for replica in _replicas(table, config, description)]
 
 
@@ -117,7 +116,7 @@ def add_replica(
     """
     _check_region(region, client)
     control = Control(client, patience=wait, pause=pause)
-    described: dict[TableName, dict[str, Any]] = {table: control.require(config.table_name(table)) for table in TABLES}
+    described = control.require_tables(config)
     for table, description in described.items():
         _check_can_replicate(config.table_name(table), description)
     _check_writes_scale(client, config, described, autoscaling)
@@ -173,11 +172,11 @@ def remove_replica(
     control = Control(client, patience=wait, pause=pause)
     done: list[str] = []
     task = f"delete replicas in {region}"
-    for number, table in enumerate(TABLES):
+    for number, (table, description) in enumerate(control.require_tables(config).items()):
         if not dry_run:
             report(Progress(task=task, done=number, total=len(TABLES), unit="tables"))
         name = config.table_name(table)
-        found = _find(_replicas(table, config, control.require(name)), region)
+        found = _find(_replicas(table, config, description), region)
         if found is None:
             continue
         done.append(f"delete the replica of {name} in {region}")
@@ -256,13 +255,13 @@ def _await(control: Control, table: TableName, config: DynamoDbConfig, region: s
     name = config.table_name(table)
 
     def reached() -> bool:
-        found = _find(_replicas(table, config, control.require(name)), region)
+        description = control.require(name)
+        found = _find(_replicas(table, config, description), region)
         if not present:
-            return found is None
+            return found is None and is_settled(description)
         if found is not None and found.status in _DEAD:
             told = f": {found.description}" if found.description else ""
             raise ConfigurationError(f"DynamoDB cannot replicate {name} to {region}: {found.status}{told}")
-        return found is not None and found.status == "ACTIVE"
+        return found is not None and found.status == "ACTIVE" and is_settled(description)
 
     control.wait(reached, f"the replica of {name} in {region} to be {'active' if present else 'gone'}")
-    control.wait_for_table(name)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.expressions import unchanged, update
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
@@ -199,37 +200,25 @@ def update_request(name: str, key: Item, before: Item, after: Item, reads: set[s
 
     Attributes that the migration does not touch are left to whoever changes them meanwhile.
     """
-    changed = {name for name in after if before.get(name) != after[name]}
-    removed = set(before) - set(after)
-    if (changed | removed) & set(key):
+    if any(before.get(attribute) != after.get(attribute) for attribute in key):
         raise ConfigurationError("a migration must not change an item's key: write a new item instead")
-    names: dict[str, str] = {}
-    values: dict[str, Any] = {}
-    conditions: list[str] = []
-    for index, attribute in enumerate(sorted({*changed, *removed, *reads, *key})):
-        names[f"#a{index}"] = attribute
-        if attribute in key:
-            conditions.append(f"attribute_exists(#a{index})")
-        elif attribute in before:
-            values[f":b{index}"] = before[attribute]
-            conditions.append(f"#a{index} = :b{index}")
-        else:
-            conditions.append(f"attribute_not_exists(#a{index})")
-    by_name = {attribute: placeholder for placeholder, attribute in names.items()}
-    sets: list[str] = []
-    for attribute in sorted(changed):
-        placeholder = by_name[attribute]
-        values[f":n{placeholder[2:]}"] = after[attribute]
-        sets.append(f"{placeholder} = :n{placeholder[2:]}")
-    expression = f"SET {', '.join(sets)}"
-    if removed:
-        expression += f" REMOVE {', '.join(by_name[attribute] for attribute in sorted(removed))}"
-    return {
-        "TableName": name,
-        "Key": key,
-        "UpdateExpression": expression,
-        "ConditionExpression": " AND ".join(conditions),
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
+    touched = sorted(attribute for attribute in {*before, *after} if before.get(attribute) != after.get(attribute))
+    # Numbered: something else may have written attributes whose names do not fit into an expression.
+    short = {attribute: f"a{index}" for index, attribute in enumerate(sorted({*touched, *reads, *key}))}
+    condition, values = unchanged(
+        {short[attribute]: value for attribute, value in before.items() if attribute in short},
+        [one for attribute, one in short.items() if attribute not in key],
+    )
+    sets = {short[attribute]: after[attribute] for attribute in touched if attribute in after}
+    removes = [f"#{short[attribute]}" for attribute in touched if attribute not in after]
+    expression = f"SET {', '.join(f'#{one} = :new_{one}' for one in sets)}"
+    if removes:
+        expression += f" REMOVE {', '.join(removes)}"
+    return update(
+        name,
+        key,
+        expression,
+        " AND ".join([*(f"attribute_exists(#{short[attribute]})" for attribute in key), condition]),
+        {**values, **{f":new_{one}": value for one, value in sets.items()}},
+        names={f"#{one}": attribute for attribute, one in short.items()},
+    )

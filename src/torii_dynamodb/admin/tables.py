@@ -6,7 +6,7 @@ is done is derived from what is found. ``DynamoDbStorage.initialize`` is the sim
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +15,7 @@ from torii_dynamodb._core import tables as rules
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.json import list_of, object_of
-from torii_dynamodb.admin.control import Control, NotOffered, if_offered
+from torii_dynamodb.admin.control import Control, NotOffered, if_offered, is_settled
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.planning import Obstacle, Plan, Step, TableState, billing_of, plan_table
 from torii_dynamodb.admin.progress import Progress, Report, silent
@@ -91,26 +91,25 @@ class AdminTables:
         finally:
             client.close()
 
-    def observe(self) -> tuple[TableState, ...]:
-        """What the tables are now."""
-        return tuple(self._observe(table) for table in TABLES)
-
     def plan(self, options: TableOptions | None = None) -> Plan:
         """What :meth:`ensure` would do. Nothing is changed."""
-        wanted = options or TableOptions()
-        plans = [
-            plan_table(self._with_recovery(state, wanted), SCHEMA[state.table], wanted.for_table(state.table))
-            for state in self.observe()
-        ]
-        return Plan(
-            steps=tuple(step for plan in plans for step in plan.steps),
-            obstacles=tuple(obstacle for plan in plans for obstacle in plan.obstacles),
-        )
+        return self._plan(self._describe(), options or TableOptions())
 
-    def ensure(self, options: TableOptions | None = None, *, report: Report = silent) -> Plan:
+    def ensure(
+        self,
+        options: TableOptions | None = None,
+        *,
+        described: Mapping[TableName, Mapping[str, Any] | None] | None = None,
+        report: Report = silent,
+    ) -> Plan:
         """Make the tables what is wanted, and wait until they are.
 
         Safe to run again after an interruption, and from several processes at once.
+
+        Args:
+            options: What is wanted.
+            described: ``DescribeTable``'s descriptions, where the caller has them already.
+            report: Told how far it is.
 
         Returns:
             What was done, and what was left out because the endpoint does not offer it and the library can do
@@ -120,16 +119,24 @@ class AdminTables:
             ConfigurationError: A difference cannot be removed in place; nothing was changed.
             NotOffered: The endpoint does not offer what an option asks for.
         """
-        plan = self.plan(options)
+        found = described or self._describe()
+        plan = self._plan(found, options or TableOptions())
         if plan.obstacles:
             raise ConfigurationError("; ".join(str(obstacle) for obstacle in plan.obstacles))
-        done = self.apply(plan, report=report)
+        settled = {table for table, one in found.items() if one is not None and is_settled(one)}
+        done = self.apply(plan, settled=settled, report=report)
         for table in TABLES:
-            self._control.wait_for_table(self.config.table_name(table))
+            if table not in settled:
+                self._control.wait_for_table(self.config.table_name(table))
         return done
 
-    def apply(self, plan: Plan, *, report: Report = silent) -> Plan:
-        """Carry out a plan's steps. Every table is waited for before it is changed.
+    def apply(self, plan: Plan, *, settled: set[TableName], report: Report = silent) -> Plan:
+        """Carry out a plan's steps. A table that is not settled is waited for before it is changed.
+
+        Args:
+            plan: The plan.
+            settled: Tables known to be ready for a change; kept up to date.
+            report: Told how far it is.
 
         Returns:
             As :meth:`ensure`.
@@ -140,20 +147,22 @@ class AdminTables:
         for done, step in enumerate(ordered):
             report(Progress(task=step.summary, done=done, total=len(ordered), unit="steps"))
             if step.effect == "create":
-                self._control.lasting(self.config.table_name(step.table))
-                self._control.call("CreateTable", step.payload, taken=frozenset({"ResourceInUseException"}))
+                self._control.create_table(step.operation, step.payload)
                 continue
-            name = self.config.table_name(step.table)
-            self._control.wait_for_table(name)
+            if step.table not in settled:
+                self._control.wait_for_table(self.config.table_name(step.table))
+                settled.add(step.table)
             if not self._change(step):
                 left_out.append(step)
+            if step.operation == "UpdateTable":
+                settled.discard(step.table)
         if ordered:
             report(Progress(task="done", done=len(ordered), total=len(ordered), unit="steps"))
         return Plan(steps=tuple(step for step in plan.steps if step not in left_out), left_out=tuple(left_out))
 
     def status(self) -> list[TableStatus]:
         """What every table is, and what is wrong with it."""
-        return [_status(state) for state in self.observe()]
+        return [_status(self._observe(table, found)) for table, found in self._describe().items()]
 
     def to_delete(self) -> list[str]:
         """The names of the tables that :meth:`delete` would delete.
@@ -206,37 +215,46 @@ class AdminTables:
             raise
         except RequestRejected:
             # Another process may have been first: then the difference is gone.
-            state = self._observe(step.table)
-            if step.operation == "UpdateTimeToLive" and state.ttl is not None and not rules.ttl_is_off(state.ttl):
-                return True
-            raise
+            if step.operation != "UpdateTimeToLive":
+                raise
+            ttl = ttl_of(self._control, step.payload["TableName"])
+            if ttl is None or rules.ttl_is_off(ttl):
+                raise
         return True
 
-    def _observe(self, table: TableName) -> TableState:
-        name = self.config.table_name(table)
-        description = self._control.describe(name)
-        if description is None:
-            return TableState(table=table, name=name)
-        if rules.is_going(description):
-            # The rest cannot be asked any more.
-            return TableState(table=table, name=name, description=description)
-        return TableState(
-            table=table,
-            name=name,
-            description=description,
-            ttl=ttl_of(self._control, name),
-            recovery=recovery_of(self._control, name),
+    def _describe(self) -> dict[TableName, dict[str, Any] | None]:
+        return {table: self._control.describe(self.config.table_name(table)) for table in TABLES}
+
+    def _plan(self, described: Mapping[TableName, Mapping[str, Any] | None], options: TableOptions) -> Plan:
+        plans: list[Plan] = []
+        for table, description in described.items():
+            wanted, state = options.for_table(table), self._observe(table, description)
+            if description is None and wanted.point_in_time_recovery:
+                state = replace(state, recovery=self._new_recovery(state.name))
+            plans.append(plan_table(state, SCHEMA[table], wanted))
+        return Plan(
+            steps=tuple(step for plan in plans for step in plan.steps),
+            obstacles=tuple(obstacle for plan in plans for obstacle in plan.obstacles),
+        )
+
+    def _observe(self, table: TableName, description: Mapping[str, Any] | None) -> TableState:
+        state = TableState(table=table, name=self.config.table_name(table), description=description)
+        if description is None or rules.is_going(description):
+            # The rest cannot be asked for.
+            return state
+        return replace(
+            state,
+            ttl=ttl_of(self._control, state.name),
+            recovery=recovery_of(self._control, state.name),
             tags=tags_of(self._control, description["TableArn"]),
         )
 
-    def _with_recovery(self, state: TableState, options: TableOptions) -> TableState:
-        """The state of a table that is to be made, with whether its recovery can be switched on at all."""
-        if state.description is not None or not options.for_table(state.table).point_in_time_recovery:
-            return state
+    def _new_recovery(self, name: str) -> dict[str, Any] | None:
+        """The recovery of a table that is not there yet; ``None`` where the endpoint does not offer it at all."""
         try:
-            return replace(state, recovery=recovery_of(self._control, state.name))
+            return recovery_of(self._control, name)
         except ConfigurationError:  # the operation is offered; the table is not there yet
-            return state
+            return {}
 
 
 def ttl_of(control: Control, name: str) -> dict[str, Any] | None:

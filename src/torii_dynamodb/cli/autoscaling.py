@@ -105,13 +105,14 @@ def status(connection: Connection, as_json: Json = False) -> None:
 def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Take autoscaling away, with its policies and scheduled actions. The capacities stay as they are. Asks first."""
     with AutoscalingAdmin.open(connection.config()) as admin:
-        removed = [one.target for one in admin.describe() if one.scaling is not None]
+        scaled = [one for one in admin.describe() if one.scaling is not None]
+        removed = [one.target for one in scaled]
         if not removed:
             # Targets outlive their tables; where there are neither, the prefix may be mistyped.
             admin.require_tables()
         if removed and not dry_run:
             confirm(f"Take autoscaling away from {len(removed)} tables and indexes?", yes=yes)
-            removed = admin.deregister()
+            removed = admin.deregister(scaled)
     if as_json:
         emit({"would_deregister" if dry_run else "deregistered": [one.key for one in removed]})
         return

@@ -139,8 +139,8 @@ def delete(
         found = backups.require(name)
         if not dry_run:
             confirm(f"Delete the backup set {name}?", yes=yes)
-            backups.delete(name)
-    arns = [one.arn for one in (*found.backups.values(), *found.others)]
+            backups.delete(found)
+    arns = [one.arn for one in found.every]
     if as_json:
         emit({"would_delete" if dry_run else "deleted": arns})
     else:
@@ -179,10 +179,7 @@ def restore(
         replace(config, table_prefix=to_prefix)
     with Backups.open(config) as backups:
         if dry_run:
-            if name is not None:
-                told = backups.plan_restore_set(name, to_prefix, options=options)
-            else:
-                told = backups.plan_restore_instant(instant, to_prefix, options=options)
+            told = backups.plan_restore(to_prefix, backup_set=name, instant=instant, options=options)
             if as_json:
                 emit({"would_do": told})
             for line in [] if as_json else told:
@@ -190,10 +187,9 @@ def restore(
             return
         with reporting() as report:
             limit = Pacer(rate)
-            if name is not None:
-                done = backups.restore_set(name, to_prefix, options=options, rate=limit, report=report)
-            else:
-                done = backups.restore_instant(instant, to_prefix, options=options, rate=limit, report=report)
+            done = backups.restore(
+                to_prefix, backup_set=name, instant=instant, options=options, rate=limit, report=report
+            )
     if as_json:
         emit(_restored(done))
     else:

@@ -11,7 +11,6 @@ from torii_dynamodb.admin.capacity import capacity_from_cloudwatch
 from torii_dynamodb.admin.control import Control
 from torii_dynamodb.cli.reporting import open_client
 from torii_dynamodb.cli.support import Connection, Json, connected, emit, make_table, new_group, note, show, units
-from torii_dynamodb.config import TABLES
 
 __all__ = ["app"]
 
@@ -34,8 +33,7 @@ def report(
     if not any(one.read_units or one.write_units for one in found.tables):
         # CloudWatch has no word for a table that does not exist: its figures are 0, too.
         with open_client(config) as client:
-            for name in TABLES:
-                Control(client).require(config.table_name(name))
+            Control(client).require_tables(config)
     if as_json:
         emit(found)
         return

@@ -52,8 +52,8 @@ def stream_status(
     Raises:
         ConfigurationError: A table does not exist.
     """
-    control = Control(client)
-    return [_read(table, config, control.require(config.table_name(table))) for table in tables]
+    described = Control(client).require_tables(config, tables)
+    return [_read(table, config, found) for table, found in described.items()]
 
 
 def enable_streams(

@@ -15,7 +15,7 @@ from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of
-from torii_dynamodb.admin.control import Occupied
+from torii_dynamodb.admin.control import Control, Occupied, table_identity
 from torii_dynamodb.admin.progress import Report, silent
 from torii_dynamodb.admin.scanning import Pacer, divides, scan
 from torii_dynamodb.admin.transfer.files import (
@@ -28,7 +28,6 @@ from torii_dynamodb.admin.transfer.files import (
     IntegrityError,
     Part,
     chunks_of,
-    identity_of,
     read_items,
     sha256_of,
     where_of,
@@ -99,13 +98,15 @@ def export(
     if not 1 <= segments <= 1000:
         raise ValidationError("segments", f"{segments}: give 1 to 1000")
     limit = rate or Pacer(None)
-    start, resumed = _begin(config, client, directory, segments, compression, limit)
+    described = Control(client).require_tables(config)
+    identities = {table: table_identity(one) for table, one in described.items()}
+    start, resumed = _begin(config, client, directory, identities, segments, compression, limit)
     parts = [
         Part(table=table, segment=segment, compression=start["compression"])
         for table in TABLES
         for segment in range(start["segments"])
     ]
-    counter = Counter(report, "export", {table: _estimate(client, config.table_name(table)) for table in TABLES})
+    counter = Counter(report, "export", {table: one.get("ItemCount") or None for table, one in described.items()})
 
     def worker(part: Part, seen: SeenKeys) -> Callable[[], dict[str, Any]]:
         return lambda: _export_part(
@@ -145,14 +146,19 @@ def export(
 
 
 def _begin(
-    config: DynamoDbConfig, client: Client, directory: Path, segments: int, compression: Compression, rate: Pacer
+    config: DynamoDbConfig,
+    client: Client,
+    directory: Path,
+    identities: dict[TableName, str],
+    segments: int,
+    compression: Compression,
+    rate: Pacer,
 ) -> tuple[dict[str, Any], bool]:
     make_private_folder(directory)
     source = {table: config.table_name(table) for table in TABLES}
-    # Also makes sure that they exist before anything is written.
+    # Whatever stands in the way of reading is reported before anything is written.
     for name in source.values():
         client.call("Scan", {"TableName": name, "Limit": 1})
-    identities = {table: identity_of(client, name) for table, name in source.items()}
     where = where_of(config)
     if (directory / MANIFEST).exists():
         raise Occupied(f"{directory} holds a complete export already; give another directory")
@@ -269,11 +275,3 @@ def _unseen(part: Part, items: list[Item], seen: SeenKeys) -> list[Item]:
             "(--segments 1)"
         )
     return [item for item, place in zip(items, before, strict=True) if place is None]
-
-
-def _estimate(client: Client, name: str) -> int | None:
-    try:
-        count = client.call("DescribeTable", {"TableName": name})["Table"].get("ItemCount")
-    except Exception:  # noqa: BLE001 - an estimate for the progress bar is worth no permission and no failure
-        return None
-    return int(count) if count else None

@@ -13,9 +13,7 @@ from typing import Any, Final, Literal
 from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._files import write_private
-from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.json import DecodeError, dumps, list_of, loads, object_of
-from torii_dynamodb.admin.control import Control
 from torii_dynamodb.admin.progress import Progress, Report
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
@@ -32,7 +30,6 @@ __all__ = [
     "canonical",
     "check_files",
     "chunks_of",
-    "identity_of",
     "read_items",
     "read_manifest",
     "sha256_of",
@@ -98,16 +95,6 @@ def where_of(config: DynamoDbConfig) -> str:
     """Which DynamoDB it is."""
     region, url = resolve_endpoint(config)
     return f"{url} (region {region})"
-
-
-def identity_of(client: Client, name: str) -> str:
-    """Names a table for as long as it lives: one that was deleted and made anew under the same name is another.
-
-    Raises:
-        ConfigurationError: There is no such table.
-    """
-    found = Control(client).require(name)
-    return str(found.get("TableId") or f"{found.get('TableArn')} {found.get('CreationDateTime')}")
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

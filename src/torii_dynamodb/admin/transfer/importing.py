@@ -16,7 +16,7 @@ from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, loads, object_of
-from torii_dynamodb.admin.control import Occupied
+from torii_dynamodb.admin.control import Control, Occupied, table_identity
 from torii_dynamodb.admin.progress import Report, silent
 from torii_dynamodb.admin.scanning import Pacer, key_of
 from torii_dynamodb.admin.transfer.files import (
@@ -25,7 +25,6 @@ from torii_dynamodb.admin.transfer.files import (
     canonical,
     check_files,
     chunks_of,
-    identity_of,
     read_items,
     read_manifest,
     where_of,
@@ -186,8 +185,8 @@ class _ImportState:
     """
 
     def __init__(self, config: DynamoDbConfig, client: Client, directory: Path) -> None:
-        names = [config.table_name(table) for table in TABLES]
-        parts = [where_of(config), *names, *(identity_of(client, name) for name in names)]
+        identities = [table_identity(one) for one in Control(client).require_tables(config).values()]
+        parts = [where_of(config), *(config.table_name(table) for table in TABLES), *identities]
         target = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         self._path = directory / f"import-{target}.state"
         self._lines: dict[str, int] = {}
