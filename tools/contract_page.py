@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = Path("src/torii_dynamodb/_async/contract.py")
-KIT = Path("src/torii_dynamodb/testing/_async/conformance")
+KIT = Path("src/torii_dynamodb/testing/_conformance")
 PAGE = Path("docs/contract.md")
 
 # What the contract's module docstring says of all methods: it holds throughout, so it stands at no method.
@@ -163,7 +163,7 @@ def render(sections: list[Section], tests: list[Test]) -> str:
         "",
         "<!-- Made by tools/contract_page.py. Do not edit. -->",
         "",
-        f"{count} clauses, {len(tests)} tests (many run with several values, in both twins, over several storages).",
+        f"{count} clauses, {len(tests)} tests (many run with several values; all run over several storages).",
         "A clause is what a method's docstring in `torii_dynamodb` promises; a test cites the clauses that it proves.",
         "`torii_dynamodb.testing.conformance` runs them over a storage of your own.",
     ]

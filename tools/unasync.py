@@ -26,7 +26,6 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = [
     "src/torii_dynamodb",
     "src/torii_dynamodb/testing",
-    "tests/conformance",
     "tests/faults",
     "tests/integration/storage",
     "tests/integration/wire",

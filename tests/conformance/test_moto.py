@@ -10,7 +10,7 @@ import uuid
 from typing import ClassVar
 
 import pytest
-from tests.conformance._sync.on_dynamodb import OnDynamoDb
+from tests.conformance.on_dynamodb import BlockingOnDynamoDb
 
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
@@ -23,12 +23,11 @@ PREFIX = f"shared{uuid.uuid4().hex[:12]}"
 _tables_of: set[str] = set()
 
 
-class TestMoto(OnDynamoDb, conformance.SequentialConformance):
+class TestMoto(BlockingOnDynamoDb, conformance.SequentialConformance):
     """All but the races."""
 
     # No raw evidence: it reads all tables after each test, which moto takes its time for. Dynoxide gives it.
     capabilities: ClassVar[frozenset[str]] = frozenset({"ttl"})
-    every_case = False
 
     @pytest.fixture(autouse=True)
     def _engine(self, moto_engine: LocalEngine) -> None:

@@ -24,7 +24,7 @@ def test_each_named_test_exists() -> None:
     assert len(named) > 80
     missing = []
     for file, name in sorted(named):
-        kit = _ROOT / "src" / "torii_dynamodb" / "testing" / "_async" / f"{file}.py"
+        kit = _ROOT / "src" / "torii_dynamodb" / "testing" / f"_{file}.py"
         path = kit if file.startswith("conformance/") else _ROOT / "tests" / f"{file}.py"
         if not path.is_file() or name not in names_in(path):
             missing.append(f"{file}::{name}")

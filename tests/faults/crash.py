@@ -26,7 +26,7 @@ from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import NewOAuthAccount, NewSession, NewUser
-from torii_dynamodb.testing._async.conformance.support import broken_invariants
+from torii_dynamodb.testing.conformance import broken_invariants
 
 WORKERS = 8
 BETWEEN_KILLS = 60

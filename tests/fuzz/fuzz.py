@@ -36,7 +36,7 @@ from torii_dynamodb.models import (
     NewToken,
     NewUser,
 )
-from torii_dynamodb.testing._async.conformance.support import retarget
+from torii_dynamodb.testing._conformance.base import retarget
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

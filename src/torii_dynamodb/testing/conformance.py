@@ -4,18 +4,18 @@
 
     from torii_dynamodb.testing import conformance
 
-    class TestMine(conformance.AsyncStorageConformance):
+    class TestMine(conformance.StorageConformance):
         def make_storage(self, clock):
-            return my_storage(clock=clock)              # an (async) context manager that opens an empty storage
+            return my_storage(clock=clock)              # a context manager that opens an empty storage
 
-        async def raw(self, storage):
+        def raw(self, storage):
             return {"users": [...], "identities": [...], "sessions": [...], "tokens": [...], "login_attempts": [...]}
 
-``AsyncX`` tests an asynchronous storage (with pytest-asyncio), ``X`` a blocking one. There is one class a Protocol
-(``AsyncUserConformance``, ...), ``AsyncSequentialConformance`` for all that make one call at a time, and
-``AsyncStorageConformance`` for these and the races. What a storage cannot do, it leaves out of ``capabilities``; see
-:class:`AsyncConformance`. Each test says in its docstring what it claims, and by :func:`clause` which clauses of the
-contract it proves; ``docs/contract.md`` lists both. Needs pytest, and pytest-asyncio for the asynchronous half.
+The storage may be asynchronous (an asynchronous context manager opens it) or blocking (its calls run in threads). There
+is one class per Protocol (``UserConformance``, ...), ``SequentialConformance`` for all that make one call at a time and
+``StorageConformance`` for these and the races. Leave what the storage cannot do out of ``capabilities``; see
+:class:`Conformance`. Each test states its claim in its docstring and the clauses of the contract that it proves by
+:func:`clause`; ``docs/contract.md`` lists both. Needs pytest and pytest-asyncio.
 """
 
 from __future__ import annotations
@@ -24,59 +24,29 @@ import sys
 
 import pytest
 
-# Before the first import of them: else a failed assert of theirs tells no values.
-_MODULES = ["torii_dynamodb.testing._async.conformance", "torii_dynamodb.testing._sync.conformance"]
-pytest.register_assert_rewrite(*(name for name in _MODULES if name not in sys.modules))
+# Before their first import, so that a failed assert in them shows its values.
+if "torii_dynamodb.testing._conformance" not in sys.modules:
+    pytest.register_assert_rewrite("torii_dynamodb.testing._conformance")
 
-from torii_dynamodb.testing._async.conformance.bad_input import AsyncBadInputConformance  # noqa: E402
-from torii_dynamodb.testing._async.conformance.lockout import AsyncLockoutConformance  # noqa: E402
-from torii_dynamodb.testing._async.conformance.oauth import AsyncOAuthConformance  # noqa: E402
-from torii_dynamodb.testing._async.conformance.passkeys import AsyncPasskeyConformance  # noqa: E402
-from torii_dynamodb.testing._async.conformance.passwords import AsyncPasswordConformance  # noqa: E402
-from torii_dynamodb.testing._async.conformance.races import AsyncRaceConformance  # noqa: E402
-from torii_dynamodb.testing._async.conformance.sessions import AsyncSessionConformance  # noqa: E402
-from torii_dynamodb.testing._async.conformance.suite import (  # noqa: E402
-    AsyncSequentialConformance,
-    AsyncStorageConformance,
-)
-from torii_dynamodb.testing._async.conformance.support import (  # noqa: E402
-    AsyncConformance,
+from torii_dynamodb.testing._conformance.bad_input import BadInputConformance
+from torii_dynamodb.testing._conformance.base import Conformance, clause
+from torii_dynamodb.testing._conformance.invariants import (
     Dump,
     broken_invariants,
     check_invariants,
     check_no_secret,
-    clause,
 )
-from torii_dynamodb.testing._async.conformance.tokens import AsyncTokenConformance  # noqa: E402
-from torii_dynamodb.testing._async.conformance.users import AsyncUserConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.bad_input import BadInputConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.lockout import LockoutConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.oauth import OAuthConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.passkeys import PasskeyConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.passwords import PasswordConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.races import RaceConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.sessions import SessionConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.suite import (  # noqa: E402
-    SequentialConformance,
-    StorageConformance,
-)
-from torii_dynamodb.testing._sync.conformance.support import Conformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.tokens import TokenConformance  # noqa: E402
-from torii_dynamodb.testing._sync.conformance.users import UserConformance  # noqa: E402
+from torii_dynamodb.testing._conformance.lockout import LockoutConformance
+from torii_dynamodb.testing._conformance.oauth import OAuthConformance
+from torii_dynamodb.testing._conformance.passkeys import PasskeyConformance
+from torii_dynamodb.testing._conformance.passwords import PasswordConformance
+from torii_dynamodb.testing._conformance.races_identities import IdentityRaceConformance
+from torii_dynamodb.testing._conformance.races_secrets import SecretRaceConformance
+from torii_dynamodb.testing._conformance.sessions import SessionConformance
+from torii_dynamodb.testing._conformance.tokens import TokenConformance
+from torii_dynamodb.testing._conformance.users import UserConformance
 
 __all__ = [
-    "AsyncBadInputConformance",
-    "AsyncConformance",
-    "AsyncLockoutConformance",
-    "AsyncOAuthConformance",
-    "AsyncPasskeyConformance",
-    "AsyncPasswordConformance",
-    "AsyncRaceConformance",
-    "AsyncSequentialConformance",
-    "AsyncSessionConformance",
-    "AsyncStorageConformance",
-    "AsyncTokenConformance",
-    "AsyncUserConformance",
     "BadInputConformance",
     "Conformance",
     "Dump",
@@ -95,3 +65,24 @@ __all__ = [
     "check_no_secret",
     "clause",
 ]
+
+
+class RaceConformance(IdentityRaceConformance, SecretRaceConformance):
+    """Many callers at the same time. Skipped, with a reason, where ``"races"`` is not declared."""
+
+
+class SequentialConformance(
+    UserConformance,
+    SessionConformance,
+    PasswordConformance,
+    OAuthConformance,
+    PasskeyConformance,
+    TokenConformance,
+    LockoutConformance,
+    BadInputConformance,
+):
+    """All tests that make one call at a time."""
+
+
+class StorageConformance(SequentialConformance, RaceConformance):
+    """All tests."""

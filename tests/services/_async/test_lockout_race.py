@@ -7,6 +7,7 @@ from functools import partial
 from threading import Lock
 
 import pytest
+from tests.faults._async.primitives import together
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher
 
 from torii_dynamodb import LockoutPolicy, SignedIn
@@ -15,7 +16,6 @@ from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.policies import HashingPool
 from torii_dynamodb.testing import FakeClock
-from torii_dynamodb.testing._async.conformance.primitives import together
 
 LIMIT = 5
 GUESSES = 200
@@ -71,7 +71,7 @@ async def guess(here: AsyncSetting, email: str, password: str) -> SignedIn | Exc
 @pytest.mark.parametrize("email", [EMAIL, "nobody@example.com"])
 async def test_no_more_guesses_than_the_limit_reach_the_hasher(here: AsyncSetting, email: str) -> None:
     """Of 200 wrong passwords at once, five are verified and the rest refused with a wait, for any address."""
-    outcomes = await together([partial(guess, here, email, f"wrong password {number}") for number in range(GUESSES)])
+    outcomes = await together(*(partial(guess, here, email, f"wrong password {number}") for number in range(GUESSES)))
     assert len(tried(here)) == LIMIT
     wrong = [outcome for outcome in outcomes if isinstance(outcome, InvalidCredentials)]
     locked = [outcome for outcome in outcomes if isinstance(outcome, AccountLocked)]
@@ -87,7 +87,7 @@ async def test_the_right_password_among_guesses_allows_one_more_limit(here: Asyn
     """
     words = [f"wrong password {number}" for number in range(GUESSES)]
     words[GUESSES // 2] = PASSWORD
-    outcomes = await together([partial(guess, here, EMAIL, word) for word in words])
+    outcomes = await together(*(partial(guess, here, EMAIL, word) for word in words))
     signed_in = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
     assert len(signed_in) <= 1
     looked_at = tried(here)
@@ -101,7 +101,7 @@ async def test_the_right_password_among_guesses_allows_one_more_limit(here: Asyn
 
 async def test_a_lockout_refuses_the_right_password_without_hashing(here: AsyncSetting) -> None:
     """Once the limit is reached, even the right password is not verified until the window is over."""
-    await together([partial(guess, here, EMAIL, f"wrong {number}") for number in range(GUESSES)])
+    await together(*(partial(guess, here, EMAIL, f"wrong {number}") for number in range(GUESSES)))
     assert isinstance(await guess(here, EMAIL, PASSWORD), AccountLocked)
     assert PASSWORD not in tried(here)
     here.clock.advance(LockoutPolicy().window)

@@ -9,6 +9,7 @@ from functools import partial
 from threading import Lock
 
 import pytest
+from tests.faults._sync.primitives import together
 from tests.services._sync.support import EMAIL, PASSWORD, QuickHasher, Setting
 
 from torii_dynamodb import LockoutPolicy, SignedIn
@@ -17,7 +18,6 @@ from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.policies import HashingPool
 from torii_dynamodb.testing import FakeClock
-from torii_dynamodb.testing._sync.conformance.primitives import together
 
 LIMIT = 5
 GUESSES = 200
@@ -73,7 +73,7 @@ def guess(here: Setting, email: str, password: str) -> SignedIn | Exception:
 @pytest.mark.parametrize("email", [EMAIL, "nobody@example.com"])
 def test_no_more_guesses_than_the_limit_reach_the_hasher(here: Setting, email: str) -> None:
     """Of 200 wrong passwords at once, five are verified and the rest refused with a wait, for any address."""
-    outcomes = together([partial(guess, here, email, f"wrong password {number}") for number in range(GUESSES)])
+    outcomes = together(*(partial(guess, here, email, f"wrong password {number}") for number in range(GUESSES)))
     assert len(tried(here)) == LIMIT
     wrong = [outcome for outcome in outcomes if isinstance(outcome, InvalidCredentials)]
     locked = [outcome for outcome in outcomes if isinstance(outcome, AccountLocked)]
@@ -89,7 +89,7 @@ def test_the_right_password_among_guesses_allows_one_more_limit(here: Setting) -
     """
     words = [f"wrong password {number}" for number in range(GUESSES)]
     words[GUESSES // 2] = PASSWORD
-    outcomes = together([partial(guess, here, EMAIL, word) for word in words])
+    outcomes = together(*(partial(guess, here, EMAIL, word) for word in words))
     signed_in = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
     assert len(signed_in) <= 1
     looked_at = tried(here)
@@ -103,7 +103,7 @@ def test_the_right_password_among_guesses_allows_one_more_limit(here: Setting) -
 
 def test_a_lockout_refuses_the_right_password_without_hashing(here: Setting) -> None:
     """Once the limit is reached, even the right password is not verified until the window is over."""
-    together([partial(guess, here, EMAIL, f"wrong {number}") for number in range(GUESSES)])
+    together(*(partial(guess, here, EMAIL, f"wrong {number}") for number in range(GUESSES)))
     assert isinstance(guess(here, EMAIL, PASSWORD), AccountLocked)
     assert PASSWORD not in tried(here)
     here.clock.advance(LockoutPolicy().window)

@@ -1,4 +1,4 @@
-"""The conformance tests of :class:`~torii_dynamodb._async.contract.AsyncOAuthStorage`."""
+"""The conformance tests of :class:`~torii_dynamodb.contract.AsyncOAuthStorage`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import (
     AlreadyExists,
     LastSignInMethod,
@@ -19,19 +19,19 @@ from torii_dynamodb.errors import (
     VersionConflict,
 )
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, Metadata, NewOAuthAccount, NewUser, User
-from torii_dynamodb.testing._async.conformance.primitives import Call
-from torii_dynamodb.testing._async.conformance.support import (
-    MAX_IDENTITIES,
-    AsyncConformance,
+from torii_dynamodb.testing._conformance.base import (
+    Call,
+    Conformance,
     clause,
     fresh,
     new_address,
     new_hash,
 )
-from torii_dynamodb.testing._async.conformance.users import NASTY_METADATA, same
+from torii_dynamodb.testing._conformance.invariants import MAX_IDENTITIES
+from torii_dynamodb.testing._conformance.users import NASTY_METADATA, same
 from torii_dynamodb.testing.clock import FakeClock
 
-__all__ = ["AsyncOAuthConformance", "new_account", "new_state", "new_verifier"]
+__all__ = ["OAuthConformance", "new_account", "new_state", "new_verifier"]
 
 
 def new_account(provider: str = "google") -> NewOAuthAccount:
@@ -49,7 +49,7 @@ def new_verifier() -> str:
     return fresh("verifier-") + "~._-" + fresh("")
 
 
-class AsyncOAuthConformance(AsyncConformance):
+class OAuthConformance(Conformance):
     """OAuth accounts and PKCE verifiers."""
 
     # Creating and linking.

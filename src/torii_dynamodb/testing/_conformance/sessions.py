@@ -1,4 +1,4 @@
-"""The conformance tests of :class:`~torii_dynamodb._async.contract.AsyncSessionStorage`."""
+"""The conformance tests of :class:`~torii_dynamodb.contract.AsyncSessionStorage`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from datetime import timedelta
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import NotFound, ValidationError
 from torii_dynamodb.models import MAGIC_LINK, NewSession, NewUser, Session, User
-from torii_dynamodb.testing._async.conformance.support import (
-    AsyncConformance,
+from torii_dynamodb.testing._conformance.base import (
+    Conformance,
     clause,
     fresh,
     new_address,
     new_hash,
     retarget,
 )
-from torii_dynamodb.testing._async.conformance.users import NASTY_METADATA, same
+from torii_dynamodb.testing._conformance.users import NASTY_METADATA, same
 from torii_dynamodb.testing.clock import FakeClock
 
-__all__ = ["AsyncSessionConformance", "garbage_tokens"]
+__all__ = ["SessionConformance", "garbage_tokens"]
 
 
 def garbage_tokens(token: str) -> list[str]:
@@ -60,7 +60,7 @@ def garbage_tokens(token: str) -> list[str]:
     ]
 
 
-class AsyncSessionConformance(AsyncConformance):
+class SessionConformance(Conformance):
     """Sessions."""
 
     # Making.

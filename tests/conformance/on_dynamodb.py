@@ -1,23 +1,18 @@
-# Generated from tests/conformance/_async/on_dynamodb.py by tools/unasync.py. Do not edit.
-
-"""What the instantiations over DynamoDB share: how its storage is opened, and its tables read past it."""
+"""Opens the storages on DynamoDB, asynchronous and blocking, and reads their tables past them."""
 
 from __future__ import annotations
 
 import os
 from base64 import b64decode
-from contextlib import AbstractContextManager
-from inspect import iscoroutinefunction
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, ClassVar
 
-from torii_dynamodb import CallRecord
+from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage, CallRecord, DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.testing import conformance
 from torii_dynamodb.testing.clock import FakeClock
 
-ASYNC = iscoroutinefunction(Client.call)
 LONG = bool(os.environ.get("TORII_LONG"))
 
 
@@ -45,27 +40,26 @@ class OnDynamoDb:
     """Hooks of the kit, over DynamoDB."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "isolated", "large", "many", "races", "ttl"})
-
-    # The blocking twin is the same code, raced by threads, which take their time: fewer rounds and cases of the same.
-    race_rounds: ClassVar[int] = 20 if LONG else 8 if ASYNC else 3
-    every_case: ClassVar[bool] = ASYNC
+    race_rounds: ClassVar[int] = 20 if LONG else 8
     requests = 0
 
     def config(self, clock: FakeClock) -> DynamoDbConfig:
         """Where the storage under test is."""
         raise NotImplementedError
 
-    def make_storage(self, clock: FakeClock) -> AbstractContextManager[DynamoDbHandle]:
-        return DynamoDbStorage.open(self.config(clock))
+    def make_storage(
+        self, clock: FakeClock
+    ) -> AbstractAsyncContextManager[AsyncDynamoDbHandle] | AbstractContextManager[DynamoDbHandle]:
+        return AsyncDynamoDbStorage.open(self.config(clock))
 
     def count(self, record: CallRecord) -> None:
         """Count a request, as the configuration's ``on_call``."""
         self.requests += record.attempts
 
-    def count_requests(self, storage: DynamoDbHandle) -> int | None:
+    def count_requests(self, storage: AsyncDynamoDbHandle | DynamoDbHandle) -> int | None:
         return self.requests
 
-    def raw(self, storage: DynamoDbHandle) -> conformance.Dump:
+    def raw(self, storage: AsyncDynamoDbHandle | DynamoDbHandle) -> conformance.Dump:
         client = Client(storage.config)
         try:
             return {table: self._scan(client, storage.config.table_name(table)) for table in TABLES}
@@ -81,3 +75,13 @@ class OnDynamoDb:
             if "LastEvaluatedKey" not in answer:
                 return items
             payload["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+class BlockingOnDynamoDb(OnDynamoDb):
+    """The blocking storage: the same code, raced by threads, which are slower. So: fewer rounds and cases."""
+
+    race_rounds = 20 if LONG else 3
+    every_case: ClassVar[bool] = False
+
+    def make_storage(self, clock: FakeClock) -> AbstractContextManager[DynamoDbHandle]:
+        return DynamoDbStorage.open(self.config(clock))

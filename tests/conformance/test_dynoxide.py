@@ -1,11 +1,9 @@
-# Generated from tests/conformance/_async/test_dynoxide.py by tools/unasync.py. Do not edit.
-
-"""The storage on DynamoDB keeps the contract, races included: on Dynoxide."""
+"""The storages on DynamoDB keep the contract, races included: on Dynoxide."""
 
 from __future__ import annotations
 
 import pytest
-from tests.conformance._sync.on_dynamodb import OnDynamoDb
+from tests.conformance.on_dynamodb import BlockingOnDynamoDb, OnDynamoDb
 
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
@@ -13,8 +11,8 @@ from torii_dynamodb.testing import conformance
 from torii_dynamodb.testing.clock import FakeClock
 
 
-class TestDynoxide(OnDynamoDb, conformance.StorageConformance):
-    """The whole kit; each test has tables of its own."""
+class OnDynoxide(OnDynamoDb):
+    """Each test has tables of its own."""
 
     @pytest.fixture(autouse=True)
     def _engine(self, dynoxide: LocalEngine, table_prefix: str) -> None:
@@ -22,3 +20,11 @@ class TestDynoxide(OnDynamoDb, conformance.StorageConformance):
 
     def config(self, clock: FakeClock) -> DynamoDbConfig:
         return self.engine.config(table_prefix=self.prefix, clock=clock, on_call=self.count)
+
+
+class TestDynoxide(OnDynoxide, conformance.StorageConformance):
+    """The whole kit over the asynchronous storage."""
+
+
+class TestBlockingDynoxide(BlockingOnDynamoDb, OnDynoxide, conformance.StorageConformance):
+    """The whole kit over the blocking storage."""

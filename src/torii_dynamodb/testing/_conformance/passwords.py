@@ -1,4 +1,4 @@
-"""The conformance tests of :class:`~torii_dynamodb._async.contract.AsyncEmailPasswordStorage`."""
+"""The conformance tests of :class:`~torii_dynamodb.contract.AsyncEmailPasswordStorage`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from itertools import product
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, VersionConflict
 from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, PASSWORD_RESET, NewToken, User
-from torii_dynamodb.testing._async.conformance.primitives import Call
-from torii_dynamodb.testing._async.conformance.sessions import garbage_tokens
-from torii_dynamodb.testing._async.conformance.support import (
-    AsyncConformance,
+from torii_dynamodb.testing._conformance.base import (
+    Call,
+    Conformance,
     clause,
     fresh,
     new_address,
     new_hash,
     retarget,
 )
+from torii_dynamodb.testing._conformance.sessions import garbage_tokens
 from torii_dynamodb.testing.clock import FakeClock
 
-__all__ = ["AsyncPasswordConformance"]
+__all__ = ["PasswordConformance"]
 
 
-class AsyncPasswordConformance(AsyncConformance):
+class PasswordConformance(Conformance):
     """Password hashes."""
 
     @clause("PASSWORD-1", "PASSWORD-5")

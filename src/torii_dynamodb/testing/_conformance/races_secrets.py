@@ -1,5 +1,3 @@
-# Generated from src/torii_dynamodb/testing/_async/conformance/races_secrets.py by tools/unasync.py. Do not edit.
-
 """Many callers at the same time, for secrets, sessions and attempts: winners are counted.
 
 Each race runs many rounds (:attr:`Conformance.race_rounds`); the frame looks at the raw tables once more after it.
@@ -12,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from torii_dynamodb._sync.contract import Storage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import (
     VersionConflict,
 )
@@ -29,15 +27,15 @@ from torii_dynamodb.models import (
     User,
     VerifiedToken,
 )
-from torii_dynamodb.testing._sync.conformance.oauth import new_account, new_state, new_verifier
-from torii_dynamodb.testing._sync.conformance.passkeys import new_challenge, new_credential_id
-from torii_dynamodb.testing._sync.conformance.primitives import Call
-from torii_dynamodb.testing._sync.conformance.support import (
+from torii_dynamodb.testing._conformance.base import (
+    Call,
     Conformance,
     clause,
     new_address,
     new_hash,
 )
+from torii_dynamodb.testing._conformance.oauth import new_account, new_state, new_verifier
+from torii_dynamodb.testing._conformance.passkeys import new_challenge, new_credential_id
 
 __all__ = ["SecretRaceConformance"]
 
@@ -50,12 +48,12 @@ class SecretRaceConformance(Conformance):
     # Single use.
 
     @clause("TOKEN-3")
-    def test_of_50_uses_of_a_token_one_wins(self, storage: Storage) -> None:
+    async def test_of_50_uses_of_a_token_one_wins(self, storage: AsyncStorage) -> None:
         """50 callers use one token, some of them for another purpose or only looking: one gets it."""
         self.needs("races")
-        user = self.user(storage)
+        user = await self.user(storage)
         for number in range(self.rounds):
-            token = self.token(storage, user, MAGIC_LINK)
+            token = await self.token(storage, user, MAGIC_LINK)
 
             def use(token: str = token) -> Call[object]:
                 return lambda: storage.verify_token(token, purpose=MAGIC_LINK)
@@ -64,76 +62,76 @@ class SecretRaceConformance(Conformance):
                 return lambda: storage.verify_token(token, purpose=PASSWORD_RESET)
 
             calls = [*(use() for _ in range(CALLERS)), *(misuse() for _ in range(5))]
-            won, lost = self.race(self.shuffled(calls, number))
+            won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             assert len([found for found in won if found is not None]) == 1
 
     @clause("OAUTH-14")
-    def test_of_50_uses_of_a_verifier_one_wins(self, storage: Storage) -> None:
+    async def test_of_50_uses_of_a_verifier_one_wins(self, storage: AsyncStorage) -> None:
         """50 callers use one PKCE verifier: one gets it."""
         self.needs("races")
         for _ in range(self.rounds):
             state = new_state()
-            storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later())
+            await storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later())
 
             def use(state: str = state) -> Call[object]:
                 return lambda: storage.consume_pkce_verifier(state)
 
-            won, lost = self.race([use() for _ in range(CALLERS)])
+            won, lost = await self.race([use() for _ in range(CALLERS)])
             self.only(lost)
             assert len([found for found in won if found is not None]) == 1
 
     @clause("OAUTH-17")
-    def test_of_50_changes_of_the_same_tokens_one_wins(self, storage: Storage) -> None:
+    async def test_of_50_changes_of_the_same_tokens_one_wins(self, storage: AsyncStorage) -> None:
         """50 callers replace the tokens that all have read: one does, and what it wrote is there."""
         self.needs("races")
         for _ in range(self.rounds):
-            user = self.user(storage)
+            user = await self.user(storage)
             account = replace(new_account(), tokens={"n": 0})
             subject = account.subject
-            storage.link_oauth_account(user.id, account)
+            await storage.link_oauth_account(user.id, account)
 
             def change(number: int, user_id: str = user.id, subject: str = subject) -> Call[object]:
                 return lambda: storage.update_oauth_account(
                     user_id, "google", subject, tokens={"n": number}, expected_tokens={"n": 0}
                 )
 
-            won, lost = self.race([change(number) for number in range(1, CALLERS + 1)])
+            won, lost = await self.race([change(number) for number in range(1, CALLERS + 1)])
             self.only(lost, VersionConflict)
             assert len(won) == 1
-            found = storage.get_oauth_account_by_provider_and_subject("google", subject, consistent=True)
+            found = await storage.get_oauth_account_by_provider_and_subject("google", subject, consistent=True)
             assert found == won[0]
 
     @clause("PASSKEY-10")
-    def test_of_50_uses_of_a_challenge_one_wins(self, storage: Storage) -> None:
+    async def test_of_50_uses_of_a_challenge_one_wins(self, storage: AsyncStorage) -> None:
         """50 callers use one challenge: one gets it."""
         self.needs("races")
         for _ in range(self.rounds):
             challenge = new_challenge()
-            storage.store_passkey_challenge(
+            await storage.store_passkey_challenge(
                 NewPasskeyChallenge(challenge=challenge, kind="authentication", expires_at=self.later())
             )
 
             def use(challenge: bytes = challenge) -> Call[object]:
                 return lambda: storage.consume_passkey_challenge(challenge, kind="authentication")
 
-            won, lost = self.race([use() for _ in range(CALLERS)])
+            won, lost = await self.race([use() for _ in range(CALLERS)])
             self.only(lost)
             assert len([found for found in won if found is not None]) == 1
 
     @clause("PASSWORD-9", "TOKEN-3")
-    def test_of_completions_of_a_reset_one_wins(self, storage: Storage) -> None:
+    async def test_of_completions_of_a_reset_one_wins(self, storage: AsyncStorage) -> None:
         """One token, many new passwords, some plain uses: one caller gets it, and the hash stored is the winner's."""
         self.needs("races")
         for number in range(self.rounds):
             old = new_hash()
-            user = self.user(storage, password_hash=old)
-            token = self.token(storage, user, PASSWORD_RESET)
+            user = await self.user(storage, password_hash=old)
+            token = await self.token(storage, user, PASSWORD_RESET)
             hashes = [new_hash() for _ in range(20)]
 
             def complete(digest: str, token: str = token) -> Call[object]:
-                def reset() -> object:
-                    done = storage.complete_password_reset(token, digest)
+                async def reset() -> object:
+                    done = await storage.complete_password_reset(token, digest)
                     return digest if done is not None else None
 
                 return reset
@@ -142,23 +140,23 @@ class SecretRaceConformance(Conformance):
                 return lambda: storage.verify_token(token, purpose=PASSWORD_RESET)
 
             calls = [*(complete(digest) for digest in hashes), use(), use()]
-            won, lost = self.race(self.shuffled(calls, number))
+            won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             winners = [found for found in won if found is not None]
             assert len(winners) == 1
-            stored = storage.get_password_hash(user.id)
+            stored = await storage.get_password_hash(user.id)
             assert stored == (winners[0] if isinstance(winners[0], str) else old)
-        self.whole()
+        await self.whole()
 
     @clause("PASSWORD-12", "PASSWORD-13")
-    def test_of_completions_of_a_proof_one_wins(self, storage: Storage) -> None:
+    async def test_of_completions_of_a_proof_one_wins(self, storage: AsyncStorage) -> None:
         """One token, used to keep, to remove, to move and plainly, while a link is added: one caller gets it, whole."""
         self.needs("races")
         for number in range(self.rounds):
-            user = self.user(storage, password_hash=new_hash())
-            self.link(storage, user)
-            digest = storage.get_password_hash(user.id)
-            token = self.token(storage, user, EMAIL_VERIFICATION)
+            user = await self.user(storage, password_hash=new_hash())
+            await self.link(storage, user)
+            digest = await storage.get_password_hash(user.id)
+            token = await self.token(storage, user, EMAIL_VERIFICATION)
             target = new_address()
             calls: list[Call[Any]] = [
                 *(partial(storage.complete_email_proof, token, keep=keep) for keep in (True, False) * 3),
@@ -166,47 +164,47 @@ class SecretRaceConformance(Conformance):
                 partial(storage.verify_token, token, purpose=EMAIL_VERIFICATION),
                 partial(self.passkey, storage, user),
             ]
-            won, lost = self.race(self.shuffled(calls, number))
+            won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             proved = [found for found in won if isinstance(found, User)]
             used = [found for found in won if isinstance(found, VerifiedToken)]
             assert len(proved) + len(used) == 1
-            now = self.reread(storage, user)
+            now = await self.reread(storage, user)
             assert now.is_email_verified == bool(proved)
             if proved:
                 assert (now.email, now.has_password) == (proved[0].email, proved[0].has_password)
-            assert storage.get_password_hash(user.id) == (digest if now.has_password else None)
-        self.whole()
+            assert await storage.get_password_hash(user.id) == (digest if now.has_password else None)
+        await self.whole()
 
     @clause("PASSWORD-14")
-    def test_completing_a_change_of_address_against_signing_out_everywhere(self, storage: Storage) -> None:
+    async def test_completing_a_change_of_address_against_signing_out_everywhere(self, storage: AsyncStorage) -> None:
         """While all sessions are ended, an address moves whole or not at all; links from before move none later."""
         self.needs("races")
         for number in range(self.rounds):
-            user = self.user(storage, password_hash=new_hash())
-            raced = self.token(storage, user, EMAIL_VERIFICATION)
-            left = self.token(storage, user, "mine")
+            user = await self.user(storage, password_hash=new_hash())
+            raced = await self.token(storage, user, EMAIL_VERIFICATION)
+            left = await self.token(storage, user, "mine")
             calls: list[Call[Any]] = [
                 partial(storage.complete_email_proof, raced, new_email=new_address(), keep=True),
                 partial(storage.delete_sessions_for_user, user.id),
             ]
-            won, lost = self.race(self.shuffled(calls, number))
+            won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             moved = [found for found in won if isinstance(found, User)]
-            now = self.reread(storage, user)
+            now = await self.reread(storage, user)
             assert now.email == (moved[0] if moved else user).email
             assert now.is_email_verified == bool(moved)
-            assert storage.complete_email_proof(left, purpose="mine", new_email=new_address(), keep=True) is None
-            assert self.reread(storage, user) == now
-        self.whole()
+            assert await storage.complete_email_proof(left, purpose="mine", new_email=new_address(), keep=True) is None
+            assert await self.reread(storage, user) == now
+        await self.whole()
 
     @clause("TOKEN-2", "TOKEN-3")
-    def test_revoking_against_using(self, storage: Storage) -> None:
+    async def test_revoking_against_using(self, storage: AsyncStorage) -> None:
         """Used while a revoking issue runs, a token may pass; after the issue has returned it does not."""
         self.needs("races")
-        user = self.user(storage)
+        user = await self.user(storage)
         for number in range(self.rounds):
-            tokens = [self.token(storage, user, MAGIC_LINK) for _ in range(4)]
+            tokens = [await self.token(storage, user, MAGIC_LINK) for _ in range(4)]
             new_token = NewToken(purpose=MAGIC_LINK, expires_at=self.later(), user_id=user.id, revoke_earlier=True)
 
             def issue(new_token: NewToken = new_token) -> Call[object]:
@@ -216,77 +214,77 @@ class SecretRaceConformance(Conformance):
                 return lambda: storage.verify_token(token, purpose=MAGIC_LINK)
 
             calls = [issue(), *(use(token) for token in tokens[:3])]
-            won, lost = self.race(self.shuffled(calls, number))
+            won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             for token in tokens:
-                assert storage.verify_token(token, purpose=MAGIC_LINK) is None
+                assert await storage.verify_token(token, purpose=MAGIC_LINK) is None
             [issued] = [found.token for found in won if isinstance(found, Token)]
             assert issued
-            assert storage.check_token(issued, purpose=MAGIC_LINK) is not None
+            assert await storage.check_token(issued, purpose=MAGIC_LINK) is not None
 
     @clause("TOKEN-6")
-    def test_what_a_token_proves_is_still_so_when_it_is_used(self, storage: Storage) -> None:
+    async def test_what_a_token_proves_is_still_so_when_it_is_used(self, storage: AsyncStorage) -> None:
         """While the address moves, an e-mail verification is used: it yields the old address or nothing."""
         self.needs("races")
         for number in range(self.rounds):
-            user = self.user(storage)
-            token = self.token(storage, user, EMAIL_VERIFICATION)
+            user = await self.user(storage)
+            token = await self.token(storage, user, EMAIL_VERIFICATION)
 
             def move(user: User = user) -> Call[object]:
                 return lambda: storage.update_user(user, email=new_address())
 
-            def use(token: str = token) -> object:
-                verified = storage.verify_token(token, purpose=EMAIL_VERIFICATION)
+            async def use(token: str = token) -> object:
+                verified = await storage.verify_token(token, purpose=EMAIL_VERIFICATION)
                 if verified is None or verified.user is None or verified.token.email is None:
                     return None
-                return storage.mark_email_verified(verified.user.id, email=verified.token.email)
+                return await storage.mark_email_verified(verified.user.id, email=verified.token.email)
 
-            _, lost = self.race(self.shuffled([move(), use], number))
+            _, lost = await self.race(self.shuffled([move(), use], number))
             self.only(lost, VersionConflict)
-            now = self.reread(storage, user)
+            now = await self.reread(storage, user)
             assert not now.is_email_verified or now.email == user.email
 
     # Sessions.
 
     @clause("SESSION-2", "PASSWORD-1")
-    def test_changing_the_password_against_signing_in_with_the_old_one(self, storage: Storage) -> None:
+    async def test_changing_the_password_against_signing_in_with_the_old_one(self, storage: AsyncStorage) -> None:
         """However sign-ins and the change interleave, no session that the old password gave passes afterwards."""
         self.needs("races")
         for number in range(self.rounds):
             old, new = new_hash(), new_hash()
-            user = self.user(storage, password_hash=old)
+            user = await self.user(storage, password_hash=old)
 
-            def sign_in(user: User = user, old: str = old) -> object:
-                credentials = storage.get_credentials_by_email(user.email)
+            async def sign_in(user: User = user, old: str = old) -> object:
+                credentials = await storage.get_credentials_by_email(user.email)
                 assert credentials is not None
-                read = self.reread(storage, user)
+                read = await self.reread(storage, user)
                 if credentials.password_hash != old or credentials.password_version != read.password_version:
                     return None
-                return self.session(storage, read)
+                return await self.session(storage, read)
 
             def change(user: User = user, new: str = new) -> Call[object]:
                 return lambda: storage.set_password_hash(user.id, new)
 
-            won, lost = self.race(self.shuffled([*(sign_in for _ in range(8)), change()], number))
+            won, lost = await self.race(self.shuffled([*(sign_in for _ in range(8)), change()], number))
             self.only(lost)
             for token in won:
                 if isinstance(token, str):
-                    assert storage.get_session(token) is None
-            assert storage.get_password_hash(user.id) == new
-            fresh_session = self.session(storage, self.reread(storage, user))
-            assert storage.get_session(fresh_session) is not None
+                    assert await storage.get_session(token) is None
+            assert await storage.get_password_hash(user.id) == new
+            fresh_session = await self.session(storage, await self.reread(storage, user))
+            assert await storage.get_session(fresh_session) is not None
 
     @clause("SESSION-12", "SESSION-14")
-    def test_signing_out_everywhere_against_signing_in(self, storage: Storage) -> None:
+    async def test_signing_out_everywhere_against_signing_in(self, storage: AsyncStorage) -> None:
         """Sessions that existed before the sign-out began are dead after it; those made after it pass and stay."""
         self.needs("races")
-        user = self.user(storage)
+        user = await self.user(storage)
         for number in range(self.rounds):
-            user = self.reread(storage, user)
-            before = [self.session(storage, user) for _ in range(10)]
+            user = await self.reread(storage, user)
+            before = [await self.session(storage, user) for _ in range(10)]
 
-            def sign_in(user: User = user) -> object:
-                return self.session(storage, self.reread(storage, user))
+            async def sign_in(user: User = user) -> object:
+                return await self.session(storage, await self.reread(storage, user))
 
             def check(token: str) -> Call[object]:
                 return lambda: storage.get_signed_in(token)
@@ -296,47 +294,47 @@ class SecretRaceConformance(Conformance):
                 partial(storage.delete_sessions_for_user, user.id),
                 *(check(token) for token in before),
             ]
-            _, lost = self.race(self.shuffled(calls, number))
+            _, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             for token in before:
-                assert storage.get_session(token) is None
-            after = [self.session(storage, self.reread(storage, user)) for _ in range(3)]
+                assert await storage.get_session(token) is None
+            after = [await self.session(storage, await self.reread(storage, user)) for _ in range(3)]
             for _ in range(3):
                 for token in after:
-                    assert storage.get_session(token) is not None
+                    assert await storage.get_session(token) is not None
 
     @clause("SESSION-12")
-    def test_a_check_that_begins_after_the_sign_out_fails(self, storage: Storage) -> None:
+    async def test_a_check_that_begins_after_the_sign_out_fails(self, storage: AsyncStorage) -> None:
         """Beside hundreds of other checks (whose reads may be merged), each check after the sign-out is refused."""
         self.needs("races")
-        user, other = self.user(storage), self.user(storage)
-        others = self.session(storage, other)
+        user, other = await self.user(storage), await self.user(storage)
+        others = await self.session(storage, other)
         for _ in range(self.rounds):
-            user = self.reread(storage, user)
-            tokens = [self.session(storage, user) for _ in range(4)]
+            user = await self.reread(storage, user)
+            tokens = [await self.session(storage, user) for _ in range(4)]
 
-            def end_then_check(user: User = user, tokens: list[str] = tokens) -> object:
-                storage.delete_sessions_for_user(user.id)
-                return [storage.get_signed_in(token) for token in tokens]
+            async def end_then_check(user: User = user, tokens: list[str] = tokens) -> object:
+                await storage.delete_sessions_for_user(user.id)
+                return [await storage.get_signed_in(token) for token in tokens]
 
-            def keep_checking(tokens: list[str] = tokens) -> object:
+            async def keep_checking(tokens: list[str] = tokens) -> object:
                 for token in tokens * 3:
-                    storage.get_signed_in(token)
-                    assert storage.get_session(others) is not None
+                    await storage.get_signed_in(token)
+                    assert await storage.get_session(others) is not None
                 return None
 
             calls: list[Call[object]] = [end_then_check, *(keep_checking for _ in range(10))]
-            won, lost = self.race(calls)
+            won, lost = await self.race(calls)
             self.only(lost)
             assert won[0] == [None] * len(tokens)
 
     @clause("SESSION-9", "SESSION-10")
-    def test_refreshing_against_signing_out(self, storage: Storage) -> None:
+    async def test_refreshing_against_signing_out(self, storage: AsyncStorage) -> None:
         """A session refreshed while it is signed out is out in the end."""
         self.needs("races")
-        user = self.user(storage)
+        user = await self.user(storage)
         for number in range(self.rounds):
-            token = self.session(storage, user)
+            token = await self.session(storage, user)
 
             def refresh(seconds: int, token: str = token) -> Call[object]:
                 return lambda: storage.refresh_session(token, expires_at=self.later(7200 + seconds))
@@ -344,33 +342,33 @@ class SecretRaceConformance(Conformance):
             def out(token: str = token) -> Call[object]:
                 return lambda: storage.delete_session(token)
 
-            _, lost = self.race(self.shuffled([*(refresh(n) for n in range(5)), out()], number))
+            _, lost = await self.race(self.shuffled([*(refresh(n) for n in range(5)), out()], number))
             self.only(lost)
-            assert storage.get_session(token) is None
+            assert await storage.get_session(token) is None
         if "raw" in self.capabilities:
-            assert not [row for row in (self.dump())["sessions"] if row["user_id"] == user.id]
+            assert not [row for row in (await self.dump())["sessions"] if row["user_id"] == user.id]
 
     @clause("SESSION-9")
-    def test_of_refreshes_the_latest_end_stays(self, storage: Storage) -> None:
+    async def test_of_refreshes_the_latest_end_stays(self, storage: AsyncStorage) -> None:
         """Many refreshes at once: the session ends when the longest says."""
         self.needs("races")
-        user = self.user(storage)
+        user = await self.user(storage)
         for number in range(self.rounds):
-            token = self.session(storage, user)
+            token = await self.session(storage, user)
 
             def refresh(seconds: int, token: str = token) -> Call[object]:
                 return lambda: storage.refresh_session(token, expires_at=self.later(3600 + seconds))
 
-            _, lost = self.race(self.shuffled([refresh(n) for n in range(10)], number))
+            _, lost = await self.race(self.shuffled([refresh(n) for n in range(10)], number))
             self.only(lost)
-            found = storage.get_session(token)
+            found = await storage.get_session(token)
             assert found is not None
             assert found.expires_at == self.later(3609)
 
     # Attempts.
 
     @clause("LOCKOUT-1")
-    def test_of_200_attempts_the_limit_passes(self, storage: Storage) -> None:
+    async def test_of_200_attempts_the_limit_passes(self, storage: AsyncStorage) -> None:
         """200 callers ask at once with a limit of 1, 5 and 20: exactly so many are allowed, now and when time is up."""
         self.needs("races")
         for limit in (1, 5, 20):
@@ -381,7 +379,7 @@ class SecretRaceConformance(Conformance):
                 def ask(email: str = email, policy: LockoutPolicy = policy) -> Call[AttemptResult]:
                     return lambda: storage.acquire_login_attempt(email, policy=policy)
 
-                won, lost = self.race([ask() for _ in range(200)])
+                won, lost = await self.race([ask() for _ in range(200)])
                 self.only(lost)
                 allowed = [result for result in won if result.allowed]
                 assert len(allowed) == limit
@@ -390,13 +388,13 @@ class SecretRaceConformance(Conformance):
                 self._clock.advance(policy.window)
 
     @clause("LOCKOUT-1", "LOCKOUT-8")
-    def test_a_success_clears_no_attempt_made_beside_it(self, storage: Storage) -> None:
+    async def test_a_success_clears_no_attempt_made_beside_it(self, storage: AsyncStorage) -> None:
         """Attempts asked for while a success clears the register are allowed at most up to the limit in all."""
         self.needs("races")
         policy = LockoutPolicy(max_attempts=5)
         for number in range(self.rounds):
             email = new_address()
-            first = storage.acquire_login_attempt(email, policy=policy)
+            first = await storage.acquire_login_attempt(email, policy=policy)
 
             def ask(email: str = email) -> Call[Any]:
                 return lambda: storage.acquire_login_attempt(email, policy=policy)
@@ -405,14 +403,14 @@ class SecretRaceConformance(Conformance):
                 return lambda: storage.clear_attempts(email, attempt_id=attempt_id)
 
             calls = [*(ask() for _ in range(20)), clear()]
-            won, lost = self.race(self.shuffled(calls, number))
+            won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             allowed = sum(isinstance(found, AttemptResult) and found.allowed for found in won)
             assert allowed in (4, 5), "all five if the success was the last attempt then, else the four that were left"
-            assert (storage.get_lockout_status(email, policy=policy)).locked
+            assert (await storage.get_lockout_status(email, policy=policy)).locked
 
     @clause("LOCKOUT-6", "LOCKOUT-9")
-    def test_no_audit_row_is_lost(self, storage: Storage) -> None:
+    async def test_no_audit_row_is_lost(self, storage: AsyncStorage) -> None:
         """Failures recorded at once, of one instant too, are each a row; recorded twice, still one."""
         self.needs("races")
         email = new_address()
@@ -420,24 +418,24 @@ class SecretRaceConformance(Conformance):
         ids: set[str] = set()
         for _ in range(3):
             for _ in range(10):
-                ids.add((storage.acquire_login_attempt(email, policy=policy)).attempt_id)
+                ids.add((await storage.acquire_login_attempt(email, policy=policy)).attempt_id)
             self._clock.advance(5)
 
         def record(attempt_id: str) -> Call[None]:
             return lambda: storage.record_failed_attempt(email, attempt_id, ip_address="192.0.2.1")
 
-        _, lost = self.race([record(attempt_id) for attempt_id in sorted(ids) * 2])
+        _, lost = await self.race([record(attempt_id) for attempt_id in sorted(ids) * 2])
         self.only(lost)
-        rows = storage.list_failed_attempts(email)
+        rows = await storage.list_failed_attempts(email)
         assert {row.attempt_id for row in rows} == ids
         assert len(rows) == len(ids) == 30
 
     @clause("LOCKOUT-11")
-    def test_locking_against_signing_in(self, storage: Storage) -> None:
+    async def test_locking_against_signing_in(self, storage: AsyncStorage) -> None:
         """No session bound to a user read before the lock passes after it."""
         self.needs("races")
         for number in range(self.rounds):
-            user = self.user(storage)
+            user = await self.user(storage)
 
             def sign_in(user: User = user) -> Call[object]:
                 return lambda: self.session(storage, user)
@@ -445,18 +443,18 @@ class SecretRaceConformance(Conformance):
             def lock(user: User = user) -> Call[object]:
                 return lambda: storage.set_locked_at(user.id, self.now())
 
-            won, lost = self.race(self.shuffled([*(sign_in() for _ in range(8)), lock()], number))
+            won, lost = await self.race(self.shuffled([*(sign_in() for _ in range(8)), lock()], number))
             self.only(lost)
             for token in won:
                 if isinstance(token, str):
-                    assert storage.get_session(token) is None
+                    assert await storage.get_session(token) is None
 
     @clause("USER-10", "SESSION-12", "PASSWORD-1", "OAUTH-2", "PASSKEY-1")
-    def test_changes_of_one_user_all_take_effect(self, storage: Storage) -> None:
+    async def test_changes_of_one_user_all_take_effect(self, storage: AsyncStorage) -> None:
         """Unlike changes of one user at once (the storage decides again where another was first): none is lost."""
         self.needs("races")
         for number in range(self.rounds):
-            user = self.user(storage, password_hash=new_hash())
+            user = await self.user(storage, password_hash=new_hash())
             account, digest = new_account(), new_hash()
             new = NewPasskey(user_id=user.id, credential_id=new_credential_id(), public_key=b"key")
             calls: list[Call[Any]] = [
@@ -467,15 +465,15 @@ class SecretRaceConformance(Conformance):
                 partial(storage.delete_sessions_for_user, user.id),
                 partial(storage.set_locked_at, user.id, self.now()),
             ]
-            won, lost = self.race(self.shuffled(calls, number))
+            won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             assert len(won) == len(calls)
-            now = self.reread(storage, user)
+            now = await self.reread(storage, user)
             assert len(now.identities) == 3
             assert now.is_email_verified
             assert now.locked_at is not None
             assert now.version == user.version + len(calls)
-            assert storage.get_password_hash(user.id) == digest
-            stale = self.session(storage, user)
-            assert storage.get_session(stale) is None
-        self.whole()
+            assert await storage.get_password_hash(user.id) == digest
+            stale = await self.session(storage, user)
+            assert await storage.get_session(stale) is None
+        await self.whole()

@@ -1,4 +1,4 @@
-"""The conformance tests of :class:`~torii_dynamodb._async.contract.AsyncUserStorage`."""
+"""The conformance tests of :class:`~torii_dynamodb.contract.AsyncUserStorage`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import AlreadyExists, NotFound, Revoked, ValidationError, VersionConflict
 from torii_dynamodb.models import MAGIC_LINK, NewOAuthAccount, NewSession, NewToken, NewUser, User
-from torii_dynamodb.testing._async.conformance.primitives import Call
-from torii_dynamodb.testing._async.conformance.support import (
-    AsyncConformance,
+from torii_dynamodb.testing._conformance.base import (
+    Call,
+    Conformance,
     clause,
     fresh,
     new_address,
@@ -25,7 +25,7 @@ from torii_dynamodb.testing._async.conformance.support import (
 )
 from torii_dynamodb.testing.clock import FakeClock
 
-__all__ = ["NASTY_METADATA", "AsyncUserConformance", "same"]
+__all__ = ["NASTY_METADATA", "UserConformance", "same"]
 
 
 class Shown(float):
@@ -118,7 +118,7 @@ def same(left: object, right: object) -> bool:
     return left == right
 
 
-class AsyncUserConformance(AsyncConformance):
+class UserConformance(Conformance):
     """Users."""
 
     # Creating.

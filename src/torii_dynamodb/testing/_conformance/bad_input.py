@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import ItemTooLarge, ToriiError, ValidationError
 from torii_dynamodb.models import (
     MAGIC_LINK,
@@ -22,11 +22,11 @@ from torii_dynamodb.models import (
     NewUser,
     User,
 )
-from torii_dynamodb.testing._async.conformance.oauth import new_account, new_state, new_verifier
-from torii_dynamodb.testing._async.conformance.passkeys import new_challenge, new_credential_id
-from torii_dynamodb.testing._async.conformance.support import AsyncConformance, clause, fresh, new_address, new_hash
+from torii_dynamodb.testing._conformance.base import Conformance, clause, fresh, new_address, new_hash
+from torii_dynamodb.testing._conformance.oauth import new_account, new_state, new_verifier
+from torii_dynamodb.testing._conformance.passkeys import new_challenge, new_credential_id
 
-__all__ = ["AsyncBadInputConformance"]
+__all__ = ["BadInputConformance"]
 
 LONG = "x" * 2049
 SURROGATE = "\ud800"
@@ -126,7 +126,7 @@ class Case:
     bad: Mapping[str, Sequence[Any]]
 
 
-class AsyncBadInputConformance(AsyncConformance):
+class BadInputConformance(Conformance):
     """Bad input. Each method of the contract stands in the tables here, or has no argument."""
 
     async def cases(self, storage: AsyncStorage) -> dict[str, Case]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 import pytest
-from tests.conformance._async.on_dynamodb import AsyncOnDynamoDb
+from tests.conformance.on_dynamodb import BlockingOnDynamoDb, OnDynamoDb
 
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.config import TABLES, DynamoDbConfig
@@ -41,15 +41,13 @@ def _delete_tables() -> Iterator[None]:
     client.close()
 
 
-@pytest.mark.aws
-@pytest.mark.timeout(1200)
-class TestAws(AsyncOnDynamoDb, conformance.AsyncStorageConformance):
-    """The whole kit, with few rounds of each race."""
+class OnAws(OnDynamoDb):
+    """One set of tables."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "large", "races", "ttl"})
     race_rounds = 3
-    every_case = True
-    start = datetime.now(UTC)
+    every_case: ClassVar[bool] = True
+    start: ClassVar[datetime | None] = datetime.now(UTC)
 
     def config(self, clock: FakeClock) -> DynamoDbConfig:
         first = PREFIX not in _made
@@ -57,3 +55,15 @@ class TestAws(AsyncOnDynamoDb, conformance.AsyncStorageConformance):
         return DynamoDbConfig(
             region=REGION, table_prefix=PREFIX, clock=clock, on_call=self.count, create_tables=first, deadline=120
         )
+
+
+@pytest.mark.aws
+@pytest.mark.timeout(1200)
+class TestAws(OnAws, conformance.StorageConformance):
+    """The whole kit over the asynchronous storage, with few rounds of each race."""
+
+
+@pytest.mark.aws
+@pytest.mark.timeout(1200)
+class TestBlockingAws(OnAws, BlockingOnDynamoDb, conformance.StorageConformance):
+    """The whole kit over the blocking storage."""

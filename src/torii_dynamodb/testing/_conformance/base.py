@@ -1,14 +1,16 @@
-"""The kit's frame: the base class, the citation of clauses, and what is looked for in the raw tables."""
+"""The base class of the kit's tests: opens the storage for each test, asynchronous or blocking."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import re
 import time
-from base64 import b64encode, urlsafe_b64encode
-from binascii import hexlify
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from datetime import datetime, timedelta
+from functools import partial
+from inspect import isawaitable
 from itertools import count
 from random import Random
 from typing import Any, ClassVar, TypeAlias, TypeVar, cast
@@ -16,8 +18,9 @@ from uuid import uuid4
 from zlib import crc32
 
 import pytest
+import pytest_asyncio
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage, Storage
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.models import (
     NewOAuthAccount,
@@ -32,43 +35,26 @@ from torii_dynamodb.models import (
     Token,
     User,
 )
-from torii_dynamodb.testing._async.conformance.primitives import Call, OpenStorage, fixture, together, twin
+from torii_dynamodb.testing._conformance.invariants import Dump, check_invariants, check_no_secret
 from torii_dynamodb.testing.clock import FakeClock
 
-__all__ = [
-    "AsyncConformance",
-    "Dump",
-    "Ledger",
-    "broken_invariants",
-    "check_invariants",
-    "check_no_secret",
-    "clause",
-    "fresh",
-    "new_address",
-    "new_hash",
-    "retarget",
-]
+__all__ = ["Call", "Conformance", "clause", "fresh", "new_address", "new_hash", "retarget"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-Dump: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
-"""All items as plain Python values, by table (``users``, ``sessions``, ``identities``, ``tokens``, ...)."""
+Call: TypeAlias = Callable[[], Awaitable[T]]
+"""A call for :meth:`Conformance.race`."""
 
-MAX_IDENTITIES = 90
+THREADS = 16
+"""How many calls of a blocking storage run at once in a race."""
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _numbers = count()
 
 
 def clause(*ids: str) -> Callable[[F], F]:
     """Cite the clauses of the contract that a test proves. ``docs/contract.md`` is made from these."""
-
-    def cite(test: F) -> F:
-        test.__clauses__ = ids  # type: ignore[attr-defined]
-        return test
-
-    return cite
+    return lambda test: test
 
 
 def fresh(prefix: str = "x") -> str:
@@ -94,147 +80,50 @@ def retarget(token: str, user_id: str) -> str:
     return f"{body}{crc32(body.encode()):08x}"
 
 
-def broken_invariants(dump: Dump) -> list[str]:
-    """What is wrong with the tables as a whole, in words; empty when nothing is.
+class Opened:
+    """The storage under test as the tests see it: asynchronous, and noting each secret that passes through.
 
-    Every identity's user exists and lists it; every identity that a user lists exists and is that user's; a user lists
-    one e-mail identity, its own address, and at most 90 in all; user and e-mail identity agree about the password;
-    sessions and tokens are stored under a hash.
+    Args:
+        storage: The storage, asynchronous or blocking.
+        run: Calls a function of either kind and returns its result.
     """
-    wrong: list[str] = []
-    users = {str(item["id"]): item for item in dump.get("users", ())}
-    identities = {str(item["id"]): item for item in dump.get("identities", ())}
-    for key, identity in identities.items():
-        user = users.get(str(identity.get("user_id")))
-        if user is None:
-            wrong.append(f"identity {key}: its user {identity.get('user_id')!r} does not exist")
-        elif key not in user.get("identities", ()):
-            wrong.append(f"identity {key}: its user {user['id']} does not list it")
-    addresses: dict[str, str] = {}
-    for user_id, user in users.items():
-        listed = set(user.get("identities", ()))
-        wrong.extend(_broken_user(user_id, user, listed, identities))
-        address = str(user.get("email"))
-        if address in addresses:
-            wrong.append(f"users {addresses[address]} and {user_id}: both hold {address}")
-        addresses[address] = user_id
-    for table in ("sessions", "tokens"):
-        keys = [str(item["id"]) for item in dump.get(table, ())]
-        wrong.extend(
-            f"{table}: {key!r} is not stored under a SHA-256"
-            for key in keys
-            if not _DIGEST.fullmatch(key.rpartition("#")[2])
-        )
-    return wrong
 
-
-def _broken_user(
-    user_id: str, user: Mapping[str, Any], listed: set[str], identities: Mapping[str, Mapping[str, Any]]
-) -> Iterable[str]:
-    for key in listed:
-        identity = identities.get(key)
-        if identity is None:
-            yield f"user {user_id}: lists {key}, which does not exist"
-        elif identity.get("user_id") != user_id:
-            yield f"user {user_id}: lists {key}, which belongs to {identity.get('user_id')!r}"
-    own = f"email#{user.get('email')}"
-    if {key for key in listed if key.startswith("email#")} != {own}:
-        yield f"user {user_id}: should list {own} as its only address, lists {sorted(listed)}"
-    if len(listed) > MAX_IDENTITIES:
-        yield f"user {user_id}: holds {len(listed)} identities"
-    email = identities.get(own, {})
-    if user.get("password_version") != email.get("password_version"):
-        yield f"user {user_id}: its password version is not its e-mail identity's"
-    if (email.get("password_hash") is None) != (email.get("password_version") is None):
-        yield f"user {user_id}: its e-mail identity has a hash without a version, or a version without a hash"
-
-
-def check_invariants(dump: Dump) -> None:
-    """Fail, saying all that is wrong, unless the tables as a whole are right (:func:`broken_invariants`)."""
-    wrong = broken_invariants(dump)
-    assert not wrong, "the tables are broken:\n" + "\n".join(wrong[:20])
-
-
-def check_no_secret(dump: Dump, secrets: Iterable[str | bytes]) -> None:
-    """Fail if any of the secrets stands anywhere in the tables: as it is, in base64 or in hex, in a key or a value."""
-    needles = {form for secret in secrets for form in _forms(secret)}
-    if not needles:
-        return
-    for table, items in dump.items():
-        # One text of all: a search in it takes the machine, not the interpreter, however many secrets there are.
-        everything = b"\n".join(_texts(items))
-        assert not any(needle in everything for needle in needles), f"an item of {table} tells a secret in plain"
-
-
-def _forms(secret: str | bytes) -> Iterable[bytes]:
-    raw = secret.encode() if isinstance(secret, str) else secret
-    yield raw
-    yield hexlify(raw)
-    yield b64encode(raw).rstrip(b"=")
-    yield urlsafe_b64encode(raw).rstrip(b"=")
-
-
-def _texts(value: object) -> Iterable[bytes]:
-    if isinstance(value, str):
-        yield value.encode("utf-8", "surrogatepass")
-    elif isinstance(value, bytes):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, inner in cast("Mapping[object, object]", value).items():
-            yield from _texts(key)
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for inner in cast("Iterable[object]", value):
-            yield from _texts(inner)
-
-
-class Ledger:
-    """The secrets that a test was given or gave: none of them may stand in a table."""
-
-    def __init__(self) -> None:
+    def __init__(self, storage: Any, run: Callable[..., Awaitable[Any]]) -> None:
+        self._storage = storage
+        self._run = run
         self.secrets: set[str | bytes] = set()
 
-    def token(self, token: str | None) -> None:
-        """Note a session or one-time token: whole, and its random part alone."""
-        if token:
-            self.secrets.update((token, token.partition(".")[2][:43] or token))
-
-
-class AsyncRecorder:
-    """A storage that notes each secret on its way through. All else goes through untouched."""
-
-    def __init__(self, storage: AsyncStorage, ledger: Ledger) -> None:
-        self._storage = storage
-        self._ledger = ledger
-
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
+        return partial(self._run, getattr(self._storage, name))
+
+    def _note(self, token: str) -> None:
+        self.secrets.update((token, token.partition(".")[2][:43] or token))  # the whole, and its random part
 
     async def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
-        """As the storage's."""
-        session = await self._storage.create_session(new_session, user=user)
-        self._ledger.token(session.token)
+        """Note the token."""
+        session: Session = await self._run(self._storage.create_session, new_session, user=user)
+        self._note(session.token)
         return session
 
     async def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
-        """As the storage's."""
-        token = await self._storage.create_token(new_token, user=user)
-        self._ledger.token(token.token)
+        """Note the token."""
+        token: Token = await self._run(self._storage.create_token, new_token, user=user)
+        self._note(token.token)
         return token
 
     async def store_pkce_verifier(self, state: str, verifier: str, **rest: Any) -> None:
-        """As the storage's."""
-        await self._storage.store_pkce_verifier(state, verifier, **rest)
-        self._ledger.secrets.update((state, verifier))
+        """Note the state and the verifier."""
+        await self._run(self._storage.store_pkce_verifier, state, verifier, **rest)
+        self.secrets.update((state, verifier))
 
     async def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
-        """As the storage's."""
-        await self._storage.store_passkey_challenge(challenge)
-        self._ledger.secrets.add(challenge.challenge)
+        """Note the challenge."""
+        await self._run(self._storage.store_passkey_challenge, challenge)
+        self.secrets.add(challenge.challenge)
 
 
-@twin
-class AsyncConformance:
+@pytest.mark.asyncio
+class Conformance:
     """The base of all test classes: gives each test a storage, and looks at the raw tables after it.
 
     Attributes:
@@ -254,13 +143,16 @@ class AsyncConformance:
 
     opened: Any = None
     _clock: FakeClock
+    _pool: ThreadPoolExecutor | None = None
 
-    def make_storage(self, clock: FakeClock) -> OpenStorage:
+    def make_storage(
+        self, clock: FakeClock
+    ) -> AbstractAsyncContextManager[AsyncStorage] | AbstractContextManager[Storage]:
         """Open the storage under test; it is closed after the test. It must take the time from ``clock``."""
         raise NotImplementedError("define make_storage(clock): return a context manager that opens your storage")
 
-    async def raw(self, storage: Any) -> Dump:
-        """All that is stored, read past the storage, as plain Python values by table.
+    def raw(self, storage: Any) -> Dump | Awaitable[Dump]:
+        """All that is stored, read past the storage, as plain Python values by table. May be ``async``.
 
         The five tables and their attributes are those of the library's schema; what yours does not have, leave out.
         """
@@ -276,17 +168,33 @@ class AsyncConformance:
         self._clock = FakeClock() if self.start is None else FakeClock(self.start)
         return self._clock
 
-    @fixture
+    @pytest_asyncio.fixture
     async def storage(self, clock: FakeClock) -> AsyncIterator[AsyncStorage]:
         """The storage under test. After the test its raw tables are whole and tell none of the secrets."""
-        async with self.make_storage(clock) as storage:
-            self.opened = storage
-            ledger = Ledger()
-            yield cast("AsyncStorage", AsyncRecorder(storage, ledger))
+        async with AsyncExitStack() as stack:
+            manager = self.make_storage(clock)
+            if isinstance(manager, AbstractAsyncContextManager):
+                self.opened = await stack.enter_async_context(manager)
+            else:
+                # One thread where no calls race: a storage that is bound to its thread passes, too.
+                width = THREADS if "races" in self.capabilities else 1
+                self._pool = stack.enter_context(ThreadPoolExecutor(width))
+                self.opened = await self._run(manager.__enter__)
+                stack.push_async_exit(partial(self._run, manager.__exit__))
+            seen = Opened(self.opened, self._run)
+            yield cast("AsyncStorage", seen)
             if "raw" in self.capabilities:
-                dump = await self.raw(storage)
-                check_no_secret(dump, ledger.secrets)
+                dump = await self.dump()
+                check_no_secret(dump, seen.secrets)
                 check_invariants(dump)
+
+    async def _run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._pool is None:
+            result = call(*args, **kwargs)
+        else:
+            loop = asyncio.get_running_loop()
+            result = await loop.run_in_executor(self._pool, partial(call, *args, **kwargs))
+        return await result if isawaitable(result) else result
 
     def needs(self, *capabilities: str) -> None:
         """Skip the test unless the storage under test declares these capabilities."""
@@ -297,7 +205,8 @@ class AsyncConformance:
     async def dump(self) -> Dump:
         """The raw tables now. Skips the test where the storage under test cannot tell."""
         self.needs("raw")
-        return await self.raw(self.opened)
+        dump: Dump = await self._run(self.raw, self.opened)
+        return dump
 
     @property
     def rounds(self) -> int:
@@ -312,7 +221,7 @@ class AsyncConformance:
         """
         returned: list[T] = []
         raised: list[ToriiError] = []
-        for outcome in await together(calls):
+        for outcome in await asyncio.gather(*(call() for call in calls), return_exceptions=True):
             if isinstance(outcome, ToriiError):
                 raised.append(outcome)
             elif isinstance(outcome, BaseException):

@@ -1,4 +1,4 @@
-"""The conformance tests of :class:`~torii_dynamodb._async.contract.AsyncPasskeyStorage`."""
+"""The conformance tests of :class:`~torii_dynamodb.contract.AsyncPasskeyStorage`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import (
     AlreadyExists,
     ClonedAuthenticator,
@@ -20,11 +20,11 @@ from torii_dynamodb.errors import (
     ValidationError,
 )
 from torii_dynamodb.models import CeremonyKind, NewPasskey, NewPasskeyChallenge, Passkey, User
-from torii_dynamodb.testing._async.conformance.support import AsyncConformance, clause, fresh, new_hash
-from torii_dynamodb.testing._async.conformance.users import NASTY_METADATA, same
+from torii_dynamodb.testing._conformance.base import Conformance, clause, fresh, new_hash
+from torii_dynamodb.testing._conformance.users import NASTY_METADATA, same
 from torii_dynamodb.testing.clock import FakeClock
 
-__all__ = ["AsyncPasskeyConformance", "new_challenge", "new_credential_id"]
+__all__ = ["PasskeyConformance", "new_challenge", "new_credential_id"]
 
 
 def new_credential_id(size: int = 32) -> bytes:
@@ -37,7 +37,7 @@ def new_challenge() -> bytes:
     return uuid4().bytes + uuid4().bytes
 
 
-class AsyncPasskeyConformance(AsyncConformance):
+class PasskeyConformance(Conformance):
     """Passkeys and challenges."""
 
     def new_passkey(self, user: User) -> NewPasskey:

@@ -1,6 +1,6 @@
 """Many callers at the same time, for addresses and identities: winners are counted, the raw tables are whole after.
 
-Each race runs many rounds (:attr:`AsyncConformance.race_rounds`); the frame looks at the raw tables once more after it.
+Each race runs many rounds (:attr:`Conformance.race_rounds`); the frame looks at the raw tables once more after it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import (
     AlreadyExists,
     ClonedAuthenticator,
@@ -32,24 +32,24 @@ from torii_dynamodb.models import (
     Passkey,
     User,
 )
-from torii_dynamodb.testing._async.conformance.oauth import new_account
-from torii_dynamodb.testing._async.conformance.passkeys import new_credential_id
-from torii_dynamodb.testing._async.conformance.primitives import Call
-from torii_dynamodb.testing._async.conformance.support import (
-    MAX_IDENTITIES,
-    AsyncConformance,
+from torii_dynamodb.testing._conformance.base import (
+    Call,
+    Conformance,
     clause,
     fresh,
     new_address,
     new_hash,
 )
+from torii_dynamodb.testing._conformance.invariants import MAX_IDENTITIES
+from torii_dynamodb.testing._conformance.oauth import new_account
+from torii_dynamodb.testing._conformance.passkeys import new_credential_id
 
-__all__ = ["AsyncIdentityRaceConformance"]
+__all__ = ["IdentityRaceConformance"]
 
 CALLERS = 50
 
 
-class AsyncIdentityRaceConformance(AsyncConformance):
+class IdentityRaceConformance(Conformance):
     """Races for addresses and identities."""
 
     # Addresses.

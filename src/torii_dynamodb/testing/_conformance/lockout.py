@@ -1,4 +1,4 @@
-"""The conformance tests of :class:`~torii_dynamodb._async.contract.AsyncBruteForceStorage`."""
+"""The conformance tests of :class:`~torii_dynamodb.contract.AsyncBruteForceStorage`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from random import Random
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.models import MAGIC_LINK, AttemptKind, LockoutPolicy
-from torii_dynamodb.testing._async.conformance.support import AsyncConformance, clause, fresh, new_address, new_hash
+from torii_dynamodb.testing._conformance.base import Conformance, clause, fresh, new_address, new_hash
 from torii_dynamodb.testing.clock import FakeClock
 
-__all__ = ["AsyncLockoutConformance"]
+__all__ = ["LockoutConformance"]
 
 MILLISECOND = timedelta(milliseconds=1)
 
 
-class AsyncLockoutConformance(AsyncConformance):
+class LockoutConformance(Conformance):
     """Attempts, lockout and audit."""
 
     async def fail(self, storage: AsyncStorage, email: str, count: int = 1, *, user_agent: str = "agent") -> list[str]:

@@ -1,4 +1,4 @@
-"""The conformance tests of :class:`~torii_dynamodb._async.contract.AsyncTokenStorage`."""
+"""The conformance tests of :class:`~torii_dynamodb.contract.AsyncTokenStorage`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from datetime import timedelta
 
 import pytest
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import NotFound, ValidationError
 from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, PASSWORD_RESET, NewPasskeyChallenge, NewToken
-from torii_dynamodb.testing._async.conformance.oauth import new_state, new_verifier
-from torii_dynamodb.testing._async.conformance.passkeys import new_challenge
-from torii_dynamodb.testing._async.conformance.primitives import Call
-from torii_dynamodb.testing._async.conformance.sessions import garbage_tokens
-from torii_dynamodb.testing._async.conformance.support import (
-    AsyncConformance,
+from torii_dynamodb.testing._conformance.base import (
+    Call,
+    Conformance,
     clause,
     fresh,
     new_address,
     new_hash,
     retarget,
 )
-from torii_dynamodb.testing._async.conformance.users import NASTY_METADATA, same
+from torii_dynamodb.testing._conformance.oauth import new_state, new_verifier
+from torii_dynamodb.testing._conformance.passkeys import new_challenge
+from torii_dynamodb.testing._conformance.sessions import garbage_tokens
+from torii_dynamodb.testing._conformance.users import NASTY_METADATA, same
 from torii_dynamodb.testing.clock import FakeClock
 
-__all__ = ["AsyncTokenConformance"]
+__all__ = ["TokenConformance"]
 
 PURPOSES = [MAGIC_LINK, PASSWORD_RESET, EMAIL_VERIFICATION, "invite", "a", "x" * 32, "0-_"]
 
@@ -43,7 +43,7 @@ HARMLESS = [
 ]
 
 
-class AsyncTokenConformance(AsyncConformance):
+class TokenConformance(Conformance):
     """One-time tokens."""
 
     @clause("TOKEN-1")
