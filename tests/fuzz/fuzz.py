@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from torii_dynamodb._core import attempts, oauth, passkeys, passwords, sessions, tokens, users
+from torii_dynamodb._core import attempts, keys, oauth, passkeys, passwords, sessions, tokens, users
 from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.jwt import JwtKey, JwtSettings, JwtTokens
@@ -99,7 +99,7 @@ class Source:
             oauth.to_item(account),
             passkeys.to_item(passkey),
             attempts.audit_item("login#x", attempt, NOW, "192.0.2.1", "curl", POLICY),
-            {**attempts.key("login#x"), "a1": {"S": attempt}, "a2": {"S": "0"}, "expires_at": {"N": "1"}},
+            {**keys.attempt_key("login#x"), "a1": {"S": attempt}, "a2": {"S": "0"}, "expires_at": {"N": "1"}},
         )
 
     def text(self) -> str:
@@ -313,7 +313,7 @@ def item_targets(source: Source) -> dict[str, Callable[[], object]]:
         "passkeys.read": lambda: passkeys.read(item(PASSKEY)),
         "tokens.read": lambda: tokens.read(item(TOKEN)),
         "tokens.is_unused": lambda: tokens.is_unused(item(TOKEN), NOW),
-        "tokens.holds_for": lambda: tokens.holds_for(item(TOKEN), source.dice.choice(("usr_ada", "")), user),
+        "tokens.verified": lambda: tokens.verified(item(TOKEN), source.dice.choice(("usr_ada", "")), user),
         "tokens.read_challenge": lambda: tokens.read_challenge(item(CHALLENGE)),
         "tokens.read_pkce": lambda: tokens.read_pkce(item(VERIFIER), STATE),
         "attempts.read_audit": lambda: attempts.read_audit(item(AUDIT)),

@@ -15,7 +15,7 @@ from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Attribute, Item
-from torii_dynamodb._core.keys import REGISTER, attempt_subject
+from torii_dynamodb._core.keys import REGISTER, attempt_key, attempt_subject
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.times import epoch_millis, epoch_seconds, to_text
@@ -27,12 +27,11 @@ from torii_dynamodb.schema import SCHEMA_VERSION
 __all__ = [
     "acquire",
     "attempt_id",
+    "audit",
     "audit_item",
-    "audit_page",
     "clear",
     "holds",
     "keep",
-    "key",
     "new_attempt_id",
     "read_audit",
     "refusal",
@@ -46,11 +45,6 @@ _ATTEMPT_ID = re.compile(r"[0-9]{13}#[0-9a-f]{16}", re.ASCII)
 _CELL = "a"
 # Below every attempt id, which begins with thirteen digits.
 _NEVER = "0"
-
-
-def key(subject: str, attempt: str = REGISTER) -> Item:
-    """The key of a register, or of an audit row."""
-    return {"subject": {"S": subject}, "attempt": {"S": attempt}}
 
 
 def subject(kind: object, value: object, purpose: object = None) -> str:
@@ -83,7 +77,7 @@ def acquire(table: str, subject: str, attempt_id: str, policy: LockoutPolicy, no
     last = f"#{_CELL}{policy.max_attempts}"
     return ex.update(
         table,
-        key(subject),
+        attempt_key(subject),
         f"SET {register.assignments}, #expires_at = :expires_at, #schema_version = :schema",
         f"{register.not_in_it} AND (attribute_not_exists({last}) OR {last} <= :cutoff)",
         {
@@ -118,8 +112,8 @@ def status(register: Item | None, policy: LockoutPolicy, now: datetime) -> Locko
 def clear(table: str, subject: str, attempt_id: str | None) -> dict[str, Any]:
     """The ``DeleteItem`` of a register; with an attempt id, only if that attempt is the latest."""
     if attempt_id is None:
-        return ex.delete(table, key(subject))
-    return ex.delete(table, key(subject), f"#{_CELL}1 = :me", {":me": {"S": attempt_id}})
+        return ex.delete(table, attempt_key(subject))
+    return ex.delete(table, attempt_key(subject), f"#{_CELL}1 = :me", {":me": {"S": attempt_id}})
 
 
 def audit_item(
@@ -127,7 +121,7 @@ def audit_item(
 ) -> Item:
     """The audit row of an attempt that failed."""
     item: Item = {
-        **key(subject, attempt_id),
+        **attempt_key(subject, attempt_id),
         "at": {"S": to_text(now)},
         "expires_at": av.number(epoch_seconds(now + policy.retention)),
         "schema_version": av.number(SCHEMA_VERSION),
@@ -139,22 +133,11 @@ def audit_item(
     return item
 
 
-def audit_page(table: str, subject: str, start: Item | None, *, consistent: bool, limit: int | None) -> dict[str, Any]:
-    """The ``Query`` for a page of audit rows, newest first."""
-    condition = "#subject = :subject AND #attempt > :register"
-    body: dict[str, Any] = {
-        "TableName": table,
-        "KeyConditionExpression": condition,
-        "ExpressionAttributeNames": dict(ex.names_in(condition)),
-        "ExpressionAttributeValues": {":subject": {"S": subject}, ":register": {"S": REGISTER}},
-        "ScanIndexForward": False,
-        "ConsistentRead": consistent,
-    }
-    if limit is not None:
-        body["Limit"] = limit
-    if start:
-        body["ExclusiveStartKey"] = start
-    return body
+def audit(table: str, subject: str, *, consistent: bool, limit: int | None) -> dict[str, Any]:
+    """The ``Query`` for the audit rows, newest first."""
+    values: Item = {":subject": {"S": subject}, ":register": {"S": REGISTER}}
+    body = ex.query(table, "#subject = :subject AND #attempt > :register", values, consistent=consistent)
+    return body | {"ScanIndexForward": False} | ({} if limit is None else {"Limit": limit})
 
 
 @reading.reader("login_attempts")

@@ -11,7 +11,27 @@ from typing import Any
 
 from torii_dynamodb._core.attributes import Attribute, Item
 
-__all__ = ["Register", "check", "delete", "names_in", "put", "register", "transaction", "unchanged", "update"]
+__all__ = [
+    "NOT_TAKEN",
+    "OWNED",
+    "Register",
+    "check",
+    "delete",
+    "names_in",
+    "put",
+    "query",
+    "register",
+    "transaction",
+    "unchanged",
+    "update",
+]
+
+NOT_TAKEN = "attribute_not_exists(#id)"
+"""The condition that no item has the key yet."""
+
+OWNED = "attribute_exists(#id) AND #user_id = :user_id"
+"""The condition that the item is there and is the user's, whose id is ``:user_id``."""
+
 
 _NAME = re.compile(r"#(\w+)")
 
@@ -74,6 +94,22 @@ def update(
         body["ExpressionAttributeValues"] = dict(values)
     if returns:
         body["ReturnValues"] = "ALL_NEW"
+    return body
+
+
+def query(
+    table: str, condition: str, values: Mapping[str, Attribute], *, index: str | None = None, consistent: bool = False
+) -> dict[str, Any]:
+    """The body of a ``Query``, for its first page."""
+    body: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeNames": dict(names_in(condition)),
+        "ExpressionAttributeValues": dict(values),
+        "ConsistentRead": consistent,
+    }
+    if index is not None:
+        body["IndexName"] = index
     return body
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "OAUTH",
     "PASSKEY",
     "REGISTER",
+    "attempt_key",
     "attempt_subject",
     "challenge_key",
     "email_key",
@@ -74,3 +75,8 @@ def challenge_key(challenge: bytes) -> str:
 def attempt_subject(kind: AttemptKind, value: str, purpose: str | None = None) -> str:
     """What attempts are counted under. Hashed: whoever reads the table does not learn who tried."""
     return f"{kind}#{digest(value)}" if purpose is None else f"{kind}.{purpose}#{digest(value)}"
+
+
+def attempt_key(subject: str, attempt: str = REGISTER) -> Item:
+    """The primary key of a row of the attempts table: a register, or the audit row of an attempt."""
+    return {"subject": {"S": subject}, "attempt": {"S": attempt}}

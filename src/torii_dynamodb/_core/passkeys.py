@@ -143,7 +143,7 @@ def rename(table: str, user_id: str, identity: str, new_name: str) -> dict[str, 
             table,
             item_key(identity),
             "SET #name = :name",
-            "attribute_exists(#id) AND #user_id = :user_id",
+            ex.OWNED,
             {":name": {"S": new_name}, ":user_id": {"S": user_id}},
         )
     }
@@ -166,7 +166,7 @@ def used(
     be backed up is as it was, once that is known (7.2, "currentBe").
     """
     changes = "SET #sign_count = :count, #last_used_at = :now"
-    condition = "attribute_exists(#id) AND #user_id = :user_id"
+    condition = ex.OWNED
     values = {":count": av.number(sign_count), ":now": {"S": to_text(now)}, ":user_id": {"S": user_id}}
     if not allow_decrease:
         condition += " AND #sign_count < :count" if sign_count else " AND #sign_count = :count"

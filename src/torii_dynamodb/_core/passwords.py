@@ -117,7 +117,7 @@ def complete_proof(
     user: User,
     now: datetime,
     *,
-    email: Email,
+    email: Email | None,
     claim: Item | None,
     keep: bool,
     password_hash: str | None,
@@ -130,7 +130,7 @@ def complete_proof(
         identities_table: The table's name.
         user: The user as read.
         now: The present.
-        email: The address that was proved: the user's own, or one to move to.
+        email: The address to move to; ``None``: the user's own was proved.
         claim: The item of the user's address as read, which moves with all it holds; for a move that keeps.
         keep: Whether what was set up before stays. Else the password, accounts and passkeys go, and sessions and tokens
             are dead.
@@ -138,11 +138,12 @@ def complete_proof(
         version: The new password's version, and the serial that ends the links to the old address.
 
     Returns:
-        ``None`` where nothing is to be written: it is the user's own address, and was proved before.
+        The writes, none for an own address that was proved before; ``None`` where such a proof would set a password.
     """
+    email = email or Email(user.email, user.email_as_given)
     moves = email.normalised != user.email
     if not moves and user.is_email_verified:
-        return None
+        return None if password_hash is not None else Change(user, ())
     fields: dict[str, Any] = users.email_fields(user, email, version) if moves else {}
     fields["email_verified_at"] = now
     if not keep:
@@ -158,7 +159,7 @@ def complete_proof(
         return move_email(users_table, identities_table, user, after, claim)
     writes = [update_if_version(users_table, user, after)]
     if moves:
-        writes.append({"Put": ex.put(identities_table, users.email_identity(after, password_hash), users.NOT_TAKEN)})
+        writes.append({"Put": ex.put(identities_table, users.email_identity(after, password_hash), ex.NOT_TAKEN)})
         writes.append(drop_identity(identities_table, email_key(user.email), user.id))
     elif password_hash is not None:
         writes.append(set_hash(identities_table, user, password_hash, version))
@@ -204,7 +205,7 @@ def set_hash(table: str, user: User, password_hash: str, version: str) -> dict[s
             table,
             item_key(email_key(user.email)),
             "SET #password_hash = :hash, #password_version = :version",
-            "attribute_exists(#id) AND #user_id = :user_id",
+            ex.OWNED,
             {":hash": {"S": password_hash}, ":version": {"S": version}, ":user_id": {"S": user.id}},
         )
     }
@@ -217,7 +218,7 @@ def remove_hash(table: str, user: User) -> dict[str, Any]:
             table,
             item_key(email_key(user.email)),
             "REMOVE #password_hash, #password_version",
-            "attribute_exists(#id) AND #user_id = :user_id",
+            ex.OWNED,
             {":user_id": {"S": user.id}},
         )
     }
@@ -230,7 +231,7 @@ def rehash(table: str, user_id: str, normalised_email: str, old_hash: str, new_h
             table,
             item_key(email_key(normalised_email)),
             "SET #password_hash = :new",
-            "attribute_exists(#id) AND #user_id = :user_id AND #password_hash = :old",
+            f"{ex.OWNED} AND #password_hash = :old",
             {":new": {"S": new_hash}, ":old": {"S": old_hash}, ":user_id": {"S": user_id}},
         )
     }
@@ -252,7 +253,7 @@ def move_email(users_table: str, identities_table: str, before: User, after: Use
         after,
         (
             update_if_version(users_table, before, after),
-            {"Put": ex.put(identities_table, moved, users.NOT_TAKEN)},
+            {"Put": ex.put(identities_table, moved, ex.NOT_TAKEN)},
             {"Delete": ex.delete(identities_table, item_key(email_key(before.email)), condition, values)},
         ),
     )

@@ -144,7 +144,7 @@ def extend(table: str, session_id: str, user_id: str, expires_at: int, now: int)
         table,
         item_key(session_id),
         "SET #expires_at = :expires_at",
-        "attribute_exists(#id) AND #user_id = :user_id AND #expires_at > :now AND #expires_at < :expires_at",
+        f"{ex.OWNED} AND #expires_at > :now AND #expires_at < :expires_at",
         {":expires_at": {"N": str(expires_at)}, ":now": {"N": str(now)}, ":user_id": {"S": user_id}},
         returns=True,
     )
@@ -167,22 +167,13 @@ def end_all(table: str, user_id: str, write_id: str, now: datetime) -> dict[str,
     )
 
 
-def by_user(table: str, user_id: str, start: Item | None, *, after: int | None = None) -> dict[str, Any]:
-    """The ``Query`` for a page of a user's sessions, by the index; with ``after``, those that end later (seconds)."""
+def by_user(table: str, user_id: str, *, after: int | None = None) -> dict[str, Any]:
+    """The ``Query`` for a user's sessions, by the index; with ``after``, those that end later (seconds)."""
     condition, values = "#user_id = :user_id", {":user_id": {"S": user_id}}
     if after is not None:
         condition += " AND #expires_at > :after"
         values[":after"] = {"N": str(after)}
-    body: dict[str, Any] = {
-        "TableName": table,
-        "IndexName": USER_SESSIONS_INDEX,
-        "KeyConditionExpression": condition,
-        "ExpressionAttributeNames": dict(ex.names_in(condition)),
-        "ExpressionAttributeValues": values,
-    }
-    if start:
-        body["ExclusiveStartKey"] = start
-    return body
+    return ex.query(table, condition, values, index=USER_SESSIONS_INDEX)
 
 
 def stale_keys(items: list[Item], user: User | None) -> list[Item]:

@@ -30,6 +30,7 @@ from torii_dynamodb.models import (
     PkceVerifier,
     Token,
     User,
+    VerifiedToken,
 )
 from torii_dynamodb.schema import SCHEMA_VERSION
 
@@ -39,7 +40,6 @@ __all__ = [
     "checked_challenge",
     "checked_token",
     "consume",
-    "holds_for",
     "is_unused",
     "issue",
     "kind",
@@ -51,6 +51,7 @@ __all__ = [
     "seal_pkce",
     "set_serial",
     "unseal_pkce",
+    "verified",
 ]
 
 _SEALED = "sealed_flow"
@@ -146,24 +147,28 @@ def _expires(item: Item) -> int:
     return reading.integer(item, "expires_at")
 
 
-def holds_for(item: Item, named_user: str, user: User | None) -> bool:
-    """Whether what a token was bound to is still so.
+def verified(item: Item | None, named_user: str, user: User | None) -> VerifiedToken | None:
+    """The token with its user; ``None`` where it is not there, or what it was bound to has changed.
 
     Args:
         item: The token's item.
         named_user: The user that the token's text names; empty for none.
-        user: That user, as read strongly.
+        user: That user, from a strongly consistent read.
     """
+    if item is None:
+        return None
     token = read(item)
     if token.user_id is None:
-        return not named_user
-    return (
-        user is not None
-        and named_user == token.user_id == user.id
-        and token.email == user.email
-        and _epoch(item) == user.session_epoch
-        and item.get("serial", {}).get("S") == users.serial_of(user, token.purpose)
-    )
+        holds = not named_user
+    else:
+        holds = (
+            user is not None
+            and named_user == token.user_id == user.id
+            and token.email == user.email
+            and _epoch(item) == user.session_epoch
+            and item.get("serial", {}).get("S") == users.serial_of(user, token.purpose)
+        )
+    return VerifiedToken(token=token, user=user) if holds else None
 
 
 @reading.reader("tokens")
@@ -202,7 +207,7 @@ def consume(
 
 def put_new(table: str, item: Item, now: datetime) -> dict[str, Any]:
     """The ``PutItem`` of a one-time item under a key that the caller chose: never a second time while one lives."""
-    return ex.put(table, item, f"{users.NOT_TAKEN} OR #expires_at <= :now", {":now": av.number(epoch_seconds(now))})
+    return ex.put(table, item, f"{ex.NOT_TAKEN} OR #expires_at <= :now", {":now": av.number(epoch_seconds(now))})
 
 
 def pkce_item(

@@ -26,17 +26,18 @@ from torii_dynamodb.errors import (
     ValidationError,
 )
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Unset, User
-from torii_dynamodb.schema import SCHEMA_VERSION
+from torii_dynamodb.schema import EMAIL_INDEX, SCHEMA_VERSION
 
 __all__ = [
-    "NOT_TAKEN",
     "Change",
     "add_identity",
+    "by_email",
     "changed",
     "check_epoch",
     "disconnected",
     "email_fields",
     "email_identity",
+    "is_held_by",
     "new_random_version",
     "new_user_model",
     "read",
@@ -47,7 +48,6 @@ __all__ = [
     "update_if_version",
 ]
 
-NOT_TAKEN = "attribute_not_exists(#id)"
 _SERIAL = "token_serial_"
 
 ANY_PURPOSE = "*"
@@ -146,6 +146,16 @@ def read(item: Item) -> User:
     )
 
 
+def by_email(table: str, normalised: str) -> dict[str, Any]:
+    """The ``Query`` for the user with an address, by the index."""
+    return ex.query(table, "#email = :email", {":email": {"S": normalised}}, index=EMAIL_INDEX)
+
+
+def is_held_by(item: Item | None, user_id: str) -> bool:
+    """Whether an identity's item, if there is one, names this user."""
+    return item is not None and item.get("user_id") == {"S": user_id}
+
+
 def email_identity(user: User, password_hash: str | None) -> Item:
     """The item that claims a user's address, and holds the password hash."""
     item: Item = {
@@ -177,7 +187,7 @@ def creation(users_table: str, identities_table: str, user: User, password_hash:
     """The writes that create a user: the user, then the claim on the address, each only if it is not there."""
     item, claim = to_item(user), email_identity(user, password_hash)
     check_item_size(item, "the user")
-    return [{"Put": ex.put(users_table, item, NOT_TAKEN)}, {"Put": ex.put(identities_table, claim, NOT_TAKEN)}]
+    return [{"Put": ex.put(users_table, item, ex.NOT_TAKEN)}, {"Put": ex.put(identities_table, claim, ex.NOT_TAKEN)}]
 
 
 def deletion(users_table: str, identities_table: str, user: User) -> tuple[dict[str, Any], ...]:

@@ -57,7 +57,7 @@ def test_a_session_that_does_not_fit_is_refused(session: Item | None, user: Item
 def test_a_token_holds_while_all_is_as_it_was() -> None:
     """Address, epoch, serial and user as at the issue: it holds; any other, and it does not."""
     item, named = tokens.bearer_item(TOKEN, ADA), parsed(TOKEN.token).user_id
-    assert tokens.holds_for(item, named, ADA)
+    assert tokens.verified(item, named, ADA)
     changed = [
         replace(ADA, id="grace"),
         replace(ADA, email="grace@example.com"),
@@ -66,6 +66,6 @@ def test_a_token_holds_while_all_is_as_it_was() -> None:
         replace(ADA, token_serials={users.ANY_PURPOSE: "a"}),
         None,
     ]
-    assert [tokens.holds_for(item, named, user) for user in changed] == [False] * len(changed)
-    assert not tokens.holds_for(item, "grace", ADA)
-    assert tokens.holds_for(item, named, replace(ADA, token_serials={"other": "a"}))
+    assert [tokens.verified(item, named, user) for user in changed] == [None] * len(changed)
+    assert not tokens.verified(item, "grace", ADA)
+    assert tokens.verified(item, named, replace(ADA, token_serials={"other": "a"}))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from torii_dynamodb._async.contract import AsyncBruteForceStorage
 from torii_dynamodb._async.storage.base import AsyncStorageBase
 from torii_dynamodb._core import attempts, reading, users
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import attempt_subject
+from torii_dynamodb._core.keys import attempt_key, attempt_subject
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.times import to_text
@@ -80,7 +78,7 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
         checked, subject = validation.policy(policy), _login(email)
         if not checked.enabled:
             return LockoutStatus(locked=False, attempts=0, retry_after=None)
-        register = await self._get(self._attempts, attempts.key(subject), consistent=True)
+        register = await self._get(self._attempts, attempt_key(subject), consistent=True)
         return attempts.status(register, checked, self._now())
 
     async def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
@@ -101,33 +99,19 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
     async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         validation.integer(limit, "limit", least=1, most=10_000)
         now = self._now()
-        rows = await self._audit(_login(email), consistent=self.config.consistent_reads, limit=limit, now=now)
+        query = attempts.audit(self._attempts, _login(email), consistent=self.config.consistent_reads, limit=limit)
+        rows = await self._query(query, keep=lambda row: attempts.is_kept(row, now), limit=limit)
         return reading.listing(rows, attempts.read_audit)
-
-    async def _audit(self, subject: str, *, consistent: bool, limit: int | None, now: datetime | None) -> list[Item]:
-        """The audit rows, newest first; those that have not expired by ``now``, or all."""
-        found: list[Item] = []
-        start: Item | None = None
-        while True:
-            body = attempts.audit_page(self._attempts, subject, start, consistent=consistent, limit=limit)
-            page: dict[str, Any] = await self._client.call("Query", body)
-            found += [row for row in page.get("Items", []) if now is None or attempts.is_kept(row, now)]
-            start = page.get("LastEvaluatedKey")
-            if not start or (limit is not None and len(found) >= limit):
-                return found[:limit]
 
     async def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
         subject, end = _login(email), to_text(validation.moment(before, "before"))
         user = await self._holder(normalise_email(email).normalised)
         if user is not None and user.locked_at is not None:
             return 0
-        rows = await self._audit(subject, consistent=True, limit=None, now=None)
+        rows = await self._query(attempts.audit(self._attempts, subject, consistent=True, limit=None))
         old = [row for row in rows if row.get("at", {}).get("S", end) < end]
         await self._client.batch_write(
-            [
-                (self._attempts, {"DeleteRequest": {"Key": {"subject": row["subject"], "attempt": row["attempt"]}}})
-                for row in old
-            ]
+            [(self._attempts, {"DeleteRequest": {"Key": attempt_key(subject, row["attempt"]["S"])}}) for row in old]
         )
         return len(old)
 
@@ -141,7 +125,7 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
         user = await self._change_user(user_id, decide)
         if user is None:
             return None
-        rows = await self._audit(_login(user.email), consistent=True, limit=None, now=None)
+        rows = await self._query(attempts.audit(self._attempts, _login(user.email), consistent=True, limit=None))
         now = self._now()
         turned = [attempts.keep(row, now) if moment is not None else attempts.release(row) for row in rows]
         await self._client.batch_write(

@@ -11,13 +11,14 @@ from torii_dynamodb._async.primitives import Background
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import passwords, sessions, tokens, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import email_key, item_key
+from torii_dynamodb._core.keys import email_key, item_key, token_key
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._wire.errors import TRANSIENT_REASONS, ConditionFailed, TransactionCanceled
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import AlreadyExists, NotFound, RequestRejected, Unavailable
-from torii_dynamodb.models import PasswordCredentials, User
+from torii_dynamodb.models import PasswordCredentials, User, VerifiedToken
 
 __all__ = ["ROUNDS", "AsyncStorageBase", "failed", "no_such_user", "old_item", "undecided"]
 
@@ -56,6 +57,19 @@ class AsyncStorageBase:
     async def _get(self, table: str, key: Item, *, consistent: bool) -> Item | None:
         answer = await self._client.call("GetItem", {"TableName": table, "Key": key, "ConsistentRead": consistent})
         return answer.get("Item")
+
+    async def _query(
+        self, query: dict[str, Any], *, keep: Callable[[Item], bool] | None = None, limit: int | None = None
+    ) -> list[Item]:
+        """The items of all pages: those to keep, at most ``limit``."""
+        found: list[Item] = []
+        while True:
+            page = await self._client.call("Query", query)
+            found += filter(keep, page.get("Items", []))
+            start = page.get("LastEvaluatedKey")
+            if not start or (limit is not None and len(found) >= limit):
+                return found[:limit]
+            query = query | {"ExclusiveStartKey": start}
 
     async def _read_user(self, user_id: str, *, consistent: bool) -> User | None:
         item = await self._get(self._users, item_key(user_id), consistent=consistent)
@@ -137,7 +151,7 @@ class AsyncStorageBase:
         if undecided(refused, 0) or undecided(refused, 1):
             keys = (self._users, item_key(user.id)), (self._identities, item_key(email_key(user.email)))
             held, claim = await self._client.batch_get(keys, consistent=True)
-        if claim is not None and held is not None and claim.get("user_id") == {"S": user.id}:
+        if held is not None and users.is_held_by(claim, user.id):
             return users.read(held)
         id_taken = failed(refused, 0) or held is not None
         raise users.taken("user" if id_taken else "email", request_id) from refused.strip()
@@ -165,7 +179,7 @@ class AsyncStorageBase:
         Returns:
             The identity's item: the given one, or the one that the user holds already.
         """
-        claim = {"Put": ex.put(self._identities, item, users.NOT_TAKEN)}
+        claim = {"Put": ex.put(self._identities, item, ex.NOT_TAKEN)}
         epoch = validation.session_epoch(session_epoch)
         listed = users.add_identity(
             self._users,
@@ -182,7 +196,7 @@ class AsyncStorageBase:
         holder, user = old_item(refused, 0), old_item(refused, 1)
         request_id = refused.request_id
         if holder is not None:
-            if holder.get("user_id") == {"S": user_id}:
+            if users.is_held_by(holder, user_id):
                 return holder
             raise users.taken(what, request_id) from refused.strip()
         if failed(refused, 1) and user is not None:
@@ -236,6 +250,20 @@ class AsyncStorageBase:
         # One that names another user is not theirs; one that names nobody is theirs, and cannot be read.
         return [item for item in items if item is not None and item.get("user_id", {}).get("S", user_id) == user_id]
 
+    async def _held_token(self, token: str, purpose: str) -> VerifiedToken | None:
+        """A token and its user, if it is unused and holds; read in one request."""
+        parsed = parse_one_time_token(validation.token_argument(token))
+        if parsed is None:
+            return None
+        keys = [(self._tokens, item_key(token_key(purpose, parsed.digest)))]
+        if parsed.user_id:
+            keys.append((self._users, item_key(parsed.user_id)))
+        item, *rest = await self._client.batch_get(keys, consistent=True)
+        if not tokens.is_unused(item, self._now()):
+            return None
+        user = users.read(rest[0]) if rest and rest[0] is not None else None
+        return tokens.verified(item, parsed.user_id, user)
+
     async def _consume(self, key: str, *, also: Mapping[str, str] | None = None) -> Item | None:
         """Use up a one-time item; the item, or None if it is not there, expired, or used by another."""
         write_id = self._write_id()
@@ -277,9 +305,9 @@ class AsyncStorageBase:
             How many rows were removed.
         """
         validation.user_id(user_id)
-        removed, start = 0, None
+        query, removed = sessions.by_user(self._sessions, user_id), 0
         while True:
-            page = await self._client.call("Query", sessions.by_user(self._sessions, user_id, start))
+            page = await self._client.call("Query", query)
             rows: list[Item] = page.get("Items", [])
             if rows:
                 user = await self._read_user(user_id, consistent=True)
@@ -289,6 +317,7 @@ class AsyncStorageBase:
             start = page.get("LastEvaluatedKey")
             if not start:
                 return removed
+            query |= {"ExclusiveStartKey": start}
 
 
 def failed(cancellation: TransactionCanceled, index: int) -> bool:

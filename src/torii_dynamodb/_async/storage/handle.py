@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
-from typing import Any
 
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import gather, monotonic
@@ -70,10 +70,7 @@ class AsyncDynamoDbHandle(
         """
         started = monotonic()
 
-        def probe(table: TableName) -> Any:
-            return lambda: self._probe(table)
-
-        said: list[str] = await gather(*(probe(table) for table in TABLES))
+        said = await gather(*(partial(self._probe, table) for table in TABLES))
         return Health(
             healthy=not any(said),
             latency=monotonic() - started,

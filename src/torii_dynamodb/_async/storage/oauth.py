@@ -38,14 +38,14 @@ class AsyncOAuth(AsyncStorageBase, AsyncOAuthStorage):
         user = users.with_identity(plain, item["id"]["S"])
         refused = await self._transact(
             *users.creation(self._users, self._identities, user, None),
-            {"Put": ex.put(self._identities, item, users.NOT_TAKEN)},
+            {"Put": ex.put(self._identities, item, ex.NOT_TAKEN)},
         )
         if refused is None:
             return user, model
         held = old_item(refused, 2)
         if undecided(refused, 2):
             held = await self._get(self._identities, item_key(item["id"]["S"]), consistent=True)
-        if held is not None and held.get("user_id") == {"S": user.id}:
+        if held is not None and users.is_held_by(held, user.id):
             return await self._existing_user(user, refused), oauth.read(held)
         if failed(refused, 2) or held is not None:
             raise users.taken("oauth_account", refused.request_id) from refused.strip()
@@ -107,7 +107,7 @@ class AsyncOAuth(AsyncStorageBase, AsyncOAuthStorage):
         fields = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
         for _ in range(ROUNDS):
             item = await self._get(self._identities, item_key(identity), consistent=True)
-            if item is None or item.get("user_id") != {"S": user_id}:
+            if item is None or not users.is_held_by(item, user_id):
                 return None
             before = oauth.read(item)
             if not oauth.expects(before, expected):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torii_dynamodb._async.contract import AsyncTokenStorage
-from torii_dynamodb._async.primitives import gather
+from torii_dynamodb._async.primitives import both
 from torii_dynamodb._async.storage.base import AsyncStorageBase, no_such_user
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import tokens, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import item_key, token_key
+from torii_dynamodb._core.keys import token_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
@@ -36,24 +38,22 @@ class AsyncTokens(AsyncStorageBase, AsyncTokenStorage):
 
     async def _put_token(self, token: Token, item: Item) -> Token:
         # Without a condition: the key is the hash of a fresh random secret, so that a retry writes the same again.
-        await self._client.call("PutItem", {"TableName": self._tokens, "Item": item})
+        await self._client.call("PutItem", ex.put(self._tokens, item))
         return token
 
     async def _replace_tokens(self, checked: NewToken, user: User | None) -> Token:
         serial = self._write_id()
-        issued: list[Token] = []
+        token = tokens.issue(checked, None, self._now(), self.config.random)
 
         def decide(user: User) -> users.Change:
-            now = self._now()
-            token = tokens.issue(checked, user, now, self.config.random)
-            issued[:] = [token]
-            change = tokens.set_serial(self._users, user, checked.purpose, serial, now)
-            put = {"Put": ex.put(self._tokens, tokens.bearer_item(token, change.user))}
-            return users.Change(change.user, (*change.items, put))
+            change = tokens.set_serial(self._users, user, checked.purpose, serial, self._now())
+            item = tokens.bearer_item(replace(token, email=user.email), change.user)
+            return users.Change(change.user, (*change.items, {"Put": ex.put(self._tokens, item)}))
 
-        if await self._change_user(checked.user_id or "", decide, user) is None:
+        after = await self._change_user(checked.user_id or "", decide, user)
+        if after is None:
             raise no_such_user()
-        return issued[0]
+        return replace(token, email=after.email)
 
     async def verify_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
         validation.purpose(purpose)
@@ -62,35 +62,13 @@ class AsyncTokens(AsyncStorageBase, AsyncTokenStorage):
             return None
         key = token_key(purpose, parsed.digest)
         if not parsed.user_id:
-            return self._verified(await self._consume(key), "", None)
-        user: User | None = None
-
-        async def read_user() -> Item | None:
-            nonlocal user
-            user = await self._read_user(parsed.user_id, consistent=True)
-            return None
-
-        item, _ = await gather(lambda: self._consume(key), read_user)
-        return self._verified(item, parsed.user_id, user)
+            return tokens.verified(await self._consume(key), "", None)
+        user_id = parsed.user_id
+        item, user = await both(lambda: self._consume(key), lambda: self._read_user(user_id, consistent=True))
+        return tokens.verified(item, user_id, user)
 
     async def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        validation.purpose(purpose)
-        parsed = parse_one_time_token(validation.token_argument(token))
-        if parsed is None:
-            return None
-        keys = [(self._tokens, item_key(token_key(purpose, parsed.digest)))]
-        if parsed.user_id:
-            keys.append((self._users, item_key(parsed.user_id)))
-        item, *rest = await self._client.batch_get(keys, consistent=True)
-        if not tokens.is_unused(item, self._now()):
-            return None
-        user = users.read(rest[0]) if rest and rest[0] is not None else None
-        return self._verified(item, parsed.user_id, user)
-
-    def _verified(self, item: Item | None, named_user: str, user: User | None) -> VerifiedToken | None:
-        if item is None or not tokens.holds_for(item, named_user, user):
-            return None
-        return VerifiedToken(token=tokens.read(item), user=user)
+        return await self._held_token(token, validation.purpose(purpose))
 
     async def cleanup_expired_tokens(self) -> int:
         return 0

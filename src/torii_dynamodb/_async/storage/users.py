@@ -16,7 +16,6 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.errors import AlreadyExists, CorruptItem, ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
-from torii_dynamodb.schema import EMAIL_INDEX
 
 __all__ = ["AsyncUsers"]
 
@@ -38,22 +37,9 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
     async def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
         normalised = normalise_email(email).normalised
         if not self._strong(consistent):
-            return await self._indexed_user(normalised)
+            found = await self._query(users.by_email(self._users, normalised))
+            return users.read(found[0]) if found else None
         return await self._holder(normalised)
-
-    async def _indexed_user(self, normalised: str) -> User | None:
-        answer = await self._client.call(
-            "Query",
-            {
-                "TableName": self._users,
-                "IndexName": EMAIL_INDEX,
-                "KeyConditionExpression": "#email = :email",
-                "ExpressionAttributeNames": {"#email": "email"},
-                "ExpressionAttributeValues": {":email": {"S": normalised}},
-            },
-        )
-        found: list[Item] = answer.get("Items", [])
-        return users.read(found[0]) if found else None
 
     async def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
         new_user = NewUser(email=email, name=name)

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from torii_dynamodb._core import attempts, reading, users
 from torii_dynamodb._core import expressions as ex
-from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import attempt_subject
+from torii_dynamodb._core.keys import attempt_key, attempt_subject
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.times import to_text
@@ -82,7 +80,7 @@ class Attempts(StorageBase, BruteForceStorage):
         checked, subject = validation.policy(policy), _login(email)
         if not checked.enabled:
             return LockoutStatus(locked=False, attempts=0, retry_after=None)
-        register = self._get(self._attempts, attempts.key(subject), consistent=True)
+        register = self._get(self._attempts, attempt_key(subject), consistent=True)
         return attempts.status(register, checked, self._now())
 
     def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
@@ -103,33 +101,19 @@ class Attempts(StorageBase, BruteForceStorage):
     def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         validation.integer(limit, "limit", least=1, most=10_000)
         now = self._now()
-        rows = self._audit(_login(email), consistent=self.config.consistent_reads, limit=limit, now=now)
+        query = attempts.audit(self._attempts, _login(email), consistent=self.config.consistent_reads, limit=limit)
+        rows = self._query(query, keep=lambda row: attempts.is_kept(row, now), limit=limit)
         return reading.listing(rows, attempts.read_audit)
-
-    def _audit(self, subject: str, *, consistent: bool, limit: int | None, now: datetime | None) -> list[Item]:
-        """The audit rows, newest first; those that have not expired by ``now``, or all."""
-        found: list[Item] = []
-        start: Item | None = None
-        while True:
-            body = attempts.audit_page(self._attempts, subject, start, consistent=consistent, limit=limit)
-            page: dict[str, Any] = self._client.call("Query", body)
-            found += [row for row in page.get("Items", []) if now is None or attempts.is_kept(row, now)]
-            start = page.get("LastEvaluatedKey")
-            if not start or (limit is not None and len(found) >= limit):
-                return found[:limit]
 
     def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
         subject, end = _login(email), to_text(validation.moment(before, "before"))
         user = self._holder(normalise_email(email).normalised)
         if user is not None and user.locked_at is not None:
             return 0
-        rows = self._audit(subject, consistent=True, limit=None, now=None)
+        rows = self._query(attempts.audit(self._attempts, subject, consistent=True, limit=None))
         old = [row for row in rows if row.get("at", {}).get("S", end) < end]
         self._client.batch_write(
-            [
-                (self._attempts, {"DeleteRequest": {"Key": {"subject": row["subject"], "attempt": row["attempt"]}}})
-                for row in old
-            ]
+            [(self._attempts, {"DeleteRequest": {"Key": attempt_key(subject, row["attempt"]["S"])}}) for row in old]
         )
         return len(old)
 
@@ -143,7 +127,7 @@ class Attempts(StorageBase, BruteForceStorage):
         user = self._change_user(user_id, decide)
         if user is None:
             return None
-        rows = self._audit(_login(user.email), consistent=True, limit=None, now=None)
+        rows = self._query(attempts.audit(self._attempts, _login(user.email), consistent=True, limit=None))
         now = self._now()
         turned = [attempts.keep(row, now) if moment is not None else attempts.release(row) for row in rows]
         self._client.batch_write([(self._attempts, {"PutRequest": {"Item": row}}) for row in turned if row is not None])

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
-from typing import Any
 
 from torii_dynamodb._core import tables
 from torii_dynamodb._core.transactions import TransactionBuilder
@@ -70,10 +70,7 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attemp
         """
         started = monotonic()
 
-        def probe(table: TableName) -> Any:
-            return lambda: self._probe(table)
-
-        said: list[str] = gather(*(probe(table) for table in TABLES))
+        said = gather(*(partial(self._probe, table) for table in TABLES))
         return Health(
             healthy=not any(said),
             latency=monotonic() - started,

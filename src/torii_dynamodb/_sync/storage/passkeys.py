@@ -80,7 +80,7 @@ class Passkeys(StorageBase, PasskeyStorage):
         if refused is None:
             return self.get_passkey(credential_id, consistent=True)
         held = old_item(refused, 0)
-        if held is None or held.get("user_id") != {"S": user_id}:
+        if held is None or not users.is_held_by(held, user_id):
             return None
         raise passkeys.cloned(passkeys.read(held), sign_count, eligible, refused.request_id) from refused.strip()
 

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torii_dynamodb._core import passwords, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import email_key, item_key, token_key
-from torii_dynamodb._core.tokens import consume, holds_for, is_unused
+from torii_dynamodb._core.keys import email_key, item_key
+from torii_dynamodb._core.tokens import consume
+from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
-from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._sync.contract import EmailPasswordStorage
 from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, failed, no_such_user, old_item
 from torii_dynamodb.errors import Unavailable
@@ -37,7 +39,7 @@ class Passwords(StorageBase, EmailPasswordStorage):
         epoch = validation.session_epoch(session_epoch)
         version = self._write_id()
 
-        def decide(user: User) -> users.Change:
+        def decide(user: User) -> Change:
             # As every change of a user, it is written only if the epoch is the one looked at here.
             users.check_epoch(user, epoch)
             passwords.check_expected(user, expected_version)
@@ -77,7 +79,7 @@ class Passwords(StorageBase, EmailPasswordStorage):
         epoch = validation.session_epoch(session_epoch)
         found = False
 
-        def decide(user: User) -> users.Change | None:
+        def decide(user: User) -> Change | None:
             nonlocal found
             users.check_epoch(user, epoch)
             found = user.has_password
@@ -95,30 +97,12 @@ class Passwords(StorageBase, EmailPasswordStorage):
 
     def complete_password_reset(self, token: str, password_hash: str) -> User | None:
         validation.password_hash(password_hash)
-        parsed = parse_one_time_token(validation.token_argument(token))
-        if parsed is None or not parsed.user_id:
-            return None
-        token_id = token_key(PASSWORD_RESET, parsed.digest)
-        version, write_id = self._write_id(), self._write_id()
-        for _ in range(ROUNDS):
-            item, user_item = self._client.batch_get(
-                ((self._tokens, item_key(token_id)), (self._users, item_key(parsed.user_id))), consistent=True
-            )
-            now = self._now()
-            if item is None or user_item is None or not is_unused(item, now):
-                return None
-            user = users.read(user_item)
-            if not holds_for(item, parsed.user_id, user):
-                return None
-            change = passwords.reset(self._users, self._identities, user, password_hash, version, now)
-            used = {"Update": consume(self._tokens, token_id, write_id, now)}
-            refused = self._transact(used, *change.items)
-            if refused is None:
-                self._clean_up_sessions(user.id)
-                return change.user
-            if failed(refused, 0) and (old_item(refused, 0) or {}).get("consumed_by") != {"S": write_id}:
-                return None
-        raise Unavailable(f"the user was changed by others {ROUNDS} times during the reset; try again", attempts=ROUNDS)
+        version = self._write_id()
+
+        def decide(user: User, _: Item | None) -> Change:
+            return passwords.reset(self._users, self._identities, user, password_hash, version, self._now())
+
+        return self._complete(token, PASSWORD_RESET, decide)
 
     def complete_email_proof(
         self,
@@ -131,51 +115,62 @@ class Passwords(StorageBase, EmailPasswordStorage):
     ) -> User | None:
         validation.purpose(purpose)
         passwords.check_proof_arguments(keep, password_hash)
-        address = None if new_email is None else normalise_email(new_email, field="new_email")
-        parsed = parse_one_time_token(validation.token_argument(token))
-        if parsed is None or not parsed.user_id:
-            return None
-        token_id = token_key(purpose, parsed.digest)
-        version, write_id = self._write_id(), self._write_id()
-        for _ in range(ROUNDS):
-            item, user_item = self._client.batch_get(
-                ((self._tokens, item_key(token_id)), (self._users, item_key(parsed.user_id))), consistent=True
-            )
-            now = self._now()
-            if item is None or user_item is None or not is_unused(item, now):
-                return None
-            user = users.read(user_item)
-            if not holds_for(item, parsed.user_id, user):
-                return None
-            email = address or Email(user.email, user.email_as_given)
-            moves = email.normalised != user.email
-            claim: Item | None = None
-            if moves and keep:
-                claim = self._get(self._identities, item_key(email_key(user.email)), consistent=True)
-                if claim is None:
-                    continue
-            change = passwords.complete_proof(
+        email = None if new_email is None else normalise_email(new_email, field="new_email")
+        version = self._write_id()
+
+        def decide(user: User, claim: Item | None) -> Change | None:
+            return passwords.complete_proof(
                 self._users,
                 self._identities,
                 user,
-                now,
+                self._now(),
                 email=email,
                 claim=claim,
                 keep=keep,
                 password_hash=password_hash,
                 version=version,
             )
-            if change is None and password_hash is not None:
+
+        return self._complete(token, purpose, decide, moves_to=email if keep else None)
+
+    def _complete(
+        self,
+        token: str,
+        purpose: str,
+        decide: Callable[[User, Item | None], Change | None],
+        *,
+        moves_to: Email | None = None,
+    ) -> User | None:
+        """Use up a user's token and write what it allows, in one transaction; again if the user changed in between.
+
+        Args:
+            token: The token.
+            purpose: What it must have been issued for.
+            decide: Makes the write from the user and, with ``moves_to``, the claim on their address, both as read;
+                ``None``: nothing is written, and the token is not used up.
+            moves_to: The address to which the claim on the user's present one moves.
+        """
+        write_id = self._write_id()
+        for _ in range(ROUNDS):
+            held = self._held_token(token, purpose)
+            if held is None or held.user is None:
                 return None
-            used = {"Update": consume(self._tokens, token_id, write_id, now)}
-            refused = self._transact(used, *(() if change is None else change.items))
+            user, claim = held.user, None
+            if moves_to is not None and moves_to.normalised != user.email:
+                claim = self._get(self._identities, item_key(email_key(user.email)), consistent=True)
+                if claim is None:
+                    continue  # the address moved since the user was read
+            change = decide(user, claim)
+            if change is None:
+                return None
+            used = {"Update": consume(self._tokens, held.token.id, write_id, self._now())}
+            refused = self._transact(used, *change.items)
             if refused is None:
-                if change is None or change.user.session_epoch == user.session_epoch:
-                    return user if change is None else change.user
-                self._clean_up_sessions(user.id)
+                if change.user.session_epoch != user.session_epoch:
+                    self._clean_up_sessions(user.id)
                 return change.user
             if failed(refused, 0) and (old_item(refused, 0) or {}).get("consumed_by") != {"S": write_id}:
                 return None
-            if moves and not failed(refused, 1) and failed(refused, 2):
+            if change.user.email != user.email and not failed(refused, 1) and failed(refused, 2):
                 raise users.taken("email", refused.request_id) from refused.strip()
         raise Unavailable(f"the user was changed by others {ROUNDS} times meanwhile; try again", attempts=ROUNDS)

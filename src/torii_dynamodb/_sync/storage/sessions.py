@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, sessions, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import item_key
@@ -14,7 +15,7 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
 from torii_dynamodb._rules.times import epoch_seconds, to_text
 from torii_dynamodb._sync.contract import SessionStorage
-from torii_dynamodb._sync.primitives import gather
+from torii_dynamodb._sync.primitives import both
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
 from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.errors import ValidationError
@@ -35,7 +36,7 @@ class Sessions(StorageBase, SessionStorage):
                 raise no_such_user()
         session = sessions.bind(checked, user.session_epoch, now, self.config.random)
         # Without a condition: the key is the hash of a fresh random token, so that a retry writes the same again.
-        self._client.call("PutItem", {"TableName": self._sessions, "Item": sessions.to_item(session)})
+        self._client.call("PutItem", ex.put(self._sessions, sessions.to_item(session)))
         return session
 
     def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
@@ -65,19 +66,8 @@ class Sessions(StorageBase, SessionStorage):
     def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
         validation.user_id(user_id)
         now = self._now()
-        rows: list[Item] = []
-
-        def read_rows() -> User | None:
-            start = None
-            while True:
-                body = sessions.by_user(self._sessions, user_id, start, after=epoch_seconds(now))
-                page = self._client.call("Query", body)
-                rows.extend(page.get("Items", []))
-                start = page.get("LastEvaluatedKey")
-                if not start:
-                    return None
-
-        _, user = gather(read_rows, lambda: self._read_user(user_id, consistent=True))
+        query = sessions.by_user(self._sessions, user_id, after=epoch_seconds(now))
+        user, rows = both(lambda: self._read_user(user_id, consistent=True), lambda: self._query(query))
         if user is None:
             return Listing()
         read = reading.listing(sessions.latest(rows), sessions.read)
@@ -108,7 +98,7 @@ class Sessions(StorageBase, SessionStorage):
     def delete_session(self, token: str) -> None:
         parsed = parse_session_token(validation.token_argument(token))
         if parsed is not None:
-            self._client.call("DeleteItem", {"TableName": self._sessions, "Key": item_key(parsed.digest)})
+            self._client.call("DeleteItem", ex.delete(self._sessions, item_key(parsed.digest)))
 
     def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
         row, owner = validation.session_id(session_id), validation.user_id(user_id)
