@@ -1,4 +1,4 @@
-"""Files and folders that only their owner can read, whatever the umask: they hold hashes, addresses and links."""
+"""Files and folders that only their owner can read, whatever the umask: they contain hashes, addresses and links."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder that only its owner can enter, and the missing ones above it likewise. Others keep their modes.
+    """Create a folder that only its owner can enter, and its missing parents likewise. Existing ones keep their modes.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
-        # Path.mkdir(parents=True) would give its mode to the last one alone.
+        # Path.mkdir(parents=True) applies its mode only to the last one.
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=FOLDER_MODE)
             folder.chmod(FOLDER_MODE)
@@ -30,7 +30,7 @@ def make_private_folder(path: Path) -> None:
 
 
 def tighten(path: Path) -> None:
-    """Take a file or folder of ours away from everybody else, where it is there and the file system can."""
+    """Make one of our files or folders private, if it exists and the file system supports that."""
     with contextlib.suppress(OSError):
         found = path.stat()
         wanted = FOLDER_MODE if stat.S_ISDIR(found.st_mode) else FILE_MODE
@@ -39,11 +39,11 @@ def tighten(path: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file, made if it is missing, that only its owner can read; one that is there is made so first.
+    """Open a file that only its owner can read. It is created if missing; an existing one is made private first.
 
     Args:
         path: The file.
-        flags: As ``os.open`` takes them; ``O_CREAT`` is added.
+        flags: As for ``os.open``; ``O_CREAT`` is added.
 
     Returns:
         The file descriptor.
@@ -64,7 +64,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all, readable by its owner alone.
+    """Write a file atomically, readable only by its owner.
 
     Raises:
         OSError: It cannot be written.
@@ -72,9 +72,9 @@ def write_private(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
-    # What stands under a symbolic link is replaced, not the link.
+    # Replaces the target of a symbolic link, not the link.
     path = path.resolve()
-    # A new file: whoever had the old one open does not read on.
+    # A new file, so that a process with the old one open cannot read the new content.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""The threads in which passwords are hashed: few, so that the memory of all hashes together stays a known number."""
+"""The threads in which passwords are hashed: few, so that the memory of all hashes has a known limit."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _RETRY_AFTER = timedelta(seconds=2)
 
 
 class Submit(Protocol):
-    """Hands work to the pool, within a turn."""
+    """Runs work in the pool, within a turn."""
 
     def __call__(self, call: Callable[..., T], /, *args: object) -> Future[T]:
-        """Run ``call(*args)`` when a thread is free, first come, first served. Cancelled before, it never runs."""
+        """Run ``call(*args)`` when a thread is free, first come, first served. If cancelled first, it never runs."""
         ...
 
 
@@ -38,9 +38,9 @@ class HashingPool:
     four CPUs or more.
 
     Args:
-        width: How many passwords are hashed at the same time, 1 to 64; ``None``: as many as this process may use CPUs,
-            at most 4.
-        queue: How many may wait for their turn, 0 to 10,000. Whoever comes then gets
+        width: How many passwords are hashed at the same time, 1 to 64; ``None`` for the number of CPUs that this
+            process may use, at most 4.
+        queue: How many may wait for their turn, 0 to 10,000. Further callers get
             :class:`~torii_dynamodb.errors.Overloaded` at once, before anything is read or counted.
     """
 
@@ -63,7 +63,7 @@ class HashingPool:
 
     @contextmanager
     def turn(self) -> Generator[Submit]:
-        """A place in the pool, running or waiting, until the block ends. Take it before anything is read or counted.
+        """Reserve a place in the pool, running or waiting, until the block ends. Do it before reading or counting.
 
         Raises:
             Overloaded: All places are taken.
@@ -75,23 +75,23 @@ class HashingPool:
         lock, threads = self._lock, self._threads
 
         def submit(call: Callable[..., T], /, *args: object) -> Future[T]:
-            # Hooks see what the caller's context holds, its span above all.
+            # So that hooks see the caller's context, especially its span.
             return threads.submit(copy_context().run, call, *args)
 
         try:
             yield submit
         finally:
             with lock:
-                if lock is self._lock:  # else this is a forked process, which counts anew
+                if lock is self._lock:  # otherwise this is a forked process, which counts from zero
                     self._turns -= 1
 
 
 @cache
 def shared_pool() -> HashingPool:
-    """The pool of the process."""
+    """Return the process's pool."""
     return HashingPool()
 
 
 def _cpus() -> int:
-    # Fewer than the machine has, where a container or taskset says so.
+    # Containers and taskset may allow fewer than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,6 @@
-"""Time and randomness: the only place where either is taken from the machine.
+"""Time and randomness: the only place that takes either from the machine.
 
-Both are plain callables, so that a test hands in its own (``testing.FakeClock``).
+Both are plain callables, so a test can pass its own (``testing.FakeClock``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 __all__ = ["Clock", "RandomBytes", "system_clock", "system_random"]
 
 Clock = Callable[[], datetime]
-"""Returns the present moment, aware and in UTC."""
+"""Returns the current time, aware and in UTC."""
 
 RandomBytes = Callable[[int], bytes]
 """Returns that many bytes, unpredictable to an attacker."""
@@ -21,5 +21,5 @@ system_random: RandomBytes = os.urandom
 
 
 def system_clock() -> datetime:
-    """The machine's clock, in UTC."""
+    """Return the machine's time, in UTC."""
     return datetime.now(UTC)

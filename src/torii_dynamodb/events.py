@@ -1,6 +1,7 @@
-"""What happened: one frozen class an event (RFC 0001).
+"""Events: one frozen class for each (RFC 0001).
 
-An event tells who, when and how; never a password, a token or a hash. Its ``name`` is stable, for logs and queues.
+An event says who, when and how; it never contains a password, a token or a hash. Its ``name`` is stable, for logs and
+queues.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ SignInMethod = Literal["password", "magic_link", "oauth", "passkey", "password_r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """The root of all events.
+    """The base of all events.
 
     Args:
-        at: When.
-        user_id: Whom it is about; ``None`` where nobody is known (a failed sign-in to an unknown address).
+        at: When it happened.
+        user_id: The user it is about; ``None`` if there is none (a failed sign-in to an unknown address).
     """
 
     name: ClassVar[str] = "event"
@@ -54,7 +55,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCreated(Event):
-    """Somebody signed up.
+    """A user signed up.
 
     Args:
         email: The address, normalised.
@@ -69,7 +70,7 @@ class UserCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDeleted(Event):
-    """A user and all its identities are gone."""
+    """A user was deleted, with all its identities."""
 
     name = "user.deleted"
 
@@ -90,15 +91,16 @@ class UserUnlocked(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSignedIn(Event):
-    """Somebody signed in.
+    """A user signed in.
 
     Args:
         session_id: The new session.
         method: How.
-        provider: Through which provider, for ``method="oauth"``.
-        ip_address: From where.
-        user_agent: By what.
-        known_device: Whether the browser proved to have signed this user in before; ``None`` where that was not asked.
+        provider: The provider, for ``method="oauth"``.
+        ip_address: The client's address.
+        user_agent: The client's ``User-Agent``.
+        known_device: Whether the browser proved that this user signed in there before; ``None`` if that was not
+            checked.
     """
 
     name = "user.signed_in"
@@ -113,17 +115,17 @@ class UserSignedIn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInFailed(Event):
-    """Somebody tried to sign in and was refused.
+    """An attempt to sign in was refused.
 
     Args:
         method: How.
         reason: ``"credentials"``; ``"lockout"`` (too many attempts); ``"locked"`` (by an administrator);
-            ``"unverified"`` (the password was right; whoever tried is told that it was wrong).
-        email: The address that was tried, normalised; ``None`` where none was named.
-        provider: Through which provider, for ``method="oauth"``.
-        ip_address: From where.
-        user_agent: By what.
-        retry_after: For a lockout: how long until the next attempt is taken.
+            ``"unverified"`` (the password was right, but the response says that it was wrong).
+        email: The address that was tried, normalised; ``None`` if there was none.
+        provider: The provider, for ``method="oauth"``.
+        ip_address: The client's address.
+        user_agent: The client's ``User-Agent``.
+        retry_after: For a lockout, how long until the next attempt is accepted.
     """
 
     name = "user.sign_in_failed"
@@ -139,10 +141,10 @@ class SignInFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(Event):
-    """One session was ended.
+    """A session was ended.
 
     Args:
-        session_id: Which.
+        session_id: The session.
     """
 
     name = "session.ended"
@@ -156,7 +158,7 @@ class SessionRotated(Event):
 
     Args:
         old_session_id: The one that ended.
-        session_id: The one that goes on.
+        session_id: The one that replaced it.
     """
 
     name = "session.rotated"
@@ -170,7 +172,7 @@ class SessionsEnded(Event):
     """All of a user's sessions were ended.
 
     Args:
-        kept_session_id: The session made anew for the device that asked; ``None`` when all are gone.
+        kept_session_id: The new session for the device that asked; ``None`` if no session is left.
     """
 
     name = "sessions.ended"
@@ -193,21 +195,21 @@ class PasswordChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordReset(Event):
-    """A password was set by a link sent to the address; all sessions ended."""
+    """A password was set with a link sent to the address; all sessions ended."""
 
     name = "password.reset"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordRemoved(Event):
-    """A password was taken away; all sessions ended."""
+    """A password was removed; all sessions ended."""
 
     name = "password.removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailVerified(Event):
-    """Somebody proved to own the address.
+    """A user proved to own the address.
 
     Args:
         email: The address, normalised.
@@ -220,11 +222,11 @@ class EmailVerified(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailChanged(Event):
-    """A user has another address, and proved to own it.
+    """A user changed the address, and proved to own the new one.
 
     Args:
-        old_email: The address until now, normalised.
-        email: The address from now on, normalised.
+        old_email: The old address, normalised.
+        email: The new address, normalised.
     """
 
     name = "email.changed"
@@ -238,7 +240,7 @@ class OAuthLinked(Event):
     """An account at a provider was linked.
 
     Args:
-        provider: At which provider.
+        provider: The provider.
     """
 
     name = "oauth.linked"
@@ -251,7 +253,7 @@ class OAuthUnlinked(Event):
     """An account at a provider was unlinked.
 
     Args:
-        provider: At which provider.
+        provider: The provider.
     """
 
     name = "oauth.unlinked"
@@ -265,7 +267,7 @@ class PasskeyAdded(Event):
 
     Args:
         credential_id: The authenticator's id for it, base64url.
-        passkey_name: What the person calls it.
+        passkey_name: The name that the user gave it.
     """
 
     name = "passkey.added"
@@ -289,10 +291,10 @@ class PasskeyRemoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSent(Event):
-    """A mail was handed to the mailer.
+    """A mail was passed to the mailer.
 
     Args:
-        template: Which one.
+        template: The mail's template.
     """
 
     name = "mail.sent"
@@ -302,10 +304,10 @@ class MailSent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFailed(Event):
-    """A mail could not be made or handed over; the log has the error.
+    """A mail could not be rendered or sent; the log has the error.
 
     Args:
-        template: Which one.
+        template: The mail's template.
         error: The error's class.
     """
 

@@ -50,7 +50,7 @@ __all__ = [
     "oidc",
 ]
 
-# The one tenant of all personal accounts.
+# The tenant of all personal accounts.
 _PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SHARED_TENANTS = ("common", "organizations", "consumers")
@@ -64,13 +64,14 @@ def google(
     check: Check | None = None,
     name: str = "google",
 ) -> OAuthProvider:
-    """Google. It is the authority for Gmail's addresses, and for those of the Workspace that the account belongs to.
+    """Return the provider Google, the authority for Gmail's addresses and for those of the Workspace that an account
+    belongs to.
 
     Args:
         client_id: The client's id.
         client_secret: Its secret.
-        hosted_domain: Which Workspace an account must belong to: a domain, several, or ``"*"`` for any. It is asked
-            for, and checked. ``None``: any account.
+        hosted_domain: The Workspace that an account must belong to: a domain, several, or ``"*"`` for any. It is sent
+            as a parameter and checked in the claims. ``None`` accepts any account.
         check: Sees every identity with all claims, and may refuse it; see ``OAuthProvider.checks``.
         name: What accounts are stored under.
     """
@@ -82,7 +83,7 @@ def google(
         issuer="https://accounts.google.com",
         issuer_aliases=("accounts.google.com",),
         algorithms=("RS256",),
-        # The parameter holds one domain. It only shapes Google's page: it is the claim that is relied on.
+        # The parameter takes one domain and only affects Google's page; the claim is what we rely on.
         parameters={} if domains is None else {"hd": domains[0] if len(domains) == 1 else "*"},
         authoritative_for=_google_is_authority,
         checks=_checks(None if domains is None else _in_hosted_domain(domains), check),
@@ -96,7 +97,7 @@ def _hosted_domains(given: str | Collection[str]) -> tuple[str, ...]:
             for domain in ([given] if isinstance(given, str) else given)
         )
     except ValidationError as error:
-        raise ConfigurationError(f'hosted_domain: give a domain as in example.com, or "*", not {given!r}') from error
+        raise ConfigurationError(f'hosted_domain: give a domain such as example.com, or "*", not {given!r}') from error
     if not found:
         raise ConfigurationError("hosted_domain: give at least one domain, or None for any account")
     return found
@@ -134,18 +135,18 @@ def microsoft(
     check: Check | None = None,
     name: str = "microsoft",
 ) -> OAuthProvider:
-    """Microsoft Entra ID and personal accounts.
+    """Return the provider Microsoft: Entra ID and personal accounts.
 
-    Any tenant's administrator can write any address into ``email``, so it is taken for verified only where the optional
-    claim ``xms_edov`` says that its domain's owner was verified; add that claim in the app registration.
+    Any tenant's administrator can put any address into ``email``, so it counts as verified only if the optional claim
+    ``xms_edov`` says that the domain's owner was verified; add that claim in the app registration.
 
     Args:
         client_id: The application's id.
         client_secret: Its secret.
-        tenant: Whose accounts sign in: a tenant's id (a UUID) or domain, ``"common"`` (everybody), ``"organizations"``
-            (no personal accounts) or ``"consumers"`` (only those).
-        client_key: The application's certificate key, instead of a secret; Microsoft wants ``x5t`` in its headers.
-        authority: Where tenants sign in; another for national clouds.
+        tenant: Whose accounts may sign in: a tenant's id (a UUID) or domain, ``"common"`` (everybody),
+            ``"organizations"`` (no personal accounts) or ``"consumers"`` (only personal accounts).
+        client_key: The application's certificate key, instead of a secret; Microsoft requires ``x5t`` in its headers.
+        authority: Where tenants sign in; national clouds have their own.
         check: Sees every identity with all claims, and may refuse it; see ``OAuthProvider.checks``.
         name: What accounts are stored under.
 
@@ -165,11 +166,11 @@ def microsoft(
         client_secret=client_secret,
         client_key=client_key,
         issuer=None if fixed is None else f"{root}/{fixed}/v2.0",
-        # The shared tenants describe themselves by the template, a domain by the id of its tenant.
+        # In the metadata, shared tenants have the template as their issuer, and a domain has its tenant's id.
         issuer_template=None if fixed is not None else f"{root}/{{tenantid}}/v2.0",
         discovery_url=f"{root}/{tenant}/v2.0/.well-known/openid-configuration",
         algorithms=("RS256",),
-        # Its userinfo endpoint tells nothing that the ID token lacks, and never xms_edov.
+        # Its userinfo endpoint adds nothing to the ID token, and never has xms_edov.
         userinfo="never",
         email_verified_claim="xms_edov",
         authoritative_for=_microsoft_is_authority,
@@ -184,7 +185,7 @@ def _not_personal(identity: OAuthIdentity) -> str | None:
 
 
 def _microsoft_is_authority(identity: OAuthIdentity) -> bool:
-    # xms_edov ("email domain owner verified") is what email_verified is read from. It is also true for any address that
+    # email_verified is read from xms_edov ("email domain owner verified"). It is also true for any address that
     # a personal account was once verified with; of these, Microsoft is the authority for those that it hosts.
     if identity.claims.get("tid") != _PERSONAL:
         return True
@@ -194,13 +195,14 @@ def _microsoft_is_authority(identity: OAuthIdentity) -> bool:
 def apple(
     client_id: str, *, team_id: str, key_id: str, private_key: str, check: Check | None = None, name: str = "apple"
 ) -> OAuthProvider:
-    """Apple. It posts its answer from its own site: set the binding cookie with ``SameSite=None``.
+    """Return the provider Apple. It posts its response from its own site, so set the binding cookie with
+    ``SameSite=None``.
 
     Args:
         client_id: The Services ID.
         team_id: The developer team's id.
         key_id: The name of the key.
-        private_key: The key, PEM (the contents of the ``.p8`` file).
+        private_key: The key as PEM (the contents of the ``.p8`` file).
         name: What accounts are stored under.
     """
     if not isinstance(private_key, str) or "PRIVATE KEY" not in private_key:
@@ -219,7 +221,7 @@ def apple(
 
 
 def github(client_id: str, client_secret: str, *, check: Check | None = None, name: str = "github") -> OAuthProvider:
-    """GitHub: plain OAuth 2. The address is the primary one, verified where GitHub says so."""
+    """Return the provider GitHub, with plain OAuth 2. The address is the primary one, verified if GitHub says so."""
     return OAuthProvider(
         name=name,
         client_id=client_id,
@@ -253,27 +255,29 @@ def oidc(
     allow_insecure_http: bool = False,
     allow_private_network: bool = False,
 ) -> OAuthProvider:
-    """Any OpenID Connect issuer, by discovery. What is not among the arguments, ``dataclasses.replace`` sets.
+    """Return a provider for any OpenID Connect issuer, by discovery. Use ``dataclasses.replace`` for options that are
+    not arguments.
 
     Args:
         name: What accounts are stored under.
-        issuer: Its address, as it names itself.
-        client_id: What it calls this application.
-        client_secret: The secret it gave; ``None`` for a public client, and with a key.
+        issuer: The issuer's URL, exactly as in its tokens.
+        client_id: This application's id there.
+        client_secret: This application's secret there; ``None`` for a public client, and with a key.
         scopes: What to ask for.
-        trust_email: Whether its ``email_verified`` is believed.
-        authoritative_for: For which addresses it is the authority: a collection of domains (without their subdomains),
-            ``("*",)`` for every address, or a function that gets the identity and returns whether it is. Whoever it
-            says has such an address signs in to the account that holds the address: give only what you trust it with.
+        trust_email: Whether its ``email_verified`` is trusted.
+        authoritative_for: The addresses that it is the authority for: a collection of domains (without their
+            subdomains), ``("*",)`` for every address, or a function that gets the identity and returns whether it is.
+            Anyone to whom it attributes such an address signs in to the account with that address: list only what you
+            trust it with.
         check: Sees every identity with all claims, and may refuse it; see ``OAuthProvider.checks``.
         client_key: The application's own key, for ``private_key_jwt``.
-        token_auth_method: How the application proves itself at the token endpoint; ``None``: as the issuer describes.
-        discovery_url: Where it describes itself, if that is not at its own address.
-        parameters: More for the authorization request.
-        userinfo: When its userinfo endpoint is asked: ``"always"`` where ``check`` needs claims from there.
-        use_nonce: ``False`` for an issuer whose ID tokens leave the nonce out.
+        token_auth_method: How the application authenticates at the token endpoint; ``None`` to follow its metadata.
+        discovery_url: Where its metadata is, if not at the issuer's URL.
+        parameters: Additional parameters of the authorization request.
+        userinfo: When its userinfo endpoint is queried: ``"always"`` if ``check`` needs claims from there.
+        use_nonce: ``False`` for an issuer whose ID tokens omit the nonce.
         use_pkce: ``False`` for an issuer that refuses PKCE.
-        allow_insecure_http: For development: the issuer may be on this machine, also by http://.
+        allow_insecure_http: For development: the issuer may be on this machine, including by http://.
         allow_private_network: The issuer may be in the private network; see ``OAuthProvider``.
     """
     return OAuthProvider(

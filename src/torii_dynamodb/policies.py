@@ -1,4 +1,4 @@
-"""What the services can be told: how long sessions last, which passwords are taken, how they are hashed."""
+"""The services' policies: how long sessions last, which passwords are accepted, how they are hashed."""
 
 from __future__ import annotations
 

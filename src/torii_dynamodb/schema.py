@@ -1,9 +1,9 @@
 """The five tables, declared once.
 
-Creation, verification, templates, IAM policies, autoscaling and the cost model all read this; nothing else repeats a
-key, an index or a TTL attribute.
+Creation, verification, templates, IAM policies, autoscaling and the cost model all read this module; nothing else
+repeats a key, an index or a TTL attribute.
 
-``users`` and ``sessions`` are RFC 0008's, name for name. The other three hold what RFC 0002 needs beside them.
+``users`` and ``sessions`` have the names of RFC 0008. The other three contain what RFC 0002 needs in addition.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torii_dynamodb.config import TableName
 __all__ = ["EMAIL_INDEX", "SCHEMA", "SCHEMA_VERSION", "USER_SESSIONS_INDEX", "IndexSchema", "Key", "TableSchema"]
 
 SCHEMA_VERSION: Final = 1
-"""Every item carries the version it was written under, as ``schema_version``."""
+"""The version that every item is written with, as ``schema_version``."""
 
 AttributeType = Literal["S", "N", "B"]
 
@@ -36,7 +36,7 @@ class IndexSchema:
     """A global secondary index. All attributes are projected.
 
     Args:
-        name: The index' name.
+        name: The index's name.
         hash_key: The partition key.
         range_key: The sort key, if it has one.
     """
@@ -55,7 +55,7 @@ class TableSchema:
         hash_key: The partition key.
         range_key: The sort key, if it has one.
         indexes: Its global secondary indexes.
-        ttl: The attribute, in epoch seconds, after which DynamoDB deletes an item; ``None``: nothing expires.
+        ttl: The attribute, in epoch seconds, after which DynamoDB deletes an item; ``None`` if items do not expire.
     """
 
     table: TableName
@@ -66,7 +66,7 @@ class TableSchema:
 
     @property
     def attributes(self) -> dict[str, AttributeType]:
-        """All key attributes of the table and its indexes, with their types."""
+        """Return all key attributes of the table and its indexes, with their types."""
         keys = [self.hash_key, self.range_key]
         for index in self.indexes:
             keys += [index.hash_key, index.range_key]

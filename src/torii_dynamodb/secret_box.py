@@ -1,4 +1,4 @@
-"""Sealing what must be read back: by AES-256-GCM under the application's ``secret``, or a service of yours (KMS)."""
+"""Sealing of data that must be read back: AES-256-GCM under the application's ``secret``, or your own service (KMS)."""
 
 from __future__ import annotations
 
