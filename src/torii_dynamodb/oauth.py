@@ -64,8 +64,9 @@ def google(
     check: Check | None = None,
     name: str = "google",
 ) -> OAuthProvider:
-    """Return the provider Google, the authority for Gmail's addresses and for those of the Workspace that an account
-    belongs to.
+    """Return the provider Google.
+
+    It is the authority for Gmail's addresses, and for those of the Workspace that an account belongs to.
 
     Args:
         client_id: The client's id.
@@ -195,8 +196,9 @@ def _microsoft_is_authority(identity: OAuthIdentity) -> bool:
 def apple(
     client_id: str, *, team_id: str, key_id: str, private_key: str, check: Check | None = None, name: str = "apple"
 ) -> OAuthProvider:
-    """Return the provider Apple. It posts its response from its own site, so set the binding cookie with
-    ``SameSite=None``.
+    """Return the provider Apple.
+
+    It posts its response from its own site, so set the binding cookie with ``SameSite=None``.
 
     Args:
         client_id: The Services ID.
@@ -255,8 +257,9 @@ def oidc(
     allow_insecure_http: bool = False,
     allow_private_network: bool = False,
 ) -> OAuthProvider:
-    """Return a provider for any OpenID Connect issuer, by discovery. Use ``dataclasses.replace`` for options that are
-    not arguments.
+    """Return a provider for any OpenID Connect issuer, by discovery.
+
+    Use ``dataclasses.replace`` for options that are not arguments.
 
     Args:
         name: What accounts are stored under.
