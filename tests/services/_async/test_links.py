@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, recording, settings
+from tests.services._async.support import (
+    EMAIL,
+    PASSWORD,
+    AsyncSetting,
+    assert_only_first_is_mailed,
+    just_before,
+    settings,
+)
 
 from torii_dynamodb.errors import (
     AccountLocked,
@@ -19,13 +26,13 @@ from torii_dynamodb.errors import (
     ValidationError,
 )
 from torii_dynamodb.mail import MailMessage
-from torii_dynamodb.models import User
+from torii_dynamodb.models import NewUser
 
 
 async def test_a_magic_link_signs_in_once() -> None:
     """A magic link signs in and verifies the address, once; verify() does not use it up."""
     here = AsyncSetting()
-    user = await here.storage.create_user(_new(EMAIL))
+    user = await here.storage.create_user(NewUser(email=EMAIL))
     await here.torii.magic_link.send("ada@example.com")
     token = await here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
@@ -98,14 +105,10 @@ async def test_sign_up_by_link_can_be_off() -> None:
     """With sign-up by link off, a free address gets no mail, after the same storage calls."""
     here = AsyncSetting(magic_link_sign_up=False)
     await here.torii.password.register(EMAIL, PASSWORD)
-    works: list[list[str]] = []
-    for email in (EMAIL, "nobody@example.com"):
-        calls: list[str] = []
-        there = AsyncSetting(storage=recording(here.storage, calls), magic_link_sign_up=False)
-        await there.torii.magic_link.send(email)
-        works.append(sorted(calls))
-        assert await there.templates() == (["magic_link"] if email == EMAIL else [])
-    assert works[0] == works[1]
+    emails = [EMAIL, "nobody@example.com"]
+    await assert_only_first_is_mailed(
+        here, lambda torii, email: torii.magic_link.send(email), emails, "magic_link", magic_link_sign_up=False
+    )
 
 
 async def test_the_first_proof_removes_what_was_set_before() -> None:
@@ -208,14 +211,10 @@ async def test_verification_by_address_answers_alike() -> None:
     await here.torii.password.register(EMAIL, PASSWORD)
     done = await here.torii.password.register("done@example.com", PASSWORD)
     await here.storage.mark_email_verified(done.id, email=done.email)
-    works: list[list[str]] = []
-    for email in (EMAIL, "done@example.com", "nobody@example.com"):
-        calls: list[str] = []
-        there = AsyncSetting(storage=recording(here.storage, calls))
-        await there.torii.email_verification.request(email)
-        works.append(sorted(calls))
-        assert await there.templates() == (["verify_email"] if email == EMAIL else [])
-    assert works[0] == works[1] == works[2]
+    emails = [EMAIL, "done@example.com", "nobody@example.com"]
+    await assert_only_first_is_mailed(
+        here, lambda torii, email: torii.email_verification.request(email), emails, "verify_email"
+    )
 
 
 async def test_a_change_of_address() -> None:
@@ -329,12 +328,6 @@ def test_wrong_mail_settings_are_refused(options: dict[str, Any]) -> None:
         settings(**options)
 
 
-def _new(email: str) -> Any:
-    from torii_dynamodb import NewUser
-
-    return NewUser(email=email)
-
-
 @pytest.mark.parametrize("ended_by", ["reset", "sign-out", "proof and sign-out"])
 async def test_a_link_does_not_outlive_a_reset_or_sign_out_everywhere(ended_by: str) -> None:
     """A reset or sign-out everywhere between a link's use and its new session prevents the session."""
@@ -346,7 +339,7 @@ async def test_a_link_does_not_outlive_a_reset_or_sign_out_everywhere(ended_by: 
     reset = await here.link()
     mark = here.storage.mark_email_verified
 
-    async def mark_late(*arguments: Any, **named: Any) -> User | None:
+    async def end() -> None:
         if ended_by == "reset":
             await here.torii.password.complete_reset(reset, "a brand new password")
         elif ended_by == "sign-out":
@@ -354,10 +347,7 @@ async def test_a_link_does_not_outlive_a_reset_or_sign_out_everywhere(ended_by: 
         else:
             await mark(user.id, email=user.email)
             await here.torii.delete_sessions_for_user(user.id)
-        return await mark(*arguments, **named)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(here.storage, "mark_email_verified", mark_late)
-        with pytest.raises(InvalidToken):
-            await here.torii.magic_link.complete(link)
+    with just_before(here.storage, "mark_email_verified", end), pytest.raises(InvalidToken):
+        await here.torii.magic_link.complete(link)
     assert await here.torii.list_sessions(user.id) == []

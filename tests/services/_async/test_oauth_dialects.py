@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from tests.services._async.support import PASSWORD
+from tests.services._async.support import PASSWORD, refuses
 from tests.services._async.test_oauth import BACK, AsyncOAuthSetting
 from tests.services.provider import ISSUER, public_jwk, rsa_key
 
@@ -50,9 +50,8 @@ def generic(**options: Any) -> OAuthProvider:
 
 async def refused(here: AsyncOAuthSetting, reason: str, **changes: Any) -> OAuthError:
     """Assert that signing in fails for this reason."""
-    with pytest.raises(OAuthError) as error:
+    with refuses(OAuthError, reason) as error:
         await here.sign_in(**changes)
-    assert error.value.reason == reason, error.value
     return error.value
 
 

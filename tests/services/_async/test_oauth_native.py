@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from tests.services._async.support import refuses
 from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.services.provider import ISSUER
 
@@ -61,9 +62,8 @@ async def test_a_token_for_one_of_our_clients_signs_in(claims: dict[str, Any]) -
 async def test_an_invalid_token_does_not_sign_in(claims: dict[str, Any]) -> None:
     """A token for another client, without our nonce, from another issuer or expired is refused."""
     async with native() as here:
-        with pytest.raises(OAuthError) as refused:
+        with refuses(OAuthError, "id_token"):
             await finish(here, claims)
-        assert refused.value.reason == "id_token"
         assert not (await here.storage.list_users()).items
 
 
@@ -91,9 +91,8 @@ async def test_a_nonce_is_issued_here_and_used_once_and_in_time() -> None:
         late = await here.torii.oauth.begin_native("issuer")
         here.clock.advance(timedelta(minutes=10))
         for nonce in (used.nonce, "x" * 43, "short", flow.state, late.nonce):
-            with pytest.raises(OAuthError) as refused:
+            with refuses(OAuthError, "state"):
                 await here.torii.oauth.finish_native("issuer", id_token=here.provider.id_token(nonce), nonce=nonce)
-            assert refused.value.reason == "state"
         assert used.nonce not in repr(used)
         assert late.nonce not in str(here.storage.dump())
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from tests.services._async.support import SECRET, AsyncSetting
+from tests.services._async.support import SECRET, AsyncSetting, refuses
 from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.services.provider import ISSUER, FakeProvider
 
@@ -133,9 +133,8 @@ async def test_tokens_are_not_stored_readable() -> None:
         moved = NewOAuthAccount(provider="issuer", subject="subject-2", tokens=account.tokens)
         other = await here.torii.password.register("eve@example.com", "correct horse battery staple")
         await here.storage.link_oauth_account(other.id, moved)
-        with pytest.raises(OAuthError) as refused:
+        with refuses(OAuthError, "revoked"):
             await token(here, other.id)
-        assert refused.value.reason == "revoked"
 
 
 @pytest.mark.parametrize(
@@ -151,9 +150,8 @@ async def test_a_refused_refresh_token(answer: tuple[int, dict[str, Any]]) -> No
         endpoint.refuses = answer
         asked = here.provider.requests.count("POST /token")
         for _ in range(3):
-            with pytest.raises(OAuthError) as refused:
+            with refuses(OAuthError, "revoked") as refused:
                 await token(here, user.id)
-            assert refused.value.reason == "revoked"
             assert "refresh-0" not in str(refused.value)
         assert here.provider.requests.count("POST /token") == asked + 1
         endpoint.refuses, endpoint.good = None, "refresh-new"
@@ -170,9 +168,8 @@ async def test_a_provider_that_fails_temporarily() -> None:
         here.clock.advance(HOUR)
         for failure in ((503, {}), (400, {"error": "temporarily_unavailable"}), (200, {"token_type": "Bearer"})):
             endpoint.refuses = failure
-            with pytest.raises(OAuthError) as refused:
+            with refuses(OAuthError, "provider"):
                 await token(here, user.id)
-            assert refused.value.reason == "provider"
         endpoint.refuses = None
         assert (await token(here, user.id)).access_token == "access-1"
 
@@ -213,9 +210,8 @@ async def test_which_account_is_meant() -> None:
         with pytest.raises(ValidationError, match="several"):
             await token(here, other.id)
         assert (await token(here, other.id, subject="subject-2")).access_token == "the-access-token"
-        with pytest.raises(OAuthError) as refused:
+        with refuses(OAuthError, "revoked"):
             await token(here, other.id, subject="subject-3")
-        assert refused.value.reason == "revoked"
         with pytest.raises(NotFound):
             await here.torii.oauth.access_token(user.id, "other")
     async with AsyncOAuthSetting() as plain:
@@ -263,9 +259,8 @@ async def test_secrets_rotate_and_a_secret_box_replaces_them() -> None:
             if opens:
                 assert (await torii.oauth.access_token(user.id, "issuer")).access_token == "the-access-token"
             else:
-                with pytest.raises(OAuthError) as refused:
+                with refuses(OAuthError, "revoked"):
                     await torii.oauth.access_token(user.id, "issuer")
-                assert refused.value.reason == "revoked"
     kms = Kms()
     here, _ = keeping(secret=None, secret_box=kms)
     async with here:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, AsyncSetting, recording
+from tests.services._async.support import (
+    EMAIL,
+    FIREFOX,
+    PASSWORD,
+    AsyncSetting,
+    assert_only_first_is_mailed,
+    just_before,
+    recording,
+)
 
-from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewUser, User
+from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewUser
 from torii_dynamodb.compromised import PasswordList, PwnedPasswordsFiles
 from torii_dynamodb.errors import (
     AccountLocked,
@@ -89,21 +97,14 @@ async def test_no_new_password_outlives_a_sign_out_everywhere(first: bool) -> No
         user = await here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
     else:
         user = await here.torii.password.register(EMAIL, PASSWORD)
-    write = here.storage.set_password_hash
-
-    async def write_late(*arguments: Any, **named: Any) -> User:
-        await here.torii.delete_sessions_for_user(user.id)
-        return await write(*arguments, **named)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(here.storage, "set_password_hash", write_late)
-        service = here.torii.password
-        with pytest.raises(Revoked):
-            await (
-                service.set_password(user.id, NEW, user=user)
-                if first
-                else service.change_password(user.id, PASSWORD, NEW, user=user)
-            )
+    service = here.torii.password
+    sign_out = partial(here.torii.delete_sessions_for_user, user.id)
+    with just_before(here.storage, "set_password_hash", sign_out), pytest.raises(Revoked):
+        await (
+            service.set_password(user.id, NEW, user=user)
+            if first
+            else service.change_password(user.id, PASSWORD, NEW, user=user)
+        )
     stored = await here.storage.get_user(user.id)
     assert stored is not None
     assert stored.password_version == user.password_version
@@ -135,9 +136,7 @@ async def test_a_lockout_says_how_long_it_lasts() -> None:
     """After five failures even the right password is refused, with the time to wait; after that it is accepted."""
     here = AsyncSetting()
     await here.torii.password.register(EMAIL, PASSWORD)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            await here.torii.password.authenticate(EMAIL, "wrong password")
+    await here.guess_wrong(times=5)
     with pytest.raises(AccountLocked) as refused:
         await here.torii.password.authenticate(EMAIL, PASSWORD)
     assert refused.value.retry_after == timedelta(minutes=15)
@@ -154,9 +153,7 @@ async def test_a_known_device_is_not_locked_out_by_strangers() -> None:
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            await here.torii.password.authenticate(EMAIL, "wrong password")
+    await here.guess_wrong(times=5)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
@@ -171,9 +168,7 @@ async def test_a_device_has_a_limit_too() -> None:
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            await here.torii.password.authenticate(EMAIL, "wrong password")
+    await here.guess_wrong(times=5)
     for _ in range(5):
         token = here.torii.devices.issue(user, token)
         with pytest.raises(InvalidCredentials):
@@ -201,9 +196,7 @@ async def test_a_known_device_changes_the_password_during_a_lockout() -> None:
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            await here.torii.password.authenticate(EMAIL, "wrong password")
+    await here.guess_wrong(times=5)
     with pytest.raises(AccountLocked):
         await here.torii.password.change_password(user.id, PASSWORD, NEW)
     await here.torii.password.change_password(user.id, PASSWORD, NEW, device_token=token)
@@ -348,9 +341,7 @@ async def test_reset() -> None:
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            await here.torii.password.authenticate(EMAIL, "wrong password")
+    await here.guess_wrong(times=5)
     await here.torii.password.initiate_reset("ada@example.COM")
     token = await here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
@@ -377,14 +368,10 @@ async def test_reset_answers_alike_for_unknown_addresses() -> None:
     await here.torii.password.register(EMAIL, PASSWORD)
     locked = await here.torii.password.register("locked@example.com", PASSWORD)
     await here.torii.lock_user(locked.id)
-    works: list[list[str]] = []
-    for email in (EMAIL, "nobody@example.com", "locked@example.com"):
-        calls: list[str] = []
-        there = AsyncSetting(storage=recording(here.storage, calls))
-        await there.torii.password.initiate_reset(email)
-        works.append(sorted(calls))
-        assert await there.templates() == (["reset_password"] if email == EMAIL else [])
-    assert works[0] == works[1] == works[2]
+    emails = [EMAIL, "nobody@example.com", "locked@example.com"]
+    await assert_only_first_is_mailed(
+        here, lambda torii, email: torii.password.initiate_reset(email), emails, "reset_password"
+    )
 
 
 async def test_resets_are_limited_alike() -> None:
@@ -454,11 +441,10 @@ async def test_a_failing_rehash_does_not_fail_the_sign_in(caplog: pytest.LogCapt
     await here.torii.password.register(EMAIL, PASSWORD)
     here.hasher.version = 2
 
-    async def refused(*_arguments: object, **_named: object) -> bool:
+    async def fail() -> None:
         raise Throttled("no capacity", attempts=4)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(here.storage, "rehash_password", refused)
+    with just_before(here.storage, "rehash_password", fail):
         _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
     assert session.token
     assert await here.torii.get_signed_in(session.token) is not None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import pytest
-from tests.services._async.support import EMAIL, PASSWORD
+from tests.services._async.support import EMAIL, PASSWORD, just_before
 from tests.services._async.test_oauth import AsyncOAuthSetting
 
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, InvalidToken, ValidationError
@@ -306,23 +306,16 @@ async def test_no_proof_outlives_a_sign_out_everywhere(change: bool, end: str) -
         if change:
             await service.send_change(await world.now(), ELSEWHERE, session=world.session)
         token = await here.link()
-        write = here.storage.complete_email_proof
-
-        async def write_late(*arguments: Any, **named: Any) -> User | None:
-            if end == "lock":
-                await here.torii.lock_user(world.user_id)
-            else:
-                await here.torii.delete_sessions_for_user(world.user_id)
-            return await write(*arguments, **named)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(here.storage, "complete_email_proof", write_late)
-            with pytest.raises(InvalidToken):
-                await (
-                    service.complete_change(token, user_id=world.user_id, session=world.session)
-                    if change
-                    else service.complete(token, browser_binding=world.binding)
-                )
+        act = here.torii.lock_user if end == "lock" else here.torii.delete_sessions_for_user
+        with (
+            just_before(here.storage, "complete_email_proof", partial(act, world.user_id)),
+            pytest.raises(InvalidToken),
+        ):
+            await (
+                service.complete_change(token, user_id=world.user_id, session=world.session)
+                if change
+                else service.complete(token, browser_binding=world.binding)
+            )
         user = await world.now()
         assert (user.email, user.is_email_verified) == (EMAIL.lower(), False)
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 import pytest
-from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, recording
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, just_before, recording
 
 from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
-from torii_dynamodb.models import Session
 
 POLICY = SessionPolicy(absolute=timedelta(days=10), idle=timedelta(days=2), refresh_after=timedelta(hours=1))
 
@@ -65,14 +64,11 @@ async def test_a_session_ended_while_it_rotates_stays_ended() -> None:
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
-    create = here.storage.create_session
 
-    async def create_late(*arguments: Any, **named: Any) -> Session:
+    async def sign_out() -> None:
         assert await here.torii.delete_session_by_id(user.id, session.id)
-        return await create(*arguments, **named)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(here.storage, "create_session", create_late)
+    with just_before(here.storage, "create_session", sign_out):
         assert await here.torii.rotate_session(session.token) is None
     assert await here.torii.list_sessions(user.id) == []
 
@@ -134,18 +130,13 @@ async def test_devices_are_listed_and_signed_out() -> None:
     assert here.names()[-2:] == ["sessions.ended", "sessions.ended"]
 
 
-async def test_ending_others_loses_to_ending_all(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ending_others_loses_to_ending_all() -> None:
     """If all sessions end between the check and the write, the caller's session ends too."""
     here = AsyncSetting()
     user_id, token = await signed_in(here)
-    original = here.storage.delete_sessions_for_user
-
-    async def meanwhile(named: str) -> int | None:
-        await original(named)
-        return await original(named)
-
-    monkeypatch.setattr(here.storage, "delete_sessions_for_user", meanwhile)
-    assert await here.torii.delete_other_sessions(token) is None
+    end_all = partial(here.storage.delete_sessions_for_user, user_id)
+    with just_before(here.storage, "delete_sessions_for_user", end_all):
+        assert await here.torii.delete_other_sessions(token) is None
     assert await here.torii.list_sessions(user_id) == []
 
 

@@ -5,19 +5,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
+
+import pytest
 
 from torii_dynamodb import Torii
+from torii_dynamodb.errors import InvalidCredentials
 from torii_dynamodb.events import Event
 from torii_dynamodb.mail import MailSettings, MemoryMailer
+from torii_dynamodb.oauth import OAuthError
+from torii_dynamodb.passkeys import PasskeyError
 from torii_dynamodb.testing import FakeClock, MemoryStorage
 
 EMAIL = "Ada@Example.com"
 PASSWORD = "correct horse battery staple"
 SECRET = "s" * 32
 FIREFOX = "Mozilla/5.0 Firefox/140.0"
+
+Reasoned = TypeVar("Reasoned", OAuthError, PasskeyError)
 
 
 class QuickHasher:
@@ -71,6 +79,12 @@ class Setting:
         """The names of the events so far, without those about mail."""
         return [event.name for event in self.events if not event.name.startswith("mail.")]
 
+    def guess_wrong(self, *, times: int) -> None:
+        """Try to sign in with a wrong password."""
+        for _ in range(times):
+            with pytest.raises(InvalidCredentials):
+                self.torii.password.authenticate(EMAIL, "wrong password")
+
     def templates(self) -> list[str]:
         """The templates of the mails so far."""
         self.torii.wait_for_mail()
@@ -109,3 +123,43 @@ def recording(storage: Any, calls: list[str]) -> Any:
             return call
 
     return Recorder()
+
+
+@contextmanager
+def refuses(kind: type[Reasoned], reason: str) -> Iterator[pytest.ExceptionInfo[Reasoned]]:
+    """Assert that the block raises an error of this kind, with this reason."""
+    with pytest.raises(kind) as refused:
+        yield refused
+    assert refused.value.reason == reason, refused.value
+
+
+@contextmanager
+def just_before(storage: Any, method: str, act: Callable[[], object]) -> Iterator[None]:
+    """Within the block, ``act`` runs right before each call of a method of the storage."""
+    call = getattr(storage, method)
+
+    def late(*arguments: Any, **named: Any) -> Any:
+        act()
+        return call(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, method, late)
+        yield
+
+
+def assert_only_first_is_mailed(
+    here: Setting,
+    call: Callable[[Torii, str], object],
+    emails: list[str],
+    template: str,
+    **options: Any,
+) -> None:
+    """Assert that a call makes the same storage calls for all addresses, and mails only the first."""
+    works: list[list[str]] = []
+    for email in emails:
+        calls: list[str] = []
+        there = Setting(storage=recording(here.storage, calls), **options)
+        call(there.torii, email)
+        works.append(sorted(calls))
+        assert there.templates() == ([template] if email == emails[0] else [])
+    assert works == [works[0]] * len(emails)

@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from tests.services._sync.support import PASSWORD
+from tests.services._sync.support import PASSWORD, refuses
 from tests.services._sync.test_oauth import BACK, OAuthSetting
 from tests.services.provider import ISSUER, public_jwk, rsa_key
 
@@ -52,9 +52,8 @@ def generic(**options: Any) -> OAuthProvider:
 
 def refused(here: OAuthSetting, reason: str, **changes: Any) -> OAuthError:
     """Assert that signing in fails for this reason."""
-    with pytest.raises(OAuthError) as error:
+    with refuses(OAuthError, reason) as error:
         here.sign_in(**changes)
-    assert error.value.reason == reason, error.value
     return error.value
 
 

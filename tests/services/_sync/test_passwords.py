@@ -5,13 +5,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, Setting, recording
+from tests.services._sync.support import (
+    EMAIL,
+    FIREFOX,
+    PASSWORD,
+    Setting,
+    assert_only_first_is_mailed,
+    just_before,
+    recording,
+)
 
-from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewUser, User
+from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewUser
 from torii_dynamodb.compromised import PasswordList, PwnedPasswordsFiles
 from torii_dynamodb.errors import (
     AccountLocked,
@@ -91,21 +99,14 @@ def test_no_new_password_outlives_a_sign_out_everywhere(first: bool) -> None:
         user = here.storage.create_user(NewUser(email=EMAIL, email_verified_at=here.clock()))
     else:
         user = here.torii.password.register(EMAIL, PASSWORD)
-    write = here.storage.set_password_hash
-
-    def write_late(*arguments: Any, **named: Any) -> User:
-        here.torii.delete_sessions_for_user(user.id)
-        return write(*arguments, **named)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(here.storage, "set_password_hash", write_late)
-        service = here.torii.password
-        with pytest.raises(Revoked):
-            (
-                service.set_password(user.id, NEW, user=user)
-                if first
-                else service.change_password(user.id, PASSWORD, NEW, user=user)
-            )
+    service = here.torii.password
+    sign_out = partial(here.torii.delete_sessions_for_user, user.id)
+    with just_before(here.storage, "set_password_hash", sign_out), pytest.raises(Revoked):
+        (
+            service.set_password(user.id, NEW, user=user)
+            if first
+            else service.change_password(user.id, PASSWORD, NEW, user=user)
+        )
     stored = here.storage.get_user(user.id)
     assert stored is not None
     assert stored.password_version == user.password_version
@@ -137,9 +138,7 @@ def test_a_lockout_says_how_long_it_lasts() -> None:
     """After five failures even the right password is refused, with the time to wait; after that it is accepted."""
     here = Setting()
     here.torii.password.register(EMAIL, PASSWORD)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            here.torii.password.authenticate(EMAIL, "wrong password")
+    here.guess_wrong(times=5)
     with pytest.raises(AccountLocked) as refused:
         here.torii.password.authenticate(EMAIL, PASSWORD)
     assert refused.value.retry_after == timedelta(minutes=15)
@@ -156,9 +155,7 @@ def test_a_known_device_is_not_locked_out_by_strangers() -> None:
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            here.torii.password.authenticate(EMAIL, "wrong password")
+    here.guess_wrong(times=5)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
@@ -173,9 +170,7 @@ def test_a_device_has_a_limit_too() -> None:
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            here.torii.password.authenticate(EMAIL, "wrong password")
+    here.guess_wrong(times=5)
     for _ in range(5):
         token = here.torii.devices.issue(user, token)
         with pytest.raises(InvalidCredentials):
@@ -203,9 +198,7 @@ def test_a_known_device_changes_the_password_during_a_lockout() -> None:
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            here.torii.password.authenticate(EMAIL, "wrong password")
+    here.guess_wrong(times=5)
     with pytest.raises(AccountLocked):
         here.torii.password.change_password(user.id, PASSWORD, NEW)
     here.torii.password.change_password(user.id, PASSWORD, NEW, device_token=token)
@@ -350,9 +343,7 @@ def test_reset() -> None:
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            here.torii.password.authenticate(EMAIL, "wrong password")
+    here.guess_wrong(times=5)
     here.torii.password.initiate_reset("ada@example.COM")
     token = here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
@@ -379,14 +370,10 @@ def test_reset_answers_alike_for_unknown_addresses() -> None:
     here.torii.password.register(EMAIL, PASSWORD)
     locked = here.torii.password.register("locked@example.com", PASSWORD)
     here.torii.lock_user(locked.id)
-    works: list[list[str]] = []
-    for email in (EMAIL, "nobody@example.com", "locked@example.com"):
-        calls: list[str] = []
-        there = Setting(storage=recording(here.storage, calls))
-        there.torii.password.initiate_reset(email)
-        works.append(sorted(calls))
-        assert there.templates() == (["reset_password"] if email == EMAIL else [])
-    assert works[0] == works[1] == works[2]
+    emails = [EMAIL, "nobody@example.com", "locked@example.com"]
+    assert_only_first_is_mailed(
+        here, lambda torii, email: torii.password.initiate_reset(email), emails, "reset_password"
+    )
 
 
 def test_resets_are_limited_alike() -> None:
@@ -456,11 +443,10 @@ def test_a_failing_rehash_does_not_fail_the_sign_in(caplog: pytest.LogCaptureFix
     here.torii.password.register(EMAIL, PASSWORD)
     here.hasher.version = 2
 
-    def refused(*_arguments: object, **_named: object) -> bool:
+    def fail() -> None:
         raise Throttled("no capacity", attempts=4)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(here.storage, "rehash_password", refused)
+    with just_before(here.storage, "rehash_password", fail):
         _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
     assert session.token
     assert here.torii.get_signed_in(session.token) is not None

@@ -7,15 +7,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 import pytest
-from tests.services._sync.support import EMAIL, PASSWORD, Setting, recording
+from tests.services._sync.support import EMAIL, PASSWORD, Setting, just_before, recording
 
 from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
-from torii_dynamodb.models import Session
 
 POLICY = SessionPolicy(absolute=timedelta(days=10), idle=timedelta(days=2), refresh_after=timedelta(hours=1))
 
@@ -67,14 +66,11 @@ def test_a_session_ended_while_it_rotates_stays_ended() -> None:
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
-    create = here.storage.create_session
 
-    def create_late(*arguments: Any, **named: Any) -> Session:
+    def sign_out() -> None:
         assert here.torii.delete_session_by_id(user.id, session.id)
-        return create(*arguments, **named)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(here.storage, "create_session", create_late)
+    with just_before(here.storage, "create_session", sign_out):
         assert here.torii.rotate_session(session.token) is None
     assert here.torii.list_sessions(user.id) == []
 
@@ -136,18 +132,13 @@ def test_devices_are_listed_and_signed_out() -> None:
     assert here.names()[-2:] == ["sessions.ended", "sessions.ended"]
 
 
-def test_ending_others_loses_to_ending_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ending_others_loses_to_ending_all() -> None:
     """If all sessions end between the check and the write, the caller's session ends too."""
     here = Setting()
     user_id, token = signed_in(here)
-    original = here.storage.delete_sessions_for_user
-
-    def meanwhile(named: str) -> int | None:
-        original(named)
-        return original(named)
-
-    monkeypatch.setattr(here.storage, "delete_sessions_for_user", meanwhile)
-    assert here.torii.delete_other_sessions(token) is None
+    end_all = partial(here.storage.delete_sessions_for_user, user_id)
+    with just_before(here.storage, "delete_sessions_for_user", end_all):
+        assert here.torii.delete_other_sessions(token) is None
     assert here.torii.list_sessions(user_id) == []
 
 
