@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.aws import aws_client, aws_errors
-from torii_dynamodb.admin.control import Control
+from torii_dynamodb.admin.control import Control, open_client
 from torii_dynamodb.admin.options import Autoscaling, Scaling, TableOptions
 from torii_dynamodb.admin.planning import billing_of
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
@@ -152,11 +152,8 @@ class AutoscalingAdmin:
     @contextmanager
     def open(cls, config: DynamoDbConfig) -> Generator[AutoscalingAdmin]:
         """Open a client for as long as the ``with`` statement runs."""
-        client = Client(config)
-        try:
+        with open_client(config) as client:
             yield cls(config, client)
-        finally:
-            client.close()
 
     def plan(self, options: TableOptions) -> list[tuple[Target, Scaling]]:
         """What :meth:`register` would register.

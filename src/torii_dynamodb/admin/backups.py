@@ -24,8 +24,9 @@ from typing import Any
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.json import list_of
-from torii_dynamodb.admin.control import Control, Occupied
+from torii_dynamodb.admin.control import Control, Occupied, open_client
 from torii_dynamodb.admin.options import TableOptions
+from torii_dynamodb.admin.planning import TableState, recovery_is_on, recovery_steps
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.restoring import Restorer, RestoreReport, Source, moment_of
 from torii_dynamodb.admin.scanning import Pacer
@@ -136,11 +137,8 @@ class Backups:
     @contextmanager
     def open(cls, config: DynamoDbConfig) -> Generator[Backups]:
         """Open a client for as long as the ``with`` statement runs."""
-        client = Client(config)
-        try:
+        with open_client(config) as client:
             yield cls(config, client)
-        finally:
-            client.close()
 
     def require_tables(self) -> None:
         """See that the tables are there.
@@ -173,10 +171,11 @@ class Backups:
         options = TableOptions(point_in_time_recovery=enabled, recovery_days=days)
         changed: list[TableName] = []
         for table in TABLES:
-            found = self._recovery(table)
-            if found.enabled != enabled or (enabled and days is not None and found.days != days):
+            name = self.config.table_name(table)
+            state = TableState(table=table, name=name, recovery=required_recovery_of(self._control, name))
+            for step in recovery_steps(state, options)[0]:
                 if not dry_run:
-                    self._control.call("UpdateContinuousBackups", _recovery_step(self.config, table, options))
+                    self._control.call(step.operation, step.payload)
                 changed.append(table)
         return changed
 
@@ -355,7 +354,7 @@ class Backups:
         return Recovery(
             table=table,
             name=name,
-            enabled=given.get("PointInTimeRecoveryStatus") == "ENABLED",
+            enabled=recovery_is_on(given),
             earliest=moment_of(given.get("EarliestRestorableDateTime")),
             latest=moment_of(given.get("LatestRestorableDateTime")),
             days=given.get("RecoveryPeriodInDays"),
@@ -383,13 +382,6 @@ class Backups:
             if not last:
                 return
             payload["ExclusiveStartBackupArn"] = last
-
-
-def _recovery_step(config: DynamoDbConfig, table: TableName, options: TableOptions) -> dict[str, Any]:
-    body: dict[str, Any] = {"PointInTimeRecoveryEnabled": bool(options.point_in_time_recovery)}
-    if options.recovery_days is not None:
-        body["RecoveryPeriodInDays"] = options.recovery_days
-    return {"TableName": config.table_name(table), "PointInTimeRecoverySpecification": body}
 
 
 def _make_set(name: str, backups: list[TableBackup]) -> BackupSet:

@@ -74,6 +74,11 @@ class TableUse:
     write_units: float
     throttles: float = 0.0
 
+    @property
+    def units(self) -> float:
+        """Read and write units together, as :attr:`OperationUse.units`."""
+        return self.read_units + 5 * self.write_units
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityReport:
@@ -155,7 +160,7 @@ class CapacityMeter:
             return CapacityReport(
                 source="handle",
                 operations=tuple(OperationUse(**{name: getattr(use, name) for name in _FIELDS}) for use in uses),
-                tables=tuple(sorted(tables, key=lambda one: -(one.read_units + 5 * one.write_units))),
+                tables=tuple(sorted(tables, key=lambda one: -one.units)),
                 retries=sum(use.retries for use in uses),
                 throttles=sum(use.throttles for use in uses),
                 quota_exhausted=sum(use.quota_exhausted for use in uses),
@@ -206,7 +211,7 @@ def capacity_from_cloudwatch(config: DynamoDbConfig, *, over: timedelta = timede
     return CapacityReport(
         source="cloudwatch",
         operations=(),
-        tables=tuple(sorted(tables, key=lambda one: -(one.read_units + 5 * one.write_units))),
+        tables=tuple(sorted(tables, key=lambda one: -one.units)),
         throttles=sum(one.throttles for one in tables),
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._core.tables import is_active, is_going
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import monotonic, sleep
@@ -13,7 +15,7 @@ from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable
 
-__all__ = ["Control", "NotOffered", "Occupied", "if_offered", "is_settled", "table_identity"]
+__all__ = ["Control", "NotOffered", "Occupied", "if_offered", "is_settled", "open_client", "table_identity", "where_of"]
 
 T = TypeVar("T")
 
@@ -47,6 +49,22 @@ def if_offered(ask: Callable[[], T]) -> T | None:
         return ask()
     except NotOffered:
         return None
+
+
+@contextmanager
+def open_client(config: DynamoDbConfig) -> Generator[Client]:
+    """A client for as long as the ``with`` statement runs."""
+    client = Client(config)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def where_of(config: DynamoDbConfig) -> str:
+    """Which DynamoDB it is, for people."""
+    region, url = resolve_endpoint(config)
+    return f"{url} (region {region})"
 
 
 class Control:
@@ -93,6 +111,10 @@ class Control:
                     raise self._translated(operation, payload, error) from error
             self._pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def offered(self, operation: str, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """As :meth:`call`; ``None`` where the endpoint does not offer the operation."""
+        return if_offered(lambda: self.call(operation, payload))
 
     def create_table(self, operation: str, payload: dict[str, Any]) -> None:
         """Ask for a new table, by ``CreateTable`` or a restore, unless there is one.

@@ -15,7 +15,7 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import sleep
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin
 from torii_dynamodb.admin.control import Control, if_offered, is_settled
-from torii_dynamodb.admin.planning import billing_of
+from torii_dynamodb.admin.planning import billing_of, stream_on, stream_view
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ValidationError
@@ -40,7 +40,7 @@ _REFUSE_STRONG = (
 _DEAD = frozenset(
     {"CREATION_FAILED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "REGION_DISABLED", "REPLICATION_NOT_AUTHORIZED"}
 )
-_STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+_STREAM: Final = "NEW_AND_OLD_IMAGES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +130,10 @@ def add_replica(
         if found is not None and found.usable:
             continue
         if found is None:
-            stream: dict[str, Any] = description.get("StreamSpecification") or {}
-            if stream.get("StreamViewType") != _STREAM["StreamViewType"]:
+            if stream_view(description) != _STREAM:
                 done.append(f"switch on the stream of {name}, which replication reads")
                 if not dry_run:
-                    control.call("UpdateTable", {"TableName": name, "StreamSpecification": _STREAM})
+                    control.call("UpdateTable", {"TableName": name, "StreamSpecification": stream_on(_STREAM)})
                     control.wait_for_table(name)
             create: dict[str, Any] = {"RegionName": region}
             if kms_key is not None:
@@ -222,11 +221,11 @@ def _check_can_replicate(name: str, description: dict[str, Any]) -> None:
     version = description.get("GlobalTableVersion")
     if version not in (None, VERSION):
         raise ConfigurationError(f"{name} is a global table of the legacy version {version}; upgrade it to {VERSION}")
-    stream: dict[str, Any] = description.get("StreamSpecification") or {}
-    if stream.get("StreamEnabled") and stream.get("StreamViewType") != _STREAM["StreamViewType"]:
+    view = stream_view(description)
+    if view not in (None, _STREAM):
         raise ConfigurationError(
-            f"{name} has a stream with the view type {stream.get('StreamViewType')}; replication needs "
-            f"{_STREAM['StreamViewType']}, and DynamoDB cannot change that in place: switch it off first"
+            f"{name} has a stream with the view type {view}, and replication needs {_STREAM}; DynamoDB cannot change "
+            "that in place: switch the stream off first"
         )
 
 

@@ -8,11 +8,31 @@ from typing import Any, Literal
 
 from torii_dynamodb._core import tables as rules
 from torii_dynamodb._wire.json import list_of, object_of
-from torii_dynamodb.admin.options import AWS_MANAGED_KEY, AWS_OWNED_KEY, NO_MAXIMUM, Billing, Capacity, TableOptions
+from torii_dynamodb.admin.options import (
+    AWS_MANAGED_KEY,
+    AWS_OWNED_KEY,
+    NO_MAXIMUM,
+    Billing,
+    Capacity,
+    StreamView,
+    TableOptions,
+)
 from torii_dynamodb.config import TableName
 from torii_dynamodb.schema import IndexSchema, TableSchema
 
-__all__ = ["Obstacle", "Plan", "Step", "TableState", "billing_of", "create_payload", "plan_table"]
+__all__ = [
+    "Obstacle",
+    "Plan",
+    "Step",
+    "TableState",
+    "billing_of",
+    "create_payload",
+    "plan_table",
+    "recovery_is_on",
+    "recovery_steps",
+    "stream_on",
+    "stream_view",
+]
 
 Effect = Literal["create", "change"]
 
@@ -112,8 +132,8 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
         ]
         if schema.ttl is not None and state.ttl is not None:
             steps.append(_ttl_step(state, schema.ttl))
-        recovery_steps, recovery_obstacles = _recovery(state, options)
-        return Plan(steps=(*steps, *recovery_steps), obstacles=tuple(recovery_obstacles))
+        recoveries, recovery_obstacles = recovery_steps(state, options)
+        return Plan(steps=(*steps, *recoveries), obstacles=tuple(recovery_obstacles))
     description = state.description
     obstacles: list[Obstacle] = []
     present = {index["IndexName"] for index in list_of(description.get("GlobalSecondaryIndexes"))}
@@ -137,9 +157,9 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
     steps += _switches(state, description, options)
     stream_steps, stream_obstacles = _stream(state, description, options)
     ttl_steps, ttl_obstacles = _ttl(state, schema)
-    recovery_steps, recovery_obstacles = _recovery(state, options)
+    recoveries, recovery_obstacles = recovery_steps(state, options)
     tag_steps, tag_obstacles = _tags(state, description, options)
-    steps += stream_steps + ttl_steps + recovery_steps + tag_steps
+    steps += stream_steps + ttl_steps + recoveries + tag_steps
     obstacles += stream_obstacles + ttl_obstacles + recovery_obstacles + tag_obstacles
     return Plan(steps=tuple(steps), obstacles=tuple(obstacles))
 
@@ -151,6 +171,22 @@ def billing_of(description: Mapping[str, Any]) -> Billing:
         units = object_of(description.get("ProvisionedThroughput")).get("ReadCapacityUnits")
         return "provisioned" if units else "on_demand"
     return "on_demand" if mode == "PAY_PER_REQUEST" else "provisioned"
+
+
+def stream_view(description: Mapping[str, Any]) -> StreamView | None:
+    """What the records of a described table's stream hold; ``None`` without a stream."""
+    stream = object_of(description.get("StreamSpecification"))
+    return stream.get("StreamViewType") if stream.get("StreamEnabled") else None
+
+
+def stream_on(view: StreamView) -> dict[str, Any]:
+    """The ``StreamSpecification`` that switches a stream on."""
+    return {"StreamEnabled": True, "StreamViewType": view}
+
+
+def recovery_is_on(recovery: Mapping[str, Any]) -> bool:
+    """Whether a described point-in-time recovery is on."""
+    return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
 
 
 def create_payload(schema: TableSchema, name: str, options: TableOptions) -> dict[str, Any]:
@@ -170,7 +206,7 @@ def create_payload(schema: TableSchema, name: str, options: TableOptions) -> dic
     if options.table_class is not None:
         body["TableClass"] = options.table_class
     if options.stream is not None:
-        body["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": options.stream}
+        body["StreamSpecification"] = stream_on(options.stream)
     if options.tags:
         body["Tags"] = _tag_list(options.tags)
     return body
@@ -384,17 +420,15 @@ def _switches(state: TableState, description: Mapping[str, Any], options: TableO
 def _stream(
     state: TableState, description: Mapping[str, Any], options: TableOptions
 ) -> tuple[list[Step], list[Obstacle]]:
-    wanted = options.stream
-    found: Mapping[str, Any] = description.get("StreamSpecification") or {}
-    if wanted is None or (found.get("StreamEnabled") and found.get("StreamViewType") == wanted):
+    wanted, found = options.stream, stream_view(description)
+    if wanted is None or found == wanted:
         return [], []
-    if found.get("StreamEnabled"):
-        summary = f"table {state.name}: its stream holds {found.get('StreamViewType')}; wanted: {wanted}"
+    if found is not None:
+        summary = f"table {state.name}: its stream holds {found}; wanted: {wanted}"
         return [], [
             Obstacle(table=state.table, summary=summary, remedy="let its readers finish, switch it off, run this again")
         ]
-    body = {"StreamEnabled": True, "StreamViewType": wanted}
-    return [_update(state, f"stream on, {wanted}", StreamSpecification=body)], []
+    return [_update(state, f"stream on, {wanted}", StreamSpecification=stream_on(wanted))], []
 
 
 def _ttl_step(state: TableState, attribute: str) -> Step:
@@ -433,14 +467,15 @@ def _not_offered(state: TableState, what: str) -> Obstacle:
     )
 
 
-def _recovery(state: TableState, options: TableOptions) -> tuple[list[Step], list[Obstacle]]:
+def recovery_steps(state: TableState, options: TableOptions) -> tuple[list[Step], list[Obstacle]]:
+    """What must be requested to make a table's point-in-time recovery what is wanted."""
     wanted = options.point_in_time_recovery
     if state.recovery is None and wanted:
         return [], [_not_offered(state, "point-in-time recovery is")]
     if wanted is None or state.recovery is None:
         return [], []
     found = state.recovery
-    on = found.get("PointInTimeRecoveryStatus") == "ENABLED"
+    on = recovery_is_on(found)
     days = options.recovery_days
     if on == wanted and (not wanted or days is None or found.get("RecoveryPeriodInDays") == days):
         return [], []

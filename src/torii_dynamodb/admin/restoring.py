@@ -22,7 +22,7 @@ from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, TargetState
 from torii_dynamodb.admin.control import Control, Occupied, if_offered, table_identity
 from torii_dynamodb.admin.options import TableOptions, with_table
-from torii_dynamodb.admin.planning import billing_of
+from torii_dynamodb.admin.planning import billing_of, recovery_is_on, stream_view
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import Pacer, scan
 from torii_dynamodb.admin.tables import AdminTables, recovery_of, tags_of
@@ -106,7 +106,7 @@ class Restorer:
         self._control = control
         self._autoscaling = autoscaling
         self._target = replace(config, table_prefix=to_prefix, table_names=MappingProxyType({}))
-        self._names = {table: self._target.table_name(table) for table in TABLES}
+        self._names: dict[TableName, str] = {table: self._target.table_name(table) for table in TABLES}
         taken = sorted({config.table_name(table) for table in TABLES} & {*self._names.values()})
         if taken:
             raise Occupied(
@@ -219,15 +219,15 @@ class Restorer:
         return options, [state for state in states if state.scaling is not None]
 
     def _lost(self, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-        stream, going = object_of(found.get("StreamSpecification")), is_going(found)
+        going = is_going(found)
         recovery = {} if going else recovery_of(self._control, name) or {}
         tags = {} if going else tags_of(self._control, found["TableArn"]) or {}
-        on = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+        on = recovery_is_on(recovery)
         return {
             "point_in_time_recovery": on or None,
             "recovery_days": recovery.get("RecoveryPeriodInDays") if on else None,
             "tags": {key: value for key, value in tags.items() if not key.lower().startswith("aws:")},
-            "stream": stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
+            "stream": stream_view(found),
             "deletion_protection": bool(found.get("DeletionProtectionEnabled")) or None,
         }
 
@@ -241,13 +241,13 @@ class Restorer:
         tables = AdminTables(self._target, self._client, control=self._control)
         plan = tables.ensure(options, described=restored, report=report)
         told = [step.summary for step in plan.steps]
-        scaler = AutoscalingAdmin(self._target, self._client, service=self._autoscaling)
         for state in scaling:
             table = state.target.table
             billing = options.for_table(table).billing or billing_of(restored[table])
             if state.scaling is None or billing == "on_demand":
                 continue
             moved = replace(state.target, name=self._names[table])
+            scaler = AutoscalingAdmin(self._target, self._client, service=self._autoscaling)
             scaler.register_target(moved, state.scaling)
             told.append(f"autoscaling of {moved}")
             for action in state.actions:

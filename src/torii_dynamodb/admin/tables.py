@@ -15,9 +15,18 @@ from torii_dynamodb._core import tables as rules
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.json import list_of, object_of
-from torii_dynamodb.admin.control import Control, NotOffered, if_offered, is_settled
+from torii_dynamodb.admin.control import Control, NotOffered, if_offered, is_settled, open_client
 from torii_dynamodb.admin.options import TableOptions
-from torii_dynamodb.admin.planning import Obstacle, Plan, Step, TableState, billing_of, plan_table
+from torii_dynamodb.admin.planning import (
+    Obstacle,
+    Plan,
+    Step,
+    TableState,
+    billing_of,
+    plan_table,
+    recovery_is_on,
+    stream_view,
+)
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.streams.checkpoints import checkpoint_table_name, has_checkpoint_key
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
@@ -85,11 +94,8 @@ class AdminTables:
     @contextmanager
     def open(cls, config: DynamoDbConfig) -> Generator[AdminTables]:
         """Open a client for as long as the ``with`` statement runs."""
-        client = Client(config)
-        try:
+        with open_client(config) as client:
             yield cls(config, client)
-        finally:
-            client.close()
 
     def plan(self, options: TableOptions | None = None) -> Plan:
         """What :meth:`ensure` would do. Nothing is changed."""
@@ -123,7 +129,7 @@ class AdminTables:
         plan = self._plan(found, options or TableOptions())
         if plan.obstacles:
             raise ConfigurationError("; ".join(str(obstacle) for obstacle in plan.obstacles))
-        settled = {table for table, one in found.items() if one is not None and is_settled(one)}
+        settled: set[TableName] = {table for table, one in found.items() if one is not None and is_settled(one)}
         done = self.apply(plan, settled=settled, report=report)
         for table in TABLES:
             if table not in settled:
@@ -259,7 +265,7 @@ class AdminTables:
 
 def ttl_of(control: Control, name: str) -> dict[str, Any] | None:
     """``DescribeTimeToLive``'s description; ``None`` where the endpoint does not offer it."""
-    answer = if_offered(lambda: control.call("DescribeTimeToLive", {"TableName": name}))
+    answer = control.offered("DescribeTimeToLive", {"TableName": name})
     return None if answer is None else object_of(answer.get("TimeToLiveDescription"))
 
 
@@ -280,18 +286,14 @@ def required_recovery_of(control: Control, name: str) -> dict[str, Any]:
 
 def tags_of(control: Control, arn: str) -> dict[str, str] | None:
     """A table's tags, all pages; ``None`` where the endpoint does not offer them."""
-
-    def pages() -> dict[str, str]:
-        tags: dict[str, str] = {}
-        payload = {"ResourceArn": arn}
-        while True:
-            answer = control.call("ListTagsOfResource", payload)
-            tags.update({tag["Key"]: tag["Value"] for tag in list_of(answer.get("Tags"))})
-            if not answer.get("NextToken"):
-                return tags
-            payload = {"ResourceArn": arn, "NextToken": answer["NextToken"]}
-
-    return if_offered(pages)
+    tags: dict[str, str] = {}
+    payload = {"ResourceArn": arn}
+    while (answer := control.offered("ListTagsOfResource", payload)) is not None:
+        tags |= {tag["Key"]: tag["Value"] for tag in list_of(answer.get("Tags"))}
+        if not answer.get("NextToken"):
+            return tags
+        payload["NextToken"] = answer["NextToken"]
+    return None
 
 
 def _status(state: TableState) -> TableStatus:
@@ -305,7 +307,6 @@ def _status(state: TableState) -> TableStatus:
         problems = [f"table {state.name} is being deleted; create it anew with: torii-dynamodb tables ensure"]
     elif not rules.is_active(found):
         problems.append(f"table {state.name} cannot be used yet")
-    stream = object_of(found.get("StreamSpecification"))
     recovery = state.recovery
     return TableStatus(
         table=state.table,
@@ -315,9 +316,9 @@ def _status(state: TableState) -> TableStatus:
         items=int(found.get("ItemCount") or 0),
         bytes=int(found.get("TableSizeBytes") or 0),
         ttl=None if state.ttl is None or rules.ttl_is_off(state.ttl) else str(state.ttl.get("AttributeName")),
-        point_in_time_recovery=None if recovery is None else recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
+        point_in_time_recovery=None if recovery is None else recovery_is_on(recovery),
         deletion_protection=bool(found.get("DeletionProtectionEnabled")),
-        stream=str(stream.get("StreamViewType")) if stream.get("StreamEnabled") else None,
+        stream=stream_view(found),
         tags=dict(state.tags or {}),
         problems=tuple(problems),
         not_offered=tuple(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from torii_dynamodb.admin.backups import Backups, BackupSet
+from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.restoring import RestoreReport
 from torii_dynamodb.admin.scanning import Pacer
@@ -18,7 +19,6 @@ from torii_dynamodb.cli.reporting import (
     OptionsFile,
     Rate,
     moment,
-    open_client,
     read_options,
     reporting,
 )

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from torii_dynamodb.admin.capacity import capacity_from_cloudwatch
-from torii_dynamodb.admin.control import Control
-from torii_dynamodb.cli.reporting import open_client
+from torii_dynamodb.admin.control import Control, open_client
 from torii_dynamodb.cli.support import Connection, Json, connected, emit, make_table, new_group, note, show, units
 
 __all__ = ["app"]

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.global_tables import NOTES, add_replica, list_replicas, remove_replica
-from torii_dynamodb.cli.reporting import DryRun, open_client, reporting, tell_changes
+from torii_dynamodb.cli.reporting import DryRun, reporting, tell_changes
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,

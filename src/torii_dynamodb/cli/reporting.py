@@ -16,12 +16,9 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 import typer
 from rich.progress import TaskID
 
-from torii_dynamodb._aws import resolve_endpoint
-from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.options import NO_MAXIMUM, Capacity, TableOptions, options_from_mapping
 from torii_dynamodb.admin.progress import Progress, Report
-from torii_dynamodb.cli.support import Connection, WrongOption, emit, options_given, progress_bar, say
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.cli.support import Connection, WrongOption, emit, options_given, progress_bar, say, take_options
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 __all__ = [
@@ -29,11 +26,9 @@ __all__ = [
     "OptionsFile",
     "Rate",
     "moment",
-    "open_client",
     "read_options",
     "reporting",
     "tell_changes",
-    "where",
     "with_table_options",
 ]
 
@@ -60,22 +55,6 @@ def reporting() -> Generator[Report]:
             bar.update(tasks[progress.task], completed=progress.done, total=total)
 
         yield report
-
-
-@contextmanager
-def open_client(config: DynamoDbConfig) -> Generator[Client]:
-    """A client for as long as the ``with`` statement runs."""
-    client = Client(config)
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def where(config: DynamoDbConfig) -> str:
-    """Which DynamoDB is meant, for people."""
-    region, url = resolve_endpoint(config)
-    return f"{url} (region {region})"
 
 
 def tell_changes(done: list[str], *, dry_run: bool, as_json: bool, nothing: str) -> None:
@@ -126,77 +105,33 @@ def read_options(path: Path | None) -> TableOptions:
 _PANEL = "What the tables should be (what is left out stays as it is)"
 
 
-def _option(*names: str, help_text: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help_text, metavar=metavar, rich_help_panel=_PANEL)
+def _option(name: str, help_text: str, metavar: str | None = None) -> Any:
+    return typer.Option(name, help=help_text, metavar=metavar, rich_help_panel=_PANEL)
 
 
-OptionsFile = Annotated[
-    Path | None, _option("--options", help_text="TOML or JSON file with all options.", metavar="FILE")
-]
+_Text, _Units, _Switch = str | None, int | None, bool | None
 
-_OPTIONS: dict[str, tuple[Any, Any]] = {
-    "options_file": (OptionsFile, None),
-    "billing": (
-        Annotated[str | None, _option("--billing", help_text="on_demand or provisioned.", metavar="MODE")],
-        None,
-    ),
-    "read_capacity": (
-        Annotated[int | None, _option("--read-capacity", help_text="Provisioned read units.", metavar="UNITS")],
-        None,
-    ),
-    "write_capacity": (
-        Annotated[int | None, _option("--write-capacity", help_text="Provisioned write units.", metavar="UNITS")],
-        None,
-    ),
-    "max_read": (
-        Annotated[int | None, _option("--max-read", help_text="On-demand maximum; -1: none.", metavar="UNITS")],
-        None,
-    ),
-    "max_write": (
-        Annotated[int | None, _option("--max-write", help_text="On-demand maximum; -1: none.", metavar="UNITS")],
-        None,
-    ),
-    "warm_read": (
-        Annotated[int | None, _option("--warm-read", help_text="Warm throughput to reach.", metavar="UNITS")],
-        None,
-    ),
-    "warm_write": (
-        Annotated[int | None, _option("--warm-write", help_text="Warm throughput to reach.", metavar="UNITS")],
-        None,
-    ),
-    "kms_key": (
-        Annotated[
-            str | None,
-            _option("--kms-key", help_text="aws_owned, aws_managed, or a key's ARN, id or alias.", metavar="KEY"),
-        ],
-        None,
-    ),
-    "deletion_protection": (
-        Annotated[
-            bool | None,
-            _option("--deletion-protection/--no-deletion-protection", help_text="Whether deleting is refused."),
-        ],
-        None,
-    ),
-    "point_in_time_recovery": (
-        Annotated[bool | None, _option("--pitr/--no-pitr", help_text="Point-in-time recovery.")],
-        None,
-    ),
-    "recovery_days": (
-        Annotated[int | None, _option("--recovery-days", help_text="How far back, 1 to 35.", metavar="DAYS")],
-        None,
-    ),
-    "table_class": (
-        Annotated[
-            str | None,
-            _option("--table-class", help_text="STANDARD or STANDARD_INFREQUENT_ACCESS.", metavar="CLASS"),
-        ],
-        None,
-    ),
-    "tag": (
-        Annotated[list[str] | None, _option("--tag", help_text="A tag; can be repeated.", metavar="KEY=VALUE")],
-        None,
-    ),
+OptionsFile = Annotated[Path | None, _option("--options", "TOML or JSON file with all options.", "FILE")]
+
+_OPTIONS: dict[str, Any] = {
+    "options_file": OptionsFile,
+    "billing": Annotated[_Text, _option("--billing", "on_demand or provisioned.", "MODE")],
+    "read_capacity": Annotated[_Units, _option("--read-capacity", "Provisioned read units.", "UNITS")],
+    "write_capacity": Annotated[_Units, _option("--write-capacity", "Provisioned write units.", "UNITS")],
+    "max_read": Annotated[_Units, _option("--max-read", "Maximum on demand; -1 for none.", "UNITS")],
+    "max_write": Annotated[_Units, _option("--max-write", "Maximum on demand; -1 for none.", "UNITS")],
+    "warm_read": Annotated[_Units, _option("--warm-read", "Warm throughput to reach.", "UNITS")],
+    "warm_write": Annotated[_Units, _option("--warm-write", "Warm throughput to reach.", "UNITS")],
+    "kms_key": Annotated[
+        _Text, _option("--kms-key", "aws_owned, aws_managed, or the ARN, ID or alias of a key.", "KEY")
+    ],
+    "deletion_protection": Annotated[
+        _Switch, _option("--deletion-protection/--no-deletion-protection", "Whether DynamoDB refuses to delete them.")
+    ],
+    "point_in_time_recovery": Annotated[_Switch, _option("--pitr/--no-pitr", "Point-in-time recovery.")],
+    "recovery_days": Annotated[_Units, _option("--recovery-days", "How many days back, 1 to 35.", "DAYS")],
+    "table_class": Annotated[_Text, _option("--table-class", "STANDARD or STANDARD_INFREQUENT_ACCESS.", "CLASS")],
+    "tag": Annotated[list[str] | None, _option("--tag", "A tag; can be repeated.", "KEY=VALUE")],
 }
 
 
@@ -212,15 +147,8 @@ def with_table_options(
             options = _options(**given)
         return command(connection, options, *args, **kwargs)
 
-    signature = inspect.signature(command, eval_str=True)
-    first, _, *own = signature.parameters.values()
-    shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in _OPTIONS.items()
-    ]
-    every = [first, *own, *shared]
-    with_options.__signature__ = signature.replace(parameters=every)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+    first, _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    take_options(with_options, [first, *own], _OPTIONS)
     return with_options
 
 

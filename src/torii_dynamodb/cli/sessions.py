@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from torii_dynamodb import DynamoDbStorage
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -20,7 +21,7 @@ from torii_dynamodb.cli.support import (
     plain,
     say,
 )
-from torii_dynamodb.cli.users import UserArgument, find_user, moment
+from torii_dynamodb.cli.users import UserArgument, find_user, shown_moment
 
 __all__ = ["app"]
 
@@ -31,8 +32,6 @@ app = new_group("See who is signed in where, and sign them out.")
 @connected
 def list_sessions(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """List a user's valid sessions, newest first. The list is read from an index, which may lag by a moment."""
-    from torii_dynamodb import DynamoDbStorage
-
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
         user = find_user(storage, who)
         found = storage.list_sessions_for_user(user.id)
@@ -41,7 +40,7 @@ def list_sessions(connection: Connection, who: UserArgument, as_json: Json = Fal
         return
     for session in found:
         say(session.id)
-        say(f"  signed in {moment(session.created_at)}, ends {moment(session.expires_at)}")
+        say(f"  signed in {shown_moment(session.created_at)}, ends {shown_moment(session.expires_at)}")
         if session.ip_address or session.user_agent:
             browser = plain(session.user_agent or "an unnamed browser")
             cut = f"{browser[:117]}..." if len(browser) > 120 else browser
@@ -64,8 +63,6 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """End one session of a user, or with --all every one of them. Ended is ended: at once, on every host."""
-    from torii_dynamodb import DynamoDbStorage
-
     if every == (session_id is not None):
         raise typer.BadParameter("name one session, or give --all", param_hint="SESSION")
     with DynamoDbStorage().initialize(connection.config(create_tables=False, session_cleanup="inline")) as storage:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.streams import (
     Event,
     LeaseLost,
@@ -19,7 +20,7 @@ from torii_dynamodb.admin.streams import (
     stream_status,
     to_dict,
 )
-from torii_dynamodb.cli.reporting import DryRun, open_client, reporting, tell_changes
+from torii_dynamodb.cli.reporting import DryRun, reporting, tell_changes
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,

@@ -73,6 +73,7 @@ __all__ = [
     "say",
     "show",
     "table_names_of",
+    "take_options",
     "units",
 ]
 
@@ -400,20 +401,28 @@ def connected(command: Callable[Concatenate[Connection, P], R]) -> Callable[...,
         _FLAGS.set(connection.flags())
         return command(connection, *args, **kwargs)
 
-    signature = inspect.signature(command, eval_str=True)
-    own = list(signature.parameters.values())[1:]
-    shared = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default="torii" if name == "table_prefix" else None,
-            annotation=annotation,
-        )
-        for name, annotation in _OPTIONS.items()
-    ]
-    with_options.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
-    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *shared]}
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    take_options(with_options, own, _OPTIONS, table_prefix="torii")
     return with_options
+
+
+def take_options(
+    command: Callable[..., Any], own: Sequence[inspect.Parameter], options: Mapping[str, Any], **defaults: Any
+) -> None:
+    """Make a wrapped command take options after its own parameters.
+
+    Args:
+        command: The wrapper.
+        own: Its own parameters.
+        options: Annotations of the options, by parameter.
+        defaults: Their defaults; ``None`` for those left out.
+    """
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=annotation)
+        for name, annotation in options.items()
+    ]
+    command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *shared]}
 
 
 def new_group(help_text: str) -> typer.Typer:

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from torii_dynamodb.admin.control import open_client, where_of
 from torii_dynamodb.admin.migrations import MigrationReport, Migrator
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.tables import AdminTables, Plan, TableStatus
-from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, reporting, where, with_table_options
+from torii_dynamodb.cli.reporting import DryRun, Rate, reporting, with_table_options
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -155,7 +156,7 @@ def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as
         names = tables.to_delete()
         if names and not dry_run:
             if not yes:
-                note(f"To be deleted, on {where(config)}: {', '.join(names)}")
+                note(f"To be deleted, on {where_of(config)}: {', '.join(names)}")
             confirm(f"Delete {len(names)} tables and everything in them?", yes=yes)
             names = tables.delete()
     if as_json:

@@ -27,64 +27,28 @@ OptionsFile = Annotated[
 Stream = Annotated[bool, typer.Option("--streams", help="Switch the streams on that events are made of.")]
 
 
-@app.command()
-def cloudformation(
-    table_prefix: TablePrefix = "torii",
-    table_names: TableNames = None,
-    options: OptionsFile = None,
-    streams: Stream = False,
-    as_json: Json = False,
-) -> None:
-    """A CloudFormation template. Tables outlive their stack."""
-    _print("cloudformation", table_prefix, table_names, options, streams)
+def _add(kind: TemplateKind, help_text: str) -> None:
+    @app.command(kind, help=help_text)
+    def command(
+        table_prefix: TablePrefix = "torii",
+        table_names: TableNames = None,
+        options: OptionsFile = None,
+        streams: Stream = False,
+        as_json: Json = False,
+    ) -> None:
+        chosen = read_options(options)
+        if streams:
+            # By table: options for one table replace the others as a whole.
+            for table in STREAM_TABLES:
+                chosen = with_table(chosen, table, stream=VIEW_TYPE)
+        with options_given():
+            names: Any = table_names_of(table_names)
+            config = DynamoDbConfig(table_prefix=table_prefix, table_names=names)
+            made = render(template(kind, config, chosen))
+        sys.stdout.write(made)
 
 
-@app.command()
-def sam(
-    table_prefix: TablePrefix = "torii",
-    table_names: TableNames = None,
-    options: OptionsFile = None,
-    streams: Stream = False,
-    as_json: Json = False,
-) -> None:
-    """The same as a SAM template, to put functions beside."""
-    _print("sam", table_prefix, table_names, options, streams)
-
-
-@app.command()
-def terraform(
-    table_prefix: TablePrefix = "torii",
-    table_names: TableNames = None,
-    options: OptionsFile = None,
-    streams: Stream = False,
-    as_json: Json = False,
-) -> None:
-    """Terraform in JSON syntax: save it as torii.tf.json."""
-    _print("terraform", table_prefix, table_names, options, streams)
-
-
-@app.command("cdk-json")
-def cdk_json(
-    table_prefix: TablePrefix = "torii",
-    table_names: TableNames = None,
-    options: OptionsFile = None,
-    streams: Stream = False,
-    as_json: Json = False,
-) -> None:
-    """Properties for CDK's CfnTable, by construct id."""
-    _print("cdk-json", table_prefix, table_names, options, streams)
-
-
-def _print(
-    kind: TemplateKind, table_prefix: str, table_names: list[str] | None, options: Path | None, streams: bool
-) -> None:
-    chosen = read_options(options)
-    if streams:
-        # By table: options for one table replace the others as a whole.
-        for table in STREAM_TABLES:
-            chosen = with_table(chosen, table, stream=VIEW_TYPE)
-    with options_given():
-        names: Any = table_names_of(table_names)
-        config = DynamoDbConfig(table_prefix=table_prefix, table_names=names)
-        made = render(template(kind, config, chosen))
-    sys.stdout.write(made)
+_add("cloudformation", "A CloudFormation template. The tables are kept when the stack is deleted.")
+_add("sam", "The same as a SAM template, to which you can add functions.")
+_add("terraform", "Terraform in JSON syntax: save it as torii.tf.json.")
+_add("cdk-json", "Properties for CDK's CfnTable, by construct ID.")

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from torii_dynamodb.admin import transfer
+from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.scanning import Pacer
-from torii_dynamodb.cli.reporting import DryRun, Rate, open_client, reporting
+from torii_dynamodb.cli.reporting import DryRun, Rate, reporting
 from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, emit, note, say, units
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ValidationError

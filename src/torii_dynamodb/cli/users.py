@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from torii_dynamodb import DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -21,13 +22,10 @@ from torii_dynamodb.cli.support import (
     say,
     show,
 )
+from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.models import User
 
-if TYPE_CHECKING:
-    from torii_dynamodb import DynamoDbHandle
-    from torii_dynamodb.errors import CorruptItem
-
-__all__ = ["app", "find_user", "moment", "user_facts"]
+__all__ = ["app", "find_user", "shown_moment", "user_facts"]
 
 app = new_group("Look people up.")
 
@@ -65,8 +63,6 @@ def user_facts(user: User) -> dict[str, Any]:
 @connected
 def show_user(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """Show one user: by id, or by e-mail address in whatever spelling."""
-    from torii_dynamodb import DynamoDbStorage
-
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
         user = find_user(storage, who)
         sessions = storage.list_sessions_for_user(user.id)
@@ -78,12 +74,12 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
         ("e-mail", user.email),
         ("as given", user.email_as_given),
         ("name", user.name or "-"),
-        ("verified", moment(user.email_verified_at) or "not verified"),
+        ("verified", shown_moment(user.email_verified_at) or "not verified"),
         ("password", "set" if user.has_password else "none"),
-        ("locked", moment(user.locked_at) or "no"),
+        ("locked", shown_moment(user.locked_at) or "no"),
         ("sessions", str(len(sessions))),
-        ("created", moment(user.created_at)),
-        ("changed", f"{moment(user.updated_at)} (version {user.version})"),
+        ("created", shown_moment(user.created_at)),
+        ("changed", f"{shown_moment(user.updated_at)} (version {user.version})"),
     ]
     facts += [("identity", identity) for identity in sorted(user.identities)]
     facts += [("disconnected", provider) for provider in sorted(user.disconnected)]
@@ -105,8 +101,6 @@ def list_users(
     as_json: Json = False,
 ) -> None:
     """List users page by page, in no particular order. Reads the table itself: it costs what the table is large."""
-    from torii_dynamodb import DynamoDbStorage
-
     found: list[User] = []
     corrupt: list[CorruptItem] = []
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
@@ -135,6 +129,6 @@ def list_users(
         note(f"More follow: --cursor {cursor}, or --all")
 
 
-def moment(value: datetime | None) -> str:
+def shown_moment(value: datetime | None) -> str:
     """A moment for people, to the second; empty for none."""
     return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S} UTC"

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core.attributes import Attribute, Item
+from torii_dynamodb._core.tables import ttl_request
 from torii_dynamodb._rules.times import epoch_millis, epoch_seconds, to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
@@ -88,7 +91,7 @@ class CheckpointStore:
         control = Control(self._client)
         found = control.lasting(self.table)
         if found is None:
-            control.call(
+            control.create_table(
                 "CreateTable",
                 {
                     "TableName": self.table,
@@ -96,7 +99,6 @@ class CheckpointStore:
                     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
                     "BillingMode": "PAY_PER_REQUEST",
                 },
-                taken=frozenset({"ResourceInUseException"}),
             )
         elif not has_checkpoint_key(found):
             raise ConfigurationError(f"the table {self.table} has another key than id; name another table")
@@ -104,13 +106,7 @@ class CheckpointStore:
             return False
         control.wait_for_table(self.table)
         try:
-            control.call(
-                "UpdateTimeToLive",
-                {
-                    "TableName": self.table,
-                    "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires_at"},
-                },
-            )
+            control.call("UpdateTimeToLive", ttl_request(self.table, "expires_at"))
         except RequestRejected as error:
             # Another process was first; or the endpoint has no TTL, and old checkpoints stay.
             if error.aws_code != "ValidationException" and not isinstance(error, NotOffered):
@@ -123,18 +119,17 @@ class CheckpointStore:
         try:
             self._client.call(
                 "UpdateItem",
-                {
-                    "TableName": self.table,
-                    "Key": self._key("lease"),
-                    "UpdateExpression": "SET #owner = :me, #until = :until",
-                    "ConditionExpression": "attribute_not_exists(#owner) OR #owner = :me OR #until < :now",
-                    "ExpressionAttributeNames": {"#owner": "owner", "#until": "until"},
-                    "ExpressionAttributeValues": {
-                        ":me": {"S": self.owner},
+                ex.update(
+                    self.table,
+                    self._key("lease"),
+                    "SET #owner = :me, #until = :until",
+                    "attribute_not_exists(#owner) OR #owner = :me OR #until < :now",
+                    {
+                        **self._me,
                         ":now": {"N": str(epoch_millis(now))},
                         ":until": {"N": str(epoch_millis(now + self._lease))},
                     },
-                },
+                ),
             )
         except ConditionFailed:
             return False
@@ -143,16 +138,7 @@ class CheckpointStore:
     def release(self) -> None:
         """Give the lease back, if it is ours."""
         try:
-            self._client.call(
-                "DeleteItem",
-                {
-                    "TableName": self.table,
-                    "Key": self._key("lease"),
-                    "ConditionExpression": "#owner = :me",
-                    "ExpressionAttributeNames": {"#owner": "owner"},
-                    "ExpressionAttributeValues": {":me": {"S": self.owner}},
-                },
-            )
+            self._client.call("DeleteItem", ex.delete(self.table, self._key("lease"), "#owner = :me", self._me))
         except ConditionFailed:
             return
 
@@ -163,16 +149,9 @@ class CheckpointStore:
             since: What this start asks for; ``None``: everything there is.
         """
         wanted = 0 if since is None else epoch_seconds(since)
+        start: Item = {**self._key("start"), "since": {"N": str(wanted)}}
         try:
-            self._client.call(
-                "PutItem",
-                {
-                    "TableName": self.table,
-                    "Item": {**self._key("start"), "since": {"N": str(wanted)}},
-                    "ConditionExpression": "attribute_not_exists(#id)",
-                    "ExpressionAttributeNames": {"#id": "id"},
-                },
-            )
+            self._client.call("PutItem", ex.put(self.table, start, "attribute_not_exists(#id)"))
         except ConditionFailed:
             item = self._get("start")
             return int(item["since"]["N"]) if item else wanted
@@ -192,7 +171,7 @@ class CheckpointStore:
             LeaseLost: Another process holds the lease.
         """
         now = self._config.clock()
-        item: dict[str, Any] = {
+        item: Item = {
             **self._key(f"{stream_arn}#{shard_id}"),
             "finished": {"BOOL": checkpoint.finished},
             "at": {"S": to_text(now)},
@@ -200,24 +179,21 @@ class CheckpointStore:
         }
         if checkpoint.sequence is not None:
             item["sequence"] = {"S": checkpoint.sequence}
-        held = {
-            "TableName": self.table,
-            "Key": self._key("lease"),
-            "ConditionExpression": "#owner = :me",
-            "ExpressionAttributeNames": {"#owner": "owner"},
-            "ExpressionAttributeValues": {":me": {"S": self.owner}},
-        }
+        held = ex.check(self.table, self._key("lease"), "#owner = :me", self._me)
         try:
             self._client.call(
-                "TransactWriteItems",
-                {"TransactItems": [{"ConditionCheck": held}, {"Put": {"TableName": self.table, "Item": item}}]},
+                "TransactWriteItems", ex.transaction({"ConditionCheck": held}, {"Put": ex.put(self.table, item)})
             )
         except TransactionCanceled as error:
             raise LeaseLost(
                 f"another process consumes as {self._name!r} since; this one stops", request_id=error.request_id
             ) from error
 
-    def _key(self, of: str) -> dict[str, Any]:
+    @property
+    def _me(self) -> dict[str, Attribute]:
+        return {":me": {"S": self.owner}}
+
+    def _key(self, of: str) -> Item:
         return {"id": {"S": f"{self._name}#{of}"}}
 
     def _get(self, of: str) -> dict[str, Any] | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.control import Control
+from torii_dynamodb.admin.planning import stream_on, stream_view
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.streams.decode import STREAM_TABLES
 from torii_dynamodb.config import DynamoDbConfig, TableName
@@ -15,7 +16,7 @@ from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["VIEW_TYPE", "StreamStatus", "disable_streams", "enable_streams", "stream_status"]
 
-VIEW_TYPE = "NEW_AND_OLD_IMAGES"
+VIEW_TYPE: Final = "NEW_AND_OLD_IMAGES"
 """What the events need: what changed is told by both."""
 
 
@@ -88,8 +89,7 @@ def enable_streams(
                 "DynamoDB cannot change that in place: switch the stream off (`streams disable`), then on again"
             )
     if not dry_run:
-        on = {"StreamEnabled": True, "StreamViewType": VIEW_TYPE}
-        _switch(client, [status.name for status in found], on, "switch streams on", report)
+        _switch(client, [status.name for status in found], stream_on(VIEW_TYPE), "switch streams on", report)
     return [f"switch on the stream of {status.name} ({VIEW_TYPE})" for status in found]
 
 
@@ -122,12 +122,11 @@ def _switch(client: Client, names: Sequence[str], specification: dict[str, Any],
 
 
 def _read(table: TableName, config: DynamoDbConfig, description: dict[str, Any]) -> StreamStatus:
-    stream: dict[str, Any] = description.get("StreamSpecification") or {}
-    enabled = bool(stream.get("StreamEnabled"))
+    view = stream_view(description)
     return StreamStatus(
         table=table,
         name=config.table_name(table),
-        enabled=enabled,
-        view_type=stream.get("StreamViewType") if enabled else None,
+        enabled=view is not None,
+        view_type=view,
         arn=description.get("LatestStreamArn"),
     )

@@ -15,7 +15,7 @@ from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of
-from torii_dynamodb.admin.control import Control, Occupied, table_identity
+from torii_dynamodb.admin.control import Control, Occupied, table_identity, where_of
 from torii_dynamodb.admin.progress import Report, silent
 from torii_dynamodb.admin.scanning import Pacer, divides, scan
 from torii_dynamodb.admin.transfer.files import (
@@ -30,7 +30,6 @@ from torii_dynamodb.admin.transfer.files import (
     chunks_of,
     read_items,
     sha256_of,
-    where_of,
     write_json,
 )
 from torii_dynamodb.admin.transfer.keys import SeenKeys
@@ -99,7 +98,7 @@ def export(
         raise ValidationError("segments", f"{segments}: give 1 to 1000")
     limit = rate or Pacer(None)
     described = Control(client).require_tables(config)
-    identities = {table: table_identity(one) for table, one in described.items()}
+    identities: dict[TableName, str] = {table: table_identity(one) for table, one in described.items()}
     start, resumed = _begin(config, client, directory, identities, segments, compression, limit)
     parts = [
         Part(table=table, segment=segment, compression=start["compression"])

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._files import write_private
 from torii_dynamodb._wire.json import DecodeError, dumps, list_of, loads, object_of
 from torii_dynamodb.admin.progress import Progress, Report
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import TABLES, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "read_items",
     "read_manifest",
     "sha256_of",
-    "where_of",
     "write_json",
 ]
 
@@ -89,12 +87,6 @@ class Counter:
             self.done[table] = self.done.get(table, 0) + count
             task = f"{self.verb} {table}"
             self.report(Progress(task=task, done=self.done[table], total=self.totals.get(table)))
-
-
-def where_of(config: DynamoDbConfig) -> str:
-    """Which DynamoDB it is."""
-    region, url = resolve_endpoint(config)
-    return f"{url} (region {region})"
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, loads, object_of
-from torii_dynamodb.admin.control import Control, Occupied, table_identity
+from torii_dynamodb.admin.control import Control, Occupied, table_identity, where_of
 from torii_dynamodb.admin.progress import Report, silent
 from torii_dynamodb.admin.scanning import Pacer, key_of
 from torii_dynamodb.admin.transfer.files import (
@@ -27,7 +27,6 @@ from torii_dynamodb.admin.transfer.files import (
     chunks_of,
     read_items,
     read_manifest,
-    where_of,
     write_json,
 )
 from torii_dynamodb.admin.transfer.keys import SeenKeys
