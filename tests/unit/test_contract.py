@@ -7,8 +7,14 @@ import inspect
 import pytest
 
 from torii_dynamodb import AsyncDynamoDbHandle, DynamoDbHandle, contract
+from torii_dynamodb.testing import AsyncMemoryStorage, MemoryStorage
 
-TWINS = [(contract.AsyncStorage, AsyncDynamoDbHandle), (contract.Storage, DynamoDbHandle)]
+STORAGES = [
+    (contract.AsyncStorage, AsyncDynamoDbHandle),
+    (contract.AsyncStorage, AsyncMemoryStorage),
+    (contract.Storage, DynamoDbHandle),
+    (contract.Storage, MemoryStorage),
+]
 
 
 def public_methods(owner: type) -> list[str]:
@@ -16,28 +22,28 @@ def public_methods(owner: type) -> list[str]:
     return [name for name, _ in inspect.getmembers(owner, inspect.isfunction) if not name.startswith("_")]
 
 
-@pytest.mark.parametrize(("protocol", "handle"), TWINS, ids=["async", "sync"])
-def test_a_handle_shows_what_the_contract_says(protocol: type, handle: type) -> None:
-    """Every method of the contract shows the contract's docstring on the handle, with its clauses and its cost."""
+@pytest.mark.parametrize(("protocol", "storage"), STORAGES)
+def test_a_storage_shows_what_the_contract_says(protocol: type, storage: type) -> None:
+    """Every method of the contract shows the contract's docstring on the storage, with its clauses and its cost."""
     names = public_methods(protocol)
     assert len(names) > 50
     for name in names:
-        shown = inspect.getdoc(getattr(handle, name))
+        shown = inspect.getdoc(getattr(storage, name))
         assert shown == inspect.getdoc(getattr(protocol, name)), name
         assert shown is not None, name
         assert "Cost:" in shown, name
         assert "Clauses:" in shown, name
 
 
-@pytest.mark.parametrize(("protocol", "handle"), TWINS, ids=["async", "sync"])
-def test_a_handle_implements_the_contract_itself(protocol: type, handle: type) -> None:
+@pytest.mark.parametrize(("protocol", "storage"), STORAGES)
+def test_a_storage_implements_the_contract_itself(protocol: type, storage: type) -> None:
     """No method of the contract's is left to the Protocol, whose own does nothing."""
     for name in public_methods(protocol):
-        assert "contract" not in getattr(handle, name).__module__, name
+        assert "contract" not in getattr(storage, name).__module__, name
 
 
-@pytest.mark.parametrize(("protocol", "handle"), TWINS, ids=["async", "sync"])
-def test_every_public_method_of_a_handle_is_documented(protocol: type, handle: type) -> None:
-    """What a handle has beyond the contract has a docstring, too."""
-    for name in set(public_methods(handle)) - set(public_methods(protocol)):
-        assert inspect.getdoc(getattr(handle, name)), name
+@pytest.mark.parametrize(("protocol", "storage"), STORAGES)
+def test_every_public_method_of_a_storage_is_documented(protocol: type, storage: type) -> None:
+    """What a storage has beyond the contract has a docstring, too."""
+    for name in set(public_methods(storage)) - set(public_methods(protocol)):
+        assert inspect.getdoc(getattr(storage, name)), name

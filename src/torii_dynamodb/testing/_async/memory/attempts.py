@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from torii_dynamodb._async.contract import AsyncBruteForceStorage
 from torii_dynamodb._core import attempts, keys
 from torii_dynamodb._rules import times, validation
 from torii_dynamodb._rules.emails import normalise_email
@@ -15,11 +16,10 @@ from torii_dynamodb.testing._memory.state import AuditRow
 __all__ = ["AsyncMemoryAttempts"]
 
 
-class AsyncMemoryAttempts(MemoryBase):
+class AsyncMemoryAttempts(MemoryBase, AsyncBruteForceStorage):
     """The contract's ``AsyncBruteForceStorage``."""
 
     async def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
-        """Ask to try a password for an address."""
         subject = _login(normalise_email(email).normalised)
         limits = validation.policy(policy)
         with self._state.lock:
@@ -28,7 +28,6 @@ class AsyncMemoryAttempts(MemoryBase):
     async def acquire_attempt(
         self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
-        """The same limit for anything else."""
         subject = attempts.subject(kind, value, purpose)
         limits = validation.policy(policy)
         with self._state.lock:
@@ -62,7 +61,6 @@ class AsyncMemoryAttempts(MemoryBase):
         user_agent: str | None = None,
         policy: LockoutPolicy | None = None,
     ) -> None:
-        """Write the audit row of an attempt; a second call for it changes nothing."""
         subject = _login(normalise_email(email).normalised)
         limits = validation.policy(policy)
         address = validation.ip_address(ip_address)
@@ -82,7 +80,6 @@ class AsyncMemoryAttempts(MemoryBase):
             self._state.audit.setdefault(subject, {}).setdefault(named, row)
 
     async def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
-        """What acquire_login_attempt would tell now."""
         subject = _login(normalise_email(email).normalised)
         limits = validation.policy(policy)
         with self._state.lock:
@@ -98,7 +95,6 @@ class AsyncMemoryAttempts(MemoryBase):
             )
 
     async def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
-        """Forget the attempts, if the one named is still the latest."""
         subject = _login(normalise_email(email).normalised)
         # An attempt that no policy counted is named "".
         named = attempt_id if not attempt_id and attempt_id in (None, "") else inputs.attempt_id(attempt_id)
@@ -108,7 +104,6 @@ class AsyncMemoryAttempts(MemoryBase):
                 self._state.registers.pop(subject, None)
 
     async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
-        """The audit, newest first."""
         normalised = normalise_email(email).normalised
         most = inputs.limit(limit)
         with self._state.lock:
@@ -125,7 +120,6 @@ class AsyncMemoryAttempts(MemoryBase):
             )
 
     async def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
-        """Remove older audit rows, unless the account is locked."""
         normalised = normalise_email(email).normalised
         moment = validation.moment(before, "before")
         with self._state.lock:
@@ -142,7 +136,6 @@ class AsyncMemoryAttempts(MemoryBase):
         return user is not None and user.locked_at is not None
 
     async def set_locked_at(self, user_id: str, locked_at: datetime | None) -> User | None:
-        """Lock or unlock an account; locking ends its sessions."""
         validation.user_id(user_id)
         moment = None if locked_at is None else validation.moment(locked_at, "locked_at")
         with self._state.lock:
@@ -166,7 +159,6 @@ class AsyncMemoryAttempts(MemoryBase):
             del audit[attempt]
 
     async def get_locked_at(self, user_id: str) -> datetime | None:
-        """When the account was locked."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from torii_dynamodb._async.contract import AsyncOAuthStorage
 from torii_dynamodb._core import keys, oauth
 from torii_dynamodb._core import tokens as one_time
 from torii_dynamodb._rules import validation
@@ -28,11 +29,10 @@ from torii_dynamodb.testing._memory.state import TokenRow
 __all__ = ["AsyncMemoryOAuth"]
 
 
-class AsyncMemoryOAuth(MemoryBase):
+class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
     """The contract's ``AsyncOAuthStorage``."""
 
     async def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
-        """Create a user who signs in through a provider, or return what a repeated call created."""
         new, email = inputs.new_user(new_user)
         given = inputs.new_oauth_account(account)
         key = keys.oauth_key(given.provider, given.subject)
@@ -55,7 +55,6 @@ class AsyncMemoryOAuth(MemoryBase):
     async def link_oauth_account(
         self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
-        """Link an account to a user."""
         validation.user_id(user_id)
         given = inputs.new_oauth_account(account)
         validation.session_epoch(session_epoch)
@@ -82,7 +81,6 @@ class AsyncMemoryOAuth(MemoryBase):
     async def get_oauth_account_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> OAuthAccount | None:
-        """The linked account."""
         key = _key(provider, subject)
         inputs.consistent(consistent)
         with self._state.lock:
@@ -92,7 +90,6 @@ class AsyncMemoryOAuth(MemoryBase):
     async def get_user_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> User | None:
-        """The user who linked the account."""
         key = _key(provider, subject)
         inputs.consistent(consistent)
         with self._state.lock:
@@ -100,7 +97,6 @@ class AsyncMemoryOAuth(MemoryBase):
             return None if found is None else copied_user(self._state.users[found.user_id])
 
     async def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
-        """The user's linked accounts, oldest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
@@ -121,7 +117,6 @@ class AsyncMemoryOAuth(MemoryBase):
         tokens: Metadata | Unset = UNSET,
         expected_tokens: Metadata | Unset = UNSET,
     ) -> OAuthAccount | None:
-        """Keep what the provider tells now."""
         validation.user_id(user_id)
         key = _key(provider, subject)
         changes: dict[str, Any] = {}
@@ -156,7 +151,6 @@ class AsyncMemoryOAuth(MemoryBase):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """Unlink an account, unless it is the last way to sign in."""
         validation.user_id(user_id)
         key = _key(provider, subject)
         inputs.flag(allow_verified_email, "allow_verified_email")
@@ -178,7 +172,6 @@ class AsyncMemoryOAuth(MemoryBase):
     async def store_pkce_verifier(
         self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
     ) -> None:
-        """Keep a verifier and its metadata, sealed under the state."""
         key = keys.pkce_key(_oauth_state(state))
         validation.secret_text(verifier, "verifier", least=43, most=128)
         until = inputs.to_come(expires_at, self._now())
@@ -200,14 +193,12 @@ class AsyncMemoryOAuth(MemoryBase):
             self._state.tokens[key] = row
 
     async def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
-        """The verifier, left in place."""
         _oauth_state(state)
         with self._state.lock:
             found = self._verifier(state)
             return None if found is None else _opened(found, state)
 
     async def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
-        """The verifier, used up."""
         _oauth_state(state)
         with self._state.lock:
             found = self._verifier(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torii_dynamodb._async.contract import AsyncPasskeyStorage
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import validation
 from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator
@@ -15,11 +16,10 @@ from torii_dynamodb.testing._memory.state import TokenRow
 __all__ = ["AsyncMemoryPasskeys"]
 
 
-class AsyncMemoryPasskeys(MemoryBase):
+class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
     """The contract's ``AsyncPasskeyStorage``."""
 
     async def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
-        """Add a passkey to a user."""
         new = inputs.new_passkey(new_passkey)
         validation.session_epoch(session_epoch)
         key = keys.passkey_key(new.credential_id)
@@ -54,14 +54,12 @@ class AsyncMemoryPasskeys(MemoryBase):
         return found if found is not None and found.user_id == user_id else None
 
     async def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
-        """The passkey."""
         key = _key(credential_id)
         inputs.consistent(consistent)
         with self._state.lock:
             return self._passkey(key)
 
     async def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
-        """The user's passkeys, oldest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
@@ -72,7 +70,6 @@ class AsyncMemoryPasskeys(MemoryBase):
             )
 
     async def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
-        """Call it otherwise."""
         validation.user_id(user_id)
         key = _key(credential_id)
         renamed = inputs.passkey_name(name)
@@ -94,7 +91,6 @@ class AsyncMemoryPasskeys(MemoryBase):
         backup_eligible: bool | None = None,
         backed_up: bool | None = None,
     ) -> Passkey | None:
-        """Record a sign-in."""
         validation.user_id(user_id)
         key = _key(credential_id)
         count = inputs.sign_count(sign_count)
@@ -126,7 +122,6 @@ class AsyncMemoryPasskeys(MemoryBase):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """Remove a passkey, unless it is the last way to sign in."""
         validation.user_id(user_id)
         key = _key(credential_id)
         inputs.flag(allow_verified_email, "allow_verified_email")
@@ -140,7 +135,6 @@ class AsyncMemoryPasskeys(MemoryBase):
             return True
 
     async def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:
-        """Remove all the user's passkeys, unless nothing else is left to sign in with."""
         validation.user_id(user_id)
         inputs.flag(allow_verified_email, "allow_verified_email")
         with self._state.lock:
@@ -153,7 +147,6 @@ class AsyncMemoryPasskeys(MemoryBase):
             return len(removed)
 
     async def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
-        """Remember a challenge under its hash."""
         new = inputs.new_challenge(challenge, self._now())
         with self._state.lock:
             row = TokenRow(
@@ -172,7 +165,6 @@ class AsyncMemoryPasskeys(MemoryBase):
             self._state.tokens[row.id] = row
 
     async def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
-        """Use up a challenge of this kind."""
         key = keys.challenge_key(inputs.challenge(challenge))
         ceremony = inputs.ceremony(kind)
         with self._state.lock:

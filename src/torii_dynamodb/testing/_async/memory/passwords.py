@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from torii_dynamodb._async.contract import AsyncEmailPasswordStorage
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb._rules.emails import Email, normalise_email
@@ -17,7 +18,7 @@ from torii_dynamodb.testing._memory.state import EmailIdentity
 __all__ = ["AsyncMemoryPasswords"]
 
 
-class AsyncMemoryPasswords(MemoryBase):
+class AsyncMemoryPasswords(MemoryBase, AsyncEmailPasswordStorage):
     """The contract's ``AsyncEmailPasswordStorage``."""
 
     async def set_password_hash(
@@ -29,7 +30,6 @@ class AsyncMemoryPasswords(MemoryBase):
         user: User | None = None,
         session_epoch: int | None = None,
     ) -> User:
-        """Set or replace the password and end all sessions."""
         validation.user_id(user_id)
         hashed = validation.password_hash(password_hash)
         expected = inputs.version(expected_version)
@@ -43,7 +43,6 @@ class AsyncMemoryPasswords(MemoryBase):
             return copied_user(self._write_password(now, hashed))
 
     async def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
-        """Replace the hash by another of the same password."""
         validation.user_id(user_id)
         key = keys.email_key(normalise_email(email).normalised)
         old = validation.password_hash(old_hash, "old_hash")
@@ -56,14 +55,12 @@ class AsyncMemoryPasswords(MemoryBase):
             return True
 
     async def get_password_hash(self, user_id: str) -> str | None:
-        """The user's hash."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
             return None if user is None else self._email_identity(user).password_hash
 
     async def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
-        """What a sign-in needs, by address."""
         normalised = normalise_email(email).normalised
         with self._state.lock:
             identity = self._state.identities.get(keys.email_key(normalised))
@@ -79,7 +76,6 @@ class AsyncMemoryPasswords(MemoryBase):
     async def remove_password_hash(
         self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
     ) -> bool:
-        """Take the password away and end all sessions."""
         validation.user_id(user_id)
         inputs.flag(allow_verified_email, "allow_verified_email")
         validation.session_epoch(session_epoch)
@@ -93,7 +89,6 @@ class AsyncMemoryPasswords(MemoryBase):
             return True
 
     async def complete_password_reset(self, token: str, password_hash: str) -> User | None:
-        """Use up a reset token and set the password."""
         validation.token_argument(token)
         hashed = validation.password_hash(password_hash)
         parsed = secrets.parse_one_time_token(token)
@@ -128,7 +123,6 @@ class AsyncMemoryPasswords(MemoryBase):
         keep: bool = False,
         password_hash: str | None = None,
     ) -> User | None:
-        """Use up a token and take an address as proved."""
         validation.token_argument(token)
         validation.purpose(purpose)
         inputs.flag(keep, "keep")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from torii_dynamodb._async.contract import AsyncSessionStorage
 from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb.models import Listing, NewSession, Session, SignedIn, User
 from torii_dynamodb.testing._memory import inputs, rows
@@ -13,11 +14,10 @@ from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
 __all__ = ["AsyncMemorySessions"]
 
 
-class AsyncMemorySessions(MemoryBase):
+class AsyncMemorySessions(MemoryBase, AsyncSessionStorage):
     """The contract's ``AsyncSessionStorage``."""
 
     async def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
-        """Make a session, bound to the user's epoch as read."""
         new = inputs.new_session(new_session, self._now())
         read = inputs.user_read(user, new.user_id)
         with self._state.lock:
@@ -38,12 +38,10 @@ class AsyncMemorySessions(MemoryBase):
             return _told(row, token)
 
     async def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
-        """Check a session's token."""
         found = await self.get_signed_in(token, consistent=consistent)
         return None if found is None else found.session
 
     async def get_signed_in(self, token: str, *, consistent: bool | None = None) -> SignedIn | None:
-        """Check a session's token and read its user."""
         validation.token_argument(token)
         inputs.consistent(consistent)
         with self._state.lock:
@@ -53,7 +51,6 @@ class AsyncMemorySessions(MemoryBase):
     async def get_signed_in_by_id(
         self, user_id: str, session_id: str, *, consistent: bool | None = None
     ) -> SignedIn | None:
-        """Check a session by its id and read its user."""
         validation.user_id(user_id)
         validation.session_id(session_id)
         inputs.consistent(consistent)
@@ -75,7 +72,6 @@ class AsyncMemorySessions(MemoryBase):
         return SignedIn(user, row)
 
     async def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
-        """The user's valid sessions, newest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user, now = self._state.users.get(user_id), self._now()
@@ -84,7 +80,6 @@ class AsyncMemorySessions(MemoryBase):
             return Listing(_told(row, "") for row in found)
 
     async def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
-        """Extend a valid session."""
         validation.token_argument(token)
         until = inputs.to_come(expires_at, self._now())
         with self._state.lock:
@@ -96,7 +91,6 @@ class AsyncMemorySessions(MemoryBase):
             return _told(row, token)
 
     async def delete_session(self, token: str) -> None:
-        """End this session."""
         validation.token_argument(token)
         parsed = secrets.parse_session_token(token)
         with self._state.lock:
@@ -104,7 +98,6 @@ class AsyncMemorySessions(MemoryBase):
                 self._state.sessions.pop(parsed.digest, None)
 
     async def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
-        """End one of the user's sessions."""
         validation.user_id(user_id)
         validation.session_id(session_id)
         with self._state.lock:
@@ -116,7 +109,6 @@ class AsyncMemorySessions(MemoryBase):
             return user is not None and _holds(row, user, self._now())
 
     async def delete_sessions_for_user(self, user_id: str) -> int | None:
-        """End all the user's sessions."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
@@ -127,7 +119,6 @@ class AsyncMemorySessions(MemoryBase):
             return changed.session_epoch
 
     async def cleanup_expired_sessions(self) -> int:
-        """Remove expired sessions."""
         with self._state.lock:
             now, before = self._now(), len(self._state.sessions)
             self._state.sessions = {key: row for key, row in self._state.sessions.items() if now < row.expires_at}

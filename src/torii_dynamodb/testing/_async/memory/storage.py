@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from torii_dynamodb.testing._async.memory.attempts import AsyncMemoryAttempts
 from torii_dynamodb.testing._async.memory.oauth import AsyncMemoryOAuth
@@ -12,9 +12,6 @@ from torii_dynamodb.testing._async.memory.passwords import AsyncMemoryPasswords
 from torii_dynamodb.testing._async.memory.sessions import AsyncMemorySessions
 from torii_dynamodb.testing._async.memory.tokens import AsyncMemoryTokens
 from torii_dynamodb.testing._async.memory.users import AsyncMemoryUsers
-
-if TYPE_CHECKING:
-    from torii_dynamodb._async.contract import AsyncStorage
 
 __all__ = ["AsyncMemoryStorage"]
 
@@ -67,7 +64,3 @@ class AsyncMemoryStorage(
 
     async def close(self) -> None:
         """Does nothing: the state stays, because other storages may share it."""
-
-
-if TYPE_CHECKING:
-    _keeps_the_contract: type[AsyncStorage] = AsyncMemoryStorage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torii_dynamodb._async.contract import AsyncTokenStorage
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
@@ -12,11 +13,10 @@ from torii_dynamodb.testing._memory.state import TokenRow
 __all__ = ["AsyncMemoryTokens"]
 
 
-class AsyncMemoryTokens(MemoryBase):
+class AsyncMemoryTokens(MemoryBase, AsyncTokenStorage):
     """The contract's ``AsyncTokenStorage``."""
 
     async def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
-        """Issue a token, bound to the user's address and epoch as read."""
         new = inputs.new_token(new_token, self._now())
         read = inputs.user_read(user, new.user_id)
         with self._state.lock:
@@ -45,7 +45,6 @@ class AsyncMemoryTokens(MemoryBase):
             return _told(row, token)
 
     async def verify_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """Use up a token."""
         validation.token_argument(token)
         validation.purpose(purpose)
         with self._state.lock:
@@ -56,7 +55,6 @@ class AsyncMemoryTokens(MemoryBase):
             return _verified(*found)
 
     async def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """What verify_token would return now."""
         validation.token_argument(token)
         validation.purpose(purpose)
         with self._state.lock:
@@ -71,7 +69,6 @@ class AsyncMemoryTokens(MemoryBase):
         return self._token_user(row, self._now())
 
     async def cleanup_expired_tokens(self) -> int:
-        """Remove expired tokens, verifiers and challenges."""
         with self._state.lock:
             now, before = self._now(), len(self._state.tokens)
             self._state.tokens = {key: row for key, row in self._state.tokens.items() if now < row.expires_at}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from torii_dynamodb._async.contract import AsyncUserStorage
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
@@ -19,11 +20,10 @@ from torii_dynamodb.testing._memory.base import ALL_PURPOSES, MemoryBase, copied
 __all__ = ["AsyncMemoryUsers"]
 
 
-class AsyncMemoryUsers(MemoryBase):
+class AsyncMemoryUsers(MemoryBase, AsyncUserStorage):
     """The contract's ``AsyncUserStorage``."""
 
     async def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
-        """Create a user, or return the one that a repeated call with an explicit id created."""
         new, email = inputs.new_user(new_user)
         hashed = None if password_hash is None else validation.password_hash(password_hash)
         with self._state.lock:
@@ -37,7 +37,6 @@ class AsyncMemoryUsers(MemoryBase):
             return copied_user(self._insert_user(new, email, password_hash=hashed))
 
     async def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
-        """Read a user by id."""
         validation.user_id(user_id)
         inputs.consistent(consistent)
         with self._state.lock:
@@ -45,7 +44,6 @@ class AsyncMemoryUsers(MemoryBase):
             return None if user is None else copied_user(user)
 
     async def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
-        """Read the user who holds an address."""
         normalised = normalise_email(email).normalised
         inputs.consistent(consistent)
         with self._state.lock:
@@ -53,7 +51,6 @@ class AsyncMemoryUsers(MemoryBase):
             return None if user is None else copied_user(user)
 
     async def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
-        """The user who holds the address, created if there is none."""
         new, both = inputs.new_user(NewUser(email=email, name=name))
         with self._state.lock:
             user = self._holder(both.normalised)
@@ -69,7 +66,6 @@ class AsyncMemoryUsers(MemoryBase):
         name: str | None | Unset = UNSET,
         metadata: Metadata | Unset = UNSET,
     ) -> User:
-        """Change what is given, if the user is still as read."""
         validation.instance(user, "user", User)
         validation.user_id(user.id, "user")
         changes: dict[str, Any] = {}
@@ -112,7 +108,6 @@ class AsyncMemoryUsers(MemoryBase):
     async def mark_email_verified(
         self, user_id: str, *, email: str, remove_unproven: bool = False, session_epoch: int | None = None
     ) -> User | None:
-        """Record that the person proved to own the address."""
         validation.user_id(user_id)
         normalised = normalise_email(email).normalised
         inputs.flag(remove_unproven, "remove_unproven")
@@ -136,7 +131,6 @@ class AsyncMemoryUsers(MemoryBase):
             return copied_user(changed)
 
     async def delete_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
-        """Delete a user with its identities, sessions and tokens."""
         validation.user_id(user_id)
         validation.session_epoch(session_epoch)
         with self._state.lock:
@@ -151,7 +145,6 @@ class AsyncMemoryUsers(MemoryBase):
             return user is not None
 
     async def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
-        """Read many users, in the order asked."""
         if isinstance(user_ids, str | bytes) or not isinstance(user_ids, Sequence):
             raise ValidationError("user_ids", f"give a list of ids, not {type(user_ids).__name__}")
         asked = [validation.user_id(user_id, "user_ids") for user_id in user_ids]
@@ -161,7 +154,6 @@ class AsyncMemoryUsers(MemoryBase):
             return [None if user is None else copied_user(user) for user in found]
 
     async def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
-        """Read users page by page, by id."""
         most = inputs.limit(limit)
         after = "" if cursor is None else _after(cursor)
         with self._state.lock:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from torii_dynamodb._core import attempts, keys
 from torii_dynamodb._rules import times, validation
 from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._sync.contract import BruteForceStorage
 from torii_dynamodb.models import AttemptKind, AttemptResult, FailedAttempt, Listing, LockoutPolicy, LockoutStatus, User
 from torii_dynamodb.testing._memory import inputs
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
@@ -17,11 +18,10 @@ from torii_dynamodb.testing._memory.state import AuditRow
 __all__ = ["MemoryAttempts"]
 
 
-class MemoryAttempts(MemoryBase):
+class MemoryAttempts(MemoryBase, BruteForceStorage):
     """The contract's ``BruteForceStorage``."""
 
     def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
-        """Ask to try a password for an address."""
         subject = _login(normalise_email(email).normalised)
         limits = validation.policy(policy)
         with self._state.lock:
@@ -30,7 +30,6 @@ class MemoryAttempts(MemoryBase):
     def acquire_attempt(
         self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
-        """The same limit for anything else."""
         subject = attempts.subject(kind, value, purpose)
         limits = validation.policy(policy)
         with self._state.lock:
@@ -64,7 +63,6 @@ class MemoryAttempts(MemoryBase):
         user_agent: str | None = None,
         policy: LockoutPolicy | None = None,
     ) -> None:
-        """Write the audit row of an attempt; a second call for it changes nothing."""
         subject = _login(normalise_email(email).normalised)
         limits = validation.policy(policy)
         address = validation.ip_address(ip_address)
@@ -84,7 +82,6 @@ class MemoryAttempts(MemoryBase):
             self._state.audit.setdefault(subject, {}).setdefault(named, row)
 
     def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
-        """What acquire_login_attempt would tell now."""
         subject = _login(normalise_email(email).normalised)
         limits = validation.policy(policy)
         with self._state.lock:
@@ -100,7 +97,6 @@ class MemoryAttempts(MemoryBase):
             )
 
     def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
-        """Forget the attempts, if the one named is still the latest."""
         subject = _login(normalise_email(email).normalised)
         # An attempt that no policy counted is named "".
         named = attempt_id if not attempt_id and attempt_id in (None, "") else inputs.attempt_id(attempt_id)
@@ -110,7 +106,6 @@ class MemoryAttempts(MemoryBase):
                 self._state.registers.pop(subject, None)
 
     def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
-        """The audit, newest first."""
         normalised = normalise_email(email).normalised
         most = inputs.limit(limit)
         with self._state.lock:
@@ -127,7 +122,6 @@ class MemoryAttempts(MemoryBase):
             )
 
     def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
-        """Remove older audit rows, unless the account is locked."""
         normalised = normalise_email(email).normalised
         moment = validation.moment(before, "before")
         with self._state.lock:
@@ -144,7 +138,6 @@ class MemoryAttempts(MemoryBase):
         return user is not None and user.locked_at is not None
 
     def set_locked_at(self, user_id: str, locked_at: datetime | None) -> User | None:
-        """Lock or unlock an account; locking ends its sessions."""
         validation.user_id(user_id)
         moment = None if locked_at is None else validation.moment(locked_at, "locked_at")
         with self._state.lock:
@@ -168,7 +161,6 @@ class MemoryAttempts(MemoryBase):
             del audit[attempt]
 
     def get_locked_at(self, user_id: str) -> datetime | None:
-        """When the account was locked."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)

@@ -11,6 +11,7 @@ from typing import Any
 from torii_dynamodb._core import keys, oauth
 from torii_dynamodb._core import tokens as one_time
 from torii_dynamodb._rules import validation
+from torii_dynamodb._sync.contract import OAuthStorage
 from torii_dynamodb.errors import AlreadyExists, ProviderDisconnected, ValidationError, VersionConflict
 from torii_dynamodb.models import (
     UNSET,
@@ -30,11 +31,10 @@ from torii_dynamodb.testing._memory.state import TokenRow
 __all__ = ["MemoryOAuth"]
 
 
-class MemoryOAuth(MemoryBase):
+class MemoryOAuth(MemoryBase, OAuthStorage):
     """The contract's ``OAuthStorage``."""
 
     def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
-        """Create a user who signs in through a provider, or return what a repeated call created."""
         new, email = inputs.new_user(new_user)
         given = inputs.new_oauth_account(account)
         key = keys.oauth_key(given.provider, given.subject)
@@ -57,7 +57,6 @@ class MemoryOAuth(MemoryBase):
     def link_oauth_account(
         self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
-        """Link an account to a user."""
         validation.user_id(user_id)
         given = inputs.new_oauth_account(account)
         validation.session_epoch(session_epoch)
@@ -84,7 +83,6 @@ class MemoryOAuth(MemoryBase):
     def get_oauth_account_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> OAuthAccount | None:
-        """The linked account."""
         key = _key(provider, subject)
         inputs.consistent(consistent)
         with self._state.lock:
@@ -94,7 +92,6 @@ class MemoryOAuth(MemoryBase):
     def get_user_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> User | None:
-        """The user who linked the account."""
         key = _key(provider, subject)
         inputs.consistent(consistent)
         with self._state.lock:
@@ -102,7 +99,6 @@ class MemoryOAuth(MemoryBase):
             return None if found is None else copied_user(self._state.users[found.user_id])
 
     def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
-        """The user's linked accounts, oldest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
@@ -123,7 +119,6 @@ class MemoryOAuth(MemoryBase):
         tokens: Metadata | Unset = UNSET,
         expected_tokens: Metadata | Unset = UNSET,
     ) -> OAuthAccount | None:
-        """Keep what the provider tells now."""
         validation.user_id(user_id)
         key = _key(provider, subject)
         changes: dict[str, Any] = {}
@@ -158,7 +153,6 @@ class MemoryOAuth(MemoryBase):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """Unlink an account, unless it is the last way to sign in."""
         validation.user_id(user_id)
         key = _key(provider, subject)
         inputs.flag(allow_verified_email, "allow_verified_email")
@@ -180,7 +174,6 @@ class MemoryOAuth(MemoryBase):
     def store_pkce_verifier(
         self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
     ) -> None:
-        """Keep a verifier and its metadata, sealed under the state."""
         key = keys.pkce_key(_oauth_state(state))
         validation.secret_text(verifier, "verifier", least=43, most=128)
         until = inputs.to_come(expires_at, self._now())
@@ -202,14 +195,12 @@ class MemoryOAuth(MemoryBase):
             self._state.tokens[key] = row
 
     def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
-        """The verifier, left in place."""
         _oauth_state(state)
         with self._state.lock:
             found = self._verifier(state)
             return None if found is None else _opened(found, state)
 
     def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
-        """The verifier, used up."""
         _oauth_state(state)
         with self._state.lock:
             found = self._verifier(state)

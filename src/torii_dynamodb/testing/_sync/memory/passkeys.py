@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import validation
+from torii_dynamodb._sync.contract import PasskeyStorage
 from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator
 from torii_dynamodb.models import CeremonyKind, Listing, NewPasskey, NewPasskeyChallenge, Passkey, PasskeyChallenge
 from torii_dynamodb.testing._memory import inputs, rows
@@ -17,11 +18,10 @@ from torii_dynamodb.testing._memory.state import TokenRow
 __all__ = ["MemoryPasskeys"]
 
 
-class MemoryPasskeys(MemoryBase):
+class MemoryPasskeys(MemoryBase, PasskeyStorage):
     """The contract's ``PasskeyStorage``."""
 
     def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
-        """Add a passkey to a user."""
         new = inputs.new_passkey(new_passkey)
         validation.session_epoch(session_epoch)
         key = keys.passkey_key(new.credential_id)
@@ -56,14 +56,12 @@ class MemoryPasskeys(MemoryBase):
         return found if found is not None and found.user_id == user_id else None
 
     def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
-        """The passkey."""
         key = _key(credential_id)
         inputs.consistent(consistent)
         with self._state.lock:
             return self._passkey(key)
 
     def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
-        """The user's passkeys, oldest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
@@ -74,7 +72,6 @@ class MemoryPasskeys(MemoryBase):
             )
 
     def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
-        """Call it otherwise."""
         validation.user_id(user_id)
         key = _key(credential_id)
         renamed = inputs.passkey_name(name)
@@ -96,7 +93,6 @@ class MemoryPasskeys(MemoryBase):
         backup_eligible: bool | None = None,
         backed_up: bool | None = None,
     ) -> Passkey | None:
-        """Record a sign-in."""
         validation.user_id(user_id)
         key = _key(credential_id)
         count = inputs.sign_count(sign_count)
@@ -128,7 +124,6 @@ class MemoryPasskeys(MemoryBase):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """Remove a passkey, unless it is the last way to sign in."""
         validation.user_id(user_id)
         key = _key(credential_id)
         inputs.flag(allow_verified_email, "allow_verified_email")
@@ -142,7 +137,6 @@ class MemoryPasskeys(MemoryBase):
             return True
 
     def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:
-        """Remove all the user's passkeys, unless nothing else is left to sign in with."""
         validation.user_id(user_id)
         inputs.flag(allow_verified_email, "allow_verified_email")
         with self._state.lock:
@@ -155,7 +149,6 @@ class MemoryPasskeys(MemoryBase):
             return len(removed)
 
     def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
-        """Remember a challenge under its hash."""
         new = inputs.new_challenge(challenge, self._now())
         with self._state.lock:
             row = TokenRow(
@@ -174,7 +167,6 @@ class MemoryPasskeys(MemoryBase):
             self._state.tokens[row.id] = row
 
     def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
-        """Use up a challenge of this kind."""
         key = keys.challenge_key(inputs.challenge(challenge))
         ceremony = inputs.ceremony(kind)
         with self._state.lock:

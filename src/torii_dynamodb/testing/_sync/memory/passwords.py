@@ -10,6 +10,7 @@ from typing import Any
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb._rules.emails import Email, normalise_email
+from torii_dynamodb._sync.contract import EmailPasswordStorage
 from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 from torii_dynamodb.testing._memory import inputs
@@ -19,7 +20,7 @@ from torii_dynamodb.testing._memory.state import EmailIdentity
 __all__ = ["MemoryPasswords"]
 
 
-class MemoryPasswords(MemoryBase):
+class MemoryPasswords(MemoryBase, EmailPasswordStorage):
     """The contract's ``EmailPasswordStorage``."""
 
     def set_password_hash(
@@ -31,7 +32,6 @@ class MemoryPasswords(MemoryBase):
         user: User | None = None,
         session_epoch: int | None = None,
     ) -> User:
-        """Set or replace the password and end all sessions."""
         validation.user_id(user_id)
         hashed = validation.password_hash(password_hash)
         expected = inputs.version(expected_version)
@@ -45,7 +45,6 @@ class MemoryPasswords(MemoryBase):
             return copied_user(self._write_password(now, hashed))
 
     def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
-        """Replace the hash by another of the same password."""
         validation.user_id(user_id)
         key = keys.email_key(normalise_email(email).normalised)
         old = validation.password_hash(old_hash, "old_hash")
@@ -58,14 +57,12 @@ class MemoryPasswords(MemoryBase):
             return True
 
     def get_password_hash(self, user_id: str) -> str | None:
-        """The user's hash."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
             return None if user is None else self._email_identity(user).password_hash
 
     def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
-        """What a sign-in needs, by address."""
         normalised = normalise_email(email).normalised
         with self._state.lock:
             identity = self._state.identities.get(keys.email_key(normalised))
@@ -81,7 +78,6 @@ class MemoryPasswords(MemoryBase):
     def remove_password_hash(
         self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
     ) -> bool:
-        """Take the password away and end all sessions."""
         validation.user_id(user_id)
         inputs.flag(allow_verified_email, "allow_verified_email")
         validation.session_epoch(session_epoch)
@@ -95,7 +91,6 @@ class MemoryPasswords(MemoryBase):
             return True
 
     def complete_password_reset(self, token: str, password_hash: str) -> User | None:
-        """Use up a reset token and set the password."""
         validation.token_argument(token)
         hashed = validation.password_hash(password_hash)
         parsed = secrets.parse_one_time_token(token)
@@ -130,7 +125,6 @@ class MemoryPasswords(MemoryBase):
         keep: bool = False,
         password_hash: str | None = None,
     ) -> User | None:
-        """Use up a token and take an address as proved."""
         validation.token_argument(token)
         validation.purpose(purpose)
         inputs.flag(keep, "keep")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from torii_dynamodb._rules import secrets, validation
+from torii_dynamodb._sync.contract import SessionStorage
 from torii_dynamodb.models import Listing, NewSession, Session, SignedIn, User
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
@@ -15,11 +16,10 @@ from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
 __all__ = ["MemorySessions"]
 
 
-class MemorySessions(MemoryBase):
+class MemorySessions(MemoryBase, SessionStorage):
     """The contract's ``SessionStorage``."""
 
     def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
-        """Make a session, bound to the user's epoch as read."""
         new = inputs.new_session(new_session, self._now())
         read = inputs.user_read(user, new.user_id)
         with self._state.lock:
@@ -40,12 +40,10 @@ class MemorySessions(MemoryBase):
             return _told(row, token)
 
     def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
-        """Check a session's token."""
         found = self.get_signed_in(token, consistent=consistent)
         return None if found is None else found.session
 
     def get_signed_in(self, token: str, *, consistent: bool | None = None) -> SignedIn | None:
-        """Check a session's token and read its user."""
         validation.token_argument(token)
         inputs.consistent(consistent)
         with self._state.lock:
@@ -53,7 +51,6 @@ class MemorySessions(MemoryBase):
             return None if found is None else SignedIn(copied_user(found.user), _told(found.session, token))
 
     def get_signed_in_by_id(self, user_id: str, session_id: str, *, consistent: bool | None = None) -> SignedIn | None:
-        """Check a session by its id and read its user."""
         validation.user_id(user_id)
         validation.session_id(session_id)
         inputs.consistent(consistent)
@@ -75,7 +72,6 @@ class MemorySessions(MemoryBase):
         return SignedIn(user, row)
 
     def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
-        """The user's valid sessions, newest first."""
         validation.user_id(user_id)
         with self._state.lock:
             user, now = self._state.users.get(user_id), self._now()
@@ -84,7 +80,6 @@ class MemorySessions(MemoryBase):
             return Listing(_told(row, "") for row in found)
 
     def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
-        """Extend a valid session."""
         validation.token_argument(token)
         until = inputs.to_come(expires_at, self._now())
         with self._state.lock:
@@ -96,7 +91,6 @@ class MemorySessions(MemoryBase):
             return _told(row, token)
 
     def delete_session(self, token: str) -> None:
-        """End this session."""
         validation.token_argument(token)
         parsed = secrets.parse_session_token(token)
         with self._state.lock:
@@ -104,7 +98,6 @@ class MemorySessions(MemoryBase):
                 self._state.sessions.pop(parsed.digest, None)
 
     def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
-        """End one of the user's sessions."""
         validation.user_id(user_id)
         validation.session_id(session_id)
         with self._state.lock:
@@ -116,7 +109,6 @@ class MemorySessions(MemoryBase):
             return user is not None and _holds(row, user, self._now())
 
     def delete_sessions_for_user(self, user_id: str) -> int | None:
-        """End all the user's sessions."""
         validation.user_id(user_id)
         with self._state.lock:
             user = self._state.users.get(user_id)
@@ -127,7 +119,6 @@ class MemorySessions(MemoryBase):
             return changed.session_epoch
 
     def cleanup_expired_sessions(self) -> int:
-        """Remove expired sessions."""
         with self._state.lock:
             now, before = self._now(), len(self._state.sessions)
             self._state.sessions = {key: row for key, row in self._state.sessions.items() if now < row.expires_at}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from torii_dynamodb.testing._sync.memory.attempts import MemoryAttempts
 from torii_dynamodb.testing._sync.memory.oauth import MemoryOAuth
@@ -14,9 +14,6 @@ from torii_dynamodb.testing._sync.memory.passwords import MemoryPasswords
 from torii_dynamodb.testing._sync.memory.sessions import MemorySessions
 from torii_dynamodb.testing._sync.memory.tokens import MemoryTokens
 from torii_dynamodb.testing._sync.memory.users import MemoryUsers
-
-if TYPE_CHECKING:
-    from torii_dynamodb._sync.contract import Storage
 
 __all__ = ["MemoryStorage"]
 
@@ -69,7 +66,3 @@ class MemoryStorage(
 
     def close(self) -> None:
         """Does nothing: the state stays, because other storages may share it."""
-
-
-if TYPE_CHECKING:
-    _keeps_the_contract: type[Storage] = MemoryStorage

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import secrets, validation
+from torii_dynamodb._sync.contract import TokenStorage
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
@@ -14,11 +15,10 @@ from torii_dynamodb.testing._memory.state import TokenRow
 __all__ = ["MemoryTokens"]
 
 
-class MemoryTokens(MemoryBase):
+class MemoryTokens(MemoryBase, TokenStorage):
     """The contract's ``TokenStorage``."""
 
     def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
-        """Issue a token, bound to the user's address and epoch as read."""
         new = inputs.new_token(new_token, self._now())
         read = inputs.user_read(user, new.user_id)
         with self._state.lock:
@@ -47,7 +47,6 @@ class MemoryTokens(MemoryBase):
             return _told(row, token)
 
     def verify_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """Use up a token."""
         validation.token_argument(token)
         validation.purpose(purpose)
         with self._state.lock:
@@ -58,7 +57,6 @@ class MemoryTokens(MemoryBase):
             return _verified(*found)
 
     def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """What verify_token would return now."""
         validation.token_argument(token)
         validation.purpose(purpose)
         with self._state.lock:
@@ -73,7 +71,6 @@ class MemoryTokens(MemoryBase):
         return self._token_user(row, self._now())
 
     def cleanup_expired_tokens(self) -> int:
-        """Remove expired tokens, verifiers and challenges."""
         with self._state.lock:
             now, before = self._now(), len(self._state.tokens)
             self._state.tokens = {key: row for key, row in self._state.tokens.items() if now < row.expires_at}

@@ -13,6 +13,7 @@ from typing import Any
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
+from torii_dynamodb._sync.contract import UserStorage
 from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
 from torii_dynamodb.testing._memory import inputs
@@ -21,11 +22,10 @@ from torii_dynamodb.testing._memory.base import ALL_PURPOSES, MemoryBase, copied
 __all__ = ["MemoryUsers"]
 
 
-class MemoryUsers(MemoryBase):
+class MemoryUsers(MemoryBase, UserStorage):
     """The contract's ``UserStorage``."""
 
     def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
-        """Create a user, or return the one that a repeated call with an explicit id created."""
         new, email = inputs.new_user(new_user)
         hashed = None if password_hash is None else validation.password_hash(password_hash)
         with self._state.lock:
@@ -39,7 +39,6 @@ class MemoryUsers(MemoryBase):
             return copied_user(self._insert_user(new, email, password_hash=hashed))
 
     def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
-        """Read a user by id."""
         validation.user_id(user_id)
         inputs.consistent(consistent)
         with self._state.lock:
@@ -47,7 +46,6 @@ class MemoryUsers(MemoryBase):
             return None if user is None else copied_user(user)
 
     def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
-        """Read the user who holds an address."""
         normalised = normalise_email(email).normalised
         inputs.consistent(consistent)
         with self._state.lock:
@@ -55,7 +53,6 @@ class MemoryUsers(MemoryBase):
             return None if user is None else copied_user(user)
 
     def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
-        """The user who holds the address, created if there is none."""
         new, both = inputs.new_user(NewUser(email=email, name=name))
         with self._state.lock:
             user = self._holder(both.normalised)
@@ -71,7 +68,6 @@ class MemoryUsers(MemoryBase):
         name: str | None | Unset = UNSET,
         metadata: Metadata | Unset = UNSET,
     ) -> User:
-        """Change what is given, if the user is still as read."""
         validation.instance(user, "user", User)
         validation.user_id(user.id, "user")
         changes: dict[str, Any] = {}
@@ -114,7 +110,6 @@ class MemoryUsers(MemoryBase):
     def mark_email_verified(
         self, user_id: str, *, email: str, remove_unproven: bool = False, session_epoch: int | None = None
     ) -> User | None:
-        """Record that the person proved to own the address."""
         validation.user_id(user_id)
         normalised = normalise_email(email).normalised
         inputs.flag(remove_unproven, "remove_unproven")
@@ -138,7 +133,6 @@ class MemoryUsers(MemoryBase):
             return copied_user(changed)
 
     def delete_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
-        """Delete a user with its identities, sessions and tokens."""
         validation.user_id(user_id)
         validation.session_epoch(session_epoch)
         with self._state.lock:
@@ -153,7 +147,6 @@ class MemoryUsers(MemoryBase):
             return user is not None
 
     def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
-        """Read many users, in the order asked."""
         if isinstance(user_ids, str | bytes) or not isinstance(user_ids, Sequence):
             raise ValidationError("user_ids", f"give a list of ids, not {type(user_ids).__name__}")
         asked = [validation.user_id(user_id, "user_ids") for user_id in user_ids]
@@ -163,7 +156,6 @@ class MemoryUsers(MemoryBase):
             return [None if user is None else copied_user(user) for user in found]
 
     def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
-        """Read users page by page, by id."""
         most = inputs.limit(limit)
         after = "" if cursor is None else _after(cursor)
         with self._state.lock:
