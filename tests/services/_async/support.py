@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from torii_dynamodb import AsyncTorii
+from torii_dynamodb import AsyncTorii, SignedIn
 from torii_dynamodb.errors import InvalidCredentials
 from torii_dynamodb.events import Event
 from torii_dynamodb.mail import AsyncMemoryMailer, MailSettings
@@ -76,6 +76,11 @@ class AsyncSetting:
     def names(self) -> list[str]:
         """The names of the events so far, without those about mail."""
         return [event.name for event in self.events if not event.name.startswith("mail.")]
+
+    async def signed_in(self, email: str = EMAIL) -> SignedIn:
+        """Register a user and sign them in."""
+        await self.torii.password.register(email, PASSWORD)
+        return await self.torii.password.authenticate(email, PASSWORD)
 
     async def guess_wrong(self, *, times: int) -> None:
         """Try to sign in with a wrong password."""

@@ -13,7 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
+from tests.services._async.support import PASSWORD, AsyncSetting
 from tests.services.provider import rsa_key
 
 from torii_dynamodb import Session, User
@@ -54,8 +54,7 @@ def settings(*keys: JwtKey, **options: Any) -> JwtSettings:
 async def made(*keys: JwtKey, **options: Any) -> tuple[AsyncSetting, User, Session]:
     """Services with access tokens, a user and their session."""
     here = AsyncSetting(jwt=settings(*keys, **options))
-    await here.torii.password.register(EMAIL, PASSWORD)
-    user, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = await here.signed_in()
     return here, user, session
 
 

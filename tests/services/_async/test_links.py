@@ -114,8 +114,7 @@ async def test_sign_up_by_link_can_be_off() -> None:
 async def test_the_first_proof_removes_what_was_set_before() -> None:
     """The password and sessions of whoever registered an address first are removed once its owner uses a link."""
     here = AsyncSetting()
-    await here.torii.password.register(EMAIL, PASSWORD)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    _, session = await here.signed_in()
     await here.torii.magic_link.send(EMAIL)
     user, mine = await here.torii.magic_link.complete(await here.link())
     assert not user.has_password
@@ -161,8 +160,7 @@ async def test_links_are_limited_by_mailbox() -> None:
 async def test_verification() -> None:
     """In the browser that signed up, the link verifies the address once and keeps password and sessions."""
     here = AsyncSetting()
-    user = await here.torii.password.register(EMAIL, PASSWORD)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = await here.signed_in()
     binding = here.torii.email_verification.new_browser_binding()
     assert await here.torii.email_verification.send(user, browser_binding=binding)
     token = await here.link()
@@ -220,8 +218,7 @@ async def test_verification_by_address_answers_alike() -> None:
 async def test_a_change_of_address() -> None:
     """Nothing changes until the new address is proved; then it is verified and the old address is notified."""
     here = AsyncSetting()
-    user = await here.torii.password.register(EMAIL, PASSWORD)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = await here.signed_in()
     with pytest.raises(ValidationError):
         await here.torii.email_verification.send_change(user, "ada@EXAMPLE.com")
     await here.torii.email_verification.send_change(user, "Ada.L@Example.org", session=session)

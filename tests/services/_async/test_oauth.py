@@ -106,8 +106,7 @@ async def test_a_verified_account_is_linked() -> None:
 async def test_no_linking_outlives_a_sign_out_everywhere(at: str) -> None:
     """A thief's account is not linked if the owner signs out everywhere at any step of the linking."""
     async with AsyncOAuthSetting() as here:
-        user = await here.torii.password.register(EMAIL, PASSWORD)
-        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+        user, session = await here.signed_in()
         here.provider.claims["sub"] = "the thief"
         start = await here.torii.oauth.begin("issuer", redirect_uri=BACK, link_to=session)
         back: dict[str, Any] = {
@@ -143,8 +142,7 @@ async def test_joining_by_address_does_not_outlive_a_sign_out_everywhere() -> No
 async def test_the_first_proof_removes_an_earlier_password() -> None:
     """Whoever registered an address first loses password and sessions when its owner signs in (pre-hijacking)."""
     async with AsyncOAuthSetting() as here:
-        user = await here.torii.password.register(EMAIL, PASSWORD)
-        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+        user, session = await here.signed_in()
         result = await here.sign_in()
         assert result.user.id == user.id
         assert not result.user.has_password
@@ -187,8 +185,7 @@ async def test_sign_up_can_be_off() -> None:
 async def test_a_signed_in_user_links_an_account() -> None:
     """Linking needs the session that began it, works with an unverified address, and makes no session."""
     async with AsyncOAuthSetting() as here:
-        user = await here.torii.password.register("grace@example.com", PASSWORD)
-        _, session = await here.torii.password.authenticate("grace@example.com", PASSWORD)
+        user, session = await here.signed_in("grace@example.com")
         _, other = await here.torii.password.authenticate("grace@example.com", PASSWORD)
         here.provider.claims["email_verified"] = False
         for wrong in (None, other):
@@ -198,8 +195,7 @@ async def test_a_signed_in_user_links_an_account() -> None:
         assert result.session is None
         assert result.linked
         assert (await here.sign_in()).user.id == user.id
-        await here.torii.password.register("eve@example.com", PASSWORD)
-        _, eves = await here.torii.password.authenticate("eve@example.com", PASSWORD)
+        _, eves = await here.signed_in("eve@example.com")
         with pytest.raises(AlreadyExists):
             await here.sign_in(link_to=eves)
 

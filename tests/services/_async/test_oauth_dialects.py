@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from tests.services._async.support import PASSWORD, refuses
+from tests.services._async.support import refuses
 from tests.services._async.test_oauth import BACK, AsyncOAuthSetting
 from tests.services.provider import ISSUER, public_jwk, rsa_key
 
@@ -46,6 +46,19 @@ def pem(key: Any) -> str:
 
 def generic(**options: Any) -> OAuthProvider:
     return oidc("issuer", ISSUER, "client", "secret", **options)
+
+
+def plain(**options: Any) -> OAuthProvider:
+    """A provider with OAuth 2 but without OpenID Connect."""
+    return OAuthProvider(
+        name="plain",
+        client_id="client",
+        client_secret="secret",
+        authorization_endpoint=f"{ISSUER}/authorize",
+        token_endpoint=f"{ISSUER}/token",
+        userinfo_endpoint=f"{ISSUER}/user",
+        **options,
+    )
 
 
 async def refused(here: AsyncOAuthSetting, reason: str, **changes: Any) -> OAuthError:
@@ -202,8 +215,7 @@ async def test_github_without_addresses(emails: int | bytes) -> None:
         here.provider.userinfo = {"id": 1, "login": "octocat"}
         here.provider.answers["/user/emails"] = emails
         await refused(here, "email_missing")
-        user = await here.torii.password.register(EMAIL, PASSWORD)
-        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+        user, session = await here.signed_in()
         assert (await here.sign_in(link_to=session)).linked
         assert (await here.sign_in()).user.id == user.id
 
@@ -748,15 +760,7 @@ async def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
 @pytest.mark.parametrize("access_token", [None, 1, [], "", "a\r\nX-Evil: 1", "ü", "x" * 200_000])
 async def test_invalid_access_tokens(access_token: Any) -> None:
     """Without a usable access token, a provider without ID tokens fails the sign-in."""
-    provider = OAuthProvider(
-        name="plain",
-        client_id="client",
-        client_secret="secret",
-        authorization_endpoint=f"{ISSUER}/authorize",
-        token_endpoint=f"{ISSUER}/token",
-        userinfo_endpoint=f"{ISSUER}/user",
-    )
-    async with AsyncDialect(provider) as here:
+    async with AsyncDialect(plain()) as here:
         here.provider.answers["/token"] = orjson.dumps({"access_token": access_token})
         here.provider.answers["/user"] = 401
         await refused(here, "provider")
@@ -767,19 +771,9 @@ async def test_invalid_access_tokens(access_token: Any) -> None:
 )
 async def test_a_plain_provider_without_a_subject(user: dict[str, Any]) -> None:
     """A plain OAuth provider that returns no valid subject fails the sign-in."""
-    provider = OAuthProvider(
-        name="plain",
-        client_id="client",
-        client_secret="secret",
-        authorization_endpoint=f"{ISSUER}/authorize",
-        token_endpoint=f"{ISSUER}/token",
-        userinfo_endpoint=f"{ISSUER}/user",
-        scopes=("identify",),
-        email_verified_claim="verified",
-    )
-    async with AsyncDialect(provider) as here:
+    async with AsyncDialect(plain(scopes=("identify",), email_verified_claim="verified")) as here:
         here.provider.userinfo = {"email": EMAIL, "verified": True, **user}
         await refused(here, "provider")
-        here.provider.userinfo["id"], here.provider.userinfo["sub"] = "80351110224678912", None
-        del here.provider.userinfo["sub"]
+        here.provider.userinfo["id"] = "80351110224678912"
+        here.provider.userinfo.pop("sub", None)
         assert (await here.sign_in()).identity.subject == "80351110224678912"

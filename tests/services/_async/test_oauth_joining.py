@@ -155,8 +155,7 @@ async def test_a_link_can_be_revoked_and_expires() -> None:
             elif change == "locked":
                 await here.torii.lock_user(user.id)
             else:
-                other = await here.torii.password.register(OTHERS, PASSWORD)
-                _, session = await here.torii.password.authenticate(OTHERS, PASSWORD)
+                other, session = await here.signed_in(OTHERS)
                 await here.sign_in(link_to=session)
                 assert len(await here.torii.oauth.accounts(other.id)) == 1
                 expected = AlreadyExists

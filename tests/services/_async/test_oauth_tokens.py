@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from tests.services._async.support import SECRET, AsyncSetting, refuses
+from tests.services._async.support import PASSWORD, SECRET, AsyncSetting, refuses
 from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.services.provider import ISSUER, FakeProvider
 
@@ -131,7 +131,7 @@ async def test_tokens_are_not_stored_readable() -> None:
             assert "the-access-token" not in text
             assert "refresh-0" not in text
         moved = NewOAuthAccount(provider="issuer", subject="subject-2", tokens=account.tokens)
-        other = await here.torii.password.register("eve@example.com", "correct horse battery staple")
+        other = await here.torii.password.register("eve@example.com", PASSWORD)
         await here.storage.link_oauth_account(other.id, moved)
         with refuses(OAuthError, "revoked"):
             await token(here, other.id)
@@ -194,7 +194,7 @@ async def test_which_account_is_meant() -> None:
     here, _ = keeping()
     async with here:
         user = (await here.sign_in()).user
-        other = await here.torii.password.register("eve@example.com", "correct horse battery staple")
+        other = await here.torii.password.register("eve@example.com", PASSWORD)
         for asked in (
             {"user_id": other.id},
             {"user_id": user.id, "subject": "x"},
@@ -203,7 +203,7 @@ async def test_which_account_is_meant() -> None:
             with pytest.raises(NotFound):
                 await token(here, **asked)
         here.provider.claims |= {"sub": "subject-2"}
-        _, session = await here.torii.password.authenticate("eve@example.com", "correct horse battery staple")
+        _, session = await here.torii.password.authenticate("eve@example.com", PASSWORD)
         await here.sign_in(link_to=session)
         assert (await token(here, other.id)).subject == "subject-2"
         await here.storage.link_oauth_account(other.id, NewOAuthAccount(provider="issuer", subject="subject-3"))

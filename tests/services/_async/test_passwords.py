@@ -232,8 +232,7 @@ def test_a_short_secret_is_refused() -> None:
 async def test_an_administrators_lock_refuses_the_right_password() -> None:
     """A locked account loses its sessions and raises AccountLocked without retry_after until it is unlocked."""
     here = AsyncSetting()
-    user = await here.torii.password.register(EMAIL, PASSWORD)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = await here.signed_in()
     await here.torii.lock_user(user.id)
     assert session.token
     assert await here.torii.get_signed_in(session.token) is None
@@ -318,8 +317,7 @@ async def test_sign_up_does_the_same_work_either_way() -> None:
 async def test_change_ends_sessions_and_notifies_the_owner() -> None:
     """After a change, the old password and old sessions are refused and the owner is notified."""
     here = AsyncSetting()
-    user = await here.torii.password.register(EMAIL, PASSWORD)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = await here.signed_in()
     assert session.token
     with pytest.raises(InvalidCredentials):
         await here.torii.password.change_password(user.id, "wrong password", NEW)
@@ -339,8 +337,7 @@ async def test_change_ends_sessions_and_notifies_the_owner() -> None:
 async def test_reset() -> None:
     """A reset link sets the password once, ends sessions and lockout, verifies the address and notifies the owner."""
     here = AsyncSetting()
-    user = await here.torii.password.register(EMAIL, PASSWORD)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = await here.signed_in()
     await here.guess_wrong(times=5)
     await here.torii.password.initiate_reset("ada@example.COM")
     token = await here.link()

@@ -62,8 +62,7 @@ async def test_refresh_is_throttled() -> None:
 async def test_a_session_ended_while_it_rotates_stays_ended() -> None:
     """A session that is signed out while it is rotated gets no successor."""
     here = AsyncSetting()
-    user = await here.torii.password.register(EMAIL, PASSWORD)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = await here.signed_in()
 
     async def sign_out() -> None:
         assert await here.torii.delete_session_by_id(user.id, session.id)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from torii_dynamodb import Torii
+from torii_dynamodb import SignedIn, Torii
 from torii_dynamodb.errors import InvalidCredentials
 from torii_dynamodb.events import Event
 from torii_dynamodb.mail import MailSettings, MemoryMailer
@@ -78,6 +78,11 @@ class Setting:
     def names(self) -> list[str]:
         """The names of the events so far, without those about mail."""
         return [event.name for event in self.events if not event.name.startswith("mail.")]
+
+    def signed_in(self, email: str = EMAIL) -> SignedIn:
+        """Register a user and sign them in."""
+        self.torii.password.register(email, PASSWORD)
+        return self.torii.password.authenticate(email, PASSWORD)
 
     def guess_wrong(self, *, times: int) -> None:
         """Try to sign in with a wrong password."""

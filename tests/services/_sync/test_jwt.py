@@ -15,7 +15,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from tests.services._sync.support import EMAIL, PASSWORD, Setting
+from tests.services._sync.support import PASSWORD, Setting
 from tests.services.provider import rsa_key
 
 from torii_dynamodb import Session, User
@@ -56,8 +56,7 @@ def settings(*keys: JwtKey, **options: Any) -> JwtSettings:
 def made(*keys: JwtKey, **options: Any) -> tuple[Setting, User, Session]:
     """Services with access tokens, a user and their session."""
     here = Setting(jwt=settings(*keys, **options))
-    here.torii.password.register(EMAIL, PASSWORD)
-    user, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = here.signed_in()
     return here, user, session
 
 

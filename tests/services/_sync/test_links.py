@@ -116,8 +116,7 @@ def test_sign_up_by_link_can_be_off() -> None:
 def test_the_first_proof_removes_what_was_set_before() -> None:
     """The password and sessions of whoever registered an address first are removed once its owner uses a link."""
     here = Setting()
-    here.torii.password.register(EMAIL, PASSWORD)
-    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    _, session = here.signed_in()
     here.torii.magic_link.send(EMAIL)
     user, mine = here.torii.magic_link.complete(here.link())
     assert not user.has_password
@@ -163,8 +162,7 @@ def test_links_are_limited_by_mailbox() -> None:
 def test_verification() -> None:
     """In the browser that signed up, the link verifies the address once and keeps password and sessions."""
     here = Setting()
-    user = here.torii.password.register(EMAIL, PASSWORD)
-    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = here.signed_in()
     binding = here.torii.email_verification.new_browser_binding()
     assert here.torii.email_verification.send(user, browser_binding=binding)
     token = here.link()
@@ -222,8 +220,7 @@ def test_verification_by_address_answers_alike() -> None:
 def test_a_change_of_address() -> None:
     """Nothing changes until the new address is proved; then it is verified and the old address is notified."""
     here = Setting()
-    user = here.torii.password.register(EMAIL, PASSWORD)
-    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = here.signed_in()
     with pytest.raises(ValidationError):
         here.torii.email_verification.send_change(user, "ada@EXAMPLE.com")
     here.torii.email_verification.send_change(user, "Ada.L@Example.org", session=session)

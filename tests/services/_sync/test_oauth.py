@@ -108,8 +108,7 @@ def test_a_verified_account_is_linked() -> None:
 def test_no_linking_outlives_a_sign_out_everywhere(at: str) -> None:
     """A thief's account is not linked if the owner signs out everywhere at any step of the linking."""
     with OAuthSetting() as here:
-        user = here.torii.password.register(EMAIL, PASSWORD)
-        _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+        user, session = here.signed_in()
         here.provider.claims["sub"] = "the thief"
         start = here.torii.oauth.begin("issuer", redirect_uri=BACK, link_to=session)
         back: dict[str, Any] = {
@@ -145,8 +144,7 @@ def test_joining_by_address_does_not_outlive_a_sign_out_everywhere() -> None:
 def test_the_first_proof_removes_an_earlier_password() -> None:
     """Whoever registered an address first loses password and sessions when its owner signs in (pre-hijacking)."""
     with OAuthSetting() as here:
-        user = here.torii.password.register(EMAIL, PASSWORD)
-        _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+        user, session = here.signed_in()
         result = here.sign_in()
         assert result.user.id == user.id
         assert not result.user.has_password
@@ -189,8 +187,7 @@ def test_sign_up_can_be_off() -> None:
 def test_a_signed_in_user_links_an_account() -> None:
     """Linking needs the session that began it, works with an unverified address, and makes no session."""
     with OAuthSetting() as here:
-        user = here.torii.password.register("grace@example.com", PASSWORD)
-        _, session = here.torii.password.authenticate("grace@example.com", PASSWORD)
+        user, session = here.signed_in("grace@example.com")
         _, other = here.torii.password.authenticate("grace@example.com", PASSWORD)
         here.provider.claims["email_verified"] = False
         for wrong in (None, other):
@@ -200,8 +197,7 @@ def test_a_signed_in_user_links_an_account() -> None:
         assert result.session is None
         assert result.linked
         assert (here.sign_in()).user.id == user.id
-        here.torii.password.register("eve@example.com", PASSWORD)
-        _, eves = here.torii.password.authenticate("eve@example.com", PASSWORD)
+        _, eves = here.signed_in("eve@example.com")
         with pytest.raises(AlreadyExists):
             here.sign_in(link_to=eves)
 

@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from tests.services._sync.support import PASSWORD, refuses
+from tests.services._sync.support import refuses
 from tests.services._sync.test_oauth import BACK, OAuthSetting
 from tests.services.provider import ISSUER, public_jwk, rsa_key
 
@@ -48,6 +48,19 @@ def pem(key: Any) -> str:
 
 def generic(**options: Any) -> OAuthProvider:
     return oidc("issuer", ISSUER, "client", "secret", **options)
+
+
+def plain(**options: Any) -> OAuthProvider:
+    """A provider with OAuth 2 but without OpenID Connect."""
+    return OAuthProvider(
+        name="plain",
+        client_id="client",
+        client_secret="secret",
+        authorization_endpoint=f"{ISSUER}/authorize",
+        token_endpoint=f"{ISSUER}/token",
+        userinfo_endpoint=f"{ISSUER}/user",
+        **options,
+    )
 
 
 def refused(here: OAuthSetting, reason: str, **changes: Any) -> OAuthError:
@@ -204,8 +217,7 @@ def test_github_without_addresses(emails: int | bytes) -> None:
         here.provider.userinfo = {"id": 1, "login": "octocat"}
         here.provider.answers["/user/emails"] = emails
         refused(here, "email_missing")
-        user = here.torii.password.register(EMAIL, PASSWORD)
-        _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+        user, session = here.signed_in()
         assert (here.sign_in(link_to=session)).linked
         assert (here.sign_in()).user.id == user.id
 
@@ -750,15 +762,7 @@ def test_claims_of_wrong_types(claims: dict[str, Any]) -> None:
 @pytest.mark.parametrize("access_token", [None, 1, [], "", "a\r\nX-Evil: 1", "ü", "x" * 200_000])
 def test_invalid_access_tokens(access_token: Any) -> None:
     """Without a usable access token, a provider without ID tokens fails the sign-in."""
-    provider = OAuthProvider(
-        name="plain",
-        client_id="client",
-        client_secret="secret",
-        authorization_endpoint=f"{ISSUER}/authorize",
-        token_endpoint=f"{ISSUER}/token",
-        userinfo_endpoint=f"{ISSUER}/user",
-    )
-    with Dialect(provider) as here:
+    with Dialect(plain()) as here:
         here.provider.answers["/token"] = orjson.dumps({"access_token": access_token})
         here.provider.answers["/user"] = 401
         refused(here, "provider")
@@ -769,19 +773,9 @@ def test_invalid_access_tokens(access_token: Any) -> None:
 )
 def test_a_plain_provider_without_a_subject(user: dict[str, Any]) -> None:
     """A plain OAuth provider that returns no valid subject fails the sign-in."""
-    provider = OAuthProvider(
-        name="plain",
-        client_id="client",
-        client_secret="secret",
-        authorization_endpoint=f"{ISSUER}/authorize",
-        token_endpoint=f"{ISSUER}/token",
-        userinfo_endpoint=f"{ISSUER}/user",
-        scopes=("identify",),
-        email_verified_claim="verified",
-    )
-    with Dialect(provider) as here:
+    with Dialect(plain(scopes=("identify",), email_verified_claim="verified")) as here:
         here.provider.userinfo = {"email": EMAIL, "verified": True, **user}
         refused(here, "provider")
-        here.provider.userinfo["id"], here.provider.userinfo["sub"] = "80351110224678912", None
-        del here.provider.userinfo["sub"]
+        here.provider.userinfo["id"] = "80351110224678912"
+        here.provider.userinfo.pop("sub", None)
         assert (here.sign_in()).identity.subject == "80351110224678912"

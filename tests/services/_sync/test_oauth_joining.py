@@ -157,8 +157,7 @@ def test_a_link_can_be_revoked_and_expires() -> None:
             elif change == "locked":
                 here.torii.lock_user(user.id)
             else:
-                other = here.torii.password.register(OTHERS, PASSWORD)
-                _, session = here.torii.password.authenticate(OTHERS, PASSWORD)
+                other, session = here.signed_in(OTHERS)
                 here.sign_in(link_to=session)
                 assert len(here.torii.oauth.accounts(other.id)) == 1
                 expected = AlreadyExists

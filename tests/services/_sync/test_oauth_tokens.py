@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from tests.services._sync.support import SECRET, Setting, refuses
+from tests.services._sync.support import PASSWORD, SECRET, Setting, refuses
 from tests.services._sync.test_oauth import OAuthSetting
 from tests.services.provider import ISSUER, FakeProvider
 
@@ -133,7 +133,7 @@ def test_tokens_are_not_stored_readable() -> None:
             assert "the-access-token" not in text
             assert "refresh-0" not in text
         moved = NewOAuthAccount(provider="issuer", subject="subject-2", tokens=account.tokens)
-        other = here.torii.password.register("eve@example.com", "correct horse battery staple")
+        other = here.torii.password.register("eve@example.com", PASSWORD)
         here.storage.link_oauth_account(other.id, moved)
         with refuses(OAuthError, "revoked"):
             token(here, other.id)
@@ -196,7 +196,7 @@ def test_which_account_is_meant() -> None:
     here, _ = keeping()
     with here:
         user = (here.sign_in()).user
-        other = here.torii.password.register("eve@example.com", "correct horse battery staple")
+        other = here.torii.password.register("eve@example.com", PASSWORD)
         for asked in (
             {"user_id": other.id},
             {"user_id": user.id, "subject": "x"},
@@ -205,7 +205,7 @@ def test_which_account_is_meant() -> None:
             with pytest.raises(NotFound):
                 token(here, **asked)
         here.provider.claims |= {"sub": "subject-2"}
-        _, session = here.torii.password.authenticate("eve@example.com", "correct horse battery staple")
+        _, session = here.torii.password.authenticate("eve@example.com", PASSWORD)
         here.sign_in(link_to=session)
         assert (token(here, other.id)).subject == "subject-2"
         here.storage.link_oauth_account(other.id, NewOAuthAccount(provider="issuer", subject="subject-3"))

@@ -234,8 +234,7 @@ def test_a_short_secret_is_refused() -> None:
 def test_an_administrators_lock_refuses_the_right_password() -> None:
     """A locked account loses its sessions and raises AccountLocked without retry_after until it is unlocked."""
     here = Setting()
-    user = here.torii.password.register(EMAIL, PASSWORD)
-    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = here.signed_in()
     here.torii.lock_user(user.id)
     assert session.token
     assert here.torii.get_signed_in(session.token) is None
@@ -320,8 +319,7 @@ def test_sign_up_does_the_same_work_either_way() -> None:
 def test_change_ends_sessions_and_notifies_the_owner() -> None:
     """After a change, the old password and old sessions are refused and the owner is notified."""
     here = Setting()
-    user = here.torii.password.register(EMAIL, PASSWORD)
-    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = here.signed_in()
     assert session.token
     with pytest.raises(InvalidCredentials):
         here.torii.password.change_password(user.id, "wrong password", NEW)
@@ -341,8 +339,7 @@ def test_change_ends_sessions_and_notifies_the_owner() -> None:
 def test_reset() -> None:
     """A reset link sets the password once, ends sessions and lockout, verifies the address and notifies the owner."""
     here = Setting()
-    user = here.torii.password.register(EMAIL, PASSWORD)
-    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = here.signed_in()
     here.guess_wrong(times=5)
     here.torii.password.initiate_reset("ada@example.COM")
     token = here.link()

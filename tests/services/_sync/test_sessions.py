@@ -64,8 +64,7 @@ def test_refresh_is_throttled() -> None:
 def test_a_session_ended_while_it_rotates_stays_ended() -> None:
     """A session that is signed out while it is rotated gets no successor."""
     here = Setting()
-    user = here.torii.password.register(EMAIL, PASSWORD)
-    _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+    user, session = here.signed_in()
 
     def sign_out() -> None:
         assert here.torii.delete_session_by_id(user.id, session.id)
