@@ -1,4 +1,4 @@
-"""Base64url without padding (RFC 4648, 5), as URLs, cookies, JWT and WebAuthn have it."""
+"""Base64url without padding (RFC 4648, 5), as in URLs, cookies, JWT and WebAuthn."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["decode", "encode"]
 
 
 def encode(raw: bytes) -> str:
-    """Bytes as text, without padding."""
+    """Encode bytes, without padding."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def decode(text: str) -> bytes:
-    """The bytes of a text, padded or not.
+    """Decode a text, padded or not.
 
     Raises:
-        ValueError: It has a character beyond ASCII, or a length that no bytes encode to.
+        ValueError: It has a non-ASCII character, or an impossible length.
     """
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))

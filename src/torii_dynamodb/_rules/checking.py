@@ -1,6 +1,6 @@
-"""Wrong settings, told by name when they are given: not by a traceback from somewhere else when they are first used.
+"""Checks that report wrong settings by name at construction, not by a traceback when they are first used.
 
-Messages name the option and the kind of what was given, never the value, which may be a secret.
+Messages name the option and the kind of the value, never the value itself, which may be a secret.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _WORDS: dict[object, str] = {
 
 
 def wrong(option: str, value: object, wanted: str) -> ConfigurationError:
-    """The error for a value of the wrong kind."""
+    """Return the error for a value of the wrong kind."""
     if isinstance(value, type):
         given = f"the class {value.__name__} itself"
     elif inspect.iscoroutine(value):
-        given = "a coroutine, which nobody has awaited"
+        given = "a coroutine that was not awaited"
     elif value is None:
         given = "None"
     else:
@@ -43,14 +43,14 @@ def wrong(option: str, value: object, wanted: str) -> ConfigurationError:
 
 
 def check_fields(settings: Any) -> None:
-    """Check that each field of a dataclass holds what its annotation says.
+    """Check that each field of a dataclass has the type of its annotation.
 
     Raises:
-        ConfigurationError: One does not; the message names it.
+        ConfigurationError: One has not; the message names it.
     """
     kind = cast("Any", type(settings))
     hints = get_type_hints(kind)
-    # Not dataclasses.fields(), which passes over what is withheld from serialisers.
+    # Not dataclasses.fields(), which skips fields that are hidden from serialisers.
     for name in cast("dict[str, object]", kind.__dataclass_fields__):
         hint, value = hints[name], getattr(settings, name)
         if not _fits(value, hint):
@@ -58,7 +58,7 @@ def check_fields(settings: Any) -> None:
 
 
 def check_kind(option: str, value: object, kind: str, wanted: str) -> None:
-    """Check that a value is of a class, which is named in full, so that it need not be imported.
+    """Check that a value is of a class, given by its full name, so that it need not be imported.
 
     Raises:
         ConfigurationError: It is not.
@@ -68,7 +68,7 @@ def check_kind(option: str, value: object, kind: str, wanted: str) -> None:
 
 
 def check_policy(option: str, policy: object) -> None:
-    """Check that a value is a ``LockoutPolicy`` that can be kept, or ``None``.
+    """Check that a value is a valid ``LockoutPolicy``, or ``None``.
 
     Raises:
         ConfigurationError: It is not.
@@ -85,7 +85,7 @@ def check_methods(option: str, value: object, methods: Sequence[str], wanted: st
     """Check that an object, not a class, has methods.
 
     Raises:
-        ConfigurationError: It has not.
+        ConfigurationError: It lacks one.
     """
     if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
         raise wrong(option, value, wanted)
@@ -94,11 +94,11 @@ def check_methods(option: str, value: object, methods: Sequence[str], wanted: st
 def check_twin(option: str, value: object, method: str, *, blocking: bool, wanted: str) -> None:
     """Check that an object does not block where it must not, and is not asynchronous where it must block.
 
-    Of ours, the folder they come from tells. Of others, a coroutine function is asynchronous; what else a function
-    returns may still be awaitable, and passes.
+    Our own objects are recognised by their folder. In others, a coroutine function is asynchronous; another function
+    may still return an awaitable, and passes.
 
     Raises:
-        ConfigurationError: It is the other twin's.
+        ConfigurationError: It is of the other kind.
     """
     found = inspect.getattr_static(type(value), method, None)
     modules = [
@@ -120,7 +120,7 @@ def _fits(value: object, hint: Any) -> bool:
     if origin is Literal:
         return isinstance(value, str) and value in inner
     if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
-        # Text is a sequence of texts, which is never meant.
+        # A string is a sequence of strings, which is never meant.
         each = inner[0] if inner else Any
         return (
             isinstance(value, Collection)

@@ -1,10 +1,10 @@
-"""Known devices: proof that a browser signed this user in before, without anything stored.
+"""Known devices: proof that a user signed in with a browser before, without storing anything.
 
-Whoever fails often enough locks an address out, from wherever they sit. A browser that signed the user in before holds
-a device token, and with it attempts that strangers cannot use up (OWASP, "Device Cookies").
+Anybody can lock an address out by failing often enough, from anywhere. A browser that the user signed in with before
+has a device token, and with it attempts that strangers cannot use up (OWASP, "Device Cookies").
 
 ``torii_d1_<user id>.<device id>.<issued>.<MAC>``: the MAC (HMAC-SHA256) also covers address and password version, which
-the token does not tell. So it dies with a change of either: whoever knew an old password has no say any more.
+are not in the token. So a change of either invalidates it, also for somebody who knew the old password.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LEAST_SECRET = 32  # bytes: RFC 2104, 3: a key shorter than the hash weakens HM
 
 
 def secret_keys(secret: str | bytes | Sequence[str | bytes]) -> tuple[bytes, ...]:
-    """The application's secrets, the signing one first.
+    """Check the application's secrets, and return them as bytes, the signing one first.
 
     Raises:
         ConfigurationError: One is shorter than 32 bytes. The message does not show it.
@@ -54,8 +54,8 @@ class Devices:
 
     Args:
         secrets: The application's secrets; the first signs, all are recognised.
-        clock: What time it is.
-        random: Where a new device's id comes from.
+        clock: The clock.
+        random: The randomness for a new device's id.
         lifetime: How long a browser is remembered.
     """
 
@@ -73,12 +73,12 @@ class Devices:
         self.lifetime = lifetime
 
     def issue(self, user: User, presented: str | None = None) -> str:
-        """The token to leave with a browser that has just signed this user in.
+        """Issue a token for the browser that this user just signed in with.
 
         Args:
-            user: Who signed in.
-            presented: The token that the browser came with, if any: it keeps its id, so that signing in again and
-                again does not make more devices of one.
+            user: The user.
+            presented: The token that the browser sent, if any: its id is kept, so that repeated sign-ins do not turn
+                one device into several.
         """
         known = self.recognise(presented, user)
         device = known if known is not None else base64url.encode(self._random(16))
@@ -86,12 +86,12 @@ class Devices:
         return f"{_PREFIX}{user.id}.{device}.{issued}.{_mac(self._keys[0], user, device, issued)}"
 
     def user_of(self, token: str | None) -> str | None:
-        """Whom a token names, which anybody can make up; ``None`` where it is not of the right form."""
+        """Return the user that a token names, unverified; ``None`` if it is malformed."""
         match = None if token is None else _TOKEN.fullmatch(token)
         return None if match is None else match[1]
 
     def recognise(self, token: str | None, user: User | PasswordCredentials | None) -> str | None:
-        """The device's id, when the token was issued for this user as they are now; else ``None``."""
+        """Return the device's id if the token is valid for this user as they are now, otherwise ``None``."""
         match = None if token is None else _TOKEN.fullmatch(token)
         if match is None or user is None:
             return None

@@ -19,7 +19,7 @@ _NEEDS: Final[dict[Extra, str]] = {
 
 
 def needed(module: str, extra: Extra) -> Any:
-    """A module of the packages that an extra installs.
+    """Import a module of the packages that an extra installs.
 
     Raises:
         ConfigurationError: The extra is not installed.

@@ -1,4 +1,4 @@
-"""Dataclasses whose secrets and internals do not leave by accident."""
+"""Dataclasses that do not leak secrets and internals by accident."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ __all__ = ["guarded"]
 
 C = TypeVar("C")
 
-# Whatever is not dataclasses' own marker of a plain field is passed over by fields().
+# fields() skips everything that does not have dataclasses' own marker of a plain field.
 _WITHHELD = "withheld"
 
 
 def guarded(cls: type[C]) -> type[C]:
-    """Withhold from serialisers what a dataclass keeps out of its ``repr`` (``field(repr=False)``).
+    """Hide from serialisers the fields that a dataclass keeps out of its ``repr`` (``field(repr=False)``).
 
-    ``dataclasses.fields``, ``asdict`` and ``astuple`` pass those fields over, and with them FastAPI's encoder, orjson,
-    msgspec and cattrs, which go by the same list. pydantic (FastAPI's return annotations and ``response_model``, and
-    fields of models) gets a schema without them. ``dataclasses.replace``, comparison, ``copy`` and ``pickle`` see the
-    whole: those are for programs, which must not lose anything; so a pickle is as secret as what it holds.
+    ``dataclasses.fields``, ``asdict`` and ``astuple`` skip those fields, and so do FastAPI's encoder, orjson, msgspec
+    and cattrs, which use the same list. pydantic (FastAPI's return annotations and ``response_model``, and fields of
+    models) gets a schema without them. ``dataclasses.replace``, comparison, ``copy`` and ``pickle`` see all fields,
+    because programs must not lose anything; so a pickle is as secret as its content.
 
-    Such a class is not a base for another dataclass.
+    Such a class cannot be the base of another dataclass.
     """
     target: Any = cls
     known: dict[str, Any] = target.__dataclass_fields__
@@ -29,7 +29,7 @@ def guarded(cls: type[C]) -> type[C]:
     for field in known.values():
         if not field.repr:
             field._field_type = _WITHHELD
-            # For generic classes pydantic does not ask for the schema below; it passes class variables over.
+            # pydantic does not use the schema below for generic classes; it skips class variables.
             field.type = ClassVar[Any]
 
     def getstate(self: object) -> list[Any]:
@@ -49,13 +49,13 @@ def guarded(cls: type[C]) -> type[C]:
 
 
 def _core_schema(cls: type, shown: tuple[str, ...], handler: Any) -> dict[str, Any]:
-    """What pydantic is to make of it: an instance as it stands goes in, the fields that may be shown come out.
+    """Return pydantic's schema: it accepts instances, and serialises only the fields that may be shown.
 
-    Written in pydantic's own form (``pydantic_core.core_schema``), so that nothing here imports it.
+    It is written as a plain dict (``pydantic_core.core_schema``), so that nothing here imports pydantic.
     """
-    # Of what is withheld not even the type need be known.
+    # Hidden fields do not even need a known type.
     told_of = {"__module__": cls.__module__, "__annotations__": {name: cls.__annotations__[name] for name in shown}}
-    # The type of metadata refers to itself by name, which pydantic does not follow.
+    # The type of metadata refers to itself by name, which pydantic cannot resolve.
     hints = get_type_hints(type(cls.__name__, (), told_of), localns={"Metadata": dict[str, Any]})
     fields = {
         name: {"type": "typed-dict-field", "schema": handler.generate_schema(hints[name]), "required": True}

@@ -1,4 +1,4 @@
-"""Access tokens as JWT (RFC 7519, RFC 9068) without I/O: which keys, what they say, whether they hold."""
+"""Access tokens as JWT (RFC 7519, RFC 9068) without I/O: keys, claims and checks."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ _LEAST_SECRET = 32  # bytes: RFC 7518, 3.2
 _LEAST_RSA = 2048  # bits: RFC 7518, 3.3
 _TYPE = "at+jwt"
 _OURS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "email", "email_verified"})
-# Registered names (IANA) for what is to come; an application's own claim must not be taken for one of them.
+# Registered names (IANA), reserved: an application's own claim must not be mistaken for one of them.
 _RESERVED = frozenset({"acr", "amr", "auth_time", "client_id", "cnf", "second_factor_at"})
-_INVALID = "the access token does not hold"
+_INVALID = "the access token is not valid"
 
 
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JwtKey:
-    """A key. Its algorithm is pinned: a token that names the key and another algorithm is refused.
+    """A key. Its algorithm is fixed: a token that names the key with another algorithm is refused.
 
     Args:
-        kid: The key's name, which tokens carry.
-        algorithm: ``"HS256"`` (a shared secret: whoever can check tokens can make them), ``"RS256"``, ``"ES256"``
-            (P-256) or ``"EdDSA"`` (Ed25519).
-        private_key: What signs: for HS256 at least 32 random bytes, else a private key as PEM. ``None``: only checks.
-        public_key: What checks, as PEM; ``None``: taken from the private key. Not for HS256.
+        kid: The key's id, which is in the tokens' headers.
+        algorithm: ``"HS256"`` (a shared secret: anyone who can check tokens can also make them), ``"RS256"``,
+            ``"ES256"`` (P-256) or ``"EdDSA"`` (Ed25519).
+        private_key: Signs: at least 32 random bytes for HS256, otherwise a private key as PEM. ``None`` if it only
+            checks.
+        public_key: Checks, as PEM; ``None`` to derive it from the private key. Not for HS256.
     """
 
     kid: str
@@ -51,17 +52,17 @@ class JwtKey:
 class JwtSettings:
     """How access tokens are made.
 
-    What they cost: a session check asks the storage, so that what is revoked is refused at once. An access token is
-    checked without asking, so it holds until it expires, also after sign-out, a change of password or deletion. Keep
-    ``lifetime`` as short as that matters to you, and ask the storage (``jwt.check``, or the session's own token) before
-    anything that must not be done by one who was signed out.
+    The trade-off: a session check reads the storage, so a revoked session is refused at once. An access token is
+    checked by itself, so it is valid until it expires, even after sign-out, a change of password or deletion. Make
+    ``lifetime`` short enough for that, and check the session (``jwt.check``, or the session's own token) before
+    anything that somebody who was signed out must not do.
 
     Args:
-        issuer: Who makes them (``iss``).
-        audience: Whom they are for (``aud``).
-        keys: The first signs, all are checked with; a service that only checks needs no private key. To rotate: add
-            the new key at the end on every host, then move it to the front, then, after ``lifetime``, remove the old.
-        lifetime: How long one holds: at most an hour.
+        issuer: The issuer (``iss``).
+        audience: The audience (``aud``).
+        keys: The first signs, all check; a service that only checks needs no private key. To rotate, add the new key
+            at the end on every host, then move it to the front, then, after ``lifetime``, remove the old one.
+        lifetime: How long a token is valid: at most an hour.
         leeway: How far clocks may differ: at most a minute.
     """
 
@@ -81,7 +82,7 @@ class JwtSettings:
             raise ConfigurationError("jwt: leeway: give at most one minute")
         names = [key.kid for key in self.keys]
         if not names or len(set(names)) != len(names) or not all(names):
-            raise ConfigurationError("jwt: give at least one key, each with a kid of its own")
+            raise ConfigurationError("jwt: give at least one key, each with its own kid")
 
 
 @guarded
@@ -91,7 +92,7 @@ class AccessToken:
 
     Args:
         token: The JWT.
-        expires_at: From this moment on it is refused.
+        expires_at: When it expires.
         session: The session behind it; its token gets the next access token.
     """
 
@@ -102,17 +103,17 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessClaims:
-    """What an access token that holds says. It was true when the token was issued.
+    """The claims of a valid access token. They were true when it was issued.
 
     Args:
-        user_id: Who it is (``sub``).
-        session_id: By which session (``sid``).
+        user_id: The user (``sub``).
+        session_id: The session (``sid``).
         token_id: The token's own id (``jti``).
         issued_at: When it was issued.
-        expires_at: From this moment on it is refused.
+        expires_at: When it expires.
         email: The address, normalised.
-        email_verified: Whether it was proved.
-        extra: Claims of yours.
+        email_verified: Whether the address was proved.
+        extra: Your own claims.
     """
 
     user_id: str
@@ -133,10 +134,10 @@ class _Loaded:
 
 
 class JwtTokens:
-    """Makes and checks access tokens, without a storage: also for services that have no tables.
+    """Makes and checks access tokens without a storage, also for services that have no tables.
 
     Args:
-        settings: How.
+        settings: The settings.
 
     Raises:
         ConfigurationError: PyJWT is not installed, or a key is too weak or of another kind than its algorithm.
@@ -160,11 +161,11 @@ class JwtTokens:
     def issue(
         self, user: User, session: Session, *, now: datetime, token_id: str, extra: Mapping[str, Any] | None = None
     ) -> AccessToken:
-        """An access token for a checked session. It ends with the session at the latest."""
+        """Issue an access token for a checked session. It expires no later than the session."""
         self.require_signing()
         claims = dict(extra or {})
         if taken := (_OURS | _RESERVED) & claims.keys():
-            raise ConfigurationError(f"jwt: these claims are ours: {', '.join(sorted(taken))}")
+            raise ConfigurationError(f"jwt: these claims are reserved, use other names: {', '.join(sorted(taken))}")
         expires_at = min(now + self.settings.lifetime, session.expires_at)
         issued, expires = int(now.timestamp()), int(expires_at.timestamp())
         claims |= {
@@ -186,21 +187,23 @@ class JwtTokens:
         return AccessToken(token=token, expires_at=datetime.fromtimestamp(expires, UTC), session=session)
 
     def verify(self, token: str, *, now: datetime | None = None) -> AccessClaims:
-        """What a token says, if it holds: signature, key, algorithm, type, issuer, audience, times, no claim missing.
+        """Check a token, and return its claims.
+
+        Checked are signature, key, algorithm, type, issuer, audience and times, and that no claim is missing.
 
         Args:
             token: The token.
-            now: What time it is; ``None``: the system's.
+            now: The current time; ``None`` for the system's.
 
         Raises:
-            InvalidToken: It does not hold. It does not say why.
+            InvalidToken: It is not valid. The message does not say why.
         """
         if not isinstance(token, str) or len(token) > 16_384:
             raise InvalidToken(_INVALID)
         try:
             header = self._jwt.get_unverified_header(token)
             key = self._keys[header["kid"]]
-            # RFC 8725, 3.1 and 3.11: the key decides the algorithm, and no other kind of JWT passes for one of these.
+            # RFC 8725, 3.1 and 3.11: the key decides the algorithm, and no other kind of JWT is accepted.
             if header.get("alg") != key.algorithm or str(header.get("typ")).lower() not in (
                 _TYPE,
                 f"application/{_TYPE}",
@@ -212,7 +215,7 @@ class JwtTokens:
                 algorithms=[key.algorithm],
                 issuer=self.settings.issuer,
                 audience=self.settings.audience,
-                # The times are checked below, against the clock that was handed in.
+                # The times are checked below, with the clock that was passed in.
                 options={
                     "require": sorted(_OURS),
                     "verify_exp": False,
@@ -247,7 +250,7 @@ class JwtTokens:
         )
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys (RFC 7517), for others who check tokens. Shared secrets are left out."""
+        """Return the public keys (RFC 7517), for others that check tokens. Shared secrets are left out."""
         algorithms = needed("jwt.algorithms", "jwt").get_default_algorithms()
         keys: list[dict[str, Any]] = []
         for kid, key in self._keys.items():
@@ -269,7 +272,7 @@ def _load(key: JwtKey) -> _Loaded:
         secret = key.private_key.encode() if isinstance(key.private_key, str) else key.private_key
         if secret is None or len(secret) < _LEAST_SECRET or key.public_key is not None:
             raise ConfigurationError(
-                f"jwt: key {key.kid!r}: HS256 takes {_LEAST_SECRET} or more random bytes as private_key, nothing else"
+                f"jwt: key {key.kid!r}: HS256 takes only a private_key, of at least {_LEAST_SECRET} random bytes"
             )
         return _Loaded("HS256", secret, secret)
     if key.algorithm not in ("RS256", "ES256", "EdDSA"):
@@ -300,7 +303,7 @@ def _check_kind(key: JwtKey, public: Any) -> None:
         good = isinstance(public, needed(f"{asymmetric}.ed25519", "jwt").Ed25519PublicKey)
     if not good:
         raise ConfigurationError(
-            f"jwt: key {key.kid!r}: it is no key for {key.algorithm} (RS256: RSA of {_LEAST_RSA} bits or more; "
+            f"jwt: key {key.kid!r}: it is not a key for {key.algorithm} (RS256: RSA of at least {_LEAST_RSA} bits; "
             "ES256: P-256; EdDSA: Ed25519)"
         )
 

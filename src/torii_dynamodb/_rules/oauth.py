@@ -1,4 +1,4 @@
-"""What a provider to sign in through is, and what a sign-in through one comes to."""
+"""Providers to sign in through, and the results of such a sign-in."""
 
 from __future__ import annotations
 
@@ -67,20 +67,20 @@ TokenAuthMethod: TypeAlias = Literal[
 
 
 class OAuthError(ToriiError):
-    """A sign-in through a provider came to nothing. Begin again.
+    """A sign-in through a provider failed. Start again.
 
     Attributes:
-        reason: ``"denied"``: the person, or the provider, said no. ``"state"``: the answer belongs to no sign-in that
-            was begun here, to one that is done, or to one that is too old. ``"browser"``: another browser began it.
-            ``"provider"``: the provider could not be reached, or answered nonsense. ``"id_token"``: the ID token does
-            not hold. ``"email_missing"``: the provider tells no address. ``"email_unverified"``: it is not the
-            authority for the address, so no account is found by it; sign in otherwise and link the provider.
+        reason: ``"denied"``: the person or the provider declined. ``"state"``: the callback belongs to no sign-in that
+            was started here, to one that is done, or to one that has expired. ``"browser"``: another browser started
+            it. ``"provider"``: the provider could not be reached, or its response was invalid. ``"id_token"``: the ID
+            token is not valid. ``"email_missing"``: the provider sent no address. ``"email_unverified"``: it is not the
+            authority for the address, so no account is found by it; sign in another way and link the provider.
             ``"confirm"``: the same, but a link was mailed to the address (:class:`OAuthConfirmationSent`).
-            ``"no_account"``: nobody has linked it, and signing up this way is off. ``"disconnected"``: who holds its
-            address disconnected the provider; they sign in otherwise and link it again. ``"refused"``: a check of the
-            application, or of the preset, refused the account; the message is meant for the person. ``"revoked"``: no
-            access token can be had any more (``torii.oauth.access_token``).
-        error_code: What the provider called it (``"invalid_grant"``), if it said so.
+            ``"no_account"``: nobody has linked it, and signing up this way is off. ``"disconnected"``: the user with
+            its address disconnected the provider; they can sign in another way and link it again. ``"refused"``: a
+            check of the application or the preset refused the account; the message is meant for the person.
+            ``"revoked"``: the provider issues no more access tokens (``torii.oauth.access_token``).
+        error_code: The provider's error code (``"invalid_grant"``), if there was one.
     """
 
     code = "oauth_error"
@@ -94,17 +94,17 @@ class OAuthError(ToriiError):
 class OAuthConfirmationSent(OAuthError):
     """The address has to be confirmed first: a link was mailed to it, if the address can be used here.
 
-    It is the same whether or not somebody has an account with the address.
+    It is the same whether or not a user has the address.
 
     Attributes:
-        browser_binding: To leave with this browser in a cookie: only this browser can use the link. It may be the one
-            that was handed in.
+        browser_binding: For a cookie in this browser: only this browser can use the link. It may be the one that was
+            passed in.
         expires_at: Until when the link can be used.
     """
 
     def __init__(self, browser_binding: str, expires_at: datetime) -> None:
         super().__init__(
-            "confirm", "if the address can be used here, a link was mailed to it; open it in this browser to go on"
+            "confirm", "if the address can be used here, a link was mailed to it; open it in this browser to continue"
         )
         self.browser_binding = browser_binding
         self.expires_at = expires_at
@@ -112,12 +112,12 @@ class OAuthConfirmationSent(OAuthError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthConfirmation:
-    """What a link that confirms an address is about to do, for the page that asks for a click.
+    """What a link that confirms an address will do, for the page that asks for a click.
 
     Args:
-        provider: Through which provider.
+        provider: The provider.
         email: The address that it was mailed to.
-        user: Who holds the address; ``None``: an account is made.
+        user: The user with the address; ``None`` if one will be created.
     """
 
     provider: str
@@ -128,19 +128,18 @@ class OAuthConfirmation:
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthIdentity:
-    """Whom the provider says it is.
+    """The person, as the provider describes them.
 
     Args:
         subject: The provider's id for the person.
-        email: Their address, as the provider tells it.
-        email_verified: Whether the provider says that the address is verified, and we take its word. It was verified
-            at some time; who holds the mailbox may have changed since.
-        email_authoritative: Whether the provider is the authority for this very address, so that its word counts as
-            the mailbox's. Only such an address joins an existing account or counts as a proof. It implies
-            ``email_verified``.
+        email: Their address, as the provider sends it.
+        email_verified: Whether the provider says that the address is verified, and we trust it with that. It was
+            verified at some time; the mailbox may have a new owner since.
+        email_authoritative: Whether the provider is the authority for this address, so that its word is as good as a
+            mailed link. Only such an address joins an existing user or counts as a proof. Implies ``email_verified``.
         name: Their name.
-        picture: Where a picture of them is.
-        claims: Everything that the ID token and the userinfo endpoint say, as they say it.
+        picture: The URL of a picture.
+        claims: All claims of the ID token and the userinfo endpoint, unchanged.
     """
 
     subject: str
@@ -152,61 +151,61 @@ class OAuthIdentity:
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
-# For which addresses a provider is the authority: a collection of domains, ("*",) for every address, or a rule.
+# The addresses that a provider is the authority for: a collection of domains, ("*",) for every address, or a rule.
 Authority: TypeAlias = Collection[str] | Callable[[OAuthIdentity], bool]
-# Returns why an identity is refused, in words for the person, or None. A coroutine function works with AsyncTorii only.
+# Returns why an identity is refused, as a message for the person, or None. AsyncTorii also takes a coroutine function.
 Check: TypeAlias = Callable[[OAuthIdentity], str | None | Awaitable[str | None]]
 
 
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthProvider:
-    """A provider. Make one by :mod:`torii_dynamodb.oauth`'s presets, or by ``oidc()`` for any OpenID Connect issuer.
+    """A provider. Use a preset of :mod:`torii_dynamodb.oauth`, or ``oidc()`` for any OpenID Connect issuer.
 
     Args:
-        name: 1 to 32 of ``a-z 0-9 _ -``; what accounts are stored under, so it does not change.
-        client_id: What the provider calls this application.
-        client_secret: The secret the provider gave for it; ``None`` for a public client, for Apple, and with a key.
+        name: 1 to 32 of ``a-z 0-9 _ -``. Accounts are stored under it, so never change it.
+        client_id: This application's id at the provider.
+        client_secret: This application's secret there; ``None`` for a public client, for Apple, and with a key.
         client_key: The application's own key, for ``private_key_jwt``.
-        issuer: The OpenID Connect issuer, as ID tokens name it; ``None`` for plain OAuth 2.
-        issuer_aliases: Other names by which its ID tokens call it (Google's may leave ``https://`` out).
+        issuer: The OpenID Connect issuer, exactly as in ID tokens; ``None`` for plain OAuth 2.
+        issuer_aliases: Other names for it in ID tokens (Google's may omit ``https://``).
         issuer_template: For Microsoft: the issuer with ``{tenantid}`` in it.
-        discovery_url: Where the issuer describes itself; ``None``: by its address.
+        discovery_url: Where the issuer's metadata is; ``None`` for the standard place below its URL.
         authorization_endpoint: For plain OAuth 2: where to send the browser.
         token_endpoint: For plain OAuth 2: where to redeem the code.
-        userinfo_endpoint: For plain OAuth 2: where to ask who it is.
+        userinfo_endpoint: For plain OAuth 2: where to get the identity.
         emails_endpoint: GitHub's list of addresses.
         scopes: What to ask for.
-        token_auth_method: How the application proves itself at the token endpoint. ``None``: ``private_key_jwt`` with a
-            ``client_key``, ``none`` without a secret, else what the issuer's description offers (where it says nothing,
-            ``client_secret_basic``, the standard's default); ``client_secret_post`` for plain OAuth 2.
+        token_auth_method: How the application authenticates at the token endpoint. ``None``: ``private_key_jwt`` with a
+            ``client_key``, ``none`` without a secret, otherwise a method that the issuer's metadata offers (without
+            any, ``client_secret_basic``, the standard's default); ``client_secret_post`` for plain OAuth 2.
         algorithms: How ID tokens may be signed. Never ``none``, never with a shared secret.
-        parameters: More for the authorization request.
-        response_mode: ``"form_post"`` for Apple: the browser then comes back by a POST from another site, which carries
+        parameters: Additional parameters of the authorization request.
+        response_mode: ``"form_post"`` for Apple: the browser then returns with a POST from another site, which carries
             no ``SameSite=Lax`` cookie.
-        use_nonce: Whether a nonce is sent, and demanded in the ID token. ``False`` only for a provider that leaves it
-            out (LinkedIn).
+        use_nonce: Whether a nonce is sent, and required in the ID token. ``False`` only for a provider that omits it
+            (LinkedIn).
         use_pkce: Whether a PKCE challenge is sent. ``False`` only for a provider that refuses it (LinkedIn).
-        userinfo: When the userinfo endpoint of an OpenID Connect issuer is asked: where the ID token lacks the address
-            or the word on it (then a failure is no obstacle to whoever has linked the account), always (for checks that
-            need its claims; a failure refuses the sign-in), or never.
-        trust_email: Whether the provider's word that an address is verified is taken.
-        email_verified_claim: Which claim says that.
-        authoritative_for: For which addresses the provider is the authority: domains (their subdomains are others),
+        userinfo: When the userinfo endpoint of an OpenID Connect issuer is queried: if the ID token lacks the address
+            or ``email_verified`` (a failure then does not keep out people who have linked the account), always (for
+            checks that need its claims; a failure refuses the sign-in), or never.
+        trust_email: Whether the provider is trusted to say that an address is verified.
+        email_verified_claim: The claim that says so.
+        authoritative_for: The addresses that the provider is the authority for: domains (without their subdomains),
             ``("*",)`` for every address, or a function of the identity. Only a verified address counts.
-        checks: Called in order with every identity, before anybody is looked up or a session is made. Each returns why
-            the identity is refused, in words for the person, or ``None``.
-        apple: For Apple: team id, key id and private key, of which the client secret is made.
-        keep_tokens: Whether the provider's tokens are kept, sealed under the application's ``secret`` (or by a
-            ``secret_box`` of yours), for ``torii.oauth.access_token``. Most providers give a refresh token only if they
-            are asked: Google by ``parameters={"access_type": "offline", "prompt": "consent"}``, others by the scope
+        checks: Called in order with every identity, before any user is looked up or a session is created. Each returns
+            why the identity is refused, as a message for the person, or ``None``.
+        apple: For Apple: team id, key id and private key, from which the client secret is made.
+        keep_tokens: Whether the provider's tokens are kept, sealed under the application's ``secret`` (or by your
+            own ``secret_box``), for ``torii.oauth.access_token``. Most providers give a refresh token only on request:
+            Google by ``parameters={"access_type": "offline", "prompt": "consent"}``, others by the scope
             ``offline_access``.
-        native_client_ids: The ids of mobile applications whose ID tokens sign in, too (``torii.oauth.begin_native``);
-            for Google those of the Android and iOS clients, for Apple the bundle ids. Empty: no ID token that somebody
-            brings is taken.
-        allow_insecure_http: For development: the provider may be on this machine, also by http://.
+        native_client_ids: The ids of mobile applications whose ID tokens may also sign in
+            (``torii.oauth.begin_native``): for Google those of the Android and iOS clients, for Apple the bundle ids.
+            If empty, no ID token is accepted from clients.
+        allow_insecure_http: For development: the provider may be on this machine, including by http://.
         allow_private_network: The provider may be in the private network (RFC 1918, RFC 4193, RFC 6598) or on this
-            machine, by https:// still. Whoever controls its description can then make this application send requests
+            machine, still by https://. Anyone who controls its metadata can then make this application send requests
             into that network. Link-local addresses stay refused.
     """
 
@@ -243,7 +242,7 @@ class OAuthProvider:
     def __post_init__(self) -> None:
         check_fields(self)
         if not re.fullmatch(r"[a-z0-9_-]{1,32}", self.name):
-            raise ConfigurationError(f"{self.name!r} is no provider name: give 1 to 32 of a-z 0-9 _ -")
+            raise ConfigurationError(f"{self.name!r} is not a valid provider name: give 1 to 32 of a-z 0-9 _ -")
         if isinstance(self.algorithms, str) or not set(self.algorithms) <= set(_ALGORITHMS):
             raise ConfigurationError(f"algorithms: ID tokens are signed with a key pair; give some of {_ALGORITHMS}")
         _check_client(self)
@@ -266,7 +265,7 @@ class OAuthProvider:
         if isinstance(self.native_client_ids, str):
             raise ConfigurationError("native_client_ids: give several, for example a tuple")
         if self.native_client_ids and not (self.is_oidc and self.use_nonce):
-            raise ConfigurationError("native_client_ids: ID tokens are bound by a nonce, which this provider has not")
+            raise ConfigurationError("native_client_ids: ID tokens are bound by a nonce, and this provider uses none")
         endpoints = (self.authorization_endpoint, self.token_endpoint, self.userinfo_endpoint)
         if not self.is_oidc and None in endpoints:
             raise ConfigurationError("plain OAuth 2 needs authorization_endpoint, token_endpoint and userinfo_endpoint")
@@ -277,7 +276,7 @@ class OAuthProvider:
         return "private" if self.allow_private_network else "loopback" if self.allow_insecure_http else "public"
 
     def checked_url(self, url: object) -> str:
-        """An address at this provider.
+        """Check a URL of this provider.
 
         Raises:
             ConfigurationError: It may not be used; the message does not repeat it.
@@ -291,7 +290,7 @@ class OAuthProvider:
 
     @property
     def discovery(self) -> str:
-        """Where the issuer describes itself (OpenID Connect Discovery, 4)."""
+        """Where the issuer's metadata is (OpenID Connect Discovery, 4)."""
         if self.discovery_url is not None:
             return self.discovery_url
         assert self.issuer is not None
@@ -301,12 +300,12 @@ class OAuthProvider:
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppleKey:
-    """What Apple's client secret is made of.
+    """The parts of Apple's client secret.
 
     Args:
         team_id: The developer team.
         key_id: The key's name.
-        private_key: The key, PEM.
+        private_key: The key as PEM.
     """
 
     team_id: str
@@ -316,13 +315,13 @@ class AppleKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientKey:
-    """A key by which the application proves itself at the token endpoint (``private_key_jwt``, RFC 7523).
+    """A key with which the application authenticates at the token endpoint (``private_key_jwt``, RFC 7523).
 
     Args:
-        private_key: The key, PEM.
+        private_key: The key as PEM.
         key_id: The key's name at the provider.
-        algorithm: How to sign; ``None``: RS256, ES256, ES384, ES512 or EdDSA, by the kind of the key.
-        headers: More for the header of the assertion (Microsoft wants ``x5t``, the certificate's thumbprint).
+        algorithm: How to sign; ``None`` for RS256, ES256, ES384, ES512 or EdDSA, by the kind of the key.
+        headers: Additional headers of the assertion (Microsoft requires ``x5t``, the certificate's thumbprint).
     """
 
     private_key: str = field(repr=False)
@@ -333,16 +332,16 @@ class ClientKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderMetadata:
-    """Where a provider's endpoints are, and how it wants to be asked.
+    """A provider's endpoints, and how to authenticate there.
 
     Args:
-        issuer: Who signs its ID tokens; ``None`` for plain OAuth 2, and where each token's tenant is its own issuer.
+        issuer: The issuer of its ID tokens; ``None`` for plain OAuth 2, and if each tenant is its own issuer.
         authorization_endpoint: Where to send the browser.
         token_endpoint: Where to redeem the code.
-        userinfo_endpoint: Where to ask who it is.
+        userinfo_endpoint: Where to get the identity.
         jwks_uri: Where its keys are.
-        names_itself: Whether it names itself in its answers (RFC 9207).
-        token_auth_method: How the application proves itself.
+        names_itself: Whether its callbacks contain its name (RFC 9207).
+        token_auth_method: How the application authenticates.
     """
 
     issuer: str | None
@@ -356,17 +355,17 @@ class ProviderMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthStart:
-    """A sign-in that was begun.
+    """A sign-in that was started.
 
     Args:
         url: Where to send the browser.
-        state: What the browser brings back; name the cookie after (a digest of) it, so that two sign-ins at once keep
-            apart.
-        browser_binding: To put into a cookie of this browser (HttpOnly, Secure, ``SameSite=Lax``; ``SameSite=None`` for
-            a provider with ``response_mode="form_post"``), and to hand in at the end: it proves that the same browser
-            comes back.
+        state: What the browser brings back; name the cookie after (a digest of) it, so that two sign-ins at the same
+            time do not collide.
+        browser_binding: For a cookie in this browser (HttpOnly, Secure, ``SameSite=Lax``; ``SameSite=None`` for a
+            provider with ``response_mode="form_post"``), to be passed in at the end: it proves that the same browser
+            has returned.
         expires_at: Until when it can be completed.
-        response_mode: How the browser comes back.
+        response_mode: How the browser returns.
     """
 
     url: str = field(repr=False)
@@ -382,11 +381,11 @@ class OAuthAccessToken:
     """An access token for a provider's API.
 
     Args:
-        provider: Which provider's.
+        provider: The provider.
         subject: The provider's id for the person.
         access_token: The token.
-        expires_at: When it ends; ``None``: the provider does not tell, or it does not.
-        scopes: What the provider granted; empty where it did not say.
+        expires_at: When it expires; ``None`` if the provider does not say, or it does not expire.
+        scopes: What the provider granted; empty if it did not say.
     """
 
     provider: str
@@ -399,10 +398,10 @@ class OAuthAccessToken:
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthNativeStart:
-    """A sign-in by a mobile SDK that was begun.
+    """A sign-in with a mobile SDK that was started.
 
     Args:
-        nonce: To hand to the SDK, as it is or as its SHA-256 in hex (as Apple's samples do).
+        nonce: For the SDK, as it is or as its SHA-256 in hex (like Apple's samples).
         expires_at: Until when it can be completed.
     """
 
@@ -412,20 +411,19 @@ class OAuthNativeStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthFlow:
-    """A sign-in, or a link, whose browser is back: what was kept for it.
+    """The stored state of a sign-in, or a link, whose browser has returned.
 
     Args:
-        provider: Through which provider.
+        provider: The provider.
         redirect_uri: Where the provider sent the browser back to.
-        next_url: Where to go after it, as it was handed in.
-        failure_url: Where to go if it comes to nothing, as it was handed in.
+        next_url: Where to go after it, as it was passed in.
+        failure_url: Where to go if it fails, as it was passed in.
         replaces: The id of the user whose session in this browser the person agreed to replace.
-        link_user: Whom the account is to be linked to; ``None``: to sign in.
-        link_session: The id of the session that began to link.
-        link_epoch: The user's session epoch when it began: once their sessions have all been ended, it comes to
-            nothing.
-        browser_binding: As it came back.
-        verifier: PKCE's.
+        link_user: The user to link the account to; ``None`` for a sign-in.
+        link_session: The id of the session that started the link.
+        link_epoch: The user's session epoch at the start: the link fails once all their sessions have been ended.
+        browser_binding: As the browser returned it.
+        verifier: The PKCE verifier.
     """
 
     provider: str
@@ -447,12 +445,12 @@ class OAuthResult:
 
     Args:
         user: The user.
-        session: The new session with its token; ``None`` where an account was linked to a user who is signed in.
-        provider: Through which provider.
-        identity: Whom the provider says it is.
+        session: The new session with its token; ``None`` if an account was linked to a signed-in user.
+        provider: The provider.
+        identity: The person, as the provider describes them.
         created: Whether the user was created.
-        linked: Whether the account was linked to a user who existed.
-        next_url: What was handed in at the beginning.
+        linked: Whether the account was linked to an existing user.
+        next_url: What was passed in at the start.
         tokens: The provider's tokens, for its API. Not stored.
     """
 
@@ -467,17 +465,17 @@ class OAuthResult:
 
 
 def _domains(given: Collection[str]) -> tuple[str, ...]:
-    """Domains in the form that they are compared in."""
+    """Return domains in the form that they are compared in."""
     if isinstance(given, str):
         raise ConfigurationError(f'authoritative_for: give a collection of domains: ["{given}"] instead of "{given}"')
     try:
         return tuple("*" if domain == "*" else email_domain(f"x@{domain}") for domain in given)
     except ValidationError as error:
-        raise ConfigurationError(f"authoritative_for: give domains as in example.com, not {given!r}") from error
+        raise ConfigurationError(f"authoritative_for: give domains such as example.com, not {given!r}") from error
 
 
 def email_domain(email: object) -> str:
-    """The domain of an address in the form that domains are compared in.
+    """Return the domain of an address, in the form that domains are compared in.
 
     Raises:
         ValidationError: It is not a valid address.
@@ -485,7 +483,7 @@ def email_domain(email: object) -> str:
     return normalise_email(email).normalised.rpartition("@")[2]
 
 
-# What the services themselves put into the authorization request.
+# Parameters of the authorization request that the services set themselves.
 _RESERVED = {
     *("client_id", "response_type", "response_mode", "redirect_uri", "scope", "state", "nonce"),
     *("code_challenge", "code_challenge_method", "request", "request_uri"),
@@ -493,23 +491,20 @@ _RESERVED = {
 
 
 def _check_client(provider: OAuthProvider) -> None:
-    # An environment variable that is not set comes as None or "", and would be noticed at the first sign-in only.
+    # An unset environment variable is None or "", which would otherwise only be noticed at the first sign-in.
     if not isinstance(provider.client_id, str) or not provider.client_id:
         raise ConfigurationError(f"client_id: {provider.name} has none; is the setting that holds it empty?")
     for option in ("client_id", "client_secret"):
         value = getattr(provider, option)
         if value is not None and value != value.strip():
-            # As read from a file, with its line break. The provider would only say "invalid_client".
+            # For example, read from a file with its line break. The provider would only say "invalid_client".
             raise ConfigurationError(f"{option}: {provider.name}'s begins or ends with white space; copy it again")
     if provider.issuer is not None and "/.well-known/" in provider.issuer:
-        raise ConfigurationError(
-            "issuer: give the issuer's own address, without /.well-known/...; the address of a description that is not "
-            "below it goes into discovery_url"
-        )
+        raise ConfigurationError("issuer: give the issuer's own URL, without /.well-known/...; or set discovery_url")
     if provider.client_secret is not None and not provider.client_secret:
         raise ConfigurationError(f"client_secret: {provider.name} has an empty one; give None for a public client")
     if isinstance(provider.scopes, str):
-        raise ConfigurationError(f"scopes: give a tuple, as in {tuple(provider.scopes.split())}")
+        raise ConfigurationError(f"scopes: give a tuple, for example {tuple(provider.scopes.split())}")
     if provider.is_oidc and "openid" not in provider.scopes:
         raise ConfigurationError('scopes: OpenID Connect needs "openid" among them')
     taken = _RESERVED & provider.parameters.keys()
@@ -529,7 +524,7 @@ def _check_token_auth(provider: OAuthProvider) -> None:
 
 
 def provider_label(name: str) -> str:
-    """What people call a provider."""
+    """Return the display name of a provider."""
     return _LABELS.get(name, name.capitalize())
 
 
@@ -539,10 +534,10 @@ def is_local(host: str) -> bool:
 
 
 def secure_url(url: object) -> str:
-    """An https address; http on this machine only.
+    """Check an https URL; http is accepted only on this machine.
 
     Raises:
-        ConfigurationError: It is another.
+        ConfigurationError: It is something else.
     """
     if isinstance(url, str):
         try:

@@ -1,4 +1,4 @@
-"""OAuth 2 and OpenID Connect without I/O: where to send the browser, what to ask, whether an ID token holds."""
+"""OAuth 2 and OpenID Connect without I/O: requests, responses, and checks of ID tokens."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from torii_dynamodb._rules.oauth import (
 from torii_dynamodb._rules.outbound import Answer
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
-# OpenID Connect leaves the leeway open; providers' clocks and ours differ by seconds.
+# OpenID Connect does not prescribe a leeway; providers' clocks and ours differ by seconds.
 _LEEWAY = 60
-# A token made longer ago than a person takes to come back was not made for this sign-in.
+# A token older than a person takes to return was not issued for this sign-in.
 _OLDEST = timedelta(hours=1)
 _LEAST_RSA_BITS = 2048
-# So many keys are tried for one token; only a token that names no key is tried with more than one or two.
+# How many keys are tried for one token; more than one or two only for a token that names no key.
 _MOST_KEYS = 32
 _LONGEST_TOKEN = 100_000
-# What providers say when the person said no: RFC 6749, 4.1.2.1; Apple and LinkedIn have words of their own.
+# Error codes for a person who declined: RFC 6749, 4.1.2.1; Apple and LinkedIn have their own.
 _CANCELLED = ("access_denied", "user_cancelled_authorize", "user_cancelled_login", "user_denied")
 _TENANT = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def nonce_of(binding: str) -> str:
-    """The nonce that belongs to a browser: so an ID token is bound to it, and no nonce need be stored."""
+    """Derive the nonce from a browser's binding: it binds an ID token to the browser and need not be stored."""
     return base64url.encode(sha256(b"torii-dynamodb/oidc/nonce/1\0" + binding.encode()).digest())
 
 
 def state_for(binding: str) -> str:
-    """The ``state`` of the sign-in that a browser's binding belongs to.
+    """Derive the ``state`` of a sign-in from a browser's binding.
 
-    Whoever brings both back is known to belong together before anything is read or used up. The state travels through
-    addresses and tells nothing of the binding, which stays in a cookie.
+    So a callback can be checked against the cookie before anything is read or used up. The state appears in URLs and
+    reveals nothing about the binding, which stays in the cookie.
     """
     return base64url.encode(sha256(b"torii-dynamodb/oauth/state/1\0" + binding.encode()).digest())
 
@@ -58,7 +58,7 @@ def state_for(binding: str) -> str:
 def authorization_url(
     provider: OAuthProvider, metadata: ProviderMetadata, *, redirect_uri: str, state: str, verifier: str, nonce: str
 ) -> str:
-    """Where to send the browser."""
+    """Return the URL to send the browser to."""
     more = dict(provider.parameters)
     if provider.use_pkce:
         challenge = needed("authlib.oauth2.rfc7636", "oauth").create_s256_code_challenge(verifier)
@@ -88,7 +88,7 @@ def token_request(
     verifier: str,
     now: datetime,
 ) -> tuple[dict[str, str], bytes]:
-    """Headers and body of the request that redeems a code."""
+    """Return headers and body of the request that redeems a code."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
     if provider.use_pkce:
@@ -100,7 +100,7 @@ def token_request(
 def refresh_request(
     provider: OAuthProvider, metadata: ProviderMetadata, *, refresh_token: str, unique: str, now: datetime
 ) -> tuple[dict[str, str], bytes]:
-    """Headers and body of the request for another access token (RFC 6749, 6)."""
+    """Return headers and body of the request for another access token (RFC 6749, 6)."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
     headers, form = authenticated(provider, metadata, headers, form, unique=unique, now=now)
@@ -116,19 +116,19 @@ def authenticated(
     unique: str,
     now: datetime,
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Headers and form of a request to the token endpoint, with what proves the application (RFC 6749, 2.3.1).
+    """Add the application's authentication to headers and form of a token request (RFC 6749, 2.3.1).
 
     Args:
-        provider: Which.
-        metadata: How it wants to be asked.
-        headers: Those of the request.
-        form: That of the request.
-        unique: A secret that is new with every request, of which the name of an assertion is made.
-        now: What time it is.
+        provider: The provider.
+        metadata: Its metadata.
+        headers: The request's headers.
+        form: The request's form.
+        unique: A secret that is new for every request, from which the id of an assertion is made.
+        now: The current time.
     """
     method = metadata.token_auth_method
     if method == "client_secret_basic":
-        # Form-encoded each (RFC 6749, appendix B), so that a colon, a percent sign or an umlaut arrives as what it is.
+        # Each is form-encoded (RFC 6749, appendix B), so that a colon, a percent sign or an umlaut arrives unchanged.
         pair = ":".join(quote_plus(part) for part in (provider.client_id, provider.client_secret or ""))
         return {**headers, "Authorization": f"Basic {b64encode(pair.encode()).decode()}"}, dict(form)
     made = {**form, "client_id": provider.client_id}
@@ -142,7 +142,7 @@ def authenticated(
 
 
 def _assertion(provider: OAuthProvider, metadata: ProviderMetadata, unique: str, now: datetime) -> str:
-    """What proves the application by a signature (OpenID Connect Core, 9; RFC 7523)."""
+    """Return a signed assertion that authenticates the application (OpenID Connect Core, 9; RFC 7523)."""
     key = provider.client_key
     if metadata.token_auth_method == "client_secret_jwt" or key is None:
         signer = needed("joserfc.jwk", "oauth").import_key(provider.client_secret, "oct")
@@ -163,10 +163,10 @@ def _assertion(provider: OAuthProvider, metadata: ProviderMetadata, unique: str,
 
 
 def _signer(pem: str, what: str) -> tuple[Any, str]:
-    """A private key, ready to sign, and the algorithm that fits it.
+    """Load a private key, and return it with the algorithm that fits it.
 
     Raises:
-        ConfigurationError: It is not a private key of a kind that signs.
+        ConfigurationError: It is not a private key that can sign.
     """
     curves = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
     for kind in ("RSA", "EC", "OKP"):
@@ -183,20 +183,20 @@ def _signer(pem: str, what: str) -> tuple[Any, str]:
 
 def _signed(signer: Any, header: Mapping[str, str], claims: Mapping[str, Any]) -> str:
     registry = _registry([header["alg"]])
-    registry.strict_check_header = False  # x5t and the like are the application's business
+    registry.strict_check_header = False  # x5t and similar headers are the application's concern
     made = needed("joserfc.jwt", "oauth").encode(dict(header), dict(claims), signer, registry=registry)
     return cast("str", made)
 
 
 def _registry(algorithms: Sequence[str]) -> Any:
     registry = needed("joserfc.jws", "oauth").JWSRegistry(algorithms=list(algorithms))
-    # RFC 9864 gives EdDSA with this curve a name of its own; under the old one joserfc warns at every token.
+    # RFC 9864 has its own name for EdDSA with this curve; with the old one, joserfc warns at every token.
     registry.algorithms = {**registry.algorithms, "EdDSA": registry.algorithms["Ed25519"]}
     return registry
 
 
 def apple_client_secret(provider: OAuthProvider, now: datetime) -> str:
-    """Apple takes a JWT signed by the team's key for a client secret; each is good for five minutes."""
+    """Return Apple's client secret: a JWT signed with the team's key, valid for five minutes."""
     key = provider.apple
     assert key is not None
     issued = int(now.timestamp())
@@ -212,7 +212,7 @@ def apple_client_secret(provider: OAuthProvider, now: datetime) -> str:
 
 
 def plain_metadata(provider: OAuthProvider) -> ProviderMetadata:
-    """Where the endpoints of a provider are that speaks plain OAuth 2."""
+    """Return the endpoints of a plain OAuth 2 provider."""
     assert provider.authorization_endpoint is not None
     assert provider.token_endpoint is not None
     return ProviderMetadata(
@@ -237,30 +237,30 @@ def _token_auth_method(provider: OAuthProvider, offered: object) -> TokenAuthMet
         return "none"
     known: tuple[TokenAuthMethod, ...] = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
     for method in known:
-        # RFC 8414, 2: where nothing is said, it is client_secret_basic.
+        # RFC 8414, 2: the default is client_secret_basic.
         if method in (cast("Sequence[object]", offered) if isinstance(offered, list | tuple) else known[:1]):
             return method
     raise OAuthError(
         "provider",
-        f"{provider.name} does not take a client secret at its token endpoint; give client_key, or token_auth_method",
+        f"{provider.name} does not accept a client secret at its token endpoint; set client_key or token_auth_method",
     )
 
 
 def read_metadata(provider: OAuthProvider, document: object) -> ProviderMetadata:
-    """An issuer's description of itself, checked.
+    """Check an issuer's metadata.
 
     Raises:
-        OAuthError: It is not one, or another issuer's (OpenID Connect Discovery, 4.3).
+        OAuthError: It is not metadata, or another issuer's (OpenID Connect Discovery, 4.3).
     """
     if not isinstance(document, dict):
-        raise OAuthError("provider", f"{provider.name} describes itself by something that is not a JSON object")
+        raise OAuthError("provider", f"{provider.name}'s metadata is not a JSON object")
     found = cast("dict[str, Any]", document)
 
     def endpoint(name: str) -> str:
         try:
             return provider.checked_url(found.get(name))
         except ConfigurationError as error:
-            raise OAuthError("provider", f"the {name} that {provider.name} describes: {error}") from None
+            raise OAuthError("provider", f"the {name} in {provider.name}'s metadata: {error}") from None
 
     return ProviderMetadata(
         issuer=_described_issuer(provider, found.get("issuer")),
@@ -274,15 +274,15 @@ def read_metadata(provider: OAuthProvider, document: object) -> ProviderMetadata
 
 
 def _described_issuer(provider: OAuthProvider, told: object) -> str | None:
-    """The issuer by its own description; ``None`` where each tenant is one of its own."""
+    """Return the issuer named in the metadata; ``None`` if each tenant is its own issuer."""
     template = provider.issuer_template
     if template is None:
-        # With or without a slash at the end it is the same description that was read, and it says what tokens say.
+        # With or without a trailing slash, the metadata is the same, and it has the form that tokens use.
         if isinstance(told, str) and told.rstrip("/") == (provider.issuer or "").rstrip("/"):
             return told
         raise OAuthError(
             "provider",
-            f"{provider.name} says that its issuer is {_shown(told)}; configured is {provider.issuer!r}",
+            f"{provider.name} says that its issuer is {_shown(told)}, but {provider.issuer!r} is configured",
         )
     if told == template:
         return None
@@ -299,18 +299,18 @@ def _shown(told: object) -> str:
 def verified(
     provider: OAuthProvider, metadata: ProviderMetadata, token: str, keys: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Header and claims of a token that one of the provider's keys signed; ``None`` where none of these did.
+    """Return header and claims of a token that one of these keys signed; ``None`` if none of them did.
 
-    Whether the claims hold is another question.
+    The claims are not checked.
 
     Raises:
-        OAuthError: It is not a token that any key could verify.
+        OAuthError: No key could verify the token.
     """
     header = _unverified(token, 0)
     claims = _unverified(token, 1)
     algorithm = header.get("alg")
     if algorithm not in provider.algorithms:
-        raise OAuthError("id_token", "the ID token is not signed in a way that is accepted")
+        raise OAuthError("id_token", "the ID token is not signed with an accepted algorithm")
     jwk, jwt, registry = needed("joserfc.jwk", "oauth"), needed("joserfc.jwt", "oauth"), _registry([algorithm])
     for key in _keys_for(keys, algorithm, header.get("kid"), claims)[:_MOST_KEYS]:
         try:
@@ -322,7 +322,7 @@ def verified(
 
 
 def _unverified(token: str, part: int) -> dict[str, Any]:
-    """Header (0) or claims (1) of a token, which prove nothing."""
+    """Decode the header (0) or the claims (1) of a token, without verifying them."""
     parts = token.split(".")
     try:
         found = orjson.loads(base64url.decode(parts[part]))
@@ -336,7 +336,7 @@ def _unverified(token: str, part: int) -> dict[str, Any]:
 def _keys_for(
     keys: Sequence[Mapping[str, Any]], algorithm: str, kid: object, claims: Mapping[str, Any]
 ) -> list[Mapping[str, Any]]:
-    """The keys that may have signed a token."""
+    """Return the keys that may have signed a token."""
     kind = {"R": "RSA", "P": "RSA"}.get(algorithm[0], "OKP" if algorithm.startswith("Ed") else "EC")
     curve = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
     ed = ("EdDSA", "Ed25519")
@@ -345,7 +345,7 @@ def _keys_for(
         for key in keys
         if key.get("kty") == kind
         and key.get("use", "sig") == "sig"
-        # A key that says what it is for signs nothing else.
+        # A key that states its use is used for nothing else.
         and (key.get("alg", algorithm) == algorithm or (algorithm in ed and key.get("alg") in ed))
         and (kid is None or key.get("kid") in (None, kid))
         and (_rsa_bits(key) >= _LEAST_RSA_BITS if kind == "RSA" else key.get("crv") == curve[algorithm])
@@ -354,7 +354,7 @@ def _keys_for(
 
 
 def _rsa_bits(key: Mapping[str, Any]) -> int:
-    """The length of an RSA key; 0 where it cannot be told, or is absurd."""
+    """Return the length of an RSA key; 0 if it is unknown or absurd."""
     modulus = key.get("n")
     if not isinstance(modulus, str) or len(modulus) > 3000:
         return 0
@@ -365,7 +365,7 @@ def _rsa_bits(key: Mapping[str, Any]) -> int:
 
 
 def _signs_for(key: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
-    """Whether a key signs for a token's issuer: Microsoft's keys, which tenants share, say whose tokens they sign."""
+    """Whether a key signs for a token's issuer: Microsoft's keys, which tenants share, name the issuer."""
     issuer = key.get("issuer")
     if not isinstance(issuer, str):
         return True
@@ -383,19 +383,19 @@ def check_claims(
     now: datetime,
     native: bool = False,
 ) -> str:
-    """The subject of an ID token whose claims hold (OpenID Connect Core, 3.1.3.7).
+    """Check the claims of an ID token (OpenID Connect Core, 3.1.3.7), and return its subject.
 
-    Issuer, audience, authorised party, expiry, time of issue, nonce, and the access token's hash where it is told.
-    With ``native``, audience and authorised party may also be ids of the application's mobile clients; the nonce is
-    demanded as it is or as its SHA-256 in hex.
+    These are issuer, audience, authorised party, expiry, time of issue, nonce, and the access token's hash if present.
+    With ``native``, audience and authorised party may also be ids of the application's mobile clients, and the
+    nonce may also be its SHA-256 in hex.
 
     Raises:
-        OAuthError: They do not hold.
+        OAuthError: A claim is not valid.
     """
     subject = claims.get("sub")
-    # 255 ASCII characters at most (OpenID Connect Core, 2); it is part of a key.
+    # At most 255 ASCII characters (OpenID Connect Core, 2); it is part of a key.
     if not isinstance(subject, str) or not subject or len(subject) > 255:
-        raise OAuthError("id_token", "the ID token names nobody")
+        raise OAuthError("id_token", "the ID token has no valid subject")
     options: dict[str, Any] = {
         "iss": {"essential": True, "values": [_issuer(provider, metadata, claims), *provider.issuer_aliases]},
         "aud": {"essential": True, "values": [provider.client_id]},
@@ -407,11 +407,11 @@ def check_claims(
         ours = (provider.client_id, *provider.native_client_ids)
         told = claims.get("aud")
         audiences = cast("list[object]", told) if isinstance(told, list) else [told]
-        # Ours, and nobody else's: the token was not made for another application.
+        # Only ours: the token must not be for another application.
         if not audiences or not all(one in ours for one in audiences):
-            raise OAuthError("id_token", "the ID token does not hold: aud")
+            raise OAuthError("id_token", "the ID token is not valid: aud")
         options["aud"] = {"essential": True, "values": list(ours)}
-        # Google's tokens for Android are for the server's client, and were asked for by the Android client ("azp").
+        # Google's tokens for Android are for the server's client, requested by the Android client ("azp").
         party = claims.get("azp", audiences[0])
         params["client_id"] = party if party in ours else provider.client_id
         hashed = sha256(nonce.encode()).hexdigest()
@@ -422,14 +422,14 @@ def check_claims(
     seconds = int(now.timestamp())
     try:
         claims_of = needed("authlib.oidc.core", "oauth").CodeIDToken
-        # How the person signed in there (amr) is not asked for; some write it as text, which Authlib refuses.
+        # amr (how the person signed in there) is not needed; some send a string, which Authlib refuses.
         looked_at = {name: value for name, value in claims.items() if name != "amr"}
         claims_of(looked_at, dict(header), options, params).validate(seconds, _LEEWAY)
         old = seconds - int(claims["iat"]) > _OLDEST.total_seconds()
     except Exception as error:  # noqa: BLE001 - Authlib and joserfc have several roots of errors
-        # By name only: the error shows what the claim says.
+        # Only the claim's name: the error itself contains the value.
         detail = getattr(error, "claim", None) or getattr(error, "claim_name", None) or type(error).__name__
-        raise OAuthError("id_token", f"the ID token does not hold: {detail}") from None
+        raise OAuthError("id_token", f"the ID token is not valid: {detail}") from None
     if old:
         raise OAuthError("id_token", "the ID token was issued too long ago")
     return subject
@@ -446,7 +446,7 @@ def _issuer(provider: OAuthProvider, metadata: ProviderMetadata, claims: Mapping
 
 
 def needs_userinfo(provider: OAuthProvider, claims: Mapping[str, Any]) -> bool:
-    """Whether the userinfo endpoint is to be asked for what an ID token does not tell."""
+    """Whether to query the userinfo endpoint for what an ID token lacks."""
     if provider.userinfo != "when_needed":
         return provider.userinfo == "always"
     wanted = ("email", provider.email_verified_claim) if provider.trust_email else ("email",)
@@ -454,15 +454,15 @@ def needs_userinfo(provider: OAuthProvider, claims: Mapping[str, Any]) -> bool:
 
 
 def merged(provider: OAuthProvider, claims: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """The claims of an ID token, and what the userinfo endpoint adds to them.
+    """Merge the claims of an ID token with those of the userinfo endpoint.
 
-    The ID token's stand, for somebody signed them; but an address and the word on it come from one place.
+    The ID token's claims win, because they are signed; but an address and its ``email_verified`` come from one source.
 
     Raises:
-        OAuthError: They describe different people; that answer must not be used (OpenID Connect Core, 5.3.2).
+        OAuthError: They describe different people, so userinfo must not be used (OpenID Connect Core, 5.3.2).
     """
     if more.get("sub") != claims["sub"]:
-        raise OAuthError("provider", f"{provider.name} tells of somebody else")
+        raise OAuthError("provider", f"{provider.name} describes a different person")
     claims = {name: value for name, value in claims.items() if value is not None}
     word = provider.email_verified_claim
     found = {**more, **claims}
@@ -472,7 +472,7 @@ def merged(provider: OAuthProvider, claims: Mapping[str, Any], more: Mapping[str
 
 
 def check_userinfo(provider: OAuthProvider, metadata: ProviderMetadata, claims: Mapping[str, Any]) -> None:
-    """Check whom a signed answer of the userinfo endpoint is from and for (OpenID Connect Core, 5.3.2).
+    """Check issuer and audience of a signed userinfo response (OpenID Connect Core, 5.3.2).
 
     Raises:
         OAuthError: It is from another issuer, or for another application.
@@ -481,26 +481,26 @@ def check_userinfo(provider: OAuthProvider, metadata: ProviderMetadata, claims: 
     issuers = (_issuer(provider, metadata, claims), *provider.issuer_aliases) if "iss" in claims else (None,)
     audiences = cast("list[object]", audience) if isinstance(audience, list) else [audience]
     if claims.get("iss") not in issuers or provider.client_id not in audiences:
-        raise OAuthError("provider", f"{provider.name} tells of somebody else")
+        raise OAuthError("provider", f"{provider.name} describes a different person")
 
 
 def read_keys(provider: OAuthProvider, document: object) -> list[Mapping[str, Any]]:
-    """The keys of a key set.
+    """Return the keys of a key set.
 
     Raises:
-        OAuthError: It is not one.
+        OAuthError: It is not a key set.
     """
     found = cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
     if not isinstance(found, list):
-        raise OAuthError("provider", f"{provider.name} sent no list of keys")
+        raise OAuthError("provider", f"{provider.name} sent an invalid key set")
     return [cast("Mapping[str, Any]", key) for key in cast("Sequence[Any]", found) if isinstance(key, dict)]
 
 
 def read_json(provider: OAuthProvider, answer: Answer) -> object:
-    """The JSON of an answer; the text of a JWT.
+    """Return the JSON of a response, or the text of a JWT.
 
     Raises:
-        OAuthError: The answer is an error, or neither.
+        OAuthError: The response is an error, or neither of these.
     """
     if answer.status not in (200, 201):
         told = _error(answer.body)
@@ -512,11 +512,11 @@ def read_json(provider: OAuthProvider, answer: Answer) -> object:
             return answer.body.decode("ascii").strip()
         return cast("object", orjson.loads(answer.body))
     except ValueError:
-        raise OAuthError("provider", f"{provider.name} answered with something that is not JSON") from None
+        raise OAuthError("provider", f"{provider.name} returned something that is not JSON") from None
 
 
 def _error(body: bytes) -> dict[str, Any]:
-    """An OAuth error, of which only the code is used: its description is anybody's text."""
+    """Build an error from an OAuth error response. Only the code is used: anybody may have written its description."""
     try:
         found = orjson.loads(body)
     except ValueError:
@@ -525,19 +525,19 @@ def _error(body: bytes) -> dict[str, Any]:
 
 
 def code_of(answer: Mapping[str, Any]) -> str | None:
-    """The code of an OAuth error; ``None`` where it is not one."""
+    """Return the code of an OAuth error response; ``None`` if it is not one."""
     code = answer.get("error")
     return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,64}", code) else None
 
 
 def shown_code(answer: Mapping[str, Any]) -> str:
-    """The code of an error, to append to a message; nothing where it is not one."""
+    """Return an error's code to append to a message; empty if it is not an OAuth error."""
     code = code_of(answer)
     return "" if code is None else f" ({code})"
 
 
 def identity_of(provider: OAuthProvider, claims: Mapping[str, Any], subject: str) -> OAuthIdentity:
-    """Whom claims (or a userinfo answer) describe."""
+    """Return the identity that claims (or a userinfo response) describe."""
     return _identity(
         provider,
         subject=subject,
@@ -550,7 +550,7 @@ def identity_of(provider: OAuthProvider, claims: Mapping[str, Any], subject: str
 
 
 def posted_name(user: str | None) -> str | None:
-    """The name in the ``user`` that Apple posts; ``None`` where it is not the JSON that Apple describes."""
+    """Return the name in the ``user`` that Apple posts; ``None`` if it is not the JSON that Apple documents."""
     if user is None or len(user) > 4096:
         return None
     try:
@@ -562,24 +562,24 @@ def posted_name(user: str | None) -> str | None:
 
 
 def plain_identity(provider: OAuthProvider, told: object) -> OAuthIdentity:
-    """Whom the userinfo endpoint of a provider that speaks plain OAuth 2 describes.
+    """Return the identity from the userinfo endpoint of a plain OAuth 2 provider.
 
     Raises:
-        OAuthError: Nobody.
+        OAuthError: It has no subject.
     """
     found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
     subject = found.get("id") if found.get("sub") is None else found["sub"]
     if not isinstance(subject, str | int) or isinstance(subject, bool) or not 0 < len(str(subject)) <= 255:
-        raise OAuthError("provider", f"{provider.name} names nobody")
+        raise OAuthError("provider", f"{provider.name} sent no subject")
     return identity_of(provider, found, str(subject))
 
 
 def github_identity(provider: OAuthProvider, user: object, emails: object) -> OAuthIdentity:
-    """Whom GitHub's ``/user`` and ``/user/emails`` describe: by the number, because logins change hands."""
+    """Return the identity from GitHub's ``/user`` and ``/user/emails``, by number, because logins change hands."""
     found = cast("dict[str, Any]", user) if isinstance(user, dict) else {}
     subject = found.get("id")
     if not isinstance(subject, int) or isinstance(subject, bool):
-        raise OAuthError("provider", "GitHub names nobody")
+        raise OAuthError("provider", "GitHub sent no user id")
     email: object = None
     verified = False
     listed = cast("Sequence[Any]", emails) if isinstance(emails, list) else ()
@@ -621,7 +621,7 @@ def _identity(
 
 
 def _web_address(value: object) -> str | None:
-    """An address on the web, to be put into a page; ``None`` where it is another (``javascript:``), or too long."""
+    """Return a URL that may be put into a page; ``None`` if it is not http(s) (``javascript:``), or too long."""
     if not isinstance(value, str) or len(value) > 1024 or not re.fullmatch(r"https?://[!-~]+", value, re.IGNORECASE):
         return None
     return value
@@ -638,17 +638,17 @@ def _is_authority(rule: Authority, identity: OAuthIdentity) -> bool:
 
 
 def is_true(value: object) -> bool:
-    """Whether a claim says yes. Apple and Cognito write "true"; Microsoft's xms_edov is true, 1 or "1"."""
+    """Whether a claim is true. Apple and Cognito send "true"; Microsoft's xms_edov is true, 1 or "1"."""
     return value in (True, "1") or (isinstance(value, str) and value.lower() == "true")
 
 
 def shown_name(value: object) -> str | None:
-    """A name to show, on one line and of bounded length; ``None`` where there is none."""
+    """Return a name to display, on one line and of limited length; ``None`` if there is none."""
     return _line(value, 256)
 
 
 def error_of(parameter: str) -> OAuthError:
-    """What a provider's ``error`` parameter means. Its description is anybody's text, so it is not repeated."""
+    """Build an error from a provider's ``error`` parameter, without its description, which anybody may have written."""
     if parameter in _CANCELLED:
         return OAuthError("denied", "the sign-in was not allowed")
     shown = parameter if re.fullmatch(r"[a-z_]{1,64}", parameter) else "an unknown error"
@@ -656,21 +656,21 @@ def error_of(parameter: str) -> OAuthError:
 
 
 def state_of(value: object) -> str:
-    """A ``state`` as it came back.
+    """Check a ``state`` that was sent back.
 
     Raises:
         OAuthError: It cannot be one of ours.
     """
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{43}", value):
-        raise OAuthError("state", "the answer belongs to no sign-in that was begun here")
+        raise OAuthError("state", "the response does not belong to a sign-in that was started here")
     return value
 
 
 def redirect_uri_of(value: str) -> str:
-    """Where the provider is to send the browser back to.
+    """Check the URL that the provider will send the browser back to.
 
     Raises:
-        ValidationError: It is no https address (http on this machine only).
+        ValidationError: It is not an https URL (http is accepted only on this machine).
     """
     try:
         return secure_url(value)

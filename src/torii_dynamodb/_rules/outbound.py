@@ -1,4 +1,4 @@
-"""Requests to providers: which addresses they may go to, and how much of an answer is read."""
+"""Requests to providers: which addresses they may go to, and how much of a response is read."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["Answer", "Reach", "TooLarge", "checked_url", "decoded", "may_connect
 # Where requests may go: public addresses; also this machine; also the private network.
 Reach: TypeAlias = Literal["public", "loopback", "private"]
 
-# IETF protocol assignments, of which older Pythons take some for global; one cloud has its metadata service there.
+# IETF protocol assignments. Older Pythons consider some of them global; one cloud has its metadata service there.
 _PROTOCOLS = IPv4Network("192.0.0.0/24")
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Metadata and platform services of AWS, Google, Alibaba and Azure that are not link-local. They hand out credentials.
+# Metadata and platform services of AWS, Google, Alibaba and Azure that are not link-local. They return credentials.
 _METADATA = {ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16")}
 _PRIVATE_IPV4 = re.compile(r"10\.|172\.(1[6-9]|2\d|3[01])\.|192\.168\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.")
 
 
 class TooLarge(ValueError):
-    """An answer is larger than is read."""
+    """A response is larger than the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back.
+    """A response.
 
     Args:
         status: The HTTP status.
@@ -45,23 +45,23 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], body: bytes, most: int, *, decode: bool = True) -> Answer:
-        """An answer as it came.
+        """Read a response.
 
         Raises:
             TooLarge: Its body has more than ``most`` bytes.
-            ValueError: Its body is coded in a way that was not asked for, or broken.
+            ValueError: Its body has an encoding that was not requested, or is broken.
         """
         plain = decoded(body, headers, most) if decode else body
         if len(plain) > most:
-            raise TooLarge("the answer is too large")
+            raise TooLarge("the response is too large")
         return cls(status, headers.get("content-type", "").partition(";")[0].strip().lower(), plain)
 
 
 def may_connect(address: str, reach: Reach) -> bool:
     """Whether an IP address may be connected to.
 
-    Never: link-local addresses (among them the metadata services that hand out credentials), multicast, unspecified and
-    reserved ones, whatever the reach.
+    Never allowed, whatever the reach: link-local addresses (including metadata services, which return credentials),
+    multicast, unspecified and reserved ones.
     """
     try:
         found = ip_address(address)
@@ -91,19 +91,19 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
 
 
 def checked_url(url: object, reach: Reach, *, insecure: bool = False) -> str:
-    """An address to send requests to, or to send a browser to.
+    """Check a URL to send requests to, or to send a browser to.
 
-    What can be seen in the address is checked: what its name resolves to is checked when it is connected to.
+    Only the URL itself is checked here; what its name resolves to is checked when connecting.
 
     Args:
         url: The address.
         reach: Where it may lead.
-        insecure: Whether http:// is accepted, within the reach of this machine or the private network.
+        insecure: Whether http:// is accepted, on this machine or in the private network.
 
     Raises:
         ConfigurationError: It cannot be used. The message does not repeat it.
     """
-    # urlsplit drops tabs and line breaks, and other readers of URLs take backslashes for slashes.
+    # urlsplit drops tabs and line breaks, and other URL parsers treat backslashes as slashes.
     if not isinstance(url, str) or len(url) > 2048 or not re.fullmatch(r"[!-\[\]-~]+", url):
         raise ConfigurationError("give an https:// address in ASCII")
     try:
@@ -132,7 +132,7 @@ _SWITCHES = "allow_insecure_http=True is for providers on this machine, allow_pr
 
 
 def _literal(host: str) -> str | None:
-    """The IP address that a host is written as; ``None`` for a name.
+    """Parse a host that is an IP address; ``None`` for a name.
 
     Raises:
         ConfigurationError: It is a number that some resolvers read as an address (``2130706433``, ``127.1``).
@@ -146,23 +146,23 @@ def _literal(host: str) -> str | None:
 
 
 def decoded(body: bytes, headers: Mapping[str, str], most: int) -> bytes:
-    """A body with its content coding undone, of which never more than ``most`` bytes are held.
+    """Decode the content coding of a body, never holding more than ``most`` bytes.
 
     Raises:
         TooLarge: It is larger.
-        ValueError: It is coded in a way that was not asked for, or broken.
+        ValueError: It has an encoding that was not requested, or is broken.
     """
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding in ("", "identity"):
         return body
     if coding not in ("gzip", "x-gzip", "deflate"):
         raise ValueError("unknown content coding")
-    # 32: zlib tells gzip and zlib streams apart by their headers.
+    # 32: zlib detects gzip and zlib streams by their headers.
     inflater = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
     try:
         made = inflater.decompress(body, most)
     except zlib.error as error:
         raise ValueError("broken content coding") from error
     if inflater.unconsumed_tail:
-        raise TooLarge("the answer is too large")
+        raise TooLarge("the response is too large")
     return made

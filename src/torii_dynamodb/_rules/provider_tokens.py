@@ -1,4 +1,4 @@
-"""The tokens of a provider for its API: what is kept of them, and how."""
+"""A provider's tokens for its API: which parts are stored, and how."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["KeptTokens", "associated", "is_leased", "leased", "sealed_of", "stor
 _SEALED = "sealed"
 _LEASE = "lease"
 _LEASE_ENDS = "lease_ends"
-_LEASE_FOR = timedelta(seconds=30)  # longer than an exchange with a provider may take
+_LEASE_FOR = timedelta(seconds=30)  # longer than a request to a provider may take
 
 
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptTokens:
-    """What is kept, sealed.
+    """The tokens that are stored, sealed.
 
     Args:
         access_token: For the provider's API.
-        refresh_token: To get another; ``None``: there is no other to be had.
-        expires_at: When the access token ends; ``None``: the provider does not tell, or it does not.
+        refresh_token: To get another; ``None`` if there is none.
+        expires_at: When the access token expires; ``None`` if the provider does not say, or it does not expire.
         scopes: What the provider granted.
     """
 
@@ -39,13 +39,13 @@ class KeptTokens:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], now: datetime, before: KeptTokens | None = None) -> KeptTokens | None:
-        """What a token endpoint answered; ``None`` where there is no access token in it.
+        """Read a token endpoint's response; ``None`` if it contains no access token.
 
         Args:
-            answer: The answer.
+            answer: The response.
             now: When it came.
-            before: What was kept until now: providers leave the refresh token out where it stays the same, and the
-                scopes where they are as asked for.
+            before: The tokens stored until now: providers omit a refresh token that stays the same, and scopes that
+                are as requested.
         """
         access, refresh, lifetime = (answer.get(name) for name in ("access_token", "refresh_token", "expires_in"))
         if not isinstance(access, str) or not access:
@@ -57,14 +57,14 @@ class KeptTokens:
             access_token=access,
             refresh_token=refresh,
             expires_at=_end(lifetime, now),
-            # GitHub separates by commas.
+            # GitHub separates them by commas.
             scopes=tuple(scopes.replace(",", " ").split())
             if isinstance(scopes, str)
             else (() if before is None else before.scopes),
         )
 
     def holds(self, now: datetime, at_least: timedelta = timedelta(0)) -> bool:
-        """Whether the access token is good for so long."""
+        """Whether the access token is valid for at least that long."""
         return self.expires_at is None or self.expires_at - now > at_least
 
     def dump(self) -> bytes:
@@ -89,39 +89,39 @@ class KeptTokens:
         return self.of(answer, now, self)
 
     def without_refresh(self) -> KeptTokens:
-        """When the provider takes the refresh token no more."""
+        """Return when the provider stops accepting the refresh token."""
         return replace(self, refresh_token=None)
 
 
 def _end(lifetime: object, now: datetime) -> datetime | None:
-    """When a token ends that lives so many seconds; some providers write them as text."""
+    """Return when a token with this lifetime in seconds expires; some providers send it as a string."""
     if isinstance(lifetime, bool) or not isinstance(lifetime, int | float | str) or not str(lifetime).isdecimal():
         return None
     return now + timedelta(seconds=min(int(lifetime), 366 * 86400))
 
 
 def associated(provider: str, subject: str) -> bytes:
-    """What a seal is bound to: the account's row."""
+    """Return what a seal is bound to: the account's row."""
     return f"torii-dynamodb/oauth-tokens/1\0{provider}\0{subject}".encode()
 
 
 def stored(sealed: bytes) -> dict[str, Any]:
-    """What stands in the account, besides a lease."""
+    """Return what is stored in the account, in addition to a lease."""
     return {_SEALED: sealed}
 
 
 def sealed_of(account: OAuthAccount) -> bytes | None:
-    """What is sealed in an account; ``None``: nothing is kept."""
+    """Return the sealed tokens in an account; ``None`` if there are none."""
     found = account.tokens.get(_SEALED)
     return found if isinstance(found, bytes) else None
 
 
 def leased(tokens: Metadata, name: str, now: datetime) -> dict[str, Any]:
-    """The same with a lease: whoever holds it refreshes, all others wait. It ends by itself if its holder dies."""
+    """Return the same with a lease: its holder refreshes, all others wait. It expires if its holder dies."""
     return {**tokens, _LEASE: name, _LEASE_ENDS: epoch_seconds(now + _LEASE_FOR)}
 
 
 def is_leased(tokens: Metadata, now: datetime) -> bool:
-    """Whether somebody refreshes just now."""
+    """Whether a refresh is in progress."""
     ends = tokens.get(_LEASE_ENDS)
     return isinstance(ends, int) and epoch_seconds(now) < ends

@@ -1,13 +1,13 @@
-"""Secrets that must be read back: AES-256-GCM from ``cryptography``, which is imported when something is sealed.
+"""Sealing of secrets that must be read back: AES-256-GCM from ``cryptography``, imported when something is sealed.
 
-Two uses. What belongs to a sign-in through a provider is sealed under its ``state``, which travels through the browser
-and of which the table holds only the SHA-256: whoever has the row but not the state has nothing to open it with. What
-is kept for long (the tokens of providers) is sealed under the application's ``secret``, by a :class:`Keyring`.
+There are two uses. The data of a sign-in through a provider is sealed under its ``state``, which the browser carries
+and of which the table has only the SHA-256: nobody can open the row without the state. Data that is kept for long
+(providers' tokens) is sealed under the application's ``secret``, by a :class:`Keyring`.
 
-Keys come from HKDF-SHA-256, one for each use. A nonce of 96 random bits is drawn for every sealing (NIST SP 800-38D,
-8.2.2). The associated data names the place that a sealed value stands in, so that it opens nowhere else.
+Keys come from HKDF-SHA-256, one per use. Every sealing draws a nonce of 96 random bits (NIST SP 800-38D, 8.2.2). The
+associated data names the place where a sealed value is stored, so it cannot be opened anywhere else.
 
-A seal under a state is as strong as the state is hard to guess. States that this library makes have 256 random bits.
+A seal under a state is as strong as the state is hard to guess. This library's states have 256 random bits.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _VERSION = b"\x01"
 
 
 def seal_under_state(plain: bytes, *, state: str, place: bytes, random: RandomBytes) -> bytes:
-    """Seal under a state: a nonce, the ciphertext and the tag.
+    """Seal under a state, as nonce, ciphertext and tag.
 
     Args:
         plain: What to seal.
         state: The state; 256 random bits.
-        place: Where it is to stand.
-        random: Where the nonce comes from.
+        place: Where it will be stored.
+        random: The randomness for the nonce.
     """
     nonce = random(_NONCE_BYTES)
     return nonce + _cipher(state.encode(), _STATE_USE).encrypt(nonce, plain, place)
@@ -48,7 +48,7 @@ def unseal_under_state(sealed: bytes, *, state: str, place: bytes) -> bytes:
     """Open what :func:`seal_under_state` sealed.
 
     Raises:
-        ValueError: It was sealed under another state or for another place, or changed since.
+        ValueError: It was sealed under another state or for another place, or was changed.
     """
     return _open(_cipher(state.encode(), _STATE_USE), sealed, place)
 
@@ -56,12 +56,12 @@ def unseal_under_state(sealed: bytes, *, state: str, place: bytes) -> bytes:
 class Keyring:
     """Seals under the application's secrets: the first seals, all open.
 
-    A sealed value is a version byte, the key's id (64 bits, made from the secret by HMAC, so that it does not tell the
-    secret), the nonce, the ciphertext and the tag.
+    A sealed value is a version byte, the key's id (64 bits, derived from the secret by HMAC, so that it does not reveal
+    the secret), the nonce, the ciphertext and the tag.
 
     Args:
         secrets: The application's secrets, as :func:`~torii_dynamodb._rules.devices.secret_keys` checks them.
-        random: Where nonces come from.
+        random: The randomness for nonces.
 
     Raises:
         ConfigurationError: There is no secret.
@@ -82,7 +82,7 @@ class Keyring:
 
         Args:
             plain: What to seal.
-            associated: Where it is to stand, for example ``b"oauth#google#subject"``; needed again to open it.
+            associated: Where it will be stored, for example ``b"oauth#google#subject"``; needed again to open it.
         """
         nonce = self._random(_NONCE_BYTES)
         head = _VERSION + self._first
@@ -93,7 +93,7 @@ class Keyring:
         """Open what was sealed under one of the secrets.
 
         Raises:
-            ValueError: It was sealed under another secret or for another place, or changed since.
+            ValueError: It was sealed under another secret or for another place, or was changed.
         """
         head = sealed[: 1 + _KEY_ID_BYTES]
         secret = self._secrets.get(head[1:])
@@ -123,4 +123,4 @@ def _open(cipher: AESGCM, sealed: bytes, associated: bytes) -> bytes:
             return cipher.decrypt(nonce, rest, associated)
     except InvalidTag:
         pass
-    raise ValueError("not sealed under this key for this place, or changed since")
+    raise ValueError("not sealed under this key for this place, or changed")

@@ -1,9 +1,9 @@
 r"""The secrets we issue: session tokens and one-time tokens. One shape, two prefixes.
 
 ``torii_s1_<user id>.<43 characters><8 characters>``: a fixed prefix and a checksum, so that secret scanners find leaks
-and garbage is refused without a request; the user id, so that a check reads session and user at once; 256 random bits.
-The checksum is public and proves nothing. Stored is SHA-256 of the whole text; a plain hash is right for a secret
-of 256 random bits, which nobody can guess offline.
+and garbage is refused without a request; the user id, so that a check reads session and user at the same time; 256
+random bits. The checksum is public and proves nothing. The SHA-256 of the whole text is stored; a plain hash is enough
+for a secret of 256 random bits, which nobody can guess offline.
 
 Scanner pattern: ``torii_[st]1_[A-Za-z0-9_-]{0,64}\.[A-Za-z0-9_-]{43}[0-9a-f]{8}``
 """
@@ -36,11 +36,11 @@ _RANDOM_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class ParsedSecret:
-    """What a well-formed secret tells before anything is read.
+    """The parts of a well-formed secret.
 
     Args:
         user_id: The user it names; empty for a one-time token without a user.
-        digest: SHA-256 of it, in hex.
+        digest: Its SHA-256, in hex.
     """
 
     user_id: str
@@ -48,27 +48,27 @@ class ParsedSecret:
 
 
 def digest(secret: str | bytes) -> str:
-    """SHA-256 in hex: the form in which a secret is stored."""
+    """Return the SHA-256 in hex: the form in which a secret is stored."""
     return sha256(secret.encode() if isinstance(secret, str) else secret).hexdigest()
 
 
 def make_session_token(user_id: str, random: RandomBytes) -> str:
-    """A new session token for a user."""
+    """Make a session token for a user."""
     return _make(_SESSION, user_id, random)
 
 
 def make_one_time_token(user_id: str | None, random: RandomBytes) -> str:
-    """A new one-time token, for a user or for none."""
+    """Make a one-time token, with or without a user."""
     return _make(_ONE_TIME, user_id or "", random)
 
 
 def parse_session_token(token: object) -> ParsedSecret | None:
-    """What a session token tells; ``None`` for anything that was not issued as one."""
+    """Parse a session token; ``None`` if it was not issued as one."""
     return _parse(_SESSION_TOKEN, token)
 
 
 def parse_one_time_token(token: object) -> ParsedSecret | None:
-    """What a one-time token tells; ``None`` for anything that was not issued as one."""
+    """Parse a one-time token; ``None`` if it was not issued as one."""
     return _parse(_ONE_TIME_TOKEN, token)
 
 

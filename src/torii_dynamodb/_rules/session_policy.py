@@ -14,7 +14,7 @@ from torii_dynamodb.models import Metadata, MetadataValue, Session
 __all__ = ["SIGNED_IN_AT", "SessionPolicy", "carry_sign_in", "signed_in_at"]
 
 SIGNED_IN_AT = "torii:signed_in_at"
-"""Where a rotated session keeps when the person signed in. Ours: a caller's metadata cannot set it."""
+"""The metadata key in which a rotated session stores when the person signed in. Callers cannot set it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +22,9 @@ class SessionPolicy:
     """How long sessions last.
 
     Args:
-        absolute: A session ends so long after the sign-in, whatever happens.
-        idle: A session ends when it was not used for so long.
-        refresh_after: A session's end is moved at most so often: a write a request would cost more than all else.
+        absolute: A session ends this long after the sign-in, whatever happens.
+        idle: A session ends after this long without use.
+        refresh_after: A session's end is moved at most this often: one write per request would dominate the cost.
     """
 
     absolute: timedelta = timedelta(days=30)
@@ -39,7 +39,7 @@ class SessionPolicy:
             raise ConfigurationError("session policy: refresh_after must be shorter than idle")
 
     def end(self, signed_in: datetime, now: datetime) -> datetime:
-        """When a session used now ends, unless it is used again."""
+        """Return when a session used now ends, unless it is used again."""
         return min(signed_in + self.absolute, now + self.idle)
 
     def is_due(self, session: Session, now: datetime) -> bool:
@@ -50,7 +50,7 @@ class SessionPolicy:
 
 
 def signed_in_at(session: Session) -> datetime:
-    """When the person signed in. Unlike ``created_at``, a rotation does not move it."""
+    """Return when the person signed in. Unlike ``created_at``, a rotation does not change it."""
     noted = session.metadata.get(SIGNED_IN_AT)
     if not isinstance(noted, str):
         return session.created_at
@@ -61,18 +61,18 @@ def signed_in_at(session: Session) -> datetime:
 
 
 def carry_sign_in(session: Session) -> dict[str, MetadataValue]:
-    """The metadata of the session that takes another's place."""
+    """Return the metadata of a session that replaces another."""
     return {**session.metadata, SIGNED_IN_AT: to_text(signed_in_at(session))}
 
 
 def own_metadata(metadata: Metadata | None) -> Metadata:
-    """A caller's metadata for a new session.
+    """Check a caller's metadata for a new session.
 
     Raises:
-        ValidationError: It has a key that is ours.
+        ValidationError: It has a reserved key.
     """
     if metadata is None:
         return {}
     if isinstance(metadata, Mapping) and SIGNED_IN_AT in metadata:
-        raise ValidationError("metadata", f"the key {SIGNED_IN_AT!r} is taken; choose another")
+        raise ValidationError("metadata", f"the key {SIGNED_IN_AT!r} is reserved; choose another")
     return metadata

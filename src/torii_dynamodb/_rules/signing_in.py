@@ -1,4 +1,4 @@
-"""What the services know of the browser that asks, and what a sign-in comes to."""
+"""The browser that sent a request, and the checks and errors that all sign-ins share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torii_dynamodb.models import AttemptResult, Metadata, User
 
 __all__ = ["INVALID_LINK", "WRONG_PASSWORD", "Browser", "refuse_locked", "refuse_more"]
 
-# Said in several places, in the same words everywhere: they must not tell the cases apart.
+# Used in several places, because the messages must not distinguish the cases.
 INVALID_LINK = "the link was used, has expired, or is not one of ours"
 WRONG_PASSWORD = "the e-mail address or the password is wrong"
 
@@ -22,10 +22,10 @@ class Browser:
     """Where a request comes from.
 
     Args:
-        user_agent: The browser's name for itself.
-        ip_address: Where it is.
-        metadata: The caller's own, for the session.
-        device_token: What it holds as proof that it signed the user in before.
+        user_agent: The browser's ``User-Agent``.
+        ip_address: Its address.
+        metadata: The caller's metadata for the session.
+        device_token: Its proof that the user signed in there before.
     """
 
     user_agent: str | None = None
@@ -41,7 +41,7 @@ def refuse_locked(user: User) -> None:
 
 
 def refuse_more(attempt: AttemptResult, message: str, *, what: str = "requests") -> None:
-    """Raise ``RateLimited`` for an attempt that was not taken."""
+    """Raise ``RateLimited`` for an attempt that was refused."""
     if not attempt.allowed:
-        # A storage must tell until when; one that does not shall not let the attempt pass.
+        # A storage must say until when; if one does not, the attempt must still not pass.
         raise RateLimited(message, retry_after=attempt.retry_after or timedelta(seconds=1), what=what)

@@ -1,4 +1,4 @@
-"""How times are stored: fixed-width UTC text (sorts as time), and epoch seconds where DynamoDB's TTL reads them."""
+"""How times are stored: fixed-width UTC text, which sorts as time, and epoch seconds for DynamoDB's TTL."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_text(moment: datetime) -> str:
-    """``2026-11-22T15:04:05.123456Z``: always 27 characters, so that order of text is order of time."""
+    """Format as ``2026-11-22T15:04:05.123456Z``: always 27 characters, so text sorts like time."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "Z"
 
 
 def from_text(text: str) -> datetime:
-    """The inverse of :func:`to_text`. Raises ``ValueError`` for anything else."""
+    """Invert :func:`to_text`. Raises ``ValueError`` for anything else."""
     if len(text) != 27 or text[26] != "Z" or text[10] != "T":
         raise ValueError("not of the form 2026-11-22T15:04:05.123456Z")
     return datetime.fromisoformat(text)
 
 
 def epoch_seconds(moment: datetime) -> int:
-    """Whole seconds since 1970, rounded down: what DynamoDB's TTL counts in."""
+    """Return whole seconds since 1970, rounded down: the unit of DynamoDB's TTL."""
     return (moment - _EPOCH) // timedelta(seconds=1)
 
 
 def epoch_millis(moment: datetime) -> int:
-    """Whole milliseconds since 1970, rounded down."""
+    """Return whole milliseconds since 1970, rounded down."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def from_epoch_seconds(seconds: int) -> datetime:
-    """The moment that :func:`epoch_seconds` was asked about, in whole seconds."""
+    """Invert :func:`epoch_seconds`, to whole seconds."""
     return _EPOCH + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""A token bucket that may go into debt: what something costs is often known only afterwards."""
+"""A token bucket that may go into debt, because costs are often known only afterwards."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class TokenBucket:
     """Fills at a steady rate, up to a burst. The caller brings the time and does the waiting.
 
     Args:
-        rate: Tokens a second.
-        burst: How many it holds; it starts full. With 0 nothing is saved up while nothing is taken.
+        rate: Tokens per second.
+        burst: How many it can hold; it starts full. With 0, no tokens are saved up.
     """
 
     __slots__ = ("_at", "_burst", "_left", "_rate")
@@ -22,12 +22,12 @@ class TokenBucket:
         self._at: float | None = None
 
     def wait(self, now: float) -> float:
-        """Seconds until the bucket is out of debt; 0 if something may be taken now."""
+        """Return the seconds until the bucket is out of debt; 0 if tokens may be taken now."""
         if self._at is not None:
             self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now
         return 0.0 if self._left > 0 or self._left == self._burst else -self._left / self._rate + 1e-3
 
     def take(self, tokens: float) -> None:
-        """Take tokens, if need be more than there are."""
+        """Take tokens, even more than there are."""
         self._left -= tokens

@@ -1,4 +1,4 @@
-"""Passkeys without I/O: the options for the browser, and whether its answer holds (WebAuthn Level 3)."""
+"""Passkeys without I/O: the options for the browser, and checks of its response (WebAuthn Level 3)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _MOST_TRANSPORTS = 16
 
 
 class PasskeyError(ToriiError):
-    """A passkey ceremony came to nothing. Begin again.
+    """A passkey ceremony failed. Start again.
 
     Attributes:
-        reason: ``"malformed"``: the browser's answer is no WebAuthn answer. ``"challenge"``: its challenge was not
-            issued here, for this ceremony and this user, or was used, or is too old. ``"refused"``: it does not hold:
-            another origin or relying party, no user verification, a wrong signature. ``"unknown"``: nobody has this
-            passkey (any more).
+        reason: ``"malformed"``: the browser's response is not a WebAuthn response. ``"challenge"``: its challenge was
+            not issued here, for this ceremony and this user, or was used, or has expired. ``"refused"``: it is not
+            valid: another origin or relying party, no user verification, a wrong signature. ``"unknown"``: no user has
+            this passkey (any more).
     """
 
     code = "passkey_error"
@@ -44,18 +44,18 @@ class PasskeyError(ToriiError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasskeySettings:
-    """Where passkeys are good for.
+    """Where passkeys work, and what is required of them.
 
     Args:
-        rp_id: The relying party: the site's domain, or one above it. Passkeys are bound to it for good.
-        rp_name: What the person is shown for it.
-        origins: From where ceremonies may come, for example ``("https://app.example.com",)``: the relying party's
-            domain, or below it.
+        rp_id: The relying party: the site's domain, or one above it. Passkeys are bound to it permanently.
+        rp_name: Its display name.
+        origins: The origins that ceremonies may come from, for example ``("https://app.example.com",)``: the relying
+            party's domain, or below it.
         related_origins: Origins on other domains that use the same passkeys, for example ``("https://example.co.uk",)``
             (WebAuthn Level 3, 5.11). Browsers ask ``https://<rp_id>/.well-known/webauthn`` for them, which the router
-            serves; they take at least five different names before the public suffix, and may ignore more.
+            serves; they accept at least five different names before the public suffix, and may ignore more.
         user_verification: ``"required"`` (the default): fingerprint, face or PIN each time, which is what makes a
-            passkey two factors. ``"preferred"`` also takes authenticators that cannot.
+            passkey two factors. ``"preferred"`` also accepts authenticators that cannot do that.
         cloned: What happens when the sign count did not go up: ``"refuse"`` the sign-in, or ``"accept"`` it.
         timeout: How long a ceremony may take.
     """
@@ -83,7 +83,7 @@ class PasskeySettings:
 
     @property
     def every_origin(self) -> list[str]:
-        """All origins from where ceremonies may come."""
+        """All origins that ceremonies may come from."""
         return [*self.origins, *self.related_origins]
 
     def _check(self, origin: str) -> None:
@@ -108,9 +108,9 @@ class PasskeySettings:
 def _host_of(option: str, origin: str) -> str:
     parts = urlsplit(origin)
     host = parts.hostname or ""
-    # Browsers take localhost and what is below it for secure (Secure Contexts, 3.1), but IP addresses for no RP id.
+    # Browsers consider localhost and names below it secure (Secure Contexts, 3.1), but accept no IP address as RP id.
     secure = parts.scheme == "https" or (parts.scheme == "http" and f".{host}".endswith(".localhost"))
-    # As browsers write it, in lower case and without the default port: it is compared letter by letter.
+    # In the form that browsers send, in lower case and without the default port, because it is compared exactly.
     if (
         not host
         or not secure
@@ -120,7 +120,7 @@ def _host_of(option: str, origin: str) -> str:
         or parts.query
     ):
         raise ConfigurationError(
-            f"{option}: {origin!r} is not an origin: give https:// and host in lower case, without a slash at the end "
+            f"{option}: {origin!r} is not an origin: give https:// and host in lower case, without a trailing slash "
             "(http:// on localhost only)"
         )
     return host
@@ -128,12 +128,12 @@ def _host_of(option: str, origin: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What the authenticator says with a sign-in that holds.
+    """What the authenticator reports with a valid sign-in.
 
     Args:
         sign_count: Its counter.
         backup_eligible: Whether the passkey can be synchronised.
-        backed_up: Whether it is at present.
+        backed_up: Whether it currently is.
     """
 
     sign_count: int
@@ -143,12 +143,12 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A sign-in's answer as far as it can be read before anything is proved.
+    """The parts of a sign-in response that are read before it is verified.
 
     Args:
-        credential_id: The passkey it is by.
-        challenge: The challenge it answers.
-        user_handle: Whom the authenticator says it is; ``None`` where it does not say.
+        credential_id: The passkey.
+        challenge: The challenge that it responds to.
+        user_handle: The user according to the authenticator; ``None`` if it does not say.
     """
 
     credential_id: bytes
@@ -159,12 +159,12 @@ class SignIn:
 def registration_options(
     settings: PasskeySettings, user: User, held: Sequence[Passkey], challenge: bytes
 ) -> dict[str, Any]:
-    """What to hand to ``navigator.credentials.create`` (as ``parseCreationOptionsFromJSON`` reads it)."""
+    """Return the options for ``navigator.credentials.create`` (as ``parseCreationOptionsFromJSON`` reads them)."""
     webauthn, structs = needed("webauthn", "passkeys"), needed("webauthn.helpers.structs", "passkeys")
     options = webauthn.generate_registration_options(
         rp_id=settings.rp_id,
         rp_name=settings.rp_name,
-        # The user handle tells nothing about the person (WebAuthn, 14.6.1): ids are random.
+        # The user handle reveals nothing about the person (WebAuthn, 14.6.1): ids are random.
         user_id=user.id.encode(),
         user_name=user.email_as_given,
         user_display_name=user.name or user.email_as_given,
@@ -180,7 +180,7 @@ def registration_options(
 
 
 def sign_in_options(settings: PasskeySettings, held: Sequence[Passkey], challenge: bytes) -> dict[str, Any]:
-    """What to hand to ``navigator.credentials.get``."""
+    """Return the options for ``navigator.credentials.get``."""
     webauthn, structs = needed("webauthn", "passkeys"), needed("webauthn.helpers.structs", "passkeys")
     options = webauthn.generate_authentication_options(
         rp_id=settings.rp_id,
@@ -192,10 +192,10 @@ def sign_in_options(settings: PasskeySettings, held: Sequence[Passkey], challeng
 
 
 def read_challenge(answer: object) -> bytes:
-    """The challenge that an answer names. Proves nothing: it is looked up, and then verified against.
+    """Return the challenge that a response names. This proves nothing: it is looked up, and then verified.
 
     Raises:
-        PasskeyError: It is no WebAuthn answer.
+        PasskeyError: It is not a WebAuthn response.
     """
     try:
         client_data = orjson.loads(_decoded(_response(answer).get("clientDataJSON")))
@@ -208,10 +208,10 @@ def read_challenge(answer: object) -> bytes:
 
 
 def read_sign_in(answer: object) -> SignIn:
-    """What a sign-in's answer claims.
+    """Read the claims of a sign-in response.
 
     Raises:
-        PasskeyError: It is no WebAuthn answer.
+        PasskeyError: It is not a WebAuthn response.
     """
     challenge = read_challenge(answer)
     try:
@@ -228,10 +228,10 @@ def read_sign_in(answer: object) -> SignIn:
 def verify_registration(
     settings: PasskeySettings, answer: Mapping[str, Any], challenge: bytes, user: User, name: str
 ) -> NewPasskey:
-    """The passkey of an answer that holds (WebAuthn, 7.1).
+    """Verify a registration response (WebAuthn, 7.1), and return its passkey.
 
     Raises:
-        PasskeyError: It does not hold.
+        PasskeyError: It is not valid.
     """
     webauthn = needed("webauthn", "passkeys")
     try:
@@ -242,7 +242,7 @@ def verify_registration(
             expected_origin=settings.every_origin,
             require_user_verification=settings.user_verification == "required",
         )
-    except Exception as error:  # webauthn's decoders raise what they like on what browsers send
+    except Exception as error:  # webauthn's decoders raise all kinds of errors on malformed input
         raise PasskeyError("refused", f"the passkey cannot be accepted: {type(error).__name__}") from error
     _refuse_embedding(answer)
     return NewPasskey(
@@ -259,10 +259,10 @@ def verify_registration(
 
 
 def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challenge: bytes, passkey: Passkey) -> Use:
-    """What an answer that holds says (WebAuthn, 7.2). Whether it agrees with what was before, the storage decides.
+    """Verify a sign-in response (WebAuthn, 7.2). The storage compares the result with the last one.
 
     Raises:
-        PasskeyError: It does not hold.
+        PasskeyError: It is not valid.
     """
     webauthn = needed("webauthn", "passkeys")
     try:
@@ -272,44 +272,44 @@ def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challen
             expected_rp_id=settings.rp_id,
             expected_origin=settings.every_origin,
             credential_public_key=passkey.public_key,
-            # The storage compares it in the write itself: two sign-ins at once cannot both pass.
+            # The storage compares it in the write itself, so that two simultaneous sign-ins cannot both pass.
             credential_current_sign_count=0,
             require_user_verification=settings.user_verification == "required",
         )
-    except Exception as error:  # webauthn's decoders raise what they like on what browsers send
+    except Exception as error:  # webauthn's decoders raise all kinds of errors on malformed input
         raise PasskeyError("refused", f"the passkey is not accepted: {type(error).__name__}") from error
     _refuse_embedding(answer)
     return Use(found.new_sign_count, _eligible(found), found.credential_backed_up)
 
 
 def _refuse_embedding(answer: Mapping[str, Any]) -> None:
-    # WebAuthn, 7.1 step 10 and 7.2 step 13: a page that is framed by another site says so. Nobody here expects it.
+    # WebAuthn, 7.1 step 10 and 7.2 step 13: a page that another site frames reports it. No page of ours is framed.
     client_data = orjson.loads(_decoded(_response(answer).get("clientDataJSON")))
     if client_data.get("crossOrigin") is True or client_data.get("topOrigin") is not None:
         raise PasskeyError("refused", "the ceremony ran in a page that another site embeds")
 
 
 def _needful(answer: Mapping[str, Any], *members: str) -> dict[str, Any]:
-    """The members of an answer that are verified.
+    """Return the members of a response that are verified.
 
-    The rest is ignored, as the standard asks: what a member unknown today, or an unknown value of a known one
-    (``authenticatorAttachment``, ``transports``, results of extensions), says is for those who asked for it.
+    The rest is ignored, as the standard requires: unknown members, and unknown values of known ones
+    (``authenticatorAttachment``, ``transports``, results of extensions).
     """
     response = _response(answer)
     given = {name: response[name] for name in ("clientDataJSON", *members) if response.get(name) is not None}
     identity = answer.get("rawId", answer.get("id"))
     if _decoded(identity) != _decoded(answer.get("id")):
         raise ValueError("id and rawId differ")
-    # Some password managers pad base64url, or leave rawId out.
+    # Some password managers pad base64url, or omit rawId.
     told = base64url.encode(_decoded(identity))
     return {"id": told, "rawId": told, "type": answer.get("type"), "response": given}
 
 
 def _unattested(credential: dict[str, Any]) -> dict[str, Any]:
-    """A registration's answer without its attestation statement.
+    """Return a registration response without its attestation statement.
 
-    None is asked for ("none", the default), but some browsers and keys send one, in formats that nobody here knows or
-    with certificates that have expired. It would prove which model made the passkey, and nothing is decided by that.
+    None is requested ("none", the default), but some browsers and keys send one, in unknown formats or with expired
+    certificates. It would prove which model made the passkey, and nothing depends on that.
     """
     response = credential["response"]
     helpers = needed("webauthn.helpers", "passkeys")
@@ -323,7 +323,8 @@ def _eligible(found: Any) -> bool:
 
 
 def _transports(answer: Mapping[str, Any]) -> tuple[str, ...]:
-    # Level 3, 5.2.1: values unknown to us are kept too. The browser that gets them back ignores what it does not know.
+    # Level 3, 5.2.1: values unknown to us are kept too. A browser that gets them back ignores those that it does not
+    # know.
     given = _response(answer).get("transports")
     if not isinstance(given, list):
         return ()
@@ -360,4 +361,4 @@ def _decoded(text: object) -> bytes:
 
 
 def _malformed() -> PasskeyError:
-    return PasskeyError("malformed", "the answer of the browser is no WebAuthn answer")
+    return PasskeyError("malformed", "the browser's response is not a WebAuthn response")
