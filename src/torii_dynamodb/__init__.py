@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from torii_dynamodb._core.transactions import TransactionBuilder
     from torii_dynamodb._sync.services import Torii
     from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
-    from torii_dynamodb._wire.records import CallRecord
     from torii_dynamodb.config import Credentials, DynamoDbConfig, RateLimit
     from torii_dynamodb.errors import ToriiError
     from torii_dynamodb.models import (
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         PASSWORD_RESET,
         UNSET,
         AttemptResult,
+        CallRecord,
         FailedAttempt,
         Health,
         Listing,
@@ -101,7 +101,6 @@ _HOMES = {
     "Torii": "_sync.services",
     "DynamoDbHandle": "_sync.storage.handle",
     "DynamoDbStorage": "_sync.storage.handle",
-    "CallRecord": "_wire.records",
     "Credentials": "config",
     "DynamoDbConfig": "config",
     "RateLimit": "config",

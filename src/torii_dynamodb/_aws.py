@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from torii_dynamodb._wire.credentials import CredentialsSource, from_environment
+from torii_dynamodb._wire.credentials import from_environment
 from torii_dynamodb._wire.endpoints import AccountIdMode, AwsEndpoint, aws_endpoint, is_aws, region_of_endpoint
+from torii_dynamodb._wire.facts import THROTTLES
 from torii_dynamodb._wire.profiles import Profile, find_profile
 from torii_dynamodb.clock import system_clock
-from torii_dynamodb.config import Credentials, DynamoDbConfig, check_region, check_url
+from torii_dynamodb.config import Credentials, CredentialsSource, DynamoDbConfig, check_region, check_url
 from torii_dynamodb.errors import AccessDenied, ConfigurationError, ToriiError, Unavailable
 
 __all__ = [
@@ -40,7 +41,7 @@ _NO_CREDENTIALS = (
 # For credentials that refresh themselves but do not say until when they last: how often to ask for them.
 _ASK_AGAIN = timedelta(minutes=10)
 # Codes of STS and SSO that come with a status of 4xx and mean "later".
-_BUSY = frozenset({"IDPCommunicationError", "RequestLimitExceeded", "Throttling", "ThrottlingException"})
+_BUSY = THROTTLES | {"IDPCommunicationError"}
 
 
 class StaticSource:

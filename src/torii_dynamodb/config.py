@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
 
 from torii_dynamodb._rules.guarded import guarded
@@ -14,12 +15,10 @@ from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from torii_dynamodb._wire.credentials import CredentialsSource
-    from torii_dynamodb._wire.http import AsyncTransport, Transport
-    from torii_dynamodb._wire.records import CallRecord
-    from torii_dynamodb._wire.signing import Endpoint
+    from torii_dynamodb._messages import AsyncTransport, Endpoint, Transport
+    from torii_dynamodb.models import CallRecord
 
-__all__ = ["TABLES", "Credentials", "DynamoDbConfig", "RateLimit", "TableName"]
+__all__ = ["TABLES", "Credentials", "CredentialsSource", "DynamoDbConfig", "RateLimit", "TableName"]
 
 TableName = Literal["users", "sessions", "identities", "tokens", "login_attempts"]
 
@@ -62,6 +61,19 @@ class Credentials:
                     f"credentials, {name}: it is empty, or holds a space, a line break or a character beyond ASCII; "
                     "copy it again"
                 )
+
+
+@runtime_checkable
+class CredentialsSource(Protocol):
+    """A source of credentials of your own, for ``DynamoDbConfig(credentials=...)``."""
+
+    def load(self) -> tuple[Credentials, datetime | None]:
+        """Return credentials that work now, and until when (aware), or ``None`` if they do not expire.
+
+        It may block: it is called in a thread in the asynchronous library; ahead of expiry, off the path of any
+        request; and again when AWS says that the credentials have expired.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from torii_dynamodb._async.contract import (
     AsyncTokenStorage,
     AsyncUserStorage,
 )
+from torii_dynamodb._messages import AsyncTransport, Transport
 from torii_dynamodb._sync.contract import (
     BruteForceStorage,
     EmailPasswordStorage,
@@ -29,8 +30,7 @@ from torii_dynamodb._sync.contract import (
     TokenStorage,
     UserStorage,
 )
-from torii_dynamodb._wire.credentials import CredentialsSource
-from torii_dynamodb._wire.http import AsyncTransport, Transport
+from torii_dynamodb.config import CredentialsSource
 
 __all__ = [
     "AsyncBruteForceStorage",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from torii_dynamodb._rules.guarded import guarded
@@ -25,6 +26,7 @@ __all__ = [
     "UNSET",
     "AttemptKind",
     "AttemptResult",
+    "CallRecord",
     "CeremonyKind",
     "FailedAttempt",
     "Health",
@@ -47,6 +49,7 @@ __all__ = [
     "PkceVerifier",
     "Session",
     "SignedIn",
+    "TableCapacity",
     "Token",
     "Unset",
     "User",
@@ -536,3 +539,56 @@ class FailedAttempt:
     at: datetime
     ip_address: str | None
     user_agent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableCapacity:
+    """What one call consumed of one table.
+
+    Args:
+        table: The table's full name.
+        read_units: Read units, those of the indexes included.
+        write_units: Write units, those of the indexes included.
+        indexes: Of those, the units of each secondary index by name (read units for reads, write units for writes).
+    """
+
+    table: str
+    read_units: float
+    write_units: float
+    indexes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One call to AWS, with all its attempts. Holds no key and no item.
+
+    Args:
+        operation: DynamoDB's name, for example ``"GetItem"``.
+        tables: The full names of the tables it touches, in the order of the request.
+        attempts: How many requests were sent.
+        retries: How many of them were retries that the policy granted (a resend over a fresh connection, with new
+            credentials or a corrected clock counts as an attempt only).
+        throttles: How many answers said that capacity is short.
+        quota_exhausted: Whether the call was given up because the retry quota was used up.
+        latency: Seconds from the call to its end, pauses included.
+        read_units: Read units consumed by the answer that counts.
+        write_units: Write units consumed by the answer that counts.
+        capacity: The same, by table.
+        items: How many items came back.
+        request_id: AWS' id of the last answer, if there was one.
+        error: ``None`` for success, else DynamoDB's error code or the transport error's (``"TimedOut"``, ...).
+    """
+
+    operation: str
+    tables: tuple[str, ...]
+    attempts: int
+    retries: int = 0
+    throttles: int = 0
+    quota_exhausted: bool = False
+    latency: float
+    read_units: float = 0.0
+    write_units: float = 0.0
+    capacity: tuple[TableCapacity, ...] = ()
+    items: int = 0
+    request_id: str | None = None
+    error: str | None = None

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torii_dynamodb._messages import AsyncTransport, Endpoint, Request, Response, Transport
 from torii_dynamodb._wire.errors import BadResponse, ConnectFailed, Disconnected, TimedOut, TransportError
-from torii_dynamodb._wire.http import AsyncTransport, Request, Response, Transport
-from torii_dynamodb._wire.signing import Endpoint
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.over_httpx import AsyncHttpxTransport

@@ -8,8 +8,8 @@ from tests.fuzz.fuzz import LATER, Source, fuzz
 
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
+from torii_dynamodb._messages import Request, Response
 from torii_dynamodb._rules.secrets import parse_one_time_token, parse_session_token
-from torii_dynamodb._wire.http import Request, Response
 from torii_dynamodb.config import Credentials, DynamoDbConfig
 from torii_dynamodb.testing.clock import FakeClock
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,12 @@ RULES = [
         broken_by=("_wire/retry.py", "from asyncio import sleep"),
     ),
     Rule(
+        "configuration, models and errors do not know how they are used",
+        files=("config.py", "errors.py", "models.py", "_messages.py"),
+        forbidden=own("_core", "_wire", "_async", "_sync"),
+        broken_by=("config.py", "if TYPE_CHECKING:\n    from torii_dynamodb._wire.http import ResponseParser"),
+    ),
+    Rule(
         "storage does not know the services",
         files=("_async/storage/**", "_sync/storage/**"),
         forbidden=own("_async.services", "_sync.services"),
@@ -116,7 +123,7 @@ RULES = [
         files=("*.py", "_async/services/**", "_sync/services/**", "fastapi/**", "cli/**"),
         # What a transport of one's own has to raise.
         but=("transport.py",),
-        forbidden=own("_wire.errors"),
+        forbidden=own("_wire.errors", "_wire.answers"),
         broken_by=("fastapi/routes.py", "from torii_dynamodb._wire import errors"),
     ),
     Rule(
@@ -210,6 +217,21 @@ def modules() -> list[tuple[str, str]]:
     ]
 
 
+def dependencies(sources: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """What each module imports when it is imported or for typing; imports inside functions do not count."""
+    trees = {
+        ".".join([PACKAGE, *Path(path).with_suffix("").parts]).removesuffix(".__init__"): (path, source)
+        for path, source in sources
+    }
+    found: dict[str, set[str]] = {}
+    for name, (path, source) in trees.items():
+        imported = {one.module for one in imports_of(ast.parse(source), path) if one.when != When.CALL} & trees.keys()
+        # `from package import module` means the module.
+        packages = {one for one in imported if any(other.startswith(f"{one}.") for other in imported)}
+        found[name] = imported - packages
+    return found
+
+
 def clock_reads(path: str, source: str) -> list[str]:
     """Where a module asks the machine for the time of day, or for randomness, instead of the configuration."""
     wanted = {
@@ -229,6 +251,19 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
     """No module imports what its layer must not know."""
     broken = [line for path, source in modules() for line in violations(rule, path, source)]
     assert not broken, f"{rule.name}:\n" + "\n".join(broken)
+
+
+def test_no_modules_import_each_other() -> None:
+    """Imports form no cycle, those for typing only included: each module can be read after those it imports."""
+    TopologicalSorter(dependencies(modules())).prepare()
+
+
+def test_the_cycle_test_can_fail() -> None:
+    """Two modules that know each other, one of them for typing only, are found."""
+    first = "from torii_dynamodb import models"
+    second = "if TYPE_CHECKING:\n    from torii_dynamodb.config import DynamoDbConfig"
+    with pytest.raises(CycleError):
+        TopologicalSorter(dependencies([("config.py", first), ("models.py", second)])).prepare()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from torii_dynamodb._async.primitives import Background, Lock, run_in_thread
 from torii_dynamodb._aws import Place, credentials_source, is_quick, resolve
-from torii_dynamodb._wire.credentials import CredentialsSource
-from torii_dynamodb._wire.signing import Endpoint, Signer
-from torii_dynamodb.config import Credentials, DynamoDbConfig
+from torii_dynamodb._messages import Endpoint
+from torii_dynamodb._wire.signing import Signer
+from torii_dynamodb.config import Credentials, CredentialsSource, DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ToriiError, Unavailable
 
 __all__ = ["AsyncSigning"]

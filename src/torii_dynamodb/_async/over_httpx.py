@@ -5,9 +5,9 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from torii_dynamodb._messages import Endpoint, Request, Response
 from torii_dynamodb._wire.errors import BadResponse, ConnectFailed, Disconnected, TimedOut
-from torii_dynamodb._wire.http import MAX_BODY, Request, Response
-from torii_dynamodb._wire.signing import Endpoint
+from torii_dynamodb._wire.http import MAX_BODY
 from torii_dynamodb.errors import ConfigurationError
 
 if TYPE_CHECKING:

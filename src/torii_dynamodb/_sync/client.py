@@ -11,32 +11,27 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
-from zlib import crc32
 
 from torii_dynamodb._core import tables
+from torii_dynamodb._messages import Endpoint, Request, Transport
 from torii_dynamodb._sync.credentials import Signing
 from torii_dynamodb._sync.merging import ReadMerger
 from torii_dynamodb._sync.primitives import Background, gather, monotonic, sleep
 from torii_dynamodb._sync.transport import Pool
-from torii_dynamodb._wire.batches import MAX_KEYS, MAX_WRITES, Key, ReadBatch, ReadUnit
-from torii_dynamodb._wire.errors import (
-    DATA_PLANE,
-    Failure,
-    TransportError,
-    WireError,
+from torii_dynamodb._wire.answers import (
     blames_keys,
-    failure_of_response,
     failure_of_transport,
     final_error,
+    read_answer,
     request_id,
-    torn_answer,
 )
-from torii_dynamodb._wire.http import Request, Response, Transport
-from torii_dynamodb._wire.json import DecodeError, dumps, loads
+from torii_dynamodb._wire.batches import MAX_KEYS, MAX_WRITES, Key, ReadBatch, ReadUnit
+from torii_dynamodb._wire.errors import Failure, TransportError, WireError
+from torii_dynamodb._wire.facts import CAPACITY_OPERATIONS, DATA_PLANE
+from torii_dynamodb._wire.json import dumps
 from torii_dynamodb._wire.limits import RateLimits
-from torii_dynamodb._wire.records import CAPACITY_OPERATIONS, make_record, read_capacity, tables_of
+from torii_dynamodb._wire.records import make_record, read_capacity, tables_of
 from torii_dynamodb._wire.retry import Attempts, RetryPolicy, measured_skew
-from torii_dynamodb._wire.signing import Endpoint
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, Throttled, ToriiError, Unavailable
 from torii_dynamodb.schema import SCHEMA
@@ -376,23 +371,6 @@ class Client:
             self._on_call(record)
         except Exception:  # noqa: BLE001 - whatever a hook does, the call has its outcome already
             _log.warning("on_call raised", exc_info=True)
-
-
-def read_answer(response: Response) -> dict[str, Any] | Failure:
-    """The answer's document if it is one of success, else what went wrong."""
-    body = response.body
-    checksum = response.header(b"x-amz-crc32")
-    if checksum is not None and checksum != b"%d" % crc32(body):
-        return torn_answer(response, "the answer's checksum (x-amz-crc32) is wrong")
-    if response.status != 200:
-        return failure_of_response(response)
-    try:
-        answer = loads(body)
-    except DecodeError:
-        return torn_answer(response, "the answer is no JSON")
-    if type(answer) is not dict:
-        return torn_answer(response, "the answer is no JSON object")
-    return cast("dict[str, Any]", answer)
 
 
 def _proxy(endpoint: Endpoint) -> Proxy | None:

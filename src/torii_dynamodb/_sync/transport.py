@@ -14,10 +14,10 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from torii_dynamodb._messages import Endpoint, Request, Response
 from torii_dynamodb._sync.primitives import Future
 from torii_dynamodb._wire.errors import BadResponse, ConnectFailed, Disconnected, TimedOut
-from torii_dynamodb._wire.http import Request, Response, ResponseParser
-from torii_dynamodb._wire.signing import Endpoint
+from torii_dynamodb._wire.http import ResponseParser
 from torii_dynamodb._wire.tls import tls_context
 
 if TYPE_CHECKING:

@@ -1,27 +1,12 @@
-"""Where credentials come from: the protocol that a source of your own fulfils, and the environment."""
+"""Credentials in the environment. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Protocol, runtime_checkable
 
 from torii_dynamodb.config import Credentials
 
-__all__ = ["CredentialsSource", "from_environment"]
-
-
-@runtime_checkable
-class CredentialsSource(Protocol):
-    """A source of credentials of your own, for ``DynamoDbConfig(credentials=...)``."""
-
-    def load(self) -> tuple[Credentials, datetime | None]:
-        """Return credentials that work now, and until when (aware), or ``None`` if they do not expire.
-
-        It may block: it is called in a thread in the asynchronous library; ahead of expiry, off the path of any
-        request; and again when AWS says that the credentials have expired.
-        """
-        ...
+__all__ = ["from_environment"]
 
 
 def from_environment(environ: Mapping[str, str]) -> Credentials | None:

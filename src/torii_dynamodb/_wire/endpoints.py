@@ -5,27 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
+from torii_dynamodb._wire.facts import PARTITIONS
 from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["AccountIdMode", "AwsEndpoint", "aws_endpoint", "is_aws", "region_of_endpoint"]
 
 AccountIdMode = Literal["preferred", "disabled", "required"]
 
-
-# How the names of its regions begin, pseudo regions (aws-cn-global) included; the domain of its endpoints; that of
-# its dual-stack endpoints; the regions that have endpoints for an account (None: all).
-# From botocore's partitions.json and DynamoDB's endpoint-rule-set-1.json; a test holds this against both.
-_PARTITIONS: Final[tuple[tuple[tuple[str, ...], str, str, tuple[str, ...] | None], ...]] = (
-    (("cn-", "aws-cn-"), "amazonaws.com.cn", "api.amazonwebservices.com.cn", ("cn-north-1", "cn-northwest-1")),
-    (("us-gov-", "aws-us-gov-"), "amazonaws.com", "api.aws", ("us-gov-east-1", "us-gov-west-1")),
-    (("us-isob-", "aws-iso-b-"), "sc2s.sgov.gov", "api.aws.scloud", ()),
-    (("us-isof-", "aws-iso-f-"), "csp.hci.ic.gov", "api.aws.hci.ic.gov", ()),
-    (("eu-isoe-", "aws-iso-e-"), "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", ()),
-    (("us-iso-", "aws-iso-"), "c2s.ic.gov", "api.aws.ic.gov", ()),
-    (("eusc-",), "amazonaws.eu", "api.amazonwebservices.eu", ()),
-    (("",), "amazonaws.com", "api.aws", None),
-)
-_DOMAINS: Final = tuple({f".{domain}" for _, plain, dual, _ in _PARTITIONS for domain in (plain, dual)})
+_DOMAINS: Final = tuple({f".{domain}" for _, plain, dual, _ in PARTITIONS for domain in (plain, dual)})
 
 
 class AwsEndpoint:
@@ -77,7 +64,7 @@ def aws_endpoint(
         if fips or dual_stack:
             raise ConfigurationError("region 'local' has no FIPS and no dual-stack endpoint; switch them off")
         return AwsEndpoint("http://localhost:8000")
-    starts, plain, dual, account_regions = next(one for one in _PARTITIONS if region.startswith(one[0]))
+    starts, plain, dual, account_regions = next(one for one in PARTITIONS if region.startswith(one[0]))
     domain = f"{region}.{dual if dual_stack else plain}"
     if fips:
         if account_mode == "required":

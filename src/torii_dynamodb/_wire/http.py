@@ -7,94 +7,14 @@ that pipelines nothing: a length, chunks, or a body that ends with the connectio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
-
+from torii_dynamodb._messages import Response, find_header
 from torii_dynamodb._wire.errors import BadResponse
 
-__all__ = ["AsyncTransport", "Request", "Response", "ResponseParser", "Transport"]
+__all__ = ["ResponseParser"]
 
 # A head of DynamoDB's is under 1 KB; its largest answer 16 MB of items, which JSON and base64 can more than double.
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
-
-
-class Request:
-    """One signed request, ready to be written.
-
-    Attributes:
-        head: The request line and all headers, the empty line after them included.
-        body: The JSON document.
-    """
-
-    __slots__ = ("body", "head")
-
-    def __init__(self, head: bytes, body: bytes) -> None:
-        self.head = head
-        self.body = body
-
-    @property
-    def target(self) -> str:
-        """The path that is asked for."""
-        return self.head.split(b" ", 2)[1].decode("ascii")
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers by name, for transports that build their own head."""
-        lines = self.head.split(b"\r\n")[1:-2]
-        pairs = (line.split(b": ", 1) for line in lines)
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-
-
-class Response:
-    """One answer, complete.
-
-    Its headers are found when asked for: of a dozen, the hot path reads three.
-
-    Attributes:
-        status: The HTTP status.
-        head: The status line and the headers, as they came.
-        body: The whole body.
-    """
-
-    __slots__ = ("_folded", "body", "head", "status")
-
-    def __init__(self, status: int, head: bytes, body: bytes, folded: bytes | None = None) -> None:
-        self.status = status
-        self.head = head
-        self.body = body
-        self._folded = head.lower() if folded is None else folded
-
-    @classmethod
-    def of(cls, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Response:
-        """For transports that have parsed the head already."""
-        lines = "".join(f"\r\n{name}: {value}" for name, value in headers)
-        return cls(status, f"HTTP/1.1 {status}{lines}".encode("latin-1"), body)
-
-    def header(self, name: bytes) -> bytes | None:
-        """The value of a header (its name in lower case), ``None`` if it is not there."""
-        return find_header(self.head, self._folded, name)
-
-
-class AsyncTransport(Protocol):
-    """Sends one request and returns its answer: the asynchronous kind.
-
-    ``timeout`` is in seconds, for the request and its answer. With ``fresh`` the request must go over a new connection
-    (the last one had been closed by the other side). It raises only
-    :class:`~torii_dynamodb._wire.errors.TransportError`.
-    """
-
-    async def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response: ...
-
-    async def aclose(self) -> None: ...
-
-
-class Transport(Protocol):
-    """Sends one request and returns its answer: the blocking kind; threads share it. See :class:`AsyncTransport`."""
-
-    def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response: ...
-
-    def close(self) -> None: ...
 
 
 class ResponseParser:
@@ -263,13 +183,3 @@ class ResponseParser:
         self._remaining = -1
         self._chunked = False
         return response
-
-
-def find_header(head: bytes, folded: bytes, name: bytes) -> bytes | None:
-    """The value of a header (RFC 9112, 5), by its name in lower case; ``folded`` is the head in lower case."""
-    start = folded.find(b"\r\n" + name + b":")
-    if start < 0:
-        return None
-    start += len(name) + 3
-    end = head.find(b"\r\n", start)
-    return head[start : end if end >= 0 else None].strip()

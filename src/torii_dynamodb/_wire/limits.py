@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from torii_dynamodb._rules.token_bucket import TokenBucket
-from torii_dynamodb._wire.records import TableCapacity
+from torii_dynamodb._wire.facts import READS
 from torii_dynamodb.config import DynamoDbConfig, RateLimit
+from torii_dynamodb.models import TableCapacity
 
 __all__ = ["RateLimits"]
-
-_READS = frozenset({"BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"})
 
 
 class RateLimits:
@@ -61,5 +60,5 @@ class RateLimits:
                     bucket_of.take(units)
 
     def _concerned(self, operation: str, tables: Iterable[str]) -> list[TokenBucket]:
-        reads = operation in _READS
+        reads = operation in READS
         return [bucket for name in tables if (bucket := self._buckets.get((name, reads))) is not None]

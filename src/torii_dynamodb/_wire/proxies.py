@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from torii_dynamodb._messages import Request, Response
 from torii_dynamodb._wire.errors import BadResponse, ProxyRefused
-from torii_dynamodb._wire.http import Request, Response
 from torii_dynamodb.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from torii_dynamodb._wire.signing import Endpoint
+    from torii_dynamodb._messages import Endpoint
 
 __all__ = ["Proxy", "proxy_for"]
 

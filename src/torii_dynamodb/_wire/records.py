@@ -3,92 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from torii_dynamodb._wire.facts import READS
 from torii_dynamodb._wire.json import list_of, object_of
+from torii_dynamodb.models import CallRecord, TableCapacity
 
-__all__ = [
-    "CAPACITY_OPERATIONS",
-    "CallRecord",
-    "TableCapacity",
-    "count_items",
-    "make_record",
-    "read_capacity",
-    "tables_of",
-]
-
-CAPACITY_OPERATIONS = frozenset(
-    {
-        "BatchGetItem",
-        "BatchWriteItem",
-        "DeleteItem",
-        "GetItem",
-        "PutItem",
-        "Query",
-        "Scan",
-        "TransactGetItems",
-        "TransactWriteItems",
-        "UpdateItem",
-    }
-)
-"""The operations that report consumed capacity when asked."""
-
-_READS = frozenset({"BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableCapacity:
-    """What one call consumed of one table.
-
-    Args:
-        table: The table's full name.
-        read_units: Read units, those of the indexes included.
-        write_units: Write units, those of the indexes included.
-        indexes: Of those, the units of each secondary index by name (read units for reads, write units for writes).
-    """
-
-    table: str
-    read_units: float
-    write_units: float
-    indexes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRecord:
-    """One call to AWS, with all its attempts. Holds no key and no item.
-
-    Args:
-        operation: DynamoDB's name, for example ``"GetItem"``.
-        tables: The full names of the tables it touches, in the order of the request.
-        attempts: How many requests were sent.
-        retries: How many of them were retries that the policy granted (a resend over a fresh connection, with new
-            credentials or a corrected clock counts as an attempt only).
-        throttles: How many answers said that capacity is short.
-        quota_exhausted: Whether the call was given up because the retry quota was used up.
-        latency: Seconds from the call to its end, pauses included.
-        read_units: Read units consumed by the answer that counts.
-        write_units: Write units consumed by the answer that counts.
-        capacity: The same, by table.
-        items: How many items came back.
-        request_id: AWS' id of the last answer, if there was one.
-        error: ``None`` for success, else DynamoDB's error code or the transport error's (``"TimedOut"``, ...).
-    """
-
-    operation: str
-    tables: tuple[str, ...]
-    attempts: int
-    retries: int = 0
-    throttles: int = 0
-    quota_exhausted: bool = False
-    latency: float
-    read_units: float = 0.0
-    write_units: float = 0.0
-    capacity: tuple[TableCapacity, ...] = ()
-    items: int = 0
-    request_id: str | None = None
-    error: str | None = None
+__all__ = ["count_items", "make_record", "read_capacity", "tables_of"]
 
 
 def tables_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
@@ -109,7 +31,7 @@ def read_capacity(operation: str, answer: Mapping[str, Any]) -> tuple[TableCapac
     given = answer.get("ConsumedCapacity")
     if not given:
         return ()
-    reads = operation in _READS
+    reads = operation in READS
     return tuple(_table_capacity(object_of(table), reads) for table in list_of(given) or [given])
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from torii_dynamodb._wire.errors import Failure, Kind
+from torii_dynamodb._wire.errors import Failure
+from torii_dynamodb._wire.facts import Kind
 from torii_dynamodb.config import DynamoDbConfig
 
 __all__ = ["Attempts", "RetryPolicy", "RetryQuota", "Step", "measured_skew"]

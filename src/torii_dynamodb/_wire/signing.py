@@ -9,46 +9,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import digest as hmac
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from torii_dynamodb._messages import Endpoint
 from torii_dynamodb.config import Credentials
 
-__all__ = ["Endpoint", "Signer"]
+__all__ = ["Signer"]
 
 TARGET_PREFIX = b"DynamoDB_20120810."
 CONTENT_TYPE = b"application/x-amz-json-1.0"
 USER_AGENT = b"torii-dynamodb/0.1"
-
-
-class Endpoint:
-    """Where requests go, taken apart from its URL.
-
-    Attributes:
-        url: The URL as given, without a trailing slash.
-        host: The host to connect to, without brackets.
-        port: The port to connect to.
-        tls: Whether to speak TLS.
-        authority: What the ``Host`` header says: the port only where it is not the scheme's own.
-        path: What is asked for, ``/`` at least.
-    """
-
-    __slots__ = ("authority", "host", "path", "port", "tls", "url")
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("no http:// or https:// address with a host")
-        self.url = url.rstrip("/")
-        self.host = parts.hostname
-        self.tls = parts.scheme == "https"
-        default = 443 if self.tls else 80
-        self.port = parts.port or default
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        self.authority = name if self.port == default else f"{name}:{self.port}"
-        self.path = parts.path or "/"
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.url!r})"
 
 
 class _DayKey:

@@ -9,11 +9,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from torii_dynamodb._aws import botocore_session, credentials_source, resolve_endpoint
-from torii_dynamodb._wire.credentials import CredentialsSource
+from torii_dynamodb._wire.answers import is_not_offered
 from torii_dynamodb._wire.endpoints import is_aws
-from torii_dynamodb._wire.errors import is_not_offered
+from torii_dynamodb._wire.facts import REFUSED_CREDENTIALS, THROTTLES
 from torii_dynamodb.admin.control import NotOffered
-from torii_dynamodb.config import Credentials, DynamoDbConfig
+from torii_dynamodb.config import Credentials, CredentialsSource, DynamoDbConfig
 from torii_dynamodb.errors import (
     AccessDenied,
     ConfigurationError,
@@ -26,33 +26,8 @@ from torii_dynamodb.errors import (
 
 __all__ = ["aws_client", "aws_error", "aws_errors"]
 
-_DENIED: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "NotAuthorized",
-        "OptInRequired",
-        "SignatureDoesNotMatch",
-        "UnauthorizedOperation",
-        "UnrecognizedClientException",
-    }
-)
-_THROTTLES: Final = frozenset(
-    {
-        "ConcurrentUpdateException",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "Throttling",
-        "ThrottlingException",
-    }
-)
+# Other services than DynamoDB refuse with these, too, when they are busy.
+_BUSY: Final = THROTTLES | {"ConcurrentUpdateException", "LimitExceededException"}
 # For credentials that do not say until when they last: botocore asks again some minutes ahead of that.
 _ASK_AGAIN: Final = timedelta(hours=1)
 
@@ -176,9 +151,9 @@ def _translated(what: str, response: Any) -> ToriiError:
     request_id = str(metadata["RequestId"]) if metadata.get("RequestId") else None
     status = int(metadata.get("HTTPStatusCode", 0))
     told = f"{what}: {code}: {message}"
-    if code in _DENIED or status in (401, 403):
+    if code in REFUSED_CREDENTIALS or status in (401, 403):
         return AccessDenied(f"{told}; allow this action to these credentials", request_id=request_id)
-    if code in _THROTTLES:
+    if code in _BUSY:
         return Throttled(f"{told}; try again later", attempts=1, request_id=request_id)
     if code in ("ObjectNotFoundException", "NotFoundException"):
         return NotFound("scalable target", told, request_id=request_id)

@@ -10,7 +10,9 @@ from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._core.tables import is_active, is_going
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import monotonic, sleep
-from torii_dynamodb._wire.errors import ServiceError, is_not_offered
+from torii_dynamodb._wire.answers import is_not_offered
+from torii_dynamodb._wire.errors import ServiceError
+from torii_dynamodb._wire.facts import BUSY_TABLE, MISSING_TABLE
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable
@@ -19,10 +21,7 @@ __all__ = ["Control", "NotOffered", "Occupied", "if_offered", "is_settled", "ope
 
 T = TypeVar("T")
 
-_MISSING_TABLE = frozenset({"ResourceNotFoundException", "TableNotFoundException", "SourceTableNotFoundException"})
 _TABLE_EXISTS = frozenset({"ResourceInUseException", "TableAlreadyExistsException"})
-# Other control-plane work is under way on the table, or in the account: wait for it.
-_QUEUES = frozenset({"LimitExceededException", "TableInUseException", "BackupInUseException"})
 _CHANGES = frozenset({"UpdateTable", "UpdateTimeToLive", "TagResource"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 
@@ -106,7 +105,7 @@ class Control:
             except ServiceError as error:
                 if error.code in taken:
                     return {}
-                busy = error.code in _QUEUES or (operation in _CHANGES and error.code == "ResourceInUseException")
+                busy = error.code in BUSY_TABLE or (operation in _CHANGES and error.code == "ResourceInUseException")
                 if not busy or monotonic() - started > self._patience:
                     raise self._translated(operation, payload, error) from error
             self._pause(pause)
@@ -130,7 +129,7 @@ class Control:
         try:
             found: dict[str, Any] = self.client.call("DescribeTable", {"TableName": name})["Table"]
         except ServiceError as error:
-            if error.code in _MISSING_TABLE:
+            if error.code in MISSING_TABLE:
                 return None
             raise self._translated("DescribeTable", {"TableName": name}, error) from error
         return found
@@ -197,7 +196,7 @@ class Control:
         name = payload.get("TableName") or payload.get("SourceTableName") or payload.get("TargetTableName")
         subject = name or payload.get("BackupArn") or payload.get("ResourceArn") or "the account"
         where = self.client.where
-        if error.code in _MISSING_TABLE:
+        if error.code in MISSING_TABLE:
             return ConfigurationError(f"{operation}: {self._no_table(str(subject))}", request_id=error.request_id)
         if error.code == "BackupNotFoundException":
             return NotFound("backup", f"{operation}: there is no backup {subject}", request_id=error.request_id)

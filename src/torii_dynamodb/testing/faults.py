@@ -30,7 +30,9 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from zlib import crc32
 
-from torii_dynamodb._wire.http import Response, ResponseParser
+from torii_dynamodb._messages import Response
+from torii_dynamodb._wire.facts import SINGLE_WRITES, WRITES
+from torii_dynamodb._wire.http import ResponseParser
 from torii_dynamodb._wire.records import tables_of
 
 __all__ = [
@@ -65,14 +67,8 @@ __all__ = [
     "unprocessed",
 ]
 
-SINGLE_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
-"""Writes of one item: what ``TransactionConflictException`` is told of."""
-
 TRANSACTION = "TransactWriteItems"
 BATCHES = frozenset({"BatchGetItem", "BatchWriteItem"})
-
-WRITES = SINGLE_WRITES | {TRANSACTION, "BatchWriteItem"}
-"""Every write of the data plane that this library sends."""
 
 _HOST = "127.0.0.1"
 _NAMESPACE = "com.amazonaws.dynamodb.v20120810#"

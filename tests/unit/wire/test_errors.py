@@ -10,20 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torii_dynamodb import errors
+from torii_dynamodb._messages import Response
+from torii_dynamodb._wire.answers import failure_of_response, failure_of_transport, final_error
 from torii_dynamodb._wire.errors import (
     CancellationReason,
     ConditionFailed,
     Disconnected,
-    Kind,
     ServiceError,
     TimedOut,
     TransactionCanceled,
     copy_error,
-    failure_of_response,
-    failure_of_transport,
-    final_error,
 )
-from torii_dynamodb._wire.http import Response
+from torii_dynamodb._wire.facts import Kind
 from torii_dynamodb._wire.records import make_record, tables_of
 
 SECRET = {"password_hash": {"S": "$argon2id$hidden"}}

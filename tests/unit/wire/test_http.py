@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torii_dynamodb._messages import Request, Response
 from torii_dynamodb._wire.errors import BadResponse
-from torii_dynamodb._wire.http import MAX_HEAD, Request, Response, ResponseParser
+from torii_dynamodb._wire.http import MAX_HEAD, ResponseParser
 
 WITH_LENGTH = b"HTTP/1.1 200 OK\r\nX-Amzn-RequestId: ID1\r\ncontent-length: 5\r\n\r\nhello"
 CHUNKED = (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torii_dynamodb._messages import Endpoint
 from torii_dynamodb._wire.proxies import Proxy, proxy_for
-from torii_dynamodb._wire.signing import Endpoint
 from torii_dynamodb.errors import ConfigurationError
 
 AWS = Endpoint("https://dynamodb.eu-central-1.amazonaws.com")

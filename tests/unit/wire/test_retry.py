@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torii_dynamodb._wire.errors import Failure, Kind, WireError
+from torii_dynamodb._wire.errors import Failure, WireError
+from torii_dynamodb._wire.facts import Kind
 from torii_dynamodb._wire.retry import Attempts, RetryPolicy, RetryQuota, Step, measured_skew
 from torii_dynamodb.config import DynamoDbConfig
 

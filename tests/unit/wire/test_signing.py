@@ -12,8 +12,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torii_dynamodb._wire.http import Request
-from torii_dynamodb._wire.signing import Endpoint, Signer
+from torii_dynamodb._messages import Endpoint, Request
+from torii_dynamodb._wire.signing import Signer
 from torii_dynamodb.config import Credentials
 
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)

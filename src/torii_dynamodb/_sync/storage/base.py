@@ -17,7 +17,8 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import Background
-from torii_dynamodb._wire.errors import TRANSIENT_REASONS, ConditionFailed, TransactionCanceled
+from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
+from torii_dynamodb._wire.facts import REASON_KINDS
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import AlreadyExists, NotFound, RequestRejected, Unavailable
 from torii_dynamodb.models import PasswordCredentials, User, VerifiedToken
@@ -106,7 +107,7 @@ class StorageBase:
             others = [
                 reason
                 for reason in error.reasons
-                if reason.code not in ("None", "ConditionalCheckFailed", *TRANSIENT_REASONS)
+                if reason.code not in ("None", "ConditionalCheckFailed", *REASON_KINDS)
             ]
             if others or not any(failed(error, index) for index in range(len(items))):
                 told = ", ".join(f"{reason.code}: {reason.message}" for reason in others) or str(error)
@@ -331,7 +332,7 @@ def failed(cancellation: TransactionCanceled, index: int) -> bool:
 def undecided(cancellation: TransactionCanceled, index: int) -> bool:
     """Whether that item was busy, so that nobody looked at its condition."""
     reasons = cancellation.reasons
-    return index < len(reasons) and reasons[index].code in TRANSIENT_REASONS
+    return index < len(reasons) and reasons[index].code in REASON_KINDS
 
 
 def old_item(cancellation: TransactionCanceled, index: int) -> Item | None:

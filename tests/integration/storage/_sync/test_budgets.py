@@ -22,10 +22,10 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.services.torii import Torii
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle
 from torii_dynamodb._sync.tables import Tables
-from torii_dynamodb._wire.records import CallRecord
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
+    CallRecord,
     LockoutPolicy,
     NewOAuthAccount,
     NewPasskey,

@@ -1,0 +1,128 @@
+"""What goes between this library and a transport. Public as :mod:`torii_dynamodb.transport`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+__all__ = ["AsyncTransport", "Endpoint", "Request", "Response", "Transport", "find_header"]
+
+
+class Endpoint:
+    """Where requests go, taken apart from its URL.
+
+    Attributes:
+        url: The URL as given, without a trailing slash.
+        host: The host to connect to, without brackets.
+        port: The port to connect to.
+        tls: Whether to speak TLS.
+        authority: What the ``Host`` header says: the port only where it is not the scheme's own.
+        path: What is asked for, ``/`` at least.
+    """
+
+    __slots__ = ("authority", "host", "path", "port", "tls", "url")
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("no http:// or https:// address with a host")
+        self.url = url.rstrip("/")
+        self.host = parts.hostname
+        self.tls = parts.scheme == "https"
+        default = 443 if self.tls else 80
+        self.port = parts.port or default
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        self.authority = name if self.port == default else f"{name}:{self.port}"
+        self.path = parts.path or "/"
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.url!r})"
+
+
+class Request:
+    """One signed request, ready to be written.
+
+    Attributes:
+        head: The request line and all headers, the empty line after them included.
+        body: The JSON document.
+    """
+
+    __slots__ = ("body", "head")
+
+    def __init__(self, head: bytes, body: bytes) -> None:
+        self.head = head
+        self.body = body
+
+    @property
+    def target(self) -> str:
+        """The path that is asked for."""
+        return self.head.split(b" ", 2)[1].decode("ascii")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by name, for transports that build their own head."""
+        lines = self.head.split(b"\r\n")[1:-2]
+        pairs = (line.split(b": ", 1) for line in lines)
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+
+class Response:
+    """One answer, complete.
+
+    Its headers are found when asked for: of a dozen, the hot path reads three.
+
+    Attributes:
+        status: The HTTP status.
+        head: The status line and the headers, as they came.
+        body: The whole body.
+    """
+
+    __slots__ = ("_folded", "body", "head", "status")
+
+    def __init__(self, status: int, head: bytes, body: bytes, folded: bytes | None = None) -> None:
+        self.status = status
+        self.head = head
+        self.body = body
+        self._folded = head.lower() if folded is None else folded
+
+    @classmethod
+    def of(cls, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Response:
+        """For transports that have parsed the head already."""
+        lines = "".join(f"\r\n{name}: {value}" for name, value in headers)
+        return cls(status, f"HTTP/1.1 {status}{lines}".encode("latin-1"), body)
+
+    def header(self, name: bytes) -> bytes | None:
+        """The value of a header (its name in lower case), ``None`` if it is not there."""
+        return find_header(self.head, self._folded, name)
+
+
+class AsyncTransport(Protocol):
+    """Sends one request and returns its answer: the asynchronous kind.
+
+    ``timeout`` is in seconds, for the request and its answer. With ``fresh`` the request must go over a new connection
+    (the last one had been closed by the other side). It raises only
+    :class:`~torii_dynamodb._wire.errors.TransportError`.
+    """
+
+    async def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends one request and returns its answer: the blocking kind; threads share it. See :class:`AsyncTransport`."""
+
+    def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response: ...
+
+    def close(self) -> None: ...
+
+
+def find_header(head: bytes, folded: bytes, name: bytes) -> bytes | None:
+    """The value of a header (RFC 9112, 5), by its name in lower case; ``folded`` is the head in lower case."""
+    start = folded.find(b"\r\n" + name + b":")
+    if start < 0:
+        return None
+    start += len(name) + 3
+    end = head.find(b"\r\n", start)
+    return head[start : end if end >= 0 else None].strip()

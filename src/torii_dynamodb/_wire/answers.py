@@ -1,0 +1,262 @@
+"""What DynamoDB's answers mean: documents, failures, and the exceptions that tell them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+from zlib import crc32
+
+from torii_dynamodb import errors as public
+from torii_dynamodb._messages import Response
+from torii_dynamodb._wire.errors import (
+    BadResponse,
+    CancellationReason,
+    ConditionFailed,
+    Disconnected,
+    Failure,
+    ProxyRefused,
+    ServiceError,
+    TimedOut,
+    TransactionCanceled,
+    TransportError,
+)
+from torii_dynamodb._wire.facts import DATA_PLANE, DENIED, KINDS, NOT_OFFERED, REASON_KINDS, Kind
+from torii_dynamodb._wire.json import DecodeError, list_of, loads, object_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = [
+    "blames_keys",
+    "failure_of_transport",
+    "final_error",
+    "is_not_offered",
+    "read_answer",
+    "request_id",
+]
+
+# Validation messages may quote what was sent ("Value '...' at 'item' failed to satisfy constraint").
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.){0,}?'(?= at ')|\{[^{}]*\}", re.DOTALL)
+
+
+def read_answer(response: Response) -> dict[str, Any] | Failure:
+    """The answer's document if it is one of success, else what went wrong."""
+    body = response.body
+    checksum = response.header(b"x-amz-crc32")
+    if checksum is not None and checksum != b"%d" % crc32(body):
+        return torn_answer(response, "the answer's checksum (x-amz-crc32) is wrong")
+    if response.status != 200:
+        return failure_of_response(response)
+    try:
+        answer = loads(body)
+    except DecodeError:
+        return torn_answer(response, "the answer is no JSON")
+    if type(answer) is not dict:
+        return torn_answer(response, "the answer is no JSON object")
+    return cast("dict[str, Any]", answer)
+
+
+def is_not_offered(code: str, status: int) -> bool:
+    """Whether an answer means that the endpoint does not know the operation.
+
+    A refusal (401, 403), a throttle, an outage (500, 503) or a missing table never does.
+
+    Args:
+        code: The error's name; where the answer has none, ``Http404`` as this library or ``404`` as botocore calls it.
+        status: The HTTP status.
+    """
+    if status in (401, 403):
+        return False
+    # LocalStack answers 501 with the code InternalFailure; a server that routes by path answers 404 or 405.
+    return code in NOT_OFFERED or status == 501 or (status in (404, 405) and code in (f"Http{status}", str(status)))
+
+
+def failure_of_transport(error: TransportError) -> Failure:
+    """Understand a request that got no answer."""
+    if isinstance(error, TimedOut):
+        return Failure("timeout", error.code, error)
+    if isinstance(error, Disconnected) and error.stale:
+        return Failure("stale", error.code, error)
+    if isinstance(error, ProxyRefused) and error.final:
+        return Failure("final", error.code, error)
+    return Failure("transient", error.code, error)
+
+
+def torn_answer(response: Response, reason: str) -> Failure:
+    """Understand an answer with status 200 that cannot be used: a wrong checksum, or no JSON."""
+    return Failure("transient", BadResponse.code, BadResponse(reason), request_id(response))
+
+
+def request_id(response: Response) -> str | None:
+    """AWS' id of the request, if the answer has one."""
+    value = response.header(b"x-amzn-requestid")
+    return value.decode("latin-1") if value else None
+
+
+def failure_of_response(response: Response) -> Failure:
+    """Understand an answer whose status is not 200."""
+    status = response.status
+    document = _document(response.body)
+    code = _code(document, response)
+    identity = request_id(response)
+    message = _message(document)
+    kind: Kind = "final"
+    if code == "ConditionalCheckFailedException":
+        return Failure(kind, code, ConditionFailed(object_of(document.get("Item")) or None, identity), identity)
+    if code == "TransactionCanceledException":
+        reasons = _reasons(document, message)
+        return Failure(_kind_of_reasons(reasons), code, TransactionCanceled(reasons, identity), identity)
+    kind = KINDS.get(code, "transient" if status >= 500 else "final")
+    if kind not in ("throttle", "conflict") and is_not_offered(code, status):
+        kind = "final"  # asking again does not help
+    error = ServiceError(code, message, status, identity)
+    return Failure(kind, code, error, identity, _date(response.header(b"date")))
+
+
+# What DynamoDB says of requests whose keys are not the table's; emulators use the same words.
+_KEYS = (
+    r"(?i)does not match the schema|Missing the key |Type mismatch for (?:key|Index Key)|missed key schema element"
+    r"|does not have the specified index|number of conditions on the keys is invalid"
+)
+
+
+def blames_keys(failure: Failure) -> bool:
+    """Whether DynamoDB refused because a key or an index is not the table's."""
+    error = failure.error
+    if isinstance(error, ServiceError):
+        return error.code == "ValidationException" and re.search(_KEYS, error.message) is not None
+    if isinstance(error, TransactionCanceled):
+        return any(
+            reason.code == "ValidationError" and re.search(_KEYS, reason.message or "") is not None
+            for reason in error.reasons
+        )
+    return False
+
+
+def final_error(
+    failure: Failure, *, operation: str, tables: tuple[str, ...], where: str, attempts: int, why: str = ""
+) -> Exception:
+    """The exception that tells the storage, admin or caller about a failure that is not tried again.
+
+    Args:
+        failure: The last one.
+        operation: What was asked.
+        tables: The tables it was asked of.
+        where: Region and endpoint, for the message.
+        attempts: How many requests were sent.
+        why: Why it was not tried again, if that is not plain.
+    """
+    error = failure.error
+    if isinstance(error, ConditionFailed):
+        return error
+    if isinstance(error, TransactionCanceled) and failure.kind == "final":
+        return error
+    made = public_error(failure, operation, tables, where, attempts, why)
+    if made is not error:
+        made.__cause__ = error.strip()
+    return made
+
+
+def public_error(
+    failure: Failure, operation: str, tables: tuple[str, ...], where: str, attempts: int, why: str
+) -> Exception:
+    error = failure.error
+    code = failure.code
+    identity = failure.request_id
+    on = f"{operation} on {', '.join(tables)}" if tables else operation
+    tail = f" ({attempts} request{'s' if attempts != 1 else ''} sent{'; ' + why if why else ''})"
+    if failure.kind == "throttle":
+        message = f"{on}: DynamoDB throttles, lastly with {code}{tail}; raise the capacity or slow down"
+        return public.Throttled(message, attempts=attempts, request_id=identity)
+    if failure.kind in ("transient", "timeout", "conflict", "stale"):
+        said = str(error)
+        message = f"{on} at {where}: no success{tail}; lastly: {said}"
+        return public.Unavailable(message, attempts=attempts, request_id=identity)
+    said = error.message if isinstance(error, ServiceError) else str(error)
+    if isinstance(error, ProxyRefused):
+        return public.ConfigurationError(f"{on}: {said}; nothing was sent to DynamoDB")
+    if failure.kind == "skew":
+        hint = "check the secret access key, and the machine's clock"
+        return public.AccessDenied(f"{on} at {where}: {code}: {said}; {hint}", request_id=identity)
+    if failure.kind == "expired":
+        hint = "the credentials are expired or unknown, and fetching them again did not help"
+        return public.AccessDenied(f"{on} at {where}: {code}: {said}; {hint}", request_id=identity)
+    if code in DENIED or (isinstance(error, ServiceError) and error.status in (401, 403)):
+        hint = f"allow the action dynamodb:{operation} on these tables to these credentials"
+        return public.AccessDenied(f"{on} at {where}: {code}: {said}; {hint}", request_id=identity)
+    if operation not in DATA_PLANE:
+        return error
+    if code == "ResourceNotFoundException":
+        names = ", ".join(tables) or "(unknown)"
+        message = (
+            f"{operation}: a table is missing at {where}: {names}; create it with `torii-dynamodb tables ensure`, "
+            "or mend table_prefix, table_names, region or endpoint_url"
+        )
+        return public.ConfigurationError(message, request_id=identity)
+    return public.RequestRejected(f"{on}: {code}: {said}", aws_code=code, request_id=identity)
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        return object_of(loads(body))
+    except DecodeError:
+        return {}
+
+
+def _code(document: Mapping[str, Any], response: Response) -> str:
+    name = document.get("__type") or document.get("code") or document.get("Code")
+    if not isinstance(name, str):
+        header = response.header(b"x-amzn-errortype")
+        if header:
+            name = header.decode("latin-1").split(":", 1)[0]
+        else:
+            # Proxies, and emulators that check permissions, answer with XML or HTML.
+            found = re.search(rb"<Code>([A-Za-z.]{1,100})</Code>", response.body[:4096])
+            name = found.group(1).decode("ascii") if found else f"Http{response.status}"
+    return name.rsplit("#", 1)[-1]
+
+
+def _message(document: Mapping[str, Any]) -> str:
+    message = document.get("message") or document.get("Message") or ""
+    return _safe(message) if isinstance(message, str) else ""
+
+
+def _safe(message: str) -> str:
+    return _QUOTED.sub("(hidden)", message[:2000])[:500]
+
+
+def _reasons(document: Mapping[str, Any], message: str) -> tuple[CancellationReason, ...]:
+    given = list_of(document.get("CancellationReasons"))
+    if given:
+        return tuple(_reason(object_of(reason)) for reason in given)
+    # Only in the message: "... specific reasons [None, ConditionalCheckFailed]"
+    found = re.search(r"\[([A-Za-z, ]+)\]", message)
+    return tuple(CancellationReason(code.strip()) for code in found.group(1).split(",")) if found else ()
+
+
+def _reason(given: Mapping[str, Any]) -> CancellationReason:
+    message = given.get("Message")
+    return CancellationReason(
+        str(given.get("Code") or "None"),
+        _safe(message) if isinstance(message, str) else None,
+        object_of(given.get("Item")) or None,
+    )
+
+
+def _kind_of_reasons(reasons: tuple[CancellationReason, ...]) -> Kind:
+    kinds = {REASON_KINDS.get(reason.code, "final") for reason in reasons if reason.code != "None"}
+    if not kinds or "final" in kinds:
+        return "final"
+    return "throttle" if "throttle" in kinds else "conflict"
+
+
+def _date(value: bytes | None) -> datetime | None:
+    if value is None:
+        return None
+    from email.utils import parsedate_to_datetime  # here, because it costs every start and serves few errors
+
+    try:
+        return parsedate_to_datetime(value.decode("latin-1"))
+    except (ValueError, TypeError):
+        return None
