@@ -94,7 +94,7 @@ class Web:
     """
 
     def __init__(self, torii: AsyncTorii, config: WebConfig) -> None:
-        services = "torii_dynamodb._async.services.made.AsyncServices"
+        services = "torii_dynamodb._async.services.torii.AsyncTorii"
         check_kind("torii", torii, services, "AsyncTorii(...): Torii would block the event loop")
         check_kind("config", config, "torii_dynamodb.fastapi.settings.WebConfig", "WebConfig(...)")
         if torii.issues_jwt:

@@ -13,7 +13,7 @@ import pytest
 from tests.services._sync.support import EMAIL, PASSWORD, Setting, just_before, recording
 
 from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
-from torii_dynamodb.errors import ConfigurationError, ValidationError
+from torii_dynamodb.errors import ConfigurationError, ValidationError, VersionConflict
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
 
 POLICY = SessionPolicy(absolute=timedelta(days=10), idle=timedelta(days=2), refresh_after=timedelta(hours=1))
@@ -220,6 +220,26 @@ def test_deleting_and_locking_publish_events() -> None:
     assert here.torii.lock_user(user_id) is None
     assert here.torii.unlock_user(user_id) is None
     assert here.names()[-3:] == ["user.locked", "user.unlocked", "user.deleted"]
+
+
+def test_users_are_found_listed_and_updated() -> None:
+    """The users' operations of the services do what those of the storage do; a new address is not among them."""
+    here = Setting()
+    torii = here.torii
+    user = torii.password.register(EMAIL, PASSWORD, name="Ada")
+    assert torii.get_user(user.id) == torii.get_user_by_email(EMAIL.upper()) == user
+    assert torii.get_user_by_email("nobody@example.com") is None
+    changed = torii.update_user(user, name=None, metadata={"plan": "free"})
+    assert (changed.name, changed.metadata, changed.version) == (None, {"plan": "free"}, user.version + 1)
+    with pytest.raises(VersionConflict):
+        torii.update_user(user, name="Grace")
+    with pytest.raises(TypeError):
+        torii.update_user(changed, email="new@example.com")  # type: ignore[call-arg]
+    torii.password.register("grace@example.com", PASSWORD)
+    first = torii.list_users(limit=1)
+    second = torii.list_users(cursor=first.next_cursor)
+    assert {one.email for page in (first, second) for one in page.items} == {user.email, "grace@example.com"}
+    assert second.next_cursor is None
 
 
 def test_services_need_their_settings() -> None:

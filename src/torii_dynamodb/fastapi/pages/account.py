@@ -116,7 +116,7 @@ def add(router: APIRouter, site: Site) -> None:
         name = form.get("name", "").strip()
         try:
             if (name or None) != found.user.name:
-                await torii.storage.update_user(found.user, name=name or None)
+                await torii.update_user(found.user, name=name or None)
         except ValidationError as error:
             errors = [field_error(error, {"name": ("profile-name", "The name")})]
             return await account.show(request, found, errors=errors, status=422, name=name)

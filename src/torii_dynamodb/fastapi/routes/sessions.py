@@ -52,7 +52,7 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     )
     async def change_me(body: UserIn, found: Caller = Depends(dependencies.signed_in)) -> UserOut:
         """Changes the display name; `null` removes it."""
-        return UserOut.of(await torii.storage.update_user(found.user, name=body.name))
+        return UserOut.of(await torii.update_user(found.user, name=body.name))
 
     @router.delete(
         "/me",

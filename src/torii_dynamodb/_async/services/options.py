@@ -1,0 +1,77 @@
+"""What the options of ``AsyncTorii`` must be, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from torii_dynamodb._async.primitives import BLOCKING
+from torii_dynamodb._rules.checking import check_kind, check_methods, check_policy, check_twin, wrong
+from torii_dynamodb.errors import ConfigurationError
+
+__all__ = ["check_options"]
+
+_RULES = "torii_dynamodb._rules"
+_STORAGE = "an open storage, for example that of `async with AsyncDynamoDbStorage.open(config)`"
+_MAILER = "a mailer with `async def send(message)`, for example AsyncSmtpMailer(...)"
+
+# The class is named, not imported: most programs use few of them. None is always allowed.
+_CLASSES = {
+    "sessions": (f"{_RULES}.session_policy.SessionPolicy", "SessionPolicy(...)"),
+    "passwords": (f"{_RULES}.hashing.PasswordPolicy", "PasswordPolicy(...)"),
+    "hashing": ("torii_dynamodb._pool.HashingPool", "HashingPool(...)"),
+    "mail": ("torii_dynamodb.mail.settings.MailSettings", "MailSettings(...)"),
+    "passkeys": (f"{_RULES}.webauthn.PasskeySettings", "PasskeySettings(...)"),
+    "jwt": (f"{_RULES}.jwt.JwtSettings", "JwtSettings(...)"),
+}
+
+_METHODS = {
+    "hasher": (["hash", "verify", "needs_rehash"], "a hasher, for example Argon2Hasher()"),
+    "compromised": (["is_compromised"], "for example PasswordList(...)"),
+    "templates": (["render"], "Templates(...)"),
+    "clock": (["__call__"], "a function without arguments that returns the time"),
+    "random": (["__call__"], "a function that takes a number and returns that many random bytes"),
+}
+
+_FLAGS = {
+    "magic_link_sign_up": (True, False),
+    "oauth_sign_up": (True, False),
+    "require_verified_to_sign_in": (True, False, None),
+}
+
+
+def check_options(options: Mapping[str, object]) -> None:
+    """Check the arguments of ``AsyncTorii``, by name.
+
+    Raises:
+        ConfigurationError: One is wrong; the message names it.
+    """
+    _check_storage(options["storage"])
+    mailer, oauth = options["mailer"], options["oauth"]
+    if (mailer is None) != (options["mail"] is None):
+        raise ConfigurationError("give mailer and mail, or neither")
+    if mailer is not None:
+        check_methods("mailer", mailer, ["send"], _MAILER)
+        check_twin("mailer", mailer, "send", blocking=BLOCKING, wanted=_MAILER)
+    if isinstance(oauth, str) or not isinstance(oauth, Collection):
+        raise wrong("oauth", oauth, "a list of providers, for example [google(...)]")
+    for provider in cast("Collection[object]", oauth):
+        check_kind("oauth", provider, f"{_RULES}.oauth.OAuthProvider", "providers, for example google(...)")
+    check_policy("lockout", options["lockout"])
+    for option, (kind, wanted) in _CLASSES.items():
+        if options[option] is not None:
+            check_kind(option, options[option], kind, wanted)
+    for option, (methods, wanted) in _METHODS.items():
+        if options[option] is not None:
+            check_methods(option, options[option], methods, wanted)
+    for option, allowed in _FLAGS.items():
+        if not any(options[option] is one for one in allowed):
+            raise wrong(option, options[option], "True or False")
+
+
+def _check_storage(storage: object) -> None:
+    opened = isinstance(storage, type) or not hasattr(storage, "initialize") or hasattr(storage, "get_signed_in")
+    if not opened:
+        raise ConfigurationError(f"storage: {type(storage).__name__} is not open yet: give {_STORAGE}")
+    check_methods("storage", storage, ["get_signed_in"], _STORAGE)
+    check_twin("storage", storage, "get_signed_in", blocking=BLOCKING, wanted=_STORAGE)
