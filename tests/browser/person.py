@@ -25,19 +25,19 @@ class Person:
         """Sign up, open the link in the mail, and say that the address is theirs."""
         page.goto("/auth/sign-up")
         page.get_by_label("Name").fill(name)
-        page.get_by_label("E-mail address").fill(self.email)
+        page.get_by_label("Email address").fill(self.email)
         page.get_by_label("Password").fill(self.password)
         page.get_by_role("button", name="Sign up").click()
-        expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+        expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
         page.goto(self.app.link(self.email, "verify_email"))
-        page.get_by_role("button", name="Verify the address").click()
+        page.get_by_role("button", name="Verify address").click()
         expect(page.locator("#notice")).to_contain_text("is verified")
 
     def sign_in(self, page: Page, password: str | None = None) -> None:
         """Fill in the sign-in page, and send it."""
         if "/auth/sign-in" not in page.url:
             page.goto("/auth/sign-in?next=/auth/account")
-        page.get_by_label("E-mail address").fill(self.email)
+        page.get_by_label("Email address").fill(self.email)
         page.get_by_label("Password", exact=True).fill(password or self.password)
         page.get_by_role("button", name="Sign in", exact=True).click()
 

@@ -20,7 +20,7 @@ def test_sign_up_to_sign_out(page: Page, person: Person) -> None:
     expect(page.locator("#current-email")).to_have_text(person.email)
     expect(page.get_by_text("verified", exact=True)).to_be_visible()
     page.get_by_label("Name", exact=False).first.fill("Countess Lovelace")
-    page.get_by_role("button", name="Save the profile").click()
+    page.get_by_role("button", name="Save profile").click()
     expect(page.locator("#notice")).to_contain_text("profile was saved")
     expect(page.locator("#profile-name")).to_have_value("Countess Lovelace")
     page.get_by_role("button", name="Sign out", exact=True).click()
@@ -48,7 +48,7 @@ def test_wrong_password_and_lockout(new_context: Contexts, page: Page, person: P
     person.arrive(page)
     stranger = new_context().new_page()
     stranger.goto("/auth/sign-in")
-    stranger.get_by_label("E-mail address").fill("nobody@example.com")
+    stranger.get_by_label("Email address").fill("nobody@example.com")
     stranger.get_by_label("Password", exact=True).fill("a wrong password")
     stranger.get_by_role("button", name="Sign in", exact=True).click()
     unknown = stranger.locator("#errors").inner_text()
@@ -56,10 +56,10 @@ def test_wrong_password_and_lockout(new_context: Contexts, page: Page, person: P
         person.sign_in(stranger, "a wrong password")
         assert stranger.locator("#errors").inner_text() == unknown
         # What was typed is still there, but for the password.
-        expect(stranger.get_by_label("E-mail address")).to_have_value(person.email)
+        expect(stranger.get_by_label("Email address")).to_have_value(person.email)
         expect(stranger.get_by_label("Password", exact=True)).to_have_value("")
     person.sign_in(stranger)
-    expect(stranger.locator("#errors")).to_contain_text("too many tries")
+    expect(stranger.locator("#errors")).to_contain_text("too many attempts")
     expect(stranger.locator("#errors")).to_contain_text("Wait")
     # The owner's browser has signed in before.
     page.get_by_role("button", name="Sign out", exact=True).click()
@@ -73,16 +73,16 @@ def test_forgotten_password(new_context: Contexts, page: Page, person: Person) -
     other = new_context().new_page()
     other.goto("/auth/sign-in")
     other.get_by_role("link", name="Forgot your password?").click()
-    other.get_by_label("E-mail address").fill(person.email)
-    other.get_by_role("button", name="Send the link").click()
-    expect(other.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    other.get_by_label("Email address").fill(person.email)
+    other.get_by_role("button", name="Send link").click()
+    expect(other.get_by_role("heading", name="Check your email")).to_be_visible()
     link = person.app.link(person.email, "reset_password")
     other.goto(link)
     other.get_by_label("New password").fill("short")
-    other.get_by_role("button", name="Save the new password").click()
+    other.get_by_role("button", name="Save new password").click()
     expect(other.locator("#errors")).to_contain_text("password")
     other.get_by_label("New password").fill("a brand new password")
-    other.get_by_role("button", name="Save the new password").click()
+    other.get_by_role("button", name="Save new password").click()
     expect(other.locator("#notice")).to_contain_text("password was changed")
     on_sign_in(page)
     person.sign_in(page)
@@ -90,17 +90,17 @@ def test_forgotten_password(new_context: Contexts, page: Page, person: Person) -
     person.sign_in(page, "a brand new password")
     on_account(page)
     other.goto(link)
-    expect(other.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+    expect(other.get_by_role("heading", name="This link no longer works")).to_be_visible()
     person.app.mail(person.email, "password_changed")
 
 
 def test_a_link_to_an_unknown_address(page: Page, app: Application) -> None:
     """Reset and sign-in link answer alike for an address that nobody has, and no reset mail goes out."""
-    for field, button in (("/auth/forgot-password", "Send the link"), ("/auth/sign-in", "E-mail me a sign-in link")):
+    for field, button in (("/auth/forgot-password", "Send link"), ("/auth/sign-in", "Email me a sign-in link")):
         page.goto(field)
-        page.get_by_label("E-mail address").fill("unknown@example.com")
+        page.get_by_label("Email address").fill("unknown@example.com")
         page.get_by_role("button", name=button).click()
-        expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+        expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
     app.mail("unknown@example.com", "magic_link")
     assert [mail.template for mail in app.mails("unknown@example.com")] == ["magic_link"]
 
@@ -109,9 +109,9 @@ def test_magic_link(new_context: Contexts, page: Page, person: Person) -> None:
     """A link from a mail signs in after a click, once; a look at it alone (a mail scanner's) uses nothing up."""
     person.exist()
     page.goto("/auth/sign-in")
-    page.get_by_label("E-mail address").fill(person.email)
-    page.get_by_role("button", name="E-mail me a sign-in link").click()
-    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    page.get_by_label("Email address").fill(person.email)
+    page.get_by_role("button", name="Email me a sign-in link").click()
+    expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
     link = person.app.link(person.email, "magic_link")
     scanner = new_context().new_page()
     scanner.goto(link)
@@ -121,7 +121,7 @@ def test_magic_link(new_context: Contexts, page: Page, person: Person) -> None:
     page.goto("/auth/account")
     on_account(page)
     scanner.goto(link)
-    expect(scanner.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+    expect(scanner.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
 def test_change_of_password(new_context: Contexts, page: Page, person: Person) -> None:
@@ -132,11 +132,11 @@ def test_change_of_password(new_context: Contexts, page: Page, person: Person) -
     on_account(other)
     page.get_by_label("Current password").fill("a wrong password")
     page.get_by_label("New password").fill("a brand new password")
-    page.get_by_role("button", name="Change the password").click()
+    page.get_by_role("button", name="Change password").click()
     expect(page.locator("#errors")).to_contain_text("The current password is wrong")
     page.get_by_label("Current password").fill(person.password)
     page.get_by_label("New password").fill("a brand new password")
-    page.get_by_role("button", name="Change the password").click()
+    page.get_by_role("button", name="Change password").click()
     expect(page.locator("#notice")).to_contain_text("password was changed")
     on_sign_in(other)
 
@@ -145,12 +145,12 @@ def test_change_of_address(new_context: Contexts, page: Page, person: Person) ->
     """The new address takes effect when its link is opened; the old one is told."""
     person.arrive(page)
     new = f"new-{person.email}"
-    page.get_by_label("New address").fill(new)
-    page.get_by_role("button", name="Change the address").click()
+    page.get_by_label("New email address").fill(new)
+    page.get_by_role("button", name="Change email address").click()
     expect(page.locator("#notice")).to_contain_text("link to the new address")
     expect(page.locator("#current-email")).to_have_text(person.email)
     page.goto(person.app.link(new, "change_email"))
-    page.get_by_role("button", name="Change the address").click()
+    page.get_by_role("button", name="Change email address").click()
     expect(page.locator("#notice")).to_contain_text("was changed")
     expect(page.locator("#current-email")).to_have_text(new)
 
@@ -169,10 +169,10 @@ def test_devices(new_context: Contexts, page: Page, person: Person) -> None:
     expect(rows.filter(has_text="this device")).to_have_count(1)
     expect(rows.filter(has_text="Firefox on Linux")).to_have_count(2)
     rows.nth(1).get_by_role("button").click()
-    expect(page.locator("#notice")).to_contain_text("That device is signed out")
+    expect(page.locator("#notice")).to_contain_text("That device was signed out")
     expect(page.locator("#device-list > li")).to_have_count(2)
     page.get_by_role("button", name="Sign out all other devices").click()
-    expect(page.locator("#notice")).to_contain_text("All other devices are signed out")
+    expect(page.locator("#notice")).to_contain_text("All other devices were signed out")
     expect(page.locator("#device-list > li")).to_have_count(1)
     for other in others:
         on_sign_in(other)
@@ -186,7 +186,7 @@ def test_sign_out_everywhere(new_context: Contexts, page: Page, person: Person) 
     on_account(other)
     page.get_by_role("button", name="Sign out everywhere").click()
     expect(page.locator("#notice")).to_contain_text("signed out on all devices")
-    other.get_by_role("button", name="Save the profile").click()
+    other.get_by_role("button", name="Save profile").click()
     expect(other.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     on_sign_in(page)
 
@@ -194,11 +194,11 @@ def test_sign_out_everywhere(new_context: Contexts, page: Page, person: Person) 
 def test_deletion(page: Page, person: Person) -> None:
     """It is asked once more; afterwards the account is gone, and the address free."""
     person.arrive(page)
-    page.get_by_role("link", name="Delete the account").click()
-    page.get_by_role("button", name="Delete the account").click()
+    page.get_by_role("link", name="Delete account").click()
+    page.get_by_role("button", name="Delete account").click()
     expect(page.locator("#errors")).to_contain_text("Tick the box")
     page.get_by_label("Yes, delete my account").check()
-    page.get_by_role("button", name="Delete the account").click()
+    page.get_by_role("button", name="Delete account").click()
     expect(page.locator("#notice")).to_contain_text("was deleted")
     person.sign_in(page)
     expect(page.locator("#errors")).to_contain_text("wrong")
@@ -208,10 +208,10 @@ def test_a_taken_address(page: Page, person: Person) -> None:
     """Signing up with a taken address looks the same, and the owner is told by mail."""
     person.exist()
     page.goto("/auth/sign-up")
-    page.get_by_label("E-mail address").fill(person.email)
+    page.get_by_label("Email address").fill(person.email)
     page.get_by_label("Password").fill("another good password")
     page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
     person.app.mail(person.email, "account_exists")
 
 
@@ -223,12 +223,12 @@ def test_javascript_off(new_context: Contexts, person: Person) -> None:
     person.sign_in(page)
     on_account(page)
     # Chromium shows this where scripts are off by setting; not where Playwright stops them.
-    assert "needs JavaScript" in page.content()
+    assert "requires JavaScript" in page.content()
     expect(page.locator("#add-passkey")).to_be_hidden()
-    page.get_by_role("button", name="Save the profile").click()
+    page.get_by_role("button", name="Save profile").click()
     expect(page.locator("#notice")).to_contain_text("profile was saved")
     page.get_by_role("button", name="Sign out everywhere").click()
-    assert "Passkeys need JavaScript" in page.content()
+    assert "Passkeys require JavaScript" in page.content()
 
 
 def test_keyboard_only(page: Page, person: Person) -> None:
@@ -256,7 +256,7 @@ def test_keyboard_only(page: Page, person: Person) -> None:
 def test_errors_take_the_focus(page: Page, person: Person) -> None:
     """After a mistake the summary has the focus, and its link leads to the field, which says what is wrong."""
     page.goto("/auth/sign-up")
-    page.get_by_label("E-mail address").fill("no address")
+    page.get_by_label("Email address").fill("no address")
     page.get_by_role("button", name="Sign up").click()
     expect(page.locator("#errors")).to_be_focused()
     assert page.title().startswith("Error: ")

@@ -21,7 +21,7 @@ def test_a_provider(page: Page, person: Person) -> None:
     person.arrive(page)
     page.get_by_role("button", name="Connect").click()
     through(page, person.email, subject=person.email)
-    expect(page.locator("#notice")).to_contain_text("The account is connected")
+    expect(page.locator("#notice")).to_contain_text("The account was connected")
     page.get_by_role("button", name="Sign out", exact=True).click()
     page.goto("/auth/sign-in?next=/auth/account")
     # The provider remembers the person and sends the browser back by itself.

@@ -23,7 +23,7 @@ const page = (uid, { client_id: client }) => `<!doctype html><html lang="en"><me
 <title>Test provider</title><h1>Sign in to continue to ${client}</h1>
 <form method="post" action="/interaction/${uid}">
 <p><label>Subject <input name="sub" required></label></p>
-<p><label>E-mail address <input name="email"></label></p>
+<p><label>Email address <input name="email"></label></p>
 <p><label>Name <input name="name"></label></p>
 <p><label><input type="checkbox" name="email_verified" value="true"> The address is verified</label></p>
 <p><button name="answer" value="allow">Allow</button> <button name="answer" value="deny" formnovalidate>Deny</button></p>

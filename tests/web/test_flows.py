@@ -134,7 +134,7 @@ async def test_a_link_that_is_opened_signed_out_waits_for_any_sign_in(way: str) 
             done = await one.send(
                 f"/auth/reset-password?token={await here.link()}", "/auth/reset-password", password=f"{PASSWORD} 2"
             )
-            assert "This link does not work any more" in done.text
+            assert "This link no longer works" in done.text
             return
         elif way == "passkey":
             device = Authenticator()
@@ -154,7 +154,7 @@ async def test_a_link_that_is_opened_signed_out_waits_for_any_sign_in(way: str) 
         # Another session than the one that asked for the link: the password keeps what is set up.
         fields = Reader(done.text).forms["/auth/change-email"] | {"choice": "keep", "password": PASSWORD}
         changed = await one.client.post("/auth/change-email", data=fields, follow_redirects=True)
-        assert "Your e-mail address was changed." in changed.text
+        assert "Your email address was changed." in changed.text
 
 
 async def test_a_form_that_was_kept_open_too_long_waits_as_well() -> None:
@@ -186,14 +186,14 @@ async def test_only_a_token_of_ours_is_put_into_a_cookie() -> None:
 
 
 FAILURES = {
-    "cancelled": ({"error": "access_denied"}, "was not allowed to say who you are"),
-    "cancelled at Apple": ({"error": "user_cancelled_authorize"}, "was not allowed to say who you are"),
-    "cancelled at LinkedIn": ({"error": "user_cancelled_login"}, "was not allowed to say who you are"),
-    "a very long error": ({"error": "x" * 10_000}, "cannot be reached now"),
-    "no code": ({}, "cannot be reached now"),
-    "a strange error": ({"error": "<script>"}, "cannot be reached now"),
-    "another issuer": ({"code": "x", "iss": "https://evil.example"}, "cannot be reached now"),
-    "a code that is no good": ({"code": "x"}, "cannot be reached now"),
+    "cancelled": ({"error": "access_denied"}, "was not allowed to tell us who you are"),
+    "cancelled at Apple": ({"error": "user_cancelled_authorize"}, "was not allowed to tell us who you are"),
+    "cancelled at LinkedIn": ({"error": "user_cancelled_login"}, "was not allowed to tell us who you are"),
+    "a very long error": ({"error": "x" * 10_000}, "sent an invalid answer"),
+    "no code": ({}, "sent an invalid answer"),
+    "a strange error": ({"error": "<script>"}, "sent an invalid answer"),
+    "another issuer": ({"code": "x", "iss": "https://evil.example"}, "sent an invalid answer"),
+    "a code that is no good": ({"code": "x"}, "sent an invalid answer"),
 }
 
 
@@ -293,7 +293,7 @@ async def test_a_provider_that_cannot_be_reached_comes_back_at_once(page: str) -
         action = "/auth/account/connect" if "account" in page else "/auth/provider"
         answer = await one.send(page, action, provider="issuer")
         assert answer.url.path == page
-        assert "cannot be reached now" in answer.text
+        assert "sent an invalid answer" in answer.text
 
 
 async def test_an_account_of_somebody_else_is_told_where_one_began() -> None:
@@ -307,7 +307,7 @@ async def test_an_account_of_somebody_else_is_told_where_one_began() -> None:
         url = await continued(one, "/auth/account", "/auth/account/connect")
         answer = await one.get(there_and_back(here, url), follow_redirects=True)
         assert answer.url.path == "/auth/account"
-        assert "somebody else has connected this account" in answer.text
+        assert "this account is connected to another user" in answer.text
 
 
 async def test_the_callers_own_page_and_path_come_first() -> None:
@@ -398,7 +398,7 @@ async def test_the_page_of_a_link_says_whom_it_signs_out() -> None:
         link = f"/auth/magic-link?token={await here.link()}"
         one = tab(app)
         await one.sign_in(OTHER)
-        assert "Going on signs that account out here" in (await one.get(link)).text
+        assert "If you continue, that account is signed out here" in (await one.get(link)).text
         assert (await one.send(link, "/auth/magic-link", follow=False)).headers["location"] == "/"
         assert (await one.get(f"{API}/me")).json()["email"] == EMAIL
 
@@ -484,13 +484,13 @@ async def test_an_address_is_confirmed_by_mail_first(taken: bool) -> None:
         for _ in range(2):
             elsewhere = await tab(app).get(link)
             assert elsewhere.status_code == 400
-            assert "Open this link where you began" in elsewhere.text
-        assert ("Make the account" in (await one.get(link)).text) is not taken
+            assert "Open this link in your other browser" in elsewhere.text
+        assert ("Create account" in (await one.get(link)).text) is not taken
         done = await one.send(link, "/auth/confirm-provider", follow=False)
         assert done.headers["location"] == "/orders"
         assert (await one.get(f"{API}/me")).json()["email_verified"]
         dead = await one.get(link)
-        assert "does not work any more" in dead.text
+        assert "no longer works" in dead.text
 
 
 async def test_a_confirmation_asks_before_it_replaces_another_users_session() -> None:
@@ -505,14 +505,14 @@ async def test_a_confirmation_asks_before_it_replaces_another_users_session() ->
         link = f"/auth/confirm-provider?token={await here.link()}"
         before = Reader((await one.get(link)).text).forms["/auth/confirm-provider"]
         await one.sign_in(OTHER)
-        assert "Going on signs that account out here" in (await one.get(link)).text
+        assert "If you continue, that account is signed out here" in (await one.get(link)).text
         asked = await one.client.post("/auth/confirm-provider", data=before, follow_redirects=True)
         assert asked.url.path == "/auth/switch"
 
 
 async def test_a_confirmation_that_comes_to_nothing_is_told_in_words() -> None:
     """The owner disconnected the provider, or somebody else linked it meanwhile: the sign-in page says so."""
-    for case, told in (("disconnected", "You disconnected"), ("taken", "somebody else has connected")):
+    for case, told in (("disconnected", "You disconnected"), ("taken", "this account is connected to another user")):
         async with not_an_authority() as here:
             app = paged(here)
             user_id = await have_user(here)

@@ -261,7 +261,7 @@ async def test_a_visit_to_a_sign_in_link_changes_nothing() -> None:
     assert (await tab.get("/auth/account")).status_code == 200
     dead = await late.get(link)
     assert dead.status_code == 400
-    assert "This link does not work any more" in dead.text
+    assert "This link no longer works" in dead.text
 
 
 async def test_a_sign_in_link_answers_alike_for_unknown_addresses() -> None:
@@ -287,7 +287,7 @@ async def test_an_address_is_verified_by_a_click() -> None:
     assert user is not None
     assert not user.is_email_verified
     answer = await tab.send(link, "/auth/verify-email")
-    assert "Your e-mail address is verified. Sign in to go on." in answer.text
+    assert "Your email address is verified. Sign in to continue." in answer.text
     assert (await site.tab().get(link)).status_code == 400
     await site.tab().sign_in()
 
@@ -300,12 +300,12 @@ async def test_an_address_is_verified_on_another_device() -> None:
     phone = site.tab()
     for password in ("", "wrong password"):
         answer = await phone.send(link, "/auth/verify-email", choice="keep", password=password)
-        assert (answer.status_code, "That is not the password." in answer.text) == (422, True)
+        assert (answer.status_code, "The password is wrong." in answer.text) == (422, True)
     # A form without a choice, as of a browser whose cookie went since: asked once more, nothing is removed.
     answer = await phone.send(link, "/auth/verify-email", choice="")
     assert 'id="form-keep"' in answer.text
     answer = await phone.send(link, "/auth/verify-email", choice="keep", password=PASSWORD)
-    assert "Your e-mail address is verified. Sign in to go on." in answer.text
+    assert "Your email address is verified. Sign in to continue." in answer.text
     await phone.sign_in()
 
 
@@ -337,7 +337,7 @@ async def test_an_address_is_changed_on_another_device() -> None:
     answer = await phone.send(link, "/auth/change-email", choice="keep", password="wrong password")
     assert answer.status_code == 422
     answer = await phone.send(link, "/auth/change-email", choice="keep", password=PASSWORD)
-    assert (answer.url.path, "Your e-mail address was changed." in answer.text) == ("/auth/account", True)
+    assert (answer.url.path, "Your email address was changed." in answer.text) == ("/auth/account", True)
     assert (await tab.get("/auth/account")).status_code == 200
 
 
@@ -404,7 +404,7 @@ async def test_the_address_is_changed_by_a_link() -> None:
     stranger = await site.tab().get(link)
     assert stranger.headers["location"] == "/auth/sign-in?next=%2Fauth%2Fchange-email"
     answer = await tab.send(link, "/auth/change-email")
-    assert "Your e-mail address was changed." in answer.text
+    assert "Your email address was changed." in answer.text
     assert "new@example.com" in answer.text
 
 
@@ -420,7 +420,7 @@ async def test_devices_are_signed_out_one_by_one_or_all() -> None:
     await here.send("/auth/account", "/auth/account/devices/end")
     assert (await here.get("/auth/account")).text.count('name="session_id"') == 2
     answer = await here.send("/auth/account", "/auth/account/devices/end-others")
-    assert "All other devices are signed out." in answer.text
+    assert "All other devices were signed out." in answer.text
     assert [(await tab.get("/auth/account")).status_code for tab in (here, *others)] == [200, 303, 303, 303]
     await others[0].sign_in()
     gone = await here.send("/auth/account", "/auth/account/devices/end-all")
@@ -437,7 +437,7 @@ async def test_what_a_thief_would_do_asks_for_a_recent_sign_in() -> None:
     token = Reader((await tab.get("/auth/account")).text).forms["/auth/account/email"]["csrf_token"]
     site.here.clock.advance(timedelta(minutes=16))
     text = (await tab.get("/auth/account")).text
-    assert "Sign in again to change the address" in text
+    assert "Sign in again to change your email address" in text
     assert "/auth/account/email" not in Reader(text).forms
     again = "/auth/sign-in?next=%2Fauth%2Faccount&again=1"
     for path in ("email", "passkeys", "passkeys/remove", "disconnect", "delete"):
@@ -461,7 +461,7 @@ async def test_the_account_is_deleted() -> None:
     await tab.sign_in()
     assert (await tab.send("/auth/account/delete", "/auth/account/delete")).status_code == 422
     answer = await tab.send("/auth/account/delete", "/auth/account/delete", confirm="yes")
-    assert "Your account was deleted" in answer.text
+    assert "Your account and everything in it was deleted" in answer.text
     assert await site.torii.get_user(user.id) is None
 
 
@@ -506,7 +506,7 @@ async def test_providers_are_offered_where_they_are_set_up() -> None:
     text = (await tab.get("/auth/sign-in?next=/orders")).text
     assert Reader(text).forms["/auth/provider"].keys() == {"csrf_token", "next", "from"}
     assert ("button", {"type": "submit", "name": "provider", "value": "google"}) in Reader(text).tags
-    assert "Google was not allowed to say" in (await tab.get("/auth/sign-in?error=denied&provider=google")).text
+    assert "Google was not allowed to tell us" in (await tab.get("/auth/sign-in?error=denied&provider=google")).text
     # An address names a reason and a provider, but writes nothing of its own.
     odd = await tab.get("/auth/sign-in?error={x}pay+here&provider=pay-there")
     assert "Something went wrong" in odd.text
@@ -543,7 +543,7 @@ async def test_without_mail_and_passkeys_the_pages_do_not_offer_them() -> None:
     assert (await tab.get("/auth/forgot-password")).status_code == 404
     await site.user()
     await tab.sign_in()
-    assert "New address" not in (await tab.get("/auth/account")).text
+    assert "New email address" not in (await tab.get("/auth/account")).text
 
 
 async def test_the_account_tells_where_a_passkey_lives() -> None:
@@ -553,8 +553,8 @@ async def test_the_account_tells_where_a_passkey_lives() -> None:
     tab = site.tab()
     await tab.sign_in()
     states = {
-        (True, True): "Synchronised between your devices",
-        (True, False): "Not synchronised yet",
+        (True, True): "Synced across your devices",
+        (True, False): "Not synced yet",
         (False, False): "On one device only",
         (None, False): "",
     }

@@ -200,7 +200,7 @@ async def test_pages_tell_a_stranger_nothing() -> None:
     for state in STATES[1:]:
         for free, other in zip(seen["free"], seen[state], strict=True):
             assert other == free, (state, free.step)
-    assert "open the link in the mail first" in seen["free"][2].body
+    assert "open the link in the email first" in seen["free"][2].body
 
 
 async def test_the_words_are_true() -> None:

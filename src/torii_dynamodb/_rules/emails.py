@@ -68,9 +68,9 @@ def _normalise(text: str, field: str) -> Email:
             test_environment=True,
         )
     except EmailNotValidError as error:
-        raise ValidationError(field, f"is no usable e-mail address: {error}") from None
+        raise ValidationError(field, f"is not a valid email address: {error}") from None
     except (UnicodeError, ValueError):
-        raise ValidationError(field, "is no usable e-mail address") from None
+        raise ValidationError(field, "is not a valid email address") from None
     if not found.ascii_domain:
         raise ValidationError(field, "has a domain that cannot be written in ASCII (IDNA)")
     normalised = f"{found.local_part.lower()}@{found.ascii_domain.lower()}"

@@ -152,7 +152,7 @@ class _Area:
         if not self._web.is_recent(found):
             raise Redirected(self._site.redirect(self._site.path("sign-in", next=self._path(user_id), again="1")))
         if user.id == found.user.id:
-            raise Problem(409, "error", "this is your own account; change it on its page")
+            raise Problem(409, "error", "this is your own account; change it on your account page")
         return found, user, form
 
     async def _user(self, user_id: str) -> User:
@@ -313,7 +313,7 @@ class _Area:
                 found,
                 user=user,
                 base=self._path(user.id),
-                errors=[FieldError("confirm", "Tick the box if the user is really to be deleted.")],
+                errors=[FieldError("confirm", "Tick the box to confirm that you want to delete this user.")],
                 status=422,
             )
         await self._torii.delete_user(user.id)

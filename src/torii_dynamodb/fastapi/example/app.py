@@ -35,7 +35,7 @@ __all__ = ["create_app"]
 
 _NAME = "Torii example"
 _EVERYBODY = (
-    "This is an example: everybody with a verified address is an administrator. Your application names who is one."
+    "This is an example: everyone with a verified address is an administrator. Your application decides who is one."
 )
 
 

@@ -157,7 +157,7 @@ def add(router: APIRouter, site: Site) -> None:
     async def delete(request: Request) -> Response:
         found, form = await account.changing(request, recent=True)
         if form.get("confirm") != "yes":
-            errors = [FieldError("confirm", "Tick the box if you really want to delete the account.")]
+            errors = [FieldError("confirm", "Tick the box to confirm that you want to delete your account.")]
             return await site.page(
                 request, "account_delete", signed_in=found, user=found.user, errors=errors, status=422
             )

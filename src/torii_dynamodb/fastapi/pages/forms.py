@@ -45,7 +45,7 @@ def field_error(error: ValidationError, names: Mapping[str, tuple[str, str]]) ->
     # Bytes are for programmers.
     reason = re.sub(r" \(\d+ bytes\)", "", error.reason)
     # What the checker of addresses says is a sentence of its own.
-    told = reason.partition("is no usable e-mail address: ")[2]
+    told = reason.partition("is not a valid email address: ")[2]
     if told:
         return FieldError(field, told)
     return FieldError(field, f"{begins} {reason}{'' if reason.endswith('.') else '.'}")

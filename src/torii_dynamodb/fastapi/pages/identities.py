@@ -23,7 +23,7 @@ from torii_dynamodb.passkeys import PasskeyError
 
 __all__ = ["add"]
 
-_LAST = "This is your last way to sign in. Add another one first."
+_LAST = "This is your only way to sign in. Add another one first."
 
 
 def add(router: APIRouter, site: Site) -> None:
@@ -45,7 +45,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
             await site.form(request)
             found = await site.person(request)
             if found is None or not web.is_recent(found):
-                raise Problem(403, "recent_sign_in_required", "load the page again, and sign in again to do this")
+                raise Problem(403, "recent_sign_in_required", "sign in again to do this, then reload the page")
             return JSONResponse(await torii.passkeys.begin_registration(found.user), headers=site.headers())
         except Problem as problem:
             return ProblemResponse(problem)
@@ -66,7 +66,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
         except AlreadyExists:
             errors, status = [FieldError("add-passkey", "This passkey belongs to another account.")], 409
         except TooManyIdentities as error:
-            errors = [FieldError("add-passkey", f"An account has at most {error.limit} ways to sign in.")]
+            errors = [FieldError("add-passkey", f"An account can have at most {error.limit} ways to sign in.")]
         else:
             return account.done("passkey-added")
         return await account.show(request, found, errors=errors, status=status, passkey_name=name)

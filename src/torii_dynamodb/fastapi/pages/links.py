@@ -37,10 +37,10 @@ def add(router: APIRouter, site: Site) -> None:
         )
 
     async def no_magic(request: Request) -> Response:
-        return await dead(request, site.path("sign-in"), "Go to the sign-in page")
+        return await dead(request, site.path("sign-in"), "Go to sign in")
 
     async def no_verification(request: Request) -> Response:
-        return await dead(request, site.path("account"), "Go to your account to ask for a new link")
+        return await dead(request, site.path("account"), "Go to your account to request a new link")
 
     @router.get("/magic-link")
     async def magic_link(request: Request) -> Response:

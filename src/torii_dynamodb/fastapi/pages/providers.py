@@ -82,7 +82,7 @@ def add(router: APIRouter, site: Site) -> None:
 
     async def dead(request: Request) -> Response:
         way = site.path("sign-in")
-        return await site.page(request, "link_dead", status=400, way=way, way_text="Go to the sign-in page")
+        return await site.page(request, "link_dead", status=400, way=way, way_text="Go to sign in")
 
     async def elsewhere(request: Request) -> Response:
         return await site.page(request, "confirm_elsewhere", status=400)

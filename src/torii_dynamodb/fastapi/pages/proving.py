@@ -31,4 +31,4 @@ def refusal(error: AccountLocked | InvalidCredentials | ValidationError) -> tupl
         return field_error(error, {"password": ("new-password", "The new password")}), 422
     if isinstance(error, AccountLocked):
         return FieldError("password", wait_text(error)), 429
-    return FieldError("password", "That is not the password."), 422
+    return FieldError("password", "The password is wrong."), 422

@@ -33,7 +33,7 @@ def add(router: APIRouter, site: Site) -> None:
             await web.limit(request)
             await torii.password.initiate_reset(email)
         except ValidationError as error:
-            errors, status = [field_error(error, {"email": ("email", "The e-mail address")})], 422
+            errors, status = [field_error(error, {"email": ("email", "The email address")})], 422
         except RateLimited as error:
             errors, status = [FieldError("email", wait_text(error))], 429
         else:
@@ -74,5 +74,5 @@ def add(router: APIRouter, site: Site) -> None:
             "link_dead",
             status=problem.status_code,
             way=site.path("forgot-password"),
-            way_text="Ask for a new link",
+            way_text="Request a new link",
         )

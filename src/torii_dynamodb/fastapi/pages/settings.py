@@ -30,7 +30,7 @@ class PagesConfig:
     prefix: str = "/auth"
     home: str = "/"
     templates: Path | None = None
-    password_hint: str = "8 characters or more. Several words make a good one."
+    password_hint: str = "At least 8 characters. Several words make a good password."
     stylesheet: str | None = None
 
     def __post_init__(self) -> None:

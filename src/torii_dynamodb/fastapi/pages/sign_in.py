@@ -25,11 +25,11 @@ from torii_dynamodb.passkeys import PasskeyError
 
 __all__ = ["add", "answer_of", "wait_text"]
 
-_EMAIL = ("email", "The e-mail address")
+_EMAIL = ("email", "The email address")
 _KINDS = ("magic-link", "provider", "reset", "sign-up")
-_WRONG = "The e-mail address or the password is wrong."
+_WRONG = "The email address or password is wrong."
 # To everybody alike: whether the address is verified is its owner's to know.
-_WRONG_OR_NEW = f"{_WRONG} If you have just signed up, open the link in the mail first."
+_WRONG_OR_NEW = f"{_WRONG} If you have just signed up, open the link in the email first."
 
 
 def add(router: APIRouter, site: Site) -> None:
@@ -145,20 +145,20 @@ def answer_of(form: dict[str, str]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise PasskeyError("malformed", "the answer of the browser is no WebAuthn answer")
+        raise PasskeyError("malformed", "the browser did not send a WebAuthn credential")
     return cast("dict[str, Any]", found)
 
 
 def wait_text(error: AccountLocked | RateLimited) -> str:
     """What to tell somebody who has to wait."""
     if error.retry_after is None:
-        return "This account is locked. Ask whoever runs this site."
-    # Rounded up, so that who waits that long does not wait in vain.
+        return "This account is locked. Contact the operator of this site."
+    # Rounded up, so that the next attempt is not too early.
     minutes = -(-int(error.retry_after.total_seconds() + 1) // 60)
     about = "a minute" if minutes <= 1 else f"{minutes} minutes"
     if isinstance(error, RateLimited) and error.what == "mail":
         return (
-            "Enough of these mails were asked for at this address. If you got one, its link still works: open the "
-            f"newest. Or wait {about}, then try again."
+            "Too many of these emails were requested for this address. If you received any, the link in the newest "
+            f"still works. Otherwise wait {about}, then try again."
         )
-    return f"There were too many tries. Wait {about}, then try again."
+    return f"There were too many attempts. Wait {about}, then try again."

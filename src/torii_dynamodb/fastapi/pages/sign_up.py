@@ -15,7 +15,7 @@ from torii_dynamodb.fastapi.pages.switching import enter
 __all__ = ["add"]
 
 _FIELDS = {
-    "email": ("email", "The e-mail address"),
+    "email": ("email", "The email address"),
     "password": ("password", "The password"),
     "name": ("name", "The name"),
 }
@@ -75,7 +75,7 @@ def add(router: APIRouter, site: Site) -> None:
             errors = [field_error(error, _FIELDS)]
         except AlreadyExists:
             errors, status = (
-                [FieldError("email", "Somebody has an account with this address. Is it you? Sign in.")],
+                [FieldError("email", "This address already has an account. If it is yours, sign in.")],
                 409,
             )
         except RateLimited as error:

@@ -1,5 +1,5 @@
-// Passkeys for the forms marked with data-passkey: asks the server for options, the browser for an answer, and sends the
-// form with it. Everything else on the pages works without this file.
+// Passkeys for forms with data-passkey: get options from the server and a credential from the browser, then submit the form
+// with it. Everything else on the pages works without this file.
 "use strict";
 
 const toBytes = (text) =>
@@ -30,17 +30,17 @@ const plain = (credential) => {
 };
 
 const WORDS = {
-  NotAllowedError: "Nothing was done: it was cancelled, or took too long. Try again.",
-  InvalidStateError: "This device has a passkey for the account already.",
-  SecurityError: "Passkeys do not work at this address.",
-  NotSupportedError: "This device has no passkeys of a kind that can be used here.",
+  NotAllowedError: "That was cancelled or took too long. Try again.",
+  InvalidStateError: "This device already has a passkey for this account.",
+  SecurityError: "Passkeys don't work at this address.",
+  NotSupportedError: "This device doesn't support the kind of passkey used here.",
 };
 
 const run = async (form) => {
   const token = new URLSearchParams({ csrf_token: form.elements.csrf_token.value });
   const reply = await fetch(form.dataset.options, { method: "POST", body: token, credentials: "same-origin" });
   const options = await reply.json();
-  if (!reply.ok) throw new Error(options.detail || "That did not work. Try again.");
+  if (!reply.ok) throw new Error(options.detail || "That didn't work. Try again.");
   if (form.dataset.passkey === "create") {
     const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON?.(options) ?? parse(options);
     return navigator.credentials.create({ publicKey });
@@ -57,14 +57,14 @@ if (window.PublicKeyCredential) {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       button.disabled = true;
-      status.textContent = "Waiting for your passkey …";
+      status.textContent = "Waiting for your passkey…";
       try {
         const credential = await run(form);
         form.elements.answer.value = JSON.stringify(credential.toJSON?.() ?? plain(credential));
         form.submit();
       } catch (error) {
         const words = error instanceof DOMException ? WORDS[error.name] : error.message;
-        status.textContent = words || "That did not work. Try again.";
+        status.textContent = words || "That didn't work. Try again.";
         button.disabled = false;
         button.focus();
       }
