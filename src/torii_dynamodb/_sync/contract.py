@@ -1,13 +1,13 @@
 # Generated from src/torii_dynamodb/_async/contract.py by tools/unasync.py. Do not edit.
 
-"""The storage contract: RFC 0002's interfaces, completed. One Protocol a domain.
+"""The storage contract: the interfaces of RFC 0002, completed, one Protocol per domain.
 
-Every clause has an id (``USER-3``), which the conformance kit's tests cite (``torii_dynamodb.testing.conformance``) and
-``docs/contract.md`` lists. A storage of your own keeps the contract when the kit passes.
+Every clause has an id (``USER-3``), which tests in ``torii_dynamodb.testing.conformance`` cite and ``docs/contract.md``
+lists. A storage of your own keeps the contract if those tests pass.
 
-Throughout: a look-up that misses returns ``None``; a broken invariant raises; bad arguments raise
-:class:`~torii_dynamodb.errors.ValidationError` before anything is read or written; ``consistent`` overrides the
-configuration's ``consistent_reads`` for one call.
+These rules hold throughout: a lookup that finds nothing returns ``None``; a broken invariant raises; invalid arguments
+raise :class:`~torii_dynamodb.errors.ValidationError` before anything is read or written; ``consistent`` overrides the
+configuration's ``consistent_reads`` for one call. What a call costs is stated for DynamoDB.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ __all__ = [
 
 
 class UserStorage(Protocol):
-    """Users. The user is the aggregate: it lists its identities, and lives and dies with them in one write."""
+    """Users. A user's item lists the user's identities; both are created and deleted in the same write."""
 
     def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
         """Create a user, with a password if a hash is given, in one atomic write.
@@ -69,17 +69,17 @@ class UserStorage(Protocol):
             The user as stored.
 
         Raises:
-            AlreadyExists: ``what="email"`` or ``what="user"``: another user holds the address or the id.
+            AlreadyExists: ``what="email"`` or ``what="user"``: another user has the address or the id.
 
         Cost:
             One request: 4 write units, plus 1 for the index.
 
         Clauses:
-            USER-1: However many callers race for one e-mail address, one user is created; the others get AlreadyExists.
-            USER-2: Addresses that normalise alike are one address; the user keeps it as given beside it.
+            USER-1: However many callers race for one email address, one user is created; the others get AlreadyExists.
+            USER-2: Addresses that normalise to the same text are one address; the user keeps it as given as well.
             USER-3: The user, the claim on the address and the password hash are written together or not at all.
-            USER-4: A repeated call with the same explicit id and address returns the user that exists.
-            USER-5: An id that another user holds raises AlreadyExists(what="user") and claims no address.
+            USER-4: A repeated call with the same explicit id and address returns the existing user.
+            USER-5: An id that another user has raises AlreadyExists(what="user") and claims no address.
             USER-6: Metadata comes back equal and of the same types.
         """
         ...
@@ -91,23 +91,23 @@ class UserStorage(Protocol):
             One request: 1 read unit, or 0.5 if eventually consistent.
 
         Clauses:
-            USER-7: Returns the user, or None where there is none; a consistent read sees every write that returned.
+            USER-7: Returns the user, or None if there is none; a consistent read sees every write that has returned.
         """
         ...
 
     def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
-        """Read the user who holds an address, however it is written.
+        """Read the user who has an address, in any spelling.
 
         Cost:
             Two requests, one after the other: 2 read units. Eventually consistent, one to the index: 0.5 read units.
 
         Clauses:
-            USER-8: Finds the user by any spelling that normalises alike; None where nobody holds the address.
+            USER-8: Finds the user by any spelling that normalises to the same address; None if nobody has it.
         """
         ...
 
     def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
-        """The user who holds the address, created if there is none.
+        """Return the user who has an address, creating one if there is none.
 
         Returns:
             The user, and whether this call created it.
@@ -116,7 +116,7 @@ class UserStorage(Protocol):
             Two requests, one after the other.
 
         Clauses:
-            USER-9: However many callers race, all get one user, and exactly one of them is told that it created it.
+            USER-9: However many callers race, all get the same user, and exactly one is told that it created it.
         """
         ...
 
@@ -128,120 +128,122 @@ class UserStorage(Protocol):
         name: str | None | Unset = UNSET,
         metadata: Metadata | Unset = UNSET,
     ) -> User:
-        """Change what is given and nothing else, if the user is still at the version read.
+        """Change only what is given, if the user is still at the version that was read.
 
-        A new address moves the identity, with the password, in the same write; ends links that prove the old one
-        (one-time tokens); and is not verified. The same address written otherwise changes only how it is shown.
+        A new address moves the claim, with the password, in the same write. It is unverified, and one-time tokens that
+        prove the old address stop working. Another spelling of the same address only changes how it is shown.
 
         Args:
             user: The user as read; its id and version are the condition.
             email: The new address.
-            name: The new name; ``None`` takes it away.
-            metadata: The new metadata, whole.
+            name: The new name; ``None`` removes it.
+            metadata: The new metadata, in full.
 
         Returns:
-            The user as stored now, its version one higher.
+            The user as stored now, its version increased by one.
 
         Raises:
-            VersionConflict: The user was changed since it was read. Nothing was written.
-            ValidationError: Nothing to change is named.
-            NotFound: There is no such user (any more).
-            AlreadyExists: ``what="email"``: another user holds the new address.
+            VersionConflict: The user has changed since it was read. Nothing was written.
+            ValidationError: Nothing to change was given.
+            NotFound: The user does not exist, or no longer does.
+            AlreadyExists: ``what="email"``: another user has the new address.
 
         Cost:
             One request: 2 write units, plus 1 for the index. Two requests if the address changes.
 
         Clauses:
-            USER-10: Of several updates of one version, one succeeds, the others raise VersionConflict and lose nothing.
-            USER-11: Only the given fields change; updated_at moves.
-            USER-12: A new address is claimed and the old one freed at once; the password goes along, and
+            USER-10: Of several updates of one version, one succeeds; the others raise VersionConflict and overwrite
+                nothing.
+            USER-11: Only the given fields and updated_at change.
+            USER-12: A new address is claimed and the old one freed at once; the password moves with it, and
                 email_verified_at is cleared.
             USER-13: A taken address raises AlreadyExists and changes nothing.
             USER-14: A new spelling of the same address keeps the identity and the verification.
-            USER-15: Updating a user that is gone raises NotFound and creates nothing.
+            USER-15: Updating a deleted user raises NotFound and creates nothing.
         """
         ...
 
     def mark_email_verified(
         self, user_id: str, *, email: str, remove_unproven: bool = False, session_epoch: int | None = None
     ) -> User | None:
-        """Record that the person proved to own the address.
+        """Record that the person has proved that the address is theirs.
 
         Args:
-            user_id: Whose address it is.
-            email: The address that was proved: what the one-time token or the provider names.
-            remove_unproven: At the first proof, also remove what somebody may have set before it who did not own the
-                address: password, OAuth accounts, passkeys, sessions (pre-hijacking).
-            session_epoch: The user's ``session_epoch`` when the proof was given; left out, any.
+            user_id: The user.
+            email: The address that was proved, as named by the one-time token or the provider.
+            remove_unproven: On the first proof, also remove what someone who did not own the address may have set up
+                before it: password, OAuth accounts, passkeys and sessions (pre-hijacking).
+            session_epoch: The user's ``session_epoch`` when the proof was given; ``None`` skips the check.
 
         Returns:
-            The user as stored now; ``None`` when there is no such user or it holds another address by now.
+            The user as stored now; ``None`` if there is no such user or it now has another address.
 
         Raises:
-            Revoked: The user is at another epoch than ``session_epoch``, and was not verified before.
+            Revoked: All of the user's sessions have been ended since ``session_epoch``, and the address was not
+                verified before.
 
         Cost:
             Two requests, one after the other; one if it was verified before.
 
         Clauses:
-            USER-16: Verifies the named address only; a user whose address changed since stays unverified.
+            USER-16: Verifies only the named address; a user whose address has changed since stays unverified.
             USER-17: A second proof changes nothing.
-            USER-18: With remove_unproven, the first proof removes password, other identities and sessions in one
+            USER-18: With remove_unproven, the first proof removes the password, other identities and sessions in one
                 write; a later proof removes nothing.
-            USER-25: With session_epoch, a user whose sessions were all ended since is not verified by it and nothing is
-                removed, decided in the write itself.
+            USER-25: With session_epoch, a user whose sessions have all been ended since is not verified and nothing is
+                removed; the write itself decides.
         """
         ...
 
     def delete_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
-        """Delete a user and all its identities in one atomic write; all its sessions and tokens are dead at once.
+        """Delete a user and all its identities in one atomic write, which also ends all its sessions and tokens.
 
-        Session rows go afterwards (``session_cleanup``); calling again for a deleted user resumes that.
+        Session rows are removed afterwards (``session_cleanup``); calling again for a deleted user resumes that.
 
         Args:
-            user_id: Who.
-            session_epoch: The user's ``session_epoch`` when the deletion was begun; left out, any.
+            user_id: The user.
+            session_epoch: The user's ``session_epoch`` when the deletion began; ``None`` skips the check.
 
         Returns:
             Whether there was a user to delete.
 
         Raises:
-            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
+            Revoked: All of the user's sessions have been ended since ``session_epoch``.
 
         Cost:
             Two requests, one after the other: 1 read unit; 2 write units, 2 for each identity, and 1 for the index.
 
         Clauses:
-            USER-19: Nothing of the user is left: neither user nor identity nor valid session nor valid token.
+            USER-19: Nothing of the user remains: no user, identity, valid session or valid token.
             USER-20: The address, OAuth accounts and passkeys can be claimed again at once.
             USER-21: Deleting a user that does not exist returns False.
-            USER-22: A user created anew under the same id gets none of the old sessions or tokens.
-            USER-26: With session_epoch, a deletion that was begun before all sessions were ended is refused, decided in
-                the write itself.
+            USER-22: A new user under the same id gets none of the old sessions or tokens.
+            USER-26: With session_epoch, a deletion that began before all sessions were ended is refused; the write
+                itself decides.
         """
         ...
 
     def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
-        """Read many users.
+        """Read many users by id.
 
         Cost:
             One request for each 100 different ids, at the same time: 1 read unit per id.
 
         Clauses:
-            USER-23: The answer has the order and length of the question; None where missing; duplicates allowed; any
-                number of ids.
+            USER-23: The result has the order and length of user_ids, with None for missing users; any number of ids,
+                including duplicates, is allowed.
         """
         ...
 
     def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
-        """Read users page by page, in no particular order: an administrator's view, which reads the whole table.
+        """Read users page by page, in no particular order. It reads the whole table: for administrators.
 
         Args:
-            limit: At most so many a page, 1 to 1,000.
-            cursor: The page before's ``next_cursor``.
+            limit: The most users on a page, 1 to 1,000.
+            cursor: The previous page's ``next_cursor``.
 
         Returns:
-            A page. A stored user that cannot be read stands in its ``corrupt``, and does not take the others away.
+            A page. Stored users that cannot be read are in its ``corrupt``; the others are still returned.
 
         Cost:
             One request per page. A page also ends at 1 MB.
@@ -253,46 +255,47 @@ class UserStorage(Protocol):
 
 
 class SessionStorage(Protocol):
-    """Sessions. Valid means: it exists, has not expired, its user exists, and its epoch is the user's."""
+    """Sessions. One is valid if it exists and has not expired, its user exists, and its epoch is the user's."""
 
     def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
-        """Make a session.
+        """Create a session.
 
         Args:
-            new_session: What it is to hold.
-            user: The user as read by whatever authenticated it. Give it wherever you have it: the session is then
-                bound to that moment (a password changed since ends it), and a read is saved.
+            new_session: The session's fields.
+            user: The user as read when they were authenticated. Give it whenever you have it: it saves a read, and the
+                session is bound to that moment, so a password change since then ends it.
 
         Returns:
-            The session with its token, the only time that the token is seen.
+            The session with its token, which cannot be read again later.
 
         Raises:
-            NotFound: There is no such user (only told when ``user`` is not given).
+            NotFound: There is no such user (raised only if ``user`` is not given).
 
         Cost:
             One request if ``user`` is given, otherwise two: 1 write unit, plus 1 for the index.
 
         Clauses:
-            SESSION-1: The token returned passes get_session until the session ends; nothing stored tells the token.
-            SESSION-2: A session made from a user read before the epoch moved on never passes a check.
+            SESSION-1: The returned token passes get_session until the session ends, and cannot be derived from what is
+                stored.
+            SESSION-2: A session created from a user read before the epoch increased never passes a check.
             SESSION-3: A session for a user that does not exist raises NotFound, or never passes a check.
         """
         ...
 
     def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
-        """Check a session token, without the user: :meth:`get_signed_in` returns both at the same cost.
+        """Check a session token. :meth:`get_signed_in` returns the user too, at the same cost.
 
         Cost:
             One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
             None for a malformed token.
 
         Clauses:
-            SESSION-18: Returns the session that :meth:`get_signed_in` returns, or None where that does.
+            SESSION-18: Returns the session that :meth:`get_signed_in` returns, or None when it returns None.
         """
         ...
 
     def get_signed_in(self, token: str, *, consistent: bool | None = None) -> SignedIn | None:
-        """Check a session's token and read its user, in one request.
+        """Check a session token and return its user and session, in one request.
 
         Returns:
             User and session, or ``None`` for a token that is malformed, forged, unknown, expired or revoked.
@@ -310,39 +313,43 @@ class SessionStorage(Protocol):
         ...
 
     def get_signed_in_by_id(self, user_id: str, session_id: str, *, consistent: bool | None = None) -> SignedIn | None:
-        """Check a session that something else vouches for, such as an access token (JWT), in one request.
+        """Check a session by its id, in one request.
 
-        A session's id is no secret: it shows whether the session still stands, never who asks.
+        A session id is not a secret: it shows whether the session is still valid, not who is asking. Something else
+        must prove that, such as an access token (JWT).
 
         Returns:
-            User and session (without its token), or ``None`` when there is no such session of this user, or it has
-            expired or was revoked.
+            User and session (without its token), or ``None`` if this user has no such session, or it has expired or was
+            revoked.
 
         Cost:
             One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
 
         Clauses:
-            SESSION-16: Says of a session what :meth:`get_signed_in` says of its token, and tells no token.
+            SESSION-16: Returns for a session's id what :meth:`get_signed_in` returns for its token, but without the
+                token.
             SESSION-17: The id of another user's session is refused.
         """
         ...
 
     def list_sessions_for_user(self, user_id: str) -> Listing[Session]:
-        """The user's valid sessions, newest first ("your devices"). The list may lag behind by DynamoDB's index lag.
+        """Return the user's valid sessions, newest first ("your devices").
+
+        It reads an index, which may lag slightly behind the table.
 
         Cost:
             One request for the user and one per page of the index, at the same time.
 
         Clauses:
-            SESSION-8: Lists every valid session of the user, however many, without tokens; no ended one's epoch passes.
+            SESSION-8: Lists every valid session of the user, however many, without tokens, and none that were ended.
         """
         ...
 
     def refresh_session(self, token: str, *, expires_at: datetime) -> Session | None:
-        """Extend a session. It never shortens one, and proves nothing: a revoked one stays refused. Check first.
+        """Extend a session. It never shortens one, and it is not a check: a revoked session stays refused. Check first.
 
         Returns:
-            The session as stored now; ``None`` when there is no such session or it has expired.
+            The session as stored now; ``None`` if there is no such session or it has expired.
 
         Cost:
             One request: 1 write unit, plus 2 for the index, whose sort key changes.
@@ -359,45 +366,46 @@ class SessionStorage(Protocol):
             One request: 1 write unit, plus 1 for the index. None for a malformed token.
 
         Clauses:
-            SESSION-10: The session is refused from then on; others are not touched; an unknown token is no error.
+            SESSION-10: The session is refused from then on, others are not affected, and an unknown token is not an
+                error.
         """
         ...
 
     def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
-        """End one of the user's sessions, named by its id ("sign out that device").
+        """End one of the user's sessions by its id ("sign out that device").
 
         Returns:
-            Whether there was such a session of this user.
+            Whether this user had such a session.
 
         Cost:
             One request: 2 write units, plus 1 for the index.
 
         Clauses:
-            SESSION-11: Ends it only when it is the named user's.
+            SESSION-11: Ends the session only if it is the named user's.
         """
         ...
 
     def delete_sessions_for_user(self, user_id: str) -> int | None:
-        """Sign out everywhere: end all the user's sessions, in one write, however many there are.
+        """Sign out everywhere: end all of the user's sessions, however many, in one write.
 
         Returns:
-            The new epoch, or ``None`` when there is no such user.
+            The new epoch, or ``None`` if there is no such user.
 
         Cost:
             One request: 1 write unit, plus 1 for the index. Rows are removed afterwards (``session_cleanup``).
 
         Clauses:
-            SESSION-12: When it has returned, no session made before it passes a check; one made after it does.
+            SESSION-12: Once it has returned, no session created before it passes a check; one created after it does.
             SESSION-13: A user that does not exist is not created.
-            SESSION-14: Removing the rows of ended sessions never touches one made since.
+            SESSION-14: Removing the rows of ended sessions never removes a session created since.
         """
         ...
 
     def cleanup_expired_sessions(self) -> int:
-        """Remove rows of expired sessions where the store does not do so by itself.
+        """Remove rows of expired sessions, where the store does not do so by itself.
 
         Returns:
-            How many rows were removed; always 0 on DynamoDB, whose TTL does it (RFC 0008).
+            How many rows were removed; always 0 on DynamoDB, which removes them by TTL (RFC 0008).
 
         Cost:
             None.
@@ -409,7 +417,7 @@ class SessionStorage(Protocol):
 
 
 class EmailPasswordStorage(Protocol):
-    """Password hashes. They live on the e-mail identity, because a sign-in reads that first."""
+    """Password hashes. They are stored on the email identity, because a sign-in reads that first."""
 
     def set_password_hash(
         self,
@@ -420,41 +428,41 @@ class EmailPasswordStorage(Protocol):
         user: User | None = None,
         session_epoch: int | None = None,
     ) -> User:
-        """Set or replace the password; ends all sessions in the same write.
+        """Set or replace the password, ending all sessions in the same write.
 
         Args:
-            user_id: Whose it is.
-            password_hash: As the hasher wrote it.
+            user_id: The user.
+            password_hash: The hash, as the hasher returned it.
             expected_version: The ``password_version`` that the caller verified (``None``: that there is no password).
-                Left out, the write wins over any other.
-            user: The user as read, where the caller has it (saves a read; a stale one is read again).
-            session_epoch: The user's ``session_epoch`` when the change was begun; left out, any.
+                If it is not given, the write overwrites any password.
+            user: The user as read, if the caller has it (saves a read; a stale one is read again).
+            session_epoch: The user's ``session_epoch`` when the change began; ``None`` skips the check.
 
         Returns:
-            The user as stored now: what a session made next should be bound to.
+            The user as stored now, to which the next session should be bound.
 
         Raises:
             NotFound: There is no such user.
-            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
-            VersionConflict: The password or the address changed since.
+            Revoked: All of the user's sessions have been ended since ``session_epoch``.
+            VersionConflict: The password or the address has changed since.
 
         Cost:
             One request if ``user`` is given, otherwise two: 4 write units, plus 1 for the index.
 
         Clauses:
-            PASSWORD-1: When it has returned, the new hash is the only one, and no session made before it passes.
+            PASSWORD-1: Once it has returned, the new hash is the only one, and no session created before it passes.
             PASSWORD-2: With expected_version, of two changes of one password, one raises VersionConflict.
             PASSWORD-3: A user that does not exist raises NotFound and nothing is created.
-            PASSWORD-11: With session_epoch, a change that was begun before all sessions were ended is refused, decided
-                in the write itself.
+            PASSWORD-11: With session_epoch, a change that began before all sessions were ended is refused; the write
+                itself decides.
         """
         ...
 
     def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
-        """Replace the hash by a stronger one of the same password. Ends nothing.
+        """Replace the hash by a stronger one of the same password. Sessions stay valid.
 
         Returns:
-            Whether it was replaced; ``False`` when ``old_hash`` is not the stored one any more.
+            Whether it was replaced; ``False`` if ``old_hash`` is no longer the stored one.
 
         Cost:
             One request: 2 write units.
@@ -465,7 +473,7 @@ class EmailPasswordStorage(Protocol):
         ...
 
     def get_password_hash(self, user_id: str) -> str | None:
-        """The user's hash; ``None`` without a user or a password.
+        """Return the user's password hash; ``None`` if there is no such user or no password.
 
         Cost:
             Two requests, one after the other: 2 read units.
@@ -476,60 +484,62 @@ class EmailPasswordStorage(Protocol):
         ...
 
     def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
-        """What a sign-in needs, by address, in one strongly consistent read; ``None`` where nobody holds it.
+        """Return what a sign-in needs, by address, in one strongly consistent read; ``None`` if nobody has the address.
 
         Cost:
             One request: 1 read unit.
 
         Clauses:
-            PASSWORD-6: Returns the holder's id, hash and version; a user without a password has both None.
+            PASSWORD-6: Returns the user's id, hash and version; for a user without a password, hash and version are
+                None.
         """
         ...
 
     def remove_password_hash(
         self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
     ) -> bool:
-        """Take the password away; ends all sessions in the same write.
+        """Remove the password, ending all sessions in the same write.
 
         Args:
-            user_id: Whose it is.
+            user_id: The user.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
-            session_epoch: The user's ``session_epoch`` when the removal was begun; left out, any.
+            session_epoch: The user's ``session_epoch`` when the removal began; ``None`` skips the check.
 
         Returns:
-            Whether there was one.
+            Whether there was a password.
 
         Raises:
             NotFound: There is no such user.
-            LastSignInMethod: Nothing else is left to sign in with.
-            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
+            LastSignInMethod: The user would have no way left to sign in.
+            Revoked: All of the user's sessions have been ended since ``session_epoch``.
 
         Cost:
             Two requests, one after the other: 1 read unit; 4 write units, plus 1 for the index.
 
         Clauses:
-            PASSWORD-7: Refused when it is the last way to sign in, decided in the write itself.
-            PASSWORD-8: When it has returned, no hash is stored and no session made before it passes.
-            PASSWORD-17: With session_epoch, a removal that was begun before all sessions were ended is refused, decided
-                in the write itself.
+            PASSWORD-7: Refused if it is the last way to sign in; the write itself decides.
+            PASSWORD-8: Once it has returned, no hash is stored and no session created before it passes.
+            PASSWORD-17: With session_epoch, a removal that began before all sessions were ended is refused; the write
+                itself decides.
         """
         ...
 
     def complete_password_reset(self, token: str, password_hash: str) -> User | None:
-        """Use up a password-reset token and set the password, in one atomic write; ends all sessions and tokens.
+        """Use a password-reset token and set the password, in one atomic write that ends all sessions and tokens.
 
-        Proves the address too: it is verified by this, and a first proof removes OAuth accounts and passkeys that were
-        set before it.
+        It also proves the address: the address becomes verified, and a first proof removes the OAuth accounts and
+        passkeys that were added before it.
 
         Returns:
-            The user as stored now; ``None`` when the token does not hold.
+            The user as stored now; ``None`` if the token is not valid.
 
         Cost:
             Two requests, one after the other. None for a malformed token.
 
         Clauses:
-            PASSWORD-9: Of concurrent completions with one token, one wins; token and password change together.
-            PASSWORD-10: A token whose user changed address, password or sessions epoch since is refused.
+            PASSWORD-9: Of concurrent calls with one token, one succeeds; token and password change together.
+            PASSWORD-10: A token is refused if its user's address, password or session epoch has changed since it was
+                issued.
         """
         ...
 
@@ -542,38 +552,40 @@ class EmailPasswordStorage(Protocol):
         keep: bool = False,
         password_hash: str | None = None,
     ) -> User | None:
-        """Use up a token that proves an address and take the address as proved, in one atomic write.
+        """Use a token that proves an address and mark the address as verified, in one atomic write.
 
-        The first proof of an address removes what was set up before it: whoever set it up need not own the address.
-        Password, OAuth accounts and passkeys go, sessions and tokens are dead.
+        The first proof of an address removes what was set up before it, because whoever set it up may not own the
+        address: password, OAuth accounts and passkeys are removed, sessions and tokens end.
 
         Args:
-            token: As it was mailed to the address.
-            purpose: What it was issued for.
-            new_email: The address to move to, where the token was mailed to that one; ``None``: the user's own.
+            token: The token that was mailed to the address.
+            purpose: The purpose it was issued for.
+            new_email: The address to change to, if the token was mailed to that one; ``None``: the user's own.
             keep: Keep what was set up before: the proof comes from whoever set it up.
             password_hash: A new password, set in the same write. Not with ``keep``.
 
         Returns:
-            The user as stored now; ``None`` when the token does not hold, or when a password is given though the
-            address was proved before.
+            The user as stored now; ``None`` if the token is not valid, or if a password is given although the address
+            was verified before.
 
         Raises:
-            AlreadyExists: ``what="email"``: another user holds the new address. The token is not used up.
+            AlreadyExists: ``what="email"``: another user has the new address. The token is not used up.
 
         Cost:
             Two requests, one after the other; three if what was set up moves to a new address. None for a malformed
             token.
 
         Clauses:
-            PASSWORD-12: Of concurrent completions with one token, one wins; all is written with the token's use or
+            PASSWORD-12: Of concurrent calls with one token, one succeeds; everything is written with the use of the
+                token, or nothing is.
+            PASSWORD-13: The first proof removes what was set up before it, unless keep is given; a later one removes
                 nothing.
-            PASSWORD-13: The first proof removes what was set up before it, unless keep; a later one removes nothing.
-            PASSWORD-14: A token whose user changed address, password or sessions epoch since is refused.
+            PASSWORD-14: A token is refused if its user's address, password or session epoch has changed since it was
+                issued.
             PASSWORD-15: With new_email, the new address is claimed and the old one freed at once, and it is verified;
                 what is kept moves with it.
-            PASSWORD-16: With password_hash, it is the only password afterwards; nothing is set on an address that was
-                proved before.
+            PASSWORD-16: With password_hash, it is the only password afterwards; nothing is set if the address was
+                verified before.
         """
         ...
 
@@ -585,7 +597,7 @@ class OAuthStorage(Protocol):
         """Create a user who signs in through a provider: user, address and account in one atomic write.
 
         Raises:
-            AlreadyExists: ``what`` tells which is taken: ``"oauth_account"``, ``"email"`` or ``"user"``.
+            AlreadyExists: ``what`` says which is taken: ``"oauth_account"``, ``"email"`` or ``"user"``.
 
         Cost:
             One request: 6 write units, plus 1 for the index.
@@ -598,40 +610,41 @@ class OAuthStorage(Protocol):
     def link_oauth_account(
         self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
-        """Link an account to a user. Linking what this user holds already returns it as stored.
+        """Link an account to a user. If the user has linked it already, it is returned as stored.
 
         Args:
-            user_id: Who is to hold it.
+            user_id: The user.
             account: The account.
-            session_epoch: The user's ``session_epoch`` when linking was begun: ending all sessions, a password change
-                and a lock move it, so that nothing begun before them completes. Left out, any.
-            joining: Whether it is linked only because its address is the user's, without the user's asking. Else the
-                user asked for it, and the provider is no longer one that they disconnected.
+            session_epoch: The user's ``session_epoch`` when linking began. Ending all sessions, changing the password
+                and locking the account all increase it, so nothing that began before them completes. ``None`` skips the
+                check.
+            joining: Whether the account is linked only because it has the user's address, without the user asking.
+                Otherwise the user asked for it, and the provider no longer counts as disconnected.
 
         Raises:
-            AlreadyExists: ``what="oauth_account"``: another user holds it.
+            AlreadyExists: ``what="oauth_account"``: another user has linked it.
             NotFound: There is no such user.
-            Revoked: The user is at another epoch than ``session_epoch``.
+            Revoked: All of the user's sessions have been ended since ``session_epoch``.
             ProviderDisconnected: With ``joining``, the user disconnected the provider.
-            TooManyIdentities: The user holds 90 identities.
+            TooManyIdentities: The user has 90 identities.
 
         Cost:
             One request: 4 write units, plus 1 for the index.
 
         Clauses:
             OAUTH-2: However many users race for one account, one gets it.
-            OAUTH-3: Linking again is no error and changes nothing.
-            OAUTH-4: A user that does not exist gets nothing linked.
-            OAUTH-5: The 91st identity is refused, decided in the write itself.
-            OAUTH-15: With session_epoch, nothing is linked once all sessions were ended since, decided in the write
-                itself; what is linked already is told as linked.
+            OAUTH-3: Linking again is not an error and changes nothing.
+            OAUTH-4: Nothing is linked to a user that does not exist.
+            OAUTH-5: The 91st identity is refused; the write itself decides.
+            OAUTH-15: With session_epoch, nothing is linked once all sessions have been ended since; the write itself
+                decides. An account that is linked already is returned as linked.
         """
         ...
 
     def get_oauth_account_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> OAuthAccount | None:
-        """The linked account; ``None`` where nobody linked it.
+        """Return the linked account; ``None`` if nobody has linked it.
 
         Cost:
             One request: 1 read unit, or 0.5 if eventually consistent.
@@ -644,18 +657,18 @@ class OAuthStorage(Protocol):
     def get_user_by_provider_and_subject(
         self, provider: str, subject: str, *, consistent: bool | None = None
     ) -> User | None:
-        """The user who linked the account; ``None`` where nobody did.
+        """Return the user who linked the account; ``None`` if nobody has.
 
         Cost:
             Two requests, one after the other: 2 read units, or 1 if eventually consistent.
 
         Clauses:
-            OAUTH-7: Returns the holder, and nobody once it is unlinked or the user is deleted.
+            OAUTH-7: Returns the user, or None once the account is unlinked or the user is deleted.
         """
         ...
 
     def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
-        """The user's linked accounts, oldest first; empty without a user. Strongly consistent.
+        """Return the user's linked accounts, oldest first; empty if there is no such user. Strongly consistent.
 
         Cost:
             Two requests, one after the other; one if there are none.
@@ -676,29 +689,30 @@ class OAuthStorage(Protocol):
         tokens: Metadata | Unset = UNSET,
         expected_tokens: Metadata | Unset = UNSET,
     ) -> OAuthAccount | None:
-        """Keep what the provider tells now.
+        """Store what the provider says now.
 
         Args:
-            user_id: The holder.
+            user_id: The user who linked the account.
             provider: The provider.
             subject: The provider's id for the person.
-            email: The address, as the provider tells it.
-            profile: What the provider tells of the person.
+            email: The address, as the provider gives it.
+            profile: What the provider says about the person.
             tokens: The provider's tokens.
-            expected_tokens: Only if the tokens are these: of several hosts that each read the same, one writes.
+            expected_tokens: Write only if the stored tokens are these: of several hosts that read the same tokens, one
+                writes.
 
         Returns:
-            The account as stored now; ``None`` when this user does not hold it.
+            The account as stored now; ``None`` if this user has not linked it.
 
         Raises:
-            VersionConflict: The tokens are others than expected. Nothing was written.
+            VersionConflict: The stored tokens are not the expected ones. Nothing was written.
 
         Cost:
             Two requests, one after the other: 1 read unit, 2 write units.
 
         Clauses:
-            OAUTH-9: Changes only what is given, and only for the holder.
-            OAUTH-17: With expected_tokens, of concurrent changes that expect the same, one wins.
+            OAUTH-9: Changes only what is given, and only for the user who linked it.
+            OAUTH-17: With expected_tokens, of concurrent changes that expect the same tokens, one succeeds.
         """
         ...
 
@@ -711,40 +725,40 @@ class OAuthStorage(Protocol):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """Unlink an account. The user's item remembers that they disconnected the provider.
+        """Unlink an account. The user's item records that they disconnected the provider.
 
         Args:
-            user_id: The holder.
+            user_id: The user who linked the account.
             provider: The provider.
             subject: The provider's id for the person.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
-            session_epoch: The user's ``session_epoch`` when the removal was begun; left out, any.
+            session_epoch: The user's ``session_epoch`` when the removal began; ``None`` skips the check.
 
         Returns:
-            Whether this user held it.
+            Whether this user had linked it.
 
         Raises:
-            LastSignInMethod: Nothing else is left to sign in with.
-            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
+            LastSignInMethod: The user would have no way left to sign in.
+            Revoked: All of the user's sessions have been ended since ``session_epoch``.
 
         Cost:
             One request: 4 write units, plus 1 for the index.
 
         Clauses:
-            OAUTH-10: Refused when it is the last way to sign in, decided in the write itself: of two racing removals of
-                the last two, one is refused.
-            OAUTH-11: Only the holder's is removed.
-            OAUTH-18: With session_epoch, nothing is removed once all sessions were ended since, decided in the write
-                itself.
-            OAUTH-16: After it, an account of the provider is not linked with joining, decided in the write itself,
-                until one was linked without, or the first proof of the address removed what was set up.
+            OAUTH-10: Refused if it is the last way to sign in; the write itself decides, so of two racing removals of
+                the last two ways, one is refused.
+            OAUTH-11: Removes the account only from the user who linked it.
+            OAUTH-18: With session_epoch, nothing is removed once all sessions have been ended since; the write itself
+                decides.
+            OAUTH-16: After it, no account of the provider is linked with joining (the write itself decides), until one
+                is linked without joining or the first proof of the address removes what was set up.
         """
         ...
 
     def store_pkce_verifier(
         self, state: str, verifier: str, *, expires_at: datetime, metadata: Metadata | None = None
     ) -> None:
-        """Keep a verifier under the state (16 to 512 characters, unguessable) until the person comes back.
+        """Store a verifier under the state (16 to 512 characters, unguessable) until the person returns.
 
         Raises:
             AlreadyExists: ``what="state"``: something is stored under this state and has not expired.
@@ -753,12 +767,12 @@ class OAuthStorage(Protocol):
             One request: 1 write unit.
 
         Clauses:
-            OAUTH-12: Stored so that neither state nor verifier nor metadata can be read from the table.
+            OAUTH-12: Stored so that state, verifier and metadata cannot be read from the table.
         """
         ...
 
     def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
-        """The verifier, left in place; ``None`` when unknown, used or expired.
+        """Return the verifier without using it up; ``None`` if it is unknown, used or expired.
 
         Cost:
             One request: 1 read unit.
@@ -769,7 +783,7 @@ class OAuthStorage(Protocol):
         ...
 
     def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
-        """The verifier, used up; ``None`` when unknown, used or expired.
+        """Return the verifier and use it up; ``None`` if it is unknown, used or expired.
 
         Cost:
             One request: 1 write unit.
@@ -784,17 +798,17 @@ class PasskeyStorage(Protocol):
     """Passkeys (WebAuthn credentials) and challenges."""
 
     def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
-        """Add a passkey to a user. Adding what this user holds already returns it as stored.
+        """Add a passkey to a user. If the user has it already, it is returned as stored.
 
         Args:
             new_passkey: The passkey.
-            session_epoch: The user's ``session_epoch`` when the registration was begun; left out, any.
+            session_epoch: The user's ``session_epoch`` when the registration began; ``None`` skips the check.
 
         Raises:
-            AlreadyExists: ``what="passkey"``: another user holds the credential id.
+            AlreadyExists: ``what="passkey"``: another user has the credential id.
             NotFound: There is no such user.
-            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
-            TooManyIdentities: The user holds 90 identities.
+            Revoked: All of the user's sessions have been ended since ``session_epoch``.
+            TooManyIdentities: The user has 90 identities.
 
         Cost:
             One request: 4 write units, plus 1 for the index.
@@ -802,13 +816,13 @@ class PasskeyStorage(Protocol):
         Clauses:
             PASSKEY-1: However many users race for one credential id, one gets it.
             PASSKEY-2: A user that does not exist gets none; the 91st identity is refused.
-            PASSKEY-11: With session_epoch, no passkey is added once all sessions were ended since, decided in the
-                write itself; one that was added already is told as added.
+            PASSKEY-11: With session_epoch, no passkey is added once all sessions have been ended since; the write
+                itself decides. A passkey that was added already is returned as added.
         """
         ...
 
     def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
-        """The passkey; ``None`` where nobody holds it.
+        """Return the passkey; ``None`` if nobody has it.
 
         Cost:
             One request: 1 read unit, or 0.5 if eventually consistent.
@@ -819,7 +833,7 @@ class PasskeyStorage(Protocol):
         ...
 
     def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
-        """The user's passkeys, oldest first; empty without a user. Strongly consistent.
+        """Return the user's passkeys, oldest first; empty if there is no such user. Strongly consistent.
 
         Cost:
             Two requests, one after the other; one if there are none.
@@ -830,13 +844,16 @@ class PasskeyStorage(Protocol):
         ...
 
     def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
-        """Call it otherwise. ``None`` when this user does not hold it.
+        """Rename a passkey.
+
+        Returns:
+            The passkey as stored now; ``None`` if it is not this user's.
 
         Cost:
             Two requests, one after the other: 2 write units, 1 read unit.
 
         Clauses:
-            PASSKEY-5: Changes the name only, and only for the holder.
+            PASSKEY-5: Changes only the name, and only for the passkey's user.
         """
         ...
 
@@ -850,30 +867,30 @@ class PasskeyStorage(Protocol):
         backup_eligible: bool | None = None,
         backed_up: bool | None = None,
     ) -> Passkey | None:
-        """Record a sign-in: the new sign count, now as the last use, and what the authenticator says of backups.
+        """Record a sign-in: the new sign count, the time of use, and what the authenticator says about backups.
 
         Args:
-            user_id: Whose.
-            credential_id: Which.
+            user_id: The user.
+            credential_id: The passkey.
             sign_count: The authenticator's counter.
-            allow_decrease: Whether the count need not go up.
-            backup_eligible: Whether the passkey can be synchronised; ``None``: left as it is.
-            backed_up: Whether it is at present; ``None``: left as it is.
+            allow_decrease: Whether to accept a count that does not increase.
+            backup_eligible: Whether the passkey can be synchronised; ``None`` leaves it as it is.
+            backed_up: Whether it is synchronised at present; ``None`` leaves it as it is.
 
         Returns:
-            The passkey as stored now; ``None`` when this user does not hold it.
+            The passkey as stored now; ``None`` if it is not this user's.
 
         Raises:
-            ClonedAuthenticator: The count did not go up (both zero is allowed: such authenticators do not count), or
-                eligibility for backup is another than it was, which no authenticator may do.
+            ClonedAuthenticator: The count did not increase (both may be zero: some authenticators do not count), or
+                backup eligibility changed, which no authenticator may do.
 
         Cost:
             Two requests, one after the other: 2 write units, 1 read unit.
 
         Clauses:
-            PASSKEY-6: Refuses a count that does not go up, decided in the write itself, unless allow_decrease.
-            PASSKEY-12: Records the backup state in the same write. Eligibility, once recorded, never changes: another
-                is refused in the write itself, whatever the count and allow_decrease.
+            PASSKEY-6: Refuses a count that does not increase, unless allow_decrease is given; the write itself decides.
+            PASSKEY-12: Records the backup state in the same write. Once recorded, backup eligibility never changes: the
+                write itself refuses another value, whatever the count and allow_decrease.
         """
         ...
 
@@ -885,41 +902,41 @@ class PasskeyStorage(Protocol):
         allow_verified_email: bool = False,
         session_epoch: int | None = None,
     ) -> bool:
-        """Remove a passkey; the rules of :meth:`OAuthStorage.unlink_oauth_account`.
+        """Remove a passkey, under the rules of :meth:`OAuthStorage.unlink_oauth_account`.
 
         Raises:
-            LastSignInMethod: Nothing else is left to sign in with.
-            Revoked: The user is at another epoch than ``session_epoch``: all sessions were ended since.
+            LastSignInMethod: The user would have no way left to sign in.
+            Revoked: All of the user's sessions have been ended since ``session_epoch``.
 
         Cost:
             One request: 4 write units, plus 1 for the index.
 
         Clauses:
-            PASSKEY-7: Refused when it is the last way to sign in; only the holder's is removed.
-            PASSKEY-13: With session_epoch, nothing is removed once all sessions were ended since, decided in the write
-                itself.
+            PASSKEY-7: Refused if it is the last way to sign in; removes the passkey only from its user.
+            PASSKEY-13: With session_epoch, nothing is removed once all sessions have been ended since; the write itself
+                decides.
         """
         ...
 
     def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:
-        """Remove all the user's passkeys in one atomic write.
+        """Remove all of the user's passkeys in one atomic write.
 
         Returns:
             How many there were.
 
         Raises:
-            LastSignInMethod: Nothing else is left to sign in with.
+            LastSignInMethod: The user would have no way left to sign in.
 
         Cost:
             Two requests, one after the other: 1 read unit; 2 write units, 2 for each passkey, and 1 for the index.
 
         Clauses:
-            PASSKEY-8: All go or none; refused when nothing else is left to sign in with.
+            PASSKEY-8: All are removed or none; refused if the user would have no way left to sign in.
         """
         ...
 
     def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
-        """Remember a challenge.
+        """Store a challenge.
 
         Raises:
             AlreadyExists: ``what="challenge"``: this challenge is stored and has not expired.
@@ -933,13 +950,13 @@ class PasskeyStorage(Protocol):
         ...
 
     def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
-        """Use up a challenge; ``None`` when unknown, used, expired or of another kind.
+        """Return a challenge and use it up; ``None`` if it is unknown, used, expired or of another kind.
 
         Cost:
             One request: 1 write unit.
 
         Clauses:
-            PASSKEY-10: Of concurrent callers, one gets it; it passes for its own kind only.
+            PASSKEY-10: Of concurrent callers, one gets it; it is accepted only for its own kind.
         """
         ...
 
@@ -948,25 +965,25 @@ class TokenStorage(Protocol):
     """One-time tokens."""
 
     def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
-        """Issue a token, bound to the user's address and sessions epoch of this moment.
+        """Issue a token, bound to the user's current address and session epoch.
 
         Args:
-            new_token: What it is to be good for.
-            user: The user as read, where the caller has it (saves a read).
+            new_token: The token's fields.
+            user: The user as read, if the caller has it (saves a read).
 
         Returns:
-            The token with its secret, the only time that it is seen.
+            The token with its secret, which cannot be read again later.
 
         Raises:
-            NotFound: There is no such user (only told when ``user`` is not given, or with ``revoke_earlier``).
+            NotFound: There is no such user (raised only if ``user`` is not given, or with ``revoke_earlier``).
 
         Cost:
-            One request if ``user`` is given or the token is for nobody, otherwise two: 1 write unit. With
+            One request if ``user`` is given or the token has no user, otherwise two: 1 write unit. With
             ``revoke_earlier``, 4 write units, plus 1 for the index.
 
         Clauses:
-            TOKEN-1: Has 256 random bits; nothing stored tells it.
-            TOKEN-2: With revoke_earlier, the user's earlier tokens of the purpose are dead when it has returned.
+            TOKEN-1: Has 256 random bits and cannot be derived from what is stored.
+            TOKEN-2: With revoke_earlier, the user's earlier tokens of the purpose are invalid once it has returned.
         """
         ...
 
@@ -974,26 +991,26 @@ class TokenStorage(Protocol):
         """Use up a token.
 
         Returns:
-            The token and its user; ``None`` when malformed, unknown, used, expired, of another purpose, or when what it
-            was bound to is not so any more.
+            The token and its user; ``None`` if it is malformed, unknown, used, expired or of another purpose, or if
+            what it was bound to has changed.
 
         Raises:
-            Unavailable: It is unknown whether the token was used up: issue another.
+            Unavailable: It is unknown whether the token was used up; issue another.
 
         Cost:
             One request: 1 write unit. For a user's token a second one at the same time: 1 read unit.
 
         Clauses:
             TOKEN-3: Of concurrent callers, one gets it.
-            TOKEN-4: It passes for its own purpose only, and a try for another does not use it up.
+            TOKEN-4: It is accepted only for its own purpose, and an attempt for another does not use it up.
             TOKEN-5: It is refused from expires_at on.
-            TOKEN-6: It dies with the user's address, with the sessions epoch (password change, reset, sign-out
-                everywhere) and with the user.
+            TOKEN-6: It becomes invalid when the user's address or session epoch changes (password change, reset,
+                sign-out everywhere) or the user is deleted.
         """
         ...
 
     def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
-        """What :meth:`verify_token` would return now, without using it up.
+        """Return what :meth:`verify_token` would return now, without using the token up.
 
         Cost:
             One request: 1 read unit, or 2 for a user's token.
@@ -1004,7 +1021,10 @@ class TokenStorage(Protocol):
         ...
 
     def cleanup_expired_tokens(self) -> int:
-        """As :meth:`SessionStorage.cleanup_expired_sessions`, for tokens, verifiers and challenges.
+        """Remove rows of expired tokens, verifiers and challenges, where the store does not do so by itself.
+
+        Returns:
+            How many rows were removed; always 0 on DynamoDB.
 
         Cost:
             None.
@@ -1016,22 +1036,22 @@ class TokenStorage(Protocol):
 
 
 class BruteForceStorage(Protocol):
-    """Attempts, lockout and the audit of failures. Addresses without a user are treated alike."""
+    """Limits on attempts, lockout, and the audit of failed attempts. Addresses without a user are treated the same."""
 
     def acquire_login_attempt(self, email: str, *, policy: LockoutPolicy | None = None) -> AttemptResult:
-        """Ask to try a password for an address, in one conditional write. Look at the password only if allowed.
+        """Ask whether a password may be tried for an address. Verify the password only if it is allowed.
 
         Args:
-            email: The address, whether or not anybody holds it.
+            email: The address, whether or not anybody has it.
             policy: The limits; ``None`` for the defaults (5 in 15 minutes).
 
         Cost:
             One request: 1 write unit.
 
         Clauses:
-            LOCKOUT-1: At most max_attempts are allowed in any window, however parallel they are asked for.
-            LOCKOUT-2: A refusal tells how long until the next is taken.
-            LOCKOUT-3: Addresses without a user are treated alike.
+            LOCKOUT-1: At most max_attempts are allowed in any window, however many are requested in parallel.
+            LOCKOUT-2: A refusal says how long until the next attempt is allowed.
+            LOCKOUT-3: Addresses without a user are treated the same.
             LOCKOUT-4: With enabled=False every attempt is allowed and nothing is written.
         """
         ...
@@ -1039,13 +1059,13 @@ class BruteForceStorage(Protocol):
     def acquire_attempt(
         self, kind: AttemptKind, value: str, *, purpose: str | None = None, policy: LockoutPolicy | None = None
     ) -> AttemptResult:
-        """The same limit for anything else: an IP address (IPv6 by its /64 network), a mailbox, a device, a user.
+        """Apply the same limit to anything else: an IP address (IPv6 by its /64 network), a mailbox, a device, a user.
 
         Args:
             kind: What is counted.
             value: Which one.
-            purpose: What for, 1 to 32 of ``a-z 0-9 _ -``: what is used up for one purpose is there for the others.
-                ``None`` counts apart from all of them.
+            purpose: Counts separately for each purpose, 1 to 32 of ``a-z 0-9 _ -``; ``None`` is separate from all of
+                them.
             policy: The limits; ``None`` for the defaults (5 in 15 minutes).
 
         Cost:
@@ -1065,45 +1085,45 @@ class BruteForceStorage(Protocol):
         user_agent: str | None = None,
         policy: LockoutPolicy | None = None,
     ) -> None:
-        """Write the audit row of an attempt that was taken and failed.
+        """Write the audit row of an attempt that was allowed and failed.
 
         Cost:
             Three requests, one after the other: 2 read units, 1 write unit.
 
         Clauses:
-            LOCKOUT-6: One row an attempt, with time, IP address and user agent.
+            LOCKOUT-6: One row per attempt, with time, IP address and user agent.
         """
         ...
 
     def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
-        """Where the address stands now. Changes nothing.
+        """Return the lockout status of an address. Changes nothing.
 
         Cost:
             One request: 1 read unit.
 
         Clauses:
-            LOCKOUT-7: Tells what acquire_login_attempt would.
+            LOCKOUT-7: Says what acquire_login_attempt would.
         """
         ...
 
     def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
-        """Forget the attempts (not the audit).
+        """Reset the count of attempts, but not the audit.
 
         Args:
             email: The address.
-            attempt_id: The attempt that succeeded (empty: none was counted, nothing is forgotten). Given, nothing is
-                forgotten if others were made since: theirs count.
+            attempt_id: The attempt that succeeded (empty: none was counted, so nothing is reset). If given, the count
+                is kept if there have been later attempts.
 
         Cost:
             One request: 1 write unit, or 2 without ``attempt_id``.
 
         Clauses:
-            LOCKOUT-8: After it, max_attempts are allowed again; with attempt_id, later attempts are kept.
+            LOCKOUT-8: After it, max_attempts are allowed again; with attempt_id, later attempts still count.
         """
         ...
 
     def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
-        """The audit: failed attempts within retention, newest first.
+        """Return the audit: failed attempts within the retention period, newest first.
 
         Cost:
             One request per MB of rows.
@@ -1114,7 +1134,7 @@ class BruteForceStorage(Protocol):
         ...
 
     def cleanup_old_attempts(self, email: str, *, before: datetime) -> int:
-        """Remove audit rows of an address older than a moment, unless its account is locked by an administrator.
+        """Remove the older audit rows of an address, unless an administrator has locked the account.
 
         Returns:
             How many were removed.
@@ -1123,35 +1143,35 @@ class BruteForceStorage(Protocol):
             Two requests for the user, then one per MB of rows and one per 25 rows removed.
 
         Clauses:
-            LOCKOUT-10: Removes older rows only, and none of a locked account.
+            LOCKOUT-10: Removes only older rows, and none of a locked account.
         """
         ...
 
     def set_locked_at(self, user_id: str, locked_at: datetime | None) -> User | None:
-        """Lock an account as an administrator, or unlock it (``None``). Locking ends all its sessions.
+        """Lock an account as an administrator, ending all its sessions, or unlock it (``None``).
 
-        While locked, the account's audit rows do not expire.
+        While the account is locked, its audit rows do not expire.
 
         Returns:
-            The user as stored now; ``None`` when there is no such user.
+            The user as stored now; ``None`` if there is no such user.
 
         Cost:
             Two requests for the user, then one per MB of audit rows and one per 25 rows.
 
         Clauses:
-            LOCKOUT-11: Sets and clears the lock; locking ends the sessions made before.
-            LOCKOUT-12: A locked account's audit is kept past its retention.
+            LOCKOUT-11: Sets and clears the lock; locking ends the sessions created before.
+            LOCKOUT-12: The audit of a locked account is kept past its retention period.
         """
         ...
 
     def get_locked_at(self, user_id: str) -> datetime | None:
-        """When the account was locked; ``None`` if it is not, or there is no such user.
+        """Return when the account was locked; ``None`` if it is not locked, or there is no such user.
 
         Cost:
             One request: 1 read unit.
 
         Clauses:
-            LOCKOUT-13: Tells what set_locked_at set.
+            LOCKOUT-13: Returns what set_locked_at set.
         """
         ...
 
@@ -1166,4 +1186,4 @@ class Storage(
     BruteForceStorage,
     Protocol,
 ):
-    """The whole contract."""
+    """The whole storage contract."""
