@@ -18,6 +18,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +31,7 @@ from torii_dynamodb.admin.planning import TableState, recovery_is_on, recovery_s
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.restoring import Restorer, RestoreReport, Source, moment_of
 from torii_dynamodb.admin.scanning import Pacer
-from torii_dynamodb.admin.tables import required_recovery_of
+from torii_dynamodb.admin.tables import recovery_of
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, NotFound, ValidationError
 
@@ -172,7 +173,7 @@ class Backups:
         changed: list[TableName] = []
         for table in TABLES:
             name = self.config.table_name(table)
-            state = TableState(table=table, name=name, recovery=required_recovery_of(self._control, name))
+            state = TableState(table=table, name=name, recovery=recovery_of(self._control, name, required=True))
             for step in recovery_steps(state, options)[0]:
                 if not dry_run:
                     self._control.call(step.operation, step.payload)
@@ -208,18 +209,14 @@ class Backups:
         for table in wanted:
             full_name = self.config.table_name(table)
             self._control.call("CreateBackup", {"TableName": full_name, "BackupName": f"{name}.{table}"})
-        made: BackupSet | None = None
 
-        def complete() -> bool:
-            nonlocal made
+        def complete() -> BackupSet | None:
             made = self.find(name)
             ready = [] if made is None else [one for one in made.backups.values() if one.status == "AVAILABLE"]
             report(Progress(task=f"back up as {name}", done=len(ready), total=len(TABLES), unit="tables"))
-            return made is not None and made.complete
+            return made if made is not None and made.complete else None
 
-        self._control.wait(complete, f"the backup set {name!r} to be available")
-        assert made is not None
-        return made
+        return self._control.wait(complete, f"the backup set {name!r} to be available")
 
     def sets(self) -> list[BackupSet]:
         """All backup sets of these tables, those not complete included; by name.
@@ -350,7 +347,7 @@ class Backups:
 
     def _recovery(self, table: TableName) -> Recovery:
         name = self.config.table_name(table)
-        given = required_recovery_of(self._control, name)
+        given = recovery_of(self._control, name, required=True) or {}
         return Recovery(
             table=table,
             name=name,
@@ -387,7 +384,7 @@ class Backups:
 def _make_set(name: str, backups: list[TableBackup]) -> BackupSet:
     newest: dict[TableName, TableBackup] = {}
     others: list[TableBackup] = []
-    for one in sorted(backups, key=lambda backup: backup.created_at, reverse=True):
+    for one in sorted(backups, key=attrgetter("created_at"), reverse=True):
         if one.table in newest:
             others.append(one)
         else:

@@ -113,7 +113,10 @@ class Control:
 
     def offered(self, operation: str, payload: dict[str, Any]) -> dict[str, Any] | None:
         """As :meth:`call`; ``None`` where the endpoint does not offer the operation."""
-        return if_offered(lambda: self.call(operation, payload))
+        try:
+            return self.call(operation, payload)
+        except NotOffered:
+            return None
 
     def create_table(self, operation: str, payload: dict[str, Any]) -> None:
         """Ask for a new table, by ``CreateTable`` or a restore, unless there is one.
@@ -158,7 +161,7 @@ class Control:
         found = self.describe(name)
         if found is None or not is_going(found):
             return found
-        self.wait(lambda: self.describe(name) is None, f"table {name} to be gone")
+        self.wait_until_gone(name)
         return None
 
     def wait_for_table(self, name: str) -> dict[str, Any]:
@@ -167,30 +170,32 @@ class Control:
         Raises:
             ConfigurationError: It is being deleted.
         """
-        description: dict[str, Any] = {}
 
-        def settled() -> bool:
-            nonlocal description
+        def settled() -> dict[str, Any] | None:
             description = self.describe(name) or {}
             if is_going(description):
                 raise ConfigurationError(f"table {name} is being deleted; run this again when it is gone")
-            return is_settled(description)
+            return description if is_settled(description) else None
 
-        self.wait(settled, f"table {name} to be active")
-        return description
+        return self.wait(settled, f"table {name} to be active")
 
-    def wait(self, reached: Callable[[], bool], what: str) -> None:
-        """Ask again and again, at growing intervals, until something is so.
+    def wait_until_gone(self, name: str) -> None:
+        """Wait until there is no table of that name."""
+        self.wait(lambda: self.describe(name) is None, f"table {name} to be gone")
+
+    def wait(self, look: Callable[[], T | None], what: str) -> T:
+        """Look again and again, at growing intervals, until there is something to return.
 
         Raises:
-            Unavailable: It did not come to be in time.
+            Unavailable: It did not happen in time.
         """
         started, pause = monotonic(), _FIRST_PAUSE
-        while not reached():
+        while not (found := look()):
             if monotonic() - started > self._patience:
                 raise Unavailable(f"waited {self._patience:.0f} seconds for {what}; run it again later", attempts=1)
             self._pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+        return found
 
     def _translated(self, operation: str, payload: dict[str, Any], error: ServiceError) -> ToriiError:
         name = payload.get("TableName") or payload.get("SourceTableName") or payload.get("TargetTableName")

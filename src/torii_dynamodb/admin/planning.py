@@ -125,7 +125,7 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
                 table=state.table,
                 operation="CreateTable",
                 payload=create_payload(schema, state.name, options),
-                summary=f"create table {state.name}, {_new_billing(options).replace('_', ' ')}"
+                summary=f"create table {state.name}, {(options.billing or 'on_demand').replace('_', ' ')}"
                 + (" (once the one that is being deleted is gone)" if state.description is not None else ""),
                 effect="create",
             )
@@ -150,7 +150,9 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
         return Plan(obstacles=tuple(obstacles))
     steps = _billing(state, description, there, options)
     missing = [index for index in schema.indexes if index.name not in present]
-    steps += [_index_step(state, schema, index, options, _billing_after(description, options)) for index in missing]
+    steps += [
+        _index_step(state, schema, index, options, options.billing or billing_of(description)) for index in missing
+    ]
     steps += _maximum(state, description, there, options)
     steps += _warm(state, description, there, options)
     steps += _encryption(state, description, options)
@@ -192,7 +194,7 @@ def recovery_is_on(recovery: Mapping[str, Any]) -> bool:
 def create_payload(schema: TableSchema, name: str, options: TableOptions) -> dict[str, Any]:
     """The body of ``CreateTable`` with everything that can be chosen at birth."""
     body = rules.create_request(schema, name)
-    provisioned = _new_billing(options) == "provisioned"
+    provisioned = options.billing == "provisioned"
     for part, index in [(body, None), *((one, one["IndexName"]) for one in body.get("GlobalSecondaryIndexes", []))]:
         _capacity_into(part, options, index, provisioned=provisioned)
         if options.warm is not None:
@@ -210,14 +212,6 @@ def create_payload(schema: TableSchema, name: str, options: TableOptions) -> dic
     if options.tags:
         body["Tags"] = _tag_list(options.tags)
     return body
-
-
-def _new_billing(options: TableOptions) -> Billing:
-    return options.billing or "on_demand"
-
-
-def _billing_after(description: Mapping[str, Any], options: TableOptions) -> Billing:
-    return options.billing or billing_of(description)
 
 
 def _capacity_into(part: dict[str, Any], options: TableOptions, index: str | None, *, provisioned: bool) -> None:
@@ -255,7 +249,7 @@ def _indexes(description: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _billing(
     state: TableState, description: Mapping[str, Any], schema: TableSchema, options: TableOptions
 ) -> list[Step]:
-    now, wanted = billing_of(description), _billing_after(description, options)
+    now, wanted = billing_of(description), options.billing or billing_of(description)
     if now != wanted and wanted == "on_demand":
         summary = (
             "switch from provisioned to on demand (AWS takes this up to four times a day; deregister autoscaling first)"
@@ -320,7 +314,7 @@ def _index_step(
 def _maximum(
     state: TableState, description: Mapping[str, Any], schema: TableSchema, options: TableOptions
 ) -> list[Step]:
-    if options.max_on_demand is None or _billing_after(description, options) != "on_demand":
+    if options.max_on_demand is None or (options.billing or billing_of(description)) != "on_demand":
         return []
     wanted = _maximum_units(options.max_on_demand)
     found = _indexes(description)

@@ -15,7 +15,7 @@ from torii_dynamodb._core import tables as rules
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.json import list_of, object_of
-from torii_dynamodb.admin.control import Control, NotOffered, if_offered, is_settled, open_client
+from torii_dynamodb.admin.control import Control, NotOffered, is_settled, open_client
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.planning import (
     Obstacle,
@@ -148,7 +148,7 @@ class AdminTables:
             As :meth:`ensure`.
         """
         # All tables are created at the same time: each takes AWS some seconds.
-        ordered = sorted(plan.steps, key=lambda step: step.effect != "create")
+        ordered = [step for effect in ("create", "change") for step in plan.steps if step.effect == effect]
         left_out: list[Step] = []
         for done, step in enumerate(ordered):
             report(Progress(task=step.summary, done=done, total=len(ordered), unit="steps"))
@@ -207,7 +207,7 @@ class AdminTables:
         if checkpoints in found:
             gone = frozenset({"ResourceNotFoundException"})
             self._control.call("DeleteTable", {"TableName": checkpoints}, taken=gone | {"ResourceInUseException"})
-            self._control.wait(lambda: self._control.describe(checkpoints) is None, f"table {checkpoints} to be gone")
+            self._control.wait_until_gone(checkpoints)
         return list(found)
 
     def _change(self, step: Step) -> bool:
@@ -269,18 +269,16 @@ def ttl_of(control: Control, name: str) -> dict[str, Any] | None:
     return None if answer is None else object_of(answer.get("TimeToLiveDescription"))
 
 
-def recovery_of(control: Control, name: str) -> dict[str, Any] | None:
-    """``DescribeContinuousBackups``' point-in-time part; ``None`` where the endpoint does not offer it."""
-    return if_offered(lambda: required_recovery_of(control, name))
-
-
-def required_recovery_of(control: Control, name: str) -> dict[str, Any]:
-    """As :func:`recovery_of`, where nothing can be done without it.
+def recovery_of(control: Control, name: str, *, required: bool = False) -> dict[str, Any] | None:
+    """``DescribeContinuousBackups``' point-in-time part; ``None`` where the endpoint does not offer it.
 
     Raises:
-        NotOffered: The endpoint does not offer it.
+        NotOffered: The endpoint does not offer it, and nothing can be done without it (``required``).
     """
-    answer = control.call("DescribeContinuousBackups", {"TableName": name})
+    ask = control.call if required else control.offered
+    answer = ask("DescribeContinuousBackups", {"TableName": name})
+    if answer is None:
+        return None
     return object_of(object_of(answer.get("ContinuousBackupsDescription")).get("PointInTimeRecoveryDescription"))
 
 

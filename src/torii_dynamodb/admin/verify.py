@@ -98,16 +98,13 @@ def verify(
     return _Verifier(config, client, rate or Pacer(None), report).run()
 
 
+@dataclass(slots=True)
 class _Verifier:
-    def __init__(self, config: DynamoDbConfig, client: Client, rate: Pacer, report: Report) -> None:
-        self._client = client
-        self._config = config
-        self._rate = rate
-        self._report = report
-        self._users = config.table_name("users")
-        self._identities = config.table_name("identities")
-        self._sessions = config.table_name("sessions")
-        self._valid = 0
+    _config: DynamoDbConfig
+    _client: Client
+    _rate: Pacer
+    _report: Report
+    _valid: int = 0
 
     def run(self) -> Verification:
         suspects: list[Finding] = []
@@ -144,18 +141,19 @@ class _Verifier:
         }
         places: list[tuple[TableName, str]] = [(one.table, one.id) for one in suspects]
         for table, key in dict.fromkeys(places):
-            (item,) = self._read(self._config.table_name(table), [key])
+            (item,) = self._read(table, [key])
             if item is not None:
                 again += checks[table]([item])
         self._valid = valid
         return again
 
-    def _read(self, table: str, ids: Sequence[str]) -> list[Item | None]:
+    def _read(self, table: TableName, ids: Sequence[str]) -> list[Item | None]:
+        name = self._config.table_name(table)
         found: list[dict[str, Any] | None] = []
         for begin in range(0, len(ids), _BATCH):
             part = ids[begin : begin + _BATCH]
             self._rate.wait()
-            found += self._client.batch_get([(table, {"id": {"S": one}}) for one in part], consistent=True)
+            found += self._client.batch_get([(name, {"id": {"S": one}}) for one in part], consistent=True)
             # Our items are small: one read unit each, as far as 4 KB go.
             self._rate.spend(len(part))
         return found
@@ -168,7 +166,7 @@ class _Verifier:
             except CorruptItem as error:
                 yield _unreadable("users", item, error)
         wanted = [identity for user in readable for identity in sorted(user.identities)]
-        found = dict(zip(wanted, self._read(self._identities, wanted), strict=True))
+        found = dict(zip(wanted, self._read("identities", wanted), strict=True))
         for user in readable:
             own = email_key(user.email)
             if own not in user.identities:
@@ -194,7 +192,7 @@ class _Verifier:
             else:
                 owners[_id(item)] = owner
         ids = list(dict.fromkeys(owners.values()))
-        found = dict(zip(ids, self._read(self._users, ids), strict=True))
+        found = dict(zip(ids, self._read("users", ids), strict=True))
         for identity, owner in owners.items():
             user = found[owner]
             if user is None:
@@ -214,7 +212,7 @@ class _Verifier:
 
     def _check_sessions(self, items: Sequence[Item]) -> Iterable[Finding]:
         ids = list(dict.fromkeys(item["user_id"]["S"] for item in items if "S" in item.get("user_id", {})))
-        found = dict(zip(ids, self._read(self._users, ids), strict=True))
+        found = dict(zip(ids, self._read("users", ids), strict=True))
         now = epoch_seconds(self._config.clock())
         for item in items:
             try:

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
-from rich.progress import TaskID
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 from torii_dynamodb.admin.options import NO_MAXIMUM, Capacity, TableOptions, options_from_mapping
 from torii_dynamodb.admin.progress import Progress, Report
-from torii_dynamodb.cli.support import Connection, WrongOption, emit, options_given, progress_bar, say, take_options
+from torii_dynamodb.cli.support import Connection, WrongOption, emit, options_given, say, take_options
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 __all__ = [
@@ -44,7 +46,17 @@ Rate = Annotated[
 @contextmanager
 def reporting() -> Generator[Report]:
     """Draw reports as progress bars on stderr; silent where nobody watches."""
-    with progress_bar() as bar:
+    console = Console(stderr=True)
+    with Bar(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        expand=True,
+    ) as bar:
         tasks: dict[str, TaskID] = {}
 
         def report(progress: Progress) -> None:

@@ -36,7 +36,6 @@ from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec, TypeVar, ca
 import typer
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
@@ -69,7 +68,6 @@ __all__ = [
     "note",
     "options_given",
     "plain",
-    "progress_bar",
     "say",
     "show",
     "table_names_of",
@@ -554,21 +552,3 @@ def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
     """
     _complain(message)
     raise typer.Exit(int(code))
-
-
-@contextmanager
-def progress_bar(*, transient: bool = False) -> Generator[Progress]:
-    """A progress display on stderr; silent where nobody watches."""
-    console = Console(stderr=True)
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=transient,
-        disable=not console.is_terminal,
-        expand=True,
-    ) as progress:
-        yield progress
