@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -67,6 +71,21 @@ def moto_engine() -> Iterator[LocalEngine]:
         pytest.fail(f"{error}; run 'make setup'")
     with engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library's wheel, built as for a package index, once for all test processes."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder) / "wheels"
+    if not shared.exists():
+        made = tmp_path_factory.mktemp("wheel")
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q", "wheel", "--no-deps"]
+        subprocess.run([*command, "-w", str(made), str(Path(__file__).parents[1])], check=True, timeout=110)
+        with contextlib.suppress(OSError):  # another process was first
+            made.rename(shared)
+    (built,) = shared.glob("*.whl")
+    return built
 
 
 @pytest.fixture

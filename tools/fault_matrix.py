@@ -57,7 +57,7 @@ INTRODUCTION = """\
 
 Made by `make faults` from `tests/faults`; the tests fail when an outcome is another.
 
-The fault proxy (`torii_dynamodb.testing.faults`) stands between the library and Dynoxide. Each operation of the
+The fault proxy (`tests/fault_proxy.py`) stands between the library and Dynoxide. Each operation of the
 contract is called under each fault, once with a fault that passes (every request of the call meets it on its first
 try) and once with one that lasts (every write meets it on every try; for an operation that only reads, every read).
 Afterwards all five tables are read past the library, and compared attribute by attribute with a run without faults from

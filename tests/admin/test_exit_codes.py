@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 from tests.admin.populated import people
+from tests.fault_proxy import FaultProxy, service_error
 from typer.testing import CliRunner, Result
 
 from torii_dynamodb._sync.client import Client
@@ -19,7 +20,6 @@ from torii_dynamodb.cli.app import app
 from torii_dynamodb.cli.support import EXIT_CODES_HELP, ExitCode
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.testing.faults import FaultProxy, service_error
 
 # Every command that asks DynamoDB, with the least that it needs, and what it ends with where there are no tables.
 CONNECTED: dict[str, tuple[str, ExitCode]] = {

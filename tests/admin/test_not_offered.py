@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.fault_proxy import Answer, Fault, FaultProxy, Seen, service_error
 
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
@@ -24,7 +25,6 @@ from torii_dynamodb.admin.streams.checkpoints import CheckpointStore
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import AccessDenied, ConfigurationError, RequestRejected, Throttled, Unavailable
-from torii_dynamodb.testing.faults import Answer, Fault, FaultProxy, Seen, service_error
 
 
 @dataclass(frozen=True)

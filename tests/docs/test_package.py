@@ -25,20 +25,16 @@ def settings() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built as for a package index."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q"]
-    subprocess.run([*command, "wheel", "--no-deps", "-w", str(folder), str(ROOT)], check=True, timeout=110)
-    (built,) = folder.glob("*.whl")
-    return zipfile.ZipFile(built)
+def contents(wheel: Path) -> zipfile.ZipFile:
+    """The built wheel, open."""
+    return zipfile.ZipFile(wheel)
 
 
 @pytest.fixture(scope="module")
-def metadata(wheel: zipfile.ZipFile) -> Message:
+def metadata(contents: zipfile.ZipFile) -> Message:
     """The wheel's METADATA."""
-    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
-    return Parser().parsestr(wheel.read(name).decode())
+    (name,) = [name for name in contents.namelist() if name.endswith(".dist-info/METADATA")]
+    return Parser().parsestr(contents.read(name).decode())
 
 
 def test_the_metadata_is_complete(metadata: Message) -> None:
@@ -64,14 +60,29 @@ def test_the_readme_has_no_relative_links(metadata: Message) -> None:
     assert not re.search(r'(?:src|href)="(?!https://|#)', description)
 
 
-def test_the_wheel_contains_what_the_library_reads(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_contains_what_the_library_reads(contents: zipfile.ZipFile) -> None:
     """The wheel contains every file below src and the licence; no tests, no tools."""
-    names = set(wheel.namelist())
+    names = set(contents.namelist())
     for path in (ROOT / "src").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
             assert path.relative_to(ROOT / "src").as_posix() in names, path
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"torii_dynamodb"}
+
+
+def test_the_wheel_contains_only_what_users_run(contents: zipfile.ZipFile) -> None:
+    """Every module of the wheel is imported by another one, except those that users or processes start from."""
+    texts = {name: contents.read(name).decode() for name in contents.namelist() if name.endswith(".py")}
+    modules = {name.removesuffix(".py").replace("/", "."): text for name, text in texts.items()}
+    used: set[str] = set()
+    for module, text in modules.items():
+        named = set(re.findall(r"torii_dynamodb[.\w]*", text))
+        for package, names in re.findall(r"from (torii_dynamodb[.\w]*) import (\([^)]*\)|[^\n]*)", text):
+            named |= {f"{package}.{name}" for name in re.findall(r"\w+", names)}
+        used |= named - {module}
+    unused = {name.removeprefix("torii_dynamodb.") for name in set(modules) - used if not name.endswith("__init__")}
+    public = {"contract", "jwt", "otel", "policies", "secret_box", "testing.conformance", "transport"}
+    assert unused - public == {"cli.__main__", "local._moto_process"}
 
 
 def test_the_classifiers_match_the_pythons_of_ci(settings: dict[str, Any]) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from tests import fault_proxy as faults
+from tests.fault_proxy import Fault
+
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import AccessDenied, Throttled, ToriiError, Unavailable
-from torii_dynamodb.testing import faults
-from torii_dynamodb.testing.faults import Fault
 
 # So long a client waits for an answer where none comes.
 PATIENCE = 0.2

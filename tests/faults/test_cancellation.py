@@ -7,13 +7,13 @@ import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from tests import fault_proxy as faults
 from tests.faults._async.world import AsyncWorld
 
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.testing import faults
 
 PATIENCE = 10.0
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests import fault_proxy as faults
+from tests.fault_proxy import FaultProxy
 
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.errors import Throttled, Unavailable
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.testing import FaultProxy, faults
 
 
 @pytest.fixture

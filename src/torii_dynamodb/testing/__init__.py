@@ -13,14 +13,11 @@ if TYPE_CHECKING:
     from torii_dynamodb.testing._memory.state import MemoryState
     from torii_dynamodb.testing._sync.memory import MemoryStorage
     from torii_dynamodb.testing.clock import FakeClock, FakeRandom
-    from torii_dynamodb.testing.faults import Fault, FaultProxy
 
 __all__ = [
     "AsyncMemoryStorage",
     "FakeClock",
     "FakeRandom",
-    "Fault",
-    "FaultProxy",
     "MemoryState",
     "MemoryStorage",
 ]
@@ -30,8 +27,6 @@ _HOMES = {
     "AsyncMemoryStorage": "torii_dynamodb.testing._async.memory",
     "FakeClock": "torii_dynamodb.testing.clock",
     "FakeRandom": "torii_dynamodb.testing.clock",
-    "Fault": "torii_dynamodb.testing.faults",
-    "FaultProxy": "torii_dynamodb.testing.faults",
     "MemoryState": "torii_dynamodb.testing._memory.state",
     "MemoryStorage": "torii_dynamodb.testing._sync.memory",
 }

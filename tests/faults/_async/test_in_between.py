@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tests import fault_proxy as faults
 from tests.faults._async.operations import ADA, STATE
 from tests.faults._async.world import HASH, OTHER_HASH, AsyncWorld
 from tests.faults.other import other_writer
@@ -25,7 +26,6 @@ from torii_dynamodb.models import (
     NewSession,
     NewUser,
 )
-from torii_dynamodb.testing import faults
 
 ADDRESS = "ada@example.com"
 

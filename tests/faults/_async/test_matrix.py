@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.fault_proxy import WRITES, Answer, Fault, Seen
 from tests.faults import record
 from tests.faults._async.operations import NOT_SENT, OPERATIONS, Operation
 from tests.faults._async.primitives import MET, in_worlds, is_met
@@ -20,7 +21,6 @@ from tests.faults.catalogue import TROUBLES, Trouble
 
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb.errors import ToriiError, Unavailable
-from torii_dynamodb.testing.faults import WRITES, Answer, Fault, Seen
 
 
 class AsyncTrial:

@@ -11,6 +11,7 @@ from secrets import token_bytes
 from typing import Any
 
 import orjson
+from tests.fault_proxy import FaultProxy
 
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
@@ -28,7 +29,6 @@ from torii_dynamodb.models import (
     User,
 )
 from torii_dynamodb.testing.clock import FakeClock
-from torii_dynamodb.testing.faults import FaultProxy
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$ada"
 OTHER_HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$other"

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tests import fault_proxy as faults
+from tests.fault_proxy import Answer, Fault, Seen
 from tests.faults import record
 from tests.faults._sync.primitives import together
 from tests.faults._sync.world import Keys, World, comparable
@@ -18,8 +20,6 @@ from tests.faults.other import other_writer
 from torii_dynamodb.config import Credentials
 from torii_dynamodb.errors import AccessDenied, AlreadyExists, Throttled, ToriiError, Unavailable
 from torii_dynamodb.models import NewOAuthAccount, NewUser
-from torii_dynamodb.testing import faults
-from torii_dynamodb.testing.faults import Answer, Fault, Seen
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tests import fault_proxy as faults
 from tests.faults._sync.operations import ADA, STATE
 from tests.faults._sync.world import HASH, OTHER_HASH, World
 from tests.faults.other import other_writer
@@ -27,7 +28,6 @@ from torii_dynamodb.models import (
     NewSession,
     NewUser,
 )
-from torii_dynamodb.testing import faults
 
 ADDRESS = "ada@example.com"
 

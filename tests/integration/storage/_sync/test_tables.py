@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.fault_proxy import Answer, Fault, FaultProxy, Seen
 
 from torii_dynamodb import CallRecord, Credentials, DynamoDbConfig, NewSession, NewUser
 from torii_dynamodb._core.tables import create_request
@@ -20,7 +21,6 @@ from torii_dynamodb.config import TABLES, TableName
 from torii_dynamodb.errors import AlreadyExists, ConfigurationError, TransactionFailed, Unavailable, ValidationError
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.schema import SCHEMA
-from torii_dynamodb.testing.faults import Answer, Fault, FaultProxy, Seen
 
 HOUR = timedelta(hours=1)
 
