@@ -1,8 +1,8 @@
 """Every error that this library raises on purpose.
 
-One root, :class:`ToriiError`; its branches differ by what the caller does about them. Each has a stable ``code``
-(for logs and APIs; it does not change between releases) and typed attributes. No message carries a password, a token
-or a hash. Where DynamoDB had a part in it, ``request_id`` is the id to quote to AWS support.
+The root is :class:`ToriiError`; its subclasses differ in what the caller does about them. Each has a stable ``code``
+(for logs and APIs; it does not change between releases) and typed attributes. No message contains a password, a token
+or a hash. If DynamoDB was involved, ``request_id`` is the id to quote to AWS support.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ToriiError(Exception):
 
     Attributes:
         code: A stable, machine-readable name of the kind of error.
-        request_id: The AWS request id of the answer behind it, or ``None`` where no request was made or answered.
+        request_id: The AWS request id of the response that caused it; ``None`` if there was no request or response.
     """
 
     code: ClassVar[str] = "error"
@@ -57,19 +57,19 @@ class ToriiError(Exception):
         return self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The usual way calls the class with ``args`` alone, which most of these do not take: a worker process could
-        # not send its error home.
-        return _made_again, (type(self), self.args), self.__dict__
+        # By default, unpickling calls the class with ``args`` only, which most of these do not accept: a worker process
+        # could not return its error to its parent.
+        return _restored, (type(self), self.args), self.__dict__
 
 
-def _made_again(kind: type[ToriiError], args: tuple[object, ...]) -> ToriiError:
+def _restored(kind: type[ToriiError], args: tuple[object, ...]) -> ToriiError:
     error = kind.__new__(kind)
     error.args = args
     return error
 
 
 class ValidationError(ToriiError):
-    """An argument cannot be used. Raised before any request is sent; mend the argument.
+    """An argument is invalid. Raised before any request is sent; fix the argument.
 
     Attributes:
         field: The argument's name.
@@ -87,8 +87,8 @@ class AlreadyExists(ToriiError):
     """An identity is taken: it belongs to a user already.
 
     Attributes:
-        what: ``"user"``, ``"email"``, ``"oauth_account"`` or ``"passkey"``; for a one-time secret under a key that was
-            stored before, ``"state"`` or ``"challenge"``.
+        what: ``"user"``, ``"email"``, ``"oauth_account"`` or ``"passkey"``; for a one-time secret whose key was stored
+            before, ``"state"`` or ``"challenge"``.
     """
 
     code = "already_exists"
@@ -99,7 +99,7 @@ class AlreadyExists(ToriiError):
 
 
 class NotFound(ToriiError):
-    """A write names something that does not exist (look-ups that miss return ``None`` instead).
+    """A write names something that does not exist (lookups return ``None`` instead).
 
     Attributes:
         what: The kind of thing, for example ``"user"``.
@@ -119,7 +119,7 @@ class VersionConflict(ToriiError):
 
 
 class Revoked(ToriiError):
-    """All sessions of the user were ended since this was begun, so it is not completed (``session_epoch``).
+    """The user's sessions were all ended (``session_epoch``) after the operation began.
 
     Nothing was written. Repeating the write cannot help: sign in and begin again.
     """
@@ -128,7 +128,7 @@ class Revoked(ToriiError):
 
 
 class ProviderDisconnected(ToriiError):
-    """The user disconnected this provider, so an account there is not linked because its address is the user's.
+    """The user disconnected this provider, so an account there is not linked just because it has the user's address.
 
     Nothing was written. The user may link it while signed in.
     """
@@ -143,10 +143,10 @@ class LastSignInMethod(ToriiError):
 
 
 class TooManyIdentities(ToriiError):
-    """The user holds as many identities as one atomic deletion can carry.
+    """The user has as many identities as one atomic deletion can include.
 
     Attributes:
-        limit: How many identities a user can hold, the e-mail address included.
+        limit: How many identities a user can have, including the email address.
     """
 
     code = "too_many_identities"
@@ -157,13 +157,13 @@ class TooManyIdentities(ToriiError):
 
 
 class ClonedAuthenticator(ToriiError):
-    """Two authenticators may hold one private key: a sign count did not go up, or eligibility for backup changed.
+    """Two authenticators may have the same private key: a sign count did not increase, or backup eligibility changed.
 
     WebAuthn Level 3, 6.1.1 and 7.2. Nothing was written. Refuse the sign-in, or accept the count and store it with
-    ``allow_decrease=True``; eligibility for backup is permanent, so that another is always refused.
+    ``allow_decrease=True``. Backup eligibility is permanent, so a change of it is always refused.
 
     Attributes:
-        stored: The count on record.
+        stored: The stored count.
         received: The count that the authenticator sent.
     """
 
@@ -188,11 +188,12 @@ class InvalidToken(ToriiError):
 
 
 class AccountLocked(ToriiError):
-    """Too many attempts, or an administrator's lock.
+    """There were too many attempts, or an administrator locked the account.
 
     Attributes:
-        retry_after: How long until the next attempt is taken; ``None`` for a lock that only an administrator lifts.
-        locked_at: When an administrator locked the account; ``None`` for a lockout by attempts.
+        retry_after: How long until the next attempt is allowed; ``None`` for a lock that only an administrator can
+            remove.
+        locked_at: When an administrator locked the account; ``None`` for a lockout after too many attempts.
     """
 
     code = "account_locked"
@@ -211,12 +212,12 @@ class AccountLocked(ToriiError):
 
 
 class RateLimited(ToriiError):
-    """Too many requests of one kind from one address or user, or to one mailbox.
+    """There were too many requests of one kind from one address or user, or to one mailbox.
 
     Attributes:
-        retry_after: How long until the next one is taken.
-        what: ``"requests"``; or ``"mail"``: enough mails of this kind were asked for at this mailbox. Links in those
-            that were sent still work.
+        retry_after: How long until the next one is allowed.
+        what: ``"requests"``, or ``"mail"`` if too many mails of this kind were requested for this mailbox. Links in
+            mails that were already sent still work.
     """
 
     code = "rate_limited"
@@ -230,7 +231,9 @@ class RateLimited(ToriiError):
 
 
 class Overloaded(ToriiError):
-    """This process hashes as many passwords as it may, and enough callers wait. Nothing was read, counted or changed.
+    """This process is hashing as many passwords as allowed, and its queue is full.
+
+    Nothing was read, counted or changed.
 
     Attributes:
         retry_after: How long to wait before trying again.
@@ -244,11 +247,11 @@ class Overloaded(ToriiError):
 
 
 class ItemTooLarge(ToriiError):
-    """An item is over DynamoDB's 400 KB. Refused before it is sent.
+    """An item is over DynamoDB's 400 KB. Raised before anything is sent.
 
     Attributes:
-        size: The item's size in bytes, by DynamoDB's own rules.
-        limit: The most it may be, in bytes.
+        size: The item's size in bytes, by DynamoDB's rules.
+        limit: The maximum, in bytes.
         largest: The largest attributes, ``(name, bytes)``, largest first.
     """
 
@@ -262,11 +265,11 @@ class ItemTooLarge(ToriiError):
 
 
 class TransactionFailed(ToriiError):
-    """A caller's own atomic write (``transact_write``) was cancelled. Nothing of it was applied.
+    """Your own atomic write (``transact_write``) was cancelled. None of it was applied.
 
     Attributes:
-        reasons: One code an item, in the order they were added (``"None"`` where the item was not the cause),
-            as DynamoDB names them: ``ConditionalCheckFailed``, ``ItemCollectionSizeLimitExceeded``, ...
+        reasons: One code per item, in the order they were added (``"None"`` where the item was not the cause), as
+            DynamoDB names them: ``ConditionalCheckFailed``, ``ItemCollectionSizeLimitExceeded``, ...
     """
 
     code = "transaction_failed"
@@ -277,9 +280,9 @@ class TransactionFailed(ToriiError):
 
 
 class Unavailable(ToriiError):
-    """DynamoDB could not be reached, or failed, for as long as we were allowed to try. Try again later.
+    """DynamoDB could not be reached or failed, until the time or the number of attempts ran out. Try again later.
 
-    For a write it is unknown whether it was applied. All writes of this library can be repeated safely.
+    It is unknown whether a write was applied. All writes of this library can be repeated safely.
 
     Attributes:
         attempts: How many requests were sent.
@@ -293,7 +296,7 @@ class Unavailable(ToriiError):
 
 
 class Throttled(Unavailable):
-    """DynamoDB refused for lack of capacity, or our own rate limit did. Raise capacity or slow down."""
+    """DynamoDB's capacity or this library's own rate limit was exceeded. Raise capacity or slow down."""
 
     code = "throttled"
 
@@ -305,16 +308,16 @@ class AccessDenied(ToriiError):
 
 
 class ConfigurationError(ToriiError):
-    """The set-up is wrong: no region, no credentials, a missing table or one of another shape. Mend it, then start."""
+    """The setup is wrong: no region, no credentials, a table that is missing or has other keys. Fix it and restart."""
 
     code = "configuration_error"
 
 
 class RequestRejected(ToriiError):
-    """DynamoDB refuses a request that this library built or passed on; retrying cannot help.
+    """DynamoDB rejected a request that this library built or passed on; retrying cannot help.
 
     Attributes:
-        aws_code: DynamoDB's name of the error, for example ``ValidationException``.
+        aws_code: DynamoDB's name for the error, for example ``ValidationException``.
     """
 
     code = "request_rejected"
@@ -325,13 +328,13 @@ class RequestRejected(ToriiError):
 
 
 class CorruptItem(ToriiError):
-    """A stored item cannot be read: an attribute is missing or of another type. Something else wrote it.
+    """A stored item cannot be read: an attribute is missing or has the wrong type. Something else wrote it.
 
     Attributes:
         table: The kind of item (``"users"``, ``"sessions"``, ...).
         attribute: The attribute that could not be read.
-        key: The item's partition key, where it is known. It may be personal (an e-mail address), so that the message
-            does not hold it.
+        key: The item's partition key, if it is known. It may be personal (an email address), so the message leaves it
+            out.
     """
 
     code = "corrupt_item"

@@ -1,7 +1,7 @@
-"""What goes into the storage and what comes out: frozen dataclasses, nothing else.
+"""What the storage takes and returns: frozen dataclasses.
 
 Every datetime is aware and in UTC. Secrets and internals are left out of ``repr`` and of what serialisers see
-(``dataclasses.asdict``, orjson, pydantic, FastAPI's answers): read them by name.
+(``dataclasses.asdict``, orjson, pydantic, FastAPI's responses): read them by name.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ __all__ = [
 MetadataValue: TypeAlias = (
     "None | bool | int | float | Decimal | str | bytes | Sequence[MetadataValue] | Mapping[str, MetadataValue]"
 )
-"""What metadata may hold. It comes back equal and of the same type (``1`` an int, ``1.0`` a float)."""
+"""What metadata may contain. It comes back equal and of the same type (``1`` an int, ``1.0`` a float)."""
 
 Metadata: TypeAlias = Mapping[str, MetadataValue]
 
@@ -80,12 +80,12 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""Stands for "leave as it is", where ``None`` is a value."""
+"""Means "leave as it is", where ``None`` is a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What a health check found.
+    """The result of a health check.
 
     Args:
         healthy: Whether every table could be read.
@@ -101,13 +101,13 @@ class Health:
 @guarded
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some of many.
+    """One page of a longer list.
 
     Args:
-        items: This page's; may be empty although more follow.
-        next_cursor: Hand it in for the next page; ``None`` when this is the last.
-        corrupt: What of this page cannot be read, each with its ``key``; empty unless something else wrote to our
-            tables. `torii-dynamodb verify` looks through all of them.
+        items: The items on this page; may be empty although more pages follow.
+        next_cursor: Pass it to get the next page; ``None`` if this is the last.
+        corrupt: The items of this page that cannot be read, each with its ``key``; empty unless something else wrote to
+            the tables. ``torii-dynamodb verify`` checks all of them.
     """
 
     items: Sequence[T]
@@ -116,10 +116,10 @@ class Page(Generic[T]):
 
 
 class Listing(list[T]):
-    """A list, complete, that also says what could not be read: one broken row does not take the others away.
+    """A complete list that also reports what could not be read, so that one broken row does not hide the others.
 
     Attributes:
-        corrupt: What cannot be read, each with its ``key``; empty unless something else wrote to our tables.
+        corrupt: The items that cannot be read, each with its ``key``; empty unless something else wrote to the tables.
     """
 
     __slots__ = ("corrupt",)
@@ -135,9 +135,9 @@ class NewUser:
 
     Args:
         email: As the person wrote it. Normalised for identity, kept as given for display and mail.
-        id: 1 to 64 of ``A-Z a-z 0-9 _ -``. ``None``: one is made. Give it to make your own retry of the call safe.
+        id: 1 to 64 of ``A-Z a-z 0-9 _ -``; ``None`` generates one. Give it to make your own retry of the call safe.
         name: A display name, up to 256 characters.
-        email_verified_at: When somebody proved to own the address, if that has happened.
+        email_verified_at: When the address was proved to be theirs, if it was.
         metadata: Anything of yours; see ``docs/metadata.md`` for how it is stored.
     """
 
@@ -154,23 +154,23 @@ class User:
     """A user, as stored.
 
     Args:
-        id: The user's id; never changes.
-        email: The address, normalised: what makes it unique.
+        id: The user's id, which never changes.
+        email: The normalised address, which is unique.
         email_as_given: The address as the person wrote it.
         name: A display name.
         email_verified_at: When the address was proved to be theirs; ``None`` if it was not.
         locked_at: When an administrator locked the account; ``None`` if it is not locked.
         created_at: When the user was created.
-        updated_at: When anything of the user changed last.
-        metadata: The caller's own.
-        version: Goes up by one with every change of the user, its identities included; the condition of
-            ``update_user``. Equal versions of one id are equal users.
-        session_epoch: The sessions made under it are valid; goes up when all sessions are ended.
-        password_version: Changes with the password; ``None`` when there is none.
-        identities: Keys of all identities the user holds: e-mail, OAuth accounts, passkeys.
-        token_serials: One-time tokens issued under an older serial of their purpose are dead.
-        disconnected: Providers whose accounts the user unlinked, and did not link again since. An account there is not
-            linked only because its address is the user's.
+        updated_at: When the user last changed.
+        metadata: Anything of yours.
+        version: Increases by one with every change of the user or its identities; the condition of ``update_user``.
+            Equal versions of one id are equal users.
+        session_epoch: Sessions created under it are valid; it increases when all sessions are ended.
+        password_version: Changes with the password; ``None`` if there is none.
+        identities: The keys of all the user's identities: email address, OAuth accounts, passkeys.
+        token_serials: One-time tokens issued under an older serial of their purpose are invalid.
+        disconnected: Providers whose accounts the user unlinked and has not linked again since. Another account there
+            is not linked just because it has the user's address.
     """
 
     id: str
@@ -205,9 +205,9 @@ class NewSession:
     """A session to create.
 
     Args:
-        user_id: Whose it is.
-        expires_at: When it ends; kept in whole seconds (rounded down), because DynamoDB's TTL counts so.
-        user_agent: The browser's name for itself; cut to 1,024 characters.
+        user_id: The user.
+        expires_at: When it ends, rounded down to whole seconds, as DynamoDB's TTL counts them.
+        user_agent: The browser's ``User-Agent``, cut to 1,024 characters.
         ip_address: Where the sign-in came from.
         metadata: Anything of yours.
     """
@@ -225,14 +225,14 @@ class Session:
     """A session.
 
     Args:
-        id: SHA-256 of the token, in hex. Names the session without giving it away.
-        user_id: Whose it is.
+        id: SHA-256 of the token, in hex. Identifies the session without revealing the token.
+        user_id: The user.
         created_at: When the person signed in.
         expires_at: From this moment on it is refused.
-        epoch: The user's ``session_epoch`` when it was made.
-        user_agent: The browser's name for itself.
+        epoch: The user's ``session_epoch`` when it was created.
+        user_agent: The browser's ``User-Agent``.
         ip_address: Where the sign-in came from.
-        metadata: The caller's own.
+        metadata: Anything of yours.
         token: The bearer token. Only its hash is stored, so it is ``""`` where the caller did not provide it, as in
             listed sessions; every operation treats ``""`` as it treats a malformed token.
     """
@@ -258,12 +258,12 @@ class SignedIn(NamedTuple):
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordCredentials:
-    """What a sign-in with a password needs, in one strongly consistent read.
+    """What a sign-in with a password needs, from one strongly consistent read.
 
     Args:
-        user_id: Whose they are.
-        email: The address, normalised.
-        password_hash: As the hasher wrote it; ``None`` when the user has no password.
+        user_id: The user.
+        email: The normalised address.
+        password_hash: The hash, as the hasher returned it; ``None`` if the user has no password.
         password_version: Equal to the user's while the hash is the current one.
     """
 
@@ -280,11 +280,11 @@ class NewOAuthAccount:
 
     Args:
         provider: 1 to 32 of ``a-z 0-9 _ -``, for example ``"google"``.
-        subject: The provider's id for the person (OpenID Connect's ``sub``), up to 255 bytes. Never an e-mail address.
-        email: The address that the provider tells, for display.
-        profile: What else the provider tells; not shown in ``repr``.
-        tokens: The provider's tokens, if you call its API later. Stored as handed in, so seal them first if your
-            threat model needs more than DynamoDB's encryption at rest. Not shown in ``repr``.
+        subject: The provider's id for the person (OpenID Connect's ``sub``), up to 255 bytes. Never an email address.
+        email: The address that the provider gives, for display.
+        profile: What else the provider says about the person; not shown in ``repr``.
+        tokens: The provider's tokens, if you call its API later. Stored as given, so seal them first if your threat
+            model needs more than DynamoDB's encryption at rest. Not shown in ``repr``.
     """
 
     provider: str
@@ -297,7 +297,7 @@ class NewOAuthAccount:
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthAccount:
-    """A linked account at a provider. The fields are :class:`NewOAuthAccount`'s, and whose it is and since when."""
+    """A linked account at a provider: the fields of :class:`NewOAuthAccount`, its user, and its times."""
 
     provider: str
     subject: str
@@ -312,12 +312,12 @@ class OAuthAccount:
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PkceVerifier:
-    """A PKCE code verifier (RFC 7636) kept while the person is at the provider.
+    """A PKCE code verifier (RFC 7636), stored while the person is at the provider.
 
     Args:
-        verifier: The secret; stored sealed under the state, which itself is stored only as its hash.
+        verifier: The secret; stored encrypted under the state, of which only the hash is stored.
         expires_at: From this moment on it is refused.
-        metadata: Anything of yours (where to go next, the nonce, ...), sealed like the verifier.
+        metadata: Anything of yours (where to go next, the nonce, ...), encrypted with the verifier.
     """
 
     verifier: str = field(repr=False)
@@ -330,16 +330,16 @@ class NewPasskey:
     """A passkey to add to a user.
 
     Args:
-        user_id: Whose it is.
+        user_id: The user.
         credential_id: The authenticator's id for it, 1 to 1,023 bytes (WebAuthn Level 3, 4); unique across users.
         public_key: The COSE public key, up to 4,096 bytes.
         sign_count: The authenticator's counter at registration.
-        name: What the person calls it, up to 64 characters.
-        transports: How the browser may reach it, as it said (``"internal"``, ``"usb"``, ...).
-        aaguid: The authenticator's model, if told.
+        name: The person's name for it, up to 64 characters.
+        transports: How the browser may reach it, as reported (``"internal"``, ``"usb"``, ...).
+        aaguid: The authenticator's model, if known.
         backed_up: Whether it is synchronised between devices.
-        backup_eligible: Whether it ever can be: settled when it is made, and permanent. ``None``: not known; what is
-            backed up is eligible.
+        backup_eligible: Whether it ever can be, which is fixed when it is created; ``None`` if not known. A passkey
+            that is backed up is eligible.
     """
 
     user_id: str
@@ -355,9 +355,9 @@ class NewPasskey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passkey:
-    """A passkey. The fields are :class:`NewPasskey`'s, and since when it exists and when it was used last.
+    """A passkey: the fields of :class:`NewPasskey`, when it was created and when it was last used.
 
-    ``backed_up`` is as of the last use, ``backup_eligible`` is ``None`` until an authenticator has told it.
+    ``backed_up`` is as of the last use; ``backup_eligible`` is ``None`` until an authenticator has reported it.
     """
 
     user_id: str
@@ -379,13 +379,13 @@ CeremonyKind: TypeAlias = Literal["registration", "authentication"]
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPasskeyChallenge:
-    """A WebAuthn challenge to remember.
+    """A WebAuthn challenge to store.
 
     Args:
         challenge: 16 to 64 random bytes (WebAuthn Level 3, 13.4.3). Stored as its hash.
-        kind: The ceremony it was issued for; it passes for no other.
+        kind: The ceremony it was issued for; it is accepted for no other.
         expires_at: When it ends, in whole seconds.
-        user_id: The user it was issued to; ``None`` for a sign-in without a name.
+        user_id: The user it was issued to; ``None`` for a sign-in without a user name.
         metadata: Anything of yours.
     """
 
@@ -399,7 +399,7 @@ class NewPasskeyChallenge:
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasskeyChallenge:
-    """What was remembered of a challenge."""
+    """What was stored with a challenge."""
 
     kind: CeremonyKind
     user_id: str | None
@@ -418,13 +418,13 @@ class NewToken:
     """A one-time token to issue.
 
     Args:
-        purpose: What it is good for: :data:`MAGIC_LINK`, :data:`PASSWORD_RESET`, :data:`EMAIL_VERIFICATION`, or 1 to 32
-            of ``a-z 0-9 _ -`` of your own. It passes for no other purpose.
+        purpose: :data:`MAGIC_LINK`, :data:`PASSWORD_RESET`, :data:`EMAIL_VERIFICATION`, or your own: 1 to 32 of ``a-z
+            0-9 _ -``. The token is accepted for no other purpose.
         expires_at: When it ends, in whole seconds.
-        user_id: Whose it is. It then dies with the user's e-mail address, sessions epoch or the user.
+        user_id: The user. The token becomes invalid when the user's email address or session epoch changes.
         email: For a token without a user (a sign-up by link): the address it proves.
         metadata: Anything of yours.
-        revoke_earlier: Whether the user's earlier tokens of this purpose die with this one's issue.
+        revoke_earlier: Whether issuing it invalidates the user's earlier tokens of this purpose.
     """
 
     purpose: str
@@ -442,13 +442,13 @@ class Token:
 
     Args:
         id: Its key: the purpose, ``#``, SHA-256 of the token in hex.
-        purpose: What it is good for.
-        user_id: Whose it is; ``None`` for one without a user.
-        email: The address (normalised) that it was issued for.
+        purpose: What it is accepted for.
+        user_id: The user; ``None`` for a token without one.
+        email: The normalised address that it was issued for.
         created_at: When it was issued.
         expires_at: From this moment on it is refused.
-        metadata: The caller's own.
-        token: The secret to send; ``""`` unless the token has just been made, because only its hash is stored.
+        metadata: Anything of yours.
+        token: The secret to send; ``""`` unless the token has just been created, because only its hash is stored.
     """
 
     id: str
@@ -463,7 +463,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedToken:
-    """A token that holds, and the user it was issued to, as read while checking it.
+    """A valid token and the user it was issued to, as read while checking it.
 
     Args:
         token: The token.
@@ -479,13 +479,13 @@ AttemptKind: TypeAlias = Literal["login", "ip", "mail", "device", "user"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockoutPolicy:
-    """How many attempts are taken in which time.
+    """How many attempts are allowed in what time.
 
     Args:
-        max_attempts: At most so many in any window; 1 to 20.
-        window: The window's length, at least a second.
+        max_attempts: The most attempts in any window; 1 to 20.
+        window: The length of the window, at least a second.
         retention: How long the audit of failed attempts is kept.
-        enabled: ``False`` takes every attempt and writes nothing.
+        enabled: ``False`` allows every attempt and writes nothing.
     """
 
     max_attempts: int = 5
@@ -496,12 +496,12 @@ class LockoutPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """Whether an attempt may go on.
+    """Whether an attempt is allowed.
 
     Args:
-        allowed: Whether it was taken. Only then may the password be looked at.
-        attempt_id: Names the attempt that was taken (empty where none was).
-        retry_after: When it was not taken: how long until the next one is.
+        allowed: Whether it is. Only then may the password be verified.
+        attempt_id: Identifies the attempt, if it is allowed and was counted; otherwise empty.
+        retry_after: If it is not allowed: how long until the next one is.
     """
 
     allowed: bool
@@ -511,12 +511,12 @@ class AttemptResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockoutStatus:
-    """Where an address stands.
+    """The lockout status of an address.
 
     Args:
-        locked: Whether the next attempt would be refused now.
-        attempts: How many attempts the present window holds.
-        retry_after: How long until the next attempt is taken; ``None`` when it would be now.
+        locked: Whether an attempt would be refused now.
+        attempts: How many attempts there were in the current window.
+        retry_after: How long until the next attempt is allowed; ``None`` if one is allowed now.
     """
 
     locked: bool
@@ -529,10 +529,10 @@ class FailedAttempt:
     """An audit row: a sign-in that failed.
 
     Args:
-        attempt_id: The attempt's name.
-        at: When.
-        ip_address: From where.
-        user_agent: By what.
+        attempt_id: The attempt's id.
+        at: When it was made.
+        ip_address: Where it came from.
+        user_agent: The browser's ``User-Agent``.
     """
 
     attempt_id: str
