@@ -1,6 +1,6 @@
 """Mail: the settings, the templates, and transports: SMTP, files, the console, memory.
 
-A mailer is anything with ``async def send(message: MailMessage)`` (without ``async`` for the blocking twin).
+A mailer is any object with ``async def send(message: MailMessage)`` (without ``async`` for the blocking API).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
     "to_mime",
 ]
 
-# Where each name is at home.
+# The module of each name.
 _HOMES = {
     "AsyncConsoleMailer": "_async.mail",
     "AsyncFileMailer": "_async.mail",

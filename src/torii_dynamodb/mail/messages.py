@@ -1,4 +1,4 @@
-"""A mail, before a transport sends it."""
+"""A mail, before a mailer sends it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class MailMessage:
     """A mail.
 
     Args:
-        sender: Who it is from.
-        to: To whom it goes: one address, its domain in ASCII.
+        sender: The sender.
+        to: The recipient: one address, with its domain in ASCII.
         subject: One line.
-        text: The body as plain text. Not shown in ``repr``: it may hold a link that signs in.
+        text: The body as plain text. Not shown in ``repr``: it may contain a link that signs in.
         html: The body as HTML.
-        template: The template it was made of, for logs.
-        reply_to: Where answers go.
+        template: The template it was made from, for logs.
+        reply_to: Where replies go.
     """
 
     sender: str
@@ -35,7 +35,7 @@ class MailMessage:
 
 
 def to_mime(message: MailMessage, now: datetime) -> EmailMessage:
-    """The message as RFC 5322 has it, text and HTML as alternatives."""
+    """Return the message in RFC 5322 form, with text and HTML as alternatives."""
     mime = EmailMessage(policy=SMTP)
     mime["From"] = message.sender
     mime["To"] = message.to
@@ -44,7 +44,7 @@ def to_mime(message: MailMessage, now: datetime) -> EmailMessage:
         mime["Reply-To"] = message.reply_to
     mime["Date"] = format_datetime(now)
     mime["Message-ID"] = make_msgid(domain=parseaddr(message.sender)[1].rpartition("@")[2] or None)
-    # RFC 3834: so that no vacation answer comes back.
+    # RFC 3834: prevents vacation replies.
     mime["Auto-Submitted"] = "auto-generated"
     mime.set_content(message.text)
     mime.add_alternative(message.html, subtype="html")

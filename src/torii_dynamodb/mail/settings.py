@@ -1,4 +1,4 @@
-"""What mails say of the application, and where their links lead."""
+"""What mails say about the application, and where their links lead."""
 
 from __future__ import annotations
 
@@ -21,38 +21,39 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSettings:
-    """What mails say of the application, and where their links lead.
+    """What mails say about the application, and where their links lead.
 
-    A link carries its token after ``{token}``'s place. Put it behind ``#`` if your page reads it by script, to keep it
-    out of server logs; behind ``?`` (the default) it works without one. Either way the page should ask for a click
-    before it uses the token up: mail scanners follow links.
+    A link contains its token in place of ``{token}``. Put it after ``#`` if your page reads it with a script, to keep
+    it out of server logs; after ``?`` (the default) it works without a script. Either way, the page should ask for a
+    click before it uses the token, because mail scanners follow links.
 
     Args:
-        sender: Who the mails are from: ``"no-reply@example.com"`` or ``"Example <no-reply@example.com>"``.
-        app_name: What the application is called.
-        base_url: Where it is, for example ``https://app.example.com``; ``http`` only on this machine.
+        sender: The sender of the mails: ``"no-reply@example.com"`` or ``"Example <no-reply@example.com>"``.
+        app_name: The application's name.
+        base_url: Its URL, for example ``https://app.example.com``; ``http`` only on this machine.
         verify_email_path: Where a verification link leads.
         magic_link_path: Where a sign-in link leads.
         reset_password_path: Where a reset link leads.
         change_email_path: Where the link to a new address leads.
-        confirm_provider_path: Where the link leads that confirms an account at a provider.
+        confirm_provider_path: Where a link that confirms an account at a provider leads.
         sign_in_path: Where to sign in.
-        templates: A folder of your own templates; those you leave out are taken from the library.
-        reply_to: Where answers go.
-        delivery: ``"background"`` sends after the call has returned, so that its time does not tell whether an address
-            is known; close the services at the end, which waits for what is under way. ``"inline"`` sends before it
-            returns (on Lambda, which freezes background work; hand in a mailer that only queues, so that time tells
-            little).
-        throttle: How many mails of one kind are sent to one mailbox in which time. Each kind counts apart (sign-up,
-            verification, sign-in link, reset, change of address, notice of a sign-in), whether or not anybody holds the
-            address. No window is longer than the links hold: whoever is refused has so many working links already.
-        throttle_user: How many mails of one kind a signed-in user may have sent, to whatever mailboxes, in which time.
-        new_sign_in_notice: Whether a sign-in from a browser that is not known (needs the services' ``secret``) is
-            told to the owner.
-        verify_email_for: How long a verification link holds.
-        magic_link_for: How long a sign-in link holds.
-        reset_password_for: How long a reset link holds.
-        confirm_provider_for: How long a link holds that confirms an account at a provider.
+        templates: A folder of your own templates; the library's are used for those you leave out.
+        reply_to: Where replies go.
+        delivery: ``"background"`` sends after the call has returned, so that its time does not reveal whether an
+            address is known; close the services at the end, which waits for mails in progress. ``"inline"`` sends
+            before the call returns (use it on Lambda, which freezes background work, with a mailer that only queues, so
+            that the time reveals little).
+        throttle: How many mails of one kind are sent to one mailbox in which time. Each kind counts separately
+            (sign-up, verification, sign-in link, reset, change of address, notice of a sign-in), whether or not a user
+            has the address. No window is longer than the links are valid: a mailbox over the limit has that many
+            working links.
+        throttle_user: How many mails of one kind a signed-in user may have sent, to any mailboxes, in which time.
+        new_sign_in_notice: Whether the owner gets a mail about a sign-in from an unknown browser (needs the services'
+            ``secret``).
+        verify_email_for: How long a verification link is valid.
+        magic_link_for: How long a sign-in link is valid.
+        reset_password_for: How long a reset link is valid.
+        confirm_provider_for: How long a link that confirms an account at a provider is valid.
     """
 
     sender: str
@@ -101,17 +102,17 @@ class MailSettings:
             "confirm_provider_path",
         ):
             if getattr(self, option).count("{token}") != 1:
-                raise ConfigurationError(f"{option}: it must have {{token}} in it once")
+                raise ConfigurationError(f"{option}: it must contain {{token}} once")
         for option in ("verify_email_for", "magic_link_for", "reset_password_for", "confirm_provider_for"):
             if not timedelta(minutes=1) <= getattr(self, option) <= timedelta(days=30):
                 raise ConfigurationError(f"{option}: give one minute to 30 days")
 
     def throttle_of(self, lifetime: timedelta) -> LockoutPolicy:
-        """The limit for mails with links that hold so long."""
+        """Return the limit for mails whose links are valid for this long."""
         return replace(self.throttle, window=min(self.throttle.window, lifetime))
 
     def url(self, path: str, token: str | None = None) -> str:
-        """A whole address from one of the paths."""
+        """Return the full URL of one of the paths."""
         filled = path if token is None else path.replace("{token}", quote(token, safe=""))
         return self.base_url.rstrip("/") + filled
 
@@ -121,6 +122,6 @@ def _address(option: str, text: str) -> None:
     try:
         address = Address(addr_spec=spec)
     except Exception as error:
-        raise ConfigurationError(f"{option}: {text!r} is no mail address") from error
+        raise ConfigurationError(f"{option}: {text!r} is not a valid email address") from error
     if not address.username or not address.domain or "\n" in text or "\r" in text:
-        raise ConfigurationError(f"{option}: {text!r} is no mail address")
+        raise ConfigurationError(f"{option}: {text!r} is not a valid email address")

@@ -1,4 +1,4 @@
-"""Mails from templates: Jinja2, HTML escaped, each one replaceable by a file of the same name."""
+"""Mails from Jinja2 templates, with HTML escaped; a file of the same name replaces one of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEMPLATES = (
     "reset_password",
     "verify_email",
 )
-"""All templates. Each is two files: ``<name>.txt`` (first line ``Subject: ...``, an empty line, the text) and
+"""All templates. Each has two files: ``<name>.txt`` (first line ``Subject: ...``, an empty line, the text) and
 ``<name>.html``, which extends ``layout.html``."""
 
 
@@ -42,7 +42,7 @@ class Rendered:
 
 
 class Templates:
-    """The templates, those of a folder first.
+    """The templates; those in your folder come first.
 
     Args:
         folder: A folder of your own templates, or ``None``.
@@ -52,11 +52,11 @@ class Templates:
         self._folder = folder
 
     def render(self, name: str, context: dict[str, Any]) -> Rendered:
-        """Fill a template in.
+        """Fill in a template.
 
         Raises:
-            ConfigurationError: Jinja2 is not installed, or a template of the folder cannot be read or names something
-                that is not there. The message names the template.
+            ConfigurationError: Jinja2 is not installed, or a template in the folder cannot be read or uses an
+                undefined name. The message names the template.
         """
         environment = _environment(self._folder)
         from jinja2 import TemplateError
@@ -75,12 +75,12 @@ class Templates:
 
 @lru_cache(maxsize=16)
 def _environment(folder: Path | None) -> Environment:
-    """One for each folder: it keeps the compiled templates."""
+    """Return one environment per folder: it keeps the compiled templates."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
     except ImportError as error:
         raise ConfigurationError(
-            "mail templates need Jinja2: pip install 'torii-dynamodb[mail]', or hand in your own Templates"
+            "mail templates need Jinja2: pip install 'torii-dynamodb[mail]', or pass your own Templates"
         ) from error
     folders = [] if folder is None else [folder]
     return Environment(
@@ -93,10 +93,10 @@ def _environment(folder: Path | None) -> Environment:
 
 
 def duration(span: timedelta) -> str:
-    """A time span for people: ``"15 minutes"``, ``"1 day"``; rounded down to its largest whole unit."""
+    """Format a time span for people (``"15 minutes"``, ``"1 day"``), rounded down to its largest whole unit."""
     seconds = span // timedelta(seconds=1)
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        # 24 hours say more about a link than "1 day"; two days more than 48 hours.
+        # For a link, "24 hours" is clearer than "1 day", but "2 days" is clearer than "48 hours".
         if seconds >= size * (2 if unit == "day" else 1):
             count = seconds // size
             return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -64,15 +64,15 @@ if TYPE_CHECKING:
 __all__ = ["OAUTH_CONFIRMATION", "AsyncOAuthService"]
 
 OAUTH_CONFIRMATION = "oauth_confirmation"
-"""The purpose of tokens by which the owner of an address confirms an account at a provider."""
+"""The purpose of tokens with which the owner of an address confirms an account at a provider."""
 
 _SEALED = "sealed"
-# Of a token endpoint's answer.
+# Members of a token endpoint's response.
 _KEPT = ("access_token", "refresh_token", "expires_in", "scope")
-# Kept apart from states, so that nobody uses up the one by the other.
+# Separate from states, so that neither can be used up as the other.
 _NATIVE = "native-"
 
-_UNKNOWN = "the answer belongs to no sign-in that was begun here, or to one that is over"
+_UNKNOWN = "the response does not belong to a sign-in that was started here, or that sign-in is over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +83,26 @@ class _Found:
 
 
 class AsyncOAuthService:
-    """Sign-in through providers. State, PKCE and (with OpenID Connect) a nonce always; bound to the browser.
+    """Sign-in through providers, always with state, PKCE and (with OpenID Connect) a nonce, bound to the browser.
 
-    An account at a provider belongs to the user who linked it. One that nobody has linked signs in to the account that
-    holds its address, or makes one, only if the provider is the authority for the address
+    An account at a provider belongs to the user who linked it. One that nobody has linked signs in to the user with
+    its address, or creates one, only if the provider is the authority for the address
     (``OAuthProvider.authoritative_for``); if the address was not yet proved here, this is the first proof and removes
-    what was set up before it. Where the provider is not the authority, a link is mailed to the address: whoever opens
-    it in the browser that began shows that both are theirs. Without a mailer, such an account signs in to nothing that
-    exists, and makes a user whose address is not verified. The owner is told of every account that is linked.
+    what was set up before it. If the provider is not the authority, a link is mailed to the address: a person who opens
+    it in the browser that started proves that both are theirs. Without a mailer, such an account signs in to no
+    existing user, and creates a user whose address is not verified. The owner gets a mail about every linked account.
 
     Args:
-        storage: Where accounts are kept.
-        sessions: Makes the sessions.
-        providers: Which are offered.
-        events: Who is told.
-        clock: What time it is.
-        random: Where random bytes come from.
-        http: Gives the application's HTTP client; ``None``: it has none.
-        mail: Asks the owners of addresses, and tells them of linked accounts; ``None``: nobody is asked or told.
-        tokens: Keeps the tokens of the providers that say so; ``None``: nothing is kept.
-        sign_up: Whether an account at a provider that belongs to nobody makes a new user.
+        storage: Stores the accounts.
+        sessions: Creates the sessions.
+        providers: The providers to offer.
+        events: Gets the events.
+        clock: The clock.
+        random: The randomness.
+        http: Returns the application's HTTP client; ``None`` if it has none.
+        mail: Mails the owners of addresses; ``None`` for no mails.
+        tokens: Stores the tokens of providers with ``keep_tokens``; ``None`` to store none.
+        sign_up: Whether an account at a provider that belongs to nobody creates a user.
         begin_for: How long a person may take at the provider.
     """
 
@@ -123,7 +123,7 @@ class AsyncOAuthService:
     ) -> None:
         names = [provider.name for provider in providers]
         if len(set(names)) != len(names):
-            raise ConfigurationError(f"oauth: two providers have one name: {', '.join(names)}")
+            raise ConfigurationError(f"oauth: two providers have the same name: {', '.join(names)}")
         self._storage = storage
         self._sessions = sessions
         self._clients = {provider.name: AsyncProviderClient(provider, http, clock) for provider in providers}
@@ -137,7 +137,7 @@ class AsyncOAuthService:
 
     @property
     def providers(self) -> tuple[OAuthProvider, ...]:
-        """The providers, in the order given."""
+        """Return the providers, in the order given."""
         return tuple(client.provider for client in self._clients.values())
 
     async def begin(
@@ -150,14 +150,14 @@ class AsyncOAuthService:
         replaces: str | None = None,
         link_to: Session | None = None,
     ) -> OAuthStart:
-        """Begin to sign in, or to link. One write.
+        """Start a sign-in or a link. One write.
 
         Args:
             provider: The provider's name.
-            redirect_uri: Where it is to send the browser back to; must be registered there.
-            next_url: Yours; handed back at the end. Whether it is safe to go there is for you to check.
-            failure_url: Yours; where to go if it comes to nothing.
-            replaces: Yours; the id of the user whose session in this browser the person agreed to replace.
+            redirect_uri: Where it will send the browser back to; must be registered there.
+            next_url: Returned to you at the end. Check yourself whether it is safe to go there.
+            failure_url: Returned to you; where to go after a failure.
+            replaces: Returned to you; the id of the user whose session in this browser the person agreed to replace.
             link_to: The session of a signed-in user, to link the account to that user instead of signing in.
 
         Raises:
@@ -214,13 +214,13 @@ class AsyncOAuthService:
         device_token: str | None = None,
         confirmation_binding: str | None = None,
     ) -> OAuthResult:
-        """The browser is back: sign in, or link. It is :meth:`resume` and then :meth:`finish`, whose arguments it has.
+        """Complete a sign-in or a link: :meth:`resume`, then :meth:`finish`, with their arguments.
 
         Raises:
-            OAuthError: It came to nothing; ``reason`` says why.
+            OAuthError: It failed; ``reason`` says why.
             AccountLocked: An administrator locked the account.
-            AlreadyExists: ``what="oauth_account"``: to link, but another user holds the account.
-            TooManyIdentities: To link, but the user holds as many identities as there may be.
+            AlreadyExists: ``what="oauth_account"``: to link, but another user has the account.
+            TooManyIdentities: To link, but the user has the maximum number of identities.
             NotFound: ``what="provider"``.
         """
         flow = await self.resume(provider, state=state, browser_binding=browser_binding)
@@ -239,25 +239,25 @@ class AsyncOAuthService:
         )
 
     async def resume(self, provider: str, *, state: str | None, browser_binding: str | None) -> OAuthFlow:
-        """What was kept for a browser that is back. It is used up: a flow can be finished once. One write.
+        """Load the flow of a browser that has returned. This uses it up: a flow can be finished once. One write.
 
-        Nothing is read or used up unless the binding is that of the state: an answer that another site makes a browser
-        bring does not spoil the sign-in that its owner began.
+        Nothing is read or used up unless the binding matches the state, so a callback that another site sends a browser
+        to does not spoil the sign-in that its owner started.
 
         Args:
-            provider: The provider's name, by the address that the browser came back to.
-            state: As it came back.
+            provider: The provider's name, from the URL that the browser returned to.
+            state: As received.
             browser_binding: From the cookie of this state.
 
         Raises:
-            OAuthError: ``reason="state"``: it is over, or never was. ``reason="browser"``: another browser began it, or
-                this one lost its cookie.
+            OAuthError: ``reason="state"``: it is over, or never existed. ``reason="browser"``: another browser started
+                it, or this one lost its cookie.
             NotFound: ``what="provider"``.
         """
         self._client(provider)
         given = oidc.state_of(state)
         if not isinstance(browser_binding, str) or not hmac.compare_digest(oidc.state_for(browser_binding), given):
-            raise OAuthError("browser", "another browser began this sign-in, or it took too long")
+            raise OAuthError("browser", "another browser started this sign-in, or it took too long")
         kept = await self._storage.consume_pkce_verifier(given)
         if kept is None or kept.metadata.get("provider") != provider:
             raise OAuthError("state", _UNKNOWN)
@@ -294,24 +294,24 @@ class AsyncOAuthService:
 
         Args:
             flow: From :meth:`resume`.
-            code: As it came back.
-            error: As it came back, instead of a code.
-            iss: As it came back (RFC 9207).
-            posted_user: Apple's ``user`` field as it came back, which holds the person's name the first time only.
-            session: The session of who is signed in now, as checked; needed to link.
-            user_agent: The browser's name for itself.
-            ip_address: Where it is.
-            metadata: Anything of yours, for the session.
-            device_token: What the browser holds as proof that it signed this user in before.
-            confirmation_binding: From the cookie that an earlier :class:`OAuthConfirmationSent` left, if any.
+            code: As received.
+            error: As received instead of a code.
+            iss: As received (RFC 9207).
+            posted_user: Apple's ``user`` field as received; it contains the person's name only the first time.
+            session: The session that is signed in now, as checked; needed to link.
+            user_agent: The browser's ``User-Agent``.
+            ip_address: Its address.
+            metadata: Your own data, for the session.
+            device_token: The browser's proof that this user signed in there before.
+            confirmation_binding: From the cookie of an earlier :class:`OAuthConfirmationSent`, if any.
 
         Raises:
-            OAuthError: It came to nothing; ``reason`` says why.
+            OAuthError: It failed; ``reason`` says why.
             OAuthConfirmationSent: The address has to be confirmed first.
             AccountLocked: An administrator locked the account.
-            AlreadyExists: ``what="oauth_account"``: to link, but another user holds the account.
-            Revoked: To link, but all the user's sessions were ended since that was begun.
-            TooManyIdentities: To link, but the user holds as many identities as there may be.
+            AlreadyExists: ``what="oauth_account"``: to link, but another user has the account.
+            Revoked: To link, but all the user's sessions have been ended since the start.
+            TooManyIdentities: To link, but the user has the maximum number of identities.
         """
         client = self._client(flow.provider)
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
@@ -319,7 +319,7 @@ class AsyncOAuthService:
             raise oidc.error_of(error or "no_code")
         found = await client.metadata()
         if found.issuer is not None and iss != found.issuer and (iss is not None or found.names_itself):
-            raise OAuthError("provider", "the answer comes from another issuer")
+            raise OAuthError("provider", "the response comes from another issuer")
         link_to = self._link_to(flow, session)
         identity, tokens = await client.redeem(
             code,
@@ -348,7 +348,7 @@ class AsyncOAuthService:
             tokens=tokens,
         )
 
-    # The provider's tokens, where they are kept.
+    # The provider's stored tokens.
 
     async def access_token(
         self,
@@ -358,30 +358,30 @@ class AsyncOAuthService:
         subject: str | None = None,
         min_validity: timedelta = timedelta(minutes=1),
     ) -> OAuthAccessToken:
-        """An access token for the provider's API, refreshed if it is about to end.
+        """Return an access token for the provider's API, refreshed if it is about to expire.
 
-        However many ask at once, on however many hosts, it is refreshed once: whoever refreshes holds a lease in the
-        account's row, taken by one conditional write; the others wait and read what they wrote. A refresh token that
-        the provider replaces is replaced. One request where the token is fresh (two without ``subject``); two writes
-        and a request to the provider where it is not.
+        However many callers ask at once, on however many hosts, it is refreshed once: the one that refreshes holds a
+        lease in the account's row, taken by a conditional write; the others wait and read the result. A refresh token
+        that the provider replaces is stored. One request if the token is fresh (two without ``subject``); otherwise two
+        writes and a request to the provider.
 
         Args:
-            user_id: Whose.
+            user_id: The user.
             provider: The provider's name; it has ``keep_tokens=True``.
-            subject: Which account, where the user has linked several.
-            min_validity: How long the token must be good for.
+            subject: The account, if the user has linked several.
+            min_validity: How long the token must still be valid.
 
         Raises:
             NotFound: ``what="provider"``, or ``what="oauth_account"``: the user has linked no such account.
             ValidationError: ``subject``: there are several.
             OAuthError: ``reason="revoked"``: the person has to sign in through the provider again (they withdrew their
-                consent, the refresh token ended, or no token was kept). ``reason="provider"``: the provider cannot be
-                asked now.
+                consent, the refresh token expired, or no token was stored). ``reason="provider"``: the provider cannot
+                be reached now.
             ConfigurationError: The provider does not keep tokens.
         """
         client = self._client(provider)
         if self._tokens is None or not client.provider.keep_tokens:
-            raise ConfigurationError(f"{provider} does not keep tokens: give it keep_tokens=True")
+            raise ConfigurationError(f"the tokens of {provider} are not stored: give it keep_tokens=True")
         return await self._tokens.access_token(client, user_id, subject, min_validity)
 
     async def _keep(self, user: User, provider: str, identity: OAuthIdentity, tokens: Mapping[str, Any]) -> None:
@@ -391,16 +391,16 @@ class AsyncOAuthService:
     # Native applications: a mobile SDK obtains the ID token.
 
     async def begin_native(self, provider: str) -> OAuthNativeStart:
-        """Begin to sign in by an ID token that a mobile SDK obtains. One write.
+        """Start a sign-in with an ID token that a mobile SDK obtains. One write.
 
         Args:
             provider: The provider's name; it has ``native_client_ids``.
 
         Returns:
-            The nonce to hand to the SDK.
+            The nonce for the SDK.
 
         Raises:
-            NotFound: ``what="provider"``: there is none of this name, or it takes no ID tokens.
+            NotFound: ``what="provider"``: there is none with this name, or it accepts no ID tokens.
         """
         self._native_client(provider)
         nonce, unused = (base64url.encode(self._random(32)) for _ in range(2))
@@ -423,26 +423,26 @@ class AsyncOAuthService:
         device_token: str | None = None,
         confirmation_binding: str | None = None,
     ) -> OAuthResult:
-        """Sign in by an ID token that a mobile SDK obtained. The same rules as in a browser find the account.
+        """Sign in with an ID token that a mobile SDK obtained. The same rules as in a browser find the user.
 
-        The token must be for this application (its ``client_id`` or one of ``native_client_ids``) and hold the nonce,
-        which is used up, also where the token does not hold.
+        The token must be for this application (its ``client_id`` or one of ``native_client_ids``) and contain the
+        nonce, which is used up even if the token is not valid.
 
         Args:
             provider: The provider's name.
-            id_token: As the SDK gave it.
+            id_token: As the SDK returned it.
             nonce: From :meth:`begin_native`.
-            name: The name to show, as the SDK tells it (Apple tells it the first time only); nobody signed it.
-            user_agent: The application's name for itself.
-            ip_address: Where it is.
-            metadata: Anything of yours, for the session.
-            device_token: What the device holds as proof that it signed this user in before.
-            confirmation_binding: What an earlier :class:`OAuthConfirmationSent` left with the device, if any.
+            name: The display name from the SDK (Apple sends it only the first time); it is not signed.
+            user_agent: The application's ``User-Agent``.
+            ip_address: Its address.
+            metadata: Your own data, for the session.
+            device_token: The device's proof that this user signed in there before.
+            confirmation_binding: The binding of an earlier :class:`OAuthConfirmationSent` on the device, if any.
 
         Raises:
             NotFound: ``what="provider"``.
-            OAuthError: It came to nothing; ``reason`` says why. ``"state"``: the nonce was not given out here, was
-                used, or is too old.
+            OAuthError: It failed; ``reason`` says why. ``"state"``: the nonce was not issued here, was used, or has
+                expired.
             OAuthConfirmationSent: The address has to be confirmed first.
             AccountLocked: An administrator locked the account.
         """
@@ -450,7 +450,7 @@ class AsyncOAuthService:
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         kept = await self._storage.consume_pkce_verifier(_NATIVE + oidc.state_of(nonce))
         if kept is None or kept.metadata.get("provider") != provider:
-            raise OAuthError("state", "the nonce was not given out here, was used, or is too old")
+            raise OAuthError("state", "the nonce was not issued here, was used, or has expired")
         identity = await client.identify(
             id_token, nonce=nonce, access_token=None, name=oidc.shown_name(name), native=True
         )
@@ -470,11 +470,11 @@ class AsyncOAuthService:
     def _native_client(self, provider: str) -> AsyncProviderClient:
         client = self._client(provider)
         if not client.provider.native_client_ids:
-            raise NotFound("provider", "there is no such provider that takes ID tokens of mobile applications")
+            raise NotFound("provider", "no such provider accepts ID tokens of mobile applications")
         return client
 
     async def accounts(self, user_id: str) -> Listing[OAuthAccount]:
-        """The user's linked accounts, oldest first."""
+        """Return the user's linked accounts, oldest first."""
         return await self._storage.list_oauth_accounts_for_user(user_id)
 
     async def unlink(
@@ -489,18 +489,18 @@ class AsyncOAuthService:
         """Unlink an account.
 
         Args:
-            user_id: Whose.
-            provider: The provider's name; also one that is not offered any more.
+            user_id: The user.
+            provider: The provider's name, even if it is no longer offered.
             subject: The provider's id for the person.
-            user: The user as the session check read it: nothing is unlinked once all sessions were ended since.
+            user: The user as the session check read it: nothing is unlinked if all sessions have been ended since.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
 
         Returns:
-            Whether this user held it.
+            Whether this user had it.
 
         Raises:
-            LastSignInMethod: Nothing else is left to sign in with.
-            Revoked: All sessions were ended since ``user`` was read.
+            LastSignInMethod: The user has no other way to sign in.
+            Revoked: All sessions have been ended since ``user`` was read.
         """
         gone = await self._storage.unlink_oauth_account(
             user_id,
@@ -520,20 +520,20 @@ class AsyncOAuthService:
         return client
 
     def _link_to(self, flow: OAuthFlow, session: Session | None) -> tuple[str, int] | None:
-        """To whom the account is to be linked, and under which epoch that was begun.
+        """Return the user to link the account to, and the epoch at the start.
 
-        It is who began it, and is signed in by the same session still.
+        It must be the user who started the link, signed in with the same session.
         """
         if flow.link_user is None:
             return None
         if flow.link_epoch is None:
             raise OAuthError("state", _UNKNOWN)
         if session is None or session.user_id != flow.link_user or session.id != flow.link_session:
-            raise OAuthError("browser", "who began to link this account is not signed in here any more")
+            raise OAuthError("browser", "the user who started to link this account is no longer signed in here")
         return flow.link_user, flow.link_epoch
 
     async def _link(self, user_id: str, epoch: int, provider: str, identity: OAuthIdentity) -> _Found:
-        # The session was checked before the provider was asked, which takes a while: the write decides.
+        # The session was checked before the request to the provider, which takes a while: the write decides.
         await self._storage.link_oauth_account(user_id, _account(provider, identity), session_epoch=epoch)
         user = await self._storage.get_user(user_id, consistent=True)
         if user is None:
@@ -542,11 +542,12 @@ class AsyncOAuthService:
         return _Found(user, linked=True)
 
     async def _tell_of_link(self, user: User, provider: str, identity: OAuthIdentity) -> None:
-        """Tell of a newly linked account: the handlers of events, and always the owner."""
+        """Report a newly linked account to the handlers of events, and always to the owner."""
         await self._events.emit(OAuthLinked(at=self._clock(), user_id=user.id, provider=provider))
         if self._mail is not None:
             context = {"provider": provider_label(provider), "provider_email": identity.email}
-            # The mailbox of an unverified address may be a stranger's, and linking and unlinking can go on without end.
+            # The mailbox of an unverified address may be a stranger's, and linking and unlinking can be repeated
+            # endlessly.
             counted = None if user.is_email_verified else user.email
             await self._mail.send("provider_connected", mailbox(user), context, user_id=user.id, counted=counted)
 
@@ -559,19 +560,19 @@ class AsyncOAuthService:
         confirmation_binding: str | None,
         tokens: Mapping[str, Any],
     ) -> _Found:
-        """Who linked the account; else who holds the address, if the provider is its authority; else a new user.
+        """Find who linked the account, or the user with its address if the provider is the authority, or create a user.
 
         Raises:
-            OAuthConfirmationSent: The owner of the address is to confirm it first.
+            OAuthConfirmationSent: The owner of the address has to confirm it first.
         """
         for attempt in range(2):
             user = await self._storage.get_user_by_provider_and_subject(provider, identity.subject, consistent=True)
             if user is not None:
                 await self._sessions.refuse_locked(user, browser, method="oauth", provider=provider)
                 return _Found(user)
-            # What follows is said, or done, before anybody is looked up, so that it does not tell who has an account.
+            # The following comes before any user is looked up, so that it does not reveal who has an account.
             if identity.email is None:
-                raise OAuthError("email_missing", f"{provider} tells no address; sign in otherwise and link it")
+                raise OAuthError("email_missing", f"{provider} sent no address; sign in another way and link it")
             try:
                 if not identity.email_authoritative and self._mail is not None:
                     raise await self._ask_owner(
@@ -579,7 +580,7 @@ class AsyncOAuthService:
                     )
                 if not identity.email_verified:
                     raise OAuthError(
-                        "email_unverified", f"{provider} does not vouch for the address; sign in otherwise and link it"
+                        "email_unverified", f"{provider} has not verified the address; sign in another way and link it"
                     )
                 held = await self._storage.get_user_by_email(identity.email, consistent=True)
                 if held is not None:
@@ -588,26 +589,26 @@ class AsyncOAuthService:
                     raise OAuthError("no_account", "nobody has linked this account")
                 return await self._create(provider, identity, proved=identity.email_authoritative)
             except AlreadyExists:
-                # Somebody was first: look again.
+                # Another request was first: look again.
                 if attempt:
                     raise
             except ValidationError as error:
-                raise OAuthError("email_missing", f"{provider} tells an address that cannot be used") from error
-        raise OAuthError("provider", "the account changes hands faster than it can be read")
+                raise OAuthError("email_missing", f"{provider} sent an address that cannot be used") from error
+        raise OAuthError("provider", "the account keeps changing; try again")
 
     async def _join(self, user: User, provider: str, identity: OAuthIdentity, browser: Browser) -> _Found:
         if not identity.email_authoritative:
             raise OAuthError(
-                "email_unverified", f"{provider} is not the authority for the address; sign in otherwise and link it"
+                "email_unverified", f"{provider} is not the authority for the address; sign in another way and link it"
             )
         await self._sessions.refuse_locked(user, browser, method="oauth", provider=provider)
         proved = await prove_email(self._storage, self._events, self._clock, user, email=user.email)
         if proved is None:
-            raise OAuthError("state", "the account was changed at the same moment; begin again")
+            raise OAuthError("state", "the account was changed at the same moment; start again")
         return await self._link_proved(proved, provider, identity)
 
     async def _link_proved(self, user: User, provider: str, identity: OAuthIdentity) -> _Found:
-        """Link to whoever has just proved the address."""
+        """Link the account to the user who has just proved the address."""
         refuse_locked(user)
         try:
             await self._storage.link_oauth_account(
@@ -615,7 +616,8 @@ class AsyncOAuthService:
             )
         except ProviderDisconnected as error:
             raise OAuthError(
-                "disconnected", f"{provider} was disconnected from this account; sign in otherwise and connect it again"
+                "disconnected",
+                f"{provider} was disconnected here; sign in another way and connect it again",
             ) from error
         await self._tell_of_link(user, provider, identity)
         return _Found(user, linked=True)
@@ -632,7 +634,7 @@ class AsyncOAuthService:
             await self._events.emit(EmailVerified(at=now, user_id=user.id, email=user.email))
         return _Found(user, created=True)
 
-    # Where the provider is not the authority for the address, its owner says so once.
+    # If the provider is not the authority for the address, its owner confirms it once.
 
     async def _ask_owner(
         self,
@@ -644,7 +646,7 @@ class AsyncOAuthService:
         binding: str | None,
         tokens: Mapping[str, Any],
     ) -> OAuthConfirmationSent:
-        """Mail a link to the address. The same requests, and the same answer, whoever holds it."""
+        """Mail a link to the address, with the same requests and the same response whether or not a user has it."""
         address = normalise_email(email)
         lifetime = mail.settings.confirm_provider_for
         user = await mail.find(email, OAUTH_CONFIRMATION, lifetime)
@@ -684,10 +686,10 @@ class AsyncOAuthService:
         return OAuthConfirmationSent(secret, token.expires_at)
 
     async def verify_confirmation(self, token: str, *, browser_binding: str | None) -> OAuthConfirmation | None:
-        """What a link that confirms an address would do, without using it up. ``None`` when it does not hold.
+        """Return what a link that confirms an address would do, without using it up. ``None`` if it is not valid.
 
         Raises:
-            OAuthError: ``reason="browser"``: another browser began this sign-in.
+            OAuthError: ``reason="browser"``: another browser started this sign-in.
         """
         found = await self._storage.check_token(token, purpose=OAUTH_CONFIRMATION)
         if found is None or found.token.email is None:
@@ -705,25 +707,25 @@ class AsyncOAuthService:
         metadata: Metadata | None = None,
         device_token: str | None = None,
     ) -> OAuthResult:
-        """Use a link that confirms an address: link the account, or make one, and sign in.
+        """Use a link that confirms an address: link the account or create a user, and sign in.
 
         It proves the address; the first proof removes what was set up before it.
 
         Args:
-            token: What the link carries.
-            browser_binding: From the cookie: only the browser that began the sign-in can complete it.
-            user_agent: The browser's name for itself.
-            ip_address: Where it is.
-            metadata: Anything of yours, for the session.
-            device_token: What the browser holds as proof that it signed this user in before.
+            token: The link's token.
+            browser_binding: From the cookie: only the browser that started the sign-in can complete it.
+            user_agent: The browser's ``User-Agent``.
+            ip_address: Its address.
+            metadata: Your own data, for the session.
+            device_token: The browser's proof that this user signed in there before.
 
         Raises:
-            InvalidToken: The link does not hold, or its user ended all sessions or moved to another address since.
-            OAuthError: ``reason="browser"``: another browser began this sign-in; the link is not used up.
+            InvalidToken: The link is not valid, or its user has ended all sessions or changed the address since.
+            OAuthError: ``reason="browser"``: another browser started this sign-in; the link is not used up.
                 ``"disconnected"``: the user disconnected the provider.
             AccountLocked: An administrator locked the account.
-            AlreadyExists: ``what="oauth_account"``: somebody else has linked it since.
-            TooManyIdentities: The user holds as many identities as there may be.
+            AlreadyExists: ``what="oauth_account"``: another user has linked it since.
+            TooManyIdentities: The user has the maximum number of identities.
         """
         browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         found = await self._storage.check_token(token, purpose=OAUTH_CONFIRMATION)
@@ -734,7 +736,7 @@ class AsyncOAuthService:
             raise InvalidToken(INVALID_LINK)
         if found.user is not None:
             await self._sessions.refuse_locked(found.user, browser, method="oauth", provider=opened.provider)
-            # Uses the link up and proves the address in one write, under the epoch that the link was sent under.
+            # Uses up the link and proves the address in one write, under the epoch in which the link was sent.
             user = await self._storage.complete_email_proof(token, purpose=OAUTH_CONFIRMATION)
             if user is None:
                 raise InvalidToken(INVALID_LINK)
@@ -760,9 +762,9 @@ class AsyncOAuthService:
         )
 
     async def _create_or_join(self, provider: str, identity: OAuthIdentity, browser: Browser) -> _Found:
-        """A new user with an address that was just proved; or who has taken it since, and has not proved it.
+        """Create a user with the proved address, or return the user who has registered it since without proving it.
 
-        Whoever has proved it gets links of their own, which end with their sessions.
+        A user who has proved it gets other links, which end with their sessions.
         """
         try:
             return await self._create(provider, identity, proved=True)
@@ -784,13 +786,13 @@ class _Opened:
 
 
 def _opened(token: Token, binding: str | None) -> _Opened:
-    """What stands sealed in a link's token, for the browser that began the sign-in."""
+    """Open what is sealed in a link's token, for the browser that started the sign-in."""
     sealed = token.metadata.get(_SEALED)
     try:
         raw = urlsafe_b64decode(sealed) if isinstance(sealed, str) else b""
         plain = unseal_under_state(raw, state=binding or "", place=_place(token.email or ""))
     except ValueError:
-        raise OAuthError("browser", "another browser began this sign-in; open the link in that one") from None
+        raise OAuthError("browser", "another browser started this sign-in; open the link in that one") from None
     kept = json.loads(plain)
     return _Opened(kept["provider"], OAuthIdentity(**kept["identity"]), kept["next_url"], kept["tokens"])
 

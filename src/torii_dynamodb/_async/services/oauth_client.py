@@ -1,4 +1,4 @@
-"""Talking to a provider: where its endpoints are, its keys, redeeming a code, asking who it is."""
+"""Requests to a provider: metadata, keys, redeeming a code, userinfo."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["AsyncProviderClient"]
 
 _KEEP = timedelta(hours=1)
-# A token that no key verifies makes us ask for the keys again; so often at most, whoever sends such tokens.
+# A token that no key verifies makes us read the keys again, but no more often than this.
 _ASK_AGAIN_AFTER = timedelta(minutes=1)
 _LARGEST = 1_000_000
-# For connecting, sending, and reading all of the answer. A person waits meanwhile.
+# For connecting, sending, and reading the whole response. A person is waiting.
 _SECONDS = 10.0
 
 
@@ -33,17 +33,17 @@ class _Keys:
     read_at: datetime
 
 
-# What providers say of a refresh token that they take no more; GitHub has a word of its own.
+# Error codes for a refresh token that is no longer accepted; GitHub has its own.
 _NO_MORE = ("invalid_grant", "bad_refresh_token")
 
 
 class AsyncProviderClient:
-    """One provider. Remembers its description and keys for an hour.
+    """A client for one provider. Caches its metadata and keys for an hour.
 
     Args:
-        provider: Which.
-        http: Gives the application's HTTP client; ``None``: it has none, and connections of our own are used.
-        clock: What time it is.
+        provider: The provider.
+        http: Returns the application's HTTP client; ``None`` if it has none: then our own connections are used.
+        clock: The clock.
     """
 
     def __init__(self, provider: OAuthProvider, http: Callable[[], httpx.AsyncClient | None], clock: Clock) -> None:
@@ -57,10 +57,10 @@ class AsyncProviderClient:
         self._reading = Flight[_Keys]()
 
     async def metadata(self) -> ProviderMetadata:
-        """Where its endpoints are.
+        """Return the provider's metadata.
 
         Raises:
-            OAuthError: It cannot be reached, or describes itself as somebody else.
+            OAuthError: It cannot be reached, or its metadata names another issuer.
         """
         if not self.provider.is_oidc:
             return oidc.plain_metadata(self.provider)
@@ -77,28 +77,28 @@ class AsyncProviderClient:
     async def redeem(
         self, code: str, *, redirect_uri: str, verifier: str, nonce: str, posted_user: str | None = None
     ) -> tuple[OAuthIdentity, Mapping[str, Any]]:
-        """Redeem a code: whom the provider says it is, and the provider's tokens.
+        """Redeem a code, and return the identity and the provider's tokens.
 
         Args:
-            code: As it came back.
-            redirect_uri: As it was sent.
-            verifier: PKCE's.
-            nonce: As it was sent.
-            posted_user: The ``user`` that Apple posts beside the code, the first time only. Nobody signed it, so only
-                the name to show is taken from it.
+            code: As received.
+            redirect_uri: As sent.
+            verifier: The PKCE verifier.
+            nonce: As sent.
+            posted_user: The ``user`` that Apple posts with the code, only the first time. It is not signed, so only the
+                display name is used.
 
         Raises:
-            OAuthError: It does not redeem it, its ID token does not hold, or a check refuses the account.
+            OAuthError: The code is refused, the ID token is not valid, or a check refuses the account.
         """
         metadata = await self.metadata()
         headers, body = oidc.token_request(
             self.provider, metadata, code=code, redirect_uri=redirect_uri, verifier=verifier, now=self._clock()
         )
         answer = await self._request("POST", metadata.token_endpoint, headers=headers, content=body)
-        # GitHub and Slack answer 200 to a code that they refuse.
+        # GitHub and Slack return 200 for a code that they refuse.
         tokens = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"error": answer}
         if tokens.get("error") is not None or answer is None:
-            raise OAuthError("provider", f"{self.provider.name} does not redeem the code{oidc.shown_code(tokens)}")
+            raise OAuthError("provider", f"{self.provider.name} refused the code{oidc.shown_code(tokens)}")
         access_token = tokens.get("access_token")
         access = access_token if isinstance(access_token, str) else None
         if self.provider.is_oidc:
@@ -109,14 +109,14 @@ class AsyncProviderClient:
         return identity, tokens
 
     async def refresh(self, refresh_token: str, *, unique: str) -> Mapping[str, Any]:
-        """Another access token for a refresh token: the provider's answer. It may replace the refresh token.
+        """Redeem a refresh token, and return the provider's response. It may replace the refresh token.
 
         Args:
             refresh_token: The latest.
             unique: A secret that is new with every request.
 
         Raises:
-            OAuthError: ``reason="revoked"``: it is not taken any more. ``reason="provider"``: this time it failed.
+            OAuthError: ``reason="revoked"``: it is no longer accepted. ``reason="provider"``: the request failed.
         """
         metadata = await self.metadata()
         headers, body = oidc.refresh_request(
@@ -131,25 +131,25 @@ class AsyncProviderClient:
                 raise
             told, code = {}, error.error_code
         if code in _NO_MORE:
-            raise OAuthError("revoked", f"{self.provider.name} gives no more access ({code})", error_code=code)
+            raise OAuthError("revoked", f"{self.provider.name} no longer gives access ({code})", error_code=code)
         if not told or told.get("error") is not None:
-            raise OAuthError("provider", f"{self.provider.name} does not refresh{oidc.shown_code(told)}")
+            raise OAuthError("provider", f"{self.provider.name} refused the refresh{oidc.shown_code(told)}")
         return told
 
     async def identify(
         self, id_token: object, *, nonce: str, access_token: str | None, name: str | None = None, native: bool = False
     ) -> OAuthIdentity:
-        """Whom an ID token names, if it holds and no check refuses the account.
+        """Verify an ID token, run the checks, and return its identity.
 
         Args:
-            id_token: As it came.
-            nonce: What it must be bound to.
-            access_token: To ask the userinfo endpoint with for what it lacks; ``None``: it is not asked.
-            name: The name to show where the provider's claims tell none.
-            native: Whether a mobile SDK obtained it, maybe for one of ``OAuthProvider.native_client_ids``.
+            id_token: As received.
+            nonce: The nonce that it must contain.
+            access_token: For querying userinfo for what the token lacks; ``None`` not to query it.
+            name: The display name if the claims contain none.
+            native: Whether a mobile SDK obtained it, possibly for one of ``OAuthProvider.native_client_ids``.
 
         Raises:
-            OAuthError: It does not hold, or a check refuses the account.
+            OAuthError: It is not valid, or a check refuses the account.
         """
         if not isinstance(id_token, str):
             raise OAuthError("id_token", f"{self.provider.name} sent no ID token")
@@ -182,11 +182,11 @@ class AsyncProviderClient:
         return identity
 
     async def _verified(self, metadata: ProviderMetadata, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Header and claims of a token that one of the provider's keys signed."""
+        """Return header and claims of a token that one of the provider's keys signed."""
         known = await self._known_keys(metadata)
         found = oidc.verified(self.provider, metadata, token, known.keys)
         if found is None:
-            # The provider may sign with a new key, even under the name of the old one.
+            # The provider may have a new key, even with the old key's id.
             newer = await self._newer_keys(metadata, known)
             found = None if newer is known else oidc.verified(self.provider, metadata, token, newer.keys)
         if found is None:
@@ -200,7 +200,7 @@ class AsyncProviderClient:
         return await self._reading.join(lambda: self._read_keys(metadata))
 
     async def _newer_keys(self, metadata: ProviderMetadata, known: _Keys) -> _Keys:
-        """Keys that were read after those that are known, or the same where they were asked for again just now."""
+        """Read the keys again, or return the known ones if they were read again just now."""
         if self._keys is not None and self._keys is not known:
             return self._keys
         asked = self._asked_again_at
@@ -219,7 +219,7 @@ class AsyncProviderClient:
     async def _completed(
         self, metadata: ProviderMetadata, userinfo: str, claims: dict[str, Any], access_token: str
     ) -> dict[str, Any]:
-        """The claims of an ID token, and what the userinfo endpoint tells of the same subject."""
+        """Return the claims of an ID token, merged with those of the userinfo endpoint for the same subject."""
         if not oidc.needs_userinfo(self.provider, claims):
             return claims
         always = self.provider.userinfo == "always"
@@ -235,8 +235,8 @@ class AsyncProviderClient:
         if isinstance(told, dict) and "sub" in told:
             return oidc.merged(self.provider, claims, cast("dict[str, Any]", told))
         if always:
-            raise OAuthError("provider", f"the userinfo endpoint of {self.provider.name} names nobody")
-        # What does not say whom it is about is not used; who has linked the account needs the subject alone.
+            raise OAuthError("provider", f"the userinfo endpoint of {self.provider.name} sent no subject")
+        # Without a subject, userinfo is not used; for a linked account, the ID token's subject is enough.
         return claims
 
     async def _ask(self, metadata: ProviderMetadata, access_token: str | None) -> OAuthIdentity:
@@ -247,7 +247,7 @@ class AsyncProviderClient:
             try:
                 emails = await self._get(self.provider.emails_endpoint, access_token)
             except OAuthError:
-                # A GitHub App that may not read addresses; who has linked the account needs none.
+                # A GitHub App that may not read addresses; a linked account needs none.
                 emails = None
             return oidc.github_identity(self.provider, user, emails)
         return oidc.plain_identity(self.provider, user)
@@ -275,8 +275,8 @@ class AsyncProviderClient:
                 http=self._http(),
             )
         except Exception as error:  # noqa: BLE001 - sockets, TLS, httpx, httpcore and the application's transport
-            # Without the cause: a request's error can show its body, with code and secret.
+            # Without the cause: a request's error can contain its body, with code and secret.
             kind = type(error).__name__
         else:
             return oidc.read_json(self.provider, answer)
-        raise OAuthError("provider", f"{self.provider.name} could not be asked: {kind}")
+        raise OAuthError("provider", f"{self.provider.name} could not be reached: {kind}")

@@ -1,4 +1,4 @@
-"""A request to a provider: to checked addresses, of bounded size and time. Written by hand in both twins."""
+"""A request to a provider: to checked addresses, with limits on size and time. Written by hand on both sides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torii_dynamodb._rules.outbound import Answer, Reach, TooLarge, may_connect
 
 __all__ = ["exchange"]
 
-# So long for one address of a host, so that the next has its turn within the deadline.
+# The time limit for one of a host's addresses, so that the next is tried within the deadline.
 _CONNECT_SECONDS = 3.0
 
 
@@ -33,34 +33,34 @@ async def exchange(
     seconds: float,
     http: httpx.AsyncClient | None = None,
 ) -> Answer:
-    """Send a request and read the answer. Redirects are not followed.
+    """Send a request and read the response. Redirects are not followed.
 
-    Each request has a connection of its own: sign-ins are rare, and so nothing is shared that one stuck provider could
-    use up, and no connection goes stale or belongs to an event loop that has ended.
+    Each request has its own connection: sign-ins are rare, a provider that hangs cannot use up anything shared, and no
+    connection goes stale or belongs to an event loop that has ended.
 
     Args:
         method: ``GET`` or ``POST``.
         url: Where to.
         headers: What to send.
         content: The body.
-        reach: Which addresses may be connected to. The name is resolved once, and what was checked is connected to, so
-            a name that resolves to something else the next time (DNS rebinding) gains nothing. A proxy, named by the
-            environment or by ``http``, resolves the name itself: then this is for the proxy to enforce.
-        most: So many bytes are read at most, and so many are held at most after decompression.
-        seconds: After so long the exchange is given up, whatever it is doing.
-        http: The application's own client, used instead of a connection of ours.
+        reach: Which addresses may be connected to. The name is resolved once, and the connection goes to the address
+            that was checked, so DNS rebinding gains nothing. A proxy, from the environment or in ``http``, resolves the
+            name itself and has to enforce this itself.
+        most: The maximum number of bytes to read, and to hold after decompression.
+        seconds: The time limit for the whole exchange.
+        http: The application's own client, used instead of our own connection.
 
     Raises:
         TimeoutError: It took too long.
-        TooLarge: The answer is larger than ``most``.
-        Exception: It failed otherwise; httpx, httpcore, TLS and sockets say so in many classes.
+        TooLarge: The response is larger than ``most``.
+        Exception: Any other failure; httpx, httpcore, TLS and sockets have many classes for it.
     """
     async with asyncio.timeout(seconds):
         if http is not None:
             async with http.stream(
                 method, url, headers=dict(headers), content=content, follow_redirects=False
             ) as answer:
-                # A transport that answers from memory has read and decoded its answer already.
+                # A transport with responses in memory has already read and decoded them.
                 done = answer.is_stream_consumed
                 body = answer.content if done else await _read(answer.aiter_raw(), most)
                 return Answer.of(answer.status_code, answer.headers, body, most, decode=not done)
@@ -78,7 +78,7 @@ async def _read(chunks: AsyncIterator[bytes], most: int) -> bytes:
     async for chunk in chunks:
         body += chunk
         if len(body) > most:
-            raise TooLarge("the answer is too large")
+            raise TooLarge("the response is too large")
     return bytes(body)
 
 
@@ -91,7 +91,7 @@ def _pool(url: str, reach: Reach) -> httpcore.AsyncConnectionPool:
 
 
 class _Checked(httpcore.AsyncNetworkBackend):
-    """Resolves names, and connects to addresses that may be connected to only."""
+    """Resolves names, and connects only to allowed addresses."""
 
     def __init__(self, reach: Reach) -> None:
         self._reach: Reach = reach
@@ -106,7 +106,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        failed: Exception = PermissionError("the name leads to no address that may be connected to")
+        failed: Exception = PermissionError("the name resolves to no address that may be connected to")
         for address in dict.fromkeys(str(entry[4][0]) for entry in found):
             if may_connect(address, self._reach):
                 try:
@@ -121,7 +121,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        raise PermissionError("providers are not asked through sockets of the file system")
+        raise PermissionError("providers are not reached through Unix sockets")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -129,12 +129,12 @@ class _Checked(httpcore.AsyncNetworkBackend):
 
 @cache
 def _tls() -> ssl.SSLContext:
-    # certifi's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR name. Reading them takes long: once a process.
+    # certifi's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR name. Reading them is slow: once per process.
     return httpx.create_ssl_context()
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address (``HTTPS_PROXY``, ``NO_PROXY``)."""
+    """Return the environment's proxy for a URL (``HTTPS_PROXY``, ``NO_PROXY``)."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     found = getproxies()

@@ -1,4 +1,4 @@
-"""Keeping the tokens of providers, and a fresh access token for whoever calls a provider's API."""
+"""Storing providers' tokens, and keeping their access tokens fresh."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncProviderTokens"]
 
-# While another host refreshes. All in all longer than its lease lasts.
+# Pauses while another host refreshes; in total longer than its lease.
 _WAITS = (0.05, 0.1, 0.2, 0.3, 0.5, *(1.0 for _ in range(34)))
-_REVOKED = "the provider gives no more access; the person has to sign in through it, or link it, again"
+_REVOKED = "the provider no longer gives access; the person has to sign in through it, or link it, again"
 
 
 class AsyncProviderTokens:
-    """Tokens of providers, sealed in the account's row.
+    """Providers' tokens, sealed in the account's row.
 
     Args:
-        storage: Where accounts are kept.
+        storage: Stores the accounts.
         box: Seals and opens.
-        clock: What time it is.
-        random: Names leases.
+        clock: The clock.
+        random: The randomness for lease ids.
     """
 
     def __init__(self, storage: AsyncStorage, box: AsyncSecretBox, *, clock: Clock, random: RandomBytes) -> None:
@@ -44,7 +44,7 @@ class AsyncProviderTokens:
         self._random = random
 
     async def keep(self, user_id: str, provider: str, subject: str, answer: Mapping[str, Any]) -> None:
-        """Keep what a token endpoint answered to a sign-in or a link; a refresh token that it leaves out stays.
+        """Store a token endpoint's response to a sign-in or a link; a refresh token that it omits stays.
 
         One read and one write (of 2 units).
         """
@@ -55,7 +55,7 @@ class AsyncProviderTokens:
             tokens = KeptTokens.of(answer, self._clock(), await self._opened(account))
             if tokens is None or await self._write(account, tokens, expected=account.tokens):
                 return
-        raise Unavailable("the tokens were changed by others all the while; try again", attempts=len(_WAITS))
+        raise Unavailable("the tokens kept changing; try again", attempts=len(_WAITS))
 
     async def access_token(
         self, client: AsyncProviderClient, user_id: str, subject: str | None, min_validity: timedelta
@@ -68,7 +68,7 @@ class AsyncProviderTokens:
             if tokens is None:
                 raise OAuthError("revoked", _REVOKED)
             now = self._clock()
-            # One that another has just fetched is as fresh as they come, however short its life.
+            # A token that another caller has just fetched cannot get any fresher, however short its lifetime.
             renewed = first is not None and sealed != first
             if tokens.holds(now, timedelta(0) if renewed else min_validity):
                 return _shown(account, tokens)
@@ -86,10 +86,10 @@ class AsyncProviderTokens:
                     user_id, account.provider, account.subject, tokens=lease, expected_tokens=account.tokens
                 )
             except VersionConflict:
-                continue  # another was first
+                continue  # another host was first
             if holder is None:
                 continue
-            # Goes on although the caller gives up: a refresh token that was used and not kept would be lost.
+            # Continues if the caller gives up: a refresh token that was used but not stored would be lost.
             refresh = partial(self._refresh, client, holder, tokens)
             fresh = await Flight[KeptTokens | None]().join(refresh)
             if fresh is not None:
@@ -99,7 +99,7 @@ class AsyncProviderTokens:
     async def _refresh(
         self, client: AsyncProviderClient, holder: OAuthAccount, tokens: KeptTokens
     ) -> KeptTokens | None:
-        """Refresh, holding the lease. ``None``: the tokens were replaced meanwhile, so what failed here is over."""
+        """Refresh while holding the lease. ``None`` if the tokens were replaced meanwhile, whatever failed here."""
         assert tokens.refresh_token is not None
         try:
             answer = await client.refresh(tokens.refresh_token, unique=self._random(32).hex())
@@ -112,7 +112,7 @@ class AsyncProviderTokens:
             if revoked and not left:
                 return None
             raise
-        # Lost only to a newer sign-in, or to somebody who thought us dead; the access token is good either way.
+        # Fails only after a newer sign-in, or if our lease expired; the access token is valid either way.
         await self._write(holder, fresh, expected=holder.tokens)
         return fresh
 
@@ -138,7 +138,7 @@ class AsyncProviderTokens:
         try:
             plain = await self._box.open(sealed, associated=kept.associated(account.provider, account.subject))
         except ValueError:
-            # Under a secret that is not configured any more. The person signs in again, as after a revocation.
+            # Sealed under a secret that is no longer configured. The person signs in again, as after a revocation.
             return None
         return KeptTokens.load(plain)
 
@@ -152,7 +152,7 @@ class AsyncProviderTokens:
         if not accounts:
             raise NotFound("oauth_account", "the user has linked no such account")
         if len(accounts) > 1:
-            raise ValidationError("subject", "the user has linked several accounts of this provider: say which")
+            raise ValidationError("subject", "the user has linked several accounts at this provider: give one")
         return accounts[0]
 
 

@@ -1,4 +1,4 @@
-"""A request to a provider: to checked addresses, of bounded size and time. Written by hand in both twins."""
+"""A request to a provider: to checked addresses, with limits on size and time. Written by hand on both sides."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torii_dynamodb._sync.primitives import Future, monotonic
 
 __all__ = ["exchange"]
 
-# So long for one address of a host, so that the next has its turn within the deadline.
+# The time limit for one of a host's addresses, so that the next is tried within the deadline.
 _CONNECT_SECONDS = 3.0
 
 
@@ -35,27 +35,27 @@ def exchange(
     seconds: float,
     http: httpx.Client | None = None,
 ) -> Answer:
-    """Send a request and read the answer. Redirects are not followed.
+    """Send a request and read the response. Redirects are not followed.
 
-    Each request has a connection of its own: sign-ins are rare, and so nothing is shared that one stuck provider could
-    use up, and no connection goes stale or belongs to an event loop that has ended.
+    Each request has its own connection: sign-ins are rare, a provider that hangs cannot use up anything shared, and no
+    connection goes stale or belongs to an event loop that has ended.
 
     Args:
         method: ``GET`` or ``POST``.
         url: Where to.
         headers: What to send.
         content: The body.
-        reach: Which addresses may be connected to. The name is resolved once, and what was checked is connected to, so
-            a name that resolves to something else the next time (DNS rebinding) gains nothing. A proxy, named by the
-            environment or by ``http``, resolves the name itself: then this is for the proxy to enforce.
-        most: So many bytes are read at most, and so many are held at most after decompression.
-        seconds: After so long the exchange is given up, whatever it is doing.
-        http: The application's own client, used instead of a connection of ours.
+        reach: Which addresses may be connected to. The name is resolved once, and the connection goes to the address
+            that was checked, so DNS rebinding gains nothing. A proxy, from the environment or in ``http``, resolves the
+            name itself and has to enforce this itself.
+        most: The maximum number of bytes to read, and to hold after decompression.
+        seconds: The time limit for the whole exchange.
+        http: The application's own client, used instead of our own connection.
 
     Raises:
         TimeoutError: It took too long.
-        TooLarge: The answer is larger than ``most``.
-        Exception: It failed otherwise; httpx, httpcore, TLS and sockets say so in many classes.
+        TooLarge: The response is larger than ``most``.
+        Exception: Any other failure; httpx, httpcore, TLS and sockets have many classes for it.
     """
     deadline = monotonic() + seconds
     done: Future[Answer] = Future()
@@ -68,12 +68,12 @@ def exchange(
         except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
             done.set_exception(error)
 
-    # A thread, because nothing ends the resolving of a name, or a client of the application's that waits for headers.
+    # A thread, because nothing can interrupt a name lookup, or an application's client that waits for headers.
     thread = Thread(target=copy_context().run, args=(work,), name="torii-provider", daemon=True)
     try:
         thread.start()
     except RuntimeError as error:
-        raise OSError("no more threads to be had") from error
+        raise OSError("cannot start a thread") from error
     if not done.wait(seconds):
         raise TimeoutError
     return done.result()
@@ -91,7 +91,7 @@ def _exchange(
 ) -> Answer:
     if http is not None:
         with http.stream(method, url, headers=dict(headers), content=content, follow_redirects=False) as answer:
-            # A transport that answers from memory has read and decoded its answer already.
+            # A transport with responses in memory has already read and decoded them.
             done = answer.is_stream_consumed
             body = answer.content if done else _read(answer.iter_raw(), most, deadline)
             return Answer.of(answer.status_code, answer.headers, body, most, decode=not done)
@@ -109,16 +109,16 @@ def _read(chunks: Iterator[bytes], most: int, deadline: float) -> bytes:
     for chunk in chunks:
         body += chunk
         if len(body) > most:
-            raise TooLarge("the answer is too large")
+            raise TooLarge("the response is too large")
         _left(deadline)
     return bytes(body)
 
 
 def _left(deadline: float) -> float:
-    """How many seconds are left.
+    """Return the seconds left.
 
     Raises:
-        TimeoutError: None.
+        TimeoutError: There are none.
     """
     left = deadline - monotonic()
     if left <= 0:
@@ -136,7 +136,7 @@ def _pool(url: str, reach: Reach, deadline: float) -> httpcore.ConnectionPool:
 
 
 class _Checked(httpcore.NetworkBackend):
-    """Resolves names, and connects to addresses that may be connected to only, until a deadline."""
+    """Resolves names, and connects only to allowed addresses, until a deadline."""
 
     def __init__(self, reach: Reach | None, deadline: float) -> None:
         self._reach: Reach | None = reach
@@ -152,7 +152,7 @@ class _Checked(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        failed: Exception = PermissionError("the name leads to no address that may be connected to")
+        failed: Exception = PermissionError("the name resolves to no address that may be connected to")
         for address in dict.fromkeys(str(entry[4][0]) for entry in found):
             if self._reach is None or may_connect(address, self._reach):
                 left = min(_CONNECT_SECONDS, _left(self._deadline))
@@ -167,14 +167,14 @@ class _Checked(httpcore.NetworkBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
-        raise PermissionError("providers are not asked through sockets of the file system")
+        raise PermissionError("providers are not reached through Unix sockets")
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
 
 
 class _Timed(httpcore.NetworkStream):
-    """A connection that reads and writes until a deadline: so a thread that nobody waits for any more ends, too."""
+    """A connection that reads and writes until a deadline, so that an abandoned thread ends, too."""
 
     def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
         self._inner = inner
@@ -200,12 +200,12 @@ class _Timed(httpcore.NetworkStream):
 
 @cache
 def _tls() -> ssl.SSLContext:
-    # certifi's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR name. Reading them takes long: once a process.
+    # certifi's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR name. Reading them is slow: once per process.
     return httpx.create_ssl_context()
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address (``HTTPS_PROXY``, ``NO_PROXY``)."""
+    """Return the environment's proxy for a URL (``HTTPS_PROXY``, ``NO_PROXY``)."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     found = getproxies()
