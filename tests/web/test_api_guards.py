@@ -257,7 +257,7 @@ async def test_the_time_tells_nothing() -> None:
 @pytest.mark.parametrize("url", ["/", "/account?x=1#y", "/a//b", "https://spa.example/x", "https://app.example.com"])
 def test_next_that_is_followed(url: str) -> None:
     """Paths of the application, and addresses at its own and trusted origins."""
-    assert _web().safe_next(url) == url
+    assert _web().navigation.safe_next(url) == url
 
 
 @pytest.mark.parametrize(
@@ -272,14 +272,14 @@ def test_next_that_is_followed(url: str) -> None:
 )  # fmt: skip
 def test_next_that_is_not_followed(url: str | None) -> None:
     """Everything else leads to the default."""
-    assert _web().safe_next(url) == "/home"
-    assert _web().safe_next(url, "/other") == "/other"
+    assert _web().navigation.safe_next(url) == "/home"
+    assert _web().navigation.safe_next(url, "/other") == "/other"
 
 
 @given(st.text(alphabet="/\\:@.aex\t\n?#%", max_size=12))
 def test_no_next_leaves_the_site(url: str) -> None:
     """What is followed resolves to it, as browsers do it (WHATWG: tabs drop out, a backslash is a slash)."""
-    target = _web().safe_next(url, "/default").replace("\t", "").replace("\n", "").replace("\\", "/")
+    target = _web().navigation.safe_next(url, "/default").replace("\t", "").replace("\n", "").replace("\\", "/")
     assert target.startswith("/")
     assert not target.startswith("//")
 

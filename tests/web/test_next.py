@@ -61,9 +61,9 @@ def _expected(url: str) -> str:
 def test_where_it_leads(url: str) -> None:
     """Addresses of this site and of trusted origins are followed, percent-encoded; all else leads to the default."""
     web = Web(AsyncSetting().torii, _config())
-    found = web.safe_next(url)
+    found = web.navigation.safe_next(url)
     assert found == _expected(url)
-    assert web.safe_next(found) == found, "what is encoded stays as it is"
+    assert web.navigation.safe_next(found) == found, "what is encoded stays as it is"
 
 
 ODD = st.sampled_from(
@@ -74,11 +74,11 @@ ODD = st.sampled_from(
 @given(st.lists(st.one_of(ODD, st.text(max_size=6)), max_size=8).map("".join))
 def test_whatever_it_is(url: str) -> None:
     """The result is short and ASCII, free of white space, stable, and leads to this site or to a trusted origin."""
-    found = Web(AsyncSetting().torii, _config()).safe_next(url)
+    found = Web(AsyncSetting().torii, _config()).navigation.safe_next(url)
     assert found.isascii()
     assert len(found) <= 2048
     assert all(0x21 <= ord(char) < 0x7F for char in found)
-    assert Web(AsyncSetting().torii, _config()).safe_next(found) == found
+    assert Web(AsyncSetting().torii, _config()).navigation.safe_next(found) == found
     target = urlsplit(urljoin(SITE + "/auth/sign-in", found.replace("\\", "/")))
     assert f"{target.scheme}://{target.netloc}".lower() in (SITE, SPA)
 

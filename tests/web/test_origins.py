@@ -108,8 +108,8 @@ def test_apps_are_gone_to_by_nobody() -> None:
         base_url=SITE, trusted_origins=["capacitor://localhost", "https://spa.example"], after_sign_in="/home"
     )
     web = Web(Site().torii, config)
-    assert web.safe_next("capacitor://localhost/x") == "/home"
-    assert web.safe_next("https://spa.example/x") == "https://spa.example/x"
+    assert web.navigation.safe_next("capacitor://localhost/x") == "/home"
+    assert web.navigation.safe_next("https://spa.example/x") == "https://spa.example/x"
     assert "form-action 'self' https://spa.example;" in page_headers(config.trusted_origins)["Content-Security-Policy"]
     for url in ("capacitor://localhost", "chrome-extension://abc", "https://x.example/?a", "https://x.example/#a"):
         with pytest.raises(ConfigurationError, match="base_url"):

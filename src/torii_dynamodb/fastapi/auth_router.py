@@ -6,10 +6,12 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fastapi import Depends, Request
 
+from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi.access_log import redact_access_log
 from torii_dynamodb.fastapi.dependencies import UNCALLED, Dependencies
 from torii_dynamodb.fastapi.routes import links, oauth, passkeys, passwords, sessions, tokens
@@ -45,7 +47,7 @@ class AuthRouter(Router):
     """
 
     def __init__(self, web: Web) -> None:
-        web.require_services()
+        _require_services(web.torii, web.config)
 
         @asynccontextmanager
         async def lifespan(_: object) -> AsyncGenerator[None]:
@@ -90,6 +92,34 @@ class AuthRouter(Router):
     ) -> Callable[..., Awaitable[User]]:
         """A dependency: the user, who signed in at most so long ago; else 403."""
         return self.requirements.require_recent_sign_in(max_age)
+
+
+def _require_services(torii: AsyncTorii, config: WebConfig) -> None:
+    """Check that the services have what the routes need. Merely checking who is signed in needs none of it.
+
+    Raises:
+        ConfigurationError: Something is missing that the configuration asks for; the message says what.
+    """
+    if config.registration == "private" and not torii.sends_mail:
+        raise ConfigurationError(
+            "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
+            "choose WebConfig(registration='direct'), which tells strangers which addresses are taken"
+        )
+    if config.registration == "direct" and torii.require_verified_to_sign_in:
+        raise ConfigurationError(
+            "WebConfig(registration='direct') signs in whoever registers, before their address is verified: choose "
+            "'private', or leave require_verified_to_sign_in out"
+        )
+    if torii.oauth_providers and config.base_url is None:
+        raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
+    needed = {"passkeys": ["webauthn"] * torii.takes_passkeys}
+    needed["oauth"] = ["authlib", "httpx"] if torii.oauth_providers else []
+    for extra, modules in needed.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        if missing:
+            raise ConfigurationError(
+                f"{extra}: {', '.join(missing)} is not installed: pip install 'torii-dynamodb[{extra}]'"
+            )
 
 
 def _slug(path: str) -> str:

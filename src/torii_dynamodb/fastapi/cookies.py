@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from torii_dynamodb._rules.secrets import digest
+from torii_dynamodb.clock import Clock
 from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.fastapi.settings import WebConfig
 
@@ -37,10 +38,12 @@ class Cookies:
 
     Args:
         config: How they are set.
+        clock: The time.
     """
 
-    def __init__(self, config: WebConfig) -> None:
+    def __init__(self, config: WebConfig, clock: Clock) -> None:
         self._config = config
+        self._clock = clock
         own = ("__Host-" if config.secure_cookies else "") + config.cookie_name
         # Browsers take a cookie with a domain under "__Secure-", but not under "__Host-" (RFC 6265bis, 4.1.3).
         shared = ("__Secure-" if config.secure_cookies else "") + config.cookie_name
@@ -68,8 +71,9 @@ class Cookies:
         """One of the cookies that came with a request. Nothing else reads them: see :func:`read_cookie`."""
         return read_cookie(_headers(connection), name)
 
-    def set(self, response: Response, name: str, value: str, *, until: datetime, now: datetime) -> None:
-        """Set one. It lasts until then, for whole seconds."""
+    def set(self, response: Response, name: str, value: str, *, until: datetime | timedelta) -> None:
+        """Set one. It lasts until then, or for that long, in whole seconds."""
+        lifetime = until if isinstance(until, timedelta) else until - self._clock()
         # These must come along when a provider or a mailed link leads here, which is a cross-site navigation: "strict"
         # would keep them away. The others follow the configuration.
         same_site: Literal["lax", "strict", "none"] = self._config.same_site
@@ -78,7 +82,7 @@ class Cookies:
         response.set_cookie(
             name,
             value,
-            max_age=max(int((until - now).total_seconds()), 0),
+            max_age=max(int(lifetime.total_seconds()), 0),
             path="/",
             domain=self._domain(name),
             secure=self._config.secure_cookies,

@@ -38,7 +38,7 @@ _MOST = 5
 
 def callback_url(web: Web, provider: str) -> str:
     """Where a provider sends the browser back to; what is registered there."""
-    return web.public_url(f"{web.config.prefix}/oauth/{provider}{CALLBACK}")
+    return web.navigation.url(f"{web.config.prefix}/oauth/{provider}{CALLBACK}")
 
 
 async def begin_flow(
@@ -68,15 +68,14 @@ async def begin_flow(
     start = await web.torii.oauth.begin(
         provider,
         redirect_uri=callback_url(web, provider),
-        next_url=web.safe_next(next_url),
-        failure_url=web.safe_next(failure_url, "") or None,
+        next_url=web.navigation.safe_next(next_url),
+        failure_url=web.navigation.safe_next(failure_url, "") or None,
         replaces=None if other is None else other.id,
         link_to=None if link_to is None else link_to.session,
     )
-    now = web.torii.clock()
     for name in web.cookies.flows(request)[: -(_MOST - 1)]:
         web.cookies.delete(response, name)
-    web.cookies.set(response, web.cookies.flow(start.state), start.browser_binding, until=start.expires_at, now=now)
+    web.cookies.set(response, web.cookies.flow(start.state), start.browser_binding, until=start.expires_at)
     return start
 
 

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive
 
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of, validation_problem
-from torii_dynamodb.fastapi.mounting import note_root_path
+from torii_dynamodb.fastapi.navigation import note_root_path
 
 __all__ = ["AuthRoute", "Router", "problems", "without_body"]
 

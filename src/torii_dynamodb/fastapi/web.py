@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypedDict
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -24,8 +22,8 @@ from torii_dynamodb.fastapi.cookies import Cookies
 from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
-from torii_dynamodb.fastapi.mounting import root_path
-from torii_dynamodb.fastapi.settings import Credential, Transport, WebConfig, encoded_url, origin_of
+from torii_dynamodb.fastapi.navigation import Navigation
+from torii_dynamodb.fastapi.settings import Credential, Transport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import LockoutPolicy, Session, User
 
@@ -82,6 +80,7 @@ class Web:
         torii: The services.
         config: How the web layer behaves.
         cookies: The cookies.
+        navigation: Where browsers are sent.
         forms: Form tokens.
         page: Gives the path of a page by its name, where there are pages; else ``None``.
 
@@ -103,43 +102,12 @@ class Web:
             raise ConfigurationError("transports: 'jwt' needs access tokens: give AsyncTorii jwt=JwtSettings(...)")
         self.torii = torii
         self.config = config
-        self.cookies = Cookies(config)
+        self.cookies = Cookies(config, torii.clock)
+        self.navigation = Navigation(config)
         self.forms = FormTokens(system_random)
         self.page: Callable[[str], str] | None = None
         self._cross_site = CrossSite(config)
         self._client = ClientAddress(config)
-        self._next_origins = set(config.trusted_origins)
-        self._base_path = ""
-        if config.base_url is not None:
-            self._next_origins.add(origin_of("base_url", config.base_url))
-            self._base_path = urlsplit(config.base_url).path
-
-    def require_services(self) -> None:
-        """Check that the services have what the routes need. Whoever only asks who is signed in needs none of it.
-
-        Raises:
-            ConfigurationError: Something is missing that the configuration asks for; the message says what.
-        """
-        if self.config.registration == "private" and not self.torii.sends_mail:
-            raise ConfigurationError(
-                "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
-                "choose WebConfig(registration='direct'), which tells strangers which addresses are taken"
-            )
-        if self.config.registration == "direct" and self.torii.require_verified_to_sign_in:
-            raise ConfigurationError(
-                "WebConfig(registration='direct') signs in whoever registers, before their address is verified: choose "
-                "'private', or leave require_verified_to_sign_in out"
-            )
-        if self.torii.oauth_providers and self.config.base_url is None:
-            raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
-        needed = {"passkeys": ["webauthn"] * self.torii.takes_passkeys}
-        needed["oauth"] = ["authlib", "httpx"] if self.torii.oauth_providers else []
-        for extra, modules in needed.items():
-            missing = [module for module in modules if find_spec(module) is None]
-            if missing:
-                raise ConfigurationError(
-                    f"{extra}: {', '.join(missing)} is not installed: pip install 'torii-dynamodb[{extra}]'"
-                )
 
     @property
     def requires_verified(self) -> bool:
@@ -305,7 +273,7 @@ class Web:
     def leave_session(self, response: Response, session: Session) -> None:
         """Set the session cookie. It lasts as long as the session may; the storage ends it earlier if it is idle."""
         last = max(session.expires_at, signed_in_at(session) + self.torii.sessions.policy.absolute)
-        self.cookies.set(response, self.cookies.session, session.token, until=last, now=self.torii.clock())
+        self.cookies.set(response, self.cookies.session, session.token, until=last)
 
     def forget_session(self, response: Response) -> None:
         """Remove the session cookie."""
@@ -314,9 +282,8 @@ class Web:
     def leave_device(self, response: Response, user: User, presented: str | None) -> None:
         """Set the known-device cookie, where the services have a ``secret``."""
         if self.torii.remembers_devices:
-            devices, now = self.torii.devices, self.torii.clock()
-            token = devices.issue(user, presented)
-            self.cookies.set(response, self.cookies.device, token, until=now + devices.lifetime, now=now)
+            devices = self.torii.devices
+            self.cookies.set(response, self.cookies.device, devices.issue(user, presented), until=devices.lifetime)
 
     def sign_up_binding(self, connection: HTTPConnection) -> str:
         """What binds a sign-up to this browser: what it holds from an earlier one, or something new.
@@ -334,9 +301,7 @@ class Web:
 
     def leave_binding(self, response: Response, binding: str) -> None:
         """Leave a sign-up's binding with the browser, for as long as the mailed link holds."""
-        now = self.torii.clock()
-        until = now + self.torii.email_verification.lifetime
-        self.cookies.set(response, self.cookies.sign_up, binding, until=until, now=now)
+        self.cookies.set(response, self.cookies.sign_up, binding, until=self.torii.email_verification.lifetime)
 
     async def begin_session(
         self,
@@ -422,8 +387,7 @@ class Web:
 
     def leave_pending(self, response: Response, session: Session) -> None:
         """Keep a new session aside, while the person is asked whether it may replace another user's."""
-        now = self.torii.clock()
-        self.cookies.set(response, self.cookies.pending, session.token, until=now + _PENDING, now=now)
+        self.cookies.set(response, self.cookies.pending, session.token, until=_PENDING)
 
     def require_transport(self, transport: Transport) -> None:
         """Refuse a transport that is not offered, before anything is done.
@@ -468,8 +432,7 @@ class Web:
         secret = self.cookies.read(connection, self.cookies.session) or self.cookies.read(connection, self.cookies.form)
         if not secret:
             secret = system_random(32).hex()
-            now = self.torii.clock()
-            self.cookies.set(response, self.cookies.form, secret, until=now + _FORM_LIFETIME, now=now)
+            self.cookies.set(response, self.cookies.form, secret, until=_FORM_LIFETIME)
         return self.forms.issue(secret)
 
     def check_form(self, connection: HTTPConnection, token: object) -> None:
@@ -482,45 +445,6 @@ class Web:
         secrets = [self.cookies.read(connection, name) for name in (self.cookies.session, self.cookies.form)]
         if not any(self.forms.holds(secret, token) for secret in secrets):
             raise Problem(403, "cross_site", "the form is too old, or not one of ours; load the page again")
-
-    # Where to go
-
-    def public_path(self, path: str) -> str:
-        """One of our paths as browsers see it: below ``base_url``'s path, a mount, and a server's ``root_path``.
-
-        Args:
-            path: The path in the application that includes the router, such as ``/auth/sign-in``.
-        """
-        base, root = self._base_path, root_path()
-        # A server that knows the whole path tells it; one behind a proxy that cuts it off may tell the rest or nothing.
-        return (root if f"{root}/".startswith(f"{base}/") else base + root) + path
-
-    def public_url(self, path: str) -> str:
-        """The whole address of one of our paths; needs ``base_url``. It is never made of the ``Host`` header."""
-        assert self.config.base_url is not None
-        parts = urlsplit(self.config.base_url)
-        return f"{parts.scheme}://{parts.netloc}{self.public_path(path)}"
-
-    def safe_next(self, url: str | None, default: str | None = None) -> str:
-        r"""Where to go after a sign-in: a path of this site, an address at a trusted origin, or the default.
-
-        Browsers take ``//host``, ``/\host`` and what is left after dropping tabs and line ends for other sites. What is
-        returned is ASCII, so that every header can carry it: the rest is percent-encoded, as browsers do it.
-
-        Args:
-            url: What was asked for; anything that is not such an address, or too long, leads to the default.
-            default: ``None``: the configuration's ``after_sign_in``.
-        """
-        fallback = self.config.after_sign_in if default is None else default
-        try:
-            encoded = encoded_url(url or "")
-            parts = urlsplit(encoded)
-        except ValueError:
-            return fallback
-        if encoded.startswith("/"):
-            return fallback if encoded.startswith("//") else encoded
-        origin = f"{parts.scheme}://{parts.netloc}".lower()
-        return encoded if parts.scheme in ("https", "http") and origin in self._next_origins else fallback
 
 
 def bearer_of(connection: HTTPConnection) -> tuple[str, Literal["bearer", "jwt"]] | None:

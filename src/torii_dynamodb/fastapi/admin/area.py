@@ -166,7 +166,7 @@ class _Area:
 
     @property
     def _start(self) -> str:
-        return self._web.public_path(self._admin.prefix)
+        return self._web.navigation.path(self._admin.prefix)
 
     def _path(self, user_id: str) -> str:
         return f"{self._start}/users/{user_id}"

@@ -137,8 +137,7 @@ def add(router: APIRouter, site: Site) -> None:
         # The token waits in a cookie: an address is written to logs, kept in histories, and sent on as ``next``.
         response = site.redirect(site.path("sign-in", next=site.path("change-email")))
         if token:
-            now = torii.clock()
-            web.cookies.set(response, web.cookies.link, token, until=now + _WAITS, now=now)
+            web.cookies.set(response, web.cookies.link, token, until=_WAITS)
         return response
 
     @router.get("/change-email")

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
-from torii_dynamodb.fastapi.mounting import note_root_path
+from torii_dynamodb.fastapi.navigation import note_root_path
 from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, read_form
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import NOTICES, TITLES, browser_name
@@ -119,7 +119,7 @@ class Site:
     def path(self, name: str, **query: str | None) -> str:
         """A page's path as browsers see it, for example ``path("sign-in", next="/x")``. Empty values are left out."""
         pairs = [f"{key}={quote(value, safe='')}" for key, value in query.items() if value]
-        return self.web.public_path(f"{self.settings.prefix}/{name}") + (f"?{'&'.join(pairs)}" if pairs else "")
+        return self.web.navigation.path(f"{self.settings.prefix}/{name}") + (f"?{'&'.join(pairs)}" if pairs else "")
 
     async def page(
         self,
@@ -150,13 +150,13 @@ class Site:
             self.web.leave_session(carrier, signed_in.session)
         admin_path = None
         if self._admin is not None and signed_in is not None and await self._admin.admits(signed_in):
-            admin_path = self.web.public_path(self._admin.prefix)
+            admin_path = self.web.navigation.path(self._admin.prefix)
         text = self._renderer.render(
             f"{template}.html",
             {
                 "app_name": self.settings.app_name,
                 "home": self.settings.home,
-                "prefix": self.web.public_path(self.settings.prefix),
+                "prefix": self.web.navigation.path(self.settings.prefix),
                 "stylesheet": self.settings.stylesheet,
                 "password_hint": self.settings.password_hint,
                 "path": self.path,

@@ -61,7 +61,7 @@ def add(router: APIRouter, site: Site) -> None:
             return site.redirect(site.path("check-mail", kind="provider"))
         if signed_in is not None and not again:
             failed = site.path("account", error=error, provider=provider)
-            return site.redirect(failed if error else web.safe_next(target))
+            return site.redirect(failed if error else web.navigation.safe_next(target))
         email = signed_in.user.email_as_given if signed_in is not None else ""
         return await show(request, email=email, target=target, again=again, signed_in=signed_in)
 

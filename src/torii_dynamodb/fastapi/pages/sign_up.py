@@ -36,7 +36,7 @@ def add(router: APIRouter, site: Site) -> None:
         if request.query_params.get("error") == "confirm":
             return site.redirect(site.path("check-mail", kind="provider"))
         if await web.signed_in(request) is not None:
-            return site.redirect(web.safe_next(target))
+            return site.redirect(web.navigation.safe_next(target))
         return await site.page(
             request,
             "sign_up",

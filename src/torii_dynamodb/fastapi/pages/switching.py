@@ -32,7 +32,7 @@ async def enter(
         response = site.redirect(site.path("switch", next=target))
         web.leave_pending(response, session)
         return response
-    response = site.redirect(web.safe_next(target))
+    response = site.redirect(web.navigation.safe_next(target))
     await web.begin_session(request, response, user, session, replace=True)
     return response
 
@@ -76,7 +76,7 @@ def add(router: APIRouter, site: Site) -> None:
             response = site.redirect(site.path("account"))
             await torii.delete_session(session.token)
         else:
-            response = site.redirect(web.safe_next(target))
+            response = site.redirect(web.navigation.safe_next(target))
             await web.begin_session(request, response, user, session, replace=True)
         web.cookies.delete(response, web.cookies.pending)
         return response

@@ -171,7 +171,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
                 confirmation_binding=web.cookies.read(request, web.cookies.confirm),
                 **web.browser(request),
             )
-            target = web.safe_next(result.next_url)
+            target = web.navigation.safe_next(result.next_url)
             if result.session is not None:
                 other = await web.other_user(request, result.user.id)
                 agreed = other is None or other.id == flow.replaces
@@ -182,10 +182,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
                     await web.begin_session(request, response, result.user, result.session, replace=agreed)
         except ToriiError as refused:
             if isinstance(refused, OAuthConfirmationSent):
-                now = torii.clock()
-                web.cookies.set(
-                    response, web.cookies.confirm, refused.browser_binding, until=refused.expires_at, now=now
-                )
+                web.cookies.set(response, web.cookies.confirm, refused.browser_binding, until=refused.expires_at)
             told = failure_target(web, provider, None if flow is None else flow.failure_url, refused, found)
             if told is None:
                 return with_cookies(ProblemResponse(problem_of(refused)), response)
