@@ -1,4 +1,4 @@
-"""Telling others what happened."""
+"""Subscribing to events."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ E = TypeVar("E", bound=Event)
 
 
 class AsyncEvents:
-    """Handlers, and the kinds of events that they want.
+    """Handlers, and the kinds of events that they subscribe to.
 
-    Handlers are called one after the other, in the order in which they subscribed, after the change is stored and
-    before the call that made it returns: so keep them short, and hand long work to a queue of your own. What a handler
-    raises is logged and goes no further: neither the caller nor other handlers notice.
+    Handlers are called one after the other, in the order of subscription, after the change is stored and before the
+    call that made it returns. So keep them short, and put long work into your own queue. An exception in a handler is
+    logged and not propagated, neither to the caller nor to other handlers.
     """
 
     def __init__(self) -> None:
         self._handlers: list[tuple[Callable[[Any], Awaitable[object]], tuple[type[Event], ...]]] = []
 
     def subscribe(self, handler: Callable[[E], Awaitable[object]], *kinds: type[E]) -> Callable[[], None]:
-        """Call a handler with every event of the kinds, and of classes below them; without kinds, with every event.
+        """Call a handler with every event of these kinds and their subclasses; without kinds, with every event.
 
         Returns:
             A function that ends the subscription.
@@ -51,7 +51,7 @@ class AsyncEvents:
         return decorate
 
     async def emit(self, event: Event) -> None:
-        """Tell all who want to know. Never raises for what a handler does."""
+        """Call all subscribed handlers. Their exceptions are not raised."""
         for handler, kinds in tuple(self._handlers):
             if not isinstance(event, kinds):
                 continue

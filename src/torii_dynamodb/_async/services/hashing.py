@@ -25,7 +25,7 @@ class AsyncHashing:
 
     Args:
         hasher: Hashes and verifies.
-        pool: Bounds how many do so at the same time.
+        pool: Limits how many run at the same time.
     """
 
     def __init__(self, hasher: PasswordHasher, pool: HashingPool) -> None:
@@ -34,7 +34,7 @@ class AsyncHashing:
         self._pool = pool
 
     def turn(self) -> AbstractContextManager[Submit]:
-        """A place in the pool. Take it before anything is counted: whoever is refused has then lost nothing.
+        """Reserve a place in the pool. Do it before anything is counted: a refused caller then loses nothing.
 
         Raises:
             Overloaded: All places are taken.
@@ -42,13 +42,13 @@ class AsyncHashing:
         return self._pool.turn()
 
     async def hash(self, submit: Submit, password: str) -> str:
-        """The hash of a checked password."""
+        """Hash a checked password."""
         return await result_of(submit(self._hasher.hash, password))
 
     async def verify(self, submit: Submit, password_hash: str | None, attempted: str | None) -> bool:
-        """Whether the password is right; the same work whether or not there is a hash, and of which kind."""
+        """Whether the password is right. The work is the same with any kind of hash, and without one."""
         return await result_of(submit(self._verifier.verify, password_hash, attempted))
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
+        """Whether the hash was made with other parameters than the current ones."""
         return self._hasher.needs_rehash(password_hash)

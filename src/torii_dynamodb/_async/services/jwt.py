@@ -1,4 +1,4 @@
-"""Short-lived access tokens beside the session, which refreshes them."""
+"""Short-lived access tokens, refreshed by the session."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["AsyncJwtService"]
 class AsyncJwtService:
     """Access tokens. The opaque session token is the refresh token: it is checked with the storage each time.
 
-    What they cost stands at ``torii_dynamodb.jwt.JwtSettings``: nothing revokes an access token before it expires.
+    See ``torii_dynamodb.jwt.JwtSettings`` for the trade-off: nothing revokes an access token before it expires.
 
     Args:
-        storage: Where sessions are kept.
+        storage: Stores the sessions.
         sessions: Extends them.
         settings: How tokens are made.
-        clock: What time it is.
-        random: Makes the tokens' ids.
+        clock: The clock.
+        random: The randomness for token ids.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class AsyncJwtService:
         self._random = random
 
     def issue(self, user: User, session: Session, *, claims: Mapping[str, Any] | None = None) -> AccessToken:
-        """An access token for a session that was just made or checked. No request.
+        """Issue an access token for a session that was just created or checked. No request.
 
         Args:
             user: The user.
             session: Their session.
-            claims: More to put into the token; not secret, whoever has the token reads them.
+            claims: Additional claims. They are not secret: anyone with the token can read them.
         """
         return self._tokens.issue(user, session, now=self._clock(), token_id=self._random(16).hex(), extra=claims)
 
@@ -61,7 +61,7 @@ class AsyncJwtService:
         """Check the session with the storage, extend it if that is due, and issue the next access token.
 
         Returns:
-            The access token, with the session as it is now; ``None`` when the session is not valid.
+            The access token, with the session as it is now; ``None`` if the session is not valid.
         """
         found = await self._storage.get_signed_in(session_token)
         if found is None:
@@ -70,30 +70,30 @@ class AsyncJwtService:
         return None if session is None else self.issue(found.user, session, claims=claims)
 
     def verify(self, token: str) -> AccessClaims:
-        """Check an access token. No request, so it does not know what was revoked since it was issued.
+        """Check an access token. No request, so it does not notice revocations since the token was issued.
 
         Raises:
-            InvalidToken: It does not hold.
+            InvalidToken: It is not valid.
         """
         return self._tokens.verify(token, now=self._clock())
 
     async def check(self, token: str) -> tuple[AccessClaims, SignedIn] | None:
         """Check an access token and, with the storage, the session that it was issued for. One request.
 
-        So what ended the session ends the token at once: signing out, here or everywhere, a new password, a lock, a
+        So whatever ends the session ends the token at once: signing out, here or everywhere, a new password, a lock, a
         deletion.
 
         Returns:
-            What it says, and the user and the session (without its token) as they are now; ``None`` when the token
-            does not hold, or its session does not any more.
+            Its claims, and the user and the session (without its token) as they are now; ``None`` if the token or its
+            session is not valid.
         """
         try:
             claims = self.verify(token)
             found = await self._storage.get_signed_in_by_id(claims.user_id, claims.session_id)
-        except (InvalidToken, ValidationError):  # whoever shares a secret key may have signed nonsense
+        except (InvalidToken, ValidationError):  # others with a shared secret may have signed something invalid
             return None
         return None if found is None else (claims, found)
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys, for others who check tokens."""
+        """Return the public keys, for others that check tokens."""
         return self._tokens.jwks()

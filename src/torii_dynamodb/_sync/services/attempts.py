@@ -1,6 +1,6 @@
 # Generated from src/torii_dynamodb/_async/services/attempts.py by tools/unasync.py. Do not edit.
 
-"""Counting attempts to sign in with a password, and telling of those that fail."""
+"""Counting attempts to sign in with a password, and reporting those that fail."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _TOO_MANY = "too many attempts to sign in to this account; try again later"
 
 @dataclass(frozen=True, slots=True)
 class TakenAttempt:
-    """An attempt that was taken.
+    """An attempt that was counted.
 
     Args:
-        id: Its name; empty where none was counted.
-        clears: Whether a success clears the address' register: one of a known device does not, others' count there.
+        id: Its id; empty if none was counted.
+        clears: Whether a success clears the address's register: not for a known device, because others count there.
     """
 
     id: str
@@ -41,17 +41,17 @@ class TakenAttempt:
 
 
 class Attempts:
-    """Counts attempts: an address' own, and those of browsers that are known while the address is locked out.
+    """Counts attempts by address, and those of known browsers while the address is locked out.
 
-    Known browsers of a user share one limit: every sign-in, also by a link or a provider, may leave another device
-    token, so a limit for each would be none.
+    Known browsers of a user share one limit: every sign-in, even by a link or a provider, may leave another device
+    token, so a limit per device would be no limit.
 
     Args:
-        storage: Counts.
-        lockout: How many attempts are taken in which time.
-        events: Who is told of failures.
-        clock: What time it is.
-        devices: Recognises browsers that signed the user in before.
+        storage: Stores the counts.
+        lockout: How many attempts are accepted in which time.
+        events: Gets the failures.
+        clock: The clock.
+        devices: Recognises browsers that the user signed in with before.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Attempts:
         self._devices = devices
 
     def take(self, email: str, browser: Browser) -> tuple[TakenAttempt, PasswordCredentials | None]:
-        """Count an attempt, and read what is needed to judge it. Two requests at once; a third for a known device.
+        """Count an attempt, and read what is needed to check it. Two requests at once; a third for a known device.
 
         Raises:
             AccountLocked: No attempt is left.
@@ -99,7 +99,7 @@ class Attempts:
         raise AccountLocked(_TOO_MANY, retry_after=retry_after)
 
     def clear(self, email: str, attempt: TakenAttempt) -> None:
-        """Forget the attempts: this one succeeded."""
+        """Clear the attempts after a success."""
         if attempt.id and attempt.clears:
             self._storage.clear_attempts(email, attempt_id=attempt.id)
 
@@ -123,7 +123,7 @@ class Attempts:
         *,
         unverified: bool = False,
     ) -> NoReturn:
-        """Write the audit row, tell who wants to know, and refuse. Only the event tells ``unverified`` from wrong."""
+        """Write the audit row, emit the event, and refuse. Only the event distinguishes ``unverified`` from wrong."""
         self.fail(email, attempt, browser)
         self._tell(email, credentials, browser, "unverified" if unverified else "credentials")
         raise InvalidCredentials(WRONG_PASSWORD)

@@ -1,6 +1,6 @@
 # Generated from src/torii_dynamodb/_async/services/events.py by tools/unasync.py. Do not edit.
 
-"""Telling others what happened."""
+"""Subscribing to events."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ E = TypeVar("E", bound=Event)
 
 
 class Events:
-    """Handlers, and the kinds of events that they want.
+    """Handlers, and the kinds of events that they subscribe to.
 
-    Handlers are called one after the other, in the order in which they subscribed, after the change is stored and
-    before the call that made it returns: so keep them short, and hand long work to a queue of your own. What a handler
-    raises is logged and goes no further: neither the caller nor other handlers notice.
+    Handlers are called one after the other, in the order of subscription, after the change is stored and before the
+    call that made it returns. So keep them short, and put long work into your own queue. An exception in a handler is
+    logged and not propagated, neither to the caller nor to other handlers.
     """
 
     def __init__(self) -> None:
         self._handlers: list[tuple[Callable[[Any], object], tuple[type[Event], ...]]] = []
 
     def subscribe(self, handler: Callable[[E], object], *kinds: type[E]) -> Callable[[], None]:
-        """Call a handler with every event of the kinds, and of classes below them; without kinds, with every event.
+        """Call a handler with every event of these kinds and their subclasses; without kinds, with every event.
 
         Returns:
             A function that ends the subscription.
@@ -53,7 +53,7 @@ class Events:
         return decorate
 
     def emit(self, event: Event) -> None:
-        """Tell all who want to know. Never raises for what a handler does."""
+        """Call all subscribed handlers. Their exceptions are not raised."""
         for handler, kinds in tuple(self._handlers):
             if not isinstance(event, kinds):
                 continue

@@ -27,7 +27,7 @@ class Hashing:
 
     Args:
         hasher: Hashes and verifies.
-        pool: Bounds how many do so at the same time.
+        pool: Limits how many run at the same time.
     """
 
     def __init__(self, hasher: PasswordHasher, pool: HashingPool) -> None:
@@ -36,7 +36,7 @@ class Hashing:
         self._pool = pool
 
     def turn(self) -> AbstractContextManager[Submit]:
-        """A place in the pool. Take it before anything is counted: whoever is refused has then lost nothing.
+        """Reserve a place in the pool. Do it before anything is counted: a refused caller then loses nothing.
 
         Raises:
             Overloaded: All places are taken.
@@ -44,13 +44,13 @@ class Hashing:
         return self._pool.turn()
 
     def hash(self, submit: Submit, password: str) -> str:
-        """The hash of a checked password."""
+        """Hash a checked password."""
         return result_of(submit(self._hasher.hash, password))
 
     def verify(self, submit: Submit, password_hash: str | None, attempted: str | None) -> bool:
-        """Whether the password is right; the same work whether or not there is a hash, and of which kind."""
+        """Whether the password is right. The work is the same with any kind of hash, and without one."""
         return result_of(submit(self._verifier.verify, password_hash, attempted))
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
+        """Whether the hash was made with other parameters than the current ones."""
         return self._hasher.needs_rehash(password_hash)

@@ -1,6 +1,6 @@
 # Generated from src/torii_dynamodb/_async/services/mail.py by tools/unasync.py. Do not edit.
 
-"""Making mails and handing them to the mailer, with a limit for each mailbox."""
+"""Rendering mails and passing them to the mailer, with a limit per mailbox."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _log = logging.getLogger("torii_dynamodb")
 
 
 class Mail:
-    """Mails to users. Always to the stored address, never to the one just typed: two spellings may be two mailboxes.
+    """Mails to users, always to the stored address, never to one just typed: two spellings may be two mailboxes.
 
     Args:
         storage: Counts the mails.
         mailer: Sends them.
-        settings: What they say.
-        templates: How they say it.
-        events: Who is told.
-        clock: What time it is.
-        random: Makes ids that nobody has.
+        settings: The settings.
+        templates: The templates.
+        events: Gets the events.
+        clock: The clock.
+        random: The randomness for unused ids.
     """
 
     def __init__(
@@ -64,20 +64,20 @@ class Mail:
         self._background = Background()
 
     def throttle(self, email: str, purpose: str, lifetime: timedelta, *, by: str | None = None) -> None:
-        """Count a mail with a link to a mailbox, whether or not anybody holds the address.
+        """Count a mail with a link to a mailbox, whether or not a user has the address.
 
-        Every purpose counts apart: a stranger who has reset links sent until no more are must not keep the owner from a
-        sign-in link.
+        Every purpose counts separately: a stranger who uses up the reset links must not keep the owner from a sign-in
+        link.
 
         Args:
             email: The address.
-            purpose: What the link is for: what counts together.
-            lifetime: How long the link holds.
-            by: The id of the signed-in user who asks, if anybody does. They are counted first, so that whoever is
-                stopped there uses up nobody's mailbox.
+            purpose: The purpose of the link; mails of one purpose count together.
+            lifetime: How long the link is valid.
+            by: The id of the signed-in user who asks, if any. Users are counted first, so that one over the limit uses
+                up nobody's mailbox.
 
         Raises:
-            RateLimited: Enough were sent.
+            RateLimited: Too many were sent.
         """
         self._count_user(purpose, by)
         _refuse(self._count(email, purpose, lifetime))
@@ -86,20 +86,20 @@ class Mail:
         if user_id is not None:
             policy = self.settings.throttle_user
             counted = self._storage.acquire_attempt("user", user_id, purpose=f"mail_{purpose}", policy=policy)
-            refuse_more(counted, "you had enough of these mails sent; try again later")
+            refuse_more(counted, "you have requested too many of these mails; try again later")
 
     def _count(self, email: str, purpose: str, lifetime: timedelta) -> AttemptResult:
         policy = self.settings.throttle_of(lifetime)
         return self._storage.acquire_attempt("mail", normalise_email(email).normalised, purpose=purpose, policy=policy)
 
     def find(self, email: str, purpose: str, lifetime: timedelta, *, by: str | None = None) -> User | None:
-        """:meth:`throttle`, and read who holds the mailbox. The same requests for known and unknown addresses.
+        """Do :meth:`throttle`, and read the user with the address. The same requests for known and unknown addresses.
 
         Returns:
-            The user; ``None`` where nobody holds the address.
+            The user; ``None`` if no user has the address.
 
         Raises:
-            RateLimited: Enough were sent.
+            RateLimited: Too many were sent.
         """
         self._count_user(purpose, by)
         found: list[PasswordCredentials | None] = []
@@ -117,7 +117,7 @@ class Mail:
         return self._holder(found[0])
 
     def holder(self, email: str) -> User | None:
-        """Who holds an address. Two requests, one after the other, for known and unknown addresses."""
+        """Read the user with an address. Two requests, one after the other, for known and unknown addresses."""
         return self._holder(self._storage.get_credentials_by_email(email))
 
     def _holder(self, credentials: PasswordCredentials | None) -> User | None:
@@ -133,7 +133,7 @@ class Mail:
         email: str,
         metadata: dict[str, str] | None = None,
     ) -> Token:
-        """A one-time token for the user, or for an address that nobody holds: one write either way."""
+        """Create a one-time token for the user, or for an address without a user: one write either way."""
         return self._storage.create_token(
             NewToken(
                 purpose=purpose,
@@ -156,20 +156,20 @@ class Mail:
         user_id: str | None,
         context: dict[str, Any] | None = None,
     ) -> None:
-        """Mail a link that carries a token."""
+        """Mail a link with a token."""
         link = {"link": self.settings.url(path, token.token), "expires_in": duration(lifetime)}
         self.send(template, to, {**link, **(context or {})}, user_id=user_id)
 
     def tell_of_sign_in(self, user: User, browser: Browser) -> None:
-        """Tell the owner of a sign-in from a browser that is not known."""
+        """Mail the owner about a sign-in from an unknown browser."""
         if self.settings.new_sign_in_notice:
             context = {"user_agent": browser.user_agent, "ip_address": browser.ip_address}
             self.notify("new_sign_in", user, context)
 
     def notify(self, template: str, user: User, context: dict[str, Any]) -> None:
-        """Send a notice that anybody who can sign in can cause repeatedly, within a limit for each mailbox.
+        """Send a notice that anybody who can sign in can cause repeatedly, within a limit per mailbox.
 
-        Those beyond ``throttle`` are left out, and logged; the caller goes on.
+        Notices beyond ``throttle`` are dropped and logged; the caller continues.
         """
         self.send(template, mailbox(user), context, user_id=user.id, counted=user.email)
 
@@ -182,16 +182,16 @@ class Mail:
         user_id: str | None,
         counted: str | None = None,
     ) -> None:
-        """Make a mail and hand it to the mailer: behind the caller's back, unless ``delivery="inline"``.
+        """Render a mail and pass it to the mailer, in the background unless ``delivery="inline"``.
 
-        A mail that fails is logged and told by an event; the caller goes on.
+        If that fails, it is logged and an event is emitted; the caller continues.
 
         Args:
-            template: Which mail.
-            to: Where to.
-            context: What it says.
-            user_id: Whom it is about, for the event.
-            counted: The address to count it under, just before it goes; ``None``: its caller has counted it, or
+            template: The template.
+            to: The recipient.
+            context: The template's variables.
+            user_id: The user it is about, for the event.
+            counted: The address to count it under, just before it is sent; ``None`` if the caller has counted it, or
                 something else limits it.
         """
         now = self._clock()
@@ -219,7 +219,7 @@ class Mail:
                 policy = self.settings.throttle
                 attempt = self._storage.acquire_attempt("mail", counted, purpose=template, policy=policy)
                 if not attempt.allowed:
-                    _log.warning("the mail %s was left out: enough of them were sent to this mailbox", template)
+                    _log.warning("the mail %s was dropped: too many were sent to this mailbox", template)
                     return
             made = self._templates.render(template, context)
             message = MailMessage(
@@ -233,7 +233,7 @@ class Mail:
             )
             self._mailer.send(message)
         except Exception as error:  # noqa: BLE001 - a mailer may raise anything; the sign-up or reset goes on
-            # Neither the message nor a traceback: a mail server's answer may repeat the mail, with its link.
+            # Neither the message nor a traceback: a mail server's response may repeat the mail, with its link.
             detail = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
             _log.error("the mail %s could not be sent: %s", template, detail)
             failed = MailFailed(at=self._clock(), user_id=user_id, template=template, error=type(error).__name__)
@@ -242,20 +242,20 @@ class Mail:
             self._events.emit(MailSent(at=self._clock(), user_id=user_id, template=template))
 
     def wait(self) -> None:
-        """Wait until no mail is under way."""
+        """Wait until no mail is being sent."""
         self._background.wait()
 
 
 def mailbox(user: User) -> str:
-    """Where to send a user's mail: the local part as they wrote it, the domain in ASCII."""
+    """Return where to send a user's mail: the local part as they wrote it, the domain in ASCII."""
     return f"{user.email_as_given.rpartition('@')[0]}@{user.email.rpartition('@')[2]}"
 
 
 def _refuse(attempt: AttemptResult) -> None:
-    # The same words where nobody holds the address, and so nothing was sent.
+    # The same message if no user has the address and nothing was sent.
     refuse_more(
         attempt,
-        "enough of these mails were asked for at this address; links in those that were sent still work: use the "
+        "too many of these mails were requested for this address; the links in those already sent still work: use the "
         "newest, or try again later",
         what="mail",
     )

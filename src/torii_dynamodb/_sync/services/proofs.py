@@ -1,6 +1,6 @@
 # Generated from src/torii_dynamodb/_async/services/proofs.py by tools/unasync.py. Do not edit.
 
-"""What follows when somebody proves to own an address while signing in."""
+"""Recording that a user proved to own an address while signing in."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def prove_email(storage: Storage, events: Events, clock: Clock, user: User, *, e
     """Record the proof. A first one removes password, accounts, passkeys and sessions set before it (pre-hijacking).
 
     Args:
-        storage: Where the user is kept.
-        events: Who is told.
-        clock: What time it is.
-        user: The user as read with the proof; the proof counts under their epoch only.
+        storage: Stores the user.
+        events: Gets the events.
+        clock: The clock.
+        user: The user as read with the proof; the proof only counts under their epoch.
         email: The address that was proved, normalised.
 
     Returns:
-        The user to make a session for; ``None`` when they hold another address by now, or all their sessions were ended
-        since the proof (or may have been: the user was changed twice meanwhile).
+        The user to create a session for; ``None`` if they have another address by now, or all their sessions have been
+        ended since the proof (or may have been: the user was changed twice meanwhile).
     """
     if user.email != email:
         return None
@@ -49,9 +49,9 @@ def prove_email(storage: Storage, events: Events, clock: Clock, user: User, *, e
 
 
 def _only_proved(before: User, after: User) -> bool:
-    """Whether nothing but first proofs moved the epoch: else somebody ended all sessions in between.
+    """Whether only first proofs changed the epoch; otherwise all sessions were ended in between.
 
-    A first proof is one version, one epoch, and leaves no password. A reset would be one of each too, with a password.
+    A first proof is one version and one epoch, and leaves no password. So is a reset, but it leaves a password.
     """
     if after.session_epoch == before.session_epoch:
         return True

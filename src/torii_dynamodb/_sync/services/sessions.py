@@ -1,6 +1,6 @@
 # Generated from src/torii_dynamodb/_async/services/sessions.py by tools/unasync.py. Do not edit.
 
-"""Making, checking, extending, rotating and ending sessions."""
+"""Creating, checking, extending, rotating and ending sessions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionService"]
 
-# Whoever has just signed up need not be told that they signed in.
+# A person who has just signed up does not need a mail about signing in.
 _NEW_USER = timedelta(hours=1)
 
 
@@ -39,12 +39,12 @@ class SessionService:
     """Sessions with an absolute and an idle timeout.
 
     Args:
-        storage: Where they are kept.
+        storage: Stores them.
         policy: How long they last.
-        clock: What time it is.
-        events: Who is told.
-        devices: Recognises browsers; ``None``: nobody is recognised.
-        mail: Tells the owner of sign-ins from unknown browsers; ``None``: nobody is told.
+        clock: The clock.
+        events: Gets the events.
+        devices: Recognises browsers; ``None`` to recognise none.
+        mail: Mails the owner about sign-ins from unknown browsers; ``None`` for no mails.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class SessionService:
         self._mail = mail
 
     def create(self, user: User, browser: Browser) -> Session:
-        """A session for a user as read by whatever authenticated it. Tells nobody.
+        """Create a session for a user as read by the caller that authenticated them. Emits no event.
 
         Raises:
             AccountLocked: An administrator locked the account.
@@ -82,7 +82,7 @@ class SessionService:
         return self._storage.create_session(new_session, user=user)
 
     def sign_in(self, user: User, browser: Browser, *, method: SignInMethod, provider: str | None = None) -> Session:
-        """A session, and all who want to know are told.
+        """Create a session, and emit the event.
 
         Raises:
             AccountLocked: An administrator locked the account.
@@ -93,7 +93,7 @@ class SessionService:
         return session
 
     def refuse_locked(self, user: User, browser: Browser, *, method: SignInMethod, provider: str | None = None) -> None:
-        """Refuse to sign in to an account that an administrator locked, and tell who wants to know."""
+        """Refuse to sign in to an account that an administrator locked, and emit the event."""
         try:
             refuse_locked(user)
         except AccountLocked:
@@ -120,7 +120,7 @@ class SessionService:
         method: SignInMethod,
         provider: str | None = None,
     ) -> None:
-        """Tell of a sign-in: the handlers of events, and the owner where the browser is not known."""
+        """Report a sign-in to the handlers of events, and to the owner if the browser is unknown."""
         known = None if self._devices is None else self._devices.recognise(browser.device_token, user) is not None
         now = self._clock()
         if known is False and self._mail is not None and now - user.created_at >= _NEW_USER:
@@ -142,16 +142,16 @@ class SessionService:
         """Check a session, and move its end if that is due (``SessionPolicy.refresh_after``).
 
         Returns:
-            The session as it is now; ``None`` when it is not valid.
+            The session as it is now; ``None`` if it is not valid.
         """
         session = self._storage.get_session(token)
         return None if session is None else self.touch(session)
 
     def touch(self, session: Session) -> Session | None:
-        """Move the end of a session that was just checked, if that is due; else no request is made.
+        """Move the end of a session that was just checked, if that is due; otherwise no request is made.
 
         Returns:
-            The session as it is now; ``None`` when it ended since.
+            The session as it is now; ``None`` if it has ended since.
         """
         now = self._clock()
         if not self.policy.is_due(session, now):
@@ -163,15 +163,15 @@ class SessionService:
         """Replace a session by one with another token. Three requests.
 
         Returns:
-            The new session with its token; ``None`` when the old one is not valid, or somebody ended it at the same
-            moment (of two rotations of one session, too, one gets ``None``).
+            The new session with its token; ``None`` if the old one is not valid, or was ended at the same moment (of
+            two concurrent rotations, one also gets ``None``).
         """
         found = self._storage.get_signed_in(token)
         if found is None:
             return None
         user, old = found
         new = self._successor(old, user)
-        # Whoever ends the old one decides: a session that was signed out meanwhile must not live on under another name.
+        # Ending the old one decides: a session that was signed out meanwhile must not continue under another id.
         if not self._storage.delete_session_by_id(user.id, old.id):
             self._storage.delete_session_by_id(user.id, new.id)
             return None
@@ -182,15 +182,15 @@ class SessionService:
         """Sign out everywhere else: end all sessions in one write, and make a new one for this device.
 
         Returns:
-            The new session with its token, which takes this one's place; ``None`` when this one is not valid, or all
-            sessions were ended by somebody else at the same moment (this one then stays ended).
+            The new session with its token, which replaces this one; ``None`` if this one is not valid, or another
+            request ended all sessions at the same moment (this one then stays ended).
         """
         found = self._storage.get_signed_in(token)
         if found is None:
             return None
         user, old = found
         epoch = self._storage.delete_sessions_for_user(user.id)
-        # One further and no more: else somebody else ended all sessions since the check, this one included.
+        # Exactly one more; otherwise another request ended all sessions since the check, including this one.
         if epoch != user.session_epoch + 1:
             return None
         new = self._successor(old, replace(user, session_epoch=epoch))
@@ -210,7 +210,7 @@ class SessionService:
         return self._storage.create_session(new_session, user=user)
 
     def _end(self, old: Session, now: datetime) -> datetime:
-        # A session that a caller made longer than the policy says keeps its end.
+        # A session that a caller created with a longer lifetime than the policy keeps its end.
         return max(old.expires_at, self.policy.end(signed_in_at(old), now))
 
     def end(self, token: str) -> None:
