@@ -23,7 +23,7 @@ from benchmarks.harness import environments, measure, stage
 from benchmarks.harness.contestants import CONTESTANTS, ROOT, Worker, versions
 from benchmarks.harness.report import write
 from benchmarks.harness.targets import judge
-from torii_dynamodb.local.engines import DYNOXIDE_VERSION, start_engine
+from torii_dynamodb.local import DYNOXIDE_VERSION, start_engine
 
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
 PARTS = ("flows", "cold", "imports", "memory", "sizes")

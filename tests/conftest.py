@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from torii_dynamodb.local.engines import EngineError, LocalEngine, find_dynoxide
+from torii_dynamodb.local import EngineError, LocalEngine, find_dynoxide
 
 # No deadline: a shared machine's pauses are no failures. CI is repeatable; at a desk every run looks elsewhere.
 settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])

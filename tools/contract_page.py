@@ -164,7 +164,8 @@ def render(sections: list[Section], tests: list[Test]) -> str:
         "<!-- Made by tools/contract_page.py. Do not edit. -->",
         "",
         f"{count} clauses, {len(tests)} tests (many run with several values; all run over several storages).",
-        "A clause is what a method's docstring in `torii_dynamodb.contract` promises; a test cites the clauses that it proves.",
+        "A clause is what a method's docstring in `torii_dynamodb.contract` promises;",
+        "a test cites the clauses that it proves.",
         "`torii_dynamodb.testing.conformance` runs them over a storage of your own.",
     ]
     protocol = ""

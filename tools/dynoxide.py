@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from torii_dynamodb.local.engines import EngineError, find_dynoxide, install_dynoxide
+from torii_dynamodb.local import EngineError, find_dynoxide, install_dynoxide
 
 
 def main() -> int:

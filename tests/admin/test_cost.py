@@ -24,7 +24,7 @@ from torii_dynamodb.admin.cost import (
 )
 from torii_dynamodb.admin.measuring import measure
 from torii_dynamodb.errors import ConfigurationError, ValidationError
-from torii_dynamodb.local.engines import DYNOXIDE_VERSION, LocalEngine
+from torii_dynamodb.local import DYNOXIDE_VERSION, LocalEngine
 from torii_dynamodb.models import CallRecord
 
 PRICES: dict[str, Any] = {

@@ -42,7 +42,8 @@ from torii_dynamodb.cli.support import (
     note,
     plain,
 )
-from torii_dynamodb.local.engines import own_checkout, start_engine, xdg_folder
+from torii_dynamodb.local.engines import start_engine
+from torii_dynamodb.local.places import own_checkout, xdg_folder
 
 __all__ = ["data_folder", "demo"]
 

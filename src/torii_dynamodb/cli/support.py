@@ -43,7 +43,7 @@ from typer.core import TyperGroup
 from torii_dynamodb import errors
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.config import DynamoDbConfig
-from torii_dynamodb.local.engines import EngineError, EngineOptionError
+from torii_dynamodb.local import EngineError, EngineOptionError
 
 __all__ = [
     "PANEL",

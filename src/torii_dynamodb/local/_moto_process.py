@@ -1,7 +1,7 @@
 """The moto engine's process: ``python _moto_process.py PORT``; started by :mod:`torii_dynamodb.local.engines`.
 
-A process of its own, so that moto's patches, warnings and memory stay out of the caller's. It ends when its standard
-input does, and so never outlives a caller that was killed.
+A separate process keeps moto's patches, warnings and memory out of the caller's. It ends when its standard input does,
+so it never outlives a caller that was killed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from moto.server import ThreadedMotoServer
 
 
 def main() -> None:
-    # One line a request would fill the engine's log without telling anything.
+    # One line per request would fill the log with noise.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     ready = threading.Event()
 
     def end_if_not_ready(failure: threading.ExceptHookArgs) -> None:
         traceback.print_exception(failure.exc_value)
-        # moto binds in a thread and waits for it forever: without this a taken port would hang the process.
+        # moto binds in a thread and waits for it forever: without this, a taken port would hang the process.
         if not ready.is_set():
             os._exit(1)
 

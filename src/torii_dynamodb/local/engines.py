@@ -1,16 +1,16 @@
-"""Local DynamoDB engines: find or install one, start it, wait until it answers, stop it.
+"""Start and stop DynamoDB engines on this machine.
 
-Two engines, each a process of its own on 127.0.0.1:
+There are two, each a separate process on 127.0.0.1:
 
-* **Dynoxide**, one static binary from npm. Exact under concurrency, counts capacity, and keeps its data in a file
-  (``db_path``) where asked to. Tests and development run on it.
-* **moto**, a Python package (extra ``local``). For a machine with nothing but pip, and for the control plane
+* **Dynoxide**, a static binary from npm. It is exact under concurrency, counts capacity, and keeps its data in a file
+  if told to (``db_path``). Tests and development run on it.
+* **moto**, a Python package (extra ``local``). For machines with nothing but pip, and for the control plane
   (autoscaling, backups). It is *not* safe under concurrency, ignores ``ClientRequestToken``, counts capacity wrongly
-  and keeps nothing after it stops.
+  and loses its data when it stops.
 
 ::
 
-    with start_engine() as engine:                       # Dynoxide if it can be had, else moto; engine.why tells
+    with start_engine() as engine:                       # Dynoxide if available, otherwise moto; engine.why tells
         config = engine.config(table_prefix="demo")
 """
 
@@ -21,53 +21,27 @@ import contextlib
 import http.client
 import importlib.util
 import os
-import platform
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from torii_dynamodb._files import make_private_folder, open_private, tighten
 from torii_dynamodb.config import Credentials, DynamoDbConfig
-from torii_dynamodb.errors import ToriiError
+from torii_dynamodb.local.dynoxide import find_dynoxide, install_dynoxide, searched_places
+from torii_dynamodb.local.errors import EngineError, EngineOptionError
 
-__all__ = [
-    "DYNOXIDE_VERSION",
-    "EngineError",
-    "EngineKind",
-    "EngineOptionError",
-    "Installation",
-    "LocalEngine",
-    "dynoxide_package",
-    "find_dynoxide",
-    "install_dynoxide",
-    "start_engine",
-]
+__all__ = ["EngineKind", "LocalEngine", "start_engine"]
 
 EngineKind = Literal["dynoxide", "moto"]
 
-DYNOXIDE_VERSION = "1.2.1"
-"""The version that the tests run on, and that :func:`install_dynoxide` fetches."""
-
-# The packages that Dynoxide's npm wrapper names as its optional dependencies, by our name of the platform.
-_PACKAGES = {
-    ("linux", "x64"): "@dynoxide/linux-x64",
-    ("linux", "arm64"): "@dynoxide/linux-arm64",
-    ("darwin", "x64"): "@dynoxide/darwin-x64",
-    ("darwin", "arm64"): "@dynoxide/darwin-arm64",
-    ("win32", "x64"): "@dynoxide/win32-x64",
-}
-_MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
-
-# sh keeps its pid through exec, so that it *is* the engine afterwards (exit code, signals). The watcher beside it waits
-# on our end of the pipe: a line means "we stop it ourselves", the end of the file means that we were killed.
+# sh keeps its pid through exec, so it *is* the engine afterwards (exit code, signals). The watcher in the background
+# waits on our end of the pipe: a line means that we stop the engine ourselves, end of file that we were killed.
 _WATCHED = 'exec 3<&0; (read -r _ <&3 || kill $$ 2>/dev/null) & exec "$@" 3<&- </dev/null'
 
 _HOST = "127.0.0.1"
@@ -76,173 +50,20 @@ _STOP_SECONDS = 5.0
 _PORT_TRIES = 10
 
 
-class EngineError(ToriiError):
-    """A local engine is missing, or could not be started. The message says what to do about it."""
-
-    code = "engine_error"
-
-
-class EngineOptionError(EngineError):
-    """A port or a database file that was asked for cannot be used."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
-    """What :func:`install_dynoxide` came to.
-
-    Attributes:
-        path: The binary; ``None`` if it could not be had.
-        reason: Where it came from, or why it could not be had.
-    """
-
-    path: Path | None
-    reason: str
-
-
-def dynoxide_package() -> str | None:
-    """The npm package that holds Dynoxide for this machine; ``None`` if there is none for it."""
-    system = "linux" if sys.platform.startswith("linux") else sys.platform
-    return _PACKAGES.get((system, _MACHINES.get(platform.machine().lower(), "")))
-
-
-def find_dynoxide() -> Path | None:
-    """Look for a Dynoxide binary on this machine; ask no network.
-
-    In this order: the environment's ``TORII_DYNOXIDE``; ``.engines/`` in the checkout of this library that this file
-    stands in, if it does; the absolute folders of ``PATH``; the user's cache directory, where
-    :func:`install_dynoxide` puts it. Never the working directory: whoever wrote what is in it would be run.
-
-    Returns:
-        The binary's path, or ``None`` if there is none.
-
-    Raises:
-        EngineError: ``TORII_DYNOXIDE`` is set and names no executable file.
-    """
-    named = os.environ.get("TORII_DYNOXIDE")
-    if named:
-        if not _is_executable(Path(named)):
-            raise EngineError(f"TORII_DYNOXIDE={named}: no executable file; correct or unset the variable")
-        return Path(named).absolute()
-    checkout = own_checkout()
-    found = _binary_below(checkout / ".engines") if checkout is not None else None
-    return found or _which("dynoxide") or _binary_below(_cache_directory())
-
-
-def own_checkout() -> Path | None:
-    """The checkout of this library that this file stands in; ``None`` where it is installed otherwise.
-
-    A copy below another project (``pip install --target``) is no checkout: that project's files are not ours.
-    """
-    source = Path(__file__).resolve().parents[2]
-    try:
-        settings = (source.parent / "pyproject.toml").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    return source.parent if source.name == "src" and '\nname = "torii-dynamodb"\n' in settings else None
-
-
-def xdg_folder(variable: str, default: str) -> Path:
-    """A folder of the XDG Base Directory Specification, which has relative values ignored."""
-    named = Path(os.environ.get(variable, ""))
-    return named if named.is_absolute() else Path.home() / default
-
-
-def _searched() -> str:
-    """Where :func:`find_dynoxide` looks, for people."""
-    checkout = own_checkout()
-    places = ["TORII_DYNOXIDE", *([str(checkout / ".engines")] if checkout is not None else [])]
-    return ", ".join([*places, "the absolute folders of PATH", str(_cache_directory())])
-
-
-def _which(name: str) -> Path | None:
-    """A program in the absolute folders of ``PATH``; a relative one is another wherever one stands."""
-    folders = [folder for folder in os.get_exec_path() if Path(folder).is_absolute()]
-    found = shutil.which(name, path=os.pathsep.join(folders)) if folders else None
-    # Windows looks into the working directory whatever it is given.
-    return Path(found) if found is not None and Path(found).is_absolute() else None
-
-
-def install_dynoxide(prefix: Path | None = None, *, timeout: float = 180.0) -> Installation:
-    """Fetch Dynoxide by npm.
-
-    Several processes may do so at once: each fetches into a directory of its own and moves it into place.
-
-    Args:
-        prefix: The directory to install below, as npm's ``--prefix``. ``None``: the user's cache directory, one a
-            version.
-        timeout: Seconds that npm may take.
-
-    Returns:
-        The binary, or the reason why it cannot be had; never raises for npm's sake.
-    """
-    target = prefix if prefix is not None else _cache_directory()
-    present = _binary_below(target)
-    if present is not None and _binary_version(present) == DYNOXIDE_VERSION:
-        return Installation(path=present, reason=f"Dynoxide {DYNOXIDE_VERSION} is installed already: {present}")
-    package = dynoxide_package()
-    if package is None:
-        return Installation(path=None, reason=f"Dynoxide has no package for {sys.platform} on {platform.machine()}")
-    npm = _which("npm")
-    if npm is None:
-        return Installation(path=None, reason="npm is not on the PATH (it comes with Node.js)")
-    try:
-        make_private_folder(target)
-        staging = Path(tempfile.mkdtemp(prefix=".installing-", dir=target))
-    except OSError as error:
-        return Installation(path=None, reason=f"cannot write to {target}: {error.strerror}")
-    command = [
-        str(npm),
-        "install",
-        "--prefix",
-        str(staging),
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--no-save",
-    ]
-    command += ["--no-package-lock", "--no-update-notifier", "--loglevel=error", f"{package}@{DYNOXIDE_VERSION}"]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False, cwd=staging
-        )
-        if done.returncode != 0:
-            told = (done.stderr or done.stdout).strip().splitlines()
-            return Installation(path=None, reason=f"npm could not fetch {package}: {' / '.join(told[:3])}")
-        if _binary_below(staging) is None:
-            return Installation(path=None, reason=f"npm fetched {package}@{DYNOXIDE_VERSION}, but no binary is in it")
-        place = _package_directory(target, package)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if present is not None:
-            shutil.rmtree(place, ignore_errors=True)
-        # Where another process was first, its copy is as good as ours.
-        with contextlib.suppress(OSError):
-            _package_directory(staging, package).rename(place)
-    except subprocess.TimeoutExpired:
-        return Installation(path=None, reason=f"npm did not finish in {timeout:g} s")
-    except OSError as error:
-        return Installation(path=None, reason=f"npm could not be run: {error}")
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    installed = _binary_below(target)
-    if installed is None:
-        return Installation(path=None, reason=f"the binary could not be moved below {target}")
-    return Installation(path=installed, reason=f"npm fetched {package}@{DYNOXIDE_VERSION} to {installed}")
-
-
 class LocalEngine:
-    """One engine's process. A context manager: started on entering, stopped and reaped on leaving.
+    """The process of one engine. As a context manager, it starts on entering and has stopped after leaving.
 
-    It does not outlive its owner: a normal exit stops it, and on POSIX systems it ends by itself when the owner is
-    killed. Not for use from several threads at once (its endpoint is).
+    The process does not outlive its owner: a normal exit stops it, and on POSIX systems it ends by itself when the
+    owner is killed. Use the object from one thread at a time; its endpoint takes any number of callers.
 
     Args:
         kind: ``"dynoxide"`` or ``"moto"``.
-        binary: Dynoxide's path. ``None``: what :func:`find_dynoxide` finds.
-        db_path: Dynoxide only: the database file, made if missing. ``None``: in memory.
+        binary: Dynoxide's path. ``None``: the result of :func:`find_dynoxide`.
+        db_path: Dynoxide only: the database file, created if missing. ``None``: in memory.
         port: The port on 127.0.0.1. ``None``: a free one.
-        environment: Variables to set for the process, beside the ones it inherits.
+        environment: Variables to set for the process, in addition to those it inherits.
         why: Why this engine was chosen, for people to read.
-        start_timeout: Seconds until it must answer.
+        start_timeout: Seconds within which it must answer.
     """
 
     def __init__(
@@ -257,7 +78,7 @@ class LocalEngine:
         start_timeout: float = 20.0,
     ) -> None:
         if kind == "moto" and db_path is not None:
-            raise EngineOptionError("moto keeps nothing on disk: leave db_path out, or use Dynoxide")
+            raise EngineOptionError("moto keeps nothing on disk: leave out db_path, or use Dynoxide")
         self.kind: EngineKind = kind
         self.binary = binary
         self.db_path = Path(db_path).absolute() if db_path is not None else None
@@ -275,17 +96,17 @@ class LocalEngine:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def persistent(self) -> bool:
-        """Whether its data outlive it."""
+        """Whether its data outlives it."""
         return self.db_path is not None
 
     @property
     def port(self) -> int:
-        """The port on 127.0.0.1 that it listens on. It keeps it over :meth:`restart`.
+        """The port on 127.0.0.1 that it listens on. :meth:`restart` keeps it.
 
         Raises:
             EngineError: It was never started.
@@ -307,7 +128,7 @@ class LocalEngine:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it answers: ``http://127.0.0.1:PORT``.
+        """The URL that it listens on: ``http://127.0.0.1:PORT``.
 
         Raises:
             EngineError: It was never started.
@@ -316,12 +137,12 @@ class LocalEngine:
 
     @property
     def region(self) -> str:
-        """The region to name. moto keeps each region's tables apart."""
+        """The region to use. moto has separate tables for each region."""
         return "us-east-1"
 
     @property
     def credentials(self) -> Credentials:
-        """Credentials that the engine takes (any will do); worth nothing elsewhere."""
+        """Credentials for the engine, which accepts any. They are worthless elsewhere."""
         return Credentials(access_key_id="localengine", secret_access_key="localengine")
 
     @property
@@ -334,14 +155,14 @@ class LocalEngine:
         return {
             "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint_url,
             "AWS_REGION": self.region,
-            # Most SDKs read the one, boto3 and the AWS command line the other.
+            # boto3 and the AWS command line read this one, most other SDKs the one above.
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": self.credentials.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.credentials.secret_access_key,
         }
 
     def config(self, *, table_prefix: str = "torii", **options: Any) -> DynamoDbConfig:
-        """A configuration for this engine; ``options`` are further fields of :class:`DynamoDbConfig`.
+        """Return a configuration for this engine; ``options`` are further fields of :class:`DynamoDbConfig`.
 
         Raises:
             EngineError: It was never started.
@@ -355,7 +176,7 @@ class LocalEngine:
         return DynamoDbConfig(**(settings | options))
 
     def __enter__(self) -> Self:
-        # start_engine() hands out a running one.
+        # The one from start_engine() is already running.
         return self if self.running else self.start()
 
     def __exit__(
@@ -367,11 +188,11 @@ class LocalEngine:
         """Start the process and wait until it answers.
 
         Raises:
-            EngineError: It runs already; the engine is not installed; the port is taken; it ended at once (the message
-                has what it said); or it did not answer in time.
+            EngineError: It is already running; it is not installed; the port is taken; it ended at once (the message
+                contains its output); or it did not answer in time.
         """
         if self.running:
-            raise EngineError(f"the engine runs already, on {self.endpoint_url}")
+            raise EngineError(f"the engine is already running on {self.endpoint_url}")
         self.stop()
         wanted = self._fixed_port if self._fixed_port is not None else self._port
         for left in reversed(range(_PORT_TRIES)):
@@ -382,11 +203,11 @@ class LocalEngine:
             except _PortTaken as taken:
                 self.stop()
                 if self._fixed_port is not None:
-                    raise EngineOptionError(f"port {port} on {_HOST} is taken: give another, or none") from taken
-                # Somebody else took it between our look and the engine's bind.
+                    raise EngineOptionError(f"port {port} on {_HOST} is taken: choose another, or none") from taken
+                # Another process took it between our check and the engine's bind.
                 wanted = None
                 if not left:
-                    raise EngineError(f"no port could be had in {_PORT_TRIES} tries: {taken}") from taken
+                    raise EngineError(f"found no free port in {_PORT_TRIES} tries: {taken}") from taken
             except BaseException:
                 self.stop()
                 raise
@@ -396,7 +217,7 @@ class LocalEngine:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def stop(self) -> None:
-        """End the process and wait until it is gone. Nothing happens if it does not run."""
+        """End the process and wait until it is gone. Does nothing if it is not running."""
         self._end(kill=False)
 
     def kill(self) -> None:
@@ -404,16 +225,16 @@ class LocalEngine:
         self._end(kill=True)
 
     def restart(self, *, kill: bool = False) -> Self:
-        """Stop (or kill) the process and start it again on the same port. Without ``db_path`` its data are gone.
+        """Stop (or kill) the process and start it again on the same port. Without ``db_path`` its data is lost.
 
         Raises:
-            EngineError: As :meth:`start`.
+            EngineError: See :meth:`start`.
         """
         self._end(kill=kill)
         return self.start()
 
     def log(self) -> str:
-        """What the process wrote so far; the empty string when it is not running."""
+        """Return what the process has written so far; an empty string when it is not running."""
         if self._directory is None:
             return ""
         return Path(self._directory.name, "log").read_text(encoding="utf-8", errors="replace")
@@ -432,9 +253,9 @@ class LocalEngine:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env=environment,
-                    # Whatever else it writes, its journal for one, is as private as the database.
+                    # Its other files (the journal, for example) must be as private as the database.
                     umask=0o077,
-                    # A Ctrl-C in the terminal is the owner's; it then stops the engine in order.
+                    # Ctrl-C in the terminal goes only to the owner, which then stops the engine properly.
                     start_new_session=True,
                 )
         except OSError as error:
@@ -447,8 +268,8 @@ class LocalEngine:
         binary = self.binary or find_dynoxide()
         if binary is None:
             raise EngineError(
-                f"the Dynoxide engine is not installed (looked at {_searched()}): in a checkout run 'make setup'; "
-                "elsewhere call install_dynoxide(), or put the binary's path into TORII_DYNOXIDE"
+                f"the Dynoxide engine is not installed (searched: {searched_places()}): run 'make setup' in a "
+                "checkout; elsewhere call install_dynoxide(), or put the binary's path into TORII_DYNOXIDE"
             )
         command = [str(binary), "--host", _HOST, "--port", str(port)]
         if self.db_path is not None:
@@ -463,15 +284,17 @@ class LocalEngine:
         if process is None:
             raise AssertionError("_launch comes first")
         deadline = time.monotonic() + self._start_timeout
-        # Another server may hold the port and answer while ours is about to fail. Ours says that it listens; should a
-        # version not say so, half a second is a hundred times what a failing bind takes.
+        # Another server may hold the port and answer while ours is about to fail. Ours logs that it is listening; if a
+        # version does not, half a second is a hundred times what a failing bind takes.
         believe_at: float | None = None
         while True:
             if process.poll() is not None:
                 said = self.log().strip()
                 if "in use" in said.lower():
                     raise _PortTaken(said)
-                raise EngineError(f"{self.kind} ended at once with exit code {process.returncode}: {said or 'no word'}")
+                raise EngineError(
+                    f"{self.kind} ended at once with exit code {process.returncode}: {said or 'no output'}"
+                )
             now = time.monotonic()
             if _answers(port):
                 believe_at = believe_at or now + 0.5
@@ -480,7 +303,7 @@ class LocalEngine:
             if now > deadline:
                 said = self.log().strip()
                 raise EngineError(
-                    f"{self.kind} did not answer on port {port} within {self._start_timeout:g} s: {said or 'no word'}"
+                    f"{self.kind} did not answer on port {port} within {self._start_timeout:g} s: {said or 'no output'}"
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -493,7 +316,7 @@ class LocalEngine:
                 else:
                     process.terminate()
             if process.stdin is not None:
-                # Tells the watcher that its work is done; it has nobody left to end.
+                # Tells the watcher that nothing is left to end.
                 with contextlib.suppress(OSError):
                     process.stdin.write(b"\n")
                     process.stdin.flush()
@@ -517,56 +340,56 @@ def start_engine(
     port: int | None = None,
     install: bool = True,
 ) -> LocalEngine:
-    """Start a local engine, the best that can be had, and say in ``why`` which and why.
+    """Start the best local engine available. Its ``why`` says which and why.
 
     Args:
-        kind: ``"auto"``: Dynoxide if it is found or npm can bring it, else moto.
-        db_path: Where the data are kept. Dynoxide only; with ``"auto"`` it is left out where moto has to do
+        kind: ``"auto"``: Dynoxide if it is found or npm can fetch it, otherwise moto.
+        db_path: The file that keeps the data. Dynoxide only; if ``"auto"`` has to use moto, it is ignored
             (``persistent`` is then false, and ``why`` says so).
         port: The port on 127.0.0.1. ``None``: a free one.
-        install: Whether npm may be asked for Dynoxide.
+        install: Whether Dynoxide may be fetched with npm.
 
     Returns:
-        The engine, running. Stop it, or use it in a ``with`` statement (``with start_engine() as engine:``).
+        The running engine. Stop it, or use it in a ``with`` statement (``with start_engine() as engine:``).
 
     Raises:
-        EngineError: No engine can be had, or it does not start; the message says what to do.
+        EngineError: No engine is available, or it does not start; the message says what to do.
     """
     if kind == "moto":
-        return LocalEngine("moto", db_path=db_path, port=port, why="moto, as asked for").start()
+        return LocalEngine("moto", db_path=db_path, port=port, why="moto, as requested").start()
     binary = find_dynoxide()
     reason = f"Dynoxide, found at {binary}"
     if binary is None and install:
         installation = install_dynoxide()
         binary, reason = installation.path, installation.reason
     elif binary is None:
-        reason = f"Dynoxide is not on this machine (looked at {_searched()}), and fetching it was not allowed"
+        reason = f"Dynoxide is not on this machine (searched: {searched_places()}), and fetching it was not allowed"
     if binary is not None:
         return LocalEngine("dynoxide", binary=binary, db_path=db_path, port=port, why=reason).start()
     if kind == "dynoxide":
-        raise EngineError(f"Dynoxide cannot be had: {reason}; install Node.js, or put its path into TORII_DYNOXIDE")
+        raise EngineError(f"Dynoxide is not available: {reason}; install Node.js, or put its path into TORII_DYNOXIDE")
     try:
         _require_moto()
     except EngineError as error:
-        raise EngineError(f"no local engine can be had. Dynoxide: {reason}. moto: {error.message}") from error
-    why = f"moto, because Dynoxide cannot be had: {reason}"
+        raise EngineError(f"no local engine is available. Dynoxide: {reason}. moto: {error.message}") from error
+    why = f"moto, because Dynoxide is not available: {reason}"
     if db_path is not None:
-        why += "; moto keeps nothing after it stops"
+        why += "; moto loses its data when it stops"
     return LocalEngine("moto", port=port, why=why).start()
 
 
 class _PortTaken(Exception):
-    """The port went to somebody else between our look and the engine's bind."""
+    """Another process took the port between our check and the engine's bind."""
 
 
 def _make_private(database: Path) -> None:
-    """Make the database's folder and file, before the engine does, such that only their owner can read them."""
+    """Create the database's folder and file before the engine does, readable only by their owner."""
     try:
         make_private_folder(database.parent)
         os.close(open_private(database, os.O_RDWR))
     except OSError as error:
         raise EngineOptionError(f"db_path: {error.filename or database}: {error.strerror}") from error
-    # SQLite gives new ones the database's mode; those of an older run may be readable.
+    # SQLite creates these with the database's mode, but those of an older run may be readable.
     for ending in ("-wal", "-shm", "-journal"):
         tighten(database.with_name(database.name + ending))
 
@@ -593,44 +416,3 @@ def _free_port() -> int:
         probe.bind((_HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _cache_directory() -> Path:
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = str(xdg_folder("XDG_CACHE_HOME", ".cache"))
-    return Path(base) / "torii-dynamodb" / f"dynoxide-{DYNOXIDE_VERSION}"
-
-
-def _package_directory(prefix: Path, package: str) -> Path:
-    return prefix.joinpath("node_modules", *package.split("/"))
-
-
-def _binary_below(prefix: Path) -> Path | None:
-    package = dynoxide_package()
-    if package is None:
-        return None
-    binary = _package_directory(prefix, package) / ("dynoxide.exe" if os.name == "nt" else "dynoxide")
-    return binary.absolute() if _is_executable(binary) else None
-
-
-def _is_executable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
-
-
-def _binary_version(binary: Path) -> str | None:
-    try:
-        done = subprocess.run(
-            [str(binary), "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip().rpartition(" ")[2] or None

@@ -32,7 +32,7 @@ from torii_dynamodb.cli.support import (
     exit_code_of,
     plain,
 )
-from torii_dynamodb.local.engines import EngineError, EngineOptionError
+from torii_dynamodb.local import EngineError, EngineOptionError
 
 MADE = [
     (errors.ValidationError("email", "is empty"), ExitCode.USAGE),
