@@ -1,1 +1,1 @@
-"""Decisions without I/O: keys, codecs, rules, and the requests that each operation sends."""
+"""What is stored: keys, codecs, sizes, and each domain's requests and responses. No I/O."""

@@ -1,8 +1,9 @@
-"""Attempts: a shift register that counts, in one conditional write, and the audit rows beside it.
+"""Attempts: a shift register that limits them, in one conditional write, and audit rows.
 
-The register of a subject holds the times of its last ``M`` attempts, newest first. An attempt is taken if the oldest of
-them lies outside the window, and is then shifted in. So at most ``M`` are taken in any window, however parallel:
-DynamoDB orders the writes of one item. A refused attempt changes nothing, so an attacker cannot prolong a lockout.
+The register of a subject contains the times of its last ``M`` attempts, newest first. An attempt is allowed if the
+oldest of them is outside the window, and is then shifted in. So at most ``M`` are allowed in any window, however many
+run in parallel: DynamoDB orders the writes of one item. A refused attempt changes nothing, so an attacker cannot
+prolong a lockout.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ __all__ = [
 _KINDS: tuple[AttemptKind, ...] = ("login", "ip", "mail", "device", "user")
 _ATTEMPT_ID = re.compile(r"[0-9]{13}#[0-9a-f]{16}", re.ASCII)
 _CELL = "a"
-# Below every attempt id, which begins with thirteen digits.
+# Sorts before every attempt id, which begins with thirteen digits.
 _NEVER = "0"
 
 
 def subject(kind: object, value: object, purpose: object = None) -> str:
-    """What attempts of any kind are counted under. Checks all three."""
+    """Return what attempts of any kind are counted under, with all three arguments checked."""
     if kind not in _KINDS:
         raise ValidationError("kind", f"give one of {', '.join(_KINDS)}")
     checked = None if purpose is None else validation.purpose(purpose)
@@ -58,21 +59,19 @@ def subject(kind: object, value: object, purpose: object = None) -> str:
 
 
 def attempt_id(value: object) -> str:
-    """An attempt's id, as ``AttemptResult.attempt_id`` tells it."""
+    """Check an attempt's id, as returned in ``AttemptResult.attempt_id``."""
     if not isinstance(value, str) or not _ATTEMPT_ID.fullmatch(value):
-        raise ValidationError(
-            "attempt_id", "is no attempt id: give AttemptResult.attempt_id of an attempt that was taken"
-        )
+        raise ValidationError("attempt_id", "is not an attempt id; give AttemptResult.attempt_id of an allowed attempt")
     return value
 
 
 def new_attempt_id(now: datetime, random: RandomBytes) -> str:
-    """Names an attempt: its time in milliseconds, so that ids sort by time, and a random part."""
+    """Return an id for an attempt: its time in milliseconds, so that ids sort by time, and a random part."""
     return f"{epoch_millis(now):013d}#{random(8).hex()}"
 
 
 def acquire(table: str, subject: str, attempt_id: str, policy: LockoutPolicy, now: datetime) -> dict[str, Any]:
-    """The ``UpdateItem`` that takes an attempt, or is refused. A retry finds itself in the register."""
+    """Return the ``UpdateItem`` that records an attempt or is refused. A retry finds itself in the register."""
     register = ex.register(_CELL, policy.max_attempts, attempt_id, _NEVER)
     last = f"#{_CELL}{policy.max_attempts}"
     return ex.update(
@@ -90,17 +89,17 @@ def acquire(table: str, subject: str, attempt_id: str, policy: LockoutPolicy, no
 
 
 def holds(register: Item | None, attempt_id: str, policy: LockoutPolicy) -> bool:
-    """Whether an attempt is in the register."""
+    """Return whether an attempt is in the register."""
     return attempt_id in _cells(register, policy)
 
 
 def refusal(register: Item | None, policy: LockoutPolicy, now: datetime) -> AttemptResult:
-    """What a refused attempt is told."""
+    """Return the result of a refused attempt."""
     return AttemptResult(allowed=False, retry_after=_wait(register, policy, now) or timedelta(milliseconds=1))
 
 
 def status(register: Item | None, policy: LockoutPolicy, now: datetime) -> LockoutStatus:
-    """Where a subject stands."""
+    """Return the status of a subject."""
     wait = _wait(register, policy, now)
     return LockoutStatus(
         locked=wait is not None,
@@ -110,7 +109,7 @@ def status(register: Item | None, policy: LockoutPolicy, now: datetime) -> Locko
 
 
 def clear(table: str, subject: str, attempt_id: str | None) -> dict[str, Any]:
-    """The ``DeleteItem`` of a register; with an attempt id, only if that attempt is the latest."""
+    """Return the ``DeleteItem`` of a register; with an attempt id, only if that attempt is the latest."""
     if attempt_id is None:
         return ex.delete(table, attempt_key(subject))
     return ex.delete(table, attempt_key(subject), f"#{_CELL}1 = :me", {":me": {"S": attempt_id}})
@@ -119,7 +118,7 @@ def clear(table: str, subject: str, attempt_id: str | None) -> dict[str, Any]:
 def audit_item(
     subject: str, attempt_id: str, now: datetime, ip_address: str | None, user_agent: str | None, policy: LockoutPolicy
 ) -> Item:
-    """The audit row of an attempt that failed."""
+    """Return the audit row of an attempt that failed."""
     item: Item = {
         **attempt_key(subject, attempt_id),
         "at": {"S": to_text(now)},
@@ -134,7 +133,7 @@ def audit_item(
 
 
 def audit(table: str, subject: str, *, consistent: bool, limit: int | None) -> dict[str, Any]:
-    """The ``Query`` for the audit rows, newest first."""
+    """Return the ``Query`` for the audit rows, newest first."""
     values: Item = {":subject": {"S": subject}, ":register": {"S": REGISTER}}
     body = ex.query(table, "#subject = :subject AND #attempt > :register", values, consistent=consistent)
     return body | {"ScanIndexForward": False} | ({} if limit is None else {"Limit": limit})
@@ -142,7 +141,7 @@ def audit(table: str, subject: str, *, consistent: bool, limit: int | None) -> d
 
 @reading.reader("login_attempts")
 def read_audit(item: Item) -> FailedAttempt:
-    """The failed attempt that an audit row tells."""
+    """Read a failed attempt from its audit row."""
     if "expires_at" in item:
         reading.expires_at(item)
     return FailedAttempt(
@@ -154,7 +153,7 @@ def read_audit(item: Item) -> FailedAttempt:
 
 
 def is_kept(item: Item, now: datetime) -> bool:
-    """Whether an audit row has not expired. A locked account's rows have no end; one that cannot be read is kept."""
+    """Return whether an audit row has not expired. A locked account's rows do not expire; an unreadable one is kept."""
     if "expires_at" not in item:
         return True
     try:
@@ -169,7 +168,7 @@ def _end(item: Item) -> datetime:
 
 
 def keep(item: Item, now: datetime) -> Item | None:
-    """An audit row without an end, for a locked account; ``None`` if it has none already, or has ended."""
+    """Return an audit row without an expiry, for a locked account; ``None`` if it has none or has expired."""
     if "expires_at" not in item or not is_kept(item, now):
         return None
     kept = dict(item)
@@ -178,7 +177,7 @@ def keep(item: Item, now: datetime) -> Item | None:
 
 
 def release(item: Item) -> Item | None:
-    """The inverse of :func:`keep`: the row with its end put back; ``None`` if nothing is to be done."""
+    """Return the row with its expiry restored, the inverse of :func:`keep`; ``None`` if nothing changes."""
     if "kept_expires_at" not in item:
         return None
     released = dict(item)
@@ -199,7 +198,7 @@ def _cutoff(policy: LockoutPolicy, now: datetime) -> str:
 
 
 def _wait(register: Item | None, policy: LockoutPolicy, now: datetime) -> timedelta | None:
-    """How long until the next attempt is taken; ``None`` if it is taken now."""
+    """Return how long until the next attempt is allowed; ``None`` if one is allowed now."""
     cells = _cells(register, policy)
     if len(cells) < policy.max_attempts or cells[-1] <= _cutoff(policy, now):
         return None

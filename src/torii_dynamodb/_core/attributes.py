@@ -1,7 +1,7 @@
 """Attribute values: DynamoDB's tagged JSON, and how metadata is encoded in it.
 
-Metadata becomes a native map, so that it can be read in the console and filtered on. Where DynamoDB's types are fewer
-than Python's, a map with one ``$`` key tells what stands there:
+Metadata becomes a native map, so that it can be read in the console and used in filters. Where DynamoDB has no
+corresponding type, a map with one ``$`` key names the Python type:
 
 =================  ==========================================================================================
 ``True``, ``None``  ``{"BOOL": true}``, ``{"NULL": true}``
@@ -14,7 +14,7 @@ a list, a map       ``{"L": [...]}``, ``{"M": {...}}``; a map with a key that be
 =================  ==========================================================================================
 """
 
-# What a class pattern narrows has members of a type that pyright calls unknown; each is looked at where it is encoded.
+# pyright calls the members of what a class pattern narrows unknown; each is checked where it is encoded.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Attribute = dict[str, Any]
-"""One attribute value as DynamoDB writes it: ``{"S": "..."}``."""
+"""One attribute value in DynamoDB's format: ``{"S": "..."}``."""
 
 Item = dict[str, Attribute]
 
@@ -49,27 +49,27 @@ _MAX_DIGITS = 10**38
 
 
 def text(value: str) -> Attribute:
-    """A string attribute."""
+    """Return a string attribute."""
     return {"S": value}
 
 
 def number(value: int) -> Attribute:
-    """A number attribute."""
+    """Return a number attribute."""
     return {"N": str(value)}
 
 
 def binary(value: bytes) -> Attribute:
-    """A binary attribute."""
+    """Return a binary attribute."""
     return {"B": b64encode(value).decode()}
 
 
 def string_set(values: frozenset[str] | set[str]) -> Attribute:
-    """A string set, in a fixed order so that equal sets are equal bytes."""
+    """Return a string set, in a fixed order so that equal sets are equal bytes."""
     return {"SS": sorted(values)}
 
 
 def encode(value: MetadataValue) -> Attribute:
-    """A metadata value as an attribute. The value was checked before (``validation.metadata``)."""
+    """Encode a metadata value, which must have been checked (``validation.metadata``)."""
     if value is None:
         return {"NULL": True}
     if isinstance(value, bool):
@@ -91,14 +91,14 @@ def encode(value: MetadataValue) -> Attribute:
 
 
 def encode_map(value: Metadata) -> Item:
-    """The attributes of a map, without a wrapper; :func:`encode` tells one with ``$`` keys apart."""
+    """Encode the values of a map, without a wrapper; :func:`encode` marks maps that have ``$`` keys."""
     return {key: encode(inner) for key, inner in value.items()}
 
 
 def encode_plain(value: object) -> Attribute:
-    """A value of a caller's own item, by the types' plain meaning and without tags.
+    """Encode a value of a caller's own item, without tags.
 
-    Raises ``TypeError`` or ``ValueError`` for what DynamoDB has no type for.
+    Raises ``TypeError`` or ``ValueError`` if DynamoDB has no type for it.
     """
     match value:
         case None:
@@ -118,7 +118,7 @@ def encode_plain(value: object) -> Attribute:
             return binary(value)
         case frozenset():
             if not value or not all(isinstance(inner, str) for inner in value):
-                raise TypeError("a set can be stored if it holds text, and is not empty")
+                raise TypeError("a set can be stored only if it is not empty and contains only text")
             return {"SS": sorted(value)}
         case list():
             return {"L": [encode_plain(inner) for inner in value]}
@@ -138,7 +138,7 @@ def _name(key: object) -> str:
 
 
 def decode(attribute: Attribute) -> Any:
-    """A metadata value from its attribute. Raises ``ValueError`` for what :func:`encode` does not write."""
+    """Decode a metadata value. Raises ``ValueError`` for what :func:`encode` does not write."""
     ((tag, value),) = attribute.items()
     match tag:
         case "S" | "BOOL":
@@ -164,7 +164,7 @@ def decode(attribute: Attribute) -> Any:
 
 
 def decode_map(attributes: Mapping[str, Attribute]) -> dict[str, Any]:
-    """The values of a map's attributes."""
+    """Decode the values of a map."""
     return {key: decode(inner) for key, inner in attributes.items()}
 
 

@@ -1,4 +1,4 @@
-"""Requests with expressions, in one style: every attribute is written ``#name``, every value ``:name``."""
+"""Build requests with expressions, in one style: every attribute is ``#name``, every value ``:name``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOT_TAKEN = "attribute_not_exists(#id)"
 """The condition that no item has the key yet."""
 
 OWNED = "attribute_exists(#id) AND #user_id = :user_id"
-"""The condition that the item is there and is the user's, whose id is ``:user_id``."""
+"""The condition that the item exists and is the user's, whose id is ``:user_id``."""
 
 
 _NAME = re.compile(r"#(\w+)")
@@ -38,26 +38,26 @@ _NAME = re.compile(r"#(\w+)")
 
 @lru_cache(maxsize=256)
 def names_in(*expressions: str) -> Mapping[str, str]:
-    """``ExpressionAttributeNames`` for the ``#names`` that stand in the expressions."""
+    """Return ``ExpressionAttributeNames`` for the ``#names`` in the expressions."""
     return {f"#{name}": name for expression in expressions for name in _NAME.findall(expression)}
 
 
 def put(
     table: str, item: Item, condition: str | None = None, values: Mapping[str, Attribute] | None = None
 ) -> dict[str, Any]:
-    """The body of a ``PutItem``, or of a ``Put`` in a transaction."""
+    """Return the body of a ``PutItem``, or of a ``Put`` in a transaction."""
     return {"TableName": table, "Item": item} | _conditional(condition, values)
 
 
 def delete(
     table: str, key: Item, condition: str | None = None, values: Mapping[str, Attribute] | None = None
 ) -> dict[str, Any]:
-    """The body of a ``DeleteItem``, or of a ``Delete`` in a transaction."""
+    """Return the body of a ``DeleteItem``, or of a ``Delete`` in a transaction."""
     return {"TableName": table, "Key": key} | _conditional(condition, values)
 
 
 def check(table: str, key: Item, condition: str, values: Mapping[str, Attribute] | None = None) -> dict[str, Any]:
-    """The body of a ``ConditionCheck`` in a transaction."""
+    """Return the body of a ``ConditionCheck`` in a transaction."""
     return {"TableName": table, "Key": key} | _conditional(condition, values)
 
 
@@ -71,16 +71,16 @@ def update(
     returns: bool = False,
     names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The body of an ``UpdateItem``, or of an ``Update`` in a transaction.
+    """Return the body of an ``UpdateItem``, or of an ``Update`` in a transaction.
 
     Args:
         table: The table's name.
         key: The item's key.
         expression: The update expression.
-        condition: Never left out: an update without one creates what it does not find.
-        values: What the ``:names`` stand for.
-        returns: Whether the item is returned as it is afterwards (not in a transaction).
-        names: What ``#names`` stand for that are not attribute names themselves.
+        condition: Required: an update without one creates the item if it is missing.
+        values: The values of the ``:names``.
+        returns: Whether to return the item as it is afterwards (not in a transaction).
+        names: The attributes of ``#names`` that are not attribute names themselves.
     """
     body: dict[str, Any] = {
         "TableName": table,
@@ -100,7 +100,7 @@ def update(
 def query(
     table: str, condition: str, values: Mapping[str, Attribute], *, index: str | None = None, consistent: bool = False
 ) -> dict[str, Any]:
-    """The body of a ``Query``, for its first page."""
+    """Return the body of a ``Query``, for its first page."""
     body: dict[str, Any] = {
         "TableName": table,
         "KeyConditionExpression": condition,
@@ -114,7 +114,7 @@ def query(
 
 
 def transaction(*items: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The body of a ``TransactWriteItems``: ``{"Put": ...}``, ``{"Update": ...}``, ..."""
+    """Return the body of a ``TransactWriteItems``: ``{"Put": ...}``, ``{"Update": ...}``, ..."""
     return {"TransactItems": list(items)}
 
 
@@ -124,9 +124,9 @@ class Register:
 
     Args:
         assignments: For the ``SET`` of the update expression.
-        not_in_it: The condition that the new value is not in the register yet, by which a retry recognises itself
-            although others wrote in between.
-        values: What both need.
+        not_in_it: The condition that the new value is not in the register yet, by which a retry recognises itself even
+            if others wrote in between.
+        values: The values that both need.
     """
 
     assignments: str
@@ -135,13 +135,13 @@ class Register:
 
 
 def register(name: str, size: int, newest: str, empty: str) -> Register:
-    """Shift a value into the attributes ``{name}1``, ``{name}2``, ...: the newest stands first, the oldest falls out.
+    """Shift a value into the attributes ``{name}1``, ``{name}2``, ...: the newest is first, the oldest is dropped.
 
     Args:
-        name: What the attributes' names begin with.
-        size: How many there are.
+        name: The prefix of the attribute names.
+        size: The number of attributes.
         newest: The new value.
-        empty: Stands in the attributes that have no value yet.
+        empty: The value of attributes that have none yet.
     """
     cells = [f"#{name}{index}" for index in range(1, size + 1)]
     shifts = [f"{cells[0]} = :newest"]
@@ -153,7 +153,7 @@ def register(name: str, size: int, newest: str, empty: str) -> Register:
 
 
 def unchanged(item: Item, names: Sequence[str]) -> tuple[str, dict[str, Attribute]]:
-    """The condition that attributes are as they were read, those included that were not there; and its values."""
+    """Return the condition that attributes are as they were read, missing ones included, and its values."""
     conditions: list[str] = []
     values: dict[str, Attribute] = {}
     for name in names:

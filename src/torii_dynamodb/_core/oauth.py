@@ -22,7 +22,7 @@ __all__ = ["account_model", "changed", "checked", "checked_changes", "expects", 
 
 
 def checked(account: NewOAuthAccount) -> NewOAuthAccount:
-    """The account with every field checked."""
+    """Return the account with every field checked."""
     validation.instance(account, "account", NewOAuthAccount)
     return replace(
         account,
@@ -35,7 +35,7 @@ def checked(account: NewOAuthAccount) -> NewOAuthAccount:
 
 
 def account_model(account: NewOAuthAccount, user_id: str, now: datetime) -> OAuthAccount:
-    """The account as linked now."""
+    """Return the account as linked now."""
     return OAuthAccount(
         provider=account.provider,
         subject=account.subject,
@@ -51,7 +51,7 @@ def account_model(account: NewOAuthAccount, user_id: str, now: datetime) -> OAut
 def checked_changes(
     *, email: str | None | Unset, profile: Metadata | Unset, tokens: Metadata | Unset
 ) -> dict[str, Any]:
-    """The fields that ``update_oauth_account`` changes, checked."""
+    """Return the fields that ``update_oauth_account`` changes, checked."""
     fields: dict[str, Any] = {}
     if email is not UNSET:
         fields["email"] = None if email is None else validation.text(email, "email", most=320)
@@ -60,22 +60,25 @@ def checked_changes(
     if tokens is not UNSET:
         fields["tokens"] = validation.metadata(tokens, "tokens")
     if not fields:
-        raise ValidationError("update_oauth_account", "names nothing to change; give the new values by keyword")
+        raise ValidationError("update_oauth_account", "has nothing to change; give the new values by keyword")
     return fields
 
 
 def expects(account: OAuthAccount, tokens: Metadata | Unset) -> bool:
-    """Whether the account's tokens are as expected, if anything is. Compared as stored: 1 is not 1.0, NaN is itself."""
+    """Return whether the account's tokens are the expected ones, if any are given.
+
+    They are compared as stored: 1 is not 1.0, and NaN equals itself.
+    """
     return isinstance(tokens, Unset) or av.encode(account.tokens) == av.encode(tokens)
 
 
 def changed(account: OAuthAccount, now: datetime, fields: dict[str, Any]) -> OAuthAccount:
-    """The account after a change."""
+    """Return the account after a change."""
     return replace(account, updated_at=now, **fields)
 
 
 def to_item(account: OAuthAccount) -> Item:
-    """The item that an account is stored as."""
+    """Return the item that an account is stored as."""
     item: Item = {
         "id": {"S": oauth_key(account.provider, account.subject)},
         "user_id": {"S": account.user_id},
@@ -95,7 +98,7 @@ def to_item(account: OAuthAccount) -> Item:
 
 @reading.reader("identities")
 def read(item: Item) -> OAuthAccount:
-    """The account that an item holds."""
+    """Read an account from its item."""
     provider, _, subject = reading.text(item, "id")[len(OAUTH) :].partition("#")
     created_at = reading.moment(item, "created_at")
     return OAuthAccount(
@@ -111,9 +114,9 @@ def read(item: Item) -> OAuthAccount:
 
 
 def write_if_unchanged(table: str, before: Item, after: OAuthAccount) -> dict[str, Any]:
-    """The write of an account, if its item is still as read and its holder's.
+    """Return the write of an account, if its item is still as read and its user's.
 
-    Two changes within one microsecond would look alike by time; so the whole of what can change is compared.
+    Two changes within one microsecond have the same ``updated_at``, so everything that can change is compared.
     """
     condition, values = ex.unchanged(before, ("user_id", "updated_at", "email", "profile", "tokens"))
     return {"Put": ex.put(table, to_item(after), condition, values)}

@@ -36,17 +36,17 @@ _MAX_TRANSPORTS = 16
 
 
 def credential_id(value: object, field: str = "credential_id") -> bytes:
-    """A credential id. WebAuthn Level 3, 4: at most 1,023 bytes."""
+    """Check a credential id. WebAuthn Level 3, 4: at most 1,023 bytes."""
     return validation.binary(value, field, most=1023)
 
 
 def name(value: object) -> str:
-    """What a person calls a passkey."""
+    """Check a person's name for a passkey."""
     return validation.text(value, "name", most=64)
 
 
 def checked(new_passkey: NewPasskey) -> NewPasskey:
-    """The passkey with every field checked."""
+    """Return the passkey with every field checked."""
     validation.instance(new_passkey, "new_passkey", NewPasskey)
     transports = new_passkey.transports
     if not isinstance(transports, tuple) or len(transports) > _MAX_TRANSPORTS:
@@ -66,20 +66,20 @@ def checked(new_passkey: NewPasskey) -> NewPasskey:
 
 
 def eligible(backup_eligible: object, backed_up: bool | None) -> bool | None:
-    """Whether it can be backed up, as far as is told. What is backed up can be (WebAuthn Level 3, 6.1.3).
+    """Return whether a passkey can be backed up, if known. One that is backed up can be (WebAuthn Level 3, 6.1.3).
 
     Raises:
-        ValidationError: It is backed up, and cannot be.
+        ValidationError: It is backed up, but said to be ineligible.
     """
     if backup_eligible is None:
         return True if backed_up else None
     if not validation.flag(backup_eligible, "backup_eligible") and backed_up:
-        raise ValidationError("backup_eligible", "what is backed up is eligible for it")
+        raise ValidationError("backup_eligible", "must not be False if backed_up is True")
     return bool(backup_eligible)
 
 
 def passkey_model(new_passkey: NewPasskey, now: datetime) -> Passkey:
-    """The passkey as added now."""
+    """Return the passkey as added now."""
     return Passkey(
         user_id=new_passkey.user_id,
         credential_id=new_passkey.credential_id,
@@ -96,7 +96,7 @@ def passkey_model(new_passkey: NewPasskey, now: datetime) -> Passkey:
 
 
 def to_item(passkey: Passkey) -> Item:
-    """The item that a passkey is stored as."""
+    """Return the item that a passkey is stored as."""
     item: Item = {
         "id": {"S": passkey_key(passkey.credential_id)},
         "user_id": {"S": passkey.user_id},
@@ -120,7 +120,7 @@ def to_item(passkey: Passkey) -> Item:
 
 @reading.reader("identities")
 def read(item: Item) -> Passkey:
-    """The passkey that an item holds."""
+    """Read a passkey from its item."""
     return Passkey(
         user_id=reading.text(item, "user_id"),
         credential_id=reading.binary(item, "credential_id"),
@@ -137,7 +137,7 @@ def read(item: Item) -> Passkey:
 
 
 def rename(table: str, user_id: str, identity: str, new_name: str) -> dict[str, Any]:
-    """The write of another name, if the passkey is the named user's."""
+    """Return the write of a new name, if the passkey is the named user's."""
     return {
         "Update": ex.update(
             table,
@@ -160,10 +160,10 @@ def used(
     backup_eligible: bool | None,
     backed_up: bool | None,
 ) -> dict[str, Any]:
-    """The write of a sign-in.
+    """Return the write that records a sign-in.
 
-    Conditions: the sign count goes up (or is zero and always was: WebAuthn Level 3, 6.1.1), and whether the passkey can
-    be backed up is as it was, once that is known (7.2, "currentBe").
+    It is conditional: the sign count increases (or is zero and always was: WebAuthn Level 3, 6.1.1), and backup
+    eligibility, once known, is unchanged (7.2, "currentBe").
     """
     changes = "SET #sign_count = :count, #last_used_at = :now"
     condition = ex.OWNED
@@ -183,12 +183,12 @@ def used(
 def cloned(
     held: Passkey, sign_count: int, backup_eligible: bool | None, request_id: str | None = None
 ) -> ClonedAuthenticator:
-    """The refusal of a sign count that does not go up, or of a passkey that is eligible for backup all at once."""
+    """Return the refusal of a sign count that did not increase, or of backup eligibility that changed."""
     told = f"sign count went from {held.sign_count} to {sign_count}"
     if held.backup_eligible is not None and backup_eligible not in (None, held.backup_eligible):
-        told = f"eligibility for backup went from {held.backup_eligible} to {backup_eligible}, and is permanent"
+        told = f"backup eligibility changed from {held.backup_eligible} to {backup_eligible}, but is permanent"
     return ClonedAuthenticator(
-        f"the passkey's {told}; two authenticators may hold the same key",
+        f"the passkey's {told}; two authenticators may have the same key",
         stored=held.sign_count,
         received=sign_count,
         request_id=request_id,

@@ -1,4 +1,4 @@
-"""Password hashes: they stand on the e-mail identity, and their version on the user too."""
+"""Password hashes: stored on the email identity, with their version also on the user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 @reading.reader("identities")
 def read_credentials(item: Item) -> PasswordCredentials:
-    """What an e-mail identity tells a sign-in."""
+    """Read what a sign-in needs from an email identity."""
     identity = reading.text(item, "id")
     return PasswordCredentials(
         user_id=reading.text(item, "user_id"),
@@ -42,9 +42,9 @@ def read_credentials(item: Item) -> PasswordCredentials:
 
 
 def check_expected(user: User, expected_version: str | None | Unset) -> None:
-    """Refuse to replace another password than the one that the caller verified."""
+    """Refuse to replace a password other than the one that the caller verified."""
     if expected_version is not UNSET and expected_version != user.password_version:
-        raise VersionConflict("the password was changed since it was checked; nothing was written")
+        raise VersionConflict("the password has changed since it was checked; nothing was written")
 
 
 def set_password(
@@ -64,9 +64,9 @@ def set_password(
 def reset(
     users_table: str, identities_table: str, user: User, password_hash: str, version: str, now: datetime
 ) -> Change:
-    """Set the hash, end all sessions, and take the address as proved. The token's use is for the caller to add.
+    """Set the hash, end all sessions, and mark the address as verified. The caller adds the use of the token.
 
-    At the first proof of the address, accounts and passkeys linked before it go: whoever set them did not own it.
+    The first proof of the address removes accounts and passkeys linked before it: whoever linked them may not own it.
     """
     fields: dict[str, Any] = {"password_version": version, "session_epoch": user.session_epoch + 1}
     dropped: list[dict[str, Any]] = []
@@ -89,10 +89,10 @@ def reset(
 
 
 def prove_email(users_table: str, identities_table: str, user: User, now: datetime, *, remove_unproven: bool) -> Change:
-    """Take the address as proved; with ``remove_unproven``, take away whatever was set before the proof."""
+    """Mark the address as verified; with ``remove_unproven``, remove whatever was set up before the proof."""
     links = len(user.identities) > 1
     if not remove_unproven or not (links or user.has_password):
-        # Sessions made before the proof are somebody else's too, so the epoch moves all the same.
+        # Sessions created before the proof may be somebody else's too, so they are ended in any case.
         fields: dict[str, Any] = {}
         if remove_unproven:
             fields = {"session_epoch": user.session_epoch + 1, "disconnected": frozenset()}
@@ -123,22 +123,23 @@ def complete_proof(
     password_hash: str | None,
     version: str,
 ) -> Change | None:
-    """Take an address as proved by who used a link to it; the link's use is for the caller to add.
+    """Mark an address as verified for the person who used a link sent to it. The caller adds the use of the link.
 
     Args:
         users_table: The table's name.
         identities_table: The table's name.
         user: The user as read.
-        now: The present.
-        email: The address to move to; ``None``: the user's own was proved.
-        claim: The item of the user's address as read, which moves with all it holds; for a move that keeps.
-        keep: Whether what was set up before stays. Else the password, accounts and passkeys go, and sessions and tokens
-            are dead.
+        now: The current time.
+        email: The address to change to; ``None``: the user's own was proved.
+        claim: The item of the user's address as read, which moves with all it contains; only for a change that keeps.
+        keep: Whether what was set up before stays. Otherwise the password, accounts and passkeys are removed, and
+            sessions and tokens end.
         password_hash: A new password, set with the proof.
-        version: The new password's version, and the serial that ends the links to the old address.
+        version: The new password's version, and the serial that invalidates links to the old address.
 
     Returns:
-        The writes, none for an own address that was proved before; ``None`` where such a proof would set a password.
+        The writes, none for the user's own address if it was verified before; ``None`` if such a proof would set a
+        password.
     """
     email = email or Email(user.email, user.email_as_given)
     moves = email.normalised != user.email
@@ -174,17 +175,17 @@ def _drop_links(table: str, user: User) -> list[dict[str, Any]]:
 
 
 def check_set_arguments(user_id: str, expected_version: str | None | Unset, user: User | None) -> None:
-    """Refuse arguments of ``set_password_hash`` that cannot be meant."""
+    """Refuse invalid arguments of ``set_password_hash``."""
     if not isinstance(expected_version, str | Unset) and expected_version is not None:
         raise ValidationError("expected_version", "give the password_version that was read, or None for no password")
     if user is not None:
         validation.instance(user, "user", User)
         if user.id != user_id:
-            raise ValidationError("user", "is another user than user_id names")
+            raise ValidationError("user", "is not the user that user_id names")
 
 
 def check_proof_arguments(keep: object, password_hash: str | None) -> None:
-    """Refuse arguments of ``complete_email_proof`` that cannot be meant."""
+    """Refuse invalid arguments of ``complete_email_proof``."""
     validation.flag(keep, "keep")
     if password_hash is not None:
         validation.password_hash(password_hash)
@@ -193,13 +194,13 @@ def check_proof_arguments(keep: object, password_hash: str | None) -> None:
 
 
 def remove_password(users_table: str, identities_table: str, user: User, now: datetime) -> Change:
-    """Take the hash away and end all sessions, in one transaction."""
+    """Remove the hash and end all sessions, in one transaction."""
     after = changed(user, now, password_version=None, session_epoch=user.session_epoch + 1)
     return Change(after, (update_if_version(users_table, user, after), remove_hash(identities_table, user)))
 
 
 def set_hash(table: str, user: User, password_hash: str, version: str) -> dict[str, Any]:
-    """The write of a hash on the identity that holds the user's address."""
+    """Return the write of a hash on the identity of the user's address."""
     return {
         "Update": ex.update(
             table,
@@ -212,7 +213,7 @@ def set_hash(table: str, user: User, password_hash: str, version: str) -> dict[s
 
 
 def remove_hash(table: str, user: User) -> dict[str, Any]:
-    """The write that takes the hash off the identity that holds the user's address."""
+    """Return the write that removes the hash from the identity of the user's address."""
     return {
         "Update": ex.update(
             table,
@@ -225,7 +226,7 @@ def remove_hash(table: str, user: User) -> dict[str, Any]:
 
 
 def rehash(table: str, user_id: str, normalised_email: str, old_hash: str, new_hash: str) -> dict[str, Any]:
-    """The write of a stronger hash of the same password, if that is still the stored one."""
+    """Return the write of a stronger hash of the same password, if that is still the stored one."""
     return {
         "Update": ex.update(
             table,
@@ -238,14 +239,14 @@ def rehash(table: str, user_id: str, normalised_email: str, old_hash: str, new_h
 
 
 def move_email(users_table: str, identities_table: str, before: User, after: User, identity: Item) -> Change:
-    """Give up the old address and claim the new one, hash and all, in one transaction.
+    """Give up the old address and claim the new one, with the hash, in one transaction.
 
     Args:
         users_table: The table's name.
         identities_table: The table's name.
         before: The user as read.
         after: The user with the new address.
-        identity: The old address' item as read; nothing of it may have changed.
+        identity: The old address's item as read, which must not have changed.
     """
     moved = dict(identity) | {"id": {"S": email_key(after.email)}}
     condition, values = ex.unchanged(identity, ("user_id", "password_hash", "password_version"))

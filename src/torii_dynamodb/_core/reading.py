@@ -1,7 +1,7 @@
 """Typed reading of stored items.
 
-What cannot be read is :class:`~torii_dynamodb.errors.CorruptItem`, never another exception: other programs write to
-the same tables.
+Other programs may write to the same tables, so an item that cannot be read raises
+:class:`~torii_dynamodb.errors.CorruptItem` and never another exception.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ P = ParamSpec("P")
 
 
 class _Unreadable(Exception):
-    """An attribute that cannot be read. Turned into CorruptItem by :func:`reader`."""
+    """An attribute that cannot be read. :func:`reader` turns it into CorruptItem."""
 
     def __init__(self, attribute: str, reason: str) -> None:
         super().__init__(attribute, reason)
@@ -52,7 +52,7 @@ class _Unreadable(Exception):
 def reader(
     table: str,
 ) -> Callable[[Callable[Concatenate[Item, P], Model]], Callable[Concatenate[Item, P], Model]]:
-    """Make a function from an item to a model raise CorruptItem, naming the table, for what it cannot read."""
+    """Make a function that reads an item raise CorruptItem, naming the table, for what it cannot read."""
 
     def decorate(read: Callable[Concatenate[Item, P], Model]) -> Callable[Concatenate[Item, P], Model]:
         @wraps(read)
@@ -68,7 +68,7 @@ def reader(
 
 
 def listing(items: Iterable[Item], read: Callable[[Item], Model]) -> Listing[Model]:
-    """All that can be read, and what cannot. The latter is logged: whoever asks for a list looks at what is in it."""
+    """Return everything that can be read, and what cannot, which is logged."""
     found: list[Model] = []
     corrupt: list[CorruptItem] = []
     for item in items:
@@ -88,7 +88,7 @@ def _key(item: Item) -> str | None:
 
 
 def text(item: Item, name: str) -> str:
-    """A string that must be there."""
+    """Read a required string."""
     try:
         value = item[name]["S"]
     except (KeyError, TypeError):
@@ -99,12 +99,12 @@ def text(item: Item, name: str) -> str:
 
 
 def optional_text(item: Item, name: str) -> str | None:
-    """A string, or ``None`` where there is none."""
+    """Read a string; ``None`` if it is missing."""
     return text(item, name) if name in item else None
 
 
 def integer(item: Item, name: str) -> int:
-    """A whole number that must be there."""
+    """Read a required whole number."""
     try:
         return int(item[name]["N"])
     except (KeyError, TypeError, ValueError):
@@ -112,7 +112,7 @@ def integer(item: Item, name: str) -> int:
 
 
 def flag(item: Item, name: str) -> bool:
-    """A boolean; ``False`` where there is none."""
+    """Read a boolean; ``False`` if it is missing."""
     if name not in item:
         return False
     try:
@@ -122,12 +122,12 @@ def flag(item: Item, name: str) -> bool:
 
 
 def optional_flag(item: Item, name: str) -> bool | None:
-    """A boolean, or ``None`` where there is none."""
+    """Read a boolean; ``None`` if it is missing."""
     return flag(item, name) if name in item else None
 
 
 def binary(item: Item, name: str) -> bytes:
-    """Bytes that must be there."""
+    """Read required bytes."""
     try:
         return b64decode(item[name]["B"], validate=True)
     except (KeyError, TypeError, ValueError):
@@ -135,7 +135,7 @@ def binary(item: Item, name: str) -> bytes:
 
 
 def moment(item: Item, name: str) -> datetime:
-    """A time kept as text."""
+    """Read a time stored as text."""
     try:
         return from_text(text(item, name))
     except ValueError:
@@ -143,12 +143,12 @@ def moment(item: Item, name: str) -> datetime:
 
 
 def optional_moment(item: Item, name: str) -> datetime | None:
-    """A time kept as text, or ``None`` where there is none."""
+    """Read a time stored as text; ``None`` if it is missing."""
     return moment(item, name) if name in item else None
 
 
 def expires_at(item: Item) -> datetime:
-    """The time after which the item no longer counts, kept in epoch seconds."""
+    """Read the time from which the item is no longer valid, stored in epoch seconds."""
     try:
         return from_epoch_seconds(integer(item, "expires_at"))
     except OverflowError:
@@ -156,7 +156,7 @@ def expires_at(item: Item) -> datetime:
 
 
 def string_set(item: Item, name: str) -> frozenset[str]:
-    """A set of strings; empty where there is none (DynamoDB stores no empty set)."""
+    """Read a set of strings; empty if it is missing (DynamoDB stores no empty sets)."""
     if name not in item:
         return frozenset()
     try:
@@ -170,7 +170,7 @@ def string_set(item: Item, name: str) -> frozenset[str]:
 
 
 def text_list(item: Item, name: str) -> list[str]:
-    """A list of strings; empty where there is none."""
+    """Read a list of strings; empty if it is missing."""
     if name not in item:
         return []
     try:
@@ -180,12 +180,12 @@ def text_list(item: Item, name: str) -> list[str]:
 
 
 def metadata(item: Item, name: str = "metadata") -> dict[str, Any]:
-    """A map as :func:`~torii_dynamodb._core.attributes.encode_map` wrote it; empty where there is none."""
+    """Read a map that :func:`~torii_dynamodb._core.attributes.encode_map` wrote; empty if it is missing."""
     if name not in item:
         return {}
     try:
         value = decode(item[name])
-    # Whatever the nesting holds, the answer is the same: it cannot be read.
+    # Whatever the nested values are, the result is the same: the map cannot be read.
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):

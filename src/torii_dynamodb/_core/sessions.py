@@ -1,4 +1,4 @@
-"""Sessions: what is stored, when one is valid, and the requests that make and end them."""
+"""Sessions: what is stored, when one is valid, and the requests that create and end them."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _EPOCH_WRITES = 4
 
 
 def new_session_model(new_session: NewSession, user: User | None, now: datetime) -> NewSession:
-    """The new session with every field checked and cleaned."""
+    """Return the new session with every field checked and normalised."""
     validation.instance(new_session, "new_session", NewSession)
     user_id = validation.user_id(new_session.user_id)
     if user is not None:
         validation.instance(user, "user", User)
         if user.id != user_id:
-            raise ValidationError("user", "is another user than new_session.user_id names")
+            raise ValidationError("user", "is not the user that new_session.user_id names")
     expires_at = validation.moment(new_session.expires_at, "expires_at")
     if expires_at <= now:
-        raise ValidationError("expires_at", f"{to_text(expires_at)} has passed; give a moment to come")
+        raise ValidationError("expires_at", f"{to_text(expires_at)} is in the past; give a time in the future")
     return replace(
         new_session,
         expires_at=from_epoch_seconds(epoch_seconds(expires_at)),
@@ -56,7 +56,7 @@ def new_session_model(new_session: NewSession, user: User | None, now: datetime)
 
 
 def bind(new_session: NewSession, epoch: int, now: datetime, random: RandomBytes) -> Session:
-    """The session, with its token, bound to a user's epoch."""
+    """Return the session, with its token, bound to a user's epoch."""
     token = make_session_token(new_session.user_id, random)
     return Session(
         id=digest(token),
@@ -72,7 +72,7 @@ def bind(new_session: NewSession, epoch: int, now: datetime, random: RandomBytes
 
 
 def to_item(session: Session) -> Item:
-    """The item that a session is stored as; its token is not part of it."""
+    """Return the item that a session is stored as, which does not contain its token."""
     item: Item = {
         "id": {"S": session.id},
         "user_id": {"S": session.user_id},
@@ -93,7 +93,7 @@ def to_item(session: Session) -> Item:
 
 @reading.reader("sessions")
 def read(item: Item, token: str = "") -> Session:
-    """The session that an item holds, with the token that the caller holds, if there is one."""
+    """Read a session from its item, adding the caller's token, if there is one."""
     return Session(
         id=reading.text(item, "id"),
         user_id=reading.text(item, "user_id"),
@@ -110,9 +110,10 @@ def read(item: Item, token: str = "") -> Session:
 def judge(
     parsed: ParsedSecret, token: str, session_item: Item | None, user_item: Item | None, now: datetime
 ) -> SignedIn | None:
-    """Whether a session is valid: the one place that decides it.
+    """Decide whether a session is valid. Nothing else decides it.
 
-    It exists, has not expired, its user exists, token, session and user name one user, and no epoch has passed since.
+    A session is valid if it exists and has not expired, its user exists, its token, row and user name the same user,
+    and its epoch is the user's.
     """
     if session_item is None or user_item is None:
         return None
@@ -126,19 +127,19 @@ def judge(
 
 
 def replace_token(session: Session, token: str) -> Session:
-    """The session, with the token that the caller holds."""
+    """Return the session with the caller's token."""
     return replace(session, token=token)
 
 
 def is_current(session: Session, user: User, now: datetime) -> bool:
-    """Whether a listed session is valid."""
+    """Return whether a listed session is valid."""
     return session.user_id == user.id and session.epoch == user.session_epoch and session.expires_at > now
 
 
 def extend(table: str, session_id: str, user_id: str, expires_at: int, now: int) -> dict[str, Any]:
-    """The ``UpdateItem`` that moves the end of a session forward.
+    """Return the ``UpdateItem`` that moves the expiry of a session forward.
 
-    Only forward: so two extensions end alike in whatever order, and a retry finds its own write done.
+    Only forward, so two extensions have the same result in any order, and a retry finds its own write done.
     """
     return ex.update(
         table,
@@ -151,9 +152,9 @@ def extend(table: str, session_id: str, user_id: str, expires_at: int, now: int)
 
 
 def end_all(table: str, user_id: str, write_id: str, now: datetime) -> dict[str, Any]:
-    """The ``UpdateItem`` that ends all sessions of a user, by moving the epoch on.
+    """Return the ``UpdateItem`` that ends all sessions of a user, by increasing the epoch.
 
-    The last four such writes are remembered, so that a retry whose answer was lost does not move it twice.
+    The last four such writes are recorded, so that a retry whose response was lost does not increase it twice.
     """
     register = ex.register("epoch_write_", _EPOCH_WRITES, write_id, "")
     return ex.update(
@@ -168,7 +169,7 @@ def end_all(table: str, user_id: str, write_id: str, now: datetime) -> dict[str,
 
 
 def by_user(table: str, user_id: str, *, after: int | None = None) -> dict[str, Any]:
-    """The ``Query`` for a user's sessions, by the index; with ``after``, those that end later (seconds)."""
+    """Return the ``Query`` for a user's sessions in the index, or those that expire ``after`` an epoch second."""
     condition, values = "#user_id = :user_id", {":user_id": {"S": user_id}}
     if after is not None:
         condition += " AND #expires_at > :after"
@@ -177,18 +178,19 @@ def by_user(table: str, user_id: str, *, after: int | None = None) -> dict[str, 
 
 
 def stale_keys(items: list[Item], user: User | None) -> list[Item]:
-    """Keys of session rows that can never be valid again.
+    """Return the keys of session rows that can never be valid again.
 
-    The user must have been read, strongly, *after* the rows: a row of a later epoch would else look stale.
+    The user must have been read, strongly consistent, *after* the rows: otherwise a row of a later epoch would look
+    stale.
     """
     epoch = None if user is None else str(user.session_epoch)
     return [{"id": item["id"]} for item in latest(items) if item.get("epoch", {}).get("N") != epoch]
 
 
 def latest(rows: list[Item]) -> list[Item]:
-    """Each session once, as it stands last.
+    """Return each session once, in its latest state.
 
-    The index is sorted by the end of a session, which a refresh moves: a session may stand on two pages, and for as
-    long as the index lags, twice on one. (A ``BatchWriteItem`` with one key twice is refused as a whole.)
+    The index is sorted by expiry, which a refresh moves, so a session may be on two pages and, while the index lags,
+    twice on one. (A ``BatchWriteItem`` that contains a key twice is refused as a whole.)
     """
     return list({row["id"]["S"]: row for row in rows}.values())

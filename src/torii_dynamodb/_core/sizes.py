@@ -1,7 +1,7 @@
-"""How large DynamoDB finds an item, so that one over the limit is refused before it is sent.
+"""The size of an item by DynamoDB's rules, so that one over the limit is refused before it is sent.
 
-Rules: DynamoDB Developer Guide, "DynamoDB item sizes and formats". Number sizes are approximate there too; this counts
-them at their upper bound.
+The rules are in the DynamoDB Developer Guide, "DynamoDB item sizes and formats". It gives the sizes of numbers only
+approximately; this counts their upper bound.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ MAX_ITEM_BYTES = 400 * 1024
 
 
 def item_size(item: Item) -> int:
-    """An item's size in bytes, attribute names included."""
+    """Return an item's size in bytes, attribute names included."""
     return sum(len(name.encode()) + attribute_size(value) for name, value in item.items())
 
 
 def attribute_size(attribute: Attribute) -> int:
-    """A value's size in bytes."""
+    """Return a value's size in bytes."""
     ((tag, value),) = attribute.items()
     match tag:
         case "S":
@@ -44,14 +44,14 @@ def attribute_size(attribute: Attribute) -> int:
 
 
 def check_item_size(item: Item, what: str) -> None:
-    """Refuse an item that DynamoDB would.
+    """Refuse an item that DynamoDB would refuse.
 
     Args:
         item: The item as it would be stored.
-        what: What it is, for the message: ``"the user"``.
+        what: What to call it in the message: ``"the user"``.
 
     Raises:
-        ItemTooLarge: It is over 400 KB; tells the largest attributes.
+        ItemTooLarge: It is over 400 KB; names the largest attributes.
     """
     size = item_size(item)
     if size <= MAX_ITEM_BYTES:
@@ -60,7 +60,7 @@ def check_item_size(item: Item, what: str) -> None:
     largest = sorted(sizes.items(), key=lambda pair: -pair[1])[:3]
     shown = ", ".join(f"{name} {bytes_:,} bytes" for name, bytes_ in largest)
     raise ItemTooLarge(
-        f"{what} would take {size:,} bytes; DynamoDB stores at most {MAX_ITEM_BYTES:,} an item. Largest: {shown}",
+        f"{what} would take {size:,} bytes; DynamoDB stores at most {MAX_ITEM_BYTES:,} per item. Largest: {shown}",
         size=size,
         limit=MAX_ITEM_BYTES,
         largest=largest,

@@ -1,4 +1,4 @@
-"""Tables: the requests that create them, and what is wrong with those that exist. Read from the schema."""
+"""Tables: the requests that create them, and how existing ones differ from the schema."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def create_request(schema: TableSchema, name: str) -> dict[str, Any]:
-    """The body of ``CreateTable``: on demand, with all indexes."""
+    """Return the body of ``CreateTable``: on demand, with all indexes."""
     body: dict[str, Any] = {
         "TableName": name,
         "KeySchema": key_schema(schema),
@@ -42,7 +42,7 @@ def create_request(schema: TableSchema, name: str) -> dict[str, Any]:
 
 
 def key_schema(schema: TableSchema | IndexSchema) -> list[dict[str, str]]:
-    """A table's or an index' keys as DynamoDB writes them."""
+    """Return a table's or an index's keys in DynamoDB's format."""
     keys = [{"AttributeName": schema.hash_key.name, "KeyType": "HASH"}]
     if schema.range_key is not None:
         keys.append({"AttributeName": schema.range_key.name, "KeyType": "RANGE"})
@@ -50,12 +50,12 @@ def key_schema(schema: TableSchema | IndexSchema) -> list[dict[str, str]]:
 
 
 def ttl_request(name: str, attribute: str) -> dict[str, Any]:
-    """The body of ``UpdateTimeToLive``."""
+    """Return the body of ``UpdateTimeToLive``."""
     return {"TableName": name, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": attribute}}
 
 
 def is_active(description: Mapping[str, Any]) -> bool:
-    """Whether a described table and all its indexes can be used."""
+    """Return whether a described table and all its indexes can be used."""
     indexes: list[Mapping[str, Any]] = description.get("GlobalSecondaryIndexes") or []
     return description.get("TableStatus") in ("ACTIVE", "UPDATING") and all(
         index.get("IndexStatus", "ACTIVE") in ("ACTIVE", "UPDATING") for index in indexes
@@ -63,14 +63,14 @@ def is_active(description: Mapping[str, Any]) -> bool:
 
 
 def is_going(description: Mapping[str, Any]) -> bool:
-    """Whether a described table is being deleted: it will not come back, and its name is not free yet."""
+    """Return whether a described table is being deleted: it will not come back, and its name is not free yet."""
     return description.get("TableStatus") == "DELETING"
 
 
 def differences(description: Mapping[str, Any], schema: TableSchema, name: str) -> list[str]:
-    """What of a described table is not as the schema wants it: one sentence each, with table, found and expected.
+    """Return how a described table differs from the schema: one sentence each, with table, found and expected.
 
-    Indexes beyond the schema's are none of our business.
+    Indexes that the schema does not mention are ignored.
     """
     types = {
         attribute["AttributeName"]: attribute["AttributeType"] for attribute in description["AttributeDefinitions"]
@@ -96,12 +96,12 @@ def differences(description: Mapping[str, Any], schema: TableSchema, name: str) 
 
 
 def ttl_is_off(described: Mapping[str, Any]) -> bool:
-    """Whether a table deletes nothing by itself."""
+    """Return whether TTL is off for a table."""
     return described.get("TimeToLiveStatus") in (None, "DISABLED", "DISABLING")
 
 
 def ttl_difference(described: Mapping[str, Any], attribute: str, name: str) -> str | None:
-    """What is wrong with a table's TTL, in a sentence; ``None`` if nothing."""
+    """Return what is wrong with a table's TTL, in a sentence; ``None`` if nothing is."""
     found = None if ttl_is_off(described) else described.get("AttributeName")
     if found == attribute:
         return None
@@ -109,14 +109,14 @@ def ttl_difference(described: Mapping[str, Any], attribute: str, name: str) -> s
 
 
 def probe_key(table: TableName) -> Item:
-    """A key that no item has, for asking whether a table can be read."""
+    """Return a key that no item has, to test whether a table can be read."""
     schema = SCHEMA[table]
     keys = [schema.hash_key] + ([schema.range_key] if schema.range_key else [])
     return {key.name: {"S": "#health"} for key in keys}
 
 
 def keys_of(schema: TableSchema) -> str:
-    """The keys that a table must have, its indexes included, for messages."""
+    """Return the keys that a table must have, its indexes included, for messages."""
     indexes = "".join(f"; index {index.name} on {_expected(index)}" for index in schema.indexes)
     return f"key expected: {_expected(schema)}{indexes}"
 

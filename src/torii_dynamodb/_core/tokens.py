@@ -1,4 +1,4 @@
-"""One-time secrets: tokens, PKCE verifiers, challenges. All live in one table and are used up in one way."""
+"""One-time secrets: tokens, PKCE verifiers, challenges. They share one table and are used up in the same way."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _KINDS = ("registration", "authentication")
 
 
 def checked_token(new_token: NewToken, user: User | None, now: datetime) -> NewToken:
-    """The token with every field checked and cleaned."""
+    """Return the token with every field checked and normalised."""
     validation.instance(new_token, "new_token", NewToken)
     purpose = validation.purpose(new_token.purpose)
     expires_at = _to_come(new_token.expires_at, now)
@@ -67,14 +67,14 @@ def checked_token(new_token: NewToken, user: User | None, now: datetime) -> NewT
     if user is not None:
         validation.instance(user, "user", User)
         if user.id != user_id:
-            raise ValidationError("user", "is another user than new_token.user_id names")
+            raise ValidationError("user", "is not the user that new_token.user_id names")
     revoke = validation.flag(new_token.revoke_earlier, "revoke_earlier")
     if user_id is None and new_token.email is None:
-        raise ValidationError("user_id", "give user_id, or email for a token without a user: it must be bound to one")
+        raise ValidationError("user_id", "give user_id, or email for a token without a user")
     if user_id is not None and new_token.email is not None:
-        raise ValidationError("email", "is for a token without a user; a user's token is bound to the user's address")
+        raise ValidationError("email", "is only for a token without a user; otherwise the user's address is used")
     if revoke and user_id is None:
-        raise ValidationError("revoke_earlier", "needs user_id: what is revoked is kept on the user")
+        raise ValidationError("revoke_earlier", "needs user_id, because revocation is stored on the user")
     email = None if new_token.email is None else normalise_email(new_token.email).normalised
     return replace(
         new_token,
@@ -87,7 +87,7 @@ def checked_token(new_token: NewToken, user: User | None, now: datetime) -> NewT
 
 
 def issue(new_token: NewToken, user: User | None, now: datetime, random: RandomBytes) -> Token:
-    """The token with its secret, bound to the user's address of this moment."""
+    """Return the token with its secret, bound to the user's current address."""
     secret = make_one_time_token(new_token.user_id, random)
     return Token(
         id=token_key(new_token.purpose, digest(secret)),
@@ -102,7 +102,7 @@ def issue(new_token: NewToken, user: User | None, now: datetime, random: RandomB
 
 
 def bearer_item(token: Token, user: User | None) -> Item:
-    """The item that a token is stored as, with all that it is bound to in the user."""
+    """Return the item that a token is stored as, with everything it is bound to in the user."""
     item = _one_time_item(token.id, token.created_at, token.expires_at, token.metadata)
     item["purpose"] = {"S": token.purpose}
     if token.email is not None:
@@ -119,7 +119,7 @@ def bearer_item(token: Token, user: User | None) -> Item:
 
 @reading.reader("tokens")
 def read(item: Item) -> Token:
-    """The token that an item holds, without its secret."""
+    """Read a token from its item, without its secret."""
     return Token(
         id=reading.text(item, "id"),
         purpose=reading.text(item, "purpose"),
@@ -132,13 +132,13 @@ def read(item: Item) -> Token:
 
 
 def set_serial(table: str, user: User, purpose: str, serial: str, now: datetime) -> users.Change:
-    """The write that kills the user's earlier tokens of a purpose."""
+    """Return the write that invalidates the user's earlier tokens of a purpose."""
     after = users.changed(user, now, token_serials={**user.token_serials, purpose: serial})
     return users.Change(after, (users.update_if_version(table, user, after),))
 
 
 def is_unused(item: Item | None, now: datetime) -> bool:
-    """Whether a one-time item exists, has not expired and was not used."""
+    """Return whether a one-time item exists, has not expired and was not used."""
     return item is not None and "consumed_by" not in item and _expires(item) > epoch_seconds(now)
 
 
@@ -148,7 +148,7 @@ def _expires(item: Item) -> int:
 
 
 def verified(item: Item | None, named_user: str, user: User | None) -> VerifiedToken | None:
-    """The token with its user; ``None`` where it is not there, or what it was bound to has changed.
+    """Return the token with its user; ``None`` if it does not exist, or what it was bound to has changed.
 
     Args:
         item: The token's item.
@@ -185,15 +185,15 @@ def consume(
     *,
     returns: bool = False,
 ) -> dict[str, Any]:
-    """The update that uses up a one-time item. A retry with the same ``write_id`` finds its own mark.
+    """Return the update that uses up a one-time item. A retry with the same ``write_id`` recognises its own mark.
 
     Args:
         table: The table's name.
         token_id: The item's key.
-        write_id: Who uses it up.
-        now: The present.
-        also: Attributes that must be as given.
-        returns: Whether the item is returned; for a single ``UpdateItem``.
+        write_id: Identifies this use.
+        now: The current time.
+        also: Attributes that must have these values.
+        returns: Whether to return the item; for a single ``UpdateItem``.
     """
     condition = (
         "attribute_exists(#id) AND #expires_at > :now AND (attribute_not_exists(#consumed_by) OR #consumed_by = :me)"
@@ -206,14 +206,14 @@ def consume(
 
 
 def put_new(table: str, item: Item, now: datetime) -> dict[str, Any]:
-    """The ``PutItem`` of a one-time item under a key that the caller chose: never a second time while one lives."""
+    """Return the ``PutItem`` of a one-time item under a key that the caller chose, unless an unexpired one has it."""
     return ex.put(table, item, f"{ex.NOT_TAKEN} OR #expires_at <= :now", {":now": av.number(epoch_seconds(now))})
 
 
 def pkce_item(
     state: str, verifier: str, expires_at: datetime, metadata: Metadata | None, now: datetime, random: RandomBytes
 ) -> Item:
-    """The item of a PKCE verifier: it and its metadata sealed under the state, which is stored as its hash."""
+    """Return the item of a PKCE verifier, sealed with its metadata under the state, which is stored as its hash."""
     state = validation.secret_text(state, "state", least=16, most=512)
     # RFC 7636, 4.1: 43 to 128 characters.
     verifier = validation.secret_text(verifier, "verifier", least=43, most=128)
@@ -226,31 +226,31 @@ def pkce_item(
 
 
 def seal_pkce(verifier: str, metadata: Metadata, *, state: str, place: bytes, random: RandomBytes) -> bytes:
-    """A verifier and its metadata, sealed under the state."""
+    """Seal a verifier and its metadata under the state."""
     plain = json.dumps({"verifier": verifier, "metadata": av.encode(metadata)}, separators=(",", ":"))
     return seal_under_state(plain.encode(), state=state, place=place, random=random)
 
 
 def unseal_pkce(sealed: bytes, *, state: str, place: bytes) -> tuple[str, Metadata]:
-    """What :func:`seal_pkce` sealed. Raises ``ValueError`` where it does not open."""
+    """Open what :func:`seal_pkce` sealed. Raises ``ValueError`` if it does not open."""
     kept = json.loads(unseal_under_state(sealed, state=state, place=place))
     return kept["verifier"], cast("Metadata", av.decode(kept["metadata"]))
 
 
 def read_pkce(item: Item, state: str) -> PkceVerifier | None:
-    """The verifier that an item holds, for whoever knows the state; ``None`` for a row of an earlier form."""
+    """Read the verifier from its item, given the state; ``None`` for a row in an earlier format."""
     if _SEALED not in item:
         return None
     sealed, place, expires_at = _read_sealed(item)
     try:
         verifier, metadata = unseal_pkce(sealed, state=state, place=place)
     except ValueError:
-        raise CorruptItem("tokens", _SEALED, "it was not sealed under this state, or was changed") from None
+        raise CorruptItem("tokens", _SEALED, "it was not sealed under this state, or was altered") from None
     return PkceVerifier(verifier=verifier, expires_at=expires_at, metadata=metadata)
 
 
 def _place(item: Item) -> bytes:
-    """What a seal is bound to: its row's key and end."""
+    """Return what a seal is bound to: its row's key and expiry."""
     return f"{item['id']['S']}#{item['expires_at']['N']}".encode(errors="surrogatepass")
 
 
@@ -262,7 +262,7 @@ def _read_sealed(item: Item) -> tuple[bytes, bytes, datetime]:
 
 
 def checked_challenge(challenge: NewPasskeyChallenge, now: datetime) -> NewPasskeyChallenge:
-    """The challenge with every field checked."""
+    """Return the challenge with every field checked."""
     validation.instance(challenge, "challenge", NewPasskeyChallenge)
     return replace(
         challenge,
@@ -275,7 +275,7 @@ def checked_challenge(challenge: NewPasskeyChallenge, now: datetime) -> NewPassk
 
 
 def kind(value: object) -> CeremonyKind:
-    """A ceremony's kind."""
+    """Check the kind of a ceremony."""
     if value == "registration":
         return "registration"
     if value == "authentication":
@@ -284,7 +284,7 @@ def kind(value: object) -> CeremonyKind:
 
 
 def challenge_item(challenge: NewPasskeyChallenge, now: datetime) -> Item:
-    """The item that a challenge is stored as."""
+    """Return the item that a challenge is stored as."""
     item = _one_time_item(challenge_key(challenge.challenge), now, challenge.expires_at, challenge.metadata)
     item["kind"] = {"S": challenge.kind}
     if challenge.user_id is not None:
@@ -295,7 +295,7 @@ def challenge_item(challenge: NewPasskeyChallenge, now: datetime) -> Item:
 
 @reading.reader("tokens")
 def read_challenge(item: Item) -> PasskeyChallenge:
-    """What was remembered of a challenge."""
+    """Read a stored challenge."""
     return PasskeyChallenge(
         kind="registration" if reading.text(item, "kind") == "registration" else "authentication",
         user_id=reading.optional_text(item, "user_id"),
@@ -320,5 +320,5 @@ def _one_time_item(item_id: str, now: datetime, expires_at: datetime, metadata: 
 def _to_come(value: object, now: datetime) -> datetime:
     expires_at = validation.moment(value, "expires_at")
     if expires_at <= now:
-        raise ValidationError("expires_at", f"{to_text(expires_at)} has passed; give a moment to come")
+        raise ValidationError("expires_at", f"{to_text(expires_at)} is in the past; give a time in the future")
     return from_epoch_seconds(epoch_seconds(expires_at))

@@ -1,4 +1,4 @@
-"""The caller's own atomic write (RFC 0008, ``transact_write``)."""
+"""Your own atomic write (RFC 0008, ``transact_write``)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Plain = Mapping[str, Any]
 class TransactionBuilder:
     """Collects the writes of one transaction: all are applied, or none.
 
-    Table names are full names, so your own tables take part as ours do (``config.table_name("users")``). Keys and items
-    are plain Python values: ``int`` and ``Decimal`` are numbers, a ``frozenset`` of text is a string set, a ``float``
-    is refused, because DynamoDB's numbers are decimal.
+    Tables are given by their full names, so your own tables and the library's can both take part
+    (``config.table_name("users")``). Keys and items are plain Python values: ``int`` and ``Decimal`` are numbers, a
+    ``frozenset`` of text is a string set, and a ``float`` is refused, because DynamoDB's numbers are decimal.
 
-    Our own tables are for the library's own writes: a row that it cannot read fails those who ask for it. ``check`` and
-    ``create_user`` may name them; ``put``, ``update`` and ``delete`` only with ``allow_torii_tables``.
+    The library's tables are for the library's own writes: a row that it cannot read makes later reads fail. ``check``
+    and ``create_user`` may name them; ``put``, ``update`` and ``delete`` only with ``allow_torii_tables``.
 
-    In expressions write ``#name`` for every attribute (filled in for you) and ``:value`` for every value.
+    In expressions, write ``#name`` for every attribute (filled in for you) and ``:value`` for every value.
     """
 
     def __init__(self, config: DynamoDbConfig, *, allow_torii_tables: bool = False) -> None:
@@ -61,7 +61,7 @@ class TransactionBuilder:
     def update(
         self, table: str, key: Plain, expression: str, *, condition: str, values: Plain | None = None
     ) -> TransactionBuilder:
-        """Update an item. The condition is not optional: without one, an update creates what it does not find."""
+        """Update an item. The condition is required: without one, an update creates the item if it is missing."""
         encoded = _encode(key, "key")
         _expression(expression, "expression")
         _expression(condition, "condition")
@@ -77,13 +77,13 @@ class TransactionBuilder:
         return self._add("Delete", table, encoded, ex.delete(table, encoded, condition, _values(values)))
 
     def check(self, table: str, key: Plain, *, condition: str, values: Plain | None = None) -> TransactionBuilder:
-        """Write nothing, but let all fail unless the condition holds."""
+        """Write nothing, but fail the whole transaction unless the condition holds."""
         encoded = _encode(key, "key")
         _expression(condition, "condition")
         return self._add("ConditionCheck", table, encoded, ex.check(table, encoded, condition, _values(values)))
 
     def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
-        """Create a user, as ``create_user`` does, together with the rest.
+        """Create a user in the same transaction, as the storage's ``create_user`` does.
 
         Returns:
             The user as it will be stored if the transaction is applied.
@@ -96,7 +96,7 @@ class TransactionBuilder:
         return user
 
     def payload(self) -> dict[str, Any]:
-        """The body of the ``TransactWriteItems``. Raises ValidationError for an empty one."""
+        """Return the body of the ``TransactWriteItems``. Raises ValidationError if it is empty."""
         if not self._actions:
             raise ValidationError("builder", "added nothing to the transaction")
         return ex.transaction(*self._actions)
@@ -109,21 +109,21 @@ class TransactionBuilder:
             raise ValidationError(
                 "table",
                 f"{name} is one of the library's own tables, whose rows it must be able to read; use its operations, "
-                "or give transact_write(..., allow_torii_tables=True) if you know how they are stored",
+                "or transact_write(..., allow_torii_tables=True) if you know how they are stored",
             )
         if len(self._actions) == MAX_ITEMS:
             raise ValidationError("builder", f"a transaction takes at most {MAX_ITEMS} writes")
         if key is not None:
             mark = (name, orjson.dumps(key, option=orjson.OPT_SORT_KEYS).decode())
             if mark in self._keys:
-                raise ValidationError("key", f"an item of {name} stands twice in one transaction")
+                raise ValidationError("key", f"one item of {name} appears twice in the transaction")
             self._keys.add(mark)
         self._actions.append({kind: body})
         return self
 
 
 def _table_name(table: object) -> str:
-    """The name of a table that is given by its name or its ARN (API reference, ``TableName``)."""
+    """Return the name of a table that is given by its name or its ARN (API reference, ``TableName``)."""
     found = _TABLE.fullmatch(table) if isinstance(table, str) else None
     if found is None:
         raise ValidationError("table", "give the table's full name, or its ARN")

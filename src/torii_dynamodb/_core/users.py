@@ -51,14 +51,14 @@ __all__ = [
 _SERIAL = "token_serial_"
 
 ANY_PURPOSE = "*"
-"""The serial that every token of a user carries. It changes with the address, so that no token comes back to life when
-the user returns to an address it had before."""
+"""The serial that every token of a user has. It changes with the address, so that no token becomes valid again when the
+user returns to an earlier address."""
 
 
 def new_user_model(new_user: NewUser, password_hash: str | None, now: datetime, random: RandomBytes) -> User:
-    """The user that :class:`NewUser` asks for. Checks every field.
+    """Return the user that a :class:`NewUser` asks for, with every field checked.
 
-    The session epoch begins at a random number: a user created anew under an old id revives no old session.
+    The session epoch starts at a random number, so that a new user under an old id revives no old session.
     """
     validation.instance(new_user, "new_user", NewUser)
     email = normalise_email(new_user.email)
@@ -90,12 +90,12 @@ def new_user_model(new_user: NewUser, password_hash: str | None, now: datetime, 
 
 
 def new_random_version(random: RandomBytes) -> str:
-    """A password version, token serial or write id: random, so that two writers never choose the same."""
+    """Return a password version, token serial or write id: random, so that two writers never choose the same one."""
     return random(12).hex()
 
 
 def to_item(user: User) -> Item:
-    """The item that a user is stored as."""
+    """Return the item that a user is stored as."""
     item: Item = {
         "id": {"S": user.id},
         "email": {"S": user.email},
@@ -126,7 +126,7 @@ def to_item(user: User) -> Item:
 
 @reading.reader("users")
 def read(item: Item) -> User:
-    """The user that an item holds."""
+    """Read a user from its item."""
     return User(
         id=reading.text(item, "id"),
         email=reading.text(item, "email"),
@@ -147,17 +147,17 @@ def read(item: Item) -> User:
 
 
 def by_email(table: str, normalised: str) -> dict[str, Any]:
-    """The ``Query`` for the user with an address, by the index."""
+    """Return the ``Query`` that finds the user with an address in the index."""
     return ex.query(table, "#email = :email", {":email": {"S": normalised}}, index=EMAIL_INDEX)
 
 
 def is_held_by(item: Item | None, user_id: str) -> bool:
-    """Whether an identity's item, if there is one, names this user."""
+    """Return whether an identity's item, if there is one, names this user."""
     return item is not None and item.get("user_id") == {"S": user_id}
 
 
 def email_identity(user: User, password_hash: str | None) -> Item:
-    """The item that claims a user's address, and holds the password hash."""
+    """Return the item that claims a user's address and stores the password hash."""
     item: Item = {
         "id": {"S": email_key(user.email)},
         "user_id": {"S": user.id},
@@ -172,10 +172,10 @@ def email_identity(user: User, password_hash: str | None) -> Item:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one atomic write makes of a user.
+    """One atomic change of a user.
 
     Args:
-        user: The user afterwards.
+        user: The user after the change.
         items: The writes of the transaction; the user's own comes first.
     """
 
@@ -184,16 +184,16 @@ class Change:
 
 
 def creation(users_table: str, identities_table: str, user: User, password_hash: str | None) -> list[dict[str, Any]]:
-    """The writes that create a user: the user, then the claim on the address, each only if it is not there."""
+    """Return the writes that create a user: the user, then the claim on the address, each only if it does not exist."""
     item, claim = to_item(user), email_identity(user, password_hash)
     check_item_size(item, "the user")
     return [{"Put": ex.put(users_table, item, ex.NOT_TAKEN)}, {"Put": ex.put(identities_table, claim, ex.NOT_TAKEN)}]
 
 
 def deletion(users_table: str, identities_table: str, user: User) -> tuple[dict[str, Any], ...]:
-    """The writes that delete a user with all identities, if the user is still as read.
+    """Return the writes that delete a user and all its identities, if the user is still as read.
 
-    An identity that is missing, though listed, must not keep the user from being deleted.
+    An identity that is listed but missing must not prevent the deletion of the user.
     """
     unchanged = ex.delete(users_table, item_key(user.id), AS_READ, as_read(user))
     return (
@@ -203,30 +203,30 @@ def deletion(users_table: str, identities_table: str, user: User) -> tuple[dict[
 
 
 def drop_identity(table: str, identity: str, user_id: str) -> dict[str, Any]:
-    """The deletion of an identity together with its listing: never another user's."""
+    """Return the deletion of a listed identity, unless it is another user's."""
     condition = "attribute_not_exists(#id) OR #user_id = :user_id"
     return {"Delete": ex.delete(table, item_key(identity), condition, {":user_id": {"S": user_id}})}
 
 
 def delete_owned(table: str, item_id: str, user_id: str) -> dict[str, Any]:
-    """The deletion of an item, an identity or a session, if it is the named user's."""
+    """Return the deletion of an item (an identity or a session), if it is the named user's."""
     return {"Delete": ex.delete(table, item_key(item_id), "#user_id = :user_id", {":user_id": {"S": user_id}})}
 
 
 def drop_identities(users_table: str, identities_table: str, user: User, names: Sequence[str], now: datetime) -> Change:
-    """The writes that take several identities off a user at once."""
+    """Return the writes that remove several identities from a user at once."""
     after = changed(user, now, identities=user.identities - set(names))
     deletions = [drop_identity(identities_table, name, user.id) for name in names]
     return Change(after, (update_if_version(users_table, user, after), *deletions))
 
 
 def with_identity(user: User, identity: str) -> User:
-    """A new user who holds one more identity from the start."""
+    """Return a new user with one more identity."""
     return replace(user, identities=user.identities | {identity})
 
 
 def lock(table: str, user: User, moment: datetime | None, now: datetime) -> Change | None:
-    """The write that locks a user, ending all sessions, or unlocks it; ``None`` if it is so already."""
+    """Return the write that locks a user, ending all sessions, or unlocks it; ``None`` if nothing changes."""
     if moment == user.locked_at:
         return None
     fields: dict[str, Any] = {"locked_at": moment}
@@ -237,31 +237,31 @@ def lock(table: str, user: User, moment: datetime | None, now: datetime) -> Chan
 
 
 def serial_of(user: User, purpose: str) -> str | None:
-    """What a one-time token of a purpose must carry to hold: that of the purpose, and that of the address."""
+    """Return the serial that a valid one-time token has: that of its purpose, and that of the address."""
     serials = [user.token_serials.get(ANY_PURPOSE), user.token_serials.get(purpose)]
     return ".".join(serial or "" for serial in serials) if any(serials) else None
 
 
 def changed(user: User, now: datetime, **fields: Any) -> User:
-    """A user with other fields, one version on."""
+    """Return a user with changed fields and the next version."""
     return replace(user, version=user.version + 1, updated_at=now, **fields)
 
 
 AS_READ = "attribute_exists(#id) AND #version = :read AND #session_epoch = :read_epoch"
-"""The condition that nobody changed a user since. The epoch, which begins at random, tells a user created anew under
-the same id apart: versions begin at 1 again."""
+"""The condition that nobody has changed a user since it was read. Versions of a new user under the same id start at 1
+again; the epoch, which starts at a random number, tells the two apart."""
 
 
 def as_read(user: User) -> dict[str, Attribute]:
-    """The values of :data:`AS_READ`."""
+    """Return the values of :data:`AS_READ`."""
     return {":read": av.number(user.version), ":read_epoch": av.number(user.session_epoch)}
 
 
 def update_if_version(table: str, before: User, after: User) -> dict[str, Any]:
-    """The write that turns the user as read into what it is to be.
+    """Return the write that turns the user as read into ``after``.
 
-    Only the attributes that differ are written, and only if nobody changed the user since. A transaction returns no
-    item, so the version is what makes ``after`` the stored truth.
+    It writes only the attributes that differ, and only if nobody has changed the user since. A transaction returns no
+    item, so the version is what guarantees that ``after`` is what is stored.
     """
     old, new = to_item(before), to_item(after)
     check_item_size(new, "the user")
@@ -293,7 +293,7 @@ def profile_change(
     metadata: Metadata | Unset,
     serial: str,
 ) -> User:
-    """The user after ``update_user``. Checks the arguments."""
+    """Return the user after ``update_user``, with the arguments checked."""
     fields: dict[str, Any] = {}
     if name is not UNSET:
         fields["name"] = None if name is None else validation.text(name, "name", most=256)
@@ -303,16 +303,16 @@ def profile_change(
         fields |= email_fields(user, normalise_email(email), serial)
     if not fields:
         raise ValidationError(
-            "update_user", "names nothing to change; give the new values by keyword, for example name='Ada'"
+            "update_user", "has nothing to change; give the new values by keyword, for example name='Ada'"
         )
     return changed(user, now, **fields)
 
 
 def email_fields(user: User, email: Email, serial: str) -> dict[str, Any]:
-    """The fields that change with the address."""
+    """Return the fields that change with the address."""
     if email.normalised == user.email:
         return {"email_as_given": email.as_given}
-    # ``serial`` ends the links that prove the old address, also once the user returns to it.
+    # ``serial`` invalidates links that prove the old address, even if the user returns to it.
     return {
         "email": email.normalised,
         "email_as_given": email.as_given,
@@ -332,10 +332,10 @@ def add_identity(
     provider: str | None = None,
     joining: bool = False,
 ) -> dict[str, Any]:
-    """The write that lists one more identity on a user, without having read the user.
+    """Return the write that lists one more identity on a user, without having read the user.
 
-    With ``session_epoch``, only if all sessions were not ended since the user was at that epoch. A ``provider`` that
-    the user disconnected is connected again, or with ``joining`` refused.
+    With ``session_epoch``, only if the user is still at that epoch. A ``provider`` that the user disconnected is
+    connected again or, with ``joining``, refused.
     """
     expression = "SET #version = #version + :one, #updated_at = :now ADD #identities :identity"
     condition = "attribute_exists(#id) AND size(#identities) < :most"
@@ -367,13 +367,12 @@ def remove_identity(
     session_epoch: int | None = None,
     provider: str | None = None,
 ) -> dict[str, Any]:
-    """The write that takes an identity off a user, unless it is the last way to sign in.
+    """Return the write that removes an identity from a user, unless it is the last way to sign in.
 
-    With ``session_epoch``, only if all sessions were not ended since the user was at that epoch. A ``provider`` is
-    remembered as disconnected.
+    With ``session_epoch``, only if the user is still at that epoch. A ``provider`` is recorded as disconnected.
 
-    Left must be a password, or one more identity beside the e-mail's and this one; or, where the caller counts that,
-    a verified address.
+    A password must remain, or one more identity beside the email address and this one or, with
+    ``allow_verified_email``, a verified address.
     """
     ways = ["attribute_exists(#password_version)", "size(#identities) > :two"]
     if allow_verified_email:
@@ -397,42 +396,42 @@ def remove_identity(
 
 
 def has_other_way(user: User, removed: Iterable[str], *, password: bool, allow_verified_email: bool) -> bool:
-    """Whether a user can still sign in once identities (and, with ``password=False``, the password) are gone."""
+    """Return whether a user can still sign in without these identities and, if ``password=False``, the password."""
     left = {identity for identity in user.identities - set(removed) if not identity.startswith(EMAIL)}
     return bool(left or (password and user.has_password) or (allow_verified_email and user.is_email_verified))
 
 
 def last_sign_in_method(what: str, request_id: str | None = None) -> LastSignInMethod:
-    """The refusal to remove the last way to sign in."""
+    """Return the refusal to remove the last way to sign in."""
     return LastSignInMethod(
         f"{what} is the user's last way to sign in; add a password, passkey or account first", request_id=request_id
     )
 
 
 def check_epoch(user: User, session_epoch: int | None, request_id: str | None = None) -> None:
-    """Refuse to complete what was begun before all sessions of the user were ended."""
+    """Refuse to complete what began before all of the user's sessions were ended."""
     if session_epoch is not None and user.session_epoch != session_epoch:
         raise revoked(request_id)
 
 
 def revoked(request_id: str | None = None) -> Revoked:
-    """The refusal of a write that was begun under an epoch that is over."""
+    """Return the refusal of a write that began under an older session epoch."""
     return Revoked(
-        "all sessions of this user were ended since this was begun; sign in and begin again", request_id=request_id
+        "all sessions of this user were ended after this began; sign in and begin again", request_id=request_id
     )
 
 
 def disconnected(request_id: str | None = None) -> ProviderDisconnected:
-    """The refusal to link an account of a provider that the user disconnected, only because of its address."""
+    """Return the refusal to link a disconnected provider's account just because it has the user's address."""
     return ProviderDisconnected(
         "the user disconnected this provider; they can link it again while signed in", request_id=request_id
     )
 
 
 def too_many_identities(request_id: str | None = None) -> TooManyIdentities:
-    """The refusal of one identity too many."""
+    """Return the refusal of an identity beyond the limit."""
     return TooManyIdentities(
-        f"the user holds {MAX_IDENTITIES} identities (e-mail address, accounts and passkeys together), "
+        f"the user has {MAX_IDENTITIES} identities (email address, accounts and passkeys together), "
         "the most that can be deleted in one atomic write; remove one first",
         limit=MAX_IDENTITIES,
         request_id=request_id,
@@ -440,16 +439,16 @@ def too_many_identities(request_id: str | None = None) -> TooManyIdentities:
 
 
 def taken(what: str, request_id: str | None = None) -> AlreadyExists:
-    """The refusal of an identity that somebody holds. It does not repeat the address: logs collect messages."""
+    """Return the refusal of a taken identity. The message omits the address, because logs collect messages."""
     shown = {
-        "email": "another user holds this e-mail address",
+        "email": "another user has this email address",
         "user": "another user has this id",
-        "oauth_account": "another user holds this account",
-        "passkey": "another user holds this passkey",
+        "oauth_account": "another user has linked this account",
+        "passkey": "another user has this passkey",
     }
     return AlreadyExists(what, shown[what], request_id=request_id)
 
 
 def page_key(cursor: Mapping[str, Attribute]) -> str:
-    """The id that a scan stopped at."""
+    """Return the id at which a scan stopped."""
     return reading.text(dict(cursor), "id")

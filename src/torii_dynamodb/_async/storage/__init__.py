@@ -1,1 +1,1 @@
-"""The storage on DynamoDB, one module a domain."""
+"""The storage on DynamoDB, one module per domain."""

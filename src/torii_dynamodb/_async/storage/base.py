@@ -1,4 +1,4 @@
-"""What every domain of the storage stands on."""
+"""The base of the storage's domains, with what more than one of them needs."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from torii_dynamodb.models import PasswordCredentials, User, VerifiedToken
 
 __all__ = ["ROUNDS", "AsyncStorageBase", "failed", "no_such_user", "old_item", "undecided"]
 
-# Each round means that another writer of the same user was first; so many in a row do not happen by chance.
+# Each round means that another writer of the same item was first; this many in a row do not happen by chance.
 ROUNDS = 20
 
 
 class AsyncStorageBase:
-    """The client, the table names, the clock, and the two ways in which everything is written.
+    """The client, the table names, the clock, and how everything is read and written.
 
-    A single conditional write is built so that its retry recognises itself. Everything else is a transaction, even
-    of one item: its ``ClientRequestToken`` makes the retry of a write that was applied succeed, whoever wrote since.
+    A single conditional write is built so that its retry recognises itself. Everything else is a transaction, even of
+    one item: its ``ClientRequestToken`` makes the retry of an applied write succeed, even if others have written since.
     """
 
     def __init__(self, client: AsyncClient, config: DynamoDbConfig, *, local: AsyncClient | None = None) -> None:
         self.config = config
         self._client = client
-        # Where session checks read. With a home region all else goes there, and this is the near one.
+        # Session checks read here. With a home Region, this is the local Region and everything else goes to the home.
         self._local = local if local is not None else client
         self._background = Background()
         self._users = config.table_name("users")
@@ -62,7 +62,7 @@ class AsyncStorageBase:
     async def _query(
         self, query: dict[str, Any], *, keep: Callable[[Item], bool] | None = None, limit: int | None = None
     ) -> list[Item]:
-        """The items of all pages: those to keep, at most ``limit``."""
+        """Return the items of all pages that are to be kept, at most ``limit``."""
         found: list[Item] = []
         while True:
             page = await self._client.call("Query", query)
@@ -77,7 +77,7 @@ class AsyncStorageBase:
         return None if item is None else users.read(item)
 
     async def _holder(self, normalised: str) -> User | None:
-        """The user who holds an address, strongly consistent."""
+        """Return the user who has an address, strongly consistent."""
         # Once more if the address moved to another user between the two reads.
         for _ in range(2):
             claim = await self._credentials(normalised)
@@ -96,12 +96,12 @@ class AsyncStorageBase:
         """Write all items or none.
 
         Returns:
-            ``None``, or the cancellation where conditions did not hold, which is for the caller to read.
+            ``None``, or the cancellation if conditions failed, which the caller interprets.
         """
         try:
             await self._client.call("TransactWriteItems", ex.transaction(*items))
         except TransactionCanceled as error:
-            # Where a condition did not hold, it decides, although another item was busy at that moment.
+            # A failed condition decides, even if another item was busy at that moment.
             others = [
                 reason
                 for reason in error.reasons
@@ -120,15 +120,15 @@ class AsyncStorageBase:
     async def _change_user(
         self, user_id: str, decide: Callable[[User], Change | None], user: User | None = None
     ) -> User | None:
-        """Read a user, decide, write; again from the start if somebody else wrote in between.
+        """Read a user, decide, write; start again if somebody else wrote in between.
 
         Args:
-            user_id: Whose change it is.
-            decide: Makes the write of the user as read; ``None``: nothing is to be done. It may raise.
+            user_id: The user.
+            decide: Returns the change of the user as read; ``None`` if there is nothing to do. It may raise.
             user: The user as read, to save the first read.
 
         Returns:
-            The user as stored; ``None`` when there is none.
+            The user as stored; ``None`` if there is none.
         """
         for _ in range(ROUNDS):
             if user is None:
@@ -141,12 +141,10 @@ class AsyncStorageBase:
             if await self._transact(*change.items) is None:
                 return change.user
             user = None
-        raise Unavailable(
-            f"the user was changed by others {ROUNDS} times while we tried to change it; try again", attempts=ROUNDS
-        )
+        raise Unavailable(f"other writers changed the user {ROUNDS} times in a row; try again", attempts=ROUNDS)
 
     async def _existing_user(self, user: User, refused: TransactionCanceled) -> User:
-        """The user that stands in the way of a new one, if it is the same: the caller's own retry."""
+        """Return the existing user if a refused creation was the caller's own retry; otherwise raise."""
         held, claim = old_item(refused, 0), old_item(refused, 1)
         request_id = refused.request_id
         if undecided(refused, 0) or undecided(refused, 1):
@@ -170,15 +168,15 @@ class AsyncStorageBase:
         """Claim an identity for a user.
 
         Args:
-            user_id: Who is to hold it.
+            user_id: The user.
             item: The identity.
             what: What it is called in an error.
-            session_epoch: The user's epoch when this was begun, which must still be theirs.
-            provider: Whose account it is, if it is one.
-            joining: Whether a provider that the user disconnected is refused; else it is connected again.
+            session_epoch: The user's epoch when this began, which must still be current.
+            provider: The provider, if it is an OAuth account.
+            joining: Whether a disconnected provider is refused; otherwise it is connected again.
 
         Returns:
-            The identity's item: the given one, or the one that the user holds already.
+            The identity's item: the given one, or the one that the user has already.
         """
         claim = {"Put": ex.put(self._identities, item, ex.NOT_TAKEN)}
         epoch = validation.session_epoch(session_epoch)
@@ -219,7 +217,7 @@ class AsyncStorageBase:
         session_epoch: int | None,
         provider: str | None = None,
     ) -> bool:
-        """Give an identity up, unless it is the last way to sign in. The conditions decide, not a read before."""
+        """Remove an identity, unless it is the last way to sign in. The conditions of the write decide."""
         listed = users.remove_identity(
             self._users,
             user_id,
@@ -242,17 +240,17 @@ class AsyncStorageBase:
         return False
 
     async def _list_identities(self, user_id: str, prefix: str) -> list[Item]:
-        """The items of a user's identities of one kind, strongly consistent: the user lists them."""
+        """Return the items of a user's identities of one kind, strongly consistent: the user lists them."""
         user = await self._read_user(user_id, consistent=True)
         if user is None:
             return []
         names = sorted(name for name in user.identities if name.startswith(prefix))
         items = await self._client.batch_get([(self._identities, item_key(name)) for name in names], consistent=True)
-        # One that names another user is not theirs; one that names nobody is theirs, and cannot be read.
+        # One that names another user is not theirs; one that names nobody is theirs, but cannot be read.
         return [item for item in items if item is not None and item.get("user_id", {}).get("S", user_id) == user_id]
 
     async def _held_token(self, token: str, purpose: str) -> VerifiedToken | None:
-        """A token and its user, if it is unused and holds; read in one request."""
+        """Read a token and its user in one request; ``None`` unless it is valid and unused."""
         parsed = parse_one_time_token(validation.token_argument(token))
         if parsed is None:
             return None
@@ -266,14 +264,14 @@ class AsyncStorageBase:
         return tokens.verified(item, parsed.user_id, user)
 
     async def _consume(self, key: str, *, also: Mapping[str, str] | None = None) -> Item | None:
-        """Use up a one-time item; the item, or None if it is not there, expired, or used by another."""
+        """Use up a one-time item and return it; ``None`` if it is missing, expired or used."""
         write_id = self._write_id()
         body = tokens.consume(self._tokens, key, write_id, self._now(), also, returns=True)
         try:
             answer = await self._client.call("UpdateItem", body)
         except ConditionFailed as refused:
             held = refused.item
-            # Ours, applied by an attempt whose answer was lost, and expired between the two.
+            # Ours: applied by an attempt whose response was lost, and expired between the two.
             return held if held is not None and held.get("consumed_by") == {"S": write_id} else None
         found: Item | None = answer.get("Attributes")
         return found
@@ -286,11 +284,11 @@ class AsyncStorageBase:
             # A retry finds what its first attempt wrote.
             if refused.item is None or any(refused.item.get(name) != value for name, value in item.items()):
                 raise AlreadyExists(
-                    field, f"this {field} was stored before; make a fresh one each time", request_id=refused.request_id
+                    field, f"this {field} is stored already; use a new one each time", request_id=refused.request_id
                 ) from refused.strip()
 
     async def _clean_up_sessions(self, user_id: str) -> None:
-        """Remove rows of ended sessions, as configured. They are refused already; this only saves storage."""
+        """Remove the rows of ended sessions, as configured. They are refused already; this only saves storage."""
         mode = self.config.session_cleanup
         if mode == "background":
             self._background.spawn(lambda: self.remove_ended_sessions(user_id), "removing rows of ended sessions")
@@ -298,7 +296,7 @@ class AsyncStorageBase:
             await self.remove_ended_sessions(user_id)
 
     async def remove_ended_sessions(self, user_id: str) -> int:
-        """Remove the rows of a user's sessions that can never be valid again. Any number; can be repeated at will.
+        """Remove the rows of a user's sessions that can never be valid again. It can be repeated.
 
         Each page of rows is read *before* the user: a row whose epoch is not the user's by then never will be again.
 
@@ -322,22 +320,22 @@ class AsyncStorageBase:
 
 
 def failed(cancellation: TransactionCanceled, index: int) -> bool:
-    """Whether the condition of that item did not hold."""
+    """Return whether the condition of an item failed."""
     reasons = cancellation.reasons
     return index < len(reasons) and reasons[index].code == "ConditionalCheckFailed"
 
 
 def undecided(cancellation: TransactionCanceled, index: int) -> bool:
-    """Whether that item was busy, so that nobody looked at its condition."""
+    """Return whether an item was busy, so its condition was not evaluated."""
     reasons = cancellation.reasons
     return index < len(reasons) and reasons[index].code in REASON_KINDS
 
 
 def old_item(cancellation: TransactionCanceled, index: int) -> Item | None:
-    """That item as it was when its condition failed; ``None`` where there was none."""
+    """Return an item as it was when its condition failed; ``None`` if there was none."""
     return cancellation.reasons[index].item if failed(cancellation, index) else None
 
 
 def no_such_user(request_id: str | None = None) -> NotFound:
-    """The refusal of a write that names a user who does not exist."""
+    """Return the refusal of a write that names a user who does not exist."""
     return NotFound("user", "there is no such user; nothing was written", request_id=request_id)

@@ -111,12 +111,12 @@ class AsyncOAuth(AsyncStorageBase, AsyncOAuthStorage):
                 return None
             before = oauth.read(item)
             if not oauth.expects(before, expected):
-                raise VersionConflict("the account's tokens were changed by somebody else; read them again")
-            # The write is conditioned on the item as read, its tokens included.
+                raise VersionConflict("the account's tokens have changed; read them again")
+            # The write is conditional on the item as read, including its tokens.
             after = oauth.changed(before, self._now(), fields)
             if await self._transact(oauth.write_if_unchanged(self._identities, item, after)) is None:
                 return after
-        raise Unavailable(f"the account was changed by others {ROUNDS} times; try again", attempts=ROUNDS)
+        raise Unavailable(f"other writers changed the account {ROUNDS} times in a row; try again", attempts=ROUNDS)
 
     async def unlink_oauth_account(
         self,

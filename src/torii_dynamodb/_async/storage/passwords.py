@@ -38,7 +38,7 @@ class AsyncPasswords(AsyncStorageBase, AsyncEmailPasswordStorage):
         version = self._write_id()
 
         def decide(user: User) -> Change:
-            # As every change of a user, it is written only if the epoch is the one looked at here.
+            # Like every change of a user, it is written only if the epoch is still the one checked here.
             users.check_epoch(user, epoch)
             passwords.check_expected(user, expected_version)
             return passwords.set_password(self._users, self._identities, user, password_hash, version, self._now())

@@ -37,7 +37,7 @@ class AsyncTokens(AsyncStorageBase, AsyncTokenStorage):
         return await self._put_token(token, tokens.bearer_item(token, user))
 
     async def _put_token(self, token: Token, item: Item) -> Token:
-        # Without a condition: the key is the hash of a fresh random secret, so that a retry writes the same again.
+        # No condition is needed: the key is the hash of a new random secret, so a retry writes the same item again.
         await self._client.call("PutItem", ex.put(self._tokens, item))
         return token
 

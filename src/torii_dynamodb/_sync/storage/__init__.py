@@ -1,3 +1,3 @@
 # Generated from src/torii_dynamodb/_async/storage/__init__.py by tools/unasync.py. Do not edit.
 
-"""The storage on DynamoDB, one module a domain."""
+"""The storage on DynamoDB, one module per domain."""

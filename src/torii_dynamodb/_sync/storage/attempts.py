@@ -67,12 +67,12 @@ class Attempts(StorageBase, BruteForceStorage):
         )
         normalised = normalise_email(email).normalised
         credentials = self._credentials(normalised)
-        # Where nobody holds the address, somebody who is not there: the time tells nothing.
+        # If nobody has the address, read a user that does not exist, so that timing reveals nothing.
         user_id = f"usr_{self.config.random(16).hex()}" if credentials is None else credentials.user_id
         user = self._read_user(user_id, consistent=True)
         if user is not None and user.locked_at is not None and user.email == normalised:
             item = attempts.keep(item, now) or item
-        # The key is the attempt's own: a row that is there is ours, and a lock may have changed it since the first try.
+        # The key is unique to the attempt: an existing row is ours, and a lock may have changed it since the first try.
         with suppress(ConditionFailed):
             self._client.call("PutItem", ex.put(self._attempts, item, "attribute_not_exists(#subject)"))
 
@@ -88,14 +88,14 @@ class Attempts(StorageBase, BruteForceStorage):
         if attempt_id == "":
             return
         if attempt_id is None:
-            # A transaction: a retry must not forget attempts that were made after the first try was applied.
+            # A transaction, so that a retry does not delete attempts made after the first try was applied.
             self._transact({"Delete": attempts.clear(self._attempts, subject, None)})
             return
         try:
             body = attempts.clear(self._attempts, subject, attempts.attempt_id(attempt_id))
             self._client.call("DeleteItem", body)
         except ConditionFailed:
-            # Others were made since, or it is cleared already.
+            # There have been later attempts, or it is cleared already.
             return
 
     def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:

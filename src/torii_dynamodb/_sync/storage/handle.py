@@ -31,7 +31,7 @@ __all__ = ["DynamoDbHandle", "DynamoDbStorage"]
 
 
 class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attempts):
-    """Every storage operation, on DynamoDB. Made by :meth:`DynamoDbStorage.initialize` or ``open``.
+    """Every storage operation, on DynamoDB. :meth:`DynamoDbStorage.initialize` and ``open`` return one.
 
     One handle serves a whole program: share it between tasks, and close it at the end.
     """
@@ -39,17 +39,17 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attemp
     def transact_write(
         self, build: Callable[[TransactionBuilder], object], *, allow_torii_tables: bool = False
     ) -> None:
-        """Write the caller's own items, in their own tables, and create users with them, all or none (RFC 0008).
+        """Write items in your own tables, and create users with them, all or none (RFC 0008).
 
         Args:
-            build: Adds the writes to the builder it is given.
-            allow_torii_tables: Whether it may also put, update and delete rows of the library's own tables. A row that
-                is not as the library writes it raises :class:`CorruptItem` for whoever reads it; nothing checks it.
+            build: Adds the writes to the builder that it is given.
+            allow_torii_tables: Whether it may also put, update and delete rows of the library's own tables. Nothing
+                checks such a row; one that the library cannot read raises :class:`CorruptItem` when it is read.
 
         Raises:
-            TransactionFailed: A condition did not hold; tells which.
-            ValidationError: Nothing was added, an item stands twice, there are more than 100, or one is in a table of
-                the library's own.
+            TransactionFailed: A condition failed; says which.
+            ValidationError: Nothing was added, an item appears twice, there are more than 100 items, or one is in a
+                table of the library's own.
         """
         builder = TransactionBuilder(self.config, allow_torii_tables=allow_torii_tables)
         build(builder)
@@ -58,15 +58,15 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attemp
         except TransactionCanceled as error:
             reasons = [reason.code for reason in error.reasons]
             raise TransactionFailed(
-                f"the transaction was refused, nothing was written: {', '.join(reasons) or error}",
+                f"the transaction was refused and nothing was written: {', '.join(reasons) or error}",
                 reasons=reasons,
                 request_id=error.request_id,
             ) from error.strip()
 
     def health_check(self) -> Health:
-        """Whether every table can be read now. Never raises for what DynamoDB or the network does.
+        """Check whether every table can be read. Errors of DynamoDB and the network are in the result, not raised.
 
-        Reads one key that does not exist from each table, at the same time: 5 read units.
+        It reads one key that does not exist from each table, at the same time: 5 read units.
         """
         started = monotonic()
 
@@ -85,7 +85,7 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attemp
         return ""
 
     def cleanup(self) -> int:
-        """Remove what has expired (RFC 0002). Always 0: DynamoDB's TTL does it."""
+        """Remove what has expired (RFC 0002). Always returns 0: DynamoDB's TTL does it."""
         return self.cleanup_expired_sessions() + self.cleanup_expired_tokens()
 
     def settle(self) -> None:
@@ -97,7 +97,7 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attemp
         try:
             self._background.close()
         finally:
-            # Also where waiting was cut short: connections must not outlive their handle.
+            # Even if waiting was cancelled: connections must not outlive their handle.
             try:
                 self._client.close()
             finally:
@@ -114,25 +114,25 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attemp
 
 
 class DynamoDbStorage:
-    """The plugin (RFC 0002, ``StoragePlugin``): makes a handle from a configuration."""
+    """The plugin (RFC 0002, ``StoragePlugin``): opens a handle from a configuration."""
 
     def __init__(self) -> None:
         self._handle: DynamoDbHandle | None = None
 
     def initialize(self, config: DynamoDbConfig) -> DynamoDbHandle:
-        """Reach DynamoDB, see to the tables, and return the handle.
+        """Connect to DynamoDB, create or verify the tables, and return the handle.
 
-        With ``create_tables`` (the default) missing tables are created on demand billing, with their indexes and TTL,
-        and waited for; existing ones are verified. Without it nothing is requested at all.
+        With ``create_tables`` (the default), missing tables are created with on-demand billing, indexes and TTL, and
+        existing ones are verified; it returns once all can be used. Without it, nothing is requested.
 
         Raises:
-            ConfigurationError: An existing table has another key, index or TTL attribute; or no region or credentials;
-                or this storage is initialised already.
+            ConfigurationError: An existing table has another key, index or TTL attribute; there is no region or there
+                are no credentials; or this storage is initialised already.
             AccessDenied: The credentials may not describe or create tables.
         """
         validation.instance(config, "config", DynamoDbConfig)
         if self._handle is not None:
-            raise ConfigurationError("the storage is initialised already; close it first, or make another")
+            raise ConfigurationError("the storage is initialised already; close it first, or create another")
         client = Client(config.at_home())
         try:
             if config.create_tables:
@@ -145,11 +145,11 @@ class DynamoDbStorage:
         return self._handle
 
     def health_check(self) -> Health:
-        """The handle's :meth:`DynamoDbHandle.health_check`."""
+        """Call :meth:`DynamoDbHandle.health_check`."""
         return self._opened().health_check()
 
     def cleanup(self) -> int:
-        """The handle's :meth:`DynamoDbHandle.cleanup`."""
+        """Call :meth:`DynamoDbHandle.cleanup`."""
         return self._opened().cleanup()
 
     def close(self) -> None:
@@ -166,7 +166,7 @@ class DynamoDbStorage:
     @staticmethod
     @contextmanager
     def open(config: DynamoDbConfig) -> Generator[DynamoDbHandle]:
-        """Initialise, hand out the handle, close it at the end of the block."""
+        """Open a handle for a ``with`` block and close it at the end."""
         handle = DynamoDbStorage().initialize(config)
         try:
             yield handle

@@ -35,7 +35,7 @@ class Sessions(StorageBase, SessionStorage):
             if user is None:
                 raise no_such_user()
         session = sessions.bind(checked, user.session_epoch, now, self.config.random)
-        # Without a condition: the key is the hash of a fresh random token, so that a retry writes the same again.
+        # No condition is needed: the key is the hash of a new random token, so a retry writes the same item again.
         self._client.call("PutItem", ex.put(self._sessions, sessions.to_item(session)))
         return session
 
@@ -58,7 +58,7 @@ class Sessions(StorageBase, SessionStorage):
         session, user = self._local.batch_get(keys, consistent=strong)
         found = sessions.judge(parsed, token, session, user, self._now())
         if found is None and self._local is not self._client:
-            # It may be too young to have come here.
+            # It may be too recent to have been replicated to this Region.
             session, user = self._client.batch_get(keys, consistent=strong)
             found = sessions.judge(parsed, token, session, user, self._now())
         return found
@@ -78,7 +78,7 @@ class Sessions(StorageBase, SessionStorage):
         parsed = parse_session_token(validation.token_argument(token))
         now, ends = self._now(), validation.moment(expires_at, "expires_at")
         if ends <= now:
-            raise ValidationError("expires_at", f"{to_text(ends)} has passed; give a moment to come")
+            raise ValidationError("expires_at", f"{to_text(ends)} is in the past; give a time in the future")
         if parsed is None:
             return None
         body = sessions.extend(self._sessions, parsed.digest, parsed.user_id, epoch_seconds(ends), epoch_seconds(now))
@@ -102,7 +102,7 @@ class Sessions(StorageBase, SessionStorage):
 
     def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
         row, owner = validation.session_id(session_id), validation.user_id(user_id)
-        # A transaction: a row that is gone could not tell a retry that it was the one to delete it.
+        # A transaction, because a single delete could not tell on a retry whether its first attempt deleted the row.
         return self._transact(users.delete_owned(self._sessions, row, owner)) is None
 
     def delete_sessions_for_user(self, user_id: str) -> int | None:

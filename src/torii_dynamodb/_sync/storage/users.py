@@ -21,7 +21,7 @@ from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
 
 __all__ = ["Users"]
 
-_CONFLICT = "the user was changed since it was read; read it again, then decide again"
+_CONFLICT = "the user has changed since it was read; read it again, then decide again"
 
 
 class Users(StorageBase, UserStorage):
@@ -50,11 +50,11 @@ class Users(StorageBase, UserStorage):
             user = self.get_user_by_email(email, consistent=True)
             if user is not None:
                 return user, False
-            # Taken: somebody was first, so read theirs (and should it be gone again already, create once more).
+            # If another caller was first, read their user (and if that is deleted by then, try again).
             with suppress(AlreadyExists):
                 return self.create_user(new_user), True
-        # So many in a row do not happen by chance: the claim on the address leads to no user who holds it.
-        raise CorruptItem("identities", "user_id", "an e-mail identity names no user who holds the address")
+        # This many in a row do not happen by chance: the claim on the address leads to no user who has it.
+        raise CorruptItem("identities", "user_id", "an email identity names no user who has the address")
 
     def update_user(
         self,
@@ -86,7 +86,7 @@ class Users(StorageBase, UserStorage):
                 raise self._stale(refused)
             if failed(refused, 1):
                 raise users.taken("email", refused.request_id) from refused.strip()
-            # Only the hash was replaced by a stronger one of the same password: move that.
+            # Only the hash was replaced, by a stronger one of the same password: move that.
         raise VersionConflict(_CONFLICT)
 
     def _stale(self, refused: TransactionCanceled) -> Exception:
