@@ -456,7 +456,7 @@ def test_a_package_that_is_missing_is_told_at_the_start(missing: str, monkeypatc
     def find(name: str) -> object | None:
         return None if name == missing else object()
 
-    monkeypatch.setattr("torii_dynamodb.fastapi.web.find_spec", find)
+    monkeypatch.setattr("torii_dynamodb.fastapi.auth_router.find_spec", find)
     passkeys = PasskeySettings(rp_id="app.example.com", rp_name="E", origins=["https://app.example.com"])
     here = AsyncSetting(passkeys=passkeys, oauth=[google("id", "secret")])
     with pytest.raises(ConfigurationError, match=missing):
