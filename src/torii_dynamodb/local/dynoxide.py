@@ -113,14 +113,8 @@ def install_dynoxide(prefix: Path | None = None, *, timeout: float = 180.0) -> I
         staging = Path(tempfile.mkdtemp(prefix=".installing-", dir=target))
     except OSError as error:
         return Installation(path=None, reason=f"cannot write to {target}: {error.strerror}")
-    command = [str(npm), "install", "--prefix", str(staging), "--ignore-scripts", "--no-audit", "--no-fund"]
-    command += [
-        "--no-save",
-        "--no-package-lock",
-        "--no-update-notifier",
-        "--loglevel=error",
-        f"{package}@{DYNOXIDE_VERSION}",
-    ]
+    options = "--ignore-scripts --no-audit --no-fund --no-save --no-package-lock --no-update-notifier --loglevel=error"
+    command = [str(npm), "install", "--prefix", str(staging), *options.split(), f"{package}@{DYNOXIDE_VERSION}"]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False, cwd=staging
