@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from torii_dynamodb._core import keys
 from torii_dynamodb._rules import validation
-from torii_dynamodb._rules.emails import Email
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
-from torii_dynamodb.models import NewUser, OAuthAccount, Passkey, User
+from torii_dynamodb.models import OAuthAccount, Passkey, User
 from torii_dynamodb.testing._memory import rows
 from torii_dynamodb.testing._memory.inputs import own
 from torii_dynamodb.testing._memory.state import EmailIdentity, Identity, MemoryState, TokenRow
@@ -88,44 +87,25 @@ class MemoryBase:
         return None if identity is None else self._state.users[identity.user_id]
 
     def _insert_user(
-        self, new: NewUser, email: Email, *, password_hash: str | None = None, account: OAuthAccount | None = None
+        self, user: User, *, password_hash: str | None = None, account: OAuthAccount | None = None
     ) -> User:
-        """A user with the address and what else it begins with; that nothing of it is taken was checked."""
-        now = self._now()
-        user_id = f"usr_{self._nonce()}" if new.id is None else new.id
-        password_version = None if password_hash is None else self._nonce()
+        """Store a new user with its first identities. The caller has checked that nothing of it is taken."""
         identities: dict[str, Identity] = {
-            keys.email_key(email.normalised): EmailIdentity(
-                user_id=user_id,
-                email=email.normalised,
-                created_at=now,
+            keys.email_key(user.email): EmailIdentity(
+                user_id=user.id,
+                email=user.email,
+                created_at=user.created_at,
                 password_hash=password_hash,
-                password_version=password_version,
+                password_version=user.password_version,
             )
         }
         if account is not None:
-            account = replace(account, user_id=user_id, created_at=now, updated_at=now)
-            identities[keys.oauth_key(account.provider, account.subject)] = account
-        user = User(
-            id=user_id,
-            email=email.normalised,
-            email_as_given=email.as_given,
-            name=new.name,
-            email_verified_at=new.email_verified_at,
-            locked_at=None,
-            created_at=now,
-            updated_at=now,
-            metadata=new.metadata,
-            version=1,
-            # Random, so that a user created anew under an old id revives none of its sessions and tokens.
-            session_epoch=int.from_bytes(self._random(6), "big"),
-            password_version=password_version,
-            identities=frozenset(identities),
-        )
+            identities[keys.oauth_key(account.provider, account.subject)] = replace(account, user_id=user.id)
+        user = replace(user, identities=frozenset(identities))
         rows.check_size(rows.user_row(user), "the user")
         for key, identity in identities.items():
             rows.check_size(rows.identity_row(key, identity), "the identity")
-        self._state.users[user_id] = user
+        self._state.users[user.id] = user
         self._state.identities.update(identities)
         return user
 

@@ -40,7 +40,7 @@ class AsyncMemoryAttempts(MemoryBase, AsyncBruteForceStorage):
         retry_after = self._retry_after(register, policy)
         if retry_after is not None:
             return AttemptResult(allowed=False, retry_after=retry_after)
-        attempt_id = f"{times.epoch_millis(self._now()):013d}#{self._nonce()}"
+        attempt_id = attempts.new_attempt_id(self._now(), self._random)
         self._state.registers[subject] = (attempt_id, *register)[: validation.MAX_ATTEMPTS]
         return AttemptResult(allowed=True, attempt_id=attempt_id)
 
@@ -67,7 +67,7 @@ class AsyncMemoryAttempts(MemoryBase, AsyncBruteForceStorage):
         agent = validation.user_agent(user_agent)
         if not limits.enabled:
             return
-        named = inputs.attempt_id(attempt_id)
+        named = attempts.attempt_id(attempt_id)
         with self._state.lock:
             now = self._now()
             row = AuditRow(
@@ -97,7 +97,7 @@ class AsyncMemoryAttempts(MemoryBase, AsyncBruteForceStorage):
     async def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
         subject = _login(normalise_email(email).normalised)
         # An attempt that no policy counted is named "".
-        named = attempt_id if not attempt_id and attempt_id in (None, "") else inputs.attempt_id(attempt_id)
+        named = attempt_id if not attempt_id and attempt_id in (None, "") else attempts.attempt_id(attempt_id)
         with self._state.lock:
             register = self._state.registers.get(subject, ())
             if named is None or (register and register[0] == named):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from torii_dynamodb._async.contract import AsyncOAuthStorage
-from torii_dynamodb._core import keys, oauth
+from torii_dynamodb._core import keys, oauth, users
 from torii_dynamodb._core import tokens as one_time
 from torii_dynamodb._rules import validation
-from torii_dynamodb.errors import AlreadyExists, ProviderDisconnected, ValidationError, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, ProviderDisconnected, VersionConflict
 from torii_dynamodb.models import (
     UNSET,
     Listing,
@@ -33,21 +31,21 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
     """The contract's ``AsyncOAuthStorage``."""
 
     async def create_oauth_account(self, new_user: NewUser, account: NewOAuthAccount) -> tuple[User, OAuthAccount]:
-        new, email = inputs.new_user(new_user)
-        given = inputs.new_oauth_account(account)
+        new = users.new_user_model(new_user, None, self._now(), self._random)
+        given = oauth.checked(account)
         key = keys.oauth_key(given.provider, given.subject)
         with self._state.lock:
-            there = None if new.id is None else self._state.users.get(new.id)
+            there = self._state.users.get(new.id)
             linked = self._account(key)
-            if there is not None and there.email == email.normalised and linked and linked.user_id == there.id:
+            if there is not None and there.email == new.email and linked and linked.user_id == there.id:
                 return copied_user(there), copied_account(linked)
             if linked is not None:
                 raise AlreadyExists("oauth_account", "another user holds the account")
             if there is not None:
                 raise AlreadyExists("user", f"there is a user {there.id} already")
-            if keys.email_key(email.normalised) in self._state.identities:
+            if keys.email_key(new.email) in self._state.identities:
                 raise AlreadyExists("email", "another user holds the address")
-            user = self._insert_user(new, email, account=_account(given, "", self._now()))
+            user = self._insert_user(new, account=oauth.account_model(given, "", self._now()))
             created = self._account(key)
             assert created is not None
             return copied_user(user), copied_account(created)
@@ -56,9 +54,9 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
         self, user_id: str, account: NewOAuthAccount, *, session_epoch: int | None = None, joining: bool = False
     ) -> OAuthAccount:
         validation.user_id(user_id)
-        given = inputs.new_oauth_account(account)
+        given = oauth.checked(account)
         validation.session_epoch(session_epoch)
-        inputs.flag(joining, "joining")
+        validation.flag(joining, "joining")
         key = keys.oauth_key(given.provider, given.subject)
         with self._state.lock:
             held = self._holder_or_conflict(key, user_id, "oauth_account")
@@ -70,7 +68,7 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
                 raise ProviderDisconnected(
                     "the user disconnected this provider; they can link it again while signed in"
                 )
-            linked = _account(given, user_id, self._now())
+            linked = oauth.account_model(given, user_id, self._now())
             self._add_identity(user, key, linked, disconnected=user.disconnected - {given.provider})
             return copied_account(linked)
 
@@ -119,25 +117,17 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
     ) -> OAuthAccount | None:
         validation.user_id(user_id)
         key = _key(provider, subject)
-        changes: dict[str, Any] = {}
-        if not isinstance(email, Unset):
-            changes["email"] = inputs.display_email(email)
-        if not isinstance(profile, Unset):
-            changes["profile"] = inputs.metadata(profile, "profile")
-        if not isinstance(tokens, Unset):
-            changes["tokens"] = inputs.metadata(tokens, "tokens")
-        expected: Metadata | Unset = UNSET
-        if not isinstance(expected_tokens, Unset):
-            expected = inputs.metadata(expected_tokens, "expected_tokens")
-        if not changes:
-            raise ValidationError("update_oauth_account", "names nothing to change; give the new values by keyword")
+        changes = oauth.checked_changes(email=email, profile=profile, tokens=tokens)
+        expected = expected_tokens
+        if not isinstance(expected, Unset):
+            expected = validation.metadata(expected, "expected_tokens")
         with self._state.lock:
             found = self._account(key)
             if found is None or found.user_id != user_id:
                 return None
             if not oauth.expects(found, expected):
                 raise VersionConflict("the account's tokens are others than expected")
-            changed = replace(found, **changes, updated_at=self._now())
+            changed = oauth.changed(found, self._now(), changes)
             rows.check_size(rows.identity_row(key, changed), "the identity")
             self._state.identities[key] = changed
             return copied_account(changed)
@@ -153,7 +143,7 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
     ) -> bool:
         validation.user_id(user_id)
         key = _key(provider, subject)
-        inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.flag(allow_verified_email, "allow_verified_email")
         validation.session_epoch(session_epoch)
         with self._state.lock:
             found = self._account(key)
@@ -175,7 +165,7 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
         key = keys.pkce_key(_oauth_state(state))
         validation.secret_text(verifier, "verifier", least=43, most=128)
         until = inputs.to_come(expires_at, self._now())
-        extra = inputs.metadata({} if metadata is None else metadata)
+        extra = validation.metadata({} if metadata is None else metadata)
         with self._state.lock:
             now = self._now()
             there = self._state.tokens.get(key)
@@ -216,19 +206,6 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
 
 def _key(provider: str, subject: str) -> str:
     return keys.oauth_key(validation.provider(provider), validation.subject(subject))
-
-
-def _account(new: NewOAuthAccount, user_id: str, now: datetime) -> OAuthAccount:
-    return OAuthAccount(
-        provider=new.provider,
-        subject=new.subject,
-        user_id=user_id,
-        email=new.email,
-        profile=new.profile,
-        tokens=new.tokens,
-        created_at=now,
-        updated_at=now,
-    )
 
 
 def _oauth_state(value: object) -> str:

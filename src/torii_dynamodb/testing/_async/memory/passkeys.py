@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from torii_dynamodb._async.contract import AsyncPasskeyStorage
-from torii_dynamodb._core import keys
+from torii_dynamodb._core import keys, tokens
+from torii_dynamodb._core import passkeys as core
 from torii_dynamodb._rules import validation
 from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator
 from torii_dynamodb.models import CeremonyKind, Listing, NewPasskey, NewPasskeyChallenge, Passkey, PasskeyChallenge
@@ -20,7 +21,7 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
     """The contract's ``AsyncPasskeyStorage``."""
 
     async def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
-        new = inputs.new_passkey(new_passkey)
+        new = core.checked(new_passkey)
         validation.session_epoch(session_epoch)
         key = keys.passkey_key(new.credential_id)
         with self._state.lock:
@@ -29,19 +30,7 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
             if isinstance(held, Passkey):
                 return held
             self._require_epoch(user, session_epoch)
-            passkey = Passkey(
-                user_id=new.user_id,
-                credential_id=new.credential_id,
-                public_key=new.public_key,
-                sign_count=new.sign_count,
-                name=new.name,
-                transports=new.transports,
-                aaguid=new.aaguid,
-                backed_up=new.backed_up,
-                backup_eligible=new.backup_eligible,
-                created_at=self._now(),
-                last_used_at=None,
-            )
+            passkey = core.passkey_model(new, self._now())
             self._add_identity(user, key, passkey)
             return passkey
 
@@ -72,7 +61,7 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
     async def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
         validation.user_id(user_id)
         key = _key(credential_id)
-        renamed = inputs.passkey_name(name)
+        renamed = core.name(name)
         with self._state.lock:
             found = self._held(key, user_id)
             if found is None:
@@ -93,9 +82,11 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
     ) -> Passkey | None:
         validation.user_id(user_id)
         key = _key(credential_id)
-        count = inputs.sign_count(sign_count)
-        inputs.flag(allow_decrease, "allow_decrease")
-        state = inputs.backup_state(backup_eligible, backed_up)
+        count = validation.integer(sign_count, "sign_count", least=0, most=core.MAX_SIGN_COUNT)
+        validation.flag(allow_decrease, "allow_decrease")
+        if backed_up is not None:
+            validation.flag(backed_up, "backed_up")
+        eligible = core.eligible(backup_eligible, backed_up)
         with self._state.lock:
             found = self._held(key, user_id)
             if found is None:
@@ -106,11 +97,17 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
                     stored=found.sign_count,
                     received=count,
                 )
-            if found.backup_eligible is not None and state.get("backup_eligible") not in (None, found.backup_eligible):
+            if found.backup_eligible is not None and eligible not in (None, found.backup_eligible):
                 raise ClonedAuthenticator(
                     "the passkey's eligibility for backup changed", stored=found.sign_count, received=count
                 )
-            changed = replace(found, sign_count=count, last_used_at=self._now(), **state)
+            changed = replace(
+                found,
+                sign_count=count,
+                last_used_at=self._now(),
+                backed_up=found.backed_up if backed_up is None else backed_up,
+                backup_eligible=found.backup_eligible if eligible is None else eligible,
+            )
             self._state.identities[key] = changed
             return changed
 
@@ -124,7 +121,7 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
     ) -> bool:
         validation.user_id(user_id)
         key = _key(credential_id)
-        inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.flag(allow_verified_email, "allow_verified_email")
         validation.session_epoch(session_epoch)
         with self._state.lock:
             if self._held(key, user_id) is None:
@@ -136,7 +133,7 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
 
     async def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:
         validation.user_id(user_id)
-        inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.flag(allow_verified_email, "allow_verified_email")
         with self._state.lock:
             user = self._state.users.get(user_id)
             if user is None:
@@ -147,7 +144,7 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
             return len(removed)
 
     async def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
-        new = inputs.new_challenge(challenge, self._now())
+        new = tokens.checked_challenge(challenge, self._now())
         with self._state.lock:
             row = TokenRow(
                 id=keys.challenge_key(new.challenge),
@@ -165,8 +162,8 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
             self._state.tokens[row.id] = row
 
     async def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
-        key = keys.challenge_key(inputs.challenge(challenge))
-        ceremony = inputs.ceremony(kind)
+        key = keys.challenge_key(validation.binary(challenge, "challenge", least=16, most=64))
+        ceremony = tokens.kind(kind)
         with self._state.lock:
             row = self._state.tokens.get(key)
             if row is None or row.kind != ceremony or row.consumed_by is not None or self._now() >= row.expires_at:
@@ -182,4 +179,4 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
 
 
 def _key(credential_id: object) -> str:
-    return keys.passkey_key(inputs.credential_id(credential_id))
+    return keys.passkey_key(core.credential_id(credential_id))

@@ -7,11 +7,11 @@ from typing import Any
 
 from torii_dynamodb._async.contract import AsyncEmailPasswordStorage
 from torii_dynamodb._core import keys
+from torii_dynamodb._core import passwords as core
 from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb._rules.emails import Email, normalise_email
-from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
+from torii_dynamodb.errors import AlreadyExists, VersionConflict
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
-from torii_dynamodb.testing._memory import inputs
 from torii_dynamodb.testing._memory.base import ALL_PURPOSES, MemoryBase, copied_user
 from torii_dynamodb.testing._memory.state import EmailIdentity
 
@@ -32,13 +32,12 @@ class AsyncMemoryPasswords(MemoryBase, AsyncEmailPasswordStorage):
     ) -> User:
         validation.user_id(user_id)
         hashed = validation.password_hash(password_hash)
-        expected = inputs.version(expected_version)
-        inputs.user_read(user, user_id)
+        core.check_set_arguments(user_id, expected_version, user)
         validation.session_epoch(session_epoch)
         with self._state.lock:
             now = self._user(user_id)
             self._require_epoch(now, session_epoch)
-            if not isinstance(expected, Unset) and expected != now.password_version:
+            if not isinstance(expected_version, Unset) and expected_version != now.password_version:
                 raise VersionConflict(f"the password of user {user_id} was changed since it was read")
             return copied_user(self._write_password(now, hashed))
 
@@ -77,7 +76,7 @@ class AsyncMemoryPasswords(MemoryBase, AsyncEmailPasswordStorage):
         self, user_id: str, *, allow_verified_email: bool = False, session_epoch: int | None = None
     ) -> bool:
         validation.user_id(user_id)
-        inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.flag(allow_verified_email, "allow_verified_email")
         validation.session_epoch(session_epoch)
         with self._state.lock:
             user = self._user(user_id)
@@ -125,10 +124,7 @@ class AsyncMemoryPasswords(MemoryBase, AsyncEmailPasswordStorage):
     ) -> User | None:
         validation.token_argument(token)
         validation.purpose(purpose)
-        inputs.flag(keep, "keep")
-        hashed = None if password_hash is None else validation.password_hash(password_hash)
-        if keep and hashed is not None:
-            raise ValidationError("password_hash", "give it only with keep=False")
+        core.check_proof_arguments(keep, password_hash)
         address = None if new_email is None else normalise_email(new_email, field="new_email")
         parsed = secrets.parse_one_time_token(token)
         with self._state.lock:
@@ -140,12 +136,12 @@ class AsyncMemoryPasswords(MemoryBase, AsyncEmailPasswordStorage):
             row, user = found[0], found[1]
             moves = address is not None and address.normalised != user.email
             if not moves and user.is_email_verified:
-                if hashed is not None:
+                if password_hash is not None:
                     return None
             elif address is not None and moves and keys.email_key(address.normalised) in self._state.identities:
                 raise AlreadyExists("email", "another user holds the address")
             else:
-                user = self._prove(user, address if moves else None, keep=keep, password_hash=hashed)
+                user = self._prove(user, address if moves else None, keep=keep, password_hash=password_hash)
             self._consume(row)
             return copied_user(user)
 

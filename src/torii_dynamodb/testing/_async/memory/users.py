@@ -10,6 +10,7 @@ from typing import Any
 
 from torii_dynamodb._async.contract import AsyncUserStorage
 from torii_dynamodb._core import keys
+from torii_dynamodb._core import users as core
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
@@ -24,17 +25,16 @@ class AsyncMemoryUsers(MemoryBase, AsyncUserStorage):
     """The contract's ``AsyncUserStorage``."""
 
     async def create_user(self, new_user: NewUser, *, password_hash: str | None = None) -> User:
-        new, email = inputs.new_user(new_user)
-        hashed = None if password_hash is None else validation.password_hash(password_hash)
+        new = core.new_user_model(new_user, password_hash, self._now(), self._random)
         with self._state.lock:
-            there = None if new.id is None else self._state.users.get(new.id)
-            if there is not None and there.email == email.normalised:
+            there = self._state.users.get(new.id)
+            if there is not None and there.email == new.email:
                 return copied_user(there)
             if there is not None:
                 raise AlreadyExists("user", f"there is a user {there.id} already, with another address")
-            if keys.email_key(email.normalised) in self._state.identities:
+            if keys.email_key(new.email) in self._state.identities:
                 raise AlreadyExists("email", "another user holds the address")
-            return copied_user(self._insert_user(new, email, password_hash=hashed))
+            return copied_user(self._insert_user(new, password_hash=password_hash))
 
     async def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         validation.user_id(user_id)
@@ -51,12 +51,12 @@ class AsyncMemoryUsers(MemoryBase, AsyncUserStorage):
             return None if user is None else copied_user(user)
 
     async def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
-        new, both = inputs.new_user(NewUser(email=email, name=name))
+        new = core.new_user_model(NewUser(email=email, name=name), None, self._now(), self._random)
         with self._state.lock:
-            user = self._holder(both.normalised)
+            user = self._holder(new.email)
             if user is not None:
                 return copied_user(user), False
-            return copied_user(self._insert_user(new, both)), True
+            return copied_user(self._insert_user(new)), True
 
     async def update_user(
         self,
@@ -71,9 +71,9 @@ class AsyncMemoryUsers(MemoryBase, AsyncUserStorage):
         changes: dict[str, Any] = {}
         address = None if isinstance(email, Unset) else normalise_email(email)
         if not isinstance(name, Unset):
-            changes["name"] = inputs.display_name(name)
+            changes["name"] = None if name is None else validation.text(name, "name", most=256)
         if not isinstance(metadata, Unset):
-            changes["metadata"] = inputs.metadata(metadata)
+            changes["metadata"] = validation.metadata(metadata)
         if address is not None:
             changes["email_as_given"] = address.as_given
         if not changes:
@@ -110,7 +110,7 @@ class AsyncMemoryUsers(MemoryBase, AsyncUserStorage):
     ) -> User | None:
         validation.user_id(user_id)
         normalised = normalise_email(email).normalised
-        inputs.flag(remove_unproven, "remove_unproven")
+        validation.flag(remove_unproven, "remove_unproven")
         validation.session_epoch(session_epoch)
         with self._state.lock:
             user = self._state.users.get(user_id)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torii_dynamodb._core import keys
+from torii_dynamodb._core import keys, tokens
+from torii_dynamodb._core import passkeys as core
 from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.contract import PasskeyStorage
 from torii_dynamodb.errors import AlreadyExists, ClonedAuthenticator
@@ -22,7 +23,7 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
     """The contract's ``PasskeyStorage``."""
 
     def add_passkey(self, new_passkey: NewPasskey, *, session_epoch: int | None = None) -> Passkey:
-        new = inputs.new_passkey(new_passkey)
+        new = core.checked(new_passkey)
         validation.session_epoch(session_epoch)
         key = keys.passkey_key(new.credential_id)
         with self._state.lock:
@@ -31,19 +32,7 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
             if isinstance(held, Passkey):
                 return held
             self._require_epoch(user, session_epoch)
-            passkey = Passkey(
-                user_id=new.user_id,
-                credential_id=new.credential_id,
-                public_key=new.public_key,
-                sign_count=new.sign_count,
-                name=new.name,
-                transports=new.transports,
-                aaguid=new.aaguid,
-                backed_up=new.backed_up,
-                backup_eligible=new.backup_eligible,
-                created_at=self._now(),
-                last_used_at=None,
-            )
+            passkey = core.passkey_model(new, self._now())
             self._add_identity(user, key, passkey)
             return passkey
 
@@ -74,7 +63,7 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
     def rename_passkey(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
         validation.user_id(user_id)
         key = _key(credential_id)
-        renamed = inputs.passkey_name(name)
+        renamed = core.name(name)
         with self._state.lock:
             found = self._held(key, user_id)
             if found is None:
@@ -95,9 +84,11 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
     ) -> Passkey | None:
         validation.user_id(user_id)
         key = _key(credential_id)
-        count = inputs.sign_count(sign_count)
-        inputs.flag(allow_decrease, "allow_decrease")
-        state = inputs.backup_state(backup_eligible, backed_up)
+        count = validation.integer(sign_count, "sign_count", least=0, most=core.MAX_SIGN_COUNT)
+        validation.flag(allow_decrease, "allow_decrease")
+        if backed_up is not None:
+            validation.flag(backed_up, "backed_up")
+        eligible = core.eligible(backup_eligible, backed_up)
         with self._state.lock:
             found = self._held(key, user_id)
             if found is None:
@@ -108,11 +99,17 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
                     stored=found.sign_count,
                     received=count,
                 )
-            if found.backup_eligible is not None and state.get("backup_eligible") not in (None, found.backup_eligible):
+            if found.backup_eligible is not None and eligible not in (None, found.backup_eligible):
                 raise ClonedAuthenticator(
                     "the passkey's eligibility for backup changed", stored=found.sign_count, received=count
                 )
-            changed = replace(found, sign_count=count, last_used_at=self._now(), **state)
+            changed = replace(
+                found,
+                sign_count=count,
+                last_used_at=self._now(),
+                backed_up=found.backed_up if backed_up is None else backed_up,
+                backup_eligible=found.backup_eligible if eligible is None else eligible,
+            )
             self._state.identities[key] = changed
             return changed
 
@@ -126,7 +123,7 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
     ) -> bool:
         validation.user_id(user_id)
         key = _key(credential_id)
-        inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.flag(allow_verified_email, "allow_verified_email")
         validation.session_epoch(session_epoch)
         with self._state.lock:
             if self._held(key, user_id) is None:
@@ -138,7 +135,7 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
 
     def delete_passkeys_for_user(self, user_id: str, *, allow_verified_email: bool = False) -> int:
         validation.user_id(user_id)
-        inputs.flag(allow_verified_email, "allow_verified_email")
+        validation.flag(allow_verified_email, "allow_verified_email")
         with self._state.lock:
             user = self._state.users.get(user_id)
             if user is None:
@@ -149,7 +146,7 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
             return len(removed)
 
     def store_passkey_challenge(self, challenge: NewPasskeyChallenge) -> None:
-        new = inputs.new_challenge(challenge, self._now())
+        new = tokens.checked_challenge(challenge, self._now())
         with self._state.lock:
             row = TokenRow(
                 id=keys.challenge_key(new.challenge),
@@ -167,8 +164,8 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
             self._state.tokens[row.id] = row
 
     def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
-        key = keys.challenge_key(inputs.challenge(challenge))
-        ceremony = inputs.ceremony(kind)
+        key = keys.challenge_key(validation.binary(challenge, "challenge", least=16, most=64))
+        ceremony = tokens.kind(kind)
         with self._state.lock:
             row = self._state.tokens.get(key)
             if row is None or row.kind != ceremony or row.consumed_by is not None or self._now() >= row.expires_at:
@@ -184,4 +181,4 @@ class MemoryPasskeys(MemoryBase, PasskeyStorage):
 
 
 def _key(credential_id: object) -> str:
-    return keys.passkey_key(inputs.credential_id(credential_id))
+    return keys.passkey_key(core.credential_id(credential_id))

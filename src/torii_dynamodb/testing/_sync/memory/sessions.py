@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from torii_dynamodb._core import sessions as core
 from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb._sync.contract import SessionStorage
 from torii_dynamodb.models import Listing, NewSession, Session, SignedIn, User
@@ -20,24 +21,13 @@ class MemorySessions(MemoryBase, SessionStorage):
     """The contract's ``SessionStorage``."""
 
     def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
-        new = inputs.new_session(new_session, self._now())
-        read = inputs.user_read(user, new.user_id)
+        new = core.new_session_model(new_session, user, self._now())
         with self._state.lock:
-            holder = self._user(new.user_id) if read is None else read
-            token = secrets.make_session_token(new.user_id, self._random)
-            row = Session(
-                id=secrets.digest(token),
-                user_id=new.user_id,
-                created_at=self._now(),
-                expires_at=new.expires_at,
-                epoch=holder.session_epoch,
-                user_agent=new.user_agent,
-                ip_address=new.ip_address,
-                metadata=new.metadata,
-            )
-            rows.check_size(rows.session_row(row), "the session")
-            self._state.sessions[row.id] = row
-            return _told(row, token)
+            holder = self._user(new.user_id) if user is None else user
+            session = core.bind(new, holder.session_epoch, self._now(), self._random)
+            rows.check_size(rows.session_row(session), "the session")
+            self._state.sessions[session.id] = replace(session, token="")
+            return session
 
     def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
         found = self.get_signed_in(token, consistent=consistent)

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torii_dynamodb._core import keys
+from torii_dynamodb._core import tokens as core
 from torii_dynamodb._rules import secrets, validation
 from torii_dynamodb._sync.contract import TokenStorage
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
@@ -19,32 +22,29 @@ class MemoryTokens(MemoryBase, TokenStorage):
     """The contract's ``TokenStorage``."""
 
     def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
-        new = inputs.new_token(new_token, self._now())
-        read = inputs.user_read(user, new.user_id)
+        new = core.checked_token(new_token, user, self._now())
         with self._state.lock:
-            holder = None
-            if new.user_id is not None:
-                holder = self._user(new.user_id) if read is None else read
+            holder = self._user(new.user_id) if new.user_id is not None and user is None else user
             serial = None if holder is None else self._serial(holder, new.purpose)
-            token = secrets.make_one_time_token(new.user_id, self._random)
+            token = core.issue(new, holder, self._now(), self._random)
             if new.revoke_earlier and new.user_id is not None:
                 stored = self._user(new.user_id)
                 changed = self._change(stored, token_serials={**stored.token_serials, new.purpose: self._nonce()})
                 serial = self._serial(changed, new.purpose)
             row = TokenRow(
-                id=keys.token_key(new.purpose, secrets.digest(token)),
-                purpose=new.purpose,
-                created_at=self._now(),
-                expires_at=new.expires_at,
-                metadata=new.metadata,
-                user_id=new.user_id,
-                email=new.email if holder is None else holder.email,
+                id=token.id,
+                purpose=token.purpose,
+                created_at=token.created_at,
+                expires_at=token.expires_at,
+                metadata=token.metadata,
+                user_id=token.user_id,
+                email=token.email,
                 epoch=None if holder is None else holder.session_epoch,
                 serial=serial,
             )
             rows.check_size(rows.token_row(row), "the token")
             self._state.tokens[row.id] = row
-            return _told(row, token)
+            return replace(token, metadata=inputs.own(token.metadata))
 
     def verify_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
         validation.token_argument(token)
@@ -77,8 +77,8 @@ class MemoryTokens(MemoryBase, TokenStorage):
             return before - len(self._state.tokens)
 
 
-def _told(row: TokenRow, token: str) -> Token:
-    return Token(
+def _verified(row: TokenRow, user: User | None) -> VerifiedToken:
+    token = Token(
         id=row.id,
         purpose=row.purpose,
         user_id=row.user_id,
@@ -86,9 +86,5 @@ def _told(row: TokenRow, token: str) -> Token:
         created_at=row.created_at,
         expires_at=row.expires_at,
         metadata=inputs.own(row.metadata),
-        token=token,
     )
-
-
-def _verified(row: TokenRow, user: User | None) -> VerifiedToken:
-    return VerifiedToken(token=_told(row, ""), user=None if user is None else copied_user(user))
+    return VerifiedToken(token=token, user=None if user is None else copied_user(user))
