@@ -146,7 +146,7 @@ def _show(result: dict[str, Any]) -> None:
     print()
     for one in result["targets"]:
         mark = "met    " if one["met"] else "NOT met" if one["met"] is not None else "unknown"
-        print(f"{mark}  {one['what']}: {one['figure']} (to reach: {one['aim']})")
+        print(f"{mark}  {one['what']}: {one['figure']} (target: {one['aim']})")
 
 
 def _keep(result: dict[str, Any]) -> None:

@@ -14,28 +14,30 @@ from benchmarks.harness.targets import LABELS, PYTHON_PEERS, Cells, digits, show
 
 _INTRO = """# Benchmarks
 
-One command: `make bench`. It needs Node.js (for the local engine and one peer), puts every contestant into an
-environment of its own below `.bench/`, measures, and writes this page. `make bench BENCH_ARGS=--quick` tries it in a
-few minutes; `make bench BENCH_ARGS=--million` adds a million users; the raw figures are in
+Run `make bench`. It needs Node.js (for the local engine and one peer), puts every contestant into its own environment
+below `.bench/`, measures, and writes this page. `make bench BENCH_ARGS=--quick` is a short run of a few minutes;
+`make bench BENCH_ARGS=--million` adds a million users; the raw figures are in
 [`benchmarks/results/latest.json`](../benchmarks/results/latest.json).
 
-**How to read it.** Every figure is a ratio of things measured in turns, in the same run, on the same engine: bare
-times of a shared machine say little. CPU, throughput and latency are in units of *one bare aiohttp POST* measured in
-the same round at the same concurrency: it sends the request of a session check and reads the answer, unsigned and
-unjudged. Lower is better for CPU and latency, higher for throughput. In brackets: the quartiles of the rounds.
-Differences of less than about 15 % mean nothing. CPU is that of the client's process, user and system (`getrusage`).
+**How to read it.** Every figure is a ratio of things measured in turns, in the same run, on the same engine, because
+absolute times on a shared machine say little. CPU, throughput and latency are in units of *one bare aiohttp POST*,
+measured in the same round at the same concurrency: it sends the request of a session check and reads the response,
+without signing or interpreting anything. Lower is better for CPU and latency, higher for throughput. The quartiles of
+the rounds are in brackets. Differences of less than about 15 % mean nothing. CPU is the client process's user and
+system time (`getrusage`).
 
-**What is compared.** "By hand" is what one would write with that client for the same flow over the same tables: the
-same conditional transactions, strongly consistent reads, tokens stored as hashes, retries switched on. Their session
-check reads the session, then the user, because a token of one's own mostly names no user; the variant with one
-`BatchGetItem` is listed for itself. Password hashing, the same for all, is left out: a hasher that does nothing stands
-in, called in a thread where the library is asynchronous. `fastapi-users-db-dynamodb` and `@auth/dynamodb-adapter` are
-called by the methods their frameworks call; they check less (no unique address, plain tokens), so theirs is less work.
-Rows of ended sessions are deleted within the measured call on all sides, unless the line says otherwise.
+**What is compared.** "By hand" is the code that one would write with that client for the same flow and the same tables:
+the same conditional transactions, strongly consistent reads, tokens stored as hashes, retries enabled. Its session
+check reads the session, then the user, because the tokens of most applications do not contain the user's id; the
+variant with one `BatchGetItem` is listed separately. Password hashing is the same for all and is left out: a hasher
+that does nothing replaces it, called in a thread if the library is asynchronous. `fastapi-users-db-dynamodb` and
+`@auth/dynamodb-adapter` are called through the methods that their frameworks call; they check less (no unique address,
+plain tokens), so they do less work. All sides delete the rows of ended sessions within the measured call, unless the
+line says otherwise.
 """
 
-_MEMORY = """What the process grows by while 10,000 session checks wait at the same moment, for each of them, against as
-many bare aiohttp POSTs. A task of asyncio itself is part of all.
+_MEMORY = """How much the process grows while 10,000 session checks wait at the same moment, per check, compared
+with as many bare aiohttp POSTs. An asyncio task is part of each.
 """
 
 
@@ -60,14 +62,14 @@ def write(result: Mapping[str, Any], docs: Path) -> list[Path]:
 
 
 def render(result: Mapping[str, Any]) -> str:
-    """The page's text."""
+    """Return the page's text."""
     cells = Cells(result.get("flows", []))
     parts = [
         _INTRO,
         _measured(result["meta"]),
-        "## What was to be reached\n",
+        "## Targets\n",
         table(
-            ("", "aim", "measured", ""),
+            ("", "target", "measured", ""),
             [
                 (one["what"], one["aim"], one["figure"], {True: "met", False: "**not met**", None: ""}[one["met"]])
                 for one in result["targets"]
@@ -86,7 +88,7 @@ def render(result: Mapping[str, Any]) -> str:
     if "cold" in result:
         parts += [
             "## Cold start\n",
-            "From the start of the process to the answer of its first session check, against boto3 by hand.\n",
+            "From the start of the process to the response to its first session check, compared with boto3 by hand.\n",
             "![Cold start of each library](assets/benchmarks-cold-start.svg)\n",
             table(
                 ("", "time", "CPU"),
@@ -103,7 +105,7 @@ def render(result: Mapping[str, Any]) -> str:
     if "imports" in result:
         parts += [
             "## Import\n",
-            "The names a program needs, against `import boto3`.\n",
+            "The names that a program needs, compared with `import boto3`.\n",
             table(
                 ("", "time"),
                 [
@@ -120,7 +122,7 @@ def render(result: Mapping[str, Any]) -> str:
             "## Memory of waiting checks\n",
             _MEMORY,
             table(
-                ("", "against a bare POST", "bytes each"),
+                ("", "compared with a bare POST", "bytes each"),
                 [
                     (
                         BY_KEY[key].label,
@@ -133,8 +135,8 @@ def render(result: Mapping[str, Any]) -> str:
         ]
     if "sizes" in result:
         parts += [
-            "## Cost against size\n",
-            "One session check at a time, each of another user, the engine on a file; against 1,000 users.\n",
+            "## Cost by number of users\n",
+            "One session check at a time, each for a different user, engine on a file; compared with 1,000 users.\n",
             table(
                 ("users", "p50", "client CPU"),
                 [
@@ -159,7 +161,7 @@ def _measured(meta: Mapping[str, Any]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; a bar within a cell is escaped."""
+    """Return a table in Markdown; a bar within a cell is escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
@@ -231,7 +233,7 @@ def _flows_chart(cells: Cells) -> str | None:
         return None
     return bars(
         "Each flow: our CPU against the best Python peer's, async, 16 at once",
-        "1 (dashed) would be as much as the peer that needs least. Shorter is better.",
+        "1 (dashed) is the peer that needs least. Shorter is better.",
         "×",
         entries,
         aim=1.0,
@@ -252,7 +254,7 @@ def _cold_chart(cold: Mapping[str, Any]) -> str | None:
         entries.append(Bar(BY_KEY[key].label, one.median, one.low, one.high, f"{digits(one.median)} ×", kind))
     return bars(
         "Cold start: from the process' start to its first session check",
-        "Against boto3 by hand, started in turns. Shorter is better; dashed: what we wanted to reach.",
+        "Compared with boto3 by hand, started in turns. Shorter is better; the dashed line is the target.",
         "×",
         entries,
         aim=0.5,
