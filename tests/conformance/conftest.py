@@ -1,8 +1,7 @@
 """Which cases of the kit run where.
 
-All of them run on the reference in memory, both twins, and on Dynoxide. What sends the same requests again (the
-blocking twin on Dynoxide, and moto) runs each test of the kit with its first and last case; TORII_LONG=1
-(``make stress``) runs all cases there too.
+All cases run on both in-memory storages, and on Dynoxide. Storages that send the same requests again (the blocking one
+on Dynoxide, and moto) run only the first and last case of each test; with TORII_LONG=1 (``make stress``) all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the cases between the first and the last of each test, in classes with ``every_case = False``."""
+    """Deselect the cases between the first and the last of each test in classes with ``every_case = False``."""
     if os.environ.get("TORII_LONG"):
         return
     places: dict[Hashable, list[pytest.Item]] = {}

@@ -1,4 +1,4 @@
-"""Opens the storages on DynamoDB, asynchronous and blocking, and reads their tables past them."""
+"""Open the storages on DynamoDB, asynchronous and blocking, and read their tables directly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONG = bool(os.environ.get("TORII_LONG"))
 
 
 def plain(attribute: dict[str, Any]) -> Any:
-    """An attribute as a Python value. Not the library's decoder: this is evidence against it."""
+    """Decode an attribute, independently of the library's decoder, which is under test."""
     ((tag, value),) = attribute.items()
     match tag:
         case "N":
@@ -37,14 +37,14 @@ def plain(attribute: dict[str, Any]) -> Any:
 
 
 class OnDynamoDb:
-    """Hooks of the kit, over DynamoDB."""
+    """The kit's hooks for DynamoDB."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "isolated", "large", "many", "races", "ttl"})
     race_rounds: ClassVar[int] = 20 if LONG else 8
     requests = 0
 
     def config(self, clock: FakeClock) -> DynamoDbConfig:
-        """Where the storage under test is."""
+        """Return the configuration of the storage under test."""
         raise NotImplementedError
 
     def make_storage(
@@ -53,7 +53,7 @@ class OnDynamoDb:
         return AsyncDynamoDbStorage.open(self.config(clock))
 
     def count(self, record: CallRecord) -> None:
-        """Count a request, as the configuration's ``on_call``."""
+        """Count the requests of a call (``on_call``)."""
         self.requests += record.attempts
 
     def count_requests(self, storage: AsyncDynamoDbHandle | DynamoDbHandle) -> int | None:
@@ -78,7 +78,7 @@ class OnDynamoDb:
 
 
 class BlockingOnDynamoDb(OnDynamoDb):
-    """The blocking storage: the same code, raced by threads, which are slower. So: fewer rounds and cases."""
+    """The blocking storage: the same code, but threads are slower, so there are fewer rounds and cases."""
 
     race_rounds = 20 if LONG else 3
     every_case: ClassVar[bool] = False

@@ -1,7 +1,7 @@
-"""The storage on DynamoDB keeps the contract on DynamoDB itself; runs where TORII_TEST_AWS names a region.
+"""The storage keeps the contract on AWS; runs only if TORII_TEST_AWS names a region.
 
-One set of tables for all tests, deleted afterwards. The clock starts at the present, because DynamoDB's TTL deletes by
-its own. Costs some cents.
+All tests share one set of tables, deleted afterwards. The clock starts at the current time, because DynamoDB's TTL goes
+by its own. A run costs a few cents.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _delete_tables() -> Iterator[None]:
 
 
 class OnAws(OnDynamoDb):
-    """One set of tables."""
+    """All tests share one set of tables."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "large", "races", "ttl"})
     race_rounds = 3

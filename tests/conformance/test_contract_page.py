@@ -1,4 +1,4 @@
-"""The page of the contract, and the generator's own rules."""
+"""The contract page and its generator's rules."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from tools import contract_page
 
 
 def test_every_clause_has_a_test_and_the_page_is_current() -> None:
-    """No clause without a test, no citation of an unknown clause, and docs/contract.md says what is so."""
+    """Every clause has a test, every citation names a clause, and docs/contract.md is up to date."""
     assert contract_page.main(["--check"]) == 0
 
 
 def test_what_is_wrong_is_told() -> None:
-    """A clause without a test, an unknown citation, and two tests of one name are each told."""
+    """A clause without a test, an unknown citation, and two tests with one name are each reported."""
     sections = [
         contract_page.Section("P", "", "m", contract_page.clauses_in("x\n\nClauses:\n    A-1: One\n        more.\n"))
     ]
@@ -24,6 +24,6 @@ def test_what_is_wrong_is_told() -> None:
 
 
 def test_no_test_of_the_suite_hides_another() -> None:
-    """The suite has as many tests as its parts together."""
+    """No two tests of the kit have the same name."""
     tests = contract_page.read_tests(contract_page.ROOT)
     assert len({test.name for test in tests}) == len(tests)

@@ -1,4 +1,4 @@
-"""The storages on DynamoDB keep the contract, races included: on Dynoxide."""
+"""The storages on DynamoDB keep the contract on Dynoxide, including races."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torii_dynamodb.testing.clock import FakeClock
 
 
 class OnDynoxide(OnDynamoDb):
-    """Each test has tables of its own."""
+    """Each test has its own tables."""
 
     @pytest.fixture(autouse=True)
     def _engine(self, dynoxide: LocalEngine, table_prefix: str) -> None:

@@ -1,7 +1,7 @@
-"""The storage on DynamoDB keeps the contract on moto, one call at a time.
+"""The storage keeps the contract on moto, one call at a time.
 
-One set of tables for all tests, and one twin, because moto is slow; the other twin sends the same requests. It is not
-safe under concurrency, so no race is run on it.
+moto is slow, so all tests share one set of tables and only one twin runs; the other sends the same requests. It is not
+safe under concurrency, so no races run on it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _tables_of: set[str] = set()
 
 
 class TestMoto(BlockingOnDynamoDb, conformance.SequentialConformance):
-    """All but the races."""
+    """The whole kit except the races."""
 
-    # No raw evidence: it reads all tables after each test, which moto takes its time for. Dynoxide gives it.
+    # Not "raw": it reads all tables after each test, which is slow on moto. The run on Dynoxide does that.
     capabilities: ClassVar[frozenset[str]] = frozenset({"ttl"})
 
     @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Metadata, keys, times and secrets survive the way to DynamoDB's form and back."""
+"""Metadata, keys, times and secrets survive conversion to DynamoDB's format and back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ metadata = st.dictionaries(names, values, max_size=5)
 
 
 def exact(value: Any) -> Any:
-    """A value with its types made visible: 1, 1.0 and True compare equal otherwise, and so do -0.0 and 0.0."""
+    """Make a value's types visible: otherwise 1, 1.0 and True compare equal, and so do -0.0 and 0.0."""
     if isinstance(value, dict):
         return {key: exact(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -43,7 +43,7 @@ def exact(value: Any) -> Any:
 
 @given(metadata)
 def test_metadata_comes_back_exactly(given: dict[str, Any]) -> None:
-    """Every value that is accepted comes back equal, of the same type, with the same sign and the same digits."""
+    """Every accepted value comes back equal, of the same type, with the same sign and digits."""
     validation.metadata(given)
     stored = {"metadata": attributes.encode(given)}
     assert exact(reading.metadata(stored)) == exact(given)
@@ -69,13 +69,13 @@ def test_metadata_comes_back_exactly(given: dict[str, Any]) -> None:
     ids=lambda bad: type(bad).__name__,
 )
 def test_metadata_that_could_not_come_back_is_refused(bad: Any) -> None:
-    """Whatever DynamoDB cannot hold, or would return as something else, is a ValidationError."""
+    """A value that DynamoDB cannot store, or would return as something else, raises ValidationError."""
     with pytest.raises(ValidationError):
         validation.metadata({"key": bad})
 
 
 def test_metadata_has_a_depth() -> None:
-    """Nesting beyond what DynamoDB takes is refused, and not by running out of stack."""
+    """Nesting deeper than DynamoDB allows is refused, without a stack overflow."""
     deep: Any = []
     for _ in range(10_000):
         deep = [deep]
@@ -85,7 +85,7 @@ def test_metadata_has_a_depth() -> None:
 
 @given(st.timedeltas(timedelta(0), timedelta(days=365 * 8000)), st.integers(-840, 840))
 def test_times_have_one_width_and_sort(since: timedelta, minutes: int) -> None:
-    """A time as text is 27 characters, comes back equal, and text sorts as time does."""
+    """A time as text has 27 characters, comes back equal, and sorts as times do."""
     moment = datetime(1970, 1, 2, tzinfo=UTC) + since
     text = times.to_text(moment)
     assert len(text) == 27
@@ -96,7 +96,7 @@ def test_times_have_one_width_and_sort(since: timedelta, minutes: int) -> None:
 
 @given(st.binary(min_size=32, max_size=32), st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True))
 def test_tokens_tell_their_user_and_nothing_else(random: bytes, user_id: str) -> None:
-    """A session token names its user, and is not taken for a one-time token; nor the other way round."""
+    """A session token names its user and is not accepted as a one-time token, or the other way round."""
     token = secrets.make_session_token(user_id, lambda _: random)
     parsed = secrets.parse_session_token(token)
     assert parsed is not None
@@ -108,7 +108,7 @@ def test_tokens_tell_their_user_and_nothing_else(random: bytes, user_id: str) ->
 
 @given(st.binary(min_size=32, max_size=32), st.integers(0, 200), st.characters(codec="ascii"))
 def test_a_mistyped_token_is_refused_without_a_request(random: bytes, place: int, letter: str) -> None:
-    """Any one character changed, anywhere, fails the grammar or the checksum."""
+    """A token with any one character changed fails the grammar or the checksum."""
     token = secrets.make_session_token("usr_1", lambda _: random)
     place %= len(token)
     changed = token[:place] + letter + token[place + 1 :]
@@ -117,7 +117,7 @@ def test_a_mistyped_token_is_refused_without_a_request(random: bytes, place: int
 
 @given(st.from_regex(r"[a-z0-9_-]{1,32}", fullmatch=True), texts.filter(bool), texts.filter(bool))
 def test_identity_keys_do_not_run_together(provider: str, subject: str, other: str) -> None:
-    """Two subjects share a key only if they are one; a subject with a # does not become another provider's."""
+    """Two subjects share a key only if they are the same; a # in a subject does not make it another provider's."""
     assert (keys.oauth_key(provider, subject) == keys.oauth_key(provider, other)) == (subject == other)
     assert keys.oauth_key(provider, f"x#{subject}") != keys.oauth_key(f"{provider[:10]}x", subject)
 
@@ -136,7 +136,7 @@ def test_identity_keys_do_not_run_together(provider: str, subject: str, other: s
     ],
 )
 def test_addresses_have_one_form(given: str, stored: str) -> None:
-    """The table of docs/emails.md: what is one address; and the form is its own form."""
+    """Spellings normalise as in the table of docs/emails.md, and normalising again changes nothing."""
     email = normalise_email(given)
     assert email.normalised == stored
     assert email.as_given == given.strip()
@@ -174,7 +174,7 @@ def test_addresses_have_one_form(given: str, stored: str) -> None:
     ids=repr,
 )
 def test_what_is_no_address_is_refused(bad: Any) -> None:
-    """A typed error with a reason, for everything else."""
+    """Everything else raises a ValidationError for the field."""
     with pytest.raises(ValidationError) as refused:
         normalise_email(bad)
     assert refused.value.field == "email"
@@ -182,7 +182,7 @@ def test_what_is_no_address_is_refused(bad: Any) -> None:
 
 @given(texts.map(lambda local: f"{local}@example.com") | texts)
 def test_an_address_is_normalised_once(text: str) -> None:
-    """Whatever is accepted is ASCII, lower-case and stable."""
+    """Every accepted address normalises to lower-case ASCII, and normalising again changes nothing."""
     try:
         email = normalise_email(text)
     except ValidationError:
@@ -193,7 +193,7 @@ def test_an_address_is_normalised_once(text: str) -> None:
 
 
 def test_an_oversized_item_names_its_largest_attributes() -> None:
-    """The refusal tells the size, the limit and what takes the room, and shows no content."""
+    """The refusal states the size, the limit and the largest attributes, but no content."""
     item: dict[str, Any] = {"id": {"S": "x"}, "metadata": {"M": {"blob": {"S": "secret " * 60_000}}}}
     with pytest.raises(ItemTooLarge, match=r"the user would take 420,\d\d\d bytes.*Largest: metadata") as refused:
         sizes.check_item_size(item, "the user")
@@ -220,5 +220,5 @@ def test_an_oversized_item_names_its_largest_attributes() -> None:
     ids=repr,
 )
 def test_sizes_are_counted_as_dynamodb_does(attribute: dict[str, Any], size: int) -> None:
-    """The Developer Guide's rules, one by one."""
+    """Each type has the size that the Developer Guide gives."""
     assert sizes.attribute_size(attribute) == size

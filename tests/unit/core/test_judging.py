@@ -1,4 +1,4 @@
-"""Whether a session or a token holds is decided in one place each; every part of the decision counts by itself."""
+"""Whether a session or a token is valid is decided in one place each; every part of the decision matters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parsed(token: str | None) -> ParsedSecret:
 
 
 def test_a_session_that_fits_passes() -> None:
-    """All parts as they should be: session and user are told."""
+    """If every part fits, the session and its user are returned."""
     found = sessions.judge(parsed(SESSION.token), SESSION.token, sessions.to_item(SESSION), users.to_item(ADA), NOW)
     assert found == (ADA, SESSION)
 
@@ -47,7 +47,7 @@ def test_a_session_that_fits_passes() -> None:
     ],
 )
 def test_a_session_that_does_not_fit_is_refused(session: Item | None, user: Item | None, seconds: int) -> None:
-    """Any one part wrong, and it is refused, whatever the others say."""
+    """If any part is wrong, the session is refused, whatever the others are."""
     session_item = None if session is None else sessions.to_item(SESSION) | session
     user_item = None if user is None else users.to_item(ADA) | user
     now = NOW + timedelta(seconds=seconds)
@@ -55,7 +55,7 @@ def test_a_session_that_does_not_fit_is_refused(session: Item | None, user: Item
 
 
 def test_a_token_holds_while_all_is_as_it_was() -> None:
-    """Address, epoch, serial and user as at the issue: it holds; any other, and it does not."""
+    """A token is valid only while address, epoch, serial and user are as they were when it was issued."""
     item, named = tokens.bearer_item(TOKEN, ADA), parsed(TOKEN.token).user_id
     assert tokens.verified(item, named, ADA)
     changed = [

@@ -1,7 +1,7 @@
-"""What each operation of the contract costs: requests, dependent round trips, read and write units (DESIGN, section 4).
+"""What each operation of the contract costs: requests, dependent round trips, read and write units.
 
-Exact, on Dynoxide, from what was sent and what the engine says it consumed. Units of a global secondary index count
-among the write units. Dynoxide counts an index inside a transaction once; whether AWS does was not tried.
+The numbers are exact, on Dynoxide, from what was sent and what the engine reports as consumed. Write units include
+those of global secondary indexes. Dynoxide counts an index inside a transaction once; AWS was not tried.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from torii_dynamodb.models import (
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
 
-# Which requests overlap is exact on one event loop; of threads it cannot be told which begins first. Both twins are the
-# same code, so the rounds are asserted in the asynchronous one.
+# On one event loop it is certain which requests overlap; with threads it is not. Both twins are the same code, so
+# rounds are asserted only in the asynchronous one.
 EXACT_ROUNDS = iscoroutinefunction(AsyncClient.call)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What was measured, or is expected: requests, round trips one after the other, read units, write units."""
+    """A measured or expected cost: requests, sequential round trips, read units, write units."""
 
     requests: int
     rounds: int = field(compare=EXACT_ROUNDS)
@@ -55,24 +55,24 @@ class Cost:
 
 
 class PlainHasher:
-    """Hashes nothing: here the storage's work is counted, not argon2's."""
+    """Hashes nothing, because only the storage's work is counted."""
 
     def hash(self, password: str) -> str:
-        """The password itself, in the shape of a hash."""
+        """Return the password itself in the format of a hash."""
         return f"$plain$0000000000${password.encode().hex()}"
 
     def verify(self, password_hash: str, password: str) -> bool:
-        """Whether it is the same."""
+        """Return whether they match."""
         return password_hash == self.hash(password)
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Never."""
+        """Return False."""
         del password_hash
         return False
 
 
 class Meter:
-    """Stands between client and transport and tells how many requests waited for one another."""
+    """Wraps the transport and counts requests and how many waited for one another."""
 
     def __init__(self, transport: Any, records: list[CallRecord]) -> None:
         self._transport = transport
@@ -96,7 +96,7 @@ class Meter:
         await self._transport.aclose()
 
     async def cost(self, act: Callable[[], Awaitable[object]]) -> Cost:
-        """What one call costs."""
+        """Measure one call."""
         self._done = self.requests = self.rounds = 0
         self._records.clear()
         await act()
@@ -106,7 +106,7 @@ class Meter:
 
 
 class World:
-    """A storage with a person in it who has one of everything."""
+    """A storage with one user, who has one of everything."""
 
     storage: AsyncDynamoDbHandle
     torii: AsyncTorii
@@ -122,7 +122,7 @@ class World:
         return self.config.clock() + timedelta(hours=1)
 
     async def settle(self) -> None:
-        """Give the person one of everything, and read them anew."""
+        """Create the user with one of everything."""
         storage = self.storage
         self.user = await storage.create_user(NewUser(email="ada@example.com", name="Ada"), password_hash=HASH)
         await storage.link_oauth_account(self.user.id, NewOAuthAccount(provider="google", subject="1"))
@@ -130,19 +130,19 @@ class World:
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Read the person anew."""
+        """Read the user again."""
         user = await self.storage.get_user(self.user.id)
         assert user is not None
         self.user = user
 
     async def token(self, purpose: str = "magic_link") -> Token:
-        """A one-time token of the person's."""
+        """Create a one-time token for the user."""
         return await self.storage.create_token(
             NewToken(purpose=purpose, user_id=self.user.id, expires_at=self.later), user=self.user
         )
 
     async def new_session(self) -> Session:
-        """A session of the person's."""
+        """Create a session for the user."""
         return await self.storage.create_session(
             NewSession(user_id=self.user.id, expires_at=self.later), user=self.user
         )
@@ -150,7 +150,7 @@ class World:
 
 @asynccontextmanager
 async def a_world(engine: LocalEngine, prefix: str, **options: Any) -> AsyncIterator[World]:
-    """A world of its own, with the meter in place."""
+    """Open a world on tables of its own, with the meter in place."""
     records: list[CallRecord] = []
     config = engine.config(table_prefix=prefix, on_call=records.append, session_cleanup="off", **options)
     client = AsyncClient(config)
@@ -169,23 +169,23 @@ Step = Callable[[World], Awaitable[object]]
 
 
 async def nothing(world: World) -> object:
-    """No preparation."""
+    """Prepare nothing."""
     return world
 
 
 async def make_session(world: World) -> object:
-    """A session, kept on the world."""
+    """Create a session and keep it on the world."""
     world.session = await world.new_session()
     return world
 
 
 async def grace(world: World) -> object:
-    """A second person with a password that the plain hasher knows."""
+    """Create a second user, with a password that the plain hasher can verify."""
     return await world.torii.password.register("grace@example.com", "correct horse battery")
 
 
 async def register_token(world: World, purpose: str) -> str:
-    """A fresh one-time token's text."""
+    """Create a one-time token and return its text."""
     token = await world.token(purpose)
     assert token.token
     return token.token
@@ -502,7 +502,7 @@ async def clean_up(world: World) -> object:
 
 
 BUDGETS: list[tuple[Step, Step, Cost]] = [
-    # What comes before, the operation, and requests / round trips / read units / write units (indexes included).
+    # Preparation, operation, and requests / round trips / read units / write units (indexes included).
     (nothing, register, Cost(1, 1, 0, 5)),
     (grace, sign_in, Cost(5, 3, 2, 4)),
     (nothing, create_session, Cost(1, 1, 0, 2)),
@@ -556,7 +556,7 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, issue_token_for_nobody, Cost(1, 1, 0, 1)),
     (nothing, issue_only_token, Cost(1, 1, 0, 5)),
     (nothing, acquire, Cost(1, 1, 0, 1)),
-    # DynamoDB charges a refused write too, but its answer does not tell.
+    # DynamoDB charges for a refused write too, but its response does not say so.
     (acquire, acquire_refused, Cost(1, 1, 0, 0)),
     (nothing, acquire_ip, Cost(1, 1, 0, 1)),
     (acquire, lockout_status, Cost(1, 1, 1, 0)),
@@ -574,7 +574,7 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
 async def test_an_operation_costs_its_budget(
     dynoxide: LocalEngine, table_prefix: str, prepare: Step, act: Step, budget: Cost
 ) -> None:
-    """Each operation sends exactly the requests, in as many rounds, and consumes exactly the units that are told."""
+    """Each operation sends exactly its budget of requests and rounds, and consumes exactly its budget of units."""
     async with a_world(dynoxide, table_prefix) as world:
         await prepare(world)
         assert await world.meter.cost(lambda: act(world)) == budget
@@ -594,7 +594,7 @@ async def test_consuming_a_token_reads_its_user_at_the_same_time(
 
 
 async def test_a_reset_is_one_transaction(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Completing a reset reads token and user in one request and writes everything in one more."""
+    """Completing a reset reads token and user in one request and writes everything in another."""
     async with a_world(dynoxide, table_prefix) as world:
         await world.storage.mark_email_verified(world.user.id, email=world.user.email)
         await world.refresh()
@@ -617,7 +617,7 @@ async def test_a_reset_is_one_transaction(dynoxide: LocalEngine, table_prefix: s
 async def test_a_proof_is_one_transaction(
     dynoxide: LocalEngine, table_prefix: str, how: dict[str, Any], budget: Cost
 ) -> None:
-    """A proof reads token and user in one request and writes all in one more; what moves is read first."""
+    """A proof reads token and user in one request and writes all in another; a claim that moves is read first."""
     async with a_world(dynoxide, table_prefix) as world:
         await world.refresh()
         text = await register_token(world, "email_verification")
@@ -625,7 +625,7 @@ async def test_a_proof_is_one_transaction(
 
 
 async def test_opening_without_creating_asks_nothing(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """With create_tables=False not a single request is made before the first operation."""
+    """With create_tables=False no request is made before the first operation."""
     records: list[CallRecord] = []
     config = dynoxide.config(table_prefix=table_prefix, create_tables=False, on_call=records.append)
     client = AsyncClient(config)
@@ -636,7 +636,7 @@ async def test_opening_without_creating_asks_nothing(dynoxide: LocalEngine, tabl
 async def test_no_operation_of_a_person_touches_the_control_plane_or_scans(
     dynoxide: LocalEngine, table_prefix: str
 ) -> None:
-    """Nothing on a person's way describes a table or scans one (listing all users is an administrator's)."""
+    """No operation on one user's behalf describes or scans a table (listing all users is for administrators)."""
     seen: set[str] = set()
     for prepare, act, _ in BUDGETS:
         if act is page_of_users:

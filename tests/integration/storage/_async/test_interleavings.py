@@ -1,4 +1,4 @@
-"""What another writer does between a read and its write, what an index tells twice, and a builder's bad arguments."""
+"""Other writers between a read and its write, duplicates from an index, and a builder's invalid arguments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def storage(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[Asy
 
 
 async def session(storage: AsyncDynamoDbHandle, user: User, *, minutes: int = 60, size: int = 0) -> str:
-    """A new session's token."""
+    """Create a session and return its token."""
     ends = storage.config.clock() + timedelta(minutes=minutes)
     new_session = NewSession(user_id=user.id, expires_at=ends, metadata={"b": b"x" * size})
     return (await storage.create_session(new_session, user=user)).token or ""
@@ -34,7 +34,7 @@ async def session(storage: AsyncDynamoDbHandle, user: User, *, minutes: int = 60
 async def test_deleting_spares_no_claim_of_a_user_made_anew(
     storage: AsyncDynamoDbHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Deleted and made anew under the id between read and write: no claim is left without its user."""
+    """If a user is deleted and recreated between read and write, no claim is left without its user."""
     await storage.create_user(NewUser(email=ADA, id="u1"))
     transact = storage._transact
 
@@ -52,7 +52,7 @@ async def test_deleting_spares_no_claim_of_a_user_made_anew(
 
 
 async def test_a_claim_without_its_user_is_an_error(storage: AsyncDynamoDbHandle) -> None:
-    """Where tables were restored from different moments, get_or_create tells, instead of trying for ever."""
+    """If tables were restored from different points in time, get_or_create raises instead of retrying forever."""
     user = await storage.create_user(NewUser(email=ADA))
     table = storage.config.table_name("users")
     await storage.transact_write(lambda builder: builder.delete(table, {"id": user.id}), allow_torii_tables=True)
@@ -64,7 +64,7 @@ async def test_a_claim_without_its_user_is_an_error(storage: AsyncDynamoDbHandle
 async def test_a_session_that_moves_while_pages_are_read_is_listed_once(
     storage: AsyncDynamoDbHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refreshed between two pages, a session stands on both: it is listed once, with its later end, and goes once."""
+    """A session refreshed between two pages is on both, but is listed once, with its later expiry, and removed once."""
     user = await storage.create_user(NewUser(email=ADA))
     tokens = [await session(storage, user, minutes=minutes) for minutes in (10, 20)]
     later = storage.config.clock().replace(microsecond=0) + timedelta(minutes=30)
@@ -94,7 +94,7 @@ async def test_a_session_that_moves_while_pages_are_read_is_listed_once(
 
 
 async def test_rows_of_ended_sessions_go_page_by_page_and_no_others(storage: AsyncDynamoDbHandle) -> None:
-    """More ended sessions than a page holds (1 MB) are removed, and one made since is not."""
+    """More ended sessions than fit on a page (1 MB) are removed, and a session created since is not."""
     old = await storage.create_user(NewUser(email=ADA))
     for _ in range(12):
         await session(storage, old, size=200_000)
@@ -125,6 +125,6 @@ async def test_rows_of_ended_sessions_go_page_by_page_and_no_others(storage: Asy
     ],
 )
 async def test_a_builder_refuses_what_cannot_be_sent(storage: AsyncDynamoDbHandle, build: Any) -> None:
-    """Arguments of a wrong type or content raise ValidationError before any request."""
+    """Arguments of a wrong type or value raise ValidationError before any request."""
     with pytest.raises(ValidationError):
         await storage.transact_write(build)

@@ -1,6 +1,6 @@
 # Generated from tests/integration/storage/_async/test_corrupt.py by tools/unasync.py. Do not edit.
 
-"""Our own tables are written by us alone; and what something else wrote there takes nothing but itself away."""
+"""Only the library writes to its tables, and a row that something else wrote does not hide the others."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ ADA = "ada@example.com"
 
 @pytest.fixture
 def storage(dynoxide: LocalEngine, table_prefix: str) -> Iterator[DynamoDbHandle]:
-    """Tables of the test's own."""
+    """Open a storage on tables of the test's own."""
     config = dynoxide.config(table_prefix=table_prefix, session_cleanup="off")
     with DynamoDbStorage.open(config) as handle:
         yield handle
 
 
 def spoil(storage: DynamoDbHandle, table: str, key: dict[str, Any], attribute: str, value: Any) -> None:
-    """Write as something else would, that does not know what we read."""
+    """Write as another program would that does not know what the library reads."""
     body = {
         "TableName": table,
         "Key": key,
@@ -52,7 +52,7 @@ def spoil(storage: DynamoDbHandle, table: str, key: dict[str, Any], attribute: s
 @pytest.mark.parametrize("spelling", ["{}", "arn:aws:dynamodb:eu-central-1:111122223333:table/{}"])
 @pytest.mark.parametrize("table", TABLES)
 def test_writes_to_our_tables_are_refused(table: Any, spelling: str) -> None:
-    """By name and by ARN, each way of writing; looking, creating users, and tables of one's own are free."""
+    """Every way of writing is refused, by name and by ARN; checks, create_user and the caller's own tables are not."""
     config = DynamoDbConfig(table_names={"tokens": "elsewhere"})
     name = spelling.format(config.table_name(table))
     schema = SCHEMA[table]
@@ -80,20 +80,20 @@ def test_writes_to_our_tables_are_refused(table: Any, spelling: str) -> None:
     "ARN:AWS:DYNAMODB:eu-central-1:1:TABLE/torii_users", "arn:aws:s3:::torii_users", "", 5, None,
 ])  # fmt: skip
 def test_other_spellings_of_a_table_are_none(name: Any) -> None:
-    """What DynamoDB would not take as a table is not looked at more closely."""
+    """Text that DynamoDB would not accept as a table is refused."""
     with pytest.raises(ValidationError, match="full name, or its ARN"):
         TransactionBuilder(DynamoDbConfig()).put(name, {"id": "x"})
 
 
 def test_one_item_by_name_and_by_arn_stands_twice() -> None:
-    """Two spellings of a table are one table."""
+    """A table's name and its ARN are the same table."""
     builder = TransactionBuilder(DynamoDbConfig()).delete("mine", {"id": "1"})
     with pytest.raises(ValidationError, match="appears twice"):
         builder.delete("arn:aws:dynamodb:eu-central-1:111122223333:table/mine", {"id": "1"})
 
 
 def test_a_broken_user_does_not_take_the_page_away(storage: DynamoDbHandle, caplog: pytest.LogCaptureFixture) -> None:
-    """The others are listed, the broken one is named and logged; who asks for it alone is told."""
+    """The others are listed, the broken one is named and logged, and reading it directly raises CorruptItem."""
     users = [storage.create_user(NewUser(email=f"{number}@example.com")) for number in range(3)]
     spoil(storage, storage._users, {"id": {"S": users[1].id}}, "created_at", {"N": "5"})
     storage.transact_write(lambda builder: builder.put(storage._users, {"id": "usr_foreign"}), allow_torii_tables=True)
@@ -109,7 +109,7 @@ def test_a_broken_user_does_not_take_the_page_away(storage: DynamoDbHandle, capl
 
 
 def test_pages_go_on_behind_a_broken_user(storage: DynamoDbHandle) -> None:
-    """A page of nothing but a broken user is empty, and leads on."""
+    """A page that contains only a broken user is empty, and has a next page."""
     users = [storage.create_user(NewUser(email=f"{number}@example.com")) for number in range(3)]
     spoil(storage, storage._users, {"id": {"S": users[0].id}}, "version", {"S": "new"})
     seen: list[str] = []
@@ -127,7 +127,7 @@ def test_pages_go_on_behind_a_broken_user(storage: DynamoDbHandle) -> None:
 
 
 def test_broken_sessions_are_listed_apart(storage: DynamoDbHandle) -> None:
-    """The other sessions stay; a broken one signs nobody in, and goes when all are ended."""
+    """The other sessions are listed; a broken one signs nobody in, and is removed when all are ended."""
     user = storage.create_user(NewUser(email=ADA))
     ends = storage.config.clock() + timedelta(hours=1)
     kept, broken = [storage.create_session(NewSession(user_id=user.id, expires_at=ends)) for _ in range(2)]
@@ -146,7 +146,7 @@ def test_broken_sessions_are_listed_apart(storage: DynamoDbHandle) -> None:
 def test_broken_passkeys_and_accounts_are_listed_apart(
     storage: DynamoDbHandle, attribute: str, value: dict[str, Any]
 ) -> None:
-    """Whatever of it is broken, the owner's name included; the others stay."""
+    """The others are listed, whatever attribute is broken, including the user's id."""
     user = storage.create_user(NewUser(email=ADA))
     for number in range(2):
         passkey = NewPasskey(user_id=user.id, credential_id=b"%d" % number * 16, public_key=b"key")
@@ -163,7 +163,7 @@ def test_broken_passkeys_and_accounts_are_listed_apart(
 
 @pytest.mark.parametrize(("attribute", "value"), [("at", {"N": "1"}), ("expires_at", {"S": "soon"})])
 def test_broken_attempts_are_listed_apart(storage: DynamoDbHandle, attribute: str, value: dict[str, Any]) -> None:
-    """The audit of failed attempts shows the others."""
+    """The audit of failed attempts lists the others."""
     for _ in range(3):
         attempt = storage.acquire_login_attempt(ADA)
         storage.record_failed_attempt(ADA, attempt.attempt_id)

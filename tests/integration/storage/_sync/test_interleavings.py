@@ -1,6 +1,6 @@
 # Generated from tests/integration/storage/_async/test_interleavings.py by tools/unasync.py. Do not edit.
 
-"""What another writer does between a read and its write, what an index tells twice, and a builder's bad arguments."""
+"""Other writers between a read and its write, duplicates from an index, and a builder's invalid arguments."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def storage(dynoxide: LocalEngine, table_prefix: str) -> Iterator[DynamoDbHandle
 
 
 def session(storage: DynamoDbHandle, user: User, *, minutes: int = 60, size: int = 0) -> str:
-    """A new session's token."""
+    """Create a session and return its token."""
     ends = storage.config.clock() + timedelta(minutes=minutes)
     new_session = NewSession(user_id=user.id, expires_at=ends, metadata={"b": b"x" * size})
     return (storage.create_session(new_session, user=user)).token or ""
 
 
 def test_deleting_spares_no_claim_of_a_user_made_anew(storage: DynamoDbHandle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deleted and made anew under the id between read and write: no claim is left without its user."""
+    """If a user is deleted and recreated between read and write, no claim is left without its user."""
     storage.create_user(NewUser(email=ADA, id="u1"))
     transact = storage._transact
 
@@ -52,7 +52,7 @@ def test_deleting_spares_no_claim_of_a_user_made_anew(storage: DynamoDbHandle, m
 
 
 def test_a_claim_without_its_user_is_an_error(storage: DynamoDbHandle) -> None:
-    """Where tables were restored from different moments, get_or_create tells, instead of trying for ever."""
+    """If tables were restored from different points in time, get_or_create raises instead of retrying forever."""
     user = storage.create_user(NewUser(email=ADA))
     table = storage.config.table_name("users")
     storage.transact_write(lambda builder: builder.delete(table, {"id": user.id}), allow_torii_tables=True)
@@ -64,7 +64,7 @@ def test_a_claim_without_its_user_is_an_error(storage: DynamoDbHandle) -> None:
 def test_a_session_that_moves_while_pages_are_read_is_listed_once(
     storage: DynamoDbHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refreshed between two pages, a session stands on both: it is listed once, with its later end, and goes once."""
+    """A session refreshed between two pages is on both, but is listed once, with its later expiry, and removed once."""
     user = storage.create_user(NewUser(email=ADA))
     tokens = [session(storage, user, minutes=minutes) for minutes in (10, 20)]
     later = storage.config.clock().replace(microsecond=0) + timedelta(minutes=30)
@@ -94,7 +94,7 @@ def test_a_session_that_moves_while_pages_are_read_is_listed_once(
 
 
 def test_rows_of_ended_sessions_go_page_by_page_and_no_others(storage: DynamoDbHandle) -> None:
-    """More ended sessions than a page holds (1 MB) are removed, and one made since is not."""
+    """More ended sessions than fit on a page (1 MB) are removed, and a session created since is not."""
     old = storage.create_user(NewUser(email=ADA))
     for _ in range(12):
         session(storage, old, size=200_000)
@@ -125,6 +125,6 @@ def test_rows_of_ended_sessions_go_page_by_page_and_no_others(storage: DynamoDbH
     ],
 )
 def test_a_builder_refuses_what_cannot_be_sent(storage: DynamoDbHandle, build: Any) -> None:
-    """Arguments of a wrong type or content raise ValidationError before any request."""
+    """Arguments of a wrong type or value raise ValidationError before any request."""
     with pytest.raises(ValidationError):
         storage.transact_write(build)

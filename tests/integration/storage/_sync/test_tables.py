@@ -1,6 +1,6 @@
 # Generated from tests/integration/storage/_async/test_tables.py by tools/unasync.py. Do not edit.
 
-"""Opening a storage: tables are created, verified, and left alone when asked to."""
+"""Opening a storage creates and verifies the tables, or leaves them alone if configured to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Keys, indexes, TTL and billing of the users and sessions tables are RFC 0008's, name for name."""
+    """Keys, indexes, TTL and billing of the users and sessions tables are those of RFC 0008."""
     config = dynoxide.config(table_prefix=table_prefix)
     with DynamoDbStorage.open(config) as storage:
         tables = Tables(storage._client, config)
@@ -51,7 +51,7 @@ def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEngine, t
 
 @pytest.mark.parametrize("table", ["users", "identities", "sessions"])
 def test_wrong_keys_are_told_by_the_first_use(dynoxide: LocalEngine, table_prefix: str, table: TableName) -> None:
-    """Without ``create_tables`` nothing is verified; what then fails says which table, what it has, what it needs."""
+    """Without ``create_tables`` nothing is verified; the first error names the table, its key and the expected key."""
     made = dynoxide.config(table_prefix=table_prefix)
     with DynamoDbStorage.open(made) as storage:
         user = storage.create_user(NewUser(email="a@example.com"))
@@ -83,7 +83,7 @@ def test_wrong_keys_are_told_by_the_first_use(dynoxide: LocalEngine, table_prefi
 
 
 def test_many_may_initialise_at_once(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Ten programs that start together on an empty account all come up."""
+    """Ten programs that start together on an empty account all succeed."""
     config = dynoxide.config(table_prefix=table_prefix)
 
     def start() -> bool:
@@ -134,14 +134,14 @@ def test_a_table_of_another_shape_is_refused(dynoxide: LocalEngine, table_prefix
 
 @pytest.mark.parametrize("taken", [False, True], ids=["found so", "while it is created"])
 def test_a_table_that_is_being_deleted_is_created_anew(dynoxide: LocalEngine, table_prefix: str, taken: bool) -> None:
-    """Its name is waited for until it is free, also where the deletion began after the first look (injected)."""
+    """Its name is waited for until it is free, even if the deletion began after the first look (injected)."""
     config = dynoxide.config(table_prefix=table_prefix)
     name = config.table_name("users")
     looks: list[str] = []
 
     def going(seen: Seen, answer: Answer | None) -> Answer | None:
         looks.append(seen.operation)
-        # The first look may still find nothing: then it is CreateTable that meets the deletion.
+        # If the first look finds nothing, CreateTable runs into the deletion.
         if len(looks) > 4 or (taken and len(looks) == 1):
             return None
         if seen.operation == "CreateTable":
@@ -158,7 +158,7 @@ def test_a_table_that_is_being_deleted_is_created_anew(dynoxide: LocalEngine, ta
 
 
 def test_names_of_your_own_are_honoured_everywhere(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """With every table renamed, no request names another table."""
+    """With every table renamed, no request names any other table."""
     seen: set[str] = set()
 
     def note(record: CallRecord) -> None:
@@ -175,7 +175,7 @@ def test_names_of_your_own_are_honoured_everywhere(dynoxide: LocalEngine, table_
 
 
 def test_without_tables_the_error_says_what_to_do(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """With create_tables=False and no tables, the first operation names table, endpoint and command."""
+    """With create_tables=False and no tables, the first operation's error names the command that creates them."""
     config = dynoxide.config(table_prefix=table_prefix, create_tables=False)
     with DynamoDbStorage.open(config) as storage:
         with pytest.raises(ConfigurationError, match="tables ensure"):
@@ -186,7 +186,7 @@ def test_without_tables_the_error_says_what_to_do(dynoxide: LocalEngine, table_p
 
 
 def test_an_unreachable_endpoint_is_unavailable_and_unhealthy() -> None:
-    """Nobody at the endpoint: a typed, retryable error; a health check says so without raising."""
+    """If nothing listens at the endpoint, operations raise Unavailable and the health check reports it."""
     config = DynamoDbConfig(
         region="us-east-1",
         endpoint_url="http://127.0.0.1:9",
@@ -201,7 +201,7 @@ def test_an_unreachable_endpoint_is_unavailable_and_unhealthy() -> None:
 
 
 def test_the_plugin_opens_checks_cleans_and_closes(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """RFC 0002's StoragePlugin: initialize, health_check, cleanup, close; using it unopened is a clear error."""
+    """RFC 0002's StoragePlugin works: initialize, health_check, cleanup, close; using it unopened is a clear error."""
     plugin = DynamoDbStorage()
     with pytest.raises(ConfigurationError, match="initialize"):
         plugin.health_check()
@@ -214,7 +214,7 @@ def test_the_plugin_opens_checks_cleans_and_closes(dynoxide: LocalEngine, table_
 
 
 def test_your_own_items_join_the_write(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """transact_write: a user, an item of the caller's own table and a check are written together, or not at all."""
+    """transact_write writes a user and an item in the caller's own table together, or not at all."""
     config = dynoxide.config(table_prefix=table_prefix)
     mine = f"{table_prefix}_profiles"
     with DynamoDbStorage.open(config) as storage:
@@ -275,7 +275,7 @@ def test_your_own_items_join_the_write(dynoxide: LocalEngine, table_prefix: str)
 def test_a_transaction_that_cannot_be_is_refused(
     dynoxide: LocalEngine, table_prefix: str, build: Any, says: str
 ) -> None:
-    """Refused before anything is sent, saying why."""
+    """An invalid transaction is refused, with the reason, before anything is sent."""
     config = dynoxide.config(table_prefix=table_prefix, create_tables=False)
     with DynamoDbStorage.open(config) as storage:
         with pytest.raises(ValidationError, match=says):
@@ -283,7 +283,7 @@ def test_a_transaction_that_cannot_be_is_refused(
 
 
 def test_no_error_tells_the_hash(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """DynamoDB returns the stored item, hash and all, with a failed condition. No part of the error's chain has it."""
+    """DynamoDB returns the stored item with a failed condition; no error in the chain contains its password hash."""
     secret = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$dGhlLXN0b3JlZC1oYXNo"
     config = dynoxide.config(table_prefix=table_prefix)
     with DynamoDbStorage.open(config) as storage:
