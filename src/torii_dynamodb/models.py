@@ -547,9 +547,9 @@ class TableCapacity:
 
     Args:
         table: The table's full name.
-        read_units: Read units, those of the indexes included.
-        write_units: Write units, those of the indexes included.
-        indexes: Of those, the units of each secondary index by name (read units for reads, write units for writes).
+        read_units: Read units, including those of indexes.
+        write_units: Write units, including those of indexes.
+        indexes: The part of them that each secondary index consumed, by name.
     """
 
     table: str
@@ -560,23 +560,23 @@ class TableCapacity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
-    """One call to AWS, with all its attempts. Holds no key and no item.
+    """One call to AWS, with all its attempts. Contains no key and no item.
 
     Args:
         operation: DynamoDB's name, for example ``"GetItem"``.
-        tables: The full names of the tables it touches, in the order of the request.
+        tables: The full names of its tables, in the order of the request.
         attempts: How many requests were sent.
-        retries: How many of them were retries that the policy granted (a resend over a fresh connection, with new
-            credentials or a corrected clock counts as an attempt only).
-        throttles: How many answers said that capacity is short.
+        retries: How many of them were retries under the retry policy. A resend over a new connection, with new
+            credentials or a corrected clock, counts only as an attempt.
+        throttles: How many responses reported throttling.
         quota_exhausted: Whether the call was given up because the retry quota was used up.
         latency: Seconds from the call to its end, pauses included.
-        read_units: Read units consumed by the answer that counts.
-        write_units: Write units consumed by the answer that counts.
+        read_units: Read units consumed, as the last response reports them.
+        write_units: Write units consumed, as the last response reports them.
         capacity: The same, by table.
-        items: How many items came back.
-        request_id: AWS' id of the last answer, if there was one.
-        error: ``None`` for success, else DynamoDB's error code or the transport error's (``"TimedOut"``, ...).
+        items: How many items were returned.
+        request_id: The AWS request id of the last response, if there was one.
+        error: ``None`` for success, otherwise DynamoDB's error code or the transport error's name (``"TimedOut"``, ...).
     """
 
     operation: str

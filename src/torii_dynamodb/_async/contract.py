@@ -69,8 +69,7 @@ class AsyncUserStorage(Protocol):
         Raises:
             AlreadyExists: ``what="email"`` or ``what="user"``: another user has the address or the id.
 
-        Cost:
-            One request: 4 write units, plus 1 for the index.
+        Cost: 1 request, 4 write units, plus 1 for the index.
 
         Clauses:
             USER-1: However many callers race for one email address, one user is created; the others get AlreadyExists.
@@ -85,8 +84,7 @@ class AsyncUserStorage(Protocol):
     async def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         """Read a user by id.
 
-        Cost:
-            One request: 1 read unit, or 0.5 if eventually consistent.
+        Cost: 1 request, 1 read unit (0.5 if eventually consistent).
 
         Clauses:
             USER-7: Returns the user, or None if there is none; a consistent read sees every write that has returned.
@@ -96,8 +94,7 @@ class AsyncUserStorage(Protocol):
     async def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
         """Read the user who has an address, in any spelling.
 
-        Cost:
-            Two requests, one after the other: 2 read units. Eventually consistent, one to the index: 0.5 read units.
+        Cost: 2 requests in sequence, 2 read units. If eventually consistent, 1 request to the index, 0.5 read units.
 
         Clauses:
             USER-8: Finds the user by any spelling that normalises to the same address; None if nobody has it.
@@ -110,8 +107,7 @@ class AsyncUserStorage(Protocol):
         Returns:
             The user, and whether this call created it.
 
-        Cost:
-            Two requests, one after the other.
+        Cost: 2 requests in sequence.
 
         Clauses:
             USER-9: However many callers race, all get the same user, and exactly one is told that it created it.
@@ -146,8 +142,7 @@ class AsyncUserStorage(Protocol):
             NotFound: The user does not exist, or no longer does.
             AlreadyExists: ``what="email"``: another user has the new address.
 
-        Cost:
-            One request: 2 write units, plus 1 for the index. Two requests if the address changes.
+        Cost: 1 request, 2 write units, plus 1 for the index. 2 requests if the address changes.
 
         Clauses:
             USER-10: Of several updates of one version, one succeeds; the others raise VersionConflict and overwrite
@@ -180,8 +175,7 @@ class AsyncUserStorage(Protocol):
             Revoked: All of the user's sessions have been ended since ``session_epoch``, and the address was not
                 verified before.
 
-        Cost:
-            Two requests, one after the other; one if it was verified before.
+        Cost: 2 requests in sequence; 1 if it was verified before.
 
         Clauses:
             USER-16: Verifies only the named address; a user whose address has changed since stays unverified.
@@ -208,8 +202,7 @@ class AsyncUserStorage(Protocol):
         Raises:
             Revoked: All of the user's sessions have been ended since ``session_epoch``.
 
-        Cost:
-            Two requests, one after the other: 1 read unit; 2 write units, 2 for each identity, and 1 for the index.
+        Cost: 2 requests in sequence, 1 read unit, 2 write units, plus 2 for each identity and 1 for the index.
 
         Clauses:
             USER-19: Nothing of the user remains: no user, identity, valid session or valid token.
@@ -224,8 +217,7 @@ class AsyncUserStorage(Protocol):
     async def batch_get_users(self, user_ids: Sequence[str], *, consistent: bool | None = None) -> list[User | None]:
         """Read many users by id.
 
-        Cost:
-            One request for each 100 different ids, at the same time: 1 read unit per id.
+        Cost: 1 request for each 100 different ids, at the same time, 1 read unit per id.
 
         Clauses:
             USER-23: The result has the order and length of user_ids, with None for missing users; any number of ids,
@@ -243,8 +235,7 @@ class AsyncUserStorage(Protocol):
         Returns:
             A page. Stored users that cannot be read are in its ``corrupt``; the others are still returned.
 
-        Cost:
-            One request per page. A page also ends at 1 MB.
+        Cost: 1 request per page. A page also ends at 1 MB.
 
         Clauses:
             USER-24: Following next_cursor to the end yields each user that existed throughout exactly once.
@@ -269,8 +260,7 @@ class AsyncSessionStorage(Protocol):
         Raises:
             NotFound: There is no such user (raised only if ``user`` is not given).
 
-        Cost:
-            One request if ``user`` is given, otherwise two: 1 write unit, plus 1 for the index.
+        Cost: 1 request (2 without ``user``), 1 write unit, plus 1 for the index.
 
         Clauses:
             SESSION-1: The returned token passes get_session until the session ends, and cannot be derived from what is
@@ -283,9 +273,7 @@ class AsyncSessionStorage(Protocol):
     async def get_session(self, token: str, *, consistent: bool | None = None) -> Session | None:
         """Check a session token. :meth:`get_signed_in` returns the user too, at the same cost.
 
-        Cost:
-            One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
-            None for a malformed token.
+        Cost: as :meth:`get_signed_in`.
 
         Clauses:
             SESSION-18: Returns the session that :meth:`get_signed_in` returns, or None when it returns None.
@@ -298,9 +286,8 @@ class AsyncSessionStorage(Protocol):
         Returns:
             User and session, or ``None`` for a token that is malformed, forged, unknown, expired or revoked.
 
-        Cost:
-            One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
-            None for a malformed token.
+        Cost: 1 request, shared with other checks made at the same time, 2 read units (1 if eventually consistent). None
+        for a malformed token.
 
         Clauses:
             SESSION-4: A valid token yields its session and its user.
@@ -322,8 +309,7 @@ class AsyncSessionStorage(Protocol):
             User and session (without its token), or ``None`` if this user has no such session, or it has expired or was
             revoked.
 
-        Cost:
-            One request, shared with other checks made at the same time: 2 read units, or 1 if eventually consistent.
+        Cost: 1 request, shared with other checks made at the same time, 2 read units (1 if eventually consistent).
 
         Clauses:
             SESSION-16: Returns for a session's id what :meth:`get_signed_in` returns for its token, but without the
@@ -337,8 +323,7 @@ class AsyncSessionStorage(Protocol):
 
         It reads an index, which may lag slightly behind the table.
 
-        Cost:
-            One request for the user and one per page of the index, at the same time.
+        Cost: 1 request for the user and 1 per page of the index, at the same time.
 
         Clauses:
             SESSION-8: Lists every valid session of the user, however many, without tokens, and none that were ended.
@@ -351,8 +336,7 @@ class AsyncSessionStorage(Protocol):
         Returns:
             The session as stored now; ``None`` if there is no such session or it has expired.
 
-        Cost:
-            One request: 1 write unit, plus 2 for the index, whose sort key changes.
+        Cost: 1 request, 1 write unit, plus 2 for the index, whose sort key changes.
 
         Clauses:
             SESSION-9: Moves expires_at forward, never back, and never revives an expired or deleted session.
@@ -362,8 +346,7 @@ class AsyncSessionStorage(Protocol):
     async def delete_session(self, token: str) -> None:
         """Sign out: end this session.
 
-        Cost:
-            One request: 1 write unit, plus 1 for the index. None for a malformed token.
+        Cost: 1 request, 1 write unit, plus 1 for the index. None for a malformed token.
 
         Clauses:
             SESSION-10: The session is refused from then on, others are not affected, and an unknown token is not an
@@ -377,8 +360,7 @@ class AsyncSessionStorage(Protocol):
         Returns:
             Whether this user had such a session.
 
-        Cost:
-            One request: 2 write units, plus 1 for the index.
+        Cost: 1 request, 2 write units, plus 1 for the index.
 
         Clauses:
             SESSION-11: Ends the session only if it is the named user's.
@@ -391,8 +373,7 @@ class AsyncSessionStorage(Protocol):
         Returns:
             The new epoch, or ``None`` if there is no such user.
 
-        Cost:
-            One request: 1 write unit, plus 1 for the index. Rows are removed afterwards (``session_cleanup``).
+        Cost: 1 request, 1 write unit, plus 1 for the index. Rows are removed afterwards (``session_cleanup``).
 
         Clauses:
             SESSION-12: Once it has returned, no session created before it passes a check; one created after it does.
@@ -407,8 +388,7 @@ class AsyncSessionStorage(Protocol):
         Returns:
             How many rows were removed; always 0 on DynamoDB, which removes them by TTL (RFC 0008).
 
-        Cost:
-            None.
+        Cost: none.
 
         Clauses:
             SESSION-15: Never removes a session that has not expired.
@@ -446,8 +426,7 @@ class AsyncEmailPasswordStorage(Protocol):
             Revoked: All of the user's sessions have been ended since ``session_epoch``.
             VersionConflict: The password or the address has changed since.
 
-        Cost:
-            One request if ``user`` is given, otherwise two: 4 write units, plus 1 for the index.
+        Cost: 1 request (2 without ``user``), 4 write units, plus 1 for the index.
 
         Clauses:
             PASSWORD-1: Once it has returned, the new hash is the only one, and no session created before it passes.
@@ -464,8 +443,7 @@ class AsyncEmailPasswordStorage(Protocol):
         Returns:
             Whether it was replaced; ``False`` if ``old_hash`` is no longer the stored one.
 
-        Cost:
-            One request: 2 write units.
+        Cost: 1 request, 2 write units.
 
         Clauses:
             PASSWORD-4: Never overwrites a hash other than old_hash.
@@ -475,8 +453,7 @@ class AsyncEmailPasswordStorage(Protocol):
     async def get_password_hash(self, user_id: str) -> str | None:
         """Return the user's password hash; ``None`` if there is no such user or no password.
 
-        Cost:
-            Two requests, one after the other: 2 read units.
+        Cost: 2 requests in sequence, 2 read units.
 
         Clauses:
             PASSWORD-5: Returns the current hash, or None.
@@ -486,8 +463,7 @@ class AsyncEmailPasswordStorage(Protocol):
     async def get_credentials_by_email(self, email: str) -> PasswordCredentials | None:
         """Return what a sign-in needs, by address, in one strongly consistent read; ``None`` if nobody has the address.
 
-        Cost:
-            One request: 1 read unit.
+        Cost: 1 request, 1 read unit.
 
         Clauses:
             PASSWORD-6: Returns the user's id, hash and version; for a user without a password, hash and version are
@@ -513,8 +489,7 @@ class AsyncEmailPasswordStorage(Protocol):
             LastSignInMethod: The user would have no way left to sign in.
             Revoked: All of the user's sessions have been ended since ``session_epoch``.
 
-        Cost:
-            Two requests, one after the other: 1 read unit; 4 write units, plus 1 for the index.
+        Cost: 2 requests in sequence, 1 read unit, 4 write units, plus 1 for the index.
 
         Clauses:
             PASSWORD-7: Refused if it is the last way to sign in; the write itself decides.
@@ -533,8 +508,7 @@ class AsyncEmailPasswordStorage(Protocol):
         Returns:
             The user as stored now; ``None`` if the token is not valid.
 
-        Cost:
-            Two requests, one after the other. None for a malformed token.
+        Cost: 2 requests in sequence. None for a malformed token.
 
         Clauses:
             PASSWORD-9: Of concurrent calls with one token, one succeeds; token and password change together.
@@ -571,9 +545,7 @@ class AsyncEmailPasswordStorage(Protocol):
         Raises:
             AlreadyExists: ``what="email"``: another user has the new address. The token is not used up.
 
-        Cost:
-            Two requests, one after the other; three if what was set up moves to a new address. None for a malformed
-            token.
+        Cost: 2 requests in sequence; 3 if what was set up moves to a new address. None for a malformed token.
 
         Clauses:
             PASSWORD-12: Of concurrent calls with one token, one succeeds; everything is written with the use of the
@@ -599,8 +571,7 @@ class AsyncOAuthStorage(Protocol):
         Raises:
             AlreadyExists: ``what`` says which is taken: ``"oauth_account"``, ``"email"`` or ``"user"``.
 
-        Cost:
-            One request: 6 write units, plus 1 for the index.
+        Cost: 1 request, 6 write units, plus 1 for the index.
 
         Clauses:
             OAUTH-1: User, address and account are written together or not at all.
@@ -628,8 +599,7 @@ class AsyncOAuthStorage(Protocol):
             ProviderDisconnected: With ``joining``, the user disconnected the provider.
             TooManyIdentities: The user has 90 identities.
 
-        Cost:
-            One request: 4 write units, plus 1 for the index.
+        Cost: 1 request, 4 write units, plus 1 for the index.
 
         Clauses:
             OAUTH-2: However many users race for one account, one gets it.
@@ -646,8 +616,7 @@ class AsyncOAuthStorage(Protocol):
     ) -> OAuthAccount | None:
         """Return the linked account; ``None`` if nobody has linked it.
 
-        Cost:
-            One request: 1 read unit, or 0.5 if eventually consistent.
+        Cost: 1 request, 1 read unit (0.5 if eventually consistent).
 
         Clauses:
             OAUTH-6: Returns the account with profile and tokens as stored.
@@ -659,8 +628,7 @@ class AsyncOAuthStorage(Protocol):
     ) -> User | None:
         """Return the user who linked the account; ``None`` if nobody has.
 
-        Cost:
-            Two requests, one after the other: 2 read units, or 1 if eventually consistent.
+        Cost: 2 requests in sequence, 2 read units (1 if eventually consistent).
 
         Clauses:
             OAUTH-7: Returns the user, or None once the account is unlinked or the user is deleted.
@@ -670,8 +638,7 @@ class AsyncOAuthStorage(Protocol):
     async def list_oauth_accounts_for_user(self, user_id: str) -> Listing[OAuthAccount]:
         """Return the user's linked accounts, oldest first; empty if there is no such user. Strongly consistent.
 
-        Cost:
-            Two requests, one after the other; one if there are none.
+        Cost: 2 requests in sequence; 1 if there are no accounts.
 
         Clauses:
             OAUTH-8: Lists exactly the linked accounts.
@@ -707,8 +674,7 @@ class AsyncOAuthStorage(Protocol):
         Raises:
             VersionConflict: The stored tokens are not the expected ones. Nothing was written.
 
-        Cost:
-            Two requests, one after the other: 1 read unit, 2 write units.
+        Cost: 2 requests in sequence, 1 read unit, 2 write units.
 
         Clauses:
             OAUTH-9: Changes only what is given, and only for the user who linked it.
@@ -741,8 +707,7 @@ class AsyncOAuthStorage(Protocol):
             LastSignInMethod: The user would have no way left to sign in.
             Revoked: All of the user's sessions have been ended since ``session_epoch``.
 
-        Cost:
-            One request: 4 write units, plus 1 for the index.
+        Cost: 1 request, 4 write units, plus 1 for the index.
 
         Clauses:
             OAUTH-10: Refused if it is the last way to sign in; the write itself decides, so of two racing removals of
@@ -763,8 +728,7 @@ class AsyncOAuthStorage(Protocol):
         Raises:
             AlreadyExists: ``what="state"``: something is stored under this state and has not expired.
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             OAUTH-12: Stored so that state, verifier and metadata cannot be read from the table.
@@ -774,8 +738,7 @@ class AsyncOAuthStorage(Protocol):
     async def get_pkce_verifier(self, state: str) -> PkceVerifier | None:
         """Return the verifier without using it up; ``None`` if it is unknown, used or expired.
 
-        Cost:
-            One request: 1 read unit.
+        Cost: 1 request, 1 read unit.
 
         Clauses:
             OAUTH-13: Returns it until it expires or is used.
@@ -785,8 +748,7 @@ class AsyncOAuthStorage(Protocol):
     async def consume_pkce_verifier(self, state: str) -> PkceVerifier | None:
         """Return the verifier and use it up; ``None`` if it is unknown, used or expired.
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             OAUTH-14: Of concurrent callers, one gets it.
@@ -810,8 +772,7 @@ class AsyncPasskeyStorage(Protocol):
             Revoked: All of the user's sessions have been ended since ``session_epoch``.
             TooManyIdentities: The user has 90 identities.
 
-        Cost:
-            One request: 4 write units, plus 1 for the index.
+        Cost: 1 request, 4 write units, plus 1 for the index.
 
         Clauses:
             PASSKEY-1: However many users race for one credential id, one gets it.
@@ -824,8 +785,7 @@ class AsyncPasskeyStorage(Protocol):
     async def get_passkey(self, credential_id: bytes, *, consistent: bool | None = None) -> Passkey | None:
         """Return the passkey; ``None`` if nobody has it.
 
-        Cost:
-            One request: 1 read unit, or 0.5 if eventually consistent.
+        Cost: 1 request, 1 read unit (0.5 if eventually consistent).
 
         Clauses:
             PASSKEY-3: Returns it as stored.
@@ -835,8 +795,7 @@ class AsyncPasskeyStorage(Protocol):
     async def list_passkeys_for_user(self, user_id: str) -> Listing[Passkey]:
         """Return the user's passkeys, oldest first; empty if there is no such user. Strongly consistent.
 
-        Cost:
-            Two requests, one after the other; one if there are none.
+        Cost: 2 requests in sequence; 1 if there are no passkeys.
 
         Clauses:
             PASSKEY-4: Lists exactly the user's passkeys.
@@ -849,8 +808,7 @@ class AsyncPasskeyStorage(Protocol):
         Returns:
             The passkey as stored now; ``None`` if it is not this user's.
 
-        Cost:
-            Two requests, one after the other: 2 write units, 1 read unit.
+        Cost: 2 requests in sequence, 2 write units, 1 read unit.
 
         Clauses:
             PASSKEY-5: Changes only the name, and only for the passkey's user.
@@ -884,8 +842,7 @@ class AsyncPasskeyStorage(Protocol):
             ClonedAuthenticator: The count did not increase (both may be zero: some authenticators do not count), or
                 backup eligibility changed, which no authenticator may do.
 
-        Cost:
-            Two requests, one after the other: 2 write units, 1 read unit.
+        Cost: 2 requests in sequence, 2 write units, 1 read unit.
 
         Clauses:
             PASSKEY-6: Refuses a count that does not increase, unless allow_decrease is given; the write itself decides.
@@ -908,8 +865,7 @@ class AsyncPasskeyStorage(Protocol):
             LastSignInMethod: The user would have no way left to sign in.
             Revoked: All of the user's sessions have been ended since ``session_epoch``.
 
-        Cost:
-            One request: 4 write units, plus 1 for the index.
+        Cost: 1 request, 4 write units, plus 1 for the index.
 
         Clauses:
             PASSKEY-7: Refused if it is the last way to sign in; removes the passkey only from its user.
@@ -927,8 +883,7 @@ class AsyncPasskeyStorage(Protocol):
         Raises:
             LastSignInMethod: The user would have no way left to sign in.
 
-        Cost:
-            Two requests, one after the other: 1 read unit; 2 write units, 2 for each passkey, and 1 for the index.
+        Cost: 2 requests in sequence, 1 read unit, 2 write units, plus 2 for each passkey and 1 for the index.
 
         Clauses:
             PASSKEY-8: All are removed or none; refused if the user would have no way left to sign in.
@@ -941,8 +896,7 @@ class AsyncPasskeyStorage(Protocol):
         Raises:
             AlreadyExists: ``what="challenge"``: this challenge is stored and has not expired.
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             PASSKEY-9: Stored as its hash.
@@ -952,8 +906,7 @@ class AsyncPasskeyStorage(Protocol):
     async def consume_passkey_challenge(self, challenge: bytes, *, kind: CeremonyKind) -> PasskeyChallenge | None:
         """Return a challenge and use it up; ``None`` if it is unknown, used, expired or of another kind.
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             PASSKEY-10: Of concurrent callers, one gets it; it is accepted only for its own kind.
@@ -977,9 +930,8 @@ class AsyncTokenStorage(Protocol):
         Raises:
             NotFound: There is no such user (raised only if ``user`` is not given, or with ``revoke_earlier``).
 
-        Cost:
-            One request if ``user`` is given or the token has no user, otherwise two: 1 write unit. With
-            ``revoke_earlier``, 4 write units, plus 1 for the index.
+        Cost: 1 request (2 for a user's token without ``user``), 1 write unit. With ``revoke_earlier``, 4 write units,
+        plus 1 for the index.
 
         Clauses:
             TOKEN-1: Has 256 random bits and cannot be derived from what is stored.
@@ -997,8 +949,7 @@ class AsyncTokenStorage(Protocol):
         Raises:
             Unavailable: It is unknown whether the token was used up; issue another.
 
-        Cost:
-            One request: 1 write unit. For a user's token a second one at the same time: 1 read unit.
+        Cost: 1 request, 1 write unit; for a user's token another at the same time, 1 read unit.
 
         Clauses:
             TOKEN-3: Of concurrent callers, one gets it.
@@ -1012,8 +963,7 @@ class AsyncTokenStorage(Protocol):
     async def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
         """Return what :meth:`verify_token` would return now, without using the token up.
 
-        Cost:
-            One request: 1 read unit, or 2 for a user's token.
+        Cost: 1 request, 1 read unit (2 for a user's token).
 
         Clauses:
             TOKEN-7: Changes nothing.
@@ -1026,8 +976,7 @@ class AsyncTokenStorage(Protocol):
         Returns:
             How many rows were removed; always 0 on DynamoDB.
 
-        Cost:
-            None.
+        Cost: none.
 
         Clauses:
             TOKEN-8: Never removes one that has not expired.
@@ -1045,8 +994,7 @@ class AsyncBruteForceStorage(Protocol):
             email: The address, whether or not anybody has it.
             policy: The limits; ``None`` for the defaults (5 in 15 minutes).
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             LOCKOUT-1: At most max_attempts are allowed in any window, however many are requested in parallel.
@@ -1068,8 +1016,7 @@ class AsyncBruteForceStorage(Protocol):
                 them.
             policy: The limits; ``None`` for the defaults (5 in 15 minutes).
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             LOCKOUT-5: Kinds, values and purposes do not share a limit.
@@ -1087,8 +1034,7 @@ class AsyncBruteForceStorage(Protocol):
     ) -> None:
         """Write the audit row of an attempt that was allowed and failed.
 
-        Cost:
-            Three requests, one after the other: 2 read units, 1 write unit.
+        Cost: 3 requests in sequence, 2 read units, 1 write unit.
 
         Clauses:
             LOCKOUT-6: One row per attempt, with time, IP address and user agent.
@@ -1098,8 +1044,7 @@ class AsyncBruteForceStorage(Protocol):
     async def get_lockout_status(self, email: str, *, policy: LockoutPolicy | None = None) -> LockoutStatus:
         """Return the lockout status of an address. Changes nothing.
 
-        Cost:
-            One request: 1 read unit.
+        Cost: 1 request, 1 read unit.
 
         Clauses:
             LOCKOUT-7: Says what acquire_login_attempt would.
@@ -1114,8 +1059,7 @@ class AsyncBruteForceStorage(Protocol):
             attempt_id: The attempt that succeeded (empty: none was counted, so nothing is reset). If given, the count
                 is kept if there have been later attempts.
 
-        Cost:
-            One request: 1 write unit, or 2 without ``attempt_id``.
+        Cost: 1 request, 1 write unit (2 without ``attempt_id``).
 
         Clauses:
             LOCKOUT-8: After it, max_attempts are allowed again; with attempt_id, later attempts still count.
@@ -1125,8 +1069,7 @@ class AsyncBruteForceStorage(Protocol):
     async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         """Return the audit: failed attempts within the retention period, newest first.
 
-        Cost:
-            One request per MB of rows.
+        Cost: 1 request per MB of rows.
 
         Clauses:
             LOCKOUT-9: Lists what was recorded and has not expired, newest first, at most limit.
@@ -1139,8 +1082,7 @@ class AsyncBruteForceStorage(Protocol):
         Returns:
             How many were removed.
 
-        Cost:
-            Two requests for the user, then one per MB of rows and one per 25 rows removed.
+        Cost: 2 requests for the user, then 1 per MB of rows and 1 per 25 rows removed.
 
         Clauses:
             LOCKOUT-10: Removes only older rows, and none of a locked account.
@@ -1155,8 +1097,7 @@ class AsyncBruteForceStorage(Protocol):
         Returns:
             The user as stored now; ``None`` if there is no such user.
 
-        Cost:
-            Two requests for the user, then one per MB of audit rows and one per 25 rows.
+        Cost: 2 requests for the user, then 1 per MB of audit rows and 1 per 25 rows.
 
         Clauses:
             LOCKOUT-11: Sets and clears the lock; locking ends the sessions created before.
@@ -1167,8 +1108,7 @@ class AsyncBruteForceStorage(Protocol):
     async def get_locked_at(self, user_id: str) -> datetime | None:
         """Return when the account was locked; ``None`` if it is not locked, or there is no such user.
 
-        Cost:
-            One request: 1 read unit.
+        Cost: 1 request, 1 read unit.
 
         Clauses:
             LOCKOUT-13: Returns what set_locked_at set.
