@@ -576,7 +576,7 @@ class CallRecord:
         capacity: The same, by table.
         items: How many items were returned.
         request_id: The AWS request id of the last response, if there was one.
-        error: ``None`` for success, otherwise DynamoDB's error code or the transport error's name (``"TimedOut"``, ...).
+        error: ``None`` for success, otherwise DynamoDB's error code or the transport error (``"TimedOut"``, ...).
     """
 
     operation: str
