@@ -19,7 +19,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
+from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, Torii
 from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
 from torii_dynamodb.mail import ConsoleMailer, MailSettings
 
@@ -68,9 +68,13 @@ def route(name: str, event: dict[str, Any], http: dict[str, Any]) -> dict[str, A
     if name == "GET /":
         return answer(200, PAGE, {"content-type": "text/html; charset=utf-8"})
     if name in ("POST /register", "POST /verify", "POST /sign-in"):
-        return with_body(
-            name, body_of(event), {"user_agent": http.get("userAgent"), "ip_address": http.get("sourceIp")}
+        sent = body_of(event)
+        browser = Browser(
+            user_agent=http.get("userAgent"),
+            ip_address=http.get("sourceIp"),
+            device_token=sent.get("device_token"),
         )
+        return with_body(name, sent, browser)
     if name in ("GET /hello", "POST /sign-out", "POST /sign-out-everywhere"):
         scheme, _, token = header(event, "authorization").partition(" ")
         found = torii.get_signed_in(token) if scheme.lower() == "bearer" else None
@@ -87,18 +91,19 @@ def route(name: str, event: dict[str, Any], http: dict[str, Any]) -> dict[str, A
     return answer(404, {"code": "not_found", "detail": "no such route"})
 
 
-def with_body(name: str, sent: dict[str, Any], client: dict[str, Any]) -> dict[str, Any]:
+def with_body(name: str, sent: dict[str, Any], browser: Browser) -> dict[str, Any]:
     """The routes that take a body. The library checks its values."""
-    email, password, device = sent.get("email", ""), sent.get("password", ""), sent.get("device_token")
+    email, password = sent.get("email", ""), sent.get("password", "")
     if name == "POST /register":
         torii.password.sign_up(email, password, name=sent.get("name"))
         return answer(202, {"detail": "check your email to continue"})
     if name == "POST /verify":
-        torii.email_verification.complete(sent.get("token", ""), password=password, **client)
+        torii.email_verification.complete(sent.get("token", ""), password=password, browser=browser)
         return answer(200, {"detail": "your address is verified; you can now sign in"})
-    user, session = torii.password.authenticate(email, password, device_token=device, **client)
+    user, session = torii.password.authenticate(email, password, browser=browser)
     # The client keeps both; the device token gets it past a lockout that strangers cause.
-    return answer(200, {"id": user.id, "token": session.token, "device_token": torii.devices.issue(user, device)})
+    device_token = torii.devices.issue(user, browser.device_token)
+    return answer(200, {"id": user.id, "token": session.token, "device_token": device_token})
 
 
 def header(event: dict[str, Any], name: str) -> str:

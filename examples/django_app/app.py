@@ -26,7 +26,7 @@ from django.urls import path
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
-from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
+from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, Torii
 from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
 from torii_dynamodb.mail import ConsoleMailer, MailSettings
@@ -103,10 +103,10 @@ def body(request: HttpRequest) -> dict[str, Any]:
     return found
 
 
-def browser(request: HttpRequest) -> dict[str, Any]:
+def browser(request: HttpRequest) -> Browser:
     """Describe the browser that sent the request."""
-    facts = {"user_agent": request.headers.get("User-Agent"), "ip_address": request.META.get("REMOTE_ADDR")}
-    return {**facts, "device_token": cookie(request, DEVICE)}
+    agent, address = request.headers.get("User-Agent"), request.META.get("REMOTE_ADDR")
+    return Browser(user_agent=agent, ip_address=address, device_token=cookie(request, DEVICE))
 
 
 @require_GET
@@ -124,21 +124,21 @@ def register(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def verify(request: HttpRequest) -> HttpResponse:
-    sent = body(request)
-    torii().email_verification.complete(sent.get("token", ""), password=sent.get("password", ""), **browser(request))
+    sent, client = body(request), browser(request)
+    torii().email_verification.complete(sent.get("token", ""), password=sent.get("password", ""), browser=client)
     return JsonResponse({"detail": "your address is verified; you can now sign in"})
 
 
 @require_POST
 def sign_in(request: HttpRequest) -> HttpResponse:
-    sent = body(request)
-    user, session = torii().password.authenticate(sent.get("email", ""), sent.get("password", ""), **browser(request))
+    sent, client = body(request), browser(request)
+    user, session = torii().password.authenticate(sent.get("email", ""), sent.get("password", ""), browser=client)
     before = cookie(request, SESSION)
     if before is not None:
         torii().sessions.end(before)
     response = JsonResponse({"detail": f"hello {user.name or user.email}"})
     leave(response, SESSION, session.token, session.expires_at - torii().clock())
-    leave(response, DEVICE, torii().devices.issue(user, cookie(request, DEVICE)), timedelta(days=365))
+    leave(response, DEVICE, torii().devices.issue(user, client.device_token), timedelta(days=365))
     return response
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from flask import Flask, Response, abort, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
+from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, Torii
 from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
 from torii_dynamodb.mail import ConsoleMailer, MailSettings
@@ -112,13 +112,10 @@ def body() -> dict[str, Any]:
     return found
 
 
-def browser() -> dict[str, Any]:
+def browser() -> Browser:
     """Describe the browser that sent the request."""
-    return {
-        "user_agent": request.headers.get("User-Agent"),
-        "ip_address": request.remote_addr,
-        "device_token": cookie(DEVICE),
-    }
+    agent = request.headers.get("User-Agent")
+    return Browser(user_agent=agent, ip_address=request.remote_addr, device_token=cookie(DEVICE))
 
 
 @app.get("/")
@@ -136,14 +133,14 @@ def register() -> ResponseReturnValue:
 @app.post("/verify")
 def verify() -> ResponseReturnValue:
     sent = body()
-    torii.email_verification.complete(sent.get("token", ""), password=sent.get("password", ""), **browser())
+    torii.email_verification.complete(sent.get("token", ""), password=sent.get("password", ""), browser=browser())
     return jsonify(detail="your address is verified; you can now sign in")
 
 
 @app.post("/sign-in")
 def sign_in() -> ResponseReturnValue:
     sent = body()
-    user, session = torii.password.authenticate(sent.get("email", ""), sent.get("password", ""), **browser())
+    user, session = torii.password.authenticate(sent.get("email", ""), sent.get("password", ""), browser=browser())
     before = cookie(SESSION)
     if before is not None:
         torii.sessions.end(before)

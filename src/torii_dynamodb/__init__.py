@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
     from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
     from torii_dynamodb._core.transactions import TransactionBuilder
+    from torii_dynamodb._rules.signing_in import Browser
     from torii_dynamodb._sync.services import Torii
     from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
     from torii_dynamodb.config import Credentials, DynamoDbConfig, RateLimit
@@ -57,6 +58,7 @@ __all__ = [
     "AsyncDynamoDbStorage",
     "AsyncTorii",
     "AttemptResult",
+    "Browser",
     "CallRecord",
     "Credentials",
     "DynamoDbConfig",
@@ -98,6 +100,7 @@ _HOMES = {
     "AsyncDynamoDbHandle": "_async.storage.handle",
     "AsyncDynamoDbStorage": "_async.storage.handle",
     "TransactionBuilder": "_core.transactions",
+    "Browser": "_rules.signing_in",
     "Torii": "_sync.services",
     "DynamoDbHandle": "_sync.storage.handle",
     "DynamoDbStorage": "_sync.storage.handle",

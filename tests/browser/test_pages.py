@@ -122,7 +122,7 @@ def test_pages_before_signing_in(page: Page, app: Application, person: Person, p
         page.reload()
         page.get_by_role("button", name="Verify address").click()
         looker.look("verified")
-        app.run(app.torii.password.initiate_reset(person.email))
+        app.run(app.torii.password.send_reset(person.email))
         page.goto(app.link(person.email, "reset_password"))
         looker.look("reset-password")
         app.run(app.torii.magic_link.send(person.email))

@@ -17,7 +17,7 @@ async def test_no_token_stands_in_the_access_log(caplog: pytest.LogCaptureFixtur
     """A visit to a mailed link does not use it up, so whoever reads the log must not find it; the path stays."""
     site = Paged()
     await site.user()
-    await site.torii.password.initiate_reset("ada@example.com")
+    await site.torii.password.send_reset("ada@example.com")
     token = await site.here.link()
     caplog.set_level(logging.INFO, "uvicorn.access")
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -311,7 +311,7 @@ async def test_the_ten_lines(aws: str, capsys: pytest.CaptureFixture[str]) -> No
         body.pop("name")
         assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 401
         link = {"token": mailed[1]}
-        assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
+        assert (await browser.post(f"{API}/email/verification/complete", json=link)).status_code == 200
         assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 200
         assert (await browser.get("/hello")).json() == "Hello Ada"
         assert (await browser.post(f"{API}/sessions/end-all")).status_code == 204
@@ -339,7 +339,7 @@ async def test_on_the_engine(aws: str) -> None:
         async with site.browser() as browser:
             await browser.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD})
             link = {"token": await site.mailed("verify_email")}
-            assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
+            assert (await browser.post(f"{API}/email/verification/complete", json=link)).status_code == 200
             sent.clear()
             await site.signed_in(browser)
             assert sorted(sent) == ["DeleteItem", "GetItem", "GetItem", "PutItem", "UpdateItem", "UpdateItem"]

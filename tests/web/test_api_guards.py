@@ -158,9 +158,9 @@ async def test_the_limit_by_address() -> None:
         assert problem(limited, 429, "rate_limited")["retry_after"] == 30
         assert limited.headers["retry-after"] == "30"
         hashed = site.here.hasher.verified
-        for path in ("register", "magic-link", "magic-link/verify", "password/reset/complete"):
+        for path in ("register", "magic-link", "magic-link/check", "password/reset/complete"):
             body: dict[str, Any] = {"email": EMAIL, "password": PASSWORD} if path == "register" else {"email": EMAIL}
-            if path.endswith(("verify", "complete")):
+            if path.endswith(("check", "complete")):
                 body = {"token": "x"} | ({"new_password": PASSWORD} if path.endswith("complete") else {})
             problem(await browser.post(f"{API}/{path}", json=body), 429, "rate_limited")
         assert site.here.hasher.verified == hashed
@@ -185,7 +185,7 @@ BODIES = {
     "register": {"password": PASSWORD},
     "password/reset": {},
     "magic-link": {},
-    "email/verification/request": {},
+    "email/verification/send": {},
     "sign-in": {"password": "a wrong password"},
 }
 

@@ -23,7 +23,7 @@ async def test_register_verify_sign_in_sign_out() -> None:
         answer = await browser.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD, "name": "Ada"})
         assert answer.status_code == 202
         token = await site.mailed("verify_email")
-        confirmed = await browser.post(f"{API}/email/verification/confirm", json={"token": token})
+        confirmed = await browser.post(f"{API}/email/verification/complete", json={"token": token})
         assert confirmed.json()["email_verified"]
         assert "set-cookie" not in confirmed.headers, "a verification link signs nobody in"
         problem(await browser.get(f"{API}/me"), 401, "not_signed_in")
@@ -201,13 +201,13 @@ async def test_reset() -> None:
         await site.signed_in(other)
         assert (await browser.post(f"{API}/password/reset", json={"email": EMAIL})).status_code == 202
         token = await site.mailed("reset_password")
-        checked = await browser.post(f"{API}/password/reset/verify", json={"token": token})
+        checked = await browser.post(f"{API}/password/reset/check", json={"token": token})
         assert checked.json() == {"valid": True, "email": EMAIL}
         done = await browser.post(f"{API}/password/reset/complete", json={"token": token, "new_password": NEW})
         assert done.status_code == 204
         again = await browser.post(f"{API}/password/reset/complete", json={"token": token, "new_password": NEW})
         problem(again, 400, "invalid_token")
-        assert (await browser.post(f"{API}/password/reset/verify", json={"token": token})).json()["valid"] is False
+        assert (await browser.post(f"{API}/password/reset/check", json={"token": token})).json()["valid"] is False
         problem(await other.get(f"{API}/me"), 401, "not_signed_in")
         problem(await browser.get(f"{API}/me"), 401, "not_signed_in")
         await site.signed_in(browser, password=NEW)
@@ -269,7 +269,7 @@ async def test_the_last_way_to_sign_in_stays() -> None:
         # Back by a link, they set one again.
         await browser.post(f"{API}/magic-link", json={"email": EMAIL})
         link = {"token": await site.mailed("magic_link")}
-        assert (await browser.post(f"{API}/magic-link/verify", json=link)).json()["valid"]
+        assert (await browser.post(f"{API}/magic-link/check", json=link)).json()["valid"]
         assert (await browser.post(f"{API}/magic-link/complete", json=link)).status_code == 200
         assert (await browser.post(f"{API}/password", json={"new_password": NEW})).json()["user"]["has_password"]
         problem(await browser.post(f"{API}/password", json={"new_password": NEW}), 409, "version_conflict")
@@ -300,8 +300,8 @@ async def test_changing_the_address() -> None:
         answer = await browser.post(f"{API}/email/change", json={"new_email": "new@example.com"})
         assert answer.status_code == 202
         link = {"token": await site.mailed("change_email")}
-        problem(await eve.post(f"{API}/email/change/confirm", json=link), 400, "invalid_token")
-        moved = await browser.post(f"{API}/email/change/confirm", json=link)
+        problem(await eve.post(f"{API}/email/change/complete", json=link), 400, "invalid_token")
+        moved = await browser.post(f"{API}/email/change/complete", json=link)
         assert moved.json()["email"] == "new@example.com"
         assert (await browser.get(f"{API}/me")).status_code == 200
         await site.torii.wait_for_mail()
@@ -320,9 +320,9 @@ async def test_verification_by_whoever_is_signed_in() -> None:
         await site.signed_in(eve, "eve@example.com")
         assert (await browser.post(f"{API}/email/verification")).status_code == 202
         link = {"token": await site.mailed("verify_email")}
-        problem(await eve.post(f"{API}/email/verification/confirm", json=link), 400, "invalid_token")
+        problem(await eve.post(f"{API}/email/verification/complete", json=link), 400, "invalid_token")
         proof = {**link, "password": PASSWORD}
-        assert (await browser.post(f"{API}/email/verification/confirm", json=proof)).status_code == 200
+        assert (await browser.post(f"{API}/email/verification/complete", json=proof)).status_code == 200
         again = await browser.post(f"{API}/email/verification")
         assert again.json()["detail"] == "your address is verified already"
 
@@ -337,7 +337,7 @@ async def test_the_first_proof_removes_what_a_stranger_set_up() -> None:
             link = {"token": await site.mailed("verify_email")}
             if how == "signed in as the stranger":
                 await site.signed_in(victim)
-            answer = await victim.post(f"{API}/email/verification/confirm", json=link)
+            answer = await victim.post(f"{API}/email/verification/complete", json=link)
             assert (answer.status_code, answer.json()["email_verified"]) == (200, True)
             assert answer.json()["has_password"] is False
             assert "__Host-torii" not in victim.cookies
@@ -359,7 +359,7 @@ async def test_what_was_set_up_stays_for_who_set_it_up() -> None:
                 if direct:
                     assert (await browser.post(f"{API}/email/verification")).status_code == 202
                 link = {"token": await site.mailed("verify_email")}
-                confirm = f"{API}/email/verification/confirm"
+                confirm = f"{API}/email/verification/complete"
                 if how == "password":
                     wrong = await phone.post(confirm, json={**link, "password": "wrong password"})
                     problem(wrong, 401, "invalid_credentials")
@@ -391,11 +391,11 @@ async def test_the_binding_of_a_sign_up() -> None:
             if email == EMAIL:
                 links.append(await site.mailed("verify_email"))
         assert len(set(links)) == 2
-        first, second = [await site.torii.email_verification.verify(link) for link in links]
+        first, second = [await site.torii.email_verification.check(link) for link in links]
         assert first is not None
         assert second is not None
         assert second.token.metadata == {}
-        answer = await browser.post(f"{API}/email/verification/confirm", json={"token": links[0]})
+        answer = await browser.post(f"{API}/email/verification/complete", json={"token": links[0]})
         assert answer.json()["has_password"]
 
 
@@ -440,7 +440,7 @@ async def test_a_stranger_cannot_move_an_account_onto_a_victim() -> None:
         await stranger.post(f"{API}/email/change", json={"new_email": "victim@example.com"})
         link = {"token": await site.mailed("change_email")}
         await site.signed_in(victim)
-        answer = await victim.post(f"{API}/email/change/confirm", json={**link, "new_password": NEW})
+        answer = await victim.post(f"{API}/email/change/complete", json={**link, "new_password": NEW})
         assert answer.json()["email"] == "victim@example.com"
         problem(await stranger.get(f"{API}/me"), 401, "not_signed_in")
         refused = await stranger.post(f"{API}/sign-in", json={"email": "victim@example.com", "password": PASSWORD})

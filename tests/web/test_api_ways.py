@@ -159,16 +159,16 @@ async def test_passkeys() -> None:
         await site.signed_in(browser)
         options = (await browser.post(f"{API}/passkeys/registration/begin")).json()["options"]
         body = {"credential": device.create(options), "name": "Key"}
-        added = await browser.post(f"{API}/passkeys/registration/finish", json=body)
+        added = await browser.post(f"{API}/passkeys/registration/complete", json=body)
         assert (added.status_code, added.json()["name"]) == (201, "Key")
-        again = await browser.post(f"{API}/passkeys/registration/finish", json=body)
+        again = await browser.post(f"{API}/passkeys/registration/complete", json=body)
         assert problem(again, 400, "passkey_error")["reason"] == "challenge"
         await browser.post(f"{API}/sign-out")
         options = (await browser.post(f"{API}/passkeys/sign-in/begin")).json()["options"]
         answer = {"credential": device.get(options)}
-        signed_in = await browser.post(f"{API}/passkeys/sign-in/finish", json=answer)
+        signed_in = await browser.post(f"{API}/passkeys/sign-in/complete", json=answer)
         assert signed_in.json()["user"]["email"] == EMAIL
-        problem(await browser.post(f"{API}/passkeys/sign-in/finish", json=answer), 400, "passkey_error")
+        problem(await browser.post(f"{API}/passkeys/sign-in/complete", json=answer), 400, "passkey_error")
         key = f"{API}/passkeys/{added.json()['id']}"
         assert (await browser.patch(key, json={"name": "Blue key"})).json()["name"] == "Blue key"
         assert [one["name"] for one in (await browser.get(f"{API}/passkeys")).json()["passkeys"]] == ["Blue key"]
@@ -189,11 +189,11 @@ async def test_the_backup_state_of_a_passkey() -> None:
     async with site.browser() as browser:
         await site.signed_in(browser)
         options = (await browser.post(f"{API}/passkeys/registration/begin")).json()["options"]
-        added = await browser.post(f"{API}/passkeys/registration/finish", json={"credential": device.create(options)})
+        added = await browser.post(f"{API}/passkeys/registration/complete", json={"credential": device.create(options)})
         assert (added.json()["backup_eligible"], added.json()["backed_up"]) == (False, False)
         device.eligible = device.backed_up = True
         options = (await browser.post(f"{API}/passkeys/sign-in/begin")).json()["options"]
-        answer = await browser.post(f"{API}/passkeys/sign-in/finish", json={"credential": device.get(options)})
+        answer = await browser.post(f"{API}/passkeys/sign-in/complete", json={"credential": device.get(options)})
         problem(answer, 401, "cloned_authenticator")
         (listed,) = (await browser.get(f"{API}/passkeys")).json()["passkeys"]
         assert (listed["backup_eligible"], listed["backed_up"]) == (False, False)
@@ -218,10 +218,10 @@ async def test_passkeys_that_do_not_hold() -> None:
     stranger = Authenticator()
     async with site.browser() as browser:
         options = (await browser.post(f"{API}/passkeys/sign-in/begin")).json()["options"]
-        malformed = await browser.post(f"{API}/passkeys/sign-in/finish", json={"credential": {"id": 7}})
+        malformed = await browser.post(f"{API}/passkeys/sign-in/complete", json={"credential": {"id": 7}})
         assert problem(malformed, 400, "passkey_error")["reason"] == "malformed"
         stranger.user_handle = "dXNyXzE"
-        unknown = await browser.post(f"{API}/passkeys/sign-in/finish", json={"credential": stranger.get(options)})
+        unknown = await browser.post(f"{API}/passkeys/sign-in/complete", json={"credential": stranger.get(options)})
         assert problem(unknown, 401, "passkey_error")["reason"] == "unknown"
 
 

@@ -373,7 +373,7 @@ async def test_pages_ask_before_they_replace_another_users_session(way: str) -> 
             await here.torii.wait_for_mail()
             page, action, fields = f"/auth/magic-link?token={await here.link()}", "/auth/magic-link", {}
         elif way == "reset":
-            await here.torii.password.initiate_reset(EMAIL)
+            await here.torii.password.send_reset(EMAIL)
             await here.torii.wait_for_mail()
             page, action = f"/auth/reset-password?token={await here.link()}", "/auth/reset-password"
             fields = {"password": f"{PASSWORD} 2"}
@@ -542,18 +542,18 @@ async def test_confirming_without_pages() -> None:
             assert not [name for name in browser.cookies if "-oauth-" in name]
             await here.torii.wait_for_mail()
             link = {"token": await here.link()}
-            for path in ("oauth/confirmation/verify", "oauth/confirmation"):
+            for path in ("oauth/confirmation/check", "oauth/confirmation/complete"):
                 refused = problem(await victim.post(f"{API}/{path}", json=link), 400, "oauth_error")
                 assert refused["reason"] == "browser"
-            checked = (await browser.post(f"{API}/oauth/confirmation/verify", json=link)).json()
+            checked = (await browser.post(f"{API}/oauth/confirmation/check", json=link)).json()
             assert checked == {"valid": True, "email": "ada@example.com"}
             bad = {"token": "torii_t1_x"}
-            assert not (await browser.post(f"{API}/oauth/confirmation/verify", json=bad)).json()["valid"]
-            problem(await browser.post(f"{API}/oauth/confirmation", json=bad), 400, "invalid_token")
+            assert not (await browser.post(f"{API}/oauth/confirmation/check", json=bad)).json()["valid"]
+            problem(await browser.post(f"{API}/oauth/confirmation/complete", json=bad), 400, "invalid_token")
             await site.user(OTHER)
             await site.signed_in(browser, OTHER)
-            problem(await browser.post(f"{API}/oauth/confirmation", json=link), 409, "other_user_signed_in")
-            done = await browser.post(f"{API}/oauth/confirmation", json=link | {"replace_session": True})
+            problem(await browser.post(f"{API}/oauth/confirmation/complete", json=link), 409, "other_user_signed_in")
+            done = await browser.post(f"{API}/oauth/confirmation/complete", json=link | {"replace_session": True})
             assert done.json()["user"]["email"] == "ada@example.com"
             assert (await browser.get(f"{API}/me")).json()["email"] == "ada@example.com"
 
@@ -567,22 +567,22 @@ async def test_a_mobile_application_signs_in() -> None:
         async with site.browser(origin=None) as app:
             nonce = (await app.post(f"{API}/oauth/issuer/native/begin")).json()["nonce"]
             body = {"id_token": here.provider.id_token(nonce), "nonce": nonce}
-            done = (await app.post(f"{API}/oauth/issuer/native/finish", json=body)).json()
+            done = (await app.post(f"{API}/oauth/issuer/native/complete", json=body)).json()
             me = await app.get(f"{API}/me", headers={"Authorization": f"Bearer {done['token']}"})
             assert me.json()["email"] == "ada@example.com"
-            again = await app.post(f"{API}/oauth/issuer/native/finish", json=body)
+            again = await app.post(f"{API}/oauth/issuer/native/complete", json=body)
             assert problem(again, 400, "oauth_error")["reason"] == "state"
             problem(await app.post(f"{API}/oauth/nobody/native/begin"), 404, "not_found")
             # Another address, for which the provider is not the authority.
             here.provider.claims |= {"sub": "subject-2", "email": "ada@elsewhere.example"}
             nonce = (await app.post(f"{API}/oauth/issuer/native/begin")).json()["nonce"]
             body = {"id_token": here.provider.id_token(nonce), "nonce": nonce}
-            asked = problem(await app.post(f"{API}/oauth/issuer/native/finish", json=body), 403, "oauth_error")
+            asked = problem(await app.post(f"{API}/oauth/issuer/native/complete", json=body), 403, "oauth_error")
             assert asked["reason"] == "confirm"
             await here.torii.wait_for_mail()
             link = {"token": await here.link(), "transport": "bearer"}
-            problem(await app.post(f"{API}/oauth/confirmation", json=link), 400, "oauth_error")
-            done = await app.post(f"{API}/oauth/confirmation", json=link | {"binding": asked["binding"]})
+            problem(await app.post(f"{API}/oauth/confirmation/complete", json=link), 400, "oauth_error")
+            done = await app.post(f"{API}/oauth/confirmation/complete", json=link | {"binding": asked["binding"]})
             assert done.json()["user"]["email"] == "ada@elsewhere.example"
             assert done.json()["token"]
         async with site.browser(origin="https://evil.example") as evil:

@@ -100,12 +100,12 @@ async def test_every_route_that_hashes_is_limited_by_ip_address_before_the_hash(
         else:
             session = await site.torii.create_session(await site.user())
         if "token" in body:
-            await site.torii.password.initiate_reset(EMAIL)
+            await site.torii.password.send_reset(EMAIL)
             body["token"] = await site.mailed("reset_password")
         assert session.token
         browser = site.browser(Authorization=f"Bearer {session.token}")
         for _ in range(3):
-            await browser.post(f"{API}/magic-link/verify", json={"token": "x"})
+            await browser.post(f"{API}/magic-link/check", json={"token": "x"})
         before = site.here.hasher.hashed, site.here.hasher.verified
         problem(await browser.request(method, f"{API}/{path}", json=body), 429, "rate_limited")
         assert before == (site.here.hasher.hashed, site.here.hasher.verified), path
@@ -157,7 +157,7 @@ async def use_everything_up(site: Site, email: str) -> None:
             ("register", {"password": NEW}),
             ("password/reset", {}),
             ("magic-link", {}),
-            ("email/verification/request", {}),
+            ("email/verification/send", {}),
         ]:
             answers = [await stranger.post(f"{API}/{path}", json={"email": email, **body}) for _ in range(7)]
             assert answers[-1].status_code == 429, path
@@ -190,7 +190,7 @@ async def test_asking_to_verify_a_verified_address_uses_up_nothing_that_matters(
     await site.user()
     async with site.browser() as browser:
         for _ in range(9):
-            await browser.post(f"{API}/email/verification/request", json={"email": EMAIL})
+            await browser.post(f"{API}/email/verification/send", json={"email": EMAIL})
         for path, template in (("password/reset", "reset_password"), ("magic-link", "magic_link")):
             assert (await browser.post(f"{API}/{path}", json={"email": EMAIL})).status_code == 202
             assert await site.mailed(template)
@@ -226,7 +226,7 @@ async def test_one_session_mails_few_strangers() -> None:
     other = await site.user("other@example.com")
     await site.torii.email_verification.send_change(other, "victim50@example.com")
     # And this one's other mails are another kind.
-    await site.torii.password.initiate_reset(user.email)
+    await site.torii.password.send_reset(user.email)
 
 
 async def test_verification_links_are_counted_by_user_and_mailbox() -> None:
@@ -257,7 +257,7 @@ async def test_mails_of_who_is_signed_in_count_by_ip_address(path: str, body: di
     session = await site.torii.create_session(await site.user(verified=False))
     async with site.browser(Authorization=f"Bearer {session.token}") as browser:
         for _ in range(3):
-            await browser.post(f"{API}/magic-link/verify", json={"token": "x"})
+            await browser.post(f"{API}/magic-link/check", json={"token": "x"})
         problem(await browser.post(f"{API}/{path}", json=body), 429, "rate_limited")
     await site.torii.wait_for_mail()
     assert site.here.mailer.messages == []
@@ -285,7 +285,7 @@ async def test_a_used_up_ip_address_keeps_no_known_user_out() -> None:
     sign_in = {"email": EMAIL, "password": PASSWORD}
     async with site.browser() as stranger:
         for _ in range(3):
-            await stranger.post(f"{API}/magic-link/verify", json={"token": "x"})
+            await stranger.post(f"{API}/magic-link/check", json={"token": "x"})
         for token in (None, known[0][:-1] + "?", f"{known[0][:-2]}AA", known[0].replace(user.id, "usr_" + "0" * 32)):
             if token is not None:
                 stranger.cookies.set("__Host-torii-device", token)

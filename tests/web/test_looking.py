@@ -148,7 +148,7 @@ async def test_scanners_use_no_link_up(kind: str) -> None:
     elif kind == "verify-email":
         await torii.email_verification.send(user)
     elif kind == "reset-password":
-        await torii.password.initiate_reset(EMAIL)
+        await torii.password.send_reset(EMAIL)
     else:
         await torii.email_verification.send_change(user, "new@example.com")
     token = await site.here.link()

@@ -39,7 +39,7 @@ async def _passkey(site: Site, browser: httpx.AsyncClient) -> tuple[str, dict[st
     device = Authenticator()
     added = device.create(await site.torii.passkeys.begin_registration(user))
     await site.torii.passkeys.complete_registration(user, added, name="Key")
-    return "passkeys/sign-in/finish", {"credential": device.get(await site.torii.passkeys.begin_sign_in())}
+    return "passkeys/sign-in/complete", {"credential": device.get(await site.torii.passkeys.begin_sign_in())}
 
 
 WAYS: dict[str, Callable[[Site, httpx.AsyncClient], Awaitable[tuple[str, dict[str, Any]]]]] = {

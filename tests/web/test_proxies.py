@@ -153,7 +153,7 @@ def test_nobody_trusts_everybody(proxy: str) -> None:
 
 async def _ask(site: Site, client: str, **headers: str) -> int:
     async with site.browser(client=client, **headers) as browser:
-        answer = await browser.post(f"{API}/magic-link/verify", json={"token": "x"})
+        answer = await browser.post(f"{API}/magic-link/check", json={"token": "x"})
         if answer.status_code == 429:
             problem(answer, 429, "rate_limited")
         return answer.status_code

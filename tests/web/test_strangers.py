@@ -125,7 +125,7 @@ async def script(site: Site, state: str, order: str) -> list[Seen]:
     await register()
     await sign_in("sign in after registering again")
     await sign_in("sign in locked out")
-    for kind in ("password/reset", "magic-link", "email/verification/request"):
+    for kind in ("password/reset", "magic-link", "email/verification/send"):
         for _ in range(6):
             await send(kind, kind, email=EMAIL)
     await stranger.do("passkey options", lambda: browser.post(f"{API}/passkeys/sign-in/options"))
@@ -211,13 +211,13 @@ async def test_the_words_are_true() -> None:
         assert (await browser.post(f"{API}/register", json=body)).status_code == 202
         assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 401
         link = {"token": await site.mailed("verify_email")}
-        assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
+        assert (await browser.post(f"{API}/email/verification/complete", json=link)).status_code == 200
         assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 200
 
 
 async def test_who_registers_again_gets_a_link_again() -> None:
     """Who lost the first mail registers again, or asks for a link: each mail leads to a verified address."""
-    for path, template in (("register", "verify_email"), ("email/verification/request", "verify_email")):
+    for path, template in (("register", "verify_email"), ("email/verification/send", "verify_email")):
         site = Site()
         async with site.browser() as browser:
             body = {"email": EMAIL, "password": OWN}
@@ -228,7 +228,7 @@ async def test_who_registers_again_gets_a_link_again() -> None:
                 await browser.post(f"{API}/{path}", json=body if path == "register" else {"email": EMAIL})
             ).is_success
             link = {"token": await site.mailed(template), "password": OWN}
-            assert (await browser.post(f"{API}/email/verification/confirm", json=link)).status_code == 200
+            assert (await browser.post(f"{API}/email/verification/complete", json=link)).status_code == 200
             assert (await browser.post(f"{API}/sign-in", json=body)).status_code == 200
 
 

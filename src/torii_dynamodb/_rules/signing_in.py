@@ -19,13 +19,14 @@ WRONG_PASSWORD = "the e-mail address or the password is wrong"
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
-    """Where a request comes from.
+    """Where a request comes from, as far as the application knows.
 
     Args:
-        user_agent: The browser's ``User-Agent``.
-        ip_address: Its address.
-        metadata: The caller's metadata for the session.
-        device_token: Its proof that the user signed in there before.
+        user_agent: Its ``User-Agent``.
+        ip_address: Its IP address.
+        metadata: Your own data for the new session.
+        device_token: What ``torii.devices.issue`` left with it after an earlier sign-in. A browser that the user signed
+            in from before has attempts of its own, so strangers who lock the address do not lock its owner out.
     """
 
     user_agent: str | None = None

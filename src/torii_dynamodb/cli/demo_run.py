@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from torii_dynamodb import AsyncDynamoDbHandle, AsyncTorii, NewSession, NewUser, Session, User
+from torii_dynamodb import AsyncDynamoDbHandle, AsyncTorii, Browser, NewSession, NewUser, Session, User
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.hashing import PasswordHasher
@@ -212,7 +212,9 @@ class Demo:
         async def sign_in(person: _Person) -> None:
             account = person.account
             work = self._torii.password.authenticate(
-                account.email, account.password, user_agent=account.user_agent, ip_address=account.ip_address
+                account.email,
+                account.password,
+                browser=Browser(user_agent=account.user_agent, ip_address=account.ip_address),
             )
             try:
                 person.user, session = await self._measure("sign in", work)
@@ -233,7 +235,9 @@ class Demo:
 
     async def _second_devices(self) -> None:
         async def make(person: _Person) -> None:
-            work = self._torii.create_session(person.user, user_agent="demo, second device", ip_address="192.0.2.1")
+            work = self._torii.create_session(
+                person.user, browser=Browser(user_agent="demo, second device", ip_address="192.0.2.1")
+            )
             person.sessions.append(await self._measure("create a session", work))
 
         await self._each("Second devices", self._people, make, at_once=self._pace.calls)

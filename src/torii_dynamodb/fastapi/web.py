@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb._rules.jwt import AccessClaims
 from torii_dynamodb._rules.session_policy import signed_in_at
+from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import ConfigurationError, RateLimited
 from torii_dynamodb.events import SignInMethod
@@ -63,14 +64,6 @@ class Caller:
     def outlives(self, change: User) -> bool:
         """Whether the session is valid still, after a change that left the user so."""
         return self.session.epoch == change.session_epoch
-
-
-class BrowserFacts(TypedDict):
-    """What the services want to know of a browser."""
-
-    user_agent: str | None
-    ip_address: str | None
-    device_token: str | None
 
 
 class Web:
@@ -228,9 +221,9 @@ class Web:
         """The client's IP address; ``None`` where there is none (a Unix socket)."""
         return self._client.of(connection)
 
-    def browser(self, connection: HTTPConnection) -> BrowserFacts:
-        """What the services want to know of the browser, as keyword arguments."""
-        return BrowserFacts(
+    def browser(self, connection: HTTPConnection) -> Browser:
+        """The browser that a request comes from, for the services."""
+        return Browser(
             user_agent=connection.headers.get("user-agent"),
             ip_address=self.client_ip(connection),
             device_token=self.cookies.read(connection, self.cookies.device),
@@ -413,16 +406,15 @@ class Web:
         Returns:
             The session, and the token for the answer's body where the old one came as bearer.
         """
-        facts = self.browser(connection)
-        presented = facts["device_token"]
+        browser = self.browser(connection)
         # The password is part of what a device token vouches for: renew it first, or the browser counts as a stranger.
-        if self.torii.remembers_devices and self.torii.devices.recognise(presented, signed_in.user):
-            facts["device_token"] = self.torii.devices.issue(user, presented)
-        session = await self.torii.create_session(user, method=method, **facts)
+        if self.torii.remembers_devices and self.torii.devices.recognise(browser.device_token, signed_in.user):
+            browser = replace(browser, device_token=self.torii.devices.issue(user, browser.device_token))
+        session = await self.torii.create_session(user, browser=browser, method=method)
         if signed_in.transport == "bearer":
             return session, session.token
         self.leave_session(response, session)
-        self.leave_device(response, user, facts["device_token"])
+        self.leave_device(response, user, browser.device_token)
         return session, None
 
     # Forms

@@ -39,7 +39,7 @@ async def test_a_full_pool_refuses_before_anything_is_read_or_counted() -> None:
         with pytest.raises(Overloaded):
             await torii.password.set_password(bare.id, NEW, user=bare)
         assert calls == []
-        await here.torii.password.initiate_reset(EMAIL)
+        await here.torii.password.send_reset(EMAIL)
         token = await here.link()
         with pytest.raises(Overloaded):
             await torii.password.complete_reset(token, NEW)
@@ -98,7 +98,7 @@ async def test_a_reset_link_allows_five_hashes() -> None:
     """With one reset link, at most five passwords are hashed, however often it is submitted."""
     here = AsyncSetting()
     await here.torii.password.register(EMAIL, PASSWORD)
-    await here.torii.password.initiate_reset(EMAIL)
+    await here.torii.password.send_reset(EMAIL)
     token = await here.link()
     before = here.hasher.hashed
 

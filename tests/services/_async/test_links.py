@@ -36,14 +36,14 @@ async def test_a_magic_link_signs_in_once() -> None:
     await here.torii.magic_link.send("ada@example.com")
     token = await here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
-    assert await here.torii.magic_link.verify(token) is not None
+    assert await here.torii.magic_link.check(token) is not None
     found, session = await here.torii.magic_link.complete(token)
     assert (found.id, found.is_email_verified) == (user.id, True)
     assert session.token
     assert await here.torii.get_signed_in(session.token) is not None
     with pytest.raises(InvalidToken):
         await here.torii.magic_link.complete(token)
-    assert await here.torii.magic_link.verify(token) is None
+    assert await here.torii.magic_link.check(token) is None
     assert here.names() == ["email.verified", "user.signed_in"]
 
 
@@ -151,7 +151,7 @@ async def test_links_are_limited_by_mailbox() -> None:
         await here.torii.magic_link.send(EMAIL)
     assert refused.value.retry_after == timedelta(minutes=15)
     assert refused.value.what == "mail"
-    await here.torii.password.initiate_reset(EMAIL)
+    await here.torii.password.send_reset(EMAIL)
     await here.torii.magic_link.send("other@example.com")
     with pytest.raises(ValidationError):
         await here.torii.magic_link.send("no address")
@@ -164,7 +164,7 @@ async def test_verification() -> None:
     binding = here.torii.email_verification.new_browser_binding()
     assert await here.torii.email_verification.send(user, browser_binding=binding)
     token = await here.link()
-    found = await here.torii.email_verification.verify(token)
+    found = await here.torii.email_verification.check(token)
     assert found is not None
     assert here.torii.email_verification.keeps(found, browser_binding=binding)
     assert not here.torii.email_verification.keeps(found)
@@ -211,7 +211,7 @@ async def test_verification_by_address_answers_alike() -> None:
     await here.storage.mark_email_verified(done.id, email=done.email)
     emails = [EMAIL, "done@example.com", "nobody@example.com"]
     await assert_only_first_is_mailed(
-        here, lambda torii, email: torii.email_verification.request(email), emails, "verify_email"
+        here, lambda torii, email: torii.email_verification.send_to(email), emails, "verify_email"
     )
 
 
@@ -224,7 +224,7 @@ async def test_a_change_of_address() -> None:
     await here.torii.email_verification.send_change(user, "Ada.L@Example.org", session=session)
     token = await here.link()
     assert here.mailer.messages[-1].to == "Ada.L@example.org"
-    assert await here.torii.email_verification.verify_change(token) is not None
+    assert await here.torii.email_verification.check_change(token) is not None
     with pytest.raises(InvalidToken):
         await here.torii.email_verification.complete_change(token, user_id="somebody")
     # An unrelated update in between does not interfere.
@@ -332,7 +332,7 @@ async def test_a_link_does_not_outlive_a_reset_or_sign_out_everywhere(ended_by: 
     user = await here.torii.password.register(EMAIL, PASSWORD)
     await here.torii.magic_link.send(EMAIL)
     link = await here.link()
-    await here.torii.password.initiate_reset(EMAIL)
+    await here.torii.password.send_reset(EMAIL)
     reset = await here.link()
     mark = here.storage.mark_email_verified
 

@@ -10,7 +10,7 @@ import pytest
 from tests.faults._async.primitives import together
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher
 
-from torii_dynamodb import LockoutPolicy, SignedIn
+from torii_dynamodb import Browser, LockoutPolicy, SignedIn
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.local.engines import LocalEngine
@@ -63,7 +63,7 @@ def tried(here: AsyncSetting) -> list[str]:
 async def guess(here: AsyncSetting, email: str, password: str) -> SignedIn | Exception:
     """Try to sign in; returns the user and session, or the refusal."""
     try:
-        return await here.torii.password.authenticate(email, password, ip_address="192.0.2.1")
+        return await here.torii.password.authenticate(email, password, browser=Browser(ip_address="192.0.2.1"))
     except (AccountLocked, InvalidCredentials) as refused:
         return refused
 

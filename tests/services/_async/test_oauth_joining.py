@@ -66,7 +66,7 @@ async def test_the_owners_confirmation_links_and_signs_in() -> None:
         user = await have_user(here)
         sent = await asked(here)
         token = await here.link()
-        looked = await here.torii.oauth.verify_confirmation(token, browser_binding=sent.browser_binding)
+        looked = await here.torii.oauth.check_confirmation(token, browser_binding=sent.browser_binding)
         assert looked is not None
         assert (looked.provider, looked.email) == ("issuer", user.email)
         assert looked.user is not None
@@ -123,7 +123,7 @@ async def test_only_the_browser_that_began_can_use_the_link() -> None:
             with refuses(OAuthError, "browser"):
                 await here.torii.oauth.complete_confirmation(token, browser_binding=binding)
             with pytest.raises(OAuthError):
-                await here.torii.oauth.verify_confirmation(token, browser_binding=binding)
+                await here.torii.oauth.check_confirmation(token, browser_binding=binding)
         assert await here.torii.oauth.accounts(user.id) == []
         await here.torii.oauth.complete_confirmation(token, browser_binding=sent.browser_binding)
 

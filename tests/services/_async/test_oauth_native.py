@@ -29,7 +29,7 @@ async def finish(here: AsyncOAuthSetting, claims: dict[str, Any] | None = None, 
     start = await here.torii.oauth.begin_native("issuer")
     here.provider.claims |= {"aud": IOS} | (claims or {})
     given = {"id_token": here.provider.id_token(start.nonce), "nonce": start.nonce} | changes
-    return await here.torii.oauth.finish_native("issuer", **given)
+    return await here.torii.oauth.complete_native("issuer", **given)
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ async def test_the_nonce_may_be_hashed() -> None:
             here.provider.claims["aud"] = IOS
             token = here.provider.id_token(form(start.nonce))
             if passes:
-                await here.torii.oauth.finish_native("issuer", id_token=token, nonce=start.nonce)
+                await here.torii.oauth.complete_native("issuer", id_token=token, nonce=start.nonce)
             else:
                 with pytest.raises(OAuthError):
-                    await here.torii.oauth.finish_native("issuer", id_token=token, nonce=start.nonce)
+                    await here.torii.oauth.complete_native("issuer", id_token=token, nonce=start.nonce)
 
 
 async def test_a_nonce_is_issued_here_and_used_once_and_in_time() -> None:
@@ -86,13 +86,13 @@ async def test_a_nonce_is_issued_here_and_used_once_and_in_time() -> None:
     async with native() as here:
         here.provider.claims["aud"] = IOS
         used = await here.torii.oauth.begin_native("issuer")
-        await here.torii.oauth.finish_native("issuer", id_token=here.provider.id_token(used.nonce), nonce=used.nonce)
+        await here.torii.oauth.complete_native("issuer", id_token=here.provider.id_token(used.nonce), nonce=used.nonce)
         flow = await here.torii.oauth.begin("issuer", redirect_uri="https://app.example.com/back")
         late = await here.torii.oauth.begin_native("issuer")
         here.clock.advance(timedelta(minutes=10))
         for nonce in (used.nonce, "x" * 43, "short", flow.state, late.nonce):
             with refuses(OAuthError, "state"):
-                await here.torii.oauth.finish_native("issuer", id_token=here.provider.id_token(nonce), nonce=nonce)
+                await here.torii.oauth.complete_native("issuer", id_token=here.provider.id_token(nonce), nonce=nonce)
         assert used.nonce not in repr(used)
         assert late.nonce not in str(here.storage.dump())
 
@@ -102,7 +102,7 @@ async def test_a_state_is_not_used_up_as_a_nonce() -> None:
     async with native() as here:
         start = await here.torii.oauth.begin("issuer", redirect_uri="https://app.example.com/back")
         with pytest.raises(OAuthError):
-            await here.torii.oauth.finish_native("issuer", id_token="x", nonce=start.state)
+            await here.torii.oauth.complete_native("issuer", id_token="x", nonce=start.state)
         flow = await here.torii.oauth.resume("issuer", state=start.state, browser_binding=start.browser_binding)
         assert flow.provider == "issuer"
 
@@ -128,7 +128,7 @@ async def test_native_sign_in_must_be_configured() -> None:
         with pytest.raises(NotFound):
             await here.torii.oauth.begin_native("issuer")
         with pytest.raises(NotFound):
-            await here.torii.oauth.finish_native("issuer", id_token="x", nonce="x" * 43)
+            await here.torii.oauth.complete_native("issuer", id_token="x", nonce="x" * 43)
     for wrong in (github("client", "secret"), replace(oidc("x", ISSUER, "client", "secret"), use_nonce=False)):
         with pytest.raises(ConfigurationError, match="native_client_ids"):
             replace(wrong, native_client_ids=(IOS,))

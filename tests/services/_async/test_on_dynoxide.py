@@ -70,10 +70,10 @@ async def test_reset_and_links(on: AsyncOnDynoxide) -> None:
     """Reset and magic links work once; a reset sends the same requests for an unknown address."""
     await on.torii.password.register(EMAIL, PASSWORD)
     on.requests()
-    await on.torii.password.initiate_reset(EMAIL)
+    await on.torii.password.send_reset(EMAIL)
     known = on.requests()
     token = await on.here.link()
-    await on.torii.password.initiate_reset("nobody@example.com")
+    await on.torii.password.send_reset("nobody@example.com")
     assert on.requests() == known
     user = await on.torii.password.complete_reset(token, "a brand new password")
     with pytest.raises(InvalidToken):

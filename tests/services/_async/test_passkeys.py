@@ -11,7 +11,7 @@ import pytest
 from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, AsyncSetting, just_before, refuses
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
 
-from torii_dynamodb import SignedIn, User
+from torii_dynamodb import Browser, SignedIn, User
 from torii_dynamodb.errors import AccountLocked, ClonedAuthenticator, ConfigurationError, LastSignInMethod, Revoked
 from torii_dynamodb.events import UserSignedIn
 from torii_dynamodb.passkeys import PasskeyError, PasskeySettings
@@ -52,7 +52,9 @@ async def test_add_and_sign_in() -> None:
         options = await here.passkeys.begin_sign_in()
         assert not options.get("allowCredentials")
         assert options["userVerification"] == "required"
-        found, session = await here.passkeys.complete_sign_in(here.device.get(options), user_agent=FIREFOX)
+        found, session = await here.passkeys.complete_sign_in(
+            here.device.get(options), browser=Browser(user_agent=FIREFOX)
+        )
         assert found.id == user.id
         assert session.token
         assert await here.torii.get_signed_in(session.token) is not None

@@ -17,7 +17,7 @@ from tests.services._async.support import (
     recording,
 )
 
-from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewUser
+from torii_dynamodb import Browser, LockoutPolicy, NewOAuthAccount, NewUser
 from torii_dynamodb.compromised import PasswordList, PwnedPasswordsFiles
 from torii_dynamodb.errors import (
     AccountLocked,
@@ -41,7 +41,7 @@ async def test_register_and_sign_in() -> None:
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD, name="Ada")
     found, session = await here.torii.password.authenticate(
-        "ADA@EXAMPLE.COM", PASSWORD, user_agent=FIREFOX, ip_address="192.0.2.1"
+        "ADA@EXAMPLE.COM", PASSWORD, browser=Browser(user_agent=FIREFOX, ip_address="192.0.2.1")
     )
     assert found.id == user.id
     assert session.token
@@ -119,7 +119,7 @@ async def test_a_wrong_password_is_refused_like_an_unknown_address() -> None:
     for email in (EMAIL, "nobody@example.com"):
         here.hasher.verified = 0
         with pytest.raises(InvalidCredentials) as refused:
-            await here.torii.password.authenticate(email, "wrong password", ip_address="192.0.2.7")
+            await here.torii.password.authenticate(email, "wrong password", browser=Browser(ip_address="192.0.2.7"))
         texts.append(str(refused.value))
         verified.append(here.hasher.verified)
         assert len(await here.storage.list_failed_attempts(email)) == 1
@@ -154,7 +154,7 @@ async def test_a_known_device_is_not_locked_out_by_strangers() -> None:
     user = await here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
     await here.guess_wrong(times=5)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(device_token=token))
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
     assert told.known_device is True
@@ -172,9 +172,9 @@ async def test_a_device_has_a_limit_too() -> None:
     for _ in range(5):
         token = here.torii.devices.issue(user, token)
         with pytest.raises(InvalidCredentials):
-            await here.torii.password.authenticate(EMAIL, "wrong password", device_token=token)
+            await here.torii.password.authenticate(EMAIL, "wrong password", browser=Browser(device_token=token))
     with pytest.raises(AccountLocked):
-        await here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+        await here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(device_token=token))
 
 
 async def test_many_devices_of_one_user_share_a_limit() -> None:
@@ -185,7 +185,7 @@ async def test_many_devices_of_one_user_share_a_limit() -> None:
     for _ in range(20):
         device = here.torii.devices.issue(user)
         with pytest.raises((InvalidCredentials, AccountLocked)) as told:
-            await here.torii.password.authenticate(EMAIL, "wrong password", device_token=device)
+            await here.torii.password.authenticate(EMAIL, "wrong password", browser=Browser(device_token=device))
         wrong += told.type is InvalidCredentials
         refused += told.type is AccountLocked
     assert (wrong, refused) == (10, 10)
@@ -199,7 +199,7 @@ async def test_a_known_device_changes_the_password_during_a_lockout() -> None:
     await here.guess_wrong(times=5)
     with pytest.raises(AccountLocked):
         await here.torii.password.change_password(user.id, PASSWORD, NEW)
-    await here.torii.password.change_password(user.id, PASSWORD, NEW, device_token=token)
+    await here.torii.password.change_password(user.id, PASSWORD, NEW, browser=Browser(device_token=token))
 
 
 async def test_a_device_token_is_bound_to_user_and_password() -> None:
@@ -339,10 +339,10 @@ async def test_reset() -> None:
     here = AsyncSetting()
     user, session = await here.signed_in()
     await here.guess_wrong(times=5)
-    await here.torii.password.initiate_reset("ada@example.COM")
+    await here.torii.password.send_reset("ada@example.COM")
     token = await here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
-    found = await here.torii.password.verify_reset(token)
+    found = await here.torii.password.check_reset(token)
     assert found is not None
     assert found.user is not None
     assert found.user.id == user.id
@@ -367,7 +367,7 @@ async def test_reset_answers_alike_for_unknown_addresses() -> None:
     await here.torii.lock_user(locked.id)
     emails = [EMAIL, "nobody@example.com", "locked@example.com"]
     await assert_only_first_is_mailed(
-        here, lambda torii, email: torii.password.initiate_reset(email), emails, "reset_password"
+        here, lambda torii, email: torii.password.send_reset(email), emails, "reset_password"
     )
 
 
@@ -377,19 +377,19 @@ async def test_resets_are_limited_alike() -> None:
     await here.torii.password.register(EMAIL, PASSWORD)
     for email in (EMAIL, "nobody@example.com"):
         for _ in range(5):
-            await here.torii.password.initiate_reset(email)
+            await here.torii.password.send_reset(email)
         with pytest.raises(RateLimited) as refused:
-            await here.torii.password.initiate_reset(email)
+            await here.torii.password.send_reset(email)
         assert refused.value.retry_after == timedelta(minutes=15)
     here.clock.advance(timedelta(minutes=15))
-    await here.torii.password.initiate_reset(EMAIL)
+    await here.torii.password.send_reset(EMAIL)
 
 
 async def test_a_reset_of_a_locked_account_is_refused() -> None:
     """A link sent before an administrator's lock is refused after it."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
-    await here.torii.password.initiate_reset(EMAIL)
+    await here.torii.password.send_reset(EMAIL)
     token = await here.link()
     await here.torii.lock_user(user.id)
     with pytest.raises(InvalidToken):
@@ -402,7 +402,7 @@ async def test_mail_without_a_mailer_is_a_configuration_error() -> None:
     user = await here.torii.password.register(EMAIL, PASSWORD)
     await here.torii.password.change_password(user.id, PASSWORD, NEW)
     with pytest.raises(ConfigurationError):
-        await here.torii.password.initiate_reset(EMAIL)
+        await here.torii.password.send_reset(EMAIL)
     with pytest.raises(ConfigurationError):
         _ = here.torii.magic_link
     with pytest.raises(ConfigurationError):

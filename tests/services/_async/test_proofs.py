@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pytest
 from tests.services._async.support import EMAIL, PASSWORD, just_before
@@ -90,7 +91,7 @@ async def by_verification(world: AsyncWorld) -> None:
 
 async def by_verification_asked_for_again(world: AsyncWorld) -> None:
     """A requested link, used in the browser that signed up: it is bound to no browser, as anybody may request one."""
-    await world.here.torii.email_verification.request(EMAIL)
+    await world.here.torii.email_verification.send_to(EMAIL)
     token = await world.here.link()
     await world.here.torii.email_verification.complete(token, browser_binding=world.binding)
 
@@ -121,7 +122,7 @@ async def by_magic_link(world: AsyncWorld) -> None:
 
 async def by_reset(world: AsyncWorld) -> None:
     """A reset link."""
-    await world.here.torii.password.initiate_reset(EMAIL)
+    await world.here.torii.password.send_reset(EMAIL)
     await world.here.torii.password.complete_reset(await world.here.link(), NEW)
 
 
@@ -194,7 +195,7 @@ async def with_the_password(world: AsyncWorld) -> None:
 
 async def with_the_password_for_a_link_asked_for_again(world: AsyncWorld) -> None:
     """A requested link, bound to no browser, with the password."""
-    await world.here.torii.email_verification.request(EMAIL)
+    await world.here.torii.email_verification.send_to(EMAIL)
     token = await world.here.link()
     await world.here.torii.email_verification.complete(token, password=PASSWORD)
 
@@ -245,7 +246,7 @@ async def test_a_wrong_password_leaves_the_link_usable() -> None:
             world = await a_world(here)
             if not has_password:
                 await here.torii.password.remove_password(world.user_id)
-            await here.torii.email_verification.request(EMAIL)
+            await here.torii.email_verification.send_to(EMAIL)
             token = await here.link()
             here.hasher.verified = 0
             for _ in range(5):
@@ -271,7 +272,8 @@ async def test_a_contradictory_proof_leaves_the_link_usable() -> None:
     async with AsyncOAuthSetting() as here:
         world = await a_world(here)
         token = await here.link()
-        for given in ({"password": PASSWORD, "new_password": NEW}, {"new_password": "short"}):
+        contradictions: list[dict[str, Any]] = [{"password": PASSWORD, "new_password": NEW}, {"new_password": "short"}]
+        for given in contradictions:
             with pytest.raises(ValidationError):
                 await here.torii.email_verification.complete(token, **given)
         with pytest.raises(InvalidToken):
@@ -286,7 +288,7 @@ async def test_a_later_proof_removes_nothing_and_sets_no_password() -> None:
     async with AsyncOAuthSetting() as here:
         world = await a_world(here)
         first = await here.link()
-        await here.torii.email_verification.request(EMAIL)
+        await here.torii.email_verification.send_to(EMAIL)
         second = await here.link()
         await here.torii.email_verification.complete(first, browser_binding=world.binding)
         with pytest.raises(InvalidToken):

@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, just_before, recording
 
+from torii_dynamodb import Browser
 from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.errors import ConfigurationError, ValidationError, VersionConflict
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
@@ -76,7 +77,7 @@ async def test_rotation_keeps_the_time_of_sign_in() -> None:
     """Only the new token is valid; metadata, sign-in time and absolute timeout stay the same."""
     here = AsyncSetting(sessions=POLICY)
     await here.torii.password.register(EMAIL, PASSWORD)
-    _, first = await here.torii.password.authenticate(EMAIL, PASSWORD, metadata={"theme": "dark"})
+    _, first = await here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(metadata={"theme": "dark"}))
     began = here.clock()
     assert first.token
     token = first.token
@@ -100,7 +101,9 @@ async def test_metadata_cannot_forge_the_time_of_sign_in() -> None:
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     with pytest.raises(ValidationError):
-        await here.torii.create_session(user, metadata={"torii:signed_in_at": "2020-01-01T00:00:00.000000Z"})
+        await here.torii.create_session(
+            user, browser=Browser(metadata={"torii:signed_in_at": "2020-01-01T00:00:00.000000Z"})
+        )
 
 
 async def test_devices_are_listed_and_signed_out() -> None:
@@ -158,9 +161,11 @@ async def test_the_owner_is_notified_of_a_sign_in_on_a_new_device() -> None:
     assert await here.templates() == []
     here.clock.advance(timedelta(hours=1))
     token = here.torii.devices.issue(user)
-    await here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+    await here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(device_token=token))
     assert await here.templates() == []
-    await here.torii.password.authenticate(EMAIL, PASSWORD, ip_address="192.0.2.9", user_agent="<Firefox>")
+    await here.torii.password.authenticate(
+        EMAIL, PASSWORD, browser=Browser(ip_address="192.0.2.9", user_agent="<Firefox>")
+    )
     assert await here.templates() == ["new_sign_in"]
     message = here.mailer.messages[-1]
     assert "192.0.2.9" in message.text
@@ -256,7 +261,7 @@ def test_checking_sessions_imports_nothing_heavy() -> None:
     """Even with everything configured, argon2, Jinja2, webauthn, Authlib and the rest are imported only when used."""
     program = """
 import sys
-from torii_dynamodb import AsyncTorii
+from torii_dynamodb import Browser, AsyncTorii
 from torii_dynamodb.mail import AsyncMemoryMailer, MailSettings
 from torii_dynamodb.oauth import google
 from torii_dynamodb.passkeys import PasskeySettings

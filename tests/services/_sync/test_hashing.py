@@ -41,7 +41,7 @@ def test_a_full_pool_refuses_before_anything_is_read_or_counted() -> None:
         with pytest.raises(Overloaded):
             torii.password.set_password(bare.id, NEW, user=bare)
         assert calls == []
-        here.torii.password.initiate_reset(EMAIL)
+        here.torii.password.send_reset(EMAIL)
         token = here.link()
         with pytest.raises(Overloaded):
             torii.password.complete_reset(token, NEW)
@@ -100,7 +100,7 @@ def test_a_reset_link_allows_five_hashes() -> None:
     """With one reset link, at most five passwords are hashed, however often it is submitted."""
     here = Setting()
     here.torii.password.register(EMAIL, PASSWORD)
-    here.torii.password.initiate_reset(EMAIL)
+    here.torii.password.send_reset(EMAIL)
     token = here.link()
     before = here.hasher.hashed
 

@@ -38,14 +38,14 @@ def test_a_magic_link_signs_in_once() -> None:
     here.torii.magic_link.send("ada@example.com")
     token = here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
-    assert here.torii.magic_link.verify(token) is not None
+    assert here.torii.magic_link.check(token) is not None
     found, session = here.torii.magic_link.complete(token)
     assert (found.id, found.is_email_verified) == (user.id, True)
     assert session.token
     assert here.torii.get_signed_in(session.token) is not None
     with pytest.raises(InvalidToken):
         here.torii.magic_link.complete(token)
-    assert here.torii.magic_link.verify(token) is None
+    assert here.torii.magic_link.check(token) is None
     assert here.names() == ["email.verified", "user.signed_in"]
 
 
@@ -153,7 +153,7 @@ def test_links_are_limited_by_mailbox() -> None:
         here.torii.magic_link.send(EMAIL)
     assert refused.value.retry_after == timedelta(minutes=15)
     assert refused.value.what == "mail"
-    here.torii.password.initiate_reset(EMAIL)
+    here.torii.password.send_reset(EMAIL)
     here.torii.magic_link.send("other@example.com")
     with pytest.raises(ValidationError):
         here.torii.magic_link.send("no address")
@@ -166,7 +166,7 @@ def test_verification() -> None:
     binding = here.torii.email_verification.new_browser_binding()
     assert here.torii.email_verification.send(user, browser_binding=binding)
     token = here.link()
-    found = here.torii.email_verification.verify(token)
+    found = here.torii.email_verification.check(token)
     assert found is not None
     assert here.torii.email_verification.keeps(found, browser_binding=binding)
     assert not here.torii.email_verification.keeps(found)
@@ -213,7 +213,7 @@ def test_verification_by_address_answers_alike() -> None:
     here.storage.mark_email_verified(done.id, email=done.email)
     emails = [EMAIL, "done@example.com", "nobody@example.com"]
     assert_only_first_is_mailed(
-        here, lambda torii, email: torii.email_verification.request(email), emails, "verify_email"
+        here, lambda torii, email: torii.email_verification.send_to(email), emails, "verify_email"
     )
 
 
@@ -226,7 +226,7 @@ def test_a_change_of_address() -> None:
     here.torii.email_verification.send_change(user, "Ada.L@Example.org", session=session)
     token = here.link()
     assert here.mailer.messages[-1].to == "Ada.L@example.org"
-    assert here.torii.email_verification.verify_change(token) is not None
+    assert here.torii.email_verification.check_change(token) is not None
     with pytest.raises(InvalidToken):
         here.torii.email_verification.complete_change(token, user_id="somebody")
     # An unrelated update in between does not interfere.
@@ -334,7 +334,7 @@ def test_a_link_does_not_outlive_a_reset_or_sign_out_everywhere(ended_by: str) -
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.torii.magic_link.send(EMAIL)
     link = here.link()
-    here.torii.password.initiate_reset(EMAIL)
+    here.torii.password.send_reset(EMAIL)
     reset = here.link()
     mark = here.storage.mark_email_verified
 

@@ -68,7 +68,7 @@ def test_the_owners_confirmation_links_and_signs_in() -> None:
         user = have_user(here)
         sent = asked(here)
         token = here.link()
-        looked = here.torii.oauth.verify_confirmation(token, browser_binding=sent.browser_binding)
+        looked = here.torii.oauth.check_confirmation(token, browser_binding=sent.browser_binding)
         assert looked is not None
         assert (looked.provider, looked.email) == ("issuer", user.email)
         assert looked.user is not None
@@ -125,7 +125,7 @@ def test_only_the_browser_that_began_can_use_the_link() -> None:
             with refuses(OAuthError, "browser"):
                 here.torii.oauth.complete_confirmation(token, browser_binding=binding)
             with pytest.raises(OAuthError):
-                here.torii.oauth.verify_confirmation(token, browser_binding=binding)
+                here.torii.oauth.check_confirmation(token, browser_binding=binding)
         assert here.torii.oauth.accounts(user.id) == []
         here.torii.oauth.complete_confirmation(token, browser_binding=sent.browser_binding)
 

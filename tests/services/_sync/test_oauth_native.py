@@ -31,7 +31,7 @@ def finish(here: OAuthSetting, claims: dict[str, Any] | None = None, **changes: 
     start = here.torii.oauth.begin_native("issuer")
     here.provider.claims |= {"aud": IOS} | (claims or {})
     given = {"id_token": here.provider.id_token(start.nonce), "nonce": start.nonce} | changes
-    return here.torii.oauth.finish_native("issuer", **given)
+    return here.torii.oauth.complete_native("issuer", **given)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_the_nonce_may_be_hashed() -> None:
             here.provider.claims["aud"] = IOS
             token = here.provider.id_token(form(start.nonce))
             if passes:
-                here.torii.oauth.finish_native("issuer", id_token=token, nonce=start.nonce)
+                here.torii.oauth.complete_native("issuer", id_token=token, nonce=start.nonce)
             else:
                 with pytest.raises(OAuthError):
-                    here.torii.oauth.finish_native("issuer", id_token=token, nonce=start.nonce)
+                    here.torii.oauth.complete_native("issuer", id_token=token, nonce=start.nonce)
 
 
 def test_a_nonce_is_issued_here_and_used_once_and_in_time() -> None:
@@ -88,13 +88,13 @@ def test_a_nonce_is_issued_here_and_used_once_and_in_time() -> None:
     with native() as here:
         here.provider.claims["aud"] = IOS
         used = here.torii.oauth.begin_native("issuer")
-        here.torii.oauth.finish_native("issuer", id_token=here.provider.id_token(used.nonce), nonce=used.nonce)
+        here.torii.oauth.complete_native("issuer", id_token=here.provider.id_token(used.nonce), nonce=used.nonce)
         flow = here.torii.oauth.begin("issuer", redirect_uri="https://app.example.com/back")
         late = here.torii.oauth.begin_native("issuer")
         here.clock.advance(timedelta(minutes=10))
         for nonce in (used.nonce, "x" * 43, "short", flow.state, late.nonce):
             with refuses(OAuthError, "state"):
-                here.torii.oauth.finish_native("issuer", id_token=here.provider.id_token(nonce), nonce=nonce)
+                here.torii.oauth.complete_native("issuer", id_token=here.provider.id_token(nonce), nonce=nonce)
         assert used.nonce not in repr(used)
         assert late.nonce not in str(here.storage.dump())
 
@@ -104,7 +104,7 @@ def test_a_state_is_not_used_up_as_a_nonce() -> None:
     with native() as here:
         start = here.torii.oauth.begin("issuer", redirect_uri="https://app.example.com/back")
         with pytest.raises(OAuthError):
-            here.torii.oauth.finish_native("issuer", id_token="x", nonce=start.state)
+            here.torii.oauth.complete_native("issuer", id_token="x", nonce=start.state)
         flow = here.torii.oauth.resume("issuer", state=start.state, browser_binding=start.browser_binding)
         assert flow.provider == "issuer"
 
@@ -128,7 +128,7 @@ def test_native_sign_in_must_be_configured() -> None:
         with pytest.raises(NotFound):
             here.torii.oauth.begin_native("issuer")
         with pytest.raises(NotFound):
-            here.torii.oauth.finish_native("issuer", id_token="x", nonce="x" * 43)
+            here.torii.oauth.complete_native("issuer", id_token="x", nonce="x" * 43)
     for wrong in (github("client", "secret"), replace(oidc("x", ISSUER, "client", "secret"), use_nonce=False)):
         with pytest.raises(ConfigurationError, match="native_client_ids"):
             replace(wrong, native_client_ids=(IOS,))

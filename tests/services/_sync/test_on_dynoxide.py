@@ -72,10 +72,10 @@ def test_reset_and_links(on: OnDynoxide) -> None:
     """Reset and magic links work once; a reset sends the same requests for an unknown address."""
     on.torii.password.register(EMAIL, PASSWORD)
     on.requests()
-    on.torii.password.initiate_reset(EMAIL)
+    on.torii.password.send_reset(EMAIL)
     known = on.requests()
     token = on.here.link()
-    on.torii.password.initiate_reset("nobody@example.com")
+    on.torii.password.send_reset("nobody@example.com")
     assert on.requests() == known
     user = on.torii.password.complete_reset(token, "a brand new password")
     with pytest.raises(InvalidToken):

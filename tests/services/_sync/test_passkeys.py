@@ -13,7 +13,7 @@ import pytest
 from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, Setting, just_before, refuses
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
 
-from torii_dynamodb import SignedIn, User
+from torii_dynamodb import Browser, SignedIn, User
 from torii_dynamodb.errors import AccountLocked, ClonedAuthenticator, ConfigurationError, LastSignInMethod, Revoked
 from torii_dynamodb.events import UserSignedIn
 from torii_dynamodb.passkeys import PasskeyError, PasskeySettings
@@ -54,7 +54,7 @@ def test_add_and_sign_in() -> None:
         options = here.passkeys.begin_sign_in()
         assert not options.get("allowCredentials")
         assert options["userVerification"] == "required"
-        found, session = here.passkeys.complete_sign_in(here.device.get(options), user_agent=FIREFOX)
+        found, session = here.passkeys.complete_sign_in(here.device.get(options), browser=Browser(user_agent=FIREFOX))
         assert found.id == user.id
         assert session.token
         assert here.torii.get_signed_in(session.token) is not None

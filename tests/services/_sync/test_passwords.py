@@ -19,7 +19,7 @@ from tests.services._sync.support import (
     recording,
 )
 
-from torii_dynamodb import LockoutPolicy, NewOAuthAccount, NewUser
+from torii_dynamodb import Browser, LockoutPolicy, NewOAuthAccount, NewUser
 from torii_dynamodb.compromised import PasswordList, PwnedPasswordsFiles
 from torii_dynamodb.errors import (
     AccountLocked,
@@ -43,7 +43,7 @@ def test_register_and_sign_in() -> None:
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD, name="Ada")
     found, session = here.torii.password.authenticate(
-        "ADA@EXAMPLE.COM", PASSWORD, user_agent=FIREFOX, ip_address="192.0.2.1"
+        "ADA@EXAMPLE.COM", PASSWORD, browser=Browser(user_agent=FIREFOX, ip_address="192.0.2.1")
     )
     assert found.id == user.id
     assert session.token
@@ -121,7 +121,7 @@ def test_a_wrong_password_is_refused_like_an_unknown_address() -> None:
     for email in (EMAIL, "nobody@example.com"):
         here.hasher.verified = 0
         with pytest.raises(InvalidCredentials) as refused:
-            here.torii.password.authenticate(email, "wrong password", ip_address="192.0.2.7")
+            here.torii.password.authenticate(email, "wrong password", browser=Browser(ip_address="192.0.2.7"))
         texts.append(str(refused.value))
         verified.append(here.hasher.verified)
         assert len(here.storage.list_failed_attempts(email)) == 1
@@ -156,7 +156,7 @@ def test_a_known_device_is_not_locked_out_by_strangers() -> None:
     user = here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
     here.guess_wrong(times=5)
-    _, session = here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+    _, session = here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(device_token=token))
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
     assert told.known_device is True
@@ -174,9 +174,9 @@ def test_a_device_has_a_limit_too() -> None:
     for _ in range(5):
         token = here.torii.devices.issue(user, token)
         with pytest.raises(InvalidCredentials):
-            here.torii.password.authenticate(EMAIL, "wrong password", device_token=token)
+            here.torii.password.authenticate(EMAIL, "wrong password", browser=Browser(device_token=token))
     with pytest.raises(AccountLocked):
-        here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+        here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(device_token=token))
 
 
 def test_many_devices_of_one_user_share_a_limit() -> None:
@@ -187,7 +187,7 @@ def test_many_devices_of_one_user_share_a_limit() -> None:
     for _ in range(20):
         device = here.torii.devices.issue(user)
         with pytest.raises((InvalidCredentials, AccountLocked)) as told:
-            here.torii.password.authenticate(EMAIL, "wrong password", device_token=device)
+            here.torii.password.authenticate(EMAIL, "wrong password", browser=Browser(device_token=device))
         wrong += told.type is InvalidCredentials
         refused += told.type is AccountLocked
     assert (wrong, refused) == (10, 10)
@@ -201,7 +201,7 @@ def test_a_known_device_changes_the_password_during_a_lockout() -> None:
     here.guess_wrong(times=5)
     with pytest.raises(AccountLocked):
         here.torii.password.change_password(user.id, PASSWORD, NEW)
-    here.torii.password.change_password(user.id, PASSWORD, NEW, device_token=token)
+    here.torii.password.change_password(user.id, PASSWORD, NEW, browser=Browser(device_token=token))
 
 
 def test_a_device_token_is_bound_to_user_and_password() -> None:
@@ -341,10 +341,10 @@ def test_reset() -> None:
     here = Setting()
     user, session = here.signed_in()
     here.guess_wrong(times=5)
-    here.torii.password.initiate_reset("ada@example.COM")
+    here.torii.password.send_reset("ada@example.COM")
     token = here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
-    found = here.torii.password.verify_reset(token)
+    found = here.torii.password.check_reset(token)
     assert found is not None
     assert found.user is not None
     assert found.user.id == user.id
@@ -368,9 +368,7 @@ def test_reset_answers_alike_for_unknown_addresses() -> None:
     locked = here.torii.password.register("locked@example.com", PASSWORD)
     here.torii.lock_user(locked.id)
     emails = [EMAIL, "nobody@example.com", "locked@example.com"]
-    assert_only_first_is_mailed(
-        here, lambda torii, email: torii.password.initiate_reset(email), emails, "reset_password"
-    )
+    assert_only_first_is_mailed(here, lambda torii, email: torii.password.send_reset(email), emails, "reset_password")
 
 
 def test_resets_are_limited_alike() -> None:
@@ -379,19 +377,19 @@ def test_resets_are_limited_alike() -> None:
     here.torii.password.register(EMAIL, PASSWORD)
     for email in (EMAIL, "nobody@example.com"):
         for _ in range(5):
-            here.torii.password.initiate_reset(email)
+            here.torii.password.send_reset(email)
         with pytest.raises(RateLimited) as refused:
-            here.torii.password.initiate_reset(email)
+            here.torii.password.send_reset(email)
         assert refused.value.retry_after == timedelta(minutes=15)
     here.clock.advance(timedelta(minutes=15))
-    here.torii.password.initiate_reset(EMAIL)
+    here.torii.password.send_reset(EMAIL)
 
 
 def test_a_reset_of_a_locked_account_is_refused() -> None:
     """A link sent before an administrator's lock is refused after it."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
-    here.torii.password.initiate_reset(EMAIL)
+    here.torii.password.send_reset(EMAIL)
     token = here.link()
     here.torii.lock_user(user.id)
     with pytest.raises(InvalidToken):
@@ -404,7 +402,7 @@ def test_mail_without_a_mailer_is_a_configuration_error() -> None:
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.torii.password.change_password(user.id, PASSWORD, NEW)
     with pytest.raises(ConfigurationError):
-        here.torii.password.initiate_reset(EMAIL)
+        here.torii.password.send_reset(EMAIL)
     with pytest.raises(ConfigurationError):
         _ = here.torii.magic_link
     with pytest.raises(ConfigurationError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pytest
 from tests.services._sync.support import EMAIL, PASSWORD, just_before
@@ -92,7 +93,7 @@ def by_verification(world: World) -> None:
 
 def by_verification_asked_for_again(world: World) -> None:
     """A requested link, used in the browser that signed up: it is bound to no browser, as anybody may request one."""
-    world.here.torii.email_verification.request(EMAIL)
+    world.here.torii.email_verification.send_to(EMAIL)
     token = world.here.link()
     world.here.torii.email_verification.complete(token, browser_binding=world.binding)
 
@@ -123,7 +124,7 @@ def by_magic_link(world: World) -> None:
 
 def by_reset(world: World) -> None:
     """A reset link."""
-    world.here.torii.password.initiate_reset(EMAIL)
+    world.here.torii.password.send_reset(EMAIL)
     world.here.torii.password.complete_reset(world.here.link(), NEW)
 
 
@@ -196,7 +197,7 @@ def with_the_password(world: World) -> None:
 
 def with_the_password_for_a_link_asked_for_again(world: World) -> None:
     """A requested link, bound to no browser, with the password."""
-    world.here.torii.email_verification.request(EMAIL)
+    world.here.torii.email_verification.send_to(EMAIL)
     token = world.here.link()
     world.here.torii.email_verification.complete(token, password=PASSWORD)
 
@@ -247,7 +248,7 @@ def test_a_wrong_password_leaves_the_link_usable() -> None:
             world = a_world(here)
             if not has_password:
                 here.torii.password.remove_password(world.user_id)
-            here.torii.email_verification.request(EMAIL)
+            here.torii.email_verification.send_to(EMAIL)
             token = here.link()
             here.hasher.verified = 0
             for _ in range(5):
@@ -273,7 +274,8 @@ def test_a_contradictory_proof_leaves_the_link_usable() -> None:
     with OAuthSetting() as here:
         world = a_world(here)
         token = here.link()
-        for given in ({"password": PASSWORD, "new_password": NEW}, {"new_password": "short"}):
+        contradictions: list[dict[str, Any]] = [{"password": PASSWORD, "new_password": NEW}, {"new_password": "short"}]
+        for given in contradictions:
             with pytest.raises(ValidationError):
                 here.torii.email_verification.complete(token, **given)
         with pytest.raises(InvalidToken):
@@ -288,7 +290,7 @@ def test_a_later_proof_removes_nothing_and_sets_no_password() -> None:
     with OAuthSetting() as here:
         world = a_world(here)
         first = here.link()
-        here.torii.email_verification.request(EMAIL)
+        here.torii.email_verification.send_to(EMAIL)
         second = here.link()
         here.torii.email_verification.complete(first, browser_binding=world.binding)
         with pytest.raises(InvalidToken):

@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 from tests.services._sync.support import EMAIL, PASSWORD, Setting, just_before, recording
 
+from torii_dynamodb import Browser
 from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.errors import ConfigurationError, ValidationError, VersionConflict
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
@@ -78,7 +79,7 @@ def test_rotation_keeps_the_time_of_sign_in() -> None:
     """Only the new token is valid; metadata, sign-in time and absolute timeout stay the same."""
     here = Setting(sessions=POLICY)
     here.torii.password.register(EMAIL, PASSWORD)
-    _, first = here.torii.password.authenticate(EMAIL, PASSWORD, metadata={"theme": "dark"})
+    _, first = here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(metadata={"theme": "dark"}))
     began = here.clock()
     assert first.token
     token = first.token
@@ -102,7 +103,7 @@ def test_metadata_cannot_forge_the_time_of_sign_in() -> None:
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     with pytest.raises(ValidationError):
-        here.torii.create_session(user, metadata={"torii:signed_in_at": "2020-01-01T00:00:00.000000Z"})
+        here.torii.create_session(user, browser=Browser(metadata={"torii:signed_in_at": "2020-01-01T00:00:00.000000Z"}))
 
 
 def test_devices_are_listed_and_signed_out() -> None:
@@ -160,9 +161,9 @@ def test_the_owner_is_notified_of_a_sign_in_on_a_new_device() -> None:
     assert here.templates() == []
     here.clock.advance(timedelta(hours=1))
     token = here.torii.devices.issue(user)
-    here.torii.password.authenticate(EMAIL, PASSWORD, device_token=token)
+    here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(device_token=token))
     assert here.templates() == []
-    here.torii.password.authenticate(EMAIL, PASSWORD, ip_address="192.0.2.9", user_agent="<Firefox>")
+    here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(ip_address="192.0.2.9", user_agent="<Firefox>"))
     assert here.templates() == ["new_sign_in"]
     message = here.mailer.messages[-1]
     assert "192.0.2.9" in message.text
@@ -258,7 +259,7 @@ def test_checking_sessions_imports_nothing_heavy() -> None:
     """Even with everything configured, argon2, Jinja2, webauthn, Authlib and the rest are imported only when used."""
     program = """
 import sys
-from torii_dynamodb import Torii
+from torii_dynamodb import Browser, Torii
 from torii_dynamodb.mail import MemoryMailer, MailSettings
 from torii_dynamodb.oauth import google
 from torii_dynamodb.passkeys import PasskeySettings

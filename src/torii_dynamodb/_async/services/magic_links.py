@@ -10,7 +10,7 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
-from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, SignedIn, User, VerifiedToken
+from torii_dynamodb.models import MAGIC_LINK, NewUser, SignedIn, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
@@ -74,19 +74,11 @@ class AsyncMagicLinkService:
         path = self._mail.settings.magic_link_path
         await self._mail.send_link("magic_link", to, path, token, lifetime, user_id=None if user is None else user.id)
 
-    async def verify(self, token: str) -> VerifiedToken | None:
+    async def check(self, token: str) -> VerifiedToken | None:
         """Whether a link holds, without using it up: for the page that asks for a click. ``None`` when it does not."""
         return await self._storage.check_token(token, purpose=MAGIC_LINK)
 
-    async def complete(
-        self,
-        token: str,
-        *,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
-    ) -> SignedIn:
+    async def complete(self, token: str, *, browser: Browser = Browser()) -> SignedIn:
         """Use a link: sign in. It proves the address; the first proof removes what was set before it.
 
         Returns:
@@ -96,7 +88,6 @@ class AsyncMagicLinkService:
             InvalidToken: The link does not hold.
             AccountLocked: An administrator locked the account.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         verified = await self._storage.verify_token(token, purpose=MAGIC_LINK)
         if verified is None:
             raise InvalidToken(INVALID_LINK)

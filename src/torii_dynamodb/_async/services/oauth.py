@@ -42,7 +42,6 @@ from torii_dynamodb.errors import (
 from torii_dynamodb.events import EmailVerified, OAuthLinked, OAuthUnlinked, UserCreated
 from torii_dynamodb.models import (
     Listing,
-    Metadata,
     MetadataValue,
     NewOAuthAccount,
     NewUser,
@@ -208,13 +207,10 @@ class AsyncOAuthService:
         iss: str | None = None,
         posted_user: str | None = None,
         session: Session | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
         confirmation_binding: str | None = None,
     ) -> OAuthResult:
-        """Complete a sign-in or a link: :meth:`resume`, then :meth:`finish`, with their arguments.
+        """Complete a sign-in or a link: :meth:`resume`, then :meth:`complete_flow`, with their arguments.
 
         Raises:
             OAuthError: It failed; ``reason`` says why.
@@ -224,22 +220,19 @@ class AsyncOAuthService:
             NotFound: ``what="provider"``.
         """
         flow = await self.resume(provider, state=state, browser_binding=browser_binding)
-        return await self.finish(
+        return await self.complete_flow(
             flow,
             code=code,
             error=error,
             iss=iss,
             posted_user=posted_user,
             session=session,
-            user_agent=user_agent,
-            ip_address=ip_address,
-            metadata=metadata,
-            device_token=device_token,
+            browser=browser,
             confirmation_binding=confirmation_binding,
         )
 
     async def resume(self, provider: str, *, state: str | None, browser_binding: str | None) -> OAuthFlow:
-        """Load the flow of a browser that has returned. This uses it up: a flow can be finished once. One write.
+        """Load the flow of a browser that has returned. This uses it up: a flow can be completed once. One write.
 
         Nothing is read or used up unless the binding matches the state, so a callback that another site sends a browser
         to does not spoil the sign-in that its owner started.
@@ -275,7 +268,7 @@ class AsyncOAuthService:
             verifier=kept.verifier,
         )
 
-    async def finish(
+    async def complete_flow(
         self,
         flow: OAuthFlow,
         *,
@@ -284,10 +277,7 @@ class AsyncOAuthService:
         iss: str | None = None,
         posted_user: str | None = None,
         session: Session | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
         confirmation_binding: str | None = None,
     ) -> OAuthResult:
         """Redeem the code, and sign in or link.
@@ -299,10 +289,7 @@ class AsyncOAuthService:
             iss: As received (RFC 9207).
             posted_user: Apple's ``user`` field as received; it contains the person's name only the first time.
             session: The session that is signed in now, as checked; needed to link.
-            user_agent: The browser's ``User-Agent``.
-            ip_address: Its address.
-            metadata: Your own data, for the session.
-            device_token: The browser's proof that this user signed in there before.
+            browser: Where the request comes from.
             confirmation_binding: From the cookie of an earlier :class:`OAuthConfirmationSent`, if any.
 
         Raises:
@@ -314,7 +301,6 @@ class AsyncOAuthService:
             TooManyIdentities: To link, but the user has the maximum number of identities.
         """
         client = self._client(flow.provider)
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         if error is not None or not code:
             raise oidc.error_of(error or "no_code")
         found = await client.metadata()
@@ -410,17 +396,14 @@ class AsyncOAuthService:
         )
         return OAuthNativeStart(nonce=nonce, expires_at=expires_at)
 
-    async def finish_native(
+    async def complete_native(
         self,
         provider: str,
         *,
         id_token: str,
         nonce: str,
         name: str | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
         confirmation_binding: str | None = None,
     ) -> OAuthResult:
         """Sign in with an ID token that a mobile SDK obtained. The same rules as in a browser find the user.
@@ -433,10 +416,7 @@ class AsyncOAuthService:
             id_token: As the SDK returned it.
             nonce: From :meth:`begin_native`.
             name: The display name from the SDK (Apple sends it only the first time); it is not signed.
-            user_agent: The application's ``User-Agent``.
-            ip_address: Its address.
-            metadata: Your own data, for the session.
-            device_token: The device's proof that this user signed in there before.
+            browser: Where the request comes from.
             confirmation_binding: The binding of an earlier :class:`OAuthConfirmationSent` on the device, if any.
 
         Raises:
@@ -447,7 +427,6 @@ class AsyncOAuthService:
             AccountLocked: An administrator locked the account.
         """
         client = self._native_client(provider)
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         kept = await self._storage.consume_pkce_verifier(_NATIVE + oidc.state_of(nonce))
         if kept is None or kept.metadata.get("provider") != provider:
             raise OAuthError("state", "the nonce was not issued here, was used, or has expired")
@@ -685,7 +664,7 @@ class AsyncOAuthService:
             )
         return OAuthConfirmationSent(secret, token.expires_at)
 
-    async def verify_confirmation(self, token: str, *, browser_binding: str | None) -> OAuthConfirmation | None:
+    async def check_confirmation(self, token: str, *, browser_binding: str | None) -> OAuthConfirmation | None:
         """Return what a link that confirms an address would do, without using it up. ``None`` if it is not valid.
 
         Raises:
@@ -698,14 +677,7 @@ class AsyncOAuthService:
         return OAuthConfirmation(provider=opened.provider, email=found.token.email, user=found.user)
 
     async def complete_confirmation(
-        self,
-        token: str,
-        *,
-        browser_binding: str | None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        self, token: str, *, browser_binding: str | None, browser: Browser = Browser()
     ) -> OAuthResult:
         """Use a link that confirms an address: link the account or create a user, and sign in.
 
@@ -714,10 +686,7 @@ class AsyncOAuthService:
         Args:
             token: The link's token.
             browser_binding: From the cookie: only the browser that started the sign-in can complete it.
-            user_agent: The browser's ``User-Agent``.
-            ip_address: Its address.
-            metadata: Your own data, for the session.
-            device_token: The browser's proof that this user signed in there before.
+            browser: Where the request comes from.
 
         Raises:
             InvalidToken: The link is not valid, or its user has ended all sessions or changed the address since.
@@ -727,7 +696,6 @@ class AsyncOAuthService:
             AlreadyExists: ``what="oauth_account"``: another user has linked it since.
             TooManyIdentities: The user has the maximum number of identities.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         found = await self._storage.check_token(token, purpose=OAUTH_CONFIRMATION)
         if found is None or found.token.email is None:
             raise InvalidToken(INVALID_LINK)

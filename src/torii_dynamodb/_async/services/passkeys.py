@@ -17,7 +17,6 @@ from torii_dynamodb.events import PasskeyAdded, PasskeyRemoved, SignInFailed
 from torii_dynamodb.models import (
     CeremonyKind,
     Listing,
-    Metadata,
     NewPasskeyChallenge,
     Passkey,
     PasskeyChallenge,
@@ -127,23 +126,12 @@ class AsyncPasskeyService:
         challenge = await self._challenge("authentication", user)
         return ceremonies.sign_in_options(self.settings, held, challenge)
 
-    async def complete_sign_in(
-        self,
-        answer: Mapping[str, Any],
-        *,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
-    ) -> SignedIn:
+    async def complete_sign_in(self, answer: Mapping[str, Any], *, browser: Browser = Browser()) -> SignedIn:
         """Verify the browser's answer and sign in. Six requests in four rounds.
 
         Args:
             answer: ``credential.toJSON()``.
-            user_agent: The browser's name for itself.
-            ip_address: Where it is.
-            metadata: Anything of yours, for the session.
-            device_token: What the browser holds as proof that it signed this user in before.
+            browser: Where the request comes from.
 
         Returns:
             The user and a new session with its token.
@@ -154,7 +142,6 @@ class AsyncPasskeyService:
                 backed up all at once, or cannot any more.
             AccountLocked: An administrator locked the account.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         try:
             user = await self._verify(answer)
         except (PasskeyError, ClonedAuthenticator):
@@ -164,8 +151,8 @@ class AsyncPasskeyService:
                     user_id=None,
                     method="passkey",
                     reason="credentials",
-                    ip_address=ip_address,
-                    user_agent=user_agent,
+                    ip_address=browser.ip_address,
+                    user_agent=browser.user_agent,
                 )
             )
             raise

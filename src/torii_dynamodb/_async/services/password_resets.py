@@ -51,7 +51,7 @@ class AsyncPasswordResets:
             raise ConfigurationError("this sends mail: give the services mailer=... and mail=MailSettings(...)")
         return self._mail
 
-    async def initiate(self, email: str) -> None:
+    async def send(self, email: str) -> None:
         """Mail a link, if somebody holds the address."""
         mail = self.mail()
         address = normalise_email(email)
@@ -62,7 +62,7 @@ class AsyncPasswordResets:
             path = mail.settings.reset_password_path
             await mail.send_link("reset_password", mailbox(user), path, token, lifetime, user_id=user.id)
 
-    async def verify(self, token: str) -> VerifiedToken | None:
+    async def check(self, token: str) -> VerifiedToken | None:
         """Whether a link holds."""
         found = await self._storage.check_token(token, purpose=PASSWORD_RESET)
         return None if found is None or found.user is None else found
@@ -70,7 +70,7 @@ class AsyncPasswordResets:
     async def complete(self, token: str, new_password: str) -> User:
         """Use a link."""
         # Before the hash: a stranger's guesses at links shall not cost tens of milliseconds each.
-        found = await self.verify(token)
+        found = await self.check(token)
         if found is None or found.user is None:
             raise InvalidToken(INVALID_LINK)
         before = found.user

@@ -194,10 +194,7 @@ class AsyncPasswordService:
         email: str,
         password: str,
         *,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
         require_verified: bool = False,
     ) -> SignedIn:
         """Sign in.
@@ -209,11 +206,7 @@ class AsyncPasswordService:
         Args:
             email: The address.
             password: The password.
-            user_agent: The browser's name for itself.
-            ip_address: Where it is.
-            metadata: Anything of yours, for the session.
-            device_token: What ``torii.devices.issue`` left with this browser. When the address is locked out, a browser
-                that signed this user in before has attempts of its own: nobody can lock the owner out from afar.
+            browser: Where the request comes from.
             require_verified: Whether the right password of a user whose address is not verified counts as a wrong one,
                 in every respect. Where registration is private it has to: else whoever registers an address and then
                 signs in learns whether it was free. The services' ``require_verified_to_sign_in`` decides if it is set.
@@ -227,7 +220,6 @@ class AsyncPasswordService:
             AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
             Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         attempted = attempted_password(password, self._policy)
         if self._require_verified is not None:
             require_verified = self._require_verified
@@ -256,9 +248,7 @@ class AsyncPasswordService:
         new_password: str,
         *,
         user: User | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
     ) -> User:
         """Replace the password, having verified the current one. All sessions end in the same write.
 
@@ -271,10 +261,7 @@ class AsyncPasswordService:
             current_password: The password until now.
             new_password: The password from now on.
             user: The user as the session check read it.
-            user_agent: The browser's name for itself.
-            ip_address: Where it is.
-            device_token: What it holds as proof that it signed this user in before: strangers who lock the address out
-                do not keep it from changing the password.
+            browser: Where the request comes from.
 
         Returns:
             The user as stored now.
@@ -288,7 +275,6 @@ class AsyncPasswordService:
             RateLimited: This user's password was changed as often as lockout allows attempts, right or wrong.
             Overloaded: Too many passwords are being checked. Nothing was counted.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
         attempted = attempted_password(current_password, self._policy)
         if user is None or user.id != user_id:
             user = await self._storage.get_user(user_id, consistent=True)
@@ -313,15 +299,7 @@ class AsyncPasswordService:
         await self._tell_of_change(after, first=False)
         return after
 
-    async def confirm(
-        self,
-        user: User,
-        password: str,
-        *,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        device_token: str | None = None,
-    ) -> None:
+    async def check(self, user: User, password: str, *, browser: Browser = Browser()) -> None:
         """Check a user's password without signing in. It is counted as an attempt to sign in, before it is looked at.
 
         Raises:
@@ -331,7 +309,6 @@ class AsyncPasswordService:
         """
         refuse_locked(user)
         attempted = attempted_password(password, self._policy)
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
         with self._hashing.turn() as submit:
             attempt, _ = await self._counted(submit, user, attempted, browser, "the password is wrong")
         await self._attempts.clear(user.email, attempt)
@@ -420,7 +397,7 @@ class AsyncPasswordService:
             await self._events.emit(PasswordRemoved(at=self._clock(), user_id=user_id))
         return removed
 
-    async def initiate_reset(self, email: str) -> None:
+    async def send_reset(self, email: str) -> None:
         """Mail a link to choose a new password. Answers alike, after the same work, for known and unknown addresses.
 
         Raises:
@@ -428,11 +405,11 @@ class AsyncPasswordService:
             RateLimited: Enough were sent to this mailbox.
             ConfigurationError: There is no mailer.
         """
-        await self._resets.initiate(email)
+        await self._resets.send(email)
 
-    async def verify_reset(self, token: str) -> VerifiedToken | None:
+    async def check_reset(self, token: str) -> VerifiedToken | None:
         """Whether a reset link holds, without using it up: for the page with the form. ``None`` when it does not."""
-        return await self._resets.verify(token)
+        return await self._resets.check(token)
 
     async def complete_reset(self, token: str, new_password: str) -> User:
         """Use a reset link: the new password, in one write, which ends all sessions and links.

@@ -106,7 +106,7 @@ class EmailVerificationService:
         )
         return True
 
-    def request(self, email: str) -> None:
+    def send_to(self, email: str) -> None:
         """Mail a verification link to whoever holds the address. Answers alike, after the same work, if nobody does.
 
         Raises:
@@ -123,7 +123,7 @@ class EmailVerificationService:
                 "verify_email", mailbox(user), settings.verify_email_path, token, lifetime, user_id=user.id
             )
 
-    def verify(self, token: str) -> VerifiedToken | None:
+    def check(self, token: str) -> VerifiedToken | None:
         """Whether a verification link holds, without using it up. ``None`` when it does not."""
         found = self._storage.check_token(token, purpose=EMAIL_VERIFICATION)
         return None if found is None or found.user is None else found
@@ -134,7 +134,7 @@ class EmailVerificationService:
         """Whether a link, used in this browser, keeps what was set up before without a word: for the page that asks.
 
         Args:
-            found: What :meth:`verify` or :meth:`verify_change` returned.
+            found: What :meth:`check` or :meth:`check_change` returned.
             browser_binding: What the browser was left with at sign-up; for a verification link.
             session: The session of who is signed in; for a link to a new address.
         """
@@ -151,9 +151,7 @@ class EmailVerificationService:
         browser_binding: str | None = None,
         password: str | None = None,
         new_password: str | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
     ) -> User:
         """Use a verification link, in one write.
 
@@ -166,9 +164,7 @@ class EmailVerificationService:
             browser_binding: What this browser was left with at sign-up.
             password: The password chosen at sign-up, typed anew. Counted as an attempt to sign in.
             new_password: A password to set in the same write, in place of what was set up before.
-            user_agent: The browser's name for itself.
-            ip_address: Where it is.
-            device_token: What it holds as proof that it signed this user in before.
+            browser: Where the request comes from.
 
         Returns:
             The user as stored now.
@@ -180,7 +176,6 @@ class EmailVerificationService:
             ValidationError: The new password cannot be used, or both passwords are given; the link is not used up.
         """
         found = self._held(token, EMAIL_VERIFICATION, user_id)
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
         keep = self.keeps(found, browser_binding=browser_binding)
         user, before = self._prove(token, found, keep, browser, password=password, new_password=new_password)
         if not before.is_email_verified:
@@ -213,7 +208,7 @@ class EmailVerificationService:
             to = f"{address.as_given.rpartition('@')[0]}@{address.normalised.rpartition('@')[2]}"
             self._mail.send_link("change_email", to, settings.change_email_path, token, lifetime, user_id=user.id)
 
-    def verify_change(self, token: str) -> VerifiedToken | None:
+    def check_change(self, token: str) -> VerifiedToken | None:
         """Whether a link to a new address holds, without using it up. ``None`` when it does not."""
         found = self._storage.check_token(token, purpose=EMAIL_CHANGE)
         return None if found is None or found.user is None else found
@@ -226,9 +221,7 @@ class EmailVerificationService:
         session: Session | None = None,
         password: str | None = None,
         new_password: str | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
     ) -> User:
         """Use a link to a new address, in one write: the user moves there, and the old address is told.
 
@@ -243,9 +236,7 @@ class EmailVerificationService:
             session: The session of who is signed in, as checked.
             password: The account's password, typed anew. Counted as an attempt to sign in.
             new_password: A password to set in the same write, in place of what was set up before.
-            user_agent: The browser's name for itself.
-            ip_address: Where it is.
-            device_token: What it holds as proof that it signed this user in before.
+            browser: Where the request comes from.
 
         Returns:
             The user as stored now, the new address verified.
@@ -261,7 +252,6 @@ class EmailVerificationService:
         new_email = found.token.metadata.get(_NEW_EMAIL)
         if not isinstance(new_email, str):
             raise InvalidToken(INVALID_LINK)
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, device_token=device_token)
         keep = self.keeps(found, session=session)
         try:
             user, before = self._prove(
@@ -301,13 +291,7 @@ class EmailVerificationService:
                 raise InvalidToken(INVALID_LINK)
             keep, password_hash = False, self._passwords().hash_new(before, new_password)
         elif password is not None and not keep:
-            self._passwords().confirm(
-                before,
-                password,
-                user_agent=browser.user_agent,
-                ip_address=browser.ip_address,
-                device_token=browser.device_token,
-            )
+            self._passwords().check(before, password, browser=browser)
             keep = True
         user = self._storage.complete_email_proof(
             token, purpose=found.token.purpose, new_email=new_email, keep=keep, password_hash=password_hash

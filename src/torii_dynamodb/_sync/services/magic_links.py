@@ -12,7 +12,7 @@ from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
-from torii_dynamodb.models import MAGIC_LINK, Metadata, NewUser, SignedIn, User, VerifiedToken
+from torii_dynamodb.models import MAGIC_LINK, NewUser, SignedIn, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage
@@ -76,19 +76,11 @@ class MagicLinkService:
         path = self._mail.settings.magic_link_path
         self._mail.send_link("magic_link", to, path, token, lifetime, user_id=None if user is None else user.id)
 
-    def verify(self, token: str) -> VerifiedToken | None:
+    def check(self, token: str) -> VerifiedToken | None:
         """Whether a link holds, without using it up: for the page that asks for a click. ``None`` when it does not."""
         return self._storage.check_token(token, purpose=MAGIC_LINK)
 
-    def complete(
-        self,
-        token: str,
-        *,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
-    ) -> SignedIn:
+    def complete(self, token: str, *, browser: Browser = Browser()) -> SignedIn:
         """Use a link: sign in. It proves the address; the first proof removes what was set before it.
 
         Returns:
@@ -98,7 +90,6 @@ class MagicLinkService:
             InvalidToken: The link does not hold.
             AccountLocked: An administrator locked the account.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         verified = self._storage.verify_token(token, purpose=MAGIC_LINK)
         if verified is None:
             raise InvalidToken(INVALID_LINK)

@@ -44,7 +44,6 @@ from torii_dynamodb.errors import (
 from torii_dynamodb.events import EmailVerified, OAuthLinked, OAuthUnlinked, UserCreated
 from torii_dynamodb.models import (
     Listing,
-    Metadata,
     MetadataValue,
     NewOAuthAccount,
     NewUser,
@@ -210,13 +209,10 @@ class OAuthService:
         iss: str | None = None,
         posted_user: str | None = None,
         session: Session | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
         confirmation_binding: str | None = None,
     ) -> OAuthResult:
-        """Complete a sign-in or a link: :meth:`resume`, then :meth:`finish`, with their arguments.
+        """Complete a sign-in or a link: :meth:`resume`, then :meth:`complete_flow`, with their arguments.
 
         Raises:
             OAuthError: It failed; ``reason`` says why.
@@ -226,22 +222,19 @@ class OAuthService:
             NotFound: ``what="provider"``.
         """
         flow = self.resume(provider, state=state, browser_binding=browser_binding)
-        return self.finish(
+        return self.complete_flow(
             flow,
             code=code,
             error=error,
             iss=iss,
             posted_user=posted_user,
             session=session,
-            user_agent=user_agent,
-            ip_address=ip_address,
-            metadata=metadata,
-            device_token=device_token,
+            browser=browser,
             confirmation_binding=confirmation_binding,
         )
 
     def resume(self, provider: str, *, state: str | None, browser_binding: str | None) -> OAuthFlow:
-        """Load the flow of a browser that has returned. This uses it up: a flow can be finished once. One write.
+        """Load the flow of a browser that has returned. This uses it up: a flow can be completed once. One write.
 
         Nothing is read or used up unless the binding matches the state, so a callback that another site sends a browser
         to does not spoil the sign-in that its owner started.
@@ -277,7 +270,7 @@ class OAuthService:
             verifier=kept.verifier,
         )
 
-    def finish(
+    def complete_flow(
         self,
         flow: OAuthFlow,
         *,
@@ -286,10 +279,7 @@ class OAuthService:
         iss: str | None = None,
         posted_user: str | None = None,
         session: Session | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
         confirmation_binding: str | None = None,
     ) -> OAuthResult:
         """Redeem the code, and sign in or link.
@@ -301,10 +291,7 @@ class OAuthService:
             iss: As received (RFC 9207).
             posted_user: Apple's ``user`` field as received; it contains the person's name only the first time.
             session: The session that is signed in now, as checked; needed to link.
-            user_agent: The browser's ``User-Agent``.
-            ip_address: Its address.
-            metadata: Your own data, for the session.
-            device_token: The browser's proof that this user signed in there before.
+            browser: Where the request comes from.
             confirmation_binding: From the cookie of an earlier :class:`OAuthConfirmationSent`, if any.
 
         Raises:
@@ -316,7 +303,6 @@ class OAuthService:
             TooManyIdentities: To link, but the user has the maximum number of identities.
         """
         client = self._client(flow.provider)
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         if error is not None or not code:
             raise oidc.error_of(error or "no_code")
         found = client.metadata()
@@ -412,17 +398,14 @@ class OAuthService:
         )
         return OAuthNativeStart(nonce=nonce, expires_at=expires_at)
 
-    def finish_native(
+    def complete_native(
         self,
         provider: str,
         *,
         id_token: str,
         nonce: str,
         name: str | None = None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        browser: Browser = Browser(),
         confirmation_binding: str | None = None,
     ) -> OAuthResult:
         """Sign in with an ID token that a mobile SDK obtained. The same rules as in a browser find the user.
@@ -435,10 +418,7 @@ class OAuthService:
             id_token: As the SDK returned it.
             nonce: From :meth:`begin_native`.
             name: The display name from the SDK (Apple sends it only the first time); it is not signed.
-            user_agent: The application's ``User-Agent``.
-            ip_address: Its address.
-            metadata: Your own data, for the session.
-            device_token: The device's proof that this user signed in there before.
+            browser: Where the request comes from.
             confirmation_binding: The binding of an earlier :class:`OAuthConfirmationSent` on the device, if any.
 
         Raises:
@@ -449,7 +429,6 @@ class OAuthService:
             AccountLocked: An administrator locked the account.
         """
         client = self._native_client(provider)
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         kept = self._storage.consume_pkce_verifier(_NATIVE + oidc.state_of(nonce))
         if kept is None or kept.metadata.get("provider") != provider:
             raise OAuthError("state", "the nonce was not issued here, was used, or has expired")
@@ -685,7 +664,7 @@ class OAuthService:
             )
         return OAuthConfirmationSent(secret, token.expires_at)
 
-    def verify_confirmation(self, token: str, *, browser_binding: str | None) -> OAuthConfirmation | None:
+    def check_confirmation(self, token: str, *, browser_binding: str | None) -> OAuthConfirmation | None:
         """Return what a link that confirms an address would do, without using it up. ``None`` if it is not valid.
 
         Raises:
@@ -698,14 +677,7 @@ class OAuthService:
         return OAuthConfirmation(provider=opened.provider, email=found.token.email, user=found.user)
 
     def complete_confirmation(
-        self,
-        token: str,
-        *,
-        browser_binding: str | None,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
+        self, token: str, *, browser_binding: str | None, browser: Browser = Browser()
     ) -> OAuthResult:
         """Use a link that confirms an address: link the account or create a user, and sign in.
 
@@ -714,10 +686,7 @@ class OAuthService:
         Args:
             token: The link's token.
             browser_binding: From the cookie: only the browser that started the sign-in can complete it.
-            user_agent: The browser's ``User-Agent``.
-            ip_address: Its address.
-            metadata: Your own data, for the session.
-            device_token: The browser's proof that this user signed in there before.
+            browser: Where the request comes from.
 
         Raises:
             InvalidToken: The link is not valid, or its user has ended all sessions or changed the address since.
@@ -727,7 +696,6 @@ class OAuthService:
             AlreadyExists: ``what="oauth_account"``: another user has linked it since.
             TooManyIdentities: The user has the maximum number of identities.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         found = self._storage.check_token(token, purpose=OAUTH_CONFIRMATION)
         if found is None or found.token.email is None:
             raise InvalidToken(INVALID_LINK)

@@ -19,7 +19,6 @@ from torii_dynamodb.events import PasskeyAdded, PasskeyRemoved, SignInFailed
 from torii_dynamodb.models import (
     CeremonyKind,
     Listing,
-    Metadata,
     NewPasskeyChallenge,
     Passkey,
     PasskeyChallenge,
@@ -129,23 +128,12 @@ class PasskeyService:
         challenge = self._challenge("authentication", user)
         return ceremonies.sign_in_options(self.settings, held, challenge)
 
-    def complete_sign_in(
-        self,
-        answer: Mapping[str, Any],
-        *,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
-    ) -> SignedIn:
+    def complete_sign_in(self, answer: Mapping[str, Any], *, browser: Browser = Browser()) -> SignedIn:
         """Verify the browser's answer and sign in. Six requests in four rounds.
 
         Args:
             answer: ``credential.toJSON()``.
-            user_agent: The browser's name for itself.
-            ip_address: Where it is.
-            metadata: Anything of yours, for the session.
-            device_token: What the browser holds as proof that it signed this user in before.
+            browser: Where the request comes from.
 
         Returns:
             The user and a new session with its token.
@@ -156,7 +144,6 @@ class PasskeyService:
                 backed up all at once, or cannot any more.
             AccountLocked: An administrator locked the account.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         try:
             user = self._verify(answer)
         except (PasskeyError, ClonedAuthenticator):
@@ -166,8 +153,8 @@ class PasskeyService:
                     user_id=None,
                     method="passkey",
                     reason="credentials",
-                    ip_address=ip_address,
-                    user_agent=user_agent,
+                    ip_address=browser.ip_address,
+                    user_agent=browser.user_agent,
                 )
             )
             raise

@@ -53,7 +53,7 @@ class PasswordResets:
             raise ConfigurationError("this sends mail: give the services mailer=... and mail=MailSettings(...)")
         return self._mail
 
-    def initiate(self, email: str) -> None:
+    def send(self, email: str) -> None:
         """Mail a link, if somebody holds the address."""
         mail = self.mail()
         address = normalise_email(email)
@@ -64,7 +64,7 @@ class PasswordResets:
             path = mail.settings.reset_password_path
             mail.send_link("reset_password", mailbox(user), path, token, lifetime, user_id=user.id)
 
-    def verify(self, token: str) -> VerifiedToken | None:
+    def check(self, token: str) -> VerifiedToken | None:
         """Whether a link holds."""
         found = self._storage.check_token(token, purpose=PASSWORD_RESET)
         return None if found is None or found.user is None else found
@@ -72,7 +72,7 @@ class PasswordResets:
     def complete(self, token: str, new_password: str) -> User:
         """Use a link."""
         # Before the hash: a stranger's guesses at links shall not cost tens of milliseconds each.
-        found = self.verify(token)
+        found = self.check(token)
         if found is None or found.user is None:
             raise InvalidToken(INVALID_LINK)
         before = found.user

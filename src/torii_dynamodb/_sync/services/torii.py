@@ -436,30 +436,17 @@ class Torii:
         """Check a session's token: its user and session, or ``None`` if it is not valid. One request."""
         return self.storage.get_signed_in(token)
 
-    def create_session(
-        self,
-        user: User,
-        *,
-        user_agent: str | None = None,
-        ip_address: str | None = None,
-        metadata: Metadata | None = None,
-        device_token: str | None = None,
-        method: SignInMethod = "custom",
-    ) -> Session:
+    def create_session(self, user: User, *, browser: Browser = Browser(), method: SignInMethod = "custom") -> Session:
         """Sign a user in whom you have authenticated by means of your own.
 
         Args:
             user: The user as read then; a password changed since makes the session invalid from the start.
-            user_agent: The browser's name for itself.
-            ip_address: Where the sign-in came from.
-            metadata: Anything of yours.
-            device_token: What the browser holds as proof that it signed this user in before.
+            browser: Where the request comes from.
             method: How, for the event.
 
         Raises:
             AccountLocked: An administrator locked the account.
         """
-        browser = Browser(user_agent=user_agent, ip_address=ip_address, metadata=metadata, device_token=device_token)
         return self.sessions.sign_in(user, browser, method=method)
 
     def refresh_session(self, token: str) -> Session | None:

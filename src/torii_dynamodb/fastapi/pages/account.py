@@ -132,7 +132,9 @@ def add(router: APIRouter, site: Site) -> None:
             await web.limit(request)
             if user.has_password:
                 current = form.get("current_password", "")
-                user = await torii.password.change_password(user.id, current, new, user=user, **web.browser(request))
+                user = await torii.password.change_password(
+                    user.id, current, new, user=user, browser=web.browser(request)
+                )
             else:
                 user = await torii.password.set_password(user.id, new, user=user)
         except ValidationError as error:

@@ -45,7 +45,7 @@ def add(router: APIRouter, site: Site) -> None:
     @router.get("/magic-link")
     async def magic_link(request: Request) -> Response:
         token = request.query_params.get("token", "")
-        found = await torii.magic_link.verify(token)
+        found = await torii.magic_link.check(token)
         if found is None:
             return await no_magic(request)
         email = found.token.email if found.user is None else found.user.email_as_given
@@ -70,7 +70,7 @@ def add(router: APIRouter, site: Site) -> None:
         form = await site.form(request)
         await web.limit(request)
         try:
-            user, session = await torii.magic_link.complete(form.get("token", ""), **web.browser(request))
+            user, session = await torii.magic_link.complete(form.get("token", ""), browser=web.browser(request))
         except InvalidToken:
             return await no_magic(request)
         return await enter(site, request, user, session, None, replaces=form.get("replaces"))
@@ -79,7 +79,7 @@ def add(router: APIRouter, site: Site) -> None:
     async def verify_email(request: Request) -> Response:
         token = request.query_params.get("token", "")
         signed_in = await web.signed_in(request)
-        found = await torii.email_verification.verify(token)
+        found = await torii.email_verification.check(token)
         if found is None or found.user is None:
             if signed_in is not None and signed_in.user.is_email_verified:
                 return site.redirect(site.path("account", notice="verified"))
@@ -106,7 +106,7 @@ def add(router: APIRouter, site: Site) -> None:
         form = await site.form(request)
         await web.limit(request)
         token, signed_in = form.get("token", ""), await web.signed_in(request)
-        found = await torii.email_verification.verify(token)
+        found = await torii.email_verification.check(token)
         if found is None or (signed_in is not None and found.user is not None and signed_in.user.id != found.user.id):
             return await no_verification(request)
         binding = web.held_binding(request)
@@ -119,7 +119,7 @@ def add(router: APIRouter, site: Site) -> None:
                 user_id=None if signed_in is None else signed_in.user.id,
                 browser_binding=binding,
                 **choice,
-                **web.browser(request),
+                browser=web.browser(request),
             )
         except InvalidToken:
             return await no_verification(request)
@@ -145,7 +145,7 @@ def add(router: APIRouter, site: Site) -> None:
         token = request.query_params.get("token") or web.cookies.read(request, web.cookies.link) or ""
         signed_in = await web.signed_in(request)
         # Only what can be a token may go into a cookie.
-        found = await torii.email_verification.verify_change(token) if token else None
+        found = await torii.email_verification.check_change(token) if token else None
         if signed_in is None and (found is not None or not token):
             return sign_in_first(token)
         if signed_in is None or found is None or found.user is None or found.user.id != signed_in.user.id:
@@ -180,10 +180,10 @@ def add(router: APIRouter, site: Site) -> None:
         token = form.get("token", "")
         signed_in = await web.signed_in(request)
         if signed_in is None:
-            found = await torii.email_verification.verify_change(token)
+            found = await torii.email_verification.check_change(token)
             return await no_verification(request) if found is None else sign_in_first(token)
         await web.limit(request)
-        found = await torii.email_verification.verify_change(token)
+        found = await torii.email_verification.check_change(token)
         if found is None or found.user is None or signed_in.user.id != found.user.id:
             return await no_verification(request)
         try:
@@ -191,7 +191,7 @@ def add(router: APIRouter, site: Site) -> None:
             if not choice and not torii.email_verification.keeps(found, session=signed_in.session):
                 return await ask_to_change(request, token, found, signed_in)
             user = await torii.email_verification.complete_change(
-                token, user_id=signed_in.user.id, session=signed_in.session, **choice, **web.browser(request)
+                token, user_id=signed_in.user.id, session=signed_in.session, **choice, browser=web.browser(request)
             )
         except (InvalidToken, AlreadyExists):
             return await no_verification(request)

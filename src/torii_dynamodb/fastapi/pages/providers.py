@@ -41,7 +41,7 @@ def add(router: APIRouter, site: Site) -> None:
     async def confirm_provider(request: Request) -> Response:
         token = request.query_params.get("token", "")
         try:
-            found = await oauth.verify_confirmation(token, browser_binding=held(request))
+            found = await oauth.check_confirmation(token, browser_binding=held(request))
         except OAuthError:
             return await elsewhere(request)
         if found is None:
@@ -64,7 +64,7 @@ def add(router: APIRouter, site: Site) -> None:
         await web.limit(request)
         try:
             result = await oauth.complete_confirmation(
-                form.get("token", ""), browser_binding=held(request), **web.browser(request)
+                form.get("token", ""), browser_binding=held(request), browser=web.browser(request)
             )
         except InvalidToken:
             return await dead(request)

@@ -31,7 +31,7 @@ def add(router: APIRouter, site: Site) -> None:
         email = form.get("email", "").strip()
         try:
             await web.limit(request)
-            await torii.password.initiate_reset(email)
+            await torii.password.send_reset(email)
         except ValidationError as error:
             errors, status = [field_error(error, {"email": ("email", "The email address")})], 422
         except RateLimited as error:
@@ -43,7 +43,7 @@ def add(router: APIRouter, site: Site) -> None:
     @router.get("/reset-password")
     async def reset(request: Request) -> Response:
         token = request.query_params.get("token", "")
-        found = await torii.password.verify_reset(token)
+        found = await torii.password.check_reset(token)
         if found is None or found.user is None:
             return await dead(request)
         return await site.page(request, "reset_password", token=token, email=found.user.email_as_given)
@@ -58,11 +58,11 @@ def add(router: APIRouter, site: Site) -> None:
         except InvalidToken:
             return await dead(request)
         except ValidationError as error:
-            found = await torii.password.verify_reset(token)
+            found = await torii.password.check_reset(token)
             email = "" if found is None or found.user is None else found.user.email_as_given
             errors = [field_error(error, {"password": ("password", "The password")})]
             return await site.page(request, "reset_password", token=token, email=email, errors=errors, status=422)
-        session = await torii.create_session(user, method="password_reset", **web.browser(request))
+        session = await torii.create_session(user, method="password_reset", browser=web.browser(request))
         waiting = web.cookies.read(request, web.cookies.link) is not None
         target = None if waiting else site.path("account", notice="password-changed")
         return await enter(site, request, user, session, target)

@@ -76,7 +76,7 @@ def add(router: APIRouter, site: Site) -> None:
                 await torii.magic_link.send(email)
                 return site.redirect(site.path("check-mail", kind="magic-link"))
             user, session = await torii.password.authenticate(
-                email, form.get("password", ""), require_verified=web.requires_verified, **web.browser(request)
+                email, form.get("password", ""), require_verified=web.requires_verified, browser=web.browser(request)
             )
         except ValidationError as error:
             errors, status = [field_error(error, {"email": _EMAIL, "password": ("password", "The password")})], 422
@@ -123,7 +123,7 @@ def add(router: APIRouter, site: Site) -> None:
         target = form.get("next", "")
         try:
             await web.limit(request)
-            user, session = await torii.passkeys.complete_sign_in(answer_of(form), **web.browser(request))
+            user, session = await torii.passkeys.complete_sign_in(answer_of(form), browser=web.browser(request))
         except (PasskeyError, ClonedAuthenticator):
             message = "The passkey was not accepted. Try again, or sign in another way."
             errors, status = [FieldError("passkey-sign-in", message)], 401

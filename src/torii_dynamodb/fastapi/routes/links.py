@@ -50,23 +50,23 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
         return SentOut(detail="a mail is on its way" if sent else "your address is verified already")
 
     @router.post(
-        "/email/verification/request",
+        "/email/verification/send",
         status_code=202,
         summary="Ask for a verification link without signing in",
         responses=problems(*_BODY),
     )
-    async def request_link(body: EmailIn, request: Request) -> SentOut:
+    async def send_to(body: EmailIn, request: Request) -> SentOut:
         """Answers alike for known and unknown addresses."""
         await web.limit(request)
-        await torii.email_verification.request(body.email)
+        await torii.email_verification.send_to(body.email)
         return SentOut(detail=SENT)
 
     @router.post(
-        "/email/verification/confirm",
+        "/email/verification/complete",
         summary="Verify an address",
         responses=problems(*_BODY, *_PROOF, "session_required"),
     )
-    async def confirm(
+    async def complete(
         body: ProofIn,
         request: Request,
         response: Response,
@@ -84,7 +84,7 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
             browser_binding=web.held_binding(request),
             password=body.password,
             new_password=body.new_password,
-            **web.browser(request),
+            browser=web.browser(request),
         )
         if found is not None and found.transport == "cookie" and not found.outlives(user):
             web.forget_session(response)
@@ -107,11 +107,11 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         return SentOut(detail=SENT)
 
     @router.post(
-        "/email/change/confirm",
+        "/email/change/complete",
         summary="Move to another address",
         responses=problems(*_BODY, *_PROOF, "not_signed_in", "already_exists"),
     )
-    async def confirm_change(
+    async def complete_change(
         body: ProofIn, request: Request, response: Response, found: Caller = Depends(dependencies.signed_in)
     ) -> UserOut:
         """Uses a link. The old address is told.
@@ -120,22 +120,21 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         link, and where `password` is the right one; else it is removed, this session too.
         """
         await web.limit(request)
-        facts = web.browser(request)
+        browser = web.browser(request)
         user = await torii.email_verification.complete_change(
             body.token,
             user_id=found.user.id,
             session=found.session,
             password=body.password,
             new_password=body.new_password,
-            **facts,
+            browser=browser,
         )
-        presented = facts["device_token"]
         if found.transport == "cookie" and not found.outlives(user):
             web.forget_session(response)
         elif found.transport == "cookie" and torii.remembers_devices:
             # The address is part of what a device token vouches for.
-            known = torii.devices.recognise(presented, found.user) is not None
-            web.leave_device(response, user, presented if known else None)
+            known = torii.devices.recognise(browser.device_token, found.user) is not None
+            web.leave_device(response, user, browser.device_token if known else None)
         return UserOut.of(user)
 
 
@@ -149,11 +148,11 @@ def _add_magic_link(router: APIRouter, web: Web) -> None:
         await torii.magic_link.send(body.email)
         return SentOut(detail=SENT)
 
-    @router.post("/magic-link/verify", summary="Check a link without using it up", responses=problems(*_BODY))
-    async def verify(body: TokenIn, request: Request) -> LinkOut:
+    @router.post("/magic-link/check", summary="Check a link without using it up", responses=problems(*_BODY))
+    async def check(body: TokenIn, request: Request) -> LinkOut:
         """For the page that asks for a click: mail scanners follow links, and would use it up."""
         await web.limit(request)
-        found = await torii.magic_link.verify(body.token)
+        found = await torii.magic_link.check(body.token)
         return LinkOut(valid=found is not None, email=None if found is None else found.token.email)
 
     @router.post(
@@ -167,10 +166,10 @@ def _add_magic_link(router: APIRouter, web: Web) -> None:
         await web.limit(request)
         if body.transport == "cookie" and not body.replace_session and web.has_cookie(request):
             # Asked before the link is used up.
-            found = await torii.magic_link.verify(body.token)
+            found = await torii.magic_link.check(body.token)
             if found is not None:
                 await web.refuse_switch(request, None if found.user is None else found.user.id)
-        user, session = await torii.magic_link.complete(body.token, **web.browser(request))
+        user, session = await torii.magic_link.complete(body.token, browser=web.browser(request))
         token = await web.begin_session(
             request, response, user, session, transport=body.transport, replace=body.replace_session
         )

@@ -161,7 +161,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         flow: OAuthFlow | None = None
         try:
             flow = await torii.oauth.resume(provider, state=state, browser_binding=binding)
-            result = await torii.oauth.finish(
+            result = await torii.oauth.complete_flow(
                 flow,
                 code=code,
                 error=error,
@@ -169,7 +169,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
                 posted_user=user,
                 session=None if found is None else found.session,
                 confirmation_binding=web.cookies.read(request, web.cookies.confirm),
-                **web.browser(request),
+                browser=web.browser(request),
             )
             target = web.navigation.safe_next(result.next_url)
             if result.session is not None:
@@ -220,19 +220,19 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
     body_problems = ("cross_site", "body_too_large", "validation_error", "rate_limited", "oauth_error")
 
     @router.post(
-        "/oauth/confirmation/verify",
+        "/oauth/confirmation/check",
         summary="Check a confirming link without using it up",
         responses=problems(*body_problems),
     )
-    async def verify_confirmation(body: ConfirmationIn, request: Request) -> LinkOut:
+    async def check_confirmation(body: ConfirmationIn, request: Request) -> LinkOut:
         """For the page that asks for a click. It holds only in the browser that began the sign-in."""
         await web.limit(request)
         binding = body.binding or web.cookies.read(request, web.cookies.confirm)
-        found = await torii.oauth.verify_confirmation(body.token, browser_binding=binding)
+        found = await torii.oauth.check_confirmation(body.token, browser_binding=binding)
         return LinkOut(valid=found is not None, email=None if found is None else found.email)
 
     @router.post(
-        "/oauth/confirmation",
+        "/oauth/confirmation/complete",
         summary="Confirm an account at a provider by a mailed link, and sign in",
         responses=problems(
             *body_problems,
@@ -250,10 +250,12 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
         binding = body.binding or web.cookies.read(request, web.cookies.confirm)
         if body.transport == "cookie" and not body.replace_session and web.has_cookie(request):
             # Asked before the link is used up.
-            found = await torii.oauth.verify_confirmation(body.token, browser_binding=binding)
+            found = await torii.oauth.check_confirmation(body.token, browser_binding=binding)
             if found is not None:
                 await web.refuse_switch(request, None if found.user is None else found.user.id)
-        result = await torii.oauth.complete_confirmation(body.token, browser_binding=binding, **web.browser(request))
+        result = await torii.oauth.complete_confirmation(
+            body.token, browser_binding=binding, browser=web.browser(request)
+        )
         assert result.session is not None
         token = await web.begin_session(
             request, response, result.user, result.session, transport=body.transport, replace=body.replace_session
@@ -276,7 +278,7 @@ def _add_native(router: APIRouter, web: Web) -> None:
         return OAuthNativeStartOut(nonce=start.nonce, expires_at=start.expires_at)
 
     @router.post(
-        "/oauth/{provider}/native/finish",
+        "/oauth/{provider}/native/complete",
         summary="Sign in by an ID token that a mobile SDK obtained",
         responses=problems(
             "cross_site",
@@ -290,7 +292,7 @@ def _add_native(router: APIRouter, web: Web) -> None:
             "other_user_signed_in",
         ),
     )
-    async def finish_native(
+    async def complete_native(
         provider: Provider, body: NativeSignInIn, request: Request, response: Response
     ) -> SignedInOut:
         """Checks the token, finds the account by the rules that hold in a browser too, and signs in.
@@ -302,13 +304,13 @@ def _add_native(router: APIRouter, web: Web) -> None:
         await web.limit(request)
         held = body.binding or web.cookies.read(request, web.cookies.confirm)
         try:
-            result = await torii.oauth.finish_native(
+            result = await torii.oauth.complete_native(
                 provider,
                 id_token=body.id_token,
                 nonce=body.nonce,
                 name=body.name,
                 confirmation_binding=held,
-                **web.browser(request),
+                browser=web.browser(request),
             )
         except OAuthConfirmationSent as sent:
             told = problem_of(sent)

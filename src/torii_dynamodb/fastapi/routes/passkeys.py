@@ -76,7 +76,7 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
         return PasskeyOptionsOut(options=await torii.passkeys.begin_registration(found.user))
 
     @router.post(
-        "/passkeys/registration/finish",
+        "/passkeys/registration/complete",
         status_code=201,
         summary="Add a passkey",
         responses=problems(
@@ -91,7 +91,7 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
             "revoked",
         ),
     )
-    async def finish(body: PasskeyIn, found: Caller = Depends(dependencies.recent())) -> PasskeyOut:
+    async def complete(body: PasskeyIn, found: Caller = Depends(dependencies.recent())) -> PasskeyOut:
         """Verifies the browser's answer and adds the passkey."""
         passkey = await torii.passkeys.complete_registration(found.user, body.credential, name=body.name)
         return PasskeyOut.of(passkey)
@@ -111,7 +111,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         return PasskeyOptionsOut(options=await torii.passkeys.begin_sign_in())
 
     @router.post(
-        "/passkeys/sign-in/finish",
+        "/passkeys/sign-in/complete",
         summary="Sign in with a passkey",
         responses=problems(
             "cross_site",
@@ -124,11 +124,11 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
             "other_user_signed_in",
         ),
     )
-    async def finish(body: PasskeySignInIn, request: Request, response: Response) -> SignedInOut:
+    async def complete(body: PasskeySignInIn, request: Request, response: Response) -> SignedInOut:
         """Verifies the browser's answer and signs in."""
         web.require_transport(body.transport)
         await web.limit(request)
-        user, session = await torii.passkeys.complete_sign_in(body.credential, **web.browser(request))
+        user, session = await torii.passkeys.complete_sign_in(body.credential, browser=web.browser(request))
         token = await web.begin_session(
             request, response, user, session, transport=body.transport, replace=body.replace_session
         )

@@ -80,7 +80,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             if body.transport == "cookie" and not body.replace_session:
                 await web.refuse_switch(request, None)
             user = await torii.password.register(body.email, body.password, name=body.name)
-            session = await torii.create_session(user, method="password", **web.browser(request))
+            session = await torii.create_session(user, method="password", browser=web.browser(request))
             token = await web.begin_session(
                 request, response, user, session, transport=body.transport, replace=body.replace_session
             )
@@ -113,7 +113,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         web.require_transport(body.transport)
         await web.limit(request)
         user, session = await torii.password.authenticate(
-            body.email, body.password, require_verified=web.requires_verified, **web.browser(request)
+            body.email, body.password, require_verified=web.requires_verified, browser=web.browser(request)
         )
         token = await web.begin_session(
             request, response, user, session, transport=body.transport, replace=body.replace_session
@@ -149,7 +149,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         """All sessions end, also this one: it is replaced by a new one."""
         await web.limit(request)
         user = await torii.password.change_password(
-            found.user.id, body.current_password, body.new_password, user=found.user, **web.browser(request)
+            found.user.id, body.current_password, body.new_password, user=found.user, browser=web.browser(request)
         )
         session, token = await web.renew_session(request, response, found, user, method="password")
         return SignedInOut.of(user, session, token)
@@ -206,18 +206,18 @@ def _add_reset(router: APIRouter, web: Web) -> None:
     async def reset(body: EmailIn, request: Request) -> SentOut:
         """Answers alike for known and unknown addresses."""
         await web.limit(request)
-        await torii.password.initiate_reset(body.email)
+        await torii.password.send_reset(body.email)
         return SentOut(detail=SENT)
 
     @router.post(
-        "/password/reset/verify",
+        "/password/reset/check",
         summary="Check a link without using it up",
         responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited"),
     )
-    async def verify(body: TokenIn, request: Request) -> LinkOut:
+    async def check(body: TokenIn, request: Request) -> LinkOut:
         """For the page with the form."""
         await web.limit(request)
-        found = await torii.password.verify_reset(body.token)
+        found = await torii.password.check_reset(body.token)
         user = None if found is None else found.user
         return LinkOut(valid=user is not None, email=None if user is None else user.email_as_given)
 
