@@ -1,8 +1,8 @@
 """Authentication you own, on DynamoDB.
 
 The storage (``AsyncDynamoDbStorage``, ``DynamoDbStorage``), the services on top of it (``AsyncTorii``, ``Torii``), and
-what goes in and comes out. Everything public is importable from here, and loaded when first used: a blocking program
-does not pay for asyncio, nor a session check for password hashing.
+their models. Everything here is loaded when first used: a blocking program does not pay for asyncio, nor a session
+check for password hashing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Access tokens as JWT: the settings, what a token says, and checking one without a storage."""
+"""Access tokens as JWT: settings, claims, and checking without a storage."""
 
 from __future__ import annotations
 

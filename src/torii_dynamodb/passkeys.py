@@ -1,4 +1,4 @@
-"""Passkeys: where they are good for, and what can go wrong."""
+"""Passkeys: settings and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail transports that need no server: files, the console, memory."""
+"""Mailers that need no server: files, the console, memory."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class AsyncMailer(Protocol):
     """Sends mails."""
 
     async def send(self, message: MailMessage) -> None:
-        """Hand the mail over. Raises whatever it likes where that fails: it is logged, and the caller goes on."""
+        """Send the mail. It may raise any exception on failure: it is logged, and the caller continues."""
         ...
 
 
 class AsyncMemoryMailer:
-    """Keeps mails in a list: for tests.
+    """Keeps mails in a list, for tests.
 
     Attributes:
-        messages: What was sent, oldest first.
+        messages: The mails sent, oldest first.
     """
 
     def __init__(self) -> None:
@@ -40,10 +40,10 @@ class AsyncMemoryMailer:
 
 
 class AsyncConsoleMailer:
-    """Writes mails to the console, links and all: for development only.
+    """Writes mails to the console, including their links: for development only.
 
     Args:
-        stream: Where to; ``None``: standard error.
+        stream: The stream; ``None`` for standard error.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -61,8 +61,8 @@ class AsyncFileMailer:
     """Writes each mail to a file ``<time>-<template>-<random>.eml`` that only its owner can read: for development.
 
     Args:
-        folder: Where to; made if it is missing.
-        clock: What time it is.
+        folder: The folder; created if missing.
+        clock: The clock.
     """
 
     def __init__(self, folder: Path | str, *, clock: Clock = system_clock) -> None:
@@ -70,7 +70,7 @@ class AsyncFileMailer:
         self._clock = clock
 
     async def send(self, message: MailMessage) -> None:
-        """Write it. Raises ``OSError`` where the folder cannot be written."""
+        """Write it. Raises ``OSError`` if that fails."""
         await run_in_thread(self._write, message)
 
     def _write(self, message: MailMessage) -> None:

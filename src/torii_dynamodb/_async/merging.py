@@ -1,11 +1,11 @@
-"""Reads that wait at the same moment share a request. Written by hand here and in the sync twin.
+"""Reads that wait at the same moment share a request. Written by hand on both sides.
 
-While a few ``BatchGetItem`` are on their way, further reads gather and go with the next one: so the busier a process,
-the fewer requests a read costs. Nothing waits for a timer: an idle client sends at once.
+While a few ``BatchGetItem`` are in flight, further reads are collected and go with the next one, so the busier a
+process is, the fewer requests a read costs. Nothing waits for a timer: an idle client sends at once.
 
-Each batch is asked once, by a task that belongs to no caller, so that a cancelled caller takes nobody along. What is
-left afterwards (keys that DynamoDB did not process, the members of a batch that it refused) goes back to the callers,
-and each sees to its own.
+Each batch is sent once, by a task that belongs to no caller, so that a cancelled caller does not affect others. What
+remains (keys that DynamoDB did not process, the members of a batch that it refused) goes back to the callers, each of
+which handles its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torii_dynamodb.errors import Unavailable
 
 __all__ = ["AsyncReadMerger"]
 
-# More at once means less waiting behind a slow one, and smaller batches.
+# More at once mean less waiting behind a slow one, but smaller batches.
 IN_FLIGHT = 3
 
 Send = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -54,15 +54,15 @@ class AsyncReadMerger:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(self, unit: ReadUnit) -> None:
-        """Ask for a unit once, together with others. Afterwards its ``result`` is there, or the caller asks again.
+        """Request a unit once, together with others. Afterwards its ``result`` is set, or the caller asks again.
 
         Raises:
-            Unavailable: If there was no answer.
+            Unavailable: If there was no response.
             ToriiError: If it was asked alone and refused.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            # A loop that was shut down may have taken tasks of ours along before they began.
+            # A loop that was shut down may have cancelled our tasks before they began.
             self._loop = loop
             self._waiting.clear()
             self._tasks.clear()
@@ -75,12 +75,12 @@ class AsyncReadMerger:
         try:
             await waiter.done
         except asyncio.CancelledError:
-            with suppress(ValueError):  # not there: it is on its way; its keys come for nothing
+            with suppress(ValueError):  # not there: it is in flight; its keys are read in vain
                 self._waiting.remove(waiter)
             raise
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        # The task begins in the loop's next round: what else asks in this round goes with it.
+        # The task starts in the loop's next round, so further requests in this round go with it.
         self._starting = True
         self._flying += 1
         task = loop.create_task(self._fly())

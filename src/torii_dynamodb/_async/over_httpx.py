@@ -1,4 +1,4 @@
-"""A transport over httpx, for what the pool leaves out."""
+"""A transport over httpx, for features that the pool lacks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class AsyncHttpxTransport:
     """Sends requests with an ``httpx.AsyncClient``.
 
     Args:
-        endpoint: Where to.
-        client: The client; it is closed with the transport. ``None``: one with httpx' own settings, among them the
-            proxies of the environment.
+        endpoint: The endpoint.
+        client: The client; it is closed with the transport. ``None`` for one with httpx's default settings, including
+            the environment's proxies.
 
     Raises:
         ConfigurationError: httpx is not installed.
@@ -38,11 +38,11 @@ class AsyncHttpxTransport:
         self._client = client if client is not None else httpx.AsyncClient()
 
     async def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response:
-        """Send a request. ``fresh`` says nothing here: httpx looks after its connections itself."""
+        """Send a request. ``fresh`` is ignored: httpx manages its connections itself."""
         httpx = self._httpx
         ends = monotonic() + timeout
         try:
-            # A stream: nothing is decoded, and an answer without end is not kept.
+            # A stream: nothing is decoded, and an endless response is not kept.
             async with self._client.stream(
                 "POST", self._base + request.target, headers=request.headers, content=request.body, timeout=timeout
             ) as answer:
@@ -52,7 +52,7 @@ class AsyncHttpxTransport:
                     size += len(part)
                     if size > MAX_BODY:
                         raise BadResponse("the answer is too long")
-                    if monotonic() > ends:  # httpx' own time-out is for each part
+                    if monotonic() > ends:  # httpx's own time-out is for each part
                         raise TimedOut("no complete answer came in time")
                     parts.append(part)
                 return Response.of(answer.status_code, answer.headers.items(), b"".join(parts))

@@ -1,4 +1,4 @@
-"""The few things that differ between the asynchronous library and its blocking twin. Written by hand in both."""
+"""The few things that differ between the asynchronous and the blocking library. Written by hand on both sides."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 BLOCKING = False
-"""Which of the twins this is."""
+"""Which of the two this is."""
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -47,7 +47,7 @@ async def sleep(seconds: float) -> None:
 
 
 async def outcome(given: T | Awaitable[T]) -> T:
-    """What a function of the application returned, which may be a coroutine function."""
+    """Return the result of an application's function, which may be a coroutine function."""
     if inspect.isawaitable(given):
         return await cast("Awaitable[T]", given)
     return given
@@ -59,7 +59,7 @@ async def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
 
 
 async def result_of(future: PoolFuture[T]) -> T:
-    """Wait for what a thread works out. Cancelled, it cancels the work too if that has not begun."""
+    """Wait for a thread's result. If cancelled, it also cancels the work, unless that has begun."""
     return await asyncio.wrap_future(future)
 
 
@@ -70,7 +70,7 @@ async def gather(*calls: Callable[[], Awaitable[T]], limit: int | None = None) -
 
     Args:
         calls: Functions without arguments, each called once.
-        limit: How many run at once at most; ``None``: all.
+        limit: The maximum number at once; ``None`` for all.
     """
     if len(calls) == 1:
         return [await calls[0]()]
@@ -89,7 +89,7 @@ async def gather(*calls: Callable[[], Awaitable[T]], limit: int | None = None) -
 
 
 async def both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]]) -> tuple[A, B]:
-    """Run two calls at the same time and return both results. Errors are treated as :func:`gather` treats them."""
+    """Run two calls at the same time and return both results. Errors are handled as in :func:`gather`."""
     results: list[A | B] = await gather(first, second)
     return cast("tuple[A, B]", tuple(results))
 
@@ -104,13 +104,13 @@ async def _run_within(gate: asyncio.Semaphore, call: Callable[[], Awaitable[T]])
 
 
 class Flight(Generic[T]):
-    """Callers that come while a call is under way share its outcome, without a lock that one holds for all."""
+    """Callers that arrive while a call is in progress share its outcome, without a lock."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[T] | None = None
 
     async def join(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The outcome of the call that is under way, or else of this one. It goes on when whoever began it gives up."""
+        """Return the outcome of the call in progress, or start it. It continues if its first caller gives up."""
         task = self._task
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
             task = self._task = asyncio.ensure_future(_run(call))
@@ -119,13 +119,13 @@ class Flight(Generic[T]):
 
 
 def _seen(task: asyncio.Task[Any]) -> None:
-    """Take note of a task's error, which everybody who wanted it may have stopped waiting for."""
+    """Retrieve a task's error, in case nobody is waiting for it any more."""
     if not task.cancelled():
         task.exception()
 
 
 class Background:
-    """Work that goes on behind the caller's back. Errors are logged; closing waits for all of it."""
+    """Work in the background. Errors are logged; closing waits for all of it."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,11 +143,11 @@ class Background:
             _log.warning("%s failed in the background: %s", name, error)
 
     async def wait(self) -> None:
-        """Wait until nothing is running any more in this event loop. What a loop of before left behind never ends."""
+        """Wait until nothing is running in this event loop. Work left over from an earlier loop never ends."""
         loop = asyncio.get_running_loop()
         while running := [task for task in self._tasks if task.get_loop() is loop]:
             await asyncio.wait(running)
 
     async def aclose(self) -> None:
-        """Wait for what is running; more can still be spawned afterwards."""
+        """Wait for the running work; more can be spawned afterwards."""
         await self.wait()

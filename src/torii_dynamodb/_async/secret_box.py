@@ -1,4 +1,4 @@
-"""Sealing what must be read back and kept for long: the tokens of providers."""
+"""Sealing of data that must be read back and is kept for long: providers' tokens."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["AsyncAesGcmBox", "AsyncSecretBox"]
 
 
 class AsyncSecretBox(Protocol):
-    """Seals and opens. Put a key management service in its place, by an object with these two methods."""
+    """Seals and opens. To use a key management service instead, pass an object with these two methods."""
 
     async def seal(self, plain: bytes, *, associated: bytes) -> bytes:
         """Seal.
 
         Args:
             plain: What to seal.
-            associated: Where it is to stand. Not secret, and needed again to open it, so that a sealed value that was
+            associated: Where it will be stored. Not secret, but needed again to open it, so that a sealed value that is
                 moved to another row does not open there.
         """
         ...
@@ -35,11 +35,11 @@ class AsyncSecretBox(Protocol):
 
 
 class AsyncAesGcmBox:
-    """AES-256-GCM under keys that are derived from the application's ``secret``. The key's id stands in what is sealed.
+    """AES-256-GCM under keys derived from the application's ``secret``. The sealed value contains the key's id.
 
     Args:
         secret: 32 or more random bytes, or several to rotate: the first seals, all open.
-        random: Where nonces come from.
+        random: The randomness for nonces.
 
     Raises:
         ConfigurationError: A secret is too short.

@@ -1,4 +1,4 @@
-"""Mail by SMTP. Written by hand in both twins: here over aiosmtplib, there over smtplib."""
+"""Mail by SMTP. Written by hand on both sides: here over aiosmtplib, there over smtplib."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["AsyncSmtpMailer"]
 
 
 class AsyncSmtpMailer:
-    """Sends by SMTP, one connection a mail (extra ``mail``).
+    """Sends by SMTP, with one connection per mail (extra ``mail``).
 
     Args:
         host: The server.
-        port: Its port; ``None``: 587, with ``security="tls"`` 465, with ``security="none"`` 25.
-        username: With whom to log in; ``None``: not at all.
+        port: Its port; ``None`` for 587, or 465 with ``security="tls"``, or 25 with ``security="none"``.
+        username: The user name; ``None`` not to log in.
         password: The password.
-        security: ``"starttls"`` (the default; refuses to go on without), ``"tls"`` from the first byte, or ``"none"``
-            for a server on this machine.
+        security: ``"starttls"`` (the default; fails if the server does not offer it), ``"tls"`` from the first byte, or
+            ``"none"`` for a server on this machine.
         timeout: Seconds for each step.
-        clock: What time it is.
+        clock: The clock.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class AsyncSmtpMailer:
         return f"{type(self).__name__}({self._host!r}, {self._port}, security={self._security!r})"
 
     async def send(self, message: MailMessage) -> None:
-        """Send it. Raises ``aiosmtplib.SMTPException`` or ``OSError`` where the server does not take it."""
+        """Send it. Raises ``aiosmtplib.SMTPException`` or ``OSError`` if the server does not accept it."""
         import aiosmtplib
 
         await aiosmtplib.send(

@@ -1,6 +1,6 @@
-"""Passwords: which are taken, and how they are hashed.
+"""Passwords: which are accepted, and how they are hashed.
 
-argon2id by argon2-cffi. Verifying takes tens of milliseconds of CPU on purpose: call it off the event loop.
+argon2id by argon2-cffi. Verifying deliberately takes tens of milliseconds of CPU: call it off the event loop.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _log = logging.getLogger("torii_dynamodb")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordPolicy:
-    """Which passwords are taken. The defaults are NIST SP 800-63B's: length, and no rules on composition.
+    """Which passwords are accepted. The defaults are NIST SP 800-63B's: length, and no rules on composition.
 
     Args:
-        min_length: Characters at least.
-        max_length: Characters at most: a bound on the work that one request can ask for.
+        min_length: The minimum number of characters.
+        max_length: The maximum number of characters: a limit on the work that one request can cause.
     """
 
     min_length: int = 8
@@ -38,17 +38,17 @@ class PasswordPolicy:
 
 
 def check_password(password: object, policy: PasswordPolicy) -> str:
-    """A new password, in the form in which it is hashed (Unicode NFC, as NIST SP 800-63B, 3.1.1.2 asks).
+    """Check a new password, and return it in the form that is hashed (Unicode NFC, as in NIST SP 800-63B, 3.1.1.2).
 
     Raises:
-        ValidationError: It is too short, too long, or not text. The message says how long it is, never what it is.
+        ValidationError: It is too short, too long, or not text. The message contains its length, never the password.
     """
     if not isinstance(password, str):
         raise ValidationError("password", f"give text, not {type(password).__name__}")
     try:
         size = len(password.encode())
     except UnicodeEncodeError:
-        raise ValidationError("password", "has a lone surrogate, which is no character") from None
+        raise ValidationError("password", "has a lone surrogate, which is not a character") from None
     normalised = unicodedata.normalize("NFC", password)
     length = len(normalised)
     if not policy.min_length <= length <= policy.max_length:
@@ -60,7 +60,7 @@ def check_password(password: object, policy: PasswordPolicy) -> str:
 
 
 def attempted_password(password: object, policy: PasswordPolicy) -> str | None:
-    """A password tried at sign-in, in the form in which it was hashed; ``None`` for one that cannot be right."""
+    """Return a password tried at sign-in, in the form that is hashed; ``None`` for one that cannot be right."""
     if not isinstance(password, str):
         raise ValidationError("password", f"give text, not {type(password).__name__}")
     try:
@@ -73,46 +73,46 @@ def attempted_password(password: object, policy: PasswordPolicy) -> str | None:
 
 
 class PasswordHasher(Protocol):
-    """What the services need of a password hash. All methods block; they are called in a thread."""
+    """What the services need for password hashing. All methods block; they are called in a thread."""
 
     def hash(self, password: str) -> str:
-        """The hash to store: PHC text, ``$<algorithm>$...``."""
+        """Return the hash to store, in PHC format: ``$<algorithm>$...``."""
         ...
 
     def verify(self, password_hash: str, password: str) -> bool:
-        """Whether the password is the one that was hashed. ``False`` too for a hash that cannot be read."""
+        """Whether the password is the one that was hashed. Also ``False`` for a hash that cannot be read."""
         ...
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
+        """Whether the hash was made with other parameters than the current ones."""
         ...
 
 
 @runtime_checkable
 class SeveralKinds(PasswordHasher, Protocol):
-    """A hasher that verifies hashes of several kinds, for example today's and those imported from another system.
+    """A hasher that verifies hashes of several kinds, for example current ones and those imported from another system.
 
-    Kinds take different times. So that the time of a wrong password does not tell whether an address is known, and with
-    which kind of hash, every verification does the work of each kind once.
+    Kinds take different times. So that the time of a wrong password does not reveal whether an address is known, and
+    with which kind of hash, every verification does the work of each kind once.
     """
 
     def decoys(self) -> Mapping[str, str]:
-        """One hash of every kind that may be stored, with its parameters: ``{kind: hash of anything}``.
+        """Return one hash of every kind that may be stored, with its parameters: ``{kind: hash of anything}``.
 
         Called once, in a thread.
         """
         ...
 
     def kind(self, password_hash: str) -> str:
-        """The kind of a stored hash: a key of :meth:`decoys`. Two kinds are those that take different times."""
+        """Return the kind of a stored hash: a key of :meth:`decoys`. Hashes of one kind take the same time."""
         ...
 
 
 class Verifier:
-    """Verifies passwords with work that is the same for all hashes, and where there is none. Blocks.
+    """Verifies passwords with the same work for all hashes, and without one. Blocks.
 
     Args:
-        hasher: Knows how.
+        hasher: The hasher.
     """
 
     def __init__(self, hasher: PasswordHasher) -> None:
@@ -121,10 +121,10 @@ class Verifier:
         self._warned = False
 
     def verify(self, password_hash: str | None, attempted: str | None) -> bool:
-        """Whether the password is right; the work of every kind of hash is done once, whatever comes of it.
+        """Whether the password is right. The work of every kind of hash is done once, whatever the result.
 
         Args:
-            password_hash: What is stored; ``None`` for nobody.
+            password_hash: The stored hash; ``None`` if there is none.
             attempted: The password; ``None`` for one that cannot be right.
         """
         if self._decoys is None:
@@ -133,7 +133,7 @@ class Verifier:
             else:
                 self._decoys = {"": self._hasher.hash("nobody's password")}
         stored = {} if password_hash is None else {self._kind(password_hash): password_hash}
-        # A stored hash takes the place of its kind's decoy.
+        # A stored hash replaces its kind's decoy.
         found = {kind: self._hasher.verify(one, attempted or "") for kind, one in {**self._decoys, **stored}.items()}
         return attempted is not None and any(found[kind] for kind in stored)
 
@@ -145,7 +145,7 @@ class Verifier:
             self._warned = True
             _log.warning(
                 "there are password hashes of more than one kind (%s, %s), which take different times: the time of a "
-                "wrong password tells which addresses are known; give the hasher decoys() and kind(): see SeveralKinds",
+                "wrong password shows which addresses are known; give the hasher decoys() and kind(): see SeveralKinds",
                 _scheme(self._decoys[""]),
                 _scheme(password_hash),
             )
@@ -163,11 +163,11 @@ class Argon2Hasher:
         time_cost: Passes over the memory.
         memory_cost: Memory in KiB.
         parallelism: Lanes.
-        earlier: The hashers that made hashes which may still be stored, where the parameters were others then: a wrong
-            password takes the work of all, so that its time does not tell which addresses are known.
+        earlier: The hashers of hashes that may still be stored, if their parameters were different: a wrong password
+            takes the work of all, so that its time does not reveal which addresses are known.
 
-    The defaults are RFC 9106's second recommended option: 64 MiB, 3 passes, 4 lanes. How many run at the same time is
-    the :class:`HashingPool`'s matter.
+    The defaults are RFC 9106's second recommended option: 64 MiB, 3 passes, 4 lanes. The
+    :class:`HashingPool` limits how many run at the same time.
     """
 
     def __init__(

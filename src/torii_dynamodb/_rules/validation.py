@@ -1,7 +1,7 @@
-"""Every argument is checked before anything is read or written.
+"""Checks of arguments, before anything is read or written.
 
-Each function returns the value, cleaned, or raises :class:`~torii_dynamodb.errors.ValidationError` naming the field,
-what is wrong and the limit.
+Each function returns the value, cleaned, or raises :class:`~torii_dynamodb.errors.ValidationError` with the field, what
+is wrong and the limit.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MAX_ATTEMPTS = 20
 
 
 def text(value: object, field: str, *, most: int, least: int = 1, lines: bool = False) -> str:
-    """Text of ``least`` to ``most`` characters that can be stored as UTF-8, without control characters."""
+    """Check text of ``least`` to ``most`` characters that can be stored as UTF-8, without control characters."""
     if not isinstance(value, str):
         raise ValidationError(field, f"give text, not {type(value).__name__}")
     if not least <= len(value) <= most:
@@ -65,28 +65,30 @@ def text(value: object, field: str, *, most: int, least: int = 1, lines: bool = 
 
 
 def user_id(value: object, field: str = "user_id") -> str:
-    """A user id. The strict grammar matters: ids stand inside tokens, beside a checksum that proves nothing."""
+    """Check a user id. The strict grammar matters, because ids are part of tokens, whose checksum proves nothing."""
     if not isinstance(value, str) or not _USER_ID.fullmatch(value):
-        raise ValidationError(field, f"{_shown(value)} is no user id: give 1 to 64 of the characters A-Z a-z 0-9 _ -")
+        raise ValidationError(field, f"{_shown(value)} is not a valid user id: give 1 to 64 of A-Z a-z 0-9 _ -")
     return value
 
 
 def session_id(value: object, field: str = "session_id") -> str:
-    """A session's id: 64 hexadecimal digits, as ``Session.id`` tells it."""
+    """Check a session's id: 64 hexadecimal digits, as in ``Session.id``."""
     if not isinstance(value, str) or not _SESSION_ID.fullmatch(value):
-        raise ValidationError(field, "is no session id: give the 64 hexadecimal digits of Session.id (not the token)")
+        raise ValidationError(
+            field, "is not a session id: give the 64 hexadecimal digits of Session.id (not the token)"
+        )
     return value
 
 
 def provider(value: object, field: str = "provider") -> str:
-    """An OAuth provider's name."""
+    """Check an OAuth provider's name."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValidationError(field, f"{_shown(value)} is no provider name: give 1 to 32 of the characters a-z 0-9 _ -")
+        raise ValidationError(field, f"{_shown(value)} is not a valid provider name: give 1 to 32 of a-z 0-9 _ -")
     return value
 
 
 def subject(value: object, field: str = "subject") -> str:
-    """A provider's id for a person. OpenID Connect Core, 2: at most 255 characters."""
+    """Check a provider's id for a person. OpenID Connect Core, 2: at most 255 characters."""
     cleaned = text(value, field, most=255)
     if len(cleaned.encode()) > 255:
         raise ValidationError(field, f"has {len(cleaned.encode())} bytes; give at most 255")
@@ -94,16 +96,16 @@ def subject(value: object, field: str = "subject") -> str:
 
 
 def purpose(value: object, field: str = "purpose") -> str:
-    """A one-time token's purpose."""
+    """Check a one-time token's purpose."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValidationError(field, f"{_shown(value)} is no purpose: give 1 to 32 of the characters a-z 0-9 _ -")
+        raise ValidationError(field, f"{_shown(value)} is not a valid purpose: give 1 to 32 of a-z 0-9 _ -")
     if value in RESERVED_PURPOSES:
         raise ValidationError(field, f"{value!r} is reserved; choose another name")
     return value
 
 
 def moment(value: object, field: str) -> datetime:
-    """An aware datetime, turned to UTC."""
+    """Check an aware datetime, and convert it to UTC."""
     if not isinstance(value, datetime):
         raise ValidationError(field, f"give a datetime, not {type(value).__name__}")
     if value.tzinfo is None or value.utcoffset() is None:
@@ -118,33 +120,33 @@ def moment(value: object, field: str) -> datetime:
 
 
 def password_hash(value: object, field: str = "password_hash") -> str:
-    """A password hash as a hasher writes it. A plain password handed in by mistake mostly fails the grammar."""
+    """Check a password hash in a hasher's format. A plain password passed by mistake usually fails."""
     if not isinstance(value, str) or not 16 <= len(value) <= 1024 or not value.isascii() or not value.startswith("$"):
         raise ValidationError(
-            field, "is no password hash: give the hasher's text, 16 to 1024 ASCII characters that begin with $"
+            field, "is not a password hash: give the hasher's text, 16 to 1024 ASCII characters that begin with $"
         )
     if _CONTROL.search(value) or " " in value:
-        raise ValidationError(field, "is no password hash: it has white space or control characters")
+        raise ValidationError(field, "is not a password hash: it has white space or control characters")
     return value
 
 
 def ip_address(value: object, field: str = "ip_address") -> str | None:
-    """An IP address in its canonical form, or ``None``. IPv4 inside IPv6 becomes IPv4; a zone is dropped."""
+    """Return an IP address in canonical form, or ``None``. IPv4 inside IPv6 becomes IPv4; a zone is dropped."""
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > 64:
-        raise ValidationError(field, f"{_shown(value)} is no IP address")
+        raise ValidationError(field, f"{_shown(value)} is not an IP address")
     try:
         parsed = ipaddress.ip_address(value.split("%", 1)[0])
     except ValueError:
-        raise ValidationError(field, f"{_shown(value)} is no IP address") from None
+        raise ValidationError(field, f"{_shown(value)} is not an IP address") from None
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(parsed)
 
 
 def user_agent(value: object, field: str = "user_agent") -> str | None:
-    """A user agent, cut to 1,024 characters, without control characters: callers do not choose what browsers send."""
+    """Cut a user agent to 1,024 characters without control characters: callers do not choose what browsers send."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -154,7 +156,7 @@ def user_agent(value: object, field: str = "user_agent") -> str | None:
 
 
 def secret_text(value: object, field: str, *, least: int, most: int) -> str:
-    """A secret the caller made: printable ASCII. The error does not show it."""
+    """Check a secret that the caller made: printable ASCII. The error does not show it."""
     if not isinstance(value, str):
         raise ValidationError(field, f"give text, not {type(value).__name__}")
     if not least <= len(value) <= most:
@@ -165,14 +167,14 @@ def secret_text(value: object, field: str, *, least: int, most: int) -> str:
 
 
 def token_argument(value: object, field: str = "token") -> str:
-    """Whatever was sent as a token: text. Whether it is one is for the parser to say."""
+    """Check that what was sent as a token is text. The parser decides whether it is a token."""
     if not isinstance(value, str):
         raise ValidationError(field, f"give text, not {type(value).__name__}")
     return value
 
 
 def binary(value: object, field: str, *, most: int, least: int = 1) -> bytes:
-    """Bytes, ``least`` to ``most`` of them."""
+    """Check bytes, ``least`` to ``most`` of them."""
     if not isinstance(value, bytes | bytearray):
         raise ValidationError(field, f"give bytes, not {type(value).__name__}")
     raw = bytes(value)
@@ -182,7 +184,7 @@ def binary(value: object, field: str, *, most: int, least: int = 1) -> bytes:
 
 
 def integer(value: object, field: str, *, least: int, most: int) -> int:
-    """A whole number (a bool is none)."""
+    """Check a whole number (a bool is not one)."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValidationError(field, f"give a whole number, not {type(value).__name__}")
     if not least <= value <= most:
@@ -191,27 +193,27 @@ def integer(value: object, field: str, *, least: int, most: int) -> int:
 
 
 def flag(value: object, field: str) -> bool:
-    """``True`` or ``False`` and nothing that merely looks so."""
+    """Check for exactly ``True`` or ``False``."""
     if not isinstance(value, bool):
         raise ValidationError(field, f"give True or False, not {type(value).__name__}")
     return value
 
 
 def session_epoch(value: object) -> int | None:
-    """A user's ``session_epoch`` as read, or ``None``."""
+    """Check a user's ``session_epoch`` as read, or ``None``."""
     return None if value is None else integer(value, "session_epoch", least=0, most=2**63)
 
 
 def instance(value: object, field: str, kind: type[Any]) -> None:
-    """An object of the given class."""
+    """Check an object's class."""
     if not isinstance(value, kind):
         raise ValidationError(field, f"give a {kind.__name__}, not {type(value).__name__}")
 
 
 def attempt_value(kind: str, value: object) -> str:
-    """What an attempt is counted under: an IPv4 address, an IPv6 network, or text.
+    """Return what an attempt is counted under: an IPv4 address, an IPv6 network, or text.
 
-    Providers hand out IPv6 by the /64 at least: counted by address, one customer would have 2^64 of them.
+    Providers assign IPv6 by the /64 at least: counted by address, one customer would have 2^64 of them.
     """
     if kind == "ip":
         address = ip_address(value, "value") or _refuse_none()
@@ -220,7 +222,7 @@ def attempt_value(kind: str, value: object) -> str:
 
 
 def policy(value: LockoutPolicy | None) -> LockoutPolicy:
-    """A lockout policy that can be kept."""
+    """Check a lockout policy."""
     if value is None:
         return LockoutPolicy()
     instance(value, "policy", LockoutPolicy)
@@ -236,10 +238,10 @@ def policy(value: LockoutPolicy | None) -> LockoutPolicy:
 
 
 def metadata(value: object, field: str = "metadata") -> Metadata:
-    """Metadata that DynamoDB can hold and give back equal: a copy, of plain types all through.
+    """Check metadata that DynamoDB can store and return equal, and return a copy of plain types.
 
-    A subclass may show itself otherwise than as what it is (``repr`` of a NumPy float, ``str`` of an enum's member),
-    and what was stored so could not be read again.
+    A subclass may represent itself differently (``repr`` of a NumPy float, ``str`` of an enum member), and could not be
+    read back from that.
     """
     if not isinstance(value, Mapping):
         raise ValidationError(field, f"give a mapping, not {_kind(value)}")
@@ -265,7 +267,7 @@ def _metadata_value(value: object, path: str, depth: int) -> MetadataValue:
         return value
     if isinstance(value, int):
         if value.bit_length() > 4096:
-            raise ValidationError(path, "holds a whole number of more than 4,096 bits")
+            raise ValidationError(path, "contains a whole number of more than 4,096 bits")
         return int(value)
     if isinstance(value, bytes):
         return bytes(value)
@@ -273,11 +275,11 @@ def _metadata_value(value: object, path: str, depth: int) -> MetadataValue:
         return _storable(value, path)
     if isinstance(value, float):
         if not isfinite(value):
-            raise ValidationError(path, "holds NaN or an infinity, which cannot be stored")
+            raise ValidationError(path, "contains NaN or an infinity, which cannot be stored")
         return float(value)
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise ValidationError(path, "holds NaN or an infinity, which cannot be stored")
+            raise ValidationError(path, "contains NaN or an infinity, which cannot be stored")
         return Decimal(value)
     if isinstance(value, Mapping):
         return _metadata_map(cast("Mapping[object, object]", value), path, depth)
@@ -286,17 +288,17 @@ def _metadata_value(value: object, path: str, depth: int) -> MetadataValue:
         return [_metadata_value(one, f"{path}[{index}]", depth + 1) for index, one in enumerate(inner)]
     if isinstance(value, tuple | set | frozenset):
         kind = _kind(cast("object", value))
-        raise ValidationError(path, f"holds a {kind}, which would come back as a list; give a list")
-    raise ValidationError(path, f"holds a {_kind(value)}, which cannot be stored")
+        raise ValidationError(path, f"contains a {kind}, which would be returned as a list; give a list")
+    raise ValidationError(path, f"contains a {_kind(value)}, which cannot be stored")
 
 
 def _storable(value: str, field: str) -> str:
-    """The text as plain text: of a subclass, its characters and not what its ``str`` tells."""
+    """Return plain text: a subclass's characters, not its ``str``."""
     plain = str.__str__(value)
     try:
         plain.encode()
     except UnicodeEncodeError:
-        raise ValidationError(field, "has a lone surrogate, which is no character") from None
+        raise ValidationError(field, "has a lone surrogate, which is not a character") from None
     return plain
 
 
@@ -305,10 +307,10 @@ def _kind(value: object) -> str:
 
 
 def _refuse_none() -> str:
-    raise ValidationError("value", "is no IP address")
+    raise ValidationError("value", "is not an IP address")
 
 
 def _shown(value: object) -> str:
-    """A value as an error shows it: short, and escaped."""
+    """Format a value for an error: short and escaped."""
     shown = ascii(value)
     return shown if len(shown) <= 48 else f"{shown[:45]}..."

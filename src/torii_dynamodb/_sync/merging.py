@@ -1,11 +1,11 @@
-"""Reads that wait at the same moment share a request. Written by hand here and in the async twin.
+"""Reads that wait at the same moment share a request. Written by hand on both sides.
 
-While a few ``BatchGetItem`` are on their way, further threads gather and go with the next one: so the busier a process,
-the fewer requests a read costs. Nothing waits for a timer: an idle client sends at once.
+While a few ``BatchGetItem`` are in flight, further reads are collected and go with the next one, so the busier a
+process is, the fewer requests a read costs. Nothing waits for a timer: an idle client sends at once.
 
-A thread that finds a place free leads: it takes along who waits, asks once, hands out the answers and passes the place
-on to the first who came meanwhile. What is left afterwards (keys that DynamoDB did not process, the members of a batch
-that it refused) goes back to the threads, and each sees to its own.
+A thread that finds a free place leads: it collects the waiting reads, sends once, distributes the results, and passes
+the place on to the first thread that arrived meanwhile. What remains (keys that DynamoDB did not process, the members
+of a batch that it refused) goes back to the threads, each of which handles its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torii_dynamodb.errors import Unavailable
 
 __all__ = ["ReadMerger"]
 
-# More at once means less waiting behind a slow one, and smaller batches.
+# More at once mean less waiting behind a slow one, but smaller batches.
 IN_FLIGHT = 3
 
 Send = Callable[[str, dict[str, Any]], dict[str, Any]]
@@ -33,7 +33,7 @@ class _Waiter:
 
     def __init__(self, unit: ReadUnit) -> None:
         self.unit = unit
-        self.done: Future[list[_Waiter] | None] = Future()  # None: asked; a list: your turn to lead, taking these along
+        self.done: Future[list[_Waiter] | None] = Future()  # None: done; a list: your turn to lead, with these
 
 
 class ReadMerger:
@@ -51,16 +51,16 @@ class ReadMerger:
         start_anew_after_fork(self)
 
     def start(self) -> None:
-        """Forget who waits and what is on its way: after a fork, nobody here will hear of it."""
+        """Forget the waiting threads and the requests in flight: after a fork, they belong to the parent."""
         self._lock = threading.Lock()
         self._waiting: deque[_Waiter] = deque()
         self._flying = 0
 
     def read(self, unit: ReadUnit) -> None:
-        """Ask for a unit once, together with others. Afterwards its ``result`` is there, or the caller asks again.
+        """Request a unit once, together with others. Afterwards its ``result`` is set, or the caller asks again.
 
         Raises:
-            Unavailable: If there was no answer.
+            Unavailable: If there was no response.
             ToriiError: If it was asked alone and refused.
         """
         waiter = _Waiter(unit)
@@ -90,7 +90,7 @@ class ReadMerger:
                     raise
                 except ValueError:
                     pass
-            # Taken along already, or called to lead this very moment by an interrupt that came in between.
+            # Already collected, or just told to lead because of an interrupt that came in between.
             if waiter.done.wait(0) and not waiter.done.failed():
                 others = waiter.done.result()
                 if others is not None:
@@ -119,7 +119,7 @@ class ReadMerger:
                 raise
             del refused
         except BaseException:
-            for waiter in others:  # the leader is interrupted; the others ask again, each for itself
+            for waiter in others:  # the leader was interrupted; the others ask again, each on its own
                 waiter.done.set_result(None)
             raise
         for waiter in others:

@@ -1,6 +1,6 @@
 # Generated from src/torii_dynamodb/_async/over_httpx.py by tools/unasync.py. Do not edit.
 
-"""A transport over httpx, for what the pool leaves out."""
+"""A transport over httpx, for features that the pool lacks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class HttpxTransport:
     """Sends requests with an ``httpx.Client``.
 
     Args:
-        endpoint: Where to.
-        client: The client; it is closed with the transport. ``None``: one with httpx' own settings, among them the
-            proxies of the environment.
+        endpoint: The endpoint.
+        client: The client; it is closed with the transport. ``None`` for one with httpx's default settings, including
+            the environment's proxies.
 
     Raises:
         ConfigurationError: httpx is not installed.
@@ -40,11 +40,11 @@ class HttpxTransport:
         self._client = client if client is not None else httpx.Client()
 
     def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response:
-        """Send a request. ``fresh`` says nothing here: httpx looks after its connections itself."""
+        """Send a request. ``fresh`` is ignored: httpx manages its connections itself."""
         httpx = self._httpx
         ends = monotonic() + timeout
         try:
-            # A stream: nothing is decoded, and an answer without end is not kept.
+            # A stream: nothing is decoded, and an endless response is not kept.
             with self._client.stream(
                 "POST", self._base + request.target, headers=request.headers, content=request.body, timeout=timeout
             ) as answer:
@@ -54,7 +54,7 @@ class HttpxTransport:
                     size += len(part)
                     if size > MAX_BODY:
                         raise BadResponse("the answer is too long")
-                    if monotonic() > ends:  # httpx' own time-out is for each part
+                    if monotonic() > ends:  # httpx's own time-out is for each part
                         raise TimedOut("no complete answer came in time")
                     parts.append(part)
                 return Response.of(answer.status_code, answer.headers.items(), b"".join(parts))

@@ -1,4 +1,4 @@
-"""The few things that differ between the asynchronous library and its blocking twin. Written by hand in both."""
+"""The few things that differ between the asynchronous and the blocking library. Written by hand on both sides."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 BLOCKING = True
-"""Which of the twins this is."""
+"""Which of the two this is."""
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -48,7 +48,7 @@ class Forkable(Protocol):
     """Keeps locks, or counts what threads do."""
 
     def start(self) -> None:
-        """Begin, or begin anew: a forked process has its parent's memory, but none of its threads."""
+        """Start, also again: a forked process has its parent's memory, but none of its threads."""
         ...
 
 
@@ -56,7 +56,7 @@ _forkables: weakref.WeakSet[Forkable] = weakref.WeakSet()
 
 
 def start_anew_after_fork(owner: Forkable) -> None:
-    """Have an object start anew in processes that are forked from this one, before anything else runs there."""
+    """Reset an object in processes forked from this one, before anything else runs there."""
     _forkables.add(owner)
 
 
@@ -70,7 +70,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Future(Generic[T]):
-    """A result that another thread will hand over, once."""
+    """A result that another thread will set, once."""
 
     __slots__ = ("_error", "_gate", "_value")
 
@@ -80,24 +80,24 @@ class Future(Generic[T]):
         self._error: BaseException | None = None
 
     def set_result(self, value: T) -> None:
-        """Hand over the result."""
+        """Set the result."""
         self._value = value
         self._gate.release()
 
     def set_exception(self, error: BaseException) -> None:
-        """Hand over an error instead."""
+        """Set an error instead."""
         self._error = error
         self._gate.release()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the result to be there; ``False`` if it is not in time."""
+        """Wait for the result; ``False`` if it is not there in time."""
         if not self._gate.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
             return False
         self._gate.release()
         return True
 
     def failed(self) -> bool:
-        """Whether an error was handed over."""
+        """Whether an error was set."""
         return self._error is not None
 
     def result(self) -> T:
@@ -109,25 +109,25 @@ class Future(Generic[T]):
 
 
 def outcome(given: T | Awaitable[T]) -> T:
-    """What a function of the application returned, which cannot be a coroutine function here.
+    """Return the result of an application's function, which cannot be a coroutine function here.
 
     Raises:
-        ConfigurationError: It is one.
+        ConfigurationError: It is a coroutine function.
     """
     if inspect.isawaitable(given):
         if inspect.iscoroutine(given):
             given.close()
-        raise ConfigurationError("a coroutine function was given to blocking services: give a plain function")
+        raise ConfigurationError("blocking services got a coroutine function: give a plain function")
     return given
 
 
 def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run something that blocks or computes for long: here, where blocking is the way, simply run it."""
+    """Run something that blocks or computes for long: in blocking code, simply run it."""
     return call(*args, **kwargs)
 
 
 def result_of(future: PoolFuture[T]) -> T:
-    """Wait for what a thread works out. Interrupted, it cancels the work too if that has not begun."""
+    """Wait for a thread's result. If interrupted, it also cancels the work, unless that has begun."""
     try:
         return future.result()
     except BaseException:
@@ -138,11 +138,11 @@ def result_of(future: PoolFuture[T]) -> T:
 def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:
     """Run calls at the same time, the last one in this thread, and return their results in order.
 
-    If one raises, those not begun are left out, the others waited for, and the first error (by time) is raised.
+    If one raises, those not yet started are skipped, the others waited for, and the first error (by time) is raised.
 
     Args:
         calls: Functions without arguments, each called once.
-        limit: How many run at once at most; ``None``: all.
+        limit: The maximum number at once; ``None`` for all.
     """
     if len(calls) == 1:
         return [calls[0]()]
@@ -165,12 +165,12 @@ def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:
     count = len(calls) if limit is None else min(limit, len(calls))
     threads: list[threading.Thread] = []
     for _ in range(count - 1):
-        # Hooks see what the caller's context holds, its span above all, as in the asynchronous twin.
+        # So that hooks see the caller's context, especially its span, as in the asynchronous library.
         thread = threading.Thread(target=copy_context().run, args=(work,), name="torii-gather", daemon=True)
         try:
             thread.start()
         except RuntimeError:
-            break  # no more threads to be had: those there are, and this one, do all the work
+            break  # no more threads: the existing ones, and this one, do all the work
         threads.append(thread)
     work()
     for thread in threads:
@@ -181,25 +181,25 @@ def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:
 
 
 def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
-    """Run two calls at the same time and return both results. Errors are treated as :func:`gather` treats them."""
+    """Run two calls at the same time and return both results. Errors are handled as in :func:`gather`."""
     results: list[A | B] = gather(first, second)
     return cast("tuple[A, B]", tuple(results))
 
 
 class Flight(Generic[T]):
-    """Callers that come while a call is under way share its outcome, without a lock that one holds for all."""
+    """Callers that arrive while a call is in progress share its outcome, without a lock."""
 
     def __init__(self) -> None:
         self.start()
         start_anew_after_fork(self)
 
     def start(self) -> None:
-        """Forget what was under way: after a fork it is so elsewhere."""
+        """Forget the calls in progress: after a fork they run in the parent."""
         self._lock = threading.Lock()
         self._future: Future[T] | None = None
 
     def join(self, call: Callable[[], T]) -> T:
-        """The outcome of the call that is under way, or else of this one."""
+        """Return the outcome of the call in progress, or make the call."""
         mine = Future[T]()
         with self._lock:
             future = self._future
@@ -220,14 +220,14 @@ class Flight(Generic[T]):
 
 
 class Background:
-    """Work that goes on behind the caller's back. Errors are logged; closing waits for all of it."""
+    """Work in the background. Errors are logged; closing waits for all of it."""
 
     def __init__(self) -> None:
         self.start()
         start_anew_after_fork(self)
 
     def start(self) -> None:
-        """Forget what was running: after a fork it runs elsewhere."""
+        """Forget the running work: after a fork it runs in the parent."""
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
@@ -238,8 +238,8 @@ class Background:
             try:
                 thread.start()
             except RuntimeError as error:
-                # No thread to be had, or the interpreter is going down: the caller's own work is done all the same.
-                _log.warning("%s was left out: %s", name, error)
+                # No thread, or the interpreter is shutting down: the caller's own work is done all the same.
+                _log.warning("%s was skipped: %s", name, error)
                 return
             self._threads.add(thread)
 
@@ -253,7 +253,7 @@ class Background:
                 self._threads.discard(threading.current_thread())
 
     def wait(self) -> None:
-        """Wait until nothing is running any more."""
+        """Wait until nothing is running."""
         while True:
             with self._lock:
                 threads = list(self._threads)
@@ -263,5 +263,5 @@ class Background:
                 thread.join()
 
     def close(self) -> None:
-        """Wait for what is running; more can still be spawned afterwards."""
+        """Wait for the running work; more can be spawned afterwards."""
         self.wait()

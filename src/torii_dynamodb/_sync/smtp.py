@@ -1,4 +1,4 @@
-"""Mail by SMTP. Written by hand in both twins: here over smtplib, there over aiosmtplib."""
+"""Mail by SMTP. Written by hand on both sides: here over smtplib, there over aiosmtplib."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["SmtpMailer"]
 
 
 class SmtpMailer:
-    """Sends by SMTP, one connection a mail.
+    """Sends by SMTP, with one connection per mail.
 
     Args:
         host: The server.
-        port: Its port; ``None``: 587, with ``security="tls"`` 465, with ``security="none"`` 25.
-        username: With whom to log in; ``None``: not at all.
+        port: Its port; ``None`` for 587, or 465 with ``security="tls"``, or 25 with ``security="none"``.
+        username: The user name; ``None`` not to log in.
         password: The password.
-        security: ``"starttls"`` (the default; refuses to go on without), ``"tls"`` from the first byte, or ``"none"``
-            for a server on this machine.
+        security: ``"starttls"`` (the default; fails if the server does not offer it), ``"tls"`` from the first byte, or
+            ``"none"`` for a server on this machine.
         timeout: Seconds for each step.
-        clock: What time it is.
+        clock: The clock.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SmtpMailer:
         return f"{type(self).__name__}({self._host!r}, {self._port}, security={self._security!r})"
 
     def send(self, message: MailMessage) -> None:
-        """Send it. Raises ``smtplib.SMTPException`` or ``OSError`` where the server does not take it."""
+        """Send it. Raises ``smtplib.SMTPException`` or ``OSError`` if the server does not accept it."""
         with self._connect() as connection:
             if self._security == "starttls":
                 connection.starttls(context=ssl.create_default_context())
