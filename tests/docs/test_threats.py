@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -11,6 +12,7 @@ _PAGE = _ROOT / "docs" / "threats.md"
 _STATES = {"met", "not met", "default off", "yours"}
 
 
+@cache
 def names_in(path: Path) -> set[str]:
     """The names of the tests in a file, including those in classes."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
