@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from torii_dynamodb._messages import AsyncTransport, Endpoint, Transport
     from torii_dynamodb.models import CallRecord
 
-__all__ = ["TABLES", "Credentials", "CredentialsSource", "DynamoDbConfig", "RateLimit", "TableName"]
+__all__ = [
+    "TABLES",
+    "Credentials",
+    "CredentialsSource",
+    "DynamoDbConfig",
+    "RateLimit",
+    "TableName",
+    "check_region",
+    "check_url",
+]
 
 TableName = Literal["users", "sessions", "identities", "tokens", "login_attempts"]
 

@@ -12,11 +12,11 @@ from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, NewOAuthAccount, New
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.streams import (
     CheckpointStore,
-    Event,
     HandlerFailed,
     LeaseLost,
     RecordsLost,
     StreamConsumer,
+    StreamEvent,
     disable_streams,
     enable_streams,
     stream_status,
@@ -33,10 +33,10 @@ class Kept:
     """A handler that keeps what it is told, and fails where it is asked to."""
 
     def __init__(self, fail_at: int | None = None) -> None:
-        self.events: list[Event] = []
+        self.events: list[StreamEvent] = []
         self.fail_at = fail_at
 
-    def handle(self, event: Event, /) -> None:
+    def handle(self, event: StreamEvent, /) -> None:
         if self.fail_at is not None and len(self.events) >= self.fail_at:
             raise RuntimeError("asked to")
         self.events.append(event)
@@ -187,7 +187,7 @@ def test_a_poison_event_can_be_put_aside(config: DynamoDbConfig, client: Client)
     with DynamoDbStorage.open(config) as storage:
         for name in "ab":
             storage.create_user(NewUser(email=f"{name}@example.com"))
-    aside: list[Event] = []
+    aside: list[StreamEvent] = []
     with StreamConsumer(
         config, Kept(fail_at=0), attempts=2, on_failure=lambda event, _: aside.append(event)
     ) as consumer:
@@ -381,7 +381,7 @@ def test_no_table_is_made_where_there_are_no_streams(on_dynoxide: DynamoDbConfig
     AdminTables(on_dynoxide, dynoxide_client).ensure()
 
     class Nobody:
-        def handle(self, event: Event, /) -> None: ...
+        def handle(self, event: StreamEvent, /) -> None: ...
 
     consumer = StreamConsumer(on_dynoxide, Nobody(), name="mail")
     with consumer, pytest.raises(ConfigurationError, match="has no stream"):

@@ -12,24 +12,24 @@ from torii_dynamodb import DynamoDbConfig
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb.admin.streams import (
     EVENT_TYPES,
-    EmailChanged,
-    EmailVerified,
-    Event,
     Handlers,
-    IdentityLinked,
-    IdentityUnlinked,
-    PasswordChanged,
-    SessionCreated,
-    SessionExpired,
-    SessionRefreshed,
-    SessionRevoked,
-    SessionsRevoked,
-    TokenConsumed,
-    UserCreated,
-    UserDeleted,
-    UserLocked,
-    UserUnlocked,
-    UserUpdated,
+    StreamEmailChanged,
+    StreamEmailVerified,
+    StreamEvent,
+    StreamIdentityLinked,
+    StreamIdentityUnlinked,
+    StreamPasswordChanged,
+    StreamSessionCreated,
+    StreamSessionExpired,
+    StreamSessionRefreshed,
+    StreamSessionRevoked,
+    StreamSessionsRevoked,
+    StreamTokenConsumed,
+    StreamUserCreated,
+    StreamUserDeleted,
+    StreamUserLocked,
+    StreamUserUnlocked,
+    StreamUserUpdated,
     decode,
     lambda_handler,
     table_of,
@@ -108,11 +108,11 @@ def record(
     }
 
 
-def events(table: TableName, old: dict[str, Any] | None, new: dict[str, Any] | None, **more: Any) -> list[Event]:
+def events(table: TableName, old: dict[str, Any] | None, new: dict[str, Any] | None, **more: Any) -> list[StreamEvent]:
     return list(decode(record(table, old, new, **more), table))
 
 
-def the_one(made: list[Event], kind: type[Event]) -> Any:
+def the_one(made: list[StreamEvent], kind: type[StreamEvent]) -> Any:
     assert [type(event) for event in made] == [kind]
     return made[0]
 
@@ -123,8 +123,10 @@ def with_(item: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_new_user_is_told() -> None:
     """A new user's event names address, name and what there is, and carries id and time."""
-    made = the_one(events("users", None, with_(USER, name={"S": "Ada"}, password_version={"S": "v1"})), UserCreated)
-    assert made == UserCreated(
+    made = the_one(
+        events("users", None, with_(USER, name={"S": "Ada"}, password_version={"S": "v1"})), StreamUserCreated
+    )
+    assert made == StreamUserCreated(
         id="users:7de3041dd709b024af6f29e4fa13d34c:user.created",
         at=AT,
         user_id="usr_1",
@@ -137,22 +139,22 @@ def test_a_new_user_is_told() -> None:
 
 def test_a_deleted_user_is_told() -> None:
     """A removed user's event names the address that is free again."""
-    assert the_one(events("users", USER, None), UserDeleted).email == "ada@example.com"
+    assert the_one(events("users", USER, None), StreamUserDeleted).email == "ada@example.com"
 
 
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        ({"name": {"S": "Ada"}}, UserUpdated),
-        ({"metadata": {"M": {"a": {"S": "b"}}}}, UserUpdated),
-        ({"email": {"S": "new@example.com"}, "email_as_given": {"S": "new@example.com"}}, EmailChanged),
-        ({"email_verified_at": {"S": LATER}}, EmailVerified),
-        ({"password_version": {"S": "v1"}}, PasswordChanged),
-        ({"locked_at": {"S": LATER}}, UserLocked),
-        ({"session_epoch": {"N": "42"}, "epoch_write_1": {"S": "x"}}, SessionsRevoked),
+        ({"name": {"S": "Ada"}}, StreamUserUpdated),
+        ({"metadata": {"M": {"a": {"S": "b"}}}}, StreamUserUpdated),
+        ({"email": {"S": "new@example.com"}, "email_as_given": {"S": "new@example.com"}}, StreamEmailChanged),
+        ({"email_verified_at": {"S": LATER}}, StreamEmailVerified),
+        ({"password_version": {"S": "v1"}}, StreamPasswordChanged),
+        ({"locked_at": {"S": LATER}}, StreamUserLocked),
+        ({"session_epoch": {"N": "42"}, "epoch_write_1": {"S": "x"}}, StreamSessionsRevoked),
     ],
 )
-def test_each_change_of_a_user_has_its_event(change: dict[str, Any], kind: type[Event]) -> None:
+def test_each_change_of_a_user_has_its_event(change: dict[str, Any], kind: type[StreamEvent]) -> None:
     """Every change of a user that means something to others has exactly one event."""
     made = the_one(events("users", USER, with_(USER, version={"N": "2"}, **change)), kind)
     assert made.user_id == "usr_1"
@@ -160,13 +162,15 @@ def test_each_change_of_a_user_has_its_event(change: dict[str, Any], kind: type[
 
 def test_a_lock_that_is_lifted_is_told() -> None:
     """Taking the lock away is an event of its own."""
-    the_one(events("users", with_(USER, locked_at={"S": LATER}), USER), UserUnlocked)
+    the_one(events("users", with_(USER, locked_at={"S": LATER}), USER), StreamUserUnlocked)
 
 
 def test_the_kinds_of_a_password_change_are_told_apart() -> None:
     """Set, changed and removed differ."""
     one, two = with_(USER, password_version={"S": "v1"}), with_(USER, password_version={"S": "v2"})
-    kinds = [the_one(events("users", *pair), PasswordChanged).change for pair in ((USER, one), (one, two), (two, USER))]
+    kinds = [
+        the_one(events("users", *pair), StreamPasswordChanged).change for pair in ((USER, one), (one, two), (two, USER))
+    ]
     assert kinds == ["set", "changed", "removed"]
 
 
@@ -174,7 +178,7 @@ def test_a_reset_is_told_in_order() -> None:
     """One write can mean several events: a first reset proves the address, sets a password and ends all sessions."""
     after = with_(USER, email_verified_at={"S": LATER}, password_version={"S": "v"}, session_epoch={"N": "42"})
     made = events("users", USER, after)
-    assert [type(event) for event in made] == [EmailVerified, PasswordChanged, SessionsRevoked]
+    assert [type(event) for event in made] == [StreamEmailVerified, StreamPasswordChanged, StreamSessionsRevoked]
     assert len({event.id for event in made}) == 3
 
 
@@ -204,9 +208,9 @@ def test_a_session_s_life_is_told() -> None:
     """Begin, refresh and end of a session, under one ref that is not its key."""
     longer = with_(SESSION, expires_at={"N": str(epoch_seconds(AT) + 7200)})
     made: list[Any] = [
-        the_one(events("sessions", None, SESSION), SessionCreated),
-        the_one(events("sessions", SESSION, longer), SessionRefreshed),
-        the_one(events("sessions", longer, None), SessionRevoked),
+        the_one(events("sessions", None, SESSION), StreamSessionCreated),
+        the_one(events("sessions", SESSION, longer), StreamSessionRefreshed),
+        the_one(events("sessions", longer, None), StreamSessionRevoked),
     ]
     assert made[0].user_agent == "Firefox"
     assert made[0].ip_address == "192.0.2.1"
@@ -217,29 +221,29 @@ def test_a_session_s_life_is_told() -> None:
 
 def test_ttl_is_told_from_a_sign_out() -> None:
     """A row that DynamoDB's TTL removed is an expiry, and says so; so is one removed after its end by anybody."""
-    by_ttl = the_one(events("sessions", SESSION, None, userIdentity=TTL), SessionExpired)
+    by_ttl = the_one(events("sessions", SESSION, None, userIdentity=TTL), StreamSessionExpired)
     assert by_ttl.by_ttl
     from_the_api = the_one(
         events("sessions", SESSION, None, userIdentity={"Type": TTL["type"], "PrincipalId": TTL["principalId"]}),
-        SessionExpired,
+        StreamSessionExpired,
     )
     assert from_the_api.by_ttl
     over = with_(SESSION, expires_at={"N": str(epoch_seconds(AT) - 1)})
-    assert not the_one(events("sessions", over, None), SessionExpired).by_ttl
+    assert not the_one(events("sessions", over, None), StreamSessionExpired).by_ttl
 
 
 def test_identities_are_told() -> None:
     """Linking and unlinking an account and a passkey; the subject may hold the separator."""
-    linked = the_one(events("identities", None, OAUTH), IdentityLinked)
+    linked = the_one(events("identities", None, OAUTH), StreamIdentityLinked)
     assert (linked.kind, linked.provider, linked.subject) == ("oauth", "google", "a#b")
-    passkey = the_one(events("identities", PASSKEY, None), IdentityUnlinked)
+    passkey = the_one(events("identities", PASSKEY, None), StreamIdentityUnlinked)
     assert (passkey.kind, passkey.name, passkey.subject) == ("passkey", "Key", None)
 
 
 def test_a_used_token_is_told_once() -> None:
     """Only the write that uses a token up is an event; purpose, user and address are named."""
     used = with_(TOKEN, consumed_by={"S": "me"})
-    made = the_one(events("tokens", TOKEN, used), TokenConsumed)
+    made = the_one(events("tokens", TOKEN, used), StreamTokenConsumed)
     assert (made.purpose, made.user_id, made.email) == ("password_reset", "usr_1", "ada@example.com")
     assert events("tokens", used, with_(used, metadata={"M": {}})) == []
 
@@ -254,7 +258,7 @@ def test_bytes_of_the_streams_api_read_like_those_of_lambda() -> None:
 def test_no_event_holds_a_secret() -> None:
     """Neither a digest of a token, nor a hash, nor a provider's tokens, in any event, repr or JSON of one."""
     user = with_(USER, password_version={"S": "secret-version"}, metadata={"M": {"k": {"S": "secret-data"}}})
-    made: list[Event] = [
+    made: list[StreamEvent] = [
         *events("users", None, user),
         *events("users", USER, user),
         *events("sessions", None, SESSION),
@@ -308,8 +312,8 @@ def test_lambda_reports_the_first_failure_and_handles_nothing_after_it() -> None
     seen: list[str] = []
     handlers = Handlers()
 
-    @handlers.on(Event)
-    def handle(event: Event) -> None:
+    @handlers.on(StreamEvent)
+    def handle(event: StreamEvent) -> None:
         if event.user_id == "usr_bad":
             raise RuntimeError("no")
         seen.append(str(event.user_id))
@@ -338,11 +342,11 @@ def test_an_unreadable_record_fails_or_is_passed_over(on_corrupt: Any, failures:
 
 
 def test_handlers_are_called_by_type() -> None:
-    """A function gets the events of its class, in the order of registration; Event gets all."""
+    """A function gets the events of its class, in the order of registration; StreamEvent gets all."""
     calls: list[str] = []
     handlers = Handlers()
-    handlers.on(UserCreated)(lambda event: calls.append(f"created {event.email}"))
-    handlers.on(Event)(lambda event: calls.append(event.type))
+    handlers.on(StreamUserCreated)(lambda event: calls.append(f"created {event.email}"))
+    handlers.on(StreamEvent)(lambda event: calls.append(event.type))
     for event in events("users", None, USER) + events("users", USER, None):
         handlers.handle(event)
     assert calls == ["created ada@example.com", "user.created", "user.deleted"]

@@ -136,7 +136,7 @@ class Migrator:
 
     def upgraded(self, table: TableName, item: Item) -> Item:
         """The item as it is under the target version."""
-        version = version_of(item)
+        version = _version_of(item)
         for step in range(version + 1, self._target + 1):
             migration = self._by_table[table].get(step)
             if migration is not None:
@@ -151,7 +151,7 @@ class Migrator:
         pages = scan(self._client, name, rate=self._rate, segment=segment, segments=segments)
         for page in pages:
             for item in page.items:
-                version = version_of(item)
+                version = _version_of(item)
                 if version > self._target:
                     self._count(found.newer, table)
                 elif version < self._target:
@@ -177,7 +177,7 @@ class Migrator:
                 if error.item is None:
                     return False
                 item = error.item
-                if version_of(item) >= self._target:
+                if _version_of(item) >= self._target:
                     return False
             else:
                 self._rate.spend(2.0)
@@ -189,7 +189,7 @@ class Migrator:
             counts[table] += 1
 
 
-def version_of(item: Item) -> int:
+def _version_of(item: Item) -> int:
     """The version an item was written under; 0 for one from before versions, or that something else wrote."""
     number = item.get(_VERSION, {}).get("N", "0")
     return int(number) if number.isdecimal() else 0

@@ -33,7 +33,7 @@ from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, RequestRejected
 from torii_dynamodb.schema import SCHEMA
 
-__all__ = ["AdminTables", "Obstacle", "Plan", "Step", "TableStatus"]
+__all__ = ["AdminTables", "Obstacle", "Plan", "Step", "TableStatus", "recovery_of", "tags_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +223,7 @@ class AdminTables:
             # Another process may have been first: then the difference is gone.
             if step.operation != "UpdateTimeToLive":
                 raise
-            ttl = ttl_of(self._control, step.payload["TableName"])
+            ttl = _ttl_of(self._control, step.payload["TableName"])
             if ttl is None or rules.ttl_is_off(ttl):
                 raise
         return True
@@ -250,7 +250,7 @@ class AdminTables:
             return state
         return replace(
             state,
-            ttl=ttl_of(self._control, state.name),
+            ttl=_ttl_of(self._control, state.name),
             recovery=recovery_of(self._control, state.name),
             tags=tags_of(self._control, description["TableArn"]),
         )
@@ -263,7 +263,7 @@ class AdminTables:
             return {}
 
 
-def ttl_of(control: Control, name: str) -> dict[str, Any] | None:
+def _ttl_of(control: Control, name: str) -> dict[str, Any] | None:
     """``DescribeTimeToLive``'s description; ``None`` where the endpoint does not offer it."""
     answer = control.offered("DescribeTimeToLive", {"TableName": name})
     return None if answer is None else object_of(answer.get("TimeToLiveDescription"))

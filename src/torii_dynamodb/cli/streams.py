@@ -12,9 +12,9 @@ from rich.text import Text
 
 from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.streams import (
-    Event,
     LeaseLost,
     StreamConsumer,
+    StreamEvent,
     disable_streams,
     enable_streams,
     stream_status,
@@ -107,7 +107,7 @@ def consume(
     last = monotonic()
 
     class Printer:
-        def handle(self, event: Event, /) -> None:
+        def handle(self, event: StreamEvent, /) -> None:
             nonlocal last
             last = monotonic()
             told = to_dict(event)

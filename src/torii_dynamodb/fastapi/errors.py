@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 
 from torii_dynamodb.errors import AccountLocked, Overloaded, RateLimited, ToriiError, ValidationError
 
-__all__ = ["Problem", "ProblemResponse", "problem_of", "render_problem"]
+__all__ = ["Problem", "ProblemResponse", "problem_of", "render_problem", "validation_problem"]
 
 _log = logging.getLogger("torii_dynamodb")
 

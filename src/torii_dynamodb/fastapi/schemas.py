@@ -9,10 +9,43 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.session_policy import signed_in_at
-from torii_dynamodb.fastapi.settings import Transport
+from torii_dynamodb.fastapi.settings import SessionTransport
 from torii_dynamodb.models import OAuthAccount, Passkey, Session, User
 
-__all__ = ["SessionOut", "SignedInOut", "UserOut"]
+__all__ = [
+    "AccessTokenOut",
+    "ChangePasswordIn",
+    "ConfirmIn",
+    "ConfirmationIn",
+    "EmailIn",
+    "LinkOut",
+    "LinkSignInIn",
+    "MethodsOut",
+    "NativeSignInIn",
+    "NewEmailIn",
+    "NewPasswordIn",
+    "OAuthAccountOut",
+    "OAuthAccountsOut",
+    "OAuthNativeStartOut",
+    "OAuthStartOut",
+    "PasskeyIn",
+    "PasskeyNameIn",
+    "PasskeyOptionsOut",
+    "PasskeyOut",
+    "PasskeySignInIn",
+    "PasskeysOut",
+    "ProofIn",
+    "RegisterIn",
+    "ResetIn",
+    "SentOut",
+    "SessionOut",
+    "SessionsOut",
+    "SignInIn",
+    "SignedInOut",
+    "TokenIn",
+    "UserIn",
+    "UserOut",
+]
 
 _EMAIL = "ada@example.com"
 _PASSWORD = "correct horse battery staple"
@@ -25,7 +58,7 @@ LinkToken = Annotated[
 ]
 Name = Annotated[str, Field(max_length=256, description="A display name.", examples=["Ada"])]
 TransportIn = Annotated[
-    Transport,
+    SessionTransport,
     Field(description="How the session is to travel: in a cookie that is set, or as the `token` of the answer."),
 ]
 

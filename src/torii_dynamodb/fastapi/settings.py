@@ -14,9 +14,9 @@ from torii_dynamodb._rules.checking import check_fields, check_policy
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy
 
-__all__ = ["Credential", "Transport", "WebConfig"]
+__all__ = ["Credential", "SessionTransport", "WebConfig", "encoded_url", "origin_of", "path_of"]
 
-Transport = Literal["cookie", "bearer"]
+SessionTransport = Literal["cookie", "bearer"]
 Credential = Literal["cookie", "bearer", "jwt"]
 
 UNIX_SOCKET = "unix"

@@ -12,7 +12,7 @@ from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynam
 from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb.config import DynamoDbConfig
 
-__all__ = ["dynamodb"]
+__all__ = ["close_storage", "dynamodb", "open_storage"]
 
 Loop = asyncio.AbstractEventLoop
 

@@ -24,14 +24,14 @@ from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, bucket
 from torii_dynamodb.fastapi.navigation import Navigation
-from torii_dynamodb.fastapi.settings import Credential, Transport, WebConfig
+from torii_dynamodb.fastapi.settings import Credential, SessionTransport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import LockoutPolicy, Session, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
 
-__all__ = ["Caller", "Web"]
+__all__ = ["Caller", "Web", "bearer_of"]
 
 _MEMO = "torii_dynamodb"
 _FORM_LIFETIME = timedelta(hours=12)
@@ -303,7 +303,7 @@ class Web:
         user: User,
         session: Session,
         *,
-        transport: Transport = "cookie",
+        transport: SessionTransport = "cookie",
         replace: bool = False,
     ) -> str | None:
         """Hand a new session to whoever signed in, and end those that the request came with (ASVS 7.2.4).
@@ -382,7 +382,7 @@ class Web:
         """Keep a new session aside, while the person is asked whether it may replace another user's."""
         self.cookies.set(response, self.cookies.pending, session.token, until=_PENDING)
 
-    def require_transport(self, transport: Transport) -> None:
+    def require_transport(self, transport: SessionTransport) -> None:
         """Refuse a transport that is not offered, before anything is done.
 
         Raises:

@@ -19,7 +19,7 @@ from torii_dynamodb.admin.aws import aws_client, aws_error
 from torii_dynamodb.admin.streams.checkpoints import Checkpoint, CheckpointStore, LeaseLost
 from torii_dynamodb.admin.streams.control import StreamStatus, stream_status
 from torii_dynamodb.admin.streams.decode import STREAM_TABLES, sequence_number
-from torii_dynamodb.admin.streams.events import Event
+from torii_dynamodb.admin.streams.events import StreamEvent
 from torii_dynamodb.admin.streams.handler import EventHandler, OnCorrupt, handle_record
 from torii_dynamodb.config import DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError
@@ -43,7 +43,7 @@ class HandlerFailed(ToriiError):
 
     code = "handler_failed"
 
-    def __init__(self, message: str, event: Event | None) -> None:
+    def __init__(self, message: str, event: StreamEvent | None) -> None:
         super().__init__(message)
         self.event = event
 
@@ -118,7 +118,7 @@ class StreamConsumer:
         tables: Sequence[TableName] = STREAM_TABLES,
         since: datetime | None = None,
         attempts: int = 3,
-        on_failure: Callable[[Event, Exception], object] | None = None,
+        on_failure: Callable[[StreamEvent, Exception], object] | None = None,
         on_corrupt: OnCorrupt = "fail",
         on_loss: str = "fail",
         batch: int = 1000,
@@ -322,7 +322,7 @@ class StreamConsumer:
             return 0
         return handle_record(record, table, self._hand_over, self._on_corrupt)
 
-    def _hand_over(self, event: Event) -> None:
+    def _hand_over(self, event: StreamEvent) -> None:
         pause = 0.05
         for attempt in range(1, self._attempts + 1):
             try:

@@ -17,23 +17,23 @@ from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import OAUTH, PASSKEY
 from torii_dynamodb._rules.times import from_epoch_seconds
 from torii_dynamodb.admin.streams.events import (
-    EmailChanged,
-    EmailVerified,
-    Event,
-    IdentityLinked,
-    IdentityUnlinked,
-    PasswordChanged,
-    SessionCreated,
-    SessionExpired,
-    SessionRefreshed,
-    SessionRevoked,
-    SessionsRevoked,
-    TokenConsumed,
-    UserCreated,
-    UserDeleted,
-    UserLocked,
-    UserUnlocked,
-    UserUpdated,
+    StreamEmailChanged,
+    StreamEmailVerified,
+    StreamEvent,
+    StreamIdentityLinked,
+    StreamIdentityUnlinked,
+    StreamPasswordChanged,
+    StreamSessionCreated,
+    StreamSessionExpired,
+    StreamSessionRefreshed,
+    StreamSessionRevoked,
+    StreamSessionsRevoked,
+    StreamTokenConsumed,
+    StreamUserCreated,
+    StreamUserDeleted,
+    StreamUserLocked,
+    StreamUserUnlocked,
+    StreamUserUpdated,
 )
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, CorruptItem
@@ -49,7 +49,7 @@ _SETS = ("SS", "NS", "BS")
 _TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 
 
-def decode(record: Mapping[str, Any], table: TableName) -> tuple[Event, ...]:
+def decode(record: Mapping[str, Any], table: TableName) -> tuple[StreamEvent, ...]:
     """The events that a record means, in the order in which to handle them; none for a write that changed nothing.
 
     Args:
@@ -123,9 +123,9 @@ def _users(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
         user = _user_fields(_one(old, new))
         whose = {"user_id": user["id"], "email": user["email"]}
         if new is None:
-            return [(UserDeleted, whose)]
+            return [(StreamUserDeleted, whose)]
         told = {"name": user["name"], "email_verified": user["verified"] is not None}
-        return [(UserCreated, {**whose, **told, "has_password": user["password"] is not None})]
+        return [(StreamUserCreated, {**whose, **told, "has_password": user["password"] is not None})]
     before, after = _user_fields(old), _user_fields(new)
     whose = {"user_id": after["id"]}
     made: Made = []
@@ -133,20 +133,20 @@ def _users(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
     if before["email"] != after["email"]:
         # The spelling changes with the address; that is not news of its own.
         changed -= {"email_as_given"}
-        made.append((EmailChanged, {**whose, "old_email": before["email"], "new_email": after["email"]}))
+        made.append((StreamEmailChanged, {**whose, "old_email": before["email"], "new_email": after["email"]}))
     if changed:
-        made.insert(0, (UserUpdated, {**whose, "changed": changed}))
+        made.insert(0, (StreamUserUpdated, {**whose, "changed": changed}))
     if after["verified"] is not None and (before["verified"] is None or before["email"] != after["email"]):
-        made.append((EmailVerified, {**whose, "email": after["email"]}))
+        made.append((StreamEmailVerified, {**whose, "email": after["email"]}))
     if before["password"] != after["password"]:
         kind = "set" if before["password"] is None else "removed" if after["password"] is None else "changed"
-        made.append((PasswordChanged, {**whose, "change": kind}))
+        made.append((StreamPasswordChanged, {**whose, "change": kind}))
     if before["locked"] is None and after["locked"] is not None:
-        made.append((UserLocked, {**whose, "locked_at": after["locked"]}))
+        made.append((StreamUserLocked, {**whose, "locked_at": after["locked"]}))
     if before["locked"] is not None and after["locked"] is None:
-        made.append((UserUnlocked, whose))
+        made.append((StreamUserUnlocked, whose))
     if before["epoch"] != after["epoch"]:
-        made.append((SessionsRevoked, whose))
+        made.append((StreamSessionsRevoked, whose))
     return made
 
 
@@ -167,13 +167,13 @@ def _origin(item: Item) -> dict[str, Any]:
 def _sessions(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
     whose, ends = _session_fields(_one(new, old))
     if old is None:
-        return [(SessionCreated, {**whose, "expires_at": ends, **_origin(_one(new, old))})]
+        return [(StreamSessionCreated, {**whose, "expires_at": ends, **_origin(_one(new, old))})]
     if new is None:
         if ttl or ends <= at:
-            return [(SessionExpired, {**whose, "expires_at": ends, "by_ttl": ttl})]
-        return [(SessionRevoked, whose)]
+            return [(StreamSessionExpired, {**whose, "expires_at": ends, "by_ttl": ttl})]
+        return [(StreamSessionRevoked, whose)]
     if _session_fields(old)[1] != ends:
-        return [(SessionRefreshed, {**whose, "expires_at": ends})]
+        return [(StreamSessionRefreshed, {**whose, "expires_at": ends})]
     return []
 
 
@@ -197,9 +197,9 @@ def _identities(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> 
         return []
     made: Made = []
     if before is not None:
-        made.append((IdentityUnlinked, before))
+        made.append((StreamIdentityUnlinked, before))
     if after is not None:
-        made.append((IdentityLinked, after))
+        made.append((StreamIdentityLinked, after))
     return made
 
 
@@ -217,7 +217,7 @@ def _tokens_read(item: Item) -> dict[str, Any]:
 def _tokens(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
     if new is None or "consumed_by" not in new or (old is not None and "consumed_by" in old):
         return []
-    return [(TokenConsumed, _tokens_read(new))]
+    return [(StreamTokenConsumed, _tokens_read(new))]
 
 
 _READERS: Final[dict[TableName, Callable[..., Made]]] = {

@@ -15,29 +15,29 @@ from torii_dynamodb._rules.times import to_text
 
 __all__ = [
     "EVENT_TYPES",
-    "EmailChanged",
-    "EmailVerified",
-    "Event",
-    "IdentityLinked",
-    "IdentityUnlinked",
-    "PasswordChanged",
-    "SessionCreated",
-    "SessionExpired",
-    "SessionRefreshed",
-    "SessionRevoked",
-    "SessionsRevoked",
-    "TokenConsumed",
-    "UserCreated",
-    "UserDeleted",
-    "UserLocked",
-    "UserUnlocked",
-    "UserUpdated",
+    "StreamEmailChanged",
+    "StreamEmailVerified",
+    "StreamEvent",
+    "StreamIdentityLinked",
+    "StreamIdentityUnlinked",
+    "StreamPasswordChanged",
+    "StreamSessionCreated",
+    "StreamSessionExpired",
+    "StreamSessionRefreshed",
+    "StreamSessionRevoked",
+    "StreamSessionsRevoked",
+    "StreamTokenConsumed",
+    "StreamUserCreated",
+    "StreamUserDeleted",
+    "StreamUserLocked",
+    "StreamUserUnlocked",
+    "StreamUserUpdated",
     "to_dict",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class StreamEvent:
     """What every event tells.
 
     Args:
@@ -55,7 +55,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserCreated(Event):
+class StreamUserCreated(StreamEvent):
     """A user came to be.
 
     Args:
@@ -74,7 +74,7 @@ class UserCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserUpdated(Event):
+class StreamUserUpdated(StreamEvent):
     """The profile changed.
 
     Args:
@@ -88,7 +88,7 @@ class UserUpdated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserDeleted(Event):
+class StreamUserDeleted(StreamEvent):
     """A user is gone, with all identities.
 
     Args:
@@ -101,7 +101,7 @@ class UserDeleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserLocked(Event):
+class StreamUserLocked(StreamEvent):
     """An administrator locked the account.
 
     Args:
@@ -114,14 +114,14 @@ class UserLocked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserUnlocked(Event):
+class StreamUserUnlocked(StreamEvent):
     """An administrator lifted the lock."""
 
     type: ClassVar[str] = "user.unlocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailChanged(Event):
+class StreamEmailChanged(StreamEvent):
     """The address changed; the new one is not proved.
 
     Args:
@@ -136,7 +136,7 @@ class EmailChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailVerified(Event):
+class StreamEmailVerified(StreamEvent):
     """Somebody proved to own the address.
 
     Args:
@@ -149,7 +149,7 @@ class EmailVerified(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordChanged(Event):
+class StreamPasswordChanged(StreamEvent):
     """The password changed. A re-hash of the same password is none.
 
     Args:
@@ -162,14 +162,14 @@ class PasswordChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionsRevoked(Event):
+class StreamSessionsRevoked(StreamEvent):
     """All sessions of a user ended at once: the epoch moved on. Their rows may follow one by one, or not at all."""
 
     type: ClassVar[str] = "sessions.revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionCreated(Event):
+class StreamSessionCreated(StreamEvent):
     """A session began.
 
     Args:
@@ -188,7 +188,7 @@ class SessionCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRefreshed(Event):
+class StreamSessionRefreshed(StreamEvent):
     """A session's end moved.
 
     Args:
@@ -203,7 +203,7 @@ class SessionRefreshed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRevoked(Event):
+class StreamSessionRevoked(StreamEvent):
     """A session's row was removed before its end: signed out, or cleaned up after all sessions were revoked.
 
     Args:
@@ -216,7 +216,7 @@ class SessionRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionExpired(Event):
+class StreamSessionExpired(StreamEvent):
     """A session's row was removed after its end. It was refused since; TTL may take days to remove it.
 
     Args:
@@ -233,7 +233,7 @@ class SessionExpired(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityLinked(Event):
+class StreamIdentityLinked(StreamEvent):
     """A user gained a way to sign in beside the address.
 
     Args:
@@ -252,7 +252,7 @@ class IdentityLinked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityUnlinked(Event):
+class StreamIdentityUnlinked(StreamEvent):
     """A user lost a way to sign in, or is gone altogether.
 
     Args:
@@ -271,7 +271,7 @@ class IdentityUnlinked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenConsumed(Event):
+class StreamTokenConsumed(StreamEvent):
     """A one-time secret was used up. That it also was accepted (address and epoch unchanged) is not said.
 
     Args:
@@ -287,31 +287,31 @@ class TokenConsumed(Event):
     email: str | None
 
 
-EVENT_TYPES: Final[Mapping[str, type[Event]]] = {
+EVENT_TYPES: Final[Mapping[str, type[StreamEvent]]] = {
     event.type: event
     for event in (
-        UserCreated,
-        UserUpdated,
-        UserDeleted,
-        UserLocked,
-        UserUnlocked,
-        EmailChanged,
-        EmailVerified,
-        PasswordChanged,
-        SessionsRevoked,
-        SessionCreated,
-        SessionRefreshed,
-        SessionRevoked,
-        SessionExpired,
-        IdentityLinked,
-        IdentityUnlinked,
-        TokenConsumed,
+        StreamUserCreated,
+        StreamUserUpdated,
+        StreamUserDeleted,
+        StreamUserLocked,
+        StreamUserUnlocked,
+        StreamEmailChanged,
+        StreamEmailVerified,
+        StreamPasswordChanged,
+        StreamSessionsRevoked,
+        StreamSessionCreated,
+        StreamSessionRefreshed,
+        StreamSessionRevoked,
+        StreamSessionExpired,
+        StreamIdentityLinked,
+        StreamIdentityUnlinked,
+        StreamTokenConsumed,
     )
 }
 """Every type of event, by its name."""
 
 
-def to_dict(event: Event) -> dict[str, Any]:
+def to_dict(event: StreamEvent) -> dict[str, Any]:
     """The event as JSON holds it: ``type`` first, times as text, sets as sorted lists."""
     told: dict[str, Any] = {"type": event.type}
     for field in fields(event):

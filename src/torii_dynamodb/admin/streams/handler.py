@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
 from torii_dynamodb.admin.streams.decode import decode
-from torii_dynamodb.admin.streams.events import Event
+from torii_dynamodb.admin.streams.events import StreamEvent
 from torii_dynamodb.config import TableName
 from torii_dynamodb.errors import CorruptItem
 
@@ -15,7 +15,7 @@ __all__ = ["EventHandler", "Handlers", "OnCorrupt", "handle_record"]
 
 _log = logging.getLogger("torii_dynamodb")
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", bound=StreamEvent)
 
 OnCorrupt = Literal["fail", "skip"]
 """What becomes of a record that cannot be read: it counts as failed, or it is logged and passed over."""
@@ -24,7 +24,7 @@ OnCorrupt = Literal["fail", "skip"]
 class EventHandler(Protocol):
     """Something that events are told to."""
 
-    def handle(self, event: Event, /) -> object:
+    def handle(self, event: StreamEvent, /) -> object:
         """Deal with an event. Raise to have it delivered again.
 
         Delivery is at least once: an event may come again, with the same ``id``. Events of one item come in order.
@@ -39,15 +39,15 @@ class Handlers:
 
         handlers = Handlers()
 
-        @handlers.on(UserCreated)
-        def welcome(event: UserCreated) -> None: ...
+        @handlers.on(StreamUserCreated)
+        def welcome(event: StreamUserCreated) -> None: ...
     """
 
     def __init__(self) -> None:
-        self._calls: list[tuple[type[Event], Callable[[Any], object]]] = []
+        self._calls: list[tuple[type[StreamEvent], Callable[[Any], object]]] = []
 
     def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
-        """Call a function for each event of that class; ``Event`` is every event's."""
+        """Call a function for each event of that class; ``StreamEvent`` is every event's."""
 
         def register(call: Callable[[E], object]) -> Callable[[E], object]:
             self._calls.append((kind, call))
@@ -55,7 +55,7 @@ class Handlers:
 
         return register
 
-    def handle(self, event: Event, /) -> None:
+    def handle(self, event: StreamEvent, /) -> None:
         """Call every function that asked for such events, in the order of registration. The first error ends it."""
         for kind, call in self._calls:
             if isinstance(event, kind):
@@ -63,7 +63,7 @@ class Handlers:
 
 
 def handle_record(
-    record: Mapping[str, Any], table: TableName, handle: Callable[[Event], object], on_corrupt: OnCorrupt
+    record: Mapping[str, Any], table: TableName, handle: Callable[[StreamEvent], object], on_corrupt: OnCorrupt
 ) -> int:
     """Decode a record and hand its events over.
 
