@@ -29,7 +29,7 @@ from torii_dynamodb.errors import (
 from torii_dynamodb.fastapi import Problem, Web, WebConfig, router
 from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import problem_of
-from torii_dynamodb.fastapi.limits import ClientAddress, bucket
+from torii_dynamodb.fastapi.limits import ClientAddress, network_of
 from torii_dynamodb.mail import AsyncMemoryMailer
 from torii_dynamodb.oauth import google
 from torii_dynamodb.passkeys import PasskeySettings
@@ -137,13 +137,13 @@ def test_any_forwarded_header(header: str) -> None:
     sent = header.encode("utf-8", "surrogatepass").decode("latin-1")
     found = ClientAddress(WebConfig(trusted_proxies=["10.0.0.0/8"])).of(_connection({"X-Forwarded-For": sent}))
     assert found is not None
-    assert bucket(found)
+    assert network_of(found)
 
 
 def test_an_ipv6_network_is_one_client() -> None:
     """Who holds a /64 has no more attempts than who holds one IPv4 address."""
-    assert bucket("2001:db8:1:2:3:4:5:6") == bucket("2001:db8:1:2::1") == "2001:db8:1:2::"
-    assert bucket("203.0.113.9") == "203.0.113.9"
+    assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2::1") == "2001:db8:1:2::"
+    assert network_of("203.0.113.9") == "203.0.113.9"
 
 
 async def test_the_limit_by_address() -> None:

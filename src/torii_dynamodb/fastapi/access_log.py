@@ -1,4 +1,4 @@
-"""Mailed tokens in the server's access log: uvicorn writes the whole address of every request."""
+"""Keeps mailed tokens out of the access log, where uvicorn writes the full URL of every request."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 
 __all__ = ["redact_access_log"]
 
-# Our own tokens, by their form; and what a provider sends back to the callback (RFC 6749, 4.1.2).
+# Our own tokens, and what a provider sends back to the callback (RFC 6749, 4.1.2).
 _TOKEN = re.compile(r"torii_([a-z]1)_[A-Za-z0-9_.%-]+")
 _ANSWER = re.compile(r"(?<=[?&])(code|state|user)=[^&\s]*")
 
 
 class _Redacting(logging.Filter):
-    """Takes the tokens out of a record's arguments, and lets every record pass."""
+    """Redacts tokens in a record's arguments, and drops no record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -30,8 +30,8 @@ _filter = _Redacting()
 
 
 def redact_access_log() -> None:
-    """Keep tokens out of uvicorn's access log: a visit to a mailed link does not use it up. Once is enough.
+    """Redact tokens in uvicorn's access log: a mailed link stays valid after a mere visit. Repeated calls do no harm.
 
-    The filter stands at the logger, so it holds for whatever handlers there are, and for those made later.
+    The filter is on the logger, so it applies to all handlers, including those added later.
     """
     logging.getLogger("uvicorn.access").addFilter(_filter)

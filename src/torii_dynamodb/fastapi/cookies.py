@@ -1,4 +1,4 @@
-"""The cookies: their names, how they are set, and which came along."""
+"""The cookies: their names, and how they are set and read."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _headers(connection: HTTPConnection) -> list[bytes]:
 
 
 class Cookies:
-    """Names and sets the cookies. All are ``HttpOnly``, of the whole site, and of this host alone.
+    """Names, sets and reads the cookies. All are ``HttpOnly``, for all paths of this host only.
 
-    With ``cookie_domain`` the session's is the domain's; the others stay with the host, for no other needs them.
+    With ``cookie_domain``, the session cookie belongs to that domain; no other host needs the others.
 
     Attributes:
         session: The session token.
         device: Proof that this browser signed the user in before.
-        oauth: What the names of the cookies begin with that each bind one sign-in through a provider to this browser.
+        oauth: The prefix of cookies that each bind one sign-in through a provider to this browser.
         confirm: Binds links that confirm an account at a provider to this browser.
-        link: The token of a mailed link that was opened signed out, until somebody has signed in.
-        pending: The token of a new session, while the person is asked whether it may replace that of another user.
-        form: What form tokens are made of before there is a session.
+        link: The token of a mailed link that was opened while signed out, until someone has signed in.
+        pending: The token of a new session, while the person is asked whether it may replace another user's.
+        form: The secret of form tokens until there is a session.
         sign_up: Binds a sign-up to this browser, until the address is verified.
 
     Args:
@@ -45,7 +45,7 @@ class Cookies:
         self._config = config
         self._clock = clock
         own = ("__Host-" if config.secure_cookies else "") + config.cookie_name
-        # Browsers take a cookie with a domain under "__Secure-", but not under "__Host-" (RFC 6265bis, 4.1.3).
+        # Browsers accept a cookie with a domain under "__Secure-", but not under "__Host-" (RFC 6265bis, 4.1.3).
         shared = ("__Secure-" if config.secure_cookies else "") + config.cookie_name
         self.session = own if config.cookie_domain is None else shared
         self.device = f"{own}-device"
@@ -57,25 +57,25 @@ class Cookies:
         self.sign_up = f"{own}-sign-up"
 
     def flow(self, state: str) -> str:
-        """The name of the cookie for the sign-in with this ``state``: of two at once, neither spoils the other."""
+        """The name of the cookie for the sign-in with this ``state``: concurrent sign-ins do not interfere."""
         return f"{self.oauth}-{digest(state)[:16]}"
 
     def flows(self, connection: HTTPConnection) -> list[str]:
-        """The names of all such cookies that came along, as browsers order them: oldest first (RFC 6265, 5.4)."""
+        """The names of all such cookies of a request, in the order of browsers: oldest first (RFC 6265, 5.4)."""
         pairs = (pair for header in _headers(connection) for pair in header.split(b";"))
         names = (pair.lstrip(b" \t").partition(b"=")[0].decode("latin-1") for pair in pairs)
         return list(dict.fromkeys(name for name in names if re.fullmatch(rf"{self.oauth}-[0-9a-f]{{16}}", name)))
 
     @staticmethod
     def read(connection: HTTPConnection, name: str) -> str | None:
-        """One of the cookies that came with a request. Nothing else reads them: see :func:`read_cookie`."""
+        """The value of a cookie of a request. Nothing else reads cookies: see :func:`read_cookie`."""
         return read_cookie(_headers(connection), name)
 
     def set(self, response: Response, name: str, value: str, *, until: datetime | timedelta) -> None:
-        """Set one. It lasts until then, or for that long, in whole seconds."""
+        """Set a cookie that lasts until then, or for that long, in whole seconds."""
         lifetime = until if isinstance(until, timedelta) else until - self._clock()
-        # These must come along when a provider or a mailed link leads here, which is a cross-site navigation: "strict"
-        # would keep them away. The others follow the configuration.
+        # These must be sent when a provider or a mailed link leads here, which is a cross-site navigation: with
+        # "strict" they would not be. The others follow the configuration.
         same_site: Literal["lax", "strict", "none"] = self._config.same_site
         if same_site == "strict" and name.startswith((self.oauth, self.confirm, self.link, self.pending, self.sign_up)):
             same_site = "lax"
@@ -91,7 +91,7 @@ class Cookies:
         )
 
     def delete(self, response: Response, name: str) -> None:
-        """Remove one."""
+        """Delete a cookie."""
         response.delete_cookie(
             name,
             path="/",

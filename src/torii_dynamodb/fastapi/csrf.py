@@ -1,8 +1,9 @@
-"""Requests that another site's page made a browser send.
+"""Protection against cross-site request forgery.
 
-Two guards. Every request that changes something is refused when the browser says that it comes from another site
-(``Sec-Fetch-Site``, or ``Origin`` from browsers without it); with a session cookie it must say that it does not. Beside
-it, forms carry a token that only a page of this site can know: an HMAC under the very cookie that comes along.
+There are two guards. A request that changes something is refused if the browser says that it comes from another site
+(``Sec-Fetch-Site``, or ``Origin`` from browsers without it); with a session cookie, the browser must say that it does
+not. In addition, forms carry a token that only a page of this site can know: an HMAC keyed with the cookie that
+accompanies it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class CrossSite:
-    """Tells requests of this site's pages from others'.
+    """Distinguishes requests of this site's pages from those of other sites.
 
     Args:
-        config: Which origins are ours.
+        config: Names the trusted origins.
     """
 
     def __init__(self, config: WebConfig) -> None:
@@ -37,9 +38,9 @@ class CrossSite:
         """Whether to refuse a request.
 
         Args:
-            connection: The request. One that only reads is never refused; a WebSocket is never taken for one.
-            cookie: Whether a session came in a cookie: then a browser must vouch for the request. Without one, a
-                program that is no browser says nothing, and may.
+            connection: The request. One that only reads is never refused; a WebSocket does not count as one.
+            cookie: Whether a session came in a cookie: then a browser must vouch for the request. Without a cookie, a
+                request without these headers passes: it comes from a program that is not a browser.
         """
         if connection.scope["type"] == "http" and connection.scope["method"] in _SAFE:
             return False
@@ -51,28 +52,28 @@ class CrossSite:
             return site not in ("same-origin", "none")
         if not origin:
             return cookie
-        # Behind a proxy that ends TLS the scheme is not known here; the host is what tells sites apart.
-        # "null" has no host, and nor has a request by HTTP/1.0 that a proxy passed on without one.
+        # Behind a proxy that terminates TLS the scheme is unknown here, so sites are told apart by host.
+        # "null" has no host, nor does an HTTP/1.0 request that a proxy forwarded without one.
         host = urlsplit(origin).netloc
         return self._own is not None or not host or host != connection.headers.get("host", "").lower()
 
 
 class FormTokens:
-    """Tokens for forms: ``<nonce>.<HMAC of it under the secret>``.
+    """Tokens for forms: ``<nonce>.<HMAC of the nonce under the secret>``.
 
-    The secret is the cookie that comes along: the session's, or before there is one a random one of its own. So nothing
-    is stored, no key is configured, and a token dies with its session. The nonce makes every token another, for
-    compressed pages give away what repeats (BREACH).
+    The secret is a cookie of the same request: the session's, or a random one until there is a session. So nothing is
+    stored, no key is configured, and a token becomes invalid with its session. The nonce makes every token different,
+    because compression reveals what repeats in a page (BREACH).
 
     Args:
-        random: Where nonces come from.
+        random: Returns random bytes for nonces.
     """
 
     def __init__(self, random: RandomBytes) -> None:
         self._random = random
 
     def issue(self, secret: str) -> str:
-        """A token to put into a form."""
+        """Return a token to put into a form."""
         nonce = base64url.encode(self._random(16))
         return f"{nonce}.{_mac(secret, nonce)}"
 

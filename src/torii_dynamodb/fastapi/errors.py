@@ -1,4 +1,4 @@
-"""Errors as HTTP answers (RFC 9457, problem details). The one place that knows a status for each error."""
+"""Errors as HTTP responses (RFC 9457, problem details), with the status of each error."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STATUS: Mapping[str, int] = {
     "validation_error": 422,
     "version_conflict": 409,
 }
-# Errors that name a reason, and where the reason says more than the code.
+# Errors whose status depends on their reason.
 _REASONS: Mapping[tuple[str, str], int] = {
     ("oauth_error", "provider"): 502,
     ("oauth_error", "confirm"): 403,
@@ -51,20 +51,20 @@ _REASONS: Mapping[tuple[str, str], int] = {
     ("passkey_error", "unknown"): 401,
     ("passkey_error", "refused"): 401,
 }
-# What went wrong inside is for the log, not for whoever asks.
-_INSIDE = "something went wrong here; it was noted"
+# Internal details go to the log, not to the client.
+_INTERNAL = "something went wrong; the error was logged"
 _BUSY = "the service is busy; try again"
 
 
 class Problem(HTTPException):
-    """An HTTP answer that tells what is wrong: raised by the routes and the dependencies.
+    """An HTTP response that says what is wrong: raised by the routes and the dependencies.
 
-    In an application without :func:`render_problem` FastAPI shows its ``detail``.
+    Without :func:`render_problem`, FastAPI shows only its ``detail``.
 
     Attributes:
-        code: A stable name; that of the ``ToriiError`` behind it, or ``not_signed_in``, ``cross_site``,
+        code: A stable name: that of the ``ToriiError`` behind it, or ``not_signed_in``, ``cross_site``,
             ``recent_sign_in_required``, ``email_not_verified``, ``other_user_signed_in``, ``body_too_large``.
-        extra: More members of the answer.
+        extra: More members of the JSON.
 
     Args:
         status: The status.
@@ -88,13 +88,13 @@ class Problem(HTTPException):
         self.extra = dict(extra or {})
 
     def body(self) -> dict[str, Any]:
-        """The answer's JSON."""
+        """The JSON of the response."""
         title = HTTPStatus(self.status_code).phrase
         return {"title": title, "status": self.status_code, "code": self.code, "detail": self.detail, **self.extra}
 
 
 class ProblemResponse(JSONResponse):
-    """A problem as an answer."""
+    """A problem as a response."""
 
     media_type = "application/problem+json"
 
@@ -103,13 +103,13 @@ class ProblemResponse(JSONResponse):
 
 
 def problem_of(error: ToriiError) -> Problem:
-    """The answer for an error. One that is not the caller's doing is logged, and told without its details."""
+    """The response to an error. An error that is not the client's fault is logged, and its details are left out."""
     reason = getattr(error, "reason", None) if not isinstance(error, ValidationError) else None
     status = _REASONS.get((error.code, str(reason))) or _STATUS.get(error.code, 500)
     extra: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, AccountLocked) and error.retry_after is None:
-        status = 423  # no wait helps: an administrator lifts it
+        status = 423  # waiting does not help: an administrator has to unlock it
     if isinstance(error, AccountLocked | RateLimited) and error.retry_after is not None:
         seconds = max(math.ceil(error.retry_after / timedelta(seconds=1)), 1)
         headers["Retry-After"] = str(seconds)
@@ -127,16 +127,16 @@ def problem_of(error: ToriiError) -> Problem:
     _log.error("%s: %s (AWS request id %s)", error.code, error.message, error.request_id)
     if status == 503:
         return Problem(503, error.code, _BUSY, headers={"Retry-After": "1"}, extra={"retry_after": 1})
-    return Problem(500, "internal_error", _INSIDE)
+    return Problem(500, "internal_error", _INTERNAL)
 
 
 def validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """The answer for a request that is not of the right form. What was sent is not repeated: it may be a password."""
+    """The response to an invalid request. What was sent is not repeated, because it may be a password."""
     told = [
         {"field": ".".join(str(part) for part in error["loc"] if part != "body"), "message": error["msg"]}
         for error in errors
     ]
-    return Problem(422, "validation_error", "the request is not of the right form", extra={"errors": told})
+    return Problem(422, "validation_error", "the request is not valid", extra={"errors": told})
 
 
 async def render_problem(_: Request, error: Exception) -> ProblemResponse:

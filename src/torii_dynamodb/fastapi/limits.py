@@ -1,4 +1,4 @@
-"""Where a request comes from, and how many are taken from there."""
+"""The IP address that a request comes from, and the counter that it is counted under."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from starlette.requests import HTTPConnection
 
 from torii_dynamodb.fastapi.settings import UNIX_SOCKET, WebConfig
 
-__all__ = ["ClientAddress", "bucket"]
+__all__ = ["ClientAddress", "network_of"]
 
 _log = logging.getLogger("torii_dynamodb")
 
 Address = IPv4Address | IPv6Address
 
-_HOPS = 32  # more than any chain of proxies; a bound on the work that a header can ask for
-_BUCKETS = 64  # for all clients behind a proxy that is not named: they get so many times what one address gets
+_HOPS = 32  # longer than any chain of proxies; bounds the work that a header can cause
+_BUCKETS = 64  # for the clients behind an unnamed proxy, who together get 64 times what one address gets
 
-# Where connections come from inside a data centre, a container network or this machine, but never from the internet:
-# RFC 1918, 6598, 3927, 4193, 4291. (`is_private` knows more: the addresses of documentation, for example.)
+# Connections from these come from a data centre, a container network or this machine, never from the internet:
+# RFC 1918, 6598, 3927, 4193, 4291. (`is_private` covers more: documentation addresses, for example.)
 _INSIDE = [
     ip_network(network)
     for network in (
@@ -34,13 +34,13 @@ _INSIDE = [
 class ClientAddress:
     """Finds the IP address of the client.
 
-    ``X-Forwarded-For`` (or ``Forwarded``, where the configuration says so) is read only where the connection comes from
-    a trusted proxy, and then from its right end: the first address that is no trusted proxy is the client's. What
-    stands left of it the client may have made up. What cannot be read (``unknown``, an obfuscated name, garbage) ends
-    the search at the proxy that wrote it.
+    ``X-Forwarded-For`` (or ``Forwarded``, if configured) is read only if the connection comes from a trusted proxy, and
+    from right to left: the first address that is not a trusted proxy is the client's. The client may have made up
+    everything to the left of it. An unreadable entry (``unknown``, an obfuscated name, garbage) ends the search at the
+    proxy that wrote it.
 
     Args:
-        config: Which proxies are trusted.
+        config: Names the trusted proxies.
     """
 
     def __init__(self, config: WebConfig) -> None:
@@ -50,7 +50,7 @@ class ClientAddress:
         self._warned: set[str] = set()
 
     def of(self, connection: HTTPConnection) -> str | None:
-        """The address; ``None`` where the connection has none (a Unix socket that is not trusted)."""
+        """The address; ``None`` if the connection has none (a Unix socket that is not trusted)."""
         peer = _peer(connection)
         if not self._trusts(peer, connection):
             return None if peer is None else str(peer)
@@ -59,7 +59,7 @@ class ClientAddress:
             if hop is None:
                 self._warn(
                     "unreadable",
-                    "the proxy at %s sends no address in %s: all of its clients count as one",
+                    "the proxy at %s sends no address in %s, so all of its clients count as one",
                     address or "the Unix socket",
                     self._header,
                 )
@@ -81,13 +81,13 @@ class ClientAddress:
         return None if address is None else str(address)
 
     def counted_as(self, connection: HTTPConnection) -> str | None:
-        """The address that the limit counts a request under; ``None``: none, it is not counted.
+        """The address that the limit counts a request under; ``None``: the request is not counted.
 
-        It is the client's. Behind a proxy that the configuration does not name, that would be the proxy's address for
-        everybody, and one busy minute would lock all of a site out. So a connection from an inside network (which no
-        client on the internet comes from) with a header of a proxy is taken for that of a proxy: a warning says once
-        what to set, and its clients are spread over 64 counters, by the last address in the header. A client that can
-        choose that header gets at most 64 times what one address gets. Nothing else believes the header.
+        It is the client's address. Behind a proxy that the configuration does not name, that would be the proxy's
+        address for everyone, and one busy minute would lock all users of a site out. So a connection from an internal
+        network (which no client on the internet comes from) with a proxy's header is treated as a proxy: a warning says
+        once what to set, and its clients are spread over 64 counters by the last address in the header. A client that
+        can choose that header gets at most 64 times what one address gets. Nothing else trusts the header.
         """
         found = self.of(connection)
         peer = _peer(connection)
@@ -98,24 +98,24 @@ class ClientAddress:
             return found
         self._warn(
             "not named",
-            "requests come from %s with a header of a proxy: if that is your proxy, set "
-            "WebConfig(trusted_proxies=[%r]); until then sessions note its address instead of the client's, and the "
-            "limit by IP address tells its clients apart only roughly",
+            "requests come from %s with a proxy's header: if that is your proxy, set "
+            "WebConfig(trusted_proxies=[%r]); until then sessions record its address instead of the client's, and the "
+            "limit by IP address distinguishes its clients only roughly",
             peer or "a Unix socket",
             UNIX_SOCKET if peer is None else str(peer),
         )
-        # 0.0.0.0/8 is nobody's address (RFC 1122, 3.2.1.3): these counters are no client's.
-        return f"0.0.0.{crc32(bucket(str(claimed)).encode()) % _BUCKETS}"
+        # No client has an address in 0.0.0.0/8 (RFC 1122, 3.2.1.3), so these counters collide with none.
+        return f"0.0.0.{crc32(network_of(str(claimed)).encode()) % _BUCKETS}"
 
     def refused(self, connection: HTTPConnection) -> None:
-        """Note that the limit refused a request: where it may be all of a site, a warning says so once."""
+        """Warn once if the limit refused a request and may be refusing all users behind a proxy."""
         peer = _peer(connection)
         strangers = [hop for hop in self._claimed(connection) if hop is None or not self._trusted(hop)]
         if len(strangers) > (1 if self._trusts(peer, connection) else 0):
             self._warn(
                 "refused",
-                "requests from %s are refused by WebConfig(ip_limit), and their headers name somebody behind it: if it "
-                "is a proxy of yours, name it in trusted_proxies",
+                "requests from %s are refused by WebConfig(ip_limit), and their headers name other clients: if it is "
+                "your proxy, add it to trusted_proxies",
                 self.of(connection),
             )
 
@@ -124,7 +124,7 @@ class ClientAddress:
 
     def _trusts(self, peer: Address | None, connection: HTTPConnection) -> bool:
         if peer is None:
-            # Only a Unix socket has no address at all; what is no IP address is no peer that could be trusted.
+            # Only a Unix socket has no address at all. A peer with a name instead of an IP address is not trusted.
             return self._unix_socket and not (connection.client and connection.client.host)
         return self._trusted(peer)
 
@@ -146,7 +146,7 @@ def _peer(connection: HTTPConnection) -> Address | None:
 
 
 def _hops(connection: HTTPConnection, header: str) -> list[Address | None]:
-    """The last hops that a header names, the nearest last; ``None`` for one that is no address."""
+    """The last hops in a header, the nearest last; ``None`` for one that is not an address."""
     lines = connection.headers.getlist(header)
     if header == "forwarded":
         return [_node(name) for line in lines for name in _forwarded(line)][-_HOPS:]
@@ -158,9 +158,9 @@ _PAIR = re.compile(r"""[ \t]*(?:([!#$%&'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([
 
 
 def _forwarded(line: str) -> list[str | None]:
-    """What ``for`` is in each element of ``Forwarded`` (RFC 7239, 4); ``None`` where an element does not say.
+    """The ``for`` of each element of ``Forwarded`` (RFC 7239, 4); ``None`` for an element without it.
 
-    A line that is not of that form is one ``None``: a client could open a quotation mark before what the proxy adds.
+    An invalid line is one ``None``: a client could open a quotation mark before the part that the proxy adds.
     """
     found: list[str | None] = []
     position, node, pairs = 0, None, 0
@@ -186,7 +186,7 @@ _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\]|([0-9.]+))(?::[\w.
 
 
 def _node(text: str | None) -> Address | None:
-    """An address as proxies write it: ``1.2.3.4``, ``1.2.3.4:51008``, ``2001:db8::1``, ``[2001:db8::1]:443``."""
+    """Parse an address as proxies write it: ``1.2.3.4``, ``1.2.3.4:51008``, ``2001:db8::1``, ``[2001:db8::1]:443``."""
     with_port = _WITH_PORT.fullmatch(text or "")
     return _address(with_port[1] or with_port[2] if with_port else text)
 
@@ -200,8 +200,8 @@ def _address(text: str | None) -> Address | None:
     return address if mapped is None else mapped
 
 
-def bucket(address: str) -> str:
-    """What requests are counted under: the address; of IPv6 its /64 network, which is one customer's (RFC 6177)."""
+def network_of(address: str) -> str:
+    """What requests are counted under: the address, or for IPv6 its /64 network, which one customer has (RFC 6177)."""
     if ":" not in address:
         return address
     return str(ip_network((address, 64), strict=False).network_address)

@@ -1,4 +1,4 @@
-"""What the routes have in common: errors as problems, nothing cached, bounded bodies, and what OpenAPI says of it."""
+"""What all JSON routes share: errors as problems, no caching, bounded bodies, and their OpenAPI descriptions."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from torii_dynamodb.fastapi.navigation import note_root_path
 
 __all__ = ["AuthRoute", "Router", "problems", "without_body"]
 
-_LARGEST = 64 * 1024  # a passkey's answer with its attestation takes a few KB
+_LARGEST = 64 * 1024  # a passkey with its attestation takes a few KB
 
-_ACTING = "/callback"  # the one GET route that does something, which a mere look must not: the way back from a provider
+_ACTING = "/callback"  # the only GET route with an effect: HEAD and prefetching must not cause it
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 
 class Router(APIRouter):
-    """A router that answers HEAD wherever it answers GET (RFC 9110, 9.3.2), and OPTIONS with what a path allows."""
+    """A router that supports HEAD wherever it supports GET (RFC 9110, 9.3.2), and OPTIONS."""
 
     def add_api_route(
         self, path: str, endpoint: Callable[..., Any], *, methods: set[str] | list[str] | None = None, **options: Any
@@ -38,9 +38,9 @@ class Router(APIRouter):
             super().add_api_route(path, endpoint, methods=["HEAD"], **options)
 
     def add_options(self) -> None:
-        """Add a route for OPTIONS to each path. Last of all: it says which methods the others take.
+        """Add a route for OPTIONS to each path. Call it last: the response lists the methods of the other routes.
 
-        CORS is not answered here, but by the application's middleware, before any route.
+        CORS preflight requests never arrive here: the application's middleware handles them before any route.
         """
         allowed: dict[str, set[str]] = {}
         for route in self.routes:
@@ -59,14 +59,14 @@ def _allowing(allow: str) -> Callable[[], Coroutine[Any, Any, Response]]:
 
 
 def without_body(request: Request, response: Response) -> Response:
-    """An answer as it is; to HEAD without its body. The headers stay, the length too."""
+    """The response, without its body for HEAD. All headers stay, including the length."""
     if request.method == "HEAD":
         response.body = b""
     return response
 
 
 class AuthRoute(APIRoute):
-    """A route whose errors are problems, whatever the application does with its own, and whose answers nobody keeps."""
+    """A route whose errors are problems, however the application handles its own. Nothing is cached."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's hook."""
@@ -79,8 +79,8 @@ class AuthRoute(APIRoute):
                 if acting and request.method == "HEAD":
                     response = Response()
                 elif acting and request.method == "GET" and _is_prefetch(request):
-                    # Browsers drop what is refused, and ask again when the person really goes there.
-                    raise Problem(503, "prefetch", "this address does something; it is not fetched in advance")
+                    # Browsers discard a refused prefetch, and send the request again when the person navigates there.
+                    raise Problem(503, "prefetch", "requests to this URL have an effect; do not prefetch it")
                 else:
                     response = await inner(Request(request.scope, _bounded(request.receive)))
             except ToriiError as error:
@@ -90,10 +90,10 @@ class AuthRoute(APIRoute):
             except RequestValidationError as error:
                 response = ProblemResponse(validation_problem(error.errors()))
             except HTTPException as error:
-                # FastAPI's own, for a body that is no JSON at all.
+                # FastAPI raises it if the body is not JSON at all.
                 if error.status_code != 400:
                     raise
-                response = ProblemResponse(Problem(422, "validation_error", "the body cannot be read as JSON"))
+                response = ProblemResponse(Problem(422, "validation_error", "the body is not valid JSON"))
             response.headers.setdefault("Cache-Control", "no-store")
             return without_body(request, response)
 
@@ -115,7 +115,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > _LARGEST:
-            raise Problem(413, "body_too_large", f"the body is larger than {_LARGEST} bytes")
+            raise Problem(413, "body_too_large", f"the body must be at most {_LARGEST} bytes")
         return message
 
     return bounded
@@ -124,36 +124,36 @@ def _bounded(receive: Receive) -> Receive:
 _CODES: dict[str, tuple[int, str]] = {
     "account_locked": (429, "Too many attempts on this account."),
     "account_locked_by_administrator": (423, "An administrator locked the account."),
-    "already_exists": (409, "Somebody holds it."),
+    "already_exists": (409, "It belongs to another user."),
     "body_too_large": (413, "The body is too large."),
     "cloned_authenticator": (401, "The passkey may have been copied."),
     "cross_site": (403, "The request comes from another site."),
     "email_not_verified": (403, "The address is not verified."),
-    "internal_error": (500, "Something went wrong inside."),
-    "invalid_credentials": (401, "The address or the password is wrong."),
-    "invalid_token": (400, "The link does not hold."),
-    "session_required": (403, "An access token does not do: send the session itself."),
-    "last_sign_in_method": (409, "Nothing else would be left to sign in with."),
-    "not_found": (404, "There is no such thing."),
+    "internal_error": (500, "Something went wrong."),
+    "invalid_credentials": (401, "The address or password is wrong."),
+    "invalid_token": (400, "The link is not valid, has expired or has been used."),
+    "session_required": (403, "An access token is not enough: send the session token."),
+    "last_sign_in_method": (409, "It is the only way left to sign in."),
+    "not_found": (404, "It does not exist."),
     "not_signed_in": (401, "Nobody is signed in."),
-    "oauth_error": (400, "The sign-in through the provider came to nothing; see `reason`."),
+    "oauth_error": (400, "The sign-in through the provider failed; see `reason`."),
     "other_user_signed_in": (409, "Another user is signed in in this browser."),
-    "overloaded": (503, "Too many passwords are being checked."),
-    "passkey_error": (400, "The ceremony came to nothing; see `reason`."),
+    "overloaded": (503, "Too many passwords are being checked at the moment."),
+    "passkey_error": (400, "The passkey was not accepted; see `reason`."),
     "rate_limited": (429, "Too many requests."),
     "recent_sign_in_required": (403, "Sign in again first."),
     "too_many_identities": (409, "No more can be added."),
-    "unavailable": (503, "The storage cannot be reached now."),
-    "revoked": (409, "All sessions were ended since this was begun."),
+    "unavailable": (503, "The storage cannot be reached."),
+    "revoked": (409, "All sessions ended after this was started."),
     "throttled": (503, "The storage is busy."),
-    "validation_error": (422, "The request cannot be used; see `errors`."),
-    "version_conflict": (409, "Somebody changed it at the same moment."),
+    "validation_error": (422, "The request is not valid; see `errors`."),
+    "version_conflict": (409, "It was changed at the same time."),
 }
 _ELSEWHERE: dict[str, tuple[int, ...]] = {"oauth_error": (403, 502), "passkey_error": (401,)}
 
 
 def problems(*codes: str) -> Responses:
-    """The errors of a route, for OpenAPI. Those that any route may answer come by themselves."""
+    """The errors of a route, for OpenAPI. Errors that any route can return are added."""
     by_status: dict[int, list[str]] = {}
     if "not_signed_in" in codes:
         codes += ("session_required",)
@@ -181,9 +181,9 @@ def _response(status: int, codes: list[str]) -> dict[str, Any]:
     if status == 422:
         item = {"type": "object", "properties": {"field": {"type": "string"}, "message": {"type": "string"}}}
         properties["errors"] = {"type": "array", "items": item}
-        example["errors"] = [{"field": "email", "message": "is no e-mail address"}]
+        example["errors"] = [{"field": "email", "message": "is not a valid email address"}]
     if status in (429, 503):
-        properties["retry_after"] = {"type": "integer", "description": "Seconds, as in the header."}
+        properties["retry_after"] = {"type": "integer", "description": "Seconds to wait, as in the header."}
         example["retry_after"] = 60
         response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
     if {"oauth_error", "passkey_error"} & set(names):

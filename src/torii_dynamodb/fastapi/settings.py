@@ -1,4 +1,4 @@
-"""How the web layer behaves."""
+"""The configuration of the web layer."""
 
 from __future__ import annotations
 
@@ -29,48 +29,49 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebConfig:
-    """How the web layer behaves. The defaults are the safe ones; for http://localhost set ``secure_cookies=False``.
+    """Configures the web layer. The defaults are safe; for http://localhost set ``secure_cookies=False``.
 
     Args:
-        prefix: Where the JSON routes are.
-        base_url: Where browsers reach the application, for example ``https://app.example.com``. Needed for sign-in
-            through providers, whose answers come back below it. Never taken from the ``Host`` header. A path in it is
-            where the application is; it is not needed for a mount, or where the server knows (``--root-path``).
-        trusted_origins: Other origins whose pages may use the cookies; those on the web may be gone to after a sign-in.
-            Those of apps and extensions are ``chrome-extension://``, ``capacitor://``, ``ionic://``, ``tauri://`` and
-            ``app://`` with a host. Whoever controls such a page may do what the person may. ``null`` is never trusted:
+        prefix: The path of the JSON routes.
+        base_url: Where browsers reach the application, for example ``https://app.example.com``. Required for sign-in
+            through providers, which send browsers back to it. Never taken from the ``Host`` header. A path in it is
+            the path of the application; mounts and servers that know the path (``--root-path``) do not need it.
+        trusted_origins: Other origins whose pages may use the cookies. A sign-in may lead to those on the web. Apps and
+            extensions have ``chrome-extension://``, ``capacitor://``, ``ionic://``, ``tauri://`` and ``app://`` with a
+            host. Whoever controls such a page can do everything that the user can. ``null`` is never trusted, because
             every sandboxed frame has that origin.
-        transports: What tells who asks: a session's token in a cookie (``"cookie"``) or in ``Authorization: Bearer``
-            (``"bearer"``), or an access token in that header (``"jwt"``), for an application's own routes. See "Access
-            tokens" in ``docs/web.md``.
-        registration: ``"private"``: answers alike for free and taken addresses, the rest goes by mail (needs a mailer).
-            ``"direct"``: signs in at once, and so tells which addresses are taken. ``"off"``: there is no such route.
-        secure_cookies: ``True``: ``Secure``, and the names begin with ``__Host-``, so that no subdomain can set them.
+        transports: How requests authenticate: with a session token in a cookie (``"cookie"``) or in ``Authorization:
+            Bearer`` (``"bearer"``), or, for an application's own routes, with an access token in that header
+            (``"jwt"``). See "Access tokens" in ``docs/web.md``.
+        registration: ``"private"``: the response is the same for free and taken addresses, and a mail does the rest
+            (requires a mailer). ``"direct"``: signs in at once, which reveals which addresses are taken. ``"off"``:
+            there is no such route.
+        secure_cookies: ``True``: ``Secure``, with names that begin with ``__Host-``, so that no subdomain can set them.
             ``False`` is for http on this machine.
-        same_site: The cookies' ``SameSite``. ``"none"`` is for a front end on another site or in an app, which must be
-            among the trusted origins. What it costs: browsers then send the session with every request that any site
-            makes, so that only the check of the origin stands against forged ones; and those that block third-party
-            cookies (Safari, web views on iOS) send none at all. ``"bearer"`` needs neither.
-        cookie_domain: A domain whose subdomains all get the session cookie, such as ``example.com``; ``None``: only the
-            host that set it. What it costs: the cookie is named with ``__Secure-`` instead of ``__Host-``, every host
-            below the domain sees the session's token and can act with it, and can plant another session, so that
-            somebody works in an account that is not theirs. Only where you trust all of them. Their pages may still not
-            change anything here unless they are trusted origins. The other cookies stay with the host. When you change
-            the domain, change ``cookie_name`` with it: of two cookies with one name neither counts.
-        cookie_name: The session cookie's name, without its prefix; the others' names begin with it.
-        after_sign_in: Where the browser goes after a sign-in, when nothing better was asked for: a path as browsers see
-            it, the mount included where it leads into it. The same holds for ``oauth_error_path``.
-        oauth_error_path: Where the browser goes when a sign-in through a provider came to nothing, with the reason as
-            ``?error=`` and the name as ``&provider=``, unless the beginning named a place; ``None``: to a page, where
-            there are pages; else it gets the problem as JSON.
-        recent_sign_in: How long after signing in a person may do what a thief of the session should not.
-        ip_limit: How many requests to register, to sign in, for mails and with links are taken from one IP address;
+        same_site: The ``SameSite`` of the cookies. ``"none"`` is for a front end on another site or in an app, which
+            must be among the trusted origins. Its costs: browsers then send the session with every request from any
+            site, so only the check of the origin protects against forged requests; and browsers that block third-party
+            cookies (Safari, web views on iOS) send none at all. ``"bearer"`` has neither problem.
+        cookie_domain: A domain whose subdomains all receive the session cookie, such as ``example.com``; ``None``: only
+            the host that set it. Its costs: the cookie's name begins with ``__Secure-`` instead of ``__Host-``, and
+            every host below the domain sees the session token, can use it, and can plant another session, so that
+            someone works in an account that is not theirs. Set it only if you trust all of those hosts. Their pages
+            still cannot change anything here unless they are trusted origins. The other cookies stay with the host. If
+            you change the domain, also change ``cookie_name``: two cookies with the same name are both ignored.
+        cookie_name: The session cookie's name, without its prefix; the names of the others begin with it.
+        after_sign_in: Where the browser goes after a sign-in that requested no other target: a path as browsers see it,
+            including the mount if it leads there. The same holds for ``oauth_error_path``.
+        oauth_error_path: Where the browser goes when a sign-in through a provider fails, with the reason as ``?error=``
+            and the name as ``&provider=``, unless the request named a place. ``None``: to a page, if there are pages;
+            otherwise the response is a problem as JSON.
+        recent_sign_in: How long after signing in a person may do what a thief of the session must not.
+        ip_limit: How many requests to register, to sign in, for mails and with links are accepted from one IP address;
             ``None``: any number. An IPv6 address counts as its /64 network.
-        trusted_proxies: Addresses or networks of your proxies, all of a chain, whose ``X-Forwarded-For`` is believed;
-            ``"unix"`` for a proxy that connects through a Unix socket. Nobody's by default: then the address is that of
-            the connection. Ports (``1.2.3.4:51008``, ``[2001:db8::1]:443``) are dropped.
+        trusted_proxies: Addresses or networks of your proxies (all proxies of a chain) whose ``X-Forwarded-For`` is
+            trusted; ``"unix"`` for a proxy that connects through a Unix socket. None by default: then the address is
+            that of the connection. Ports (``1.2.3.4:51008``, ``[2001:db8::1]:443``) are dropped.
         forwarded_header: The header that your proxies write: ``"x-forwarded-for"``, or ``"forwarded"`` (RFC 7239). Only
-            this one is read: the other one may come from the client.
+            this header is read, because the other one may come from the client.
     """
 
     prefix: str = "/api/auth"
@@ -95,26 +96,24 @@ class WebConfig:
         check_fields(self)
         check_policy("ip_limit", self.ip_limit)
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.prefix):
-            raise ConfigurationError(f"prefix: {self.prefix!r}: give a path such as /api/auth")
+            raise ConfigurationError(f"prefix: {self.prefix!r}: give a path like /api/auth")
         if self.base_url is not None:
             origin, parts = origin_of("base_url", self.base_url), urlsplit(self.base_url)
             if parts.query or parts.fragment:
-                raise ConfigurationError(f"base_url: {self.base_url!r}: give it without ? and #")
+                raise ConfigurationError(f"base_url: {self.base_url!r}: leave out ? and #")
             path = path_of("base_url", parts.path or "/").rstrip("/")
             object.__setattr__(self, "base_url", origin + path)
         for origin in self.trusted_origins:
             if origin_of("trusted_origins", origin, apps=True) != origin:
-                raise ConfigurationError(
-                    f"trusted_origins: {origin!r}: give only scheme, host and port, in small letters"
-                )
+                raise ConfigurationError(f"trusted_origins: {origin!r}: give only scheme, host and port, in lower case")
         if self.cookie_domain is not None:
             self._check_domain(self.cookie_domain)
         if not self.transports:
-            raise ConfigurationError("transports: give 'cookie', 'bearer' or 'jwt', at least one")
+            raise ConfigurationError("transports: give at least one of 'cookie', 'bearer' and 'jwt'")
         if self.same_site == "none" and not self.secure_cookies:
-            raise ConfigurationError("same_site: give 'lax', 'strict', or 'none' with secure cookies")
+            raise ConfigurationError("same_site: 'none' requires secure_cookies=True; give 'lax' or 'strict'")
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", self.cookie_name):
-            raise ConfigurationError("cookie_name: give 1 to 32 of A-Z a-z 0-9 _ -")
+            raise ConfigurationError("cookie_name: give 1 to 32 of the characters A-Z a-z 0-9 _ -")
         for option in ("after_sign_in", "oauth_error_path"):
             path = getattr(self, option)
             if path is not None:
@@ -125,29 +124,31 @@ class WebConfig:
             except ValueError as error:
                 raise ConfigurationError(f"trusted_proxies: {proxy!r} is not an address or a network") from error
             if everybody:
-                raise ConfigurationError(f"trusted_proxies: {proxy!r} is everybody: anybody could choose an address")
+                raise ConfigurationError(
+                    f"trusted_proxies: {proxy!r} covers every address: any client could choose its own"
+                )
 
     def _check_domain(self, domain: str) -> None:
         if not re.fullmatch(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])", domain):
             raise ConfigurationError(
-                f"cookie_domain: {domain!r}: give a domain such as example.com, without a dot before it"
+                f"cookie_domain: {domain!r}: give a domain like example.com, without a leading dot"
             )
         host = None if self.base_url is None else urlsplit(self.base_url).hostname
         if host is not None and not f".{host}".endswith(f".{domain}"):
             raise ConfigurationError(
-                f"cookie_domain: {domain!r}: base_url is not below it; browsers would drop the cookie"
+                f"cookie_domain: {domain!r}: base_url is not below it, so browsers would reject the cookie"
             )
 
 
 def encoded_url(url: str) -> str:
-    """A URL as headers can carry it: UTF-8, percent-encoded where RFC 3986 asks for it, as browsers do it.
+    """A URL as headers can carry it: UTF-8, percent-encoded where RFC 3986 requires it, as browsers do.
 
     Raises:
-        ValueError: It is empty or too long, or holds a backslash, a control character, a space, a lone surrogate, or a
-            host beyond ASCII, all of which browsers read in ways of their own.
+        ValueError: It is empty or too long, or contains a backslash, a control character, a space, a lone surrogate or
+            a non-ASCII host, which browsers interpret in their own ways.
     """
     if "\\" in url or any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url):
-        raise ValueError("it holds a backslash, a space or a control character")
+        raise ValueError("it contains a backslash, a space or a control character")
     if not url.startswith("/") and not urlsplit(url).netloc.isascii():
         raise ValueError("its host is not ASCII")
     encoded = quote(url, safe=_URL_CHARS)
@@ -160,7 +161,7 @@ def path_of(option: str, path: str) -> str:
     """A path of this site, as headers can carry it.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not such a path.
     """
     try:
         encoded = encoded_url(path)
@@ -172,15 +173,15 @@ def path_of(option: str, path: str) -> str:
 
 
 def origin_of(option: str, url: str, *, apps: bool = False) -> str:
-    """The origin of an https address, or of an http one on this machine.
+    """The origin of an https URL, or of an http URL on this machine.
 
     Args:
-        option: Whose it is, for the error.
-        url: The address.
-        apps: Whether it may be the origin of an app or an extension.
+        option: The option's name, for the error.
+        url: The URL.
+        apps: Whether the origin of an app or an extension is allowed.
 
     Raises:
-        ConfigurationError: It is another.
+        ConfigurationError: It is neither.
     """
     try:
         parts = urlsplit(url)
@@ -189,11 +190,11 @@ def origin_of(option: str, url: str, *, apps: bool = False) -> str:
         raise ConfigurationError(f"{option}: {url!r}: {error}") from error
     local = host in _LOCAL or host.endswith(".localhost")
     if not host or not (scheme == "https" or (scheme == "http" and local) or (apps and scheme in _APP_SCHEMES)):
-        raise ConfigurationError(f"{option}: {url!r}: give an https:// address (http:// on localhost only)")
+        raise ConfigurationError(f"{option}: {url!r}: give an https:// URL (http:// only for localhost)")
     if "@" in parts.netloc or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
         raise ConfigurationError(
-            f"{option}: {url!r}: give the host as browsers send it, an international one as xn--..."
+            f"{option}: {url!r}: give the host as browsers send it (an international name as xn--...)"
         )
-    # As browsers write it: without the scheme's own port (RFC 6454, 6.1).
+    # As browsers write it: without the scheme's default port (RFC 6454, 6.1).
     default_port = {"https": ":443", "http": ":80"}.get(scheme, "")
     return f"{scheme}://{parts.netloc}".lower().removesuffix(default_port)

@@ -1,4 +1,4 @@
-"""A storage that is opened when it is first used, so that routers can be made before there is an event loop."""
+"""A storage that is opened at its first use, so that routers can be created before there is an event loop."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Loop = asyncio.AbstractEventLoop
 
 
 class _OpenedLater:
-    """Stands in for the handle, opens it when it is needed, and passes everything on.
+    """A proxy of the handle that opens it at the first call.
 
-    Connections belong to an event loop, so each loop gets a handle of its own: an adapter or a test client may run
-    every request in a new loop. The tables are seen to once in the process, whatever is opened and closed afterwards.
+    Connections belong to an event loop, so each loop gets its own handle: an adapter or a test client may run every
+    request in a new loop. The tables are created or verified once in the process, however often it is opened.
     """
 
     def __init__(self, config: DynamoDbConfig) -> None:
@@ -29,7 +29,7 @@ class _OpenedLater:
         self._handles: dict[Loop, asyncio.Task[AsyncDynamoDbHandle]] = {}
 
     async def handle(self) -> AsyncDynamoDbHandle:
-        """This event loop's handle. Callers that come at once open it once; who fails leaves it to the next."""
+        """This event loop's handle. Concurrent calls open it once; after a failure the next call tries again."""
         loop = asyncio.get_running_loop()
         opening = self._handles.get(loop)
         if opening is None:
@@ -37,7 +37,7 @@ class _OpenedLater:
                 self._handles.pop(ended, None)
             opening = self._handles[loop] = loop.create_task(self._open())
             opening.add_done_callback(lambda done: self._forget_failure(loop, done))
-        # A caller that is cancelled does not take the others along.
+        # A cancelled caller does not cancel the others.
         return await asyncio.shield(opening)
 
     async def _open(self) -> AsyncDynamoDbHandle:
@@ -50,13 +50,13 @@ class _OpenedLater:
             self._handles.pop(loop, None)
 
     async def close(self) -> None:
-        """Close this event loop's handle, if there is one. The next use opens another."""
+        """Close this event loop's handle, if it has one. The next use opens another."""
         opening = self._handles.pop(asyncio.get_running_loop(), None)
         if opening is not None:
             await (await opening).close()
 
     async def settle(self) -> None:
-        """Wait for background work of this event loop's handle, and leave it open."""
+        """Wait for the background work of this event loop's handle, and leave it open."""
         opening = self._handles.get(asyncio.get_running_loop())
         if opening is not None:
             await (await opening).settle()
@@ -72,29 +72,29 @@ class _OpenedLater:
 
 
 def dynamodb(config: DynamoDbConfig) -> AsyncStorage:
-    """The storage on DynamoDB, opened when the application starts, or else when it is first used.
+    """Return a DynamoDB storage that is opened when the application starts, or otherwise at its first use.
 
-    ``AsyncTorii(dynamodb(DynamoDbConfig(...)))`` can stand at the top of a module, where nothing can be awaited. The
+    So ``AsyncTorii(dynamodb(DynamoDbConfig(...)))`` works at the top of a module, where nothing can be awaited. The
     tables are created or verified once in the process (``create_tables``), not each time it is opened. An application
-    whose lifespan the server runs closes it at its end.
+    whose lifespan the server runs closes it when it ends.
     """
     check_kind("config", config, "torii_dynamodb.config.DynamoDbConfig", "DynamoDbConfig(...)")
     return cast("AsyncStorage", _OpenedLater(config))
 
 
 async def open_storage(storage: object) -> None:
-    """Open it, if it is one of ours: what is wrong with it is then told at the start."""
+    """Open a storage made by :func:`dynamodb`, so that problems are reported at startup."""
     if isinstance(storage, _OpenedLater):
         await storage.handle()
 
 
 async def close_storage(storage: object) -> None:
-    """Close it, if it is one of ours: what somebody else opened they close."""
+    """Close a storage made by :func:`dynamodb`. Any other is closed by whoever opened it."""
     if not isinstance(storage, _OpenedLater):
         return
     if "AWS_LAMBDA_RUNTIME_API" in os.environ:
-        # Adapters such as Mangum end the application after each invocation, and the process lives on for the next one,
-        # which is to find its connections. What is still under way ends before the process is frozen.
+        # Adapters such as Mangum end the application after each invocation, but the process stays for the next one,
+        # which should find its connections open. Background work must finish before the process is frozen.
         await storage.settle()
     else:
         await storage.close()

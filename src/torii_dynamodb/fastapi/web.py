@@ -22,7 +22,7 @@ from torii_dynamodb.events import SignInMethod
 from torii_dynamodb.fastapi.cookies import Cookies
 from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import Problem
-from torii_dynamodb.fastapi.limits import ClientAddress, bucket
+from torii_dynamodb.fastapi.limits import ClientAddress, network_of
 from torii_dynamodb.fastapi.navigation import Navigation
 from torii_dynamodb.fastapi.settings import Credential, SessionTransport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
@@ -238,7 +238,7 @@ class Web:
         address = None if self.config.ip_limit is None else self._client.counted_as(connection)
         if self.config.ip_limit is None or address is None:
             return
-        attempt = await self.torii.storage.acquire_attempt("ip", bucket(address), policy=self.config.ip_limit)
+        attempt = await self.torii.storage.acquire_attempt("ip", network_of(address), policy=self.config.ip_limit)
         if not attempt.allowed and not await self._known_user_may(connection, self.config.ip_limit):
             self._client.refused(connection)
             raise RateLimited(

@@ -1,4 +1,4 @@
-"""How the pages look and where they are."""
+"""The configuration of the pages."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["PagesConfig"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagesConfig:
-    """How the pages look and where they are. The defaults are where ``MailSettings``' links lead.
+    """How the pages look and where they are. The links of ``MailSettings`` match the defaults.
 
     Args:
-        app_name: What the application is called, on every page.
-        prefix: Where the pages are.
-        home: Where the application's name leads, a path.
-        templates: A folder of your own templates; those you leave out are taken from the library.
-        password_hint: What the pages say about new passwords; write another one with another ``PasswordPolicy``.
-        stylesheet: The path of a style sheet of your own, loaded after the library's. It must be on this site.
+        app_name: The application's name, shown on every page.
+        prefix: The path of the pages.
+        home: The path that the application's name links to.
+        templates: A folder with templates of your own, which replace the library's with the same names.
+        password_hint: What the pages say about new passwords; change it along with the ``PasswordPolicy``.
+        stylesheet: The path of your own style sheet, loaded after the library's. It must be on this site.
     """
 
     app_name: str
@@ -36,9 +36,9 @@ class PagesConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if not self.app_name.strip():
-            raise ConfigurationError("app_name: say what the application is called")
+            raise ConfigurationError("app_name must not be empty: give the name of your application")
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.prefix):
-            raise ConfigurationError(f"prefix: {self.prefix!r}: give a path such as /auth")
+            raise ConfigurationError(f"prefix: {self.prefix!r}: give a path like /auth")
         for option in ("home", "stylesheet"):
             path = getattr(self, option)
             if path is not None:
