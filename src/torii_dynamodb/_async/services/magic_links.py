@@ -1,4 +1,4 @@
-"""Signing in by a link sent to the address."""
+"""Signing in with a link sent to the address."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class AsyncMagicLinkService:
     """Sign-in links.
 
     Args:
-        storage: Where tokens are kept.
-        sessions: Makes the sessions.
+        storage: Stores the tokens.
+        sessions: Creates the sessions.
         mail: Sends the links.
-        events: Who is told.
-        clock: What time it is.
-        sign_up: Whether a link to an address without an account makes one, when it is used.
+        events: Gets the events.
+        clock: The clock.
+        sign_up: Whether a link to an address without an account creates one when it is used.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class AsyncMagicLinkService:
         self._sign_up = sign_up
 
     async def send(self, email: str) -> None:
-        """Mail a sign-in link. Answers alike, after the same work, for known, unknown and locked addresses.
+        """Mail a sign-in link. The result and the work are the same for known, unknown and locked addresses.
 
         An unknown address gets a link that signs up, if that is allowed (``sign_up``); nothing is created before it is
         used. Three rounds of requests.
 
         Raises:
-            ValidationError: It is no address.
-            RateLimited: Enough were sent to this mailbox.
+            ValidationError: It is not a valid address.
+            RateLimited: Too many were sent to this mailbox.
         """
         address = normalise_email(email)
         lifetime = self._mail.settings.magic_link_for
@@ -75,17 +75,17 @@ class AsyncMagicLinkService:
         await self._mail.send_link("magic_link", to, path, token, lifetime, user_id=None if user is None else user.id)
 
     async def check(self, token: str) -> VerifiedToken | None:
-        """Whether a link holds, without using it up: for the page that asks for a click. ``None`` when it does not."""
+        """Check a link without using it up, for the page that asks for a click. ``None`` if it is not valid."""
         return await self._storage.check_token(token, purpose=MAGIC_LINK)
 
     async def complete(self, token: str, *, browser: Browser = Browser()) -> SignedIn:
-        """Use a link: sign in. It proves the address; the first proof removes what was set before it.
+        """Use a link: sign in. It proves the address; the first proof removes what was set up before it.
 
         Returns:
             The user as stored now, and a new session with its token.
 
         Raises:
-            InvalidToken: The link does not hold.
+            InvalidToken: The link is not valid.
             AccountLocked: An administrator locked the account.
         """
         verified = await self._storage.verify_token(token, purpose=MAGIC_LINK)
@@ -104,10 +104,10 @@ class AsyncMagicLinkService:
         return SignedIn(proved, await self._sessions.sign_in(proved, browser, method="magic_link"))
 
     async def _sign_up_by(self, verified: VerifiedToken) -> User:
-        """A new user, or who has registered the address since, and has not proved it: this link is the first proof.
+        """Create a user, or return the one who has registered the address since without proving it.
 
-        Whoever has proved it gets links of their own, which end with their sessions. This one was sent before there was
-        a user that it could be bound to.
+        A user who has proved it gets other links, which end with their sessions. This link was sent before there was a
+        user to bind it to.
         """
         email = verified.token.email
         if email is None or not self._sign_up:

@@ -1,4 +1,4 @@
-"""Choosing a new password by a link sent to the address."""
+"""Choosing a new password with a link sent to the address."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncPasswordResets"]
 
-# How often a link may be tried with a password that is taken: each try costs a hash, and one is enough.
+# How often a link may be tried with an acceptable password: each try costs a hash, and one is enough.
 _TRIES = LockoutPolicy()
 
 
 class AsyncPasswordResets:
-    """What stands behind the password service's reset methods; see there."""
+    """Implements the reset methods of the password service; see there."""
 
     def __init__(
         self,
@@ -46,13 +46,13 @@ class AsyncPasswordResets:
         self._mail = mail
 
     def mail(self) -> AsyncMail:
-        """The mail service. Raises ``ConfigurationError`` where there is none."""
+        """Return the mail service. Raises ``ConfigurationError`` if there is none."""
         if self._mail is None:
             raise ConfigurationError("this sends mail: give the services mailer=... and mail=MailSettings(...)")
         return self._mail
 
     async def send(self, email: str) -> None:
-        """Mail a link, if somebody holds the address."""
+        """Mail a link, if a user has the address."""
         mail = self.mail()
         address = normalise_email(email)
         lifetime = mail.settings.reset_password_for
@@ -63,13 +63,13 @@ class AsyncPasswordResets:
             await mail.send_link("reset_password", mailbox(user), path, token, lifetime, user_id=user.id)
 
     async def check(self, token: str) -> VerifiedToken | None:
-        """Whether a link holds."""
+        """Check a link."""
         found = await self._storage.check_token(token, purpose=PASSWORD_RESET)
         return None if found is None or found.user is None else found
 
     async def complete(self, token: str, new_password: str) -> User:
         """Use a link."""
-        # Before the hash: a stranger's guesses at links shall not cost tens of milliseconds each.
+        # Before the hash: guesses at links must not cost tens of milliseconds each.
         found = await self.check(token)
         if found is None or found.user is None:
             raise InvalidToken(INVALID_LINK)
@@ -83,7 +83,7 @@ class AsyncPasswordResets:
         user = await self._storage.complete_password_reset(token, password_hash)
         if user is None:
             raise InvalidToken(INVALID_LINK)
-        # Who locked the owner out by guessing shall not keep them out with the new password.
+        # Strangers who locked the owner out by guessing must not keep them out with the new password.
         await self._storage.clear_attempts(user.email)
         if self._mail is not None:
             await self._mail.send("password_changed", mailbox(user), {}, user_id=user.id)

@@ -49,21 +49,21 @@ _SIGN_UP = "sign_up"
 
 
 class AsyncPasswordService:
-    """E-mail address and password.
+    """Email address and password.
 
     Args:
-        storage: Where it is kept.
-        sessions: Makes the sessions.
+        storage: Stores the hashes.
+        sessions: Creates the sessions.
         hashing: Hashes and verifies.
-        policy: Which passwords are taken.
-        lockout: How many attempts are taken in which time.
-        events: Who is told.
-        clock: What time it is.
+        policy: Which passwords are accepted.
+        lockout: How many attempts are accepted in which time.
+        events: Gets the events.
+        clock: The clock.
         compromised: Knows passwords from breaches.
-        devices: Recognises browsers that signed the user in before.
-        mail: Sends links and notices; ``None``: what needs them raises ConfigurationError.
-        require_verified: Whether only users whose address is verified sign in; ``None``: as each call says.
-        random: Makes ids that nobody has.
+        devices: Recognises browsers that the user signed in with before.
+        mail: Sends links and notices; with ``None``, methods that need it raise ConfigurationError.
+        require_verified: Whether only users whose address is verified sign in; ``None`` if each call decides.
+        random: The randomness for unused ids.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class AsyncPasswordService:
         self._mail = mail
 
     async def check_policy(self, password: str, *, email: str | None = None) -> None:
-        """Whether a password would be taken, for a form that tells early.
+        """Check whether a password would be accepted, for a form that says so early.
 
         Raises:
             ValidationError: It would not; the message says why.
@@ -107,12 +107,12 @@ class AsyncPasswordService:
     async def register(
         self, email: str, password: str, *, name: str | None = None, metadata: Metadata | None = None
     ) -> User:
-        """Create a user with a password, in one write. It signs nobody in.
+        """Create a user with a password, in one write. It does not sign in.
 
         Raises:
             ValidationError: The address or the password cannot be used.
-            AlreadyExists: ``what="email"``: somebody holds the address. A public form should not tell: it calls
-                :meth:`sign_up`.
+            AlreadyExists: ``what="email"``: another user has the address. A public form should not reveal that: it
+                calls :meth:`sign_up`.
             Overloaded: Too many passwords are being hashed.
         """
         # Before the hash, which costs more than everything else together.
@@ -134,23 +134,23 @@ class AsyncPasswordService:
         metadata: Metadata | None = None,
         browser_binding: str | None = None,
     ) -> None:
-        """Register from a public form: answers alike, after the same work, whether or not the address is taken.
+        """Register from a public form. The result and the work are the same whether or not the address is taken.
 
-        A free address gets an account and a verification link; so does the holder of an account whose address is not
-        verified yet. The holder of a verified one is told by mail. Five requests in five rounds, and the hash, either
-        way.
+        A free address gets an account and a verification link; an account whose address is not verified yet gets
+        another link; the owner of a verified one gets a mail that says so. Five requests in five rounds, and the hash,
+        in each case.
 
         Args:
             email: The address.
             password: The password.
             name: A display name.
-            metadata: Anything of yours.
-            browser_binding: What the browser was left with (``torii.email_verification.new_browser_binding()``): the
-                link then keeps the password when it is used in this browser. Left out, the password is asked for.
+            metadata: Your own data.
+            browser_binding: The browser's binding (``torii.email_verification.new_browser_binding()``): the link then
+                keeps the password if it is used in this browser. Without it, the link asks for the password.
 
         Raises:
             ValidationError: The address or the password cannot be used.
-            RateLimited: Enough mails were sent to this mailbox.
+            RateLimited: Too many mails were sent to this mailbox.
             Overloaded: Too many passwords are being hashed.
             ConfigurationError: There is no mailer.
         """
@@ -163,13 +163,14 @@ class AsyncPasswordService:
             password_hash = await self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         created: User | None = None
-        # Taken: go on alike. The mail tells its owner.
+        # Taken: continue in the same way. The mail informs its owner.
         with suppress(AlreadyExists):
             created = await self._storage.create_user(new_user, password_hash=password_hash)
-        # Read in any case, so that a new account takes the same requests as one that is there.
+        # Read in any case, so that a new account takes the same requests as an existing one.
         holder = await mail.holder(email)
         lifetime = mail.settings.verify_email_for
-        # Who registers an address again does not vouch for what the first one set up: their browser keeps none of it.
+        # Registering an address again does not vouch for what the first registration set up: this browser keeps none of
+        # it.
         token = await mail.token(
             EMAIL_VERIFICATION,
             lifetime,
@@ -178,7 +179,7 @@ class AsyncPasswordService:
             metadata=None if created is None else bound,
         )
         if holder is not None and not holder.is_email_verified and holder.locked_at is None:
-            # Also to who registered before and did not open the link: without it the account is of no use to them.
+            # Also if it was registered before without opening the link: without it, the account is of no use.
             path = mail.settings.verify_email_path
             await mail.send_link("verify_email", mailbox(holder), path, token, lifetime, user_id=holder.id)
         else:
@@ -199,25 +200,26 @@ class AsyncPasswordService:
     ) -> SignedIn:
         """Sign in.
 
-        The attempt is counted before the password is looked at. An unknown address costs the same work as a known one.
+        The attempt is counted before the password is checked. An unknown address takes the same work as a known one.
         Five requests in three rounds: (count the attempt, read the hash), (read the user, verify), (store the session,
         clear the count).
 
         Args:
             email: The address.
             password: The password.
-            browser: Where the request comes from.
+            browser: The browser that sent the request.
             require_verified: Whether the right password of a user whose address is not verified counts as a wrong one,
-                in every respect. Where registration is private it has to: else whoever registers an address and then
-                signs in learns whether it was free. The services' ``require_verified_to_sign_in`` decides if it is set.
+                in every respect. It must if registration is private; otherwise registering an address and then signing
+                in would reveal whether it was free. If the services' ``require_verified_to_sign_in`` is set, it
+                decides.
 
         Returns:
             The user and a new session with its token.
 
         Raises:
             InvalidCredentials: No such user, no password, a wrong one, or (with ``require_verified``) an address that
-                is not verified; it does not tell which.
-            AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
+                is not verified; it does not say which.
+            AccountLocked: Too many attempts (``retry_after`` says how long), or locked by an administrator.
             Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         attempted = attempted_password(password, self._policy)
@@ -230,7 +232,7 @@ class AsyncPasswordService:
                 user = await self._verified(submit, credentials, attempted)
                 if user is None or credentials is None or user.password_version == credentials.password_version:
                     break
-                # The password was changed between the two reads: what was verified is no longer true. Once more.
+                # The password was changed between the two reads, so the verification is outdated. Once more.
                 credentials, user = await self._storage.get_credentials_by_email(email), None
         unverified = require_verified and user is not None and not user.is_email_verified
         if user is None or credentials is None or unverified:
@@ -250,18 +252,18 @@ class AsyncPasswordService:
         user: User | None = None,
         browser: Browser = Browser(),
     ) -> User:
-        """Replace the password, having verified the current one. All sessions end in the same write.
+        """Replace the password after verifying the current one. All sessions end in the same write.
 
-        Two requests with the user at hand; where lockout is on, two to count the change and the attempt, and one to
-        clear the attempt. Sign the person in anew with ``create_session(user)`` if they are to stay. The owner is told
-        by mail, if there is a mailer.
+        Two requests if ``user`` is given; with lockout, two more to count the change and the attempt, and one to clear
+        the attempt. To keep the person signed in, call ``create_session(user)``. The owner gets a mail, if there is a
+        mailer.
 
         Args:
-            user_id: Whose it is.
-            current_password: The password until now.
-            new_password: The password from now on.
+            user_id: The user.
+            current_password: The current password.
+            new_password: The new password.
             user: The user as the session check read it.
-            browser: Where the request comes from.
+            browser: The browser that sent the request.
 
         Returns:
             The user as stored now.
@@ -270,8 +272,8 @@ class AsyncPasswordService:
             InvalidCredentials: The current password is wrong, or there is no such user or password.
             AccountLocked: Too many wrong ones (attempts count as those of signing in), or locked by an administrator.
             ValidationError: The new password cannot be used.
-            VersionConflict: Somebody else changed it at the same moment.
-            Revoked: All sessions were ended since the user was read.
+            VersionConflict: Another request changed it at the same moment.
+            Revoked: All sessions have been ended since the user was read.
             RateLimited: This user's password was changed as often as lockout allows attempts, right or wrong.
             Overloaded: Too many passwords are being checked. Nothing was counted.
         """
@@ -300,11 +302,11 @@ class AsyncPasswordService:
         return after
 
     async def check(self, user: User, password: str, *, browser: Browser = Browser()) -> None:
-        """Check a user's password without signing in. It is counted as an attempt to sign in, before it is looked at.
+        """Check a user's password without signing in. It counts as an attempt to sign in, before it is checked.
 
         Raises:
-            InvalidCredentials: It is wrong, or there is none; it does not tell which.
-            AccountLocked: Too many attempts (``retry_after`` tells how long), or locked by an administrator.
+            InvalidCredentials: It is wrong, or there is none; it does not say which.
+            AccountLocked: Too many attempts (``retry_after`` says how long), or locked by an administrator.
             Overloaded: Too many passwords are being checked. The attempt was not counted.
         """
         refuse_locked(user)
@@ -314,7 +316,7 @@ class AsyncPasswordService:
         await self._attempts.clear(user.email, attempt)
 
     async def hash_new(self, user: User, new_password: str) -> str:
-        """Check a new password for a user, and hash it: for a storage call that sets it.
+        """Check and hash a new password for a user, for a storage call that sets it.
 
         Raises:
             ValidationError: The password cannot be used.
@@ -329,7 +331,7 @@ class AsyncPasswordService:
     async def _counted(
         self, submit: Submit, user: User, attempted: str | None, browser: Browser, refusal: str
     ) -> tuple[TakenAttempt, PasswordCredentials]:
-        """Count an attempt on a known user's password, then look at it."""
+        """Count an attempt on a known user's password, then check it."""
         attempt, credentials = await self._attempts.take(user.email, browser)
         if credentials is not None and credentials.user_id != user.id:
             credentials = None
@@ -341,15 +343,15 @@ class AsyncPasswordService:
         return attempt, credentials
 
     async def set_password(self, user_id: str, new_password: str, *, user: User | None = None) -> User:
-        """Set a first password, where there is none (for one who signs in otherwise so far). All sessions end.
+        """Set a first password for a user who has none (and signs in another way so far). All sessions end.
 
-        Ask for a recent sign-in before.
+        Require a recent sign-in first.
 
         Raises:
             ValidationError: The password cannot be used.
             NotFound: There is no such user.
-            VersionConflict: There is a password already; change it with ``change_password``, or by a reset.
-            Revoked: All sessions were ended since the user was read.
+            VersionConflict: There is a password already; change it with ``change_password`` or a reset.
+            Revoked: All sessions have been ended since the user was read.
             RateLimited: This user's password was changed as often as lockout allows attempts.
             Overloaded: Too many passwords are being hashed. Nothing was counted.
         """
@@ -361,7 +363,7 @@ class AsyncPasswordService:
         email = user.email_as_given
         normalised = await self._checks.check(new_password, email=email)
         if user.has_password:
-            raise VersionConflict("there is a password already; use change_password, or a reset")
+            raise VersionConflict("there is a password already; use change_password or a reset")
         with self._hashing.turn() as submit:
             await self._count_change(user_id)
             password_hash = await self._hashing.hash(submit, normalised)
@@ -374,20 +376,20 @@ class AsyncPasswordService:
     async def remove_password(
         self, user_id: str, *, user: User | None = None, allow_verified_email: bool = False
     ) -> bool:
-        """Take the password away. All sessions end.
+        """Remove the password. All sessions end.
 
         Args:
-            user_id: Whose it is.
-            user: The user as the session check read it: nothing is removed once all sessions were ended since.
+            user_id: The user.
+            user: The user as the session check read it: nothing is removed if all sessions have been ended since.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
 
         Returns:
             Whether there was one.
 
         Raises:
-            LastSignInMethod: Nothing else is left to sign in with.
+            LastSignInMethod: The user has no other way to sign in.
             NotFound: There is no such user.
-            Revoked: All sessions were ended since the user was read.
+            Revoked: All sessions have been ended since the user was read.
         """
         epoch = None if user is None else user.session_epoch
         removed = await self._storage.remove_password_hash(
@@ -398,30 +400,30 @@ class AsyncPasswordService:
         return removed
 
     async def send_reset(self, email: str) -> None:
-        """Mail a link to choose a new password. Answers alike, after the same work, for known and unknown addresses.
+        """Mail a link to choose a new password. The result and the work are the same for known and unknown addresses.
 
         Raises:
-            ValidationError: It is no address.
-            RateLimited: Enough were sent to this mailbox.
+            ValidationError: It is not a valid address.
+            RateLimited: Too many were sent to this mailbox.
             ConfigurationError: There is no mailer.
         """
         await self._resets.send(email)
 
     async def check_reset(self, token: str) -> VerifiedToken | None:
-        """Whether a reset link holds, without using it up: for the page with the form. ``None`` when it does not."""
+        """Check a reset link without using it up, for the page with the form. ``None`` if it is not valid."""
         return await self._resets.check(token)
 
     async def complete_reset(self, token: str, new_password: str) -> User:
-        """Use a reset link: the new password, in one write, which ends all sessions and links.
+        """Use a reset link: set the new password, in one write, which ends all sessions and links.
 
-        It proves the address too; a first proof removes accounts and passkeys set before it. It signs nobody in:
-        ``create_session(user, method="password_reset")`` does.
+        It also proves the address; a first proof removes accounts and passkeys set up before it. It does not sign in:
+        use ``create_session(user, method="password_reset")``.
 
         Returns:
             The user as stored now.
 
         Raises:
-            InvalidToken: The link does not hold.
+            InvalidToken: The link is not valid.
             ValidationError: The password cannot be used; the link is not used up.
             AccountLocked: An administrator locked the account.
             RateLimited: This user's links were tried too often.
@@ -430,7 +432,7 @@ class AsyncPasswordService:
         return await self._resets.complete(token, new_password)
 
     async def _count_change(self, user_id: str) -> None:
-        """Count a change of the password, also one with the right one: each costs a hash or two."""
+        """Count a change of the password, even with the right one: each costs a hash or two."""
         counted = await self._storage.acquire_attempt("user", user_id, purpose="password", policy=self._lockout)
         refuse_more(counted, "the password was changed too often; try again later")
 
@@ -442,7 +444,7 @@ class AsyncPasswordService:
     async def _verified(
         self, submit: Submit, credentials: PasswordCredentials | None, attempted: str | None
     ) -> User | None:
-        """The user, if the password is right. Both are looked at together, and for unknown addresses too."""
+        """Return the user if the password is right. Both are read together, also for unknown addresses."""
         read: list[User | None] = []
 
         async def matches() -> bool:
@@ -450,7 +452,7 @@ class AsyncPasswordService:
             return await self._hashing.verify(submit, stored, attempted)
 
         async def read_user() -> bool:
-            # Somebody nobody knows, where there is nobody: the same requests.
+            # An unused id if there is no user: the same requests.
             user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
             read.append(await self._storage.get_user(user_id, consistent=True))
             return True
@@ -479,5 +481,5 @@ class AsyncPasswordService:
                 new = await self._hashing.hash(submit, attempted)
             await self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
         except ToriiError as error:
-            # The person is signed in; the next sign-in tries again.
+            # The person is signed in all the same; the next sign-in tries again.
             _log.warning("a password hash was not renewed: %s", error.code)

@@ -46,41 +46,41 @@ __all__ = ["AsyncTorii"]
 class AsyncTorii:
     """Register, sign in, check and sign out, on any storage that keeps the contract.
 
-    Each service is made when it is first used and imports only then what it needs: a session check loads no argon2,
+    Each service is created when it is first used, and imports what it needs only then: a session check loads no argon2,
     Jinja2, Authlib or webauthn. One object serves a whole program; :meth:`close` it at the end.
 
     Attributes:
-        events: What happened, for those who subscribe: ``@torii.events.on(UserSignedIn)``.
+        events: Subscribe to events here: ``@torii.events.on(UserSignedIn)``.
 
     Args:
-        storage: Where everything is kept, for example an ``AsyncDynamoDbHandle``. Not closed here.
+        storage: Stores everything, for example an ``AsyncDynamoDbHandle``. Not closed here.
         sessions: How long sessions last.
-        passwords: Which passwords are taken.
-        lockout: How many attempts are taken in which time.
-        hasher: Hashes passwords; ``None``: argon2id.
-        hashing: How many passwords are hashed at the same time; ``None``: the process' own pool, which all services
-            without one share.
-        require_verified_to_sign_in: Whether the right password of a user whose address is not verified is answered as
-            a wrong one, so that nobody learns by registering and signing in whether an address was free. ``None``: the
-            web layer does so where registration is private (which needs a mailer); elsewhere ``authenticate`` is told.
-        compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None``: none is asked.
+        passwords: Which passwords are accepted.
+        lockout: How many attempts are accepted in which time.
+        hasher: Hashes passwords; ``None`` for argon2id.
+        hashing: How many passwords are hashed at the same time; ``None`` for the process's pool, shared by all services
+            without their own.
+        require_verified_to_sign_in: Whether the right password of a user whose address is not verified counts as a
+            wrong one, so that nobody learns by registering and signing in whether an address was free. ``None``: the
+            web layer does so if registration is private (which needs a mailer); otherwise ``authenticate`` decides.
+        compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None`` for no such check.
         secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
-            rotate: the first signs, all are recognised. ``None``: there are no known devices, so strangers who guess
-            can lock an owner out of signing in by password for a while.
-        secret_box: Seals what must be read back, such as the tokens of providers (``torii_dynamodb.secret_box``), for
-            example by a key management service; ``None``: AES-256-GCM under ``secret``.
+            rotate: the first signs, all are recognised. With ``None`` there are no known devices, so strangers who
+            guess can lock an owner out of signing in by password for a while.
+        secret_box: Seals data that must be read back, such as providers' tokens (``torii_dynamodb.secret_box``), for
+            example with a key management service; ``None`` for AES-256-GCM under ``secret``.
         mailer: Sends mail (``torii_dynamodb.mail``); needed, with ``mail``, for links and notices.
         mail: What mails say and where links lead.
-        templates: Renders mails; ``None``: the library's templates, behind those of ``mail.templates``.
-        magic_link_sign_up: Whether a sign-in link to an address without an account makes one when it is used.
+        templates: Renders mails; ``None`` for the library's templates, after those in ``mail.templates``.
+        magic_link_sign_up: Whether a sign-in link to an address without an account creates one when it is used.
         oauth: Providers to sign in through (``torii_dynamodb.oauth``).
-        oauth_sign_up: Whether an account at a provider that belongs to nobody makes a new user.
-        http: An HTTP client of yours that asks providers, for example one with a proxy; you close it. ``None``:
-            connections of our own, which are made to public addresses only.
-        passkeys: Where passkeys are good for (``torii_dynamodb.passkeys``).
+        oauth_sign_up: Whether an account at a provider that belongs to nobody creates a user.
+        http: Your own HTTP client for requests to providers, for example one with a proxy; you close it. ``None`` for
+            our own connections, which are made only to public addresses.
+        passkeys: The settings of passkeys (``torii_dynamodb.passkeys``).
         jwt: How access tokens are made (``torii_dynamodb.jwt``).
-        clock: What time it is; should be the storage's.
-        random: Where random bytes come from.
+        clock: The clock; should be the storage's.
+        random: The randomness.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class AsyncTorii:
         self._http = http
         self._passkey_settings = passkeys
         self._jwt_settings = jwt
-        # A wrong secret is told at the start, not at the first sign-in.
+        # A wrong secret is reported at the start, not at the first sign-in.
         if secret is not None:
             self.devices  # noqa: B018
         if any(provider.keep_tokens for provider in self._oauth_providers):
@@ -139,7 +139,7 @@ class AsyncTorii:
 
     @cached_property
     def devices(self) -> Devices:
-        """Device tokens: ``devices.issue(user, presented)`` makes the one to leave with a browser after a sign-in.
+        """Device tokens: ``devices.issue(user, presented)`` makes one for the browser after a sign-in.
 
         Raises:
             ConfigurationError: There is no ``secret``.
@@ -200,7 +200,7 @@ class AsyncTorii:
 
     @cached_property
     def password(self) -> AsyncPasswordService:
-        """Sign-in by e-mail address and password. Made when first used: a session check needs no argon2."""
+        """Sign-in by email address and password. Created on first use: a session check needs no argon2."""
         from torii_dynamodb._async.services.hashing import AsyncHashing
         from torii_dynamodb._async.services.passwords import AsyncPasswordService
         from torii_dynamodb._pool import shared_pool
@@ -223,12 +223,12 @@ class AsyncTorii:
 
     @property
     def require_verified_to_sign_in(self) -> bool | None:
-        """Whether a password signs in only users whose address is verified; ``None``: as the caller says."""
+        """Whether a password signs in only users whose address is verified; ``None`` if the caller decides."""
         return self._require_verified
 
     @cached_property
     def magic_link(self) -> AsyncMagicLinkService:
-        """Sign-in by a link sent to the address.
+        """Sign-in with a link sent to the address.
 
         Raises:
             ConfigurationError: There is no mailer.
@@ -290,7 +290,7 @@ class AsyncTorii:
 
     @cached_property
     def secret_box(self) -> AsyncSecretBox:
-        """Seals what must be read back: what was handed in, or AES-256-GCM under ``secret``.
+        """Seals data that must be read back: the box that was passed in, or AES-256-GCM under ``secret``.
 
         Raises:
             ConfigurationError: There is neither.
@@ -300,12 +300,12 @@ class AsyncTorii:
         from torii_dynamodb._async.secret_box import AsyncAesGcmBox
 
         if self._secret is None:
-            raise ConfigurationError("tokens of providers are kept sealed: give secret=..., 32 random bytes that stay")
+            raise ConfigurationError("providers' tokens are stored sealed: give secret=..., 32 random bytes that stay")
         return AsyncAesGcmBox(self._secret, random=self._random)
 
     @property
     def oauth_providers(self) -> tuple[OAuthProvider, ...]:
-        """The providers that are offered; empty where there are none."""
+        """The configured providers; empty if there are none."""
         return self._oauth_providers
 
     @cached_property
@@ -354,15 +354,15 @@ class AsyncTorii:
     # Users
 
     async def get_user(self, user_id: str) -> User | None:
-        """The user; ``None`` where there is none."""
+        """Return a user; ``None`` if there is none."""
         return await self.storage.get_user(user_id)
 
     async def get_user_by_email(self, email: str) -> User | None:
-        """The user who holds an address, however it is written; ``None`` if nobody does."""
+        """Return the user with an address, however it is written; ``None`` if there is none."""
         return await self.storage.get_user_by_email(email)
 
     async def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
-        """One page of all users, in no particular order: reads the whole table, for administrators.
+        """Return one page of all users, in no particular order. It reads the whole table: for administrators.
 
         Args:
             limit: The most users per page, 1 to 1,000.
@@ -396,14 +396,14 @@ class AsyncTorii:
         """Delete a user with all identities, sessions and tokens.
 
         Args:
-            user_id: Who.
-            user: The user as the session check read it: nothing is deleted once all sessions were ended since.
+            user_id: The user.
+            user: The user as the session check read it: nothing is deleted if all sessions have been ended since.
 
         Returns:
             Whether there was one.
 
         Raises:
-            Revoked: All sessions were ended since ``user`` was read.
+            Revoked: All sessions have been ended since ``user`` was read.
         """
         epoch = None if user is None else user.session_epoch
         deleted = await self.storage.delete_user(user_id, session_epoch=epoch)
@@ -415,7 +415,7 @@ class AsyncTorii:
         """Lock an account as an administrator: its sessions end, and no service signs it in.
 
         Returns:
-            The user as stored now; ``None`` where there is none.
+            The user as stored now; ``None`` if there is none.
         """
         now = self.clock()
         user = await self.storage.set_locked_at(user_id, now)
@@ -433,18 +433,18 @@ class AsyncTorii:
     # Sessions
 
     async def get_signed_in(self, token: str) -> SignedIn | None:
-        """Check a session's token: its user and session, or ``None`` if it is not valid. One request."""
+        """Check a session's token, and return its user and session; ``None`` if it is not valid. One request."""
         return await self.storage.get_signed_in(token)
 
     async def create_session(
         self, user: User, *, browser: Browser = Browser(), method: SignInMethod = "custom"
     ) -> Session:
-        """Sign a user in whom you have authenticated by means of your own.
+        """Sign in a user whom you have authenticated yourself.
 
         Args:
-            user: The user as read then; a password changed since makes the session invalid from the start.
-            browser: Where the request comes from.
-            method: How, for the event.
+            user: The user as read then; if the password has been changed since, the session is invalid from the start.
+            browser: The browser that sent the request.
+            method: The method, for the event.
 
         Raises:
             AccountLocked: An administrator locked the account.
@@ -452,7 +452,7 @@ class AsyncTorii:
         return await self.sessions.sign_in(user, browser, method=method)
 
     async def refresh_session(self, token: str) -> Session | None:
-        """Check a session and, if it is time, move its end. ``None`` when it is not valid."""
+        """Check a session and, if it is due, move its end. ``None`` if it is not valid."""
         return await self.sessions.refresh(token)
 
     async def touch_session(self, session: Session) -> Session | None:
@@ -460,11 +460,11 @@ class AsyncTorii:
         return await self.sessions.touch(session)
 
     async def rotate_session(self, token: str) -> Session | None:
-        """Replace a session by one with another token, for example when rights were raised. ``None`` if not valid."""
+        """Replace a session by one with another token, for example after granting rights. ``None`` if not valid."""
         return await self.sessions.rotate(token)
 
     async def list_sessions(self, user_id: str) -> Listing[Session]:
-        """The user's valid sessions, newest first ("your devices")."""
+        """Return the user's valid sessions, newest first ("your devices")."""
         return await self.storage.list_sessions_for_user(user_id)
 
     async def delete_session(self, token: str) -> None:
@@ -472,28 +472,28 @@ class AsyncTorii:
         await self.sessions.end(token)
 
     async def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
-        """Sign one device out. Returns whether there was such a session of this user."""
+        """Sign out one device. Returns whether there was such a session of this user."""
         return await self.sessions.end_by_id(user_id, session_id)
 
     async def delete_other_sessions(self, token: str) -> Session | None:
         """Sign out everywhere else.
 
         Returns:
-            The session that takes this one's place, with a new token; ``None`` when this one is not valid.
+            The session that replaces this one, with a new token; ``None`` if this one is not valid.
         """
         return await self.sessions.end_others(token)
 
     async def delete_sessions_for_user(self, user_id: str) -> None:
-        """Sign out everywhere: when it returns, no session made before is valid, on any host."""
+        """Sign out everywhere: when it returns, no earlier session is valid, on any host."""
         await self.sessions.end_all(user_id)
 
     # The end
 
     async def close(self) -> None:
-        """Wait for mails under way. The storage stays open."""
+        """Wait for mails in progress. The storage stays open."""
         await self.wait_for_mail()
 
     async def wait_for_mail(self) -> None:
-        """Wait until no mail is under way: for tests, and before the program ends."""
+        """Wait until no mail is in progress: for tests, and before the program ends."""
         if self._mail is not None:
             await self._mail.wait()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["EMAIL_CHANGE", "EmailVerificationService"]
 
 EMAIL_CHANGE = "email_change"
-"""The purpose of tokens that move a user to another address."""
+"""The purpose of tokens that change a user's address."""
 
 _NEW_EMAIL = "new_email"
 _SESSION = "session"
@@ -35,20 +35,20 @@ _SESSION = "session"
 class EmailVerificationService:
     """Links that prove an address.
 
-    A verification link signs nobody in. Give ``user_id`` where somebody is signed in: then a link that was sent to
-    another account's owner does not pass for this one.
+    A verification link does not sign in. Pass ``user_id`` if somebody is signed in: then a link that was sent to
+    another account's owner is not accepted for this one.
 
-    Until an address is proved, whoever registered it may be a stranger to its owner. So the first proof removes what
-    was set up before it: password, sessions, linked accounts, passkeys, links. It is kept where the proof comes from
-    whoever set it up: the browser that signed up (its binding), or somebody who knows the password.
+    Until the owner proves an address, the person who registered it may be a stranger. So the first proof removes what
+    was set up before it: password, sessions, linked accounts, passkeys, links. It is kept if the proof comes from the
+    person who set it up: the browser that signed up (its binding), or somebody who knows the password.
 
     Args:
-        storage: Where tokens are kept.
+        storage: Stores the tokens.
         mail: Sends the links.
-        passwords: Gives the service that checks and hashes passwords; called only where one was typed.
-        events: Who is told.
-        clock: What time it is.
-        random: Makes bindings.
+        passwords: Returns the service that checks and hashes passwords; called only if one was typed.
+        events: Gets the events.
+        clock: The clock.
+        random: The randomness for bindings.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class EmailVerificationService:
 
     @property
     def lifetime(self) -> timedelta:
-        """How long a link holds, and a browser's binding with it."""
+        """How long a link, and a browser's binding to it, is valid."""
         return self._mail.settings.verify_email_for
 
     def new_browser_binding(self) -> str:
-        """A secret to leave with the browser that signs up, in a cookie that only this site can set and read.
+        """Return a secret for the browser that signs up, for a cookie that only this site can set and read.
 
-        Hand it to :meth:`send` or ``torii.password.sign_up``, which keep its digest with the link.
+        Pass it to :meth:`send` or ``torii.password.sign_up``, which keep its digest with the link.
         """
         return new_binding(self._random)
 
@@ -84,15 +84,15 @@ class EmailVerificationService:
         """Mail a verification link to the user's stored address.
 
         Args:
-            user: Whose address it is.
-            browser_binding: What the browser that signed this user up was left with. Only for the sign-up itself, and
-                for who is signed in: nobody else may bind a link to their browser.
+            user: The user whose address it is.
+            browser_binding: The binding of the browser that signed this user up. Pass it only for the sign-up itself,
+                and if the user is signed in: nobody else may bind a link to their browser.
 
         Returns:
-            Whether one was sent; ``False`` when the address is verified already.
+            Whether one was sent; ``False`` if the address is verified already.
 
         Raises:
-            RateLimited: Enough were sent to this mailbox.
+            RateLimited: Too many were sent to this mailbox.
         """
         if user.is_email_verified:
             return False
@@ -107,11 +107,11 @@ class EmailVerificationService:
         return True
 
     def send_to(self, email: str) -> None:
-        """Mail a verification link to whoever holds the address. Answers alike, after the same work, if nobody does.
+        """Mail a verification link to the user with an address. The result and the work are the same if there is none.
 
         Raises:
-            ValidationError: It is no address.
-            RateLimited: Enough were sent to this mailbox.
+            ValidationError: It is not a valid address.
+            RateLimited: Too many were sent to this mailbox.
         """
         address = normalise_email(email)
         settings = self._mail.settings
@@ -124,19 +124,19 @@ class EmailVerificationService:
             )
 
     def check(self, token: str) -> VerifiedToken | None:
-        """Whether a verification link holds, without using it up. ``None`` when it does not."""
+        """Check a verification link without using it up. ``None`` if it is not valid."""
         found = self._storage.check_token(token, purpose=EMAIL_VERIFICATION)
         return None if found is None or found.user is None else found
 
     def keeps(
         self, found: VerifiedToken, *, browser_binding: str | None = None, session: Session | None = None
     ) -> bool:
-        """Whether a link, used in this browser, keeps what was set up before without a word: for the page that asks.
+        """Whether a link, used in this browser, keeps what was set up before without asking for the password.
 
         Args:
-            found: What :meth:`check` or :meth:`check_change` returned.
-            browser_binding: What the browser was left with at sign-up; for a verification link.
-            session: The session of who is signed in; for a link to a new address.
+            found: The result of :meth:`check` or :meth:`check_change`.
+            browser_binding: The browser's binding from the sign-up; for a verification link.
+            session: The session that is signed in; for a link to a new address.
         """
         if found.token.purpose == EMAIL_CHANGE:
             begun = found.token.metadata.get(_SESSION)
@@ -159,21 +159,21 @@ class EmailVerificationService:
         links. With the sign-up's ``browser_binding``, or the right ``password``, all of it stays.
 
         Args:
-            token: What the link carries.
-            user_id: Who is signed in, if anybody: the link must be theirs.
-            browser_binding: What this browser was left with at sign-up.
-            password: The password chosen at sign-up, typed anew. Counted as an attempt to sign in.
-            new_password: A password to set in the same write, in place of what was set up before.
-            browser: Where the request comes from.
+            token: The link's token.
+            user_id: The user who is signed in, if any: the link must be theirs.
+            browser_binding: This browser's binding from the sign-up.
+            password: The password chosen at sign-up, typed again. Counts as an attempt to sign in.
+            new_password: A password to set in the same write, instead of what was set up before.
+            browser: The browser that sent the request.
 
         Returns:
             The user as stored now.
 
         Raises:
-            InvalidToken: The link does not hold, or is somebody else's (it is then not used up).
+            InvalidToken: The link is not valid, or is another user's (then it is not used up).
             InvalidCredentials: The password is wrong, or there is none; the link is not used up.
             AccountLocked: Too many attempts at the password, or locked by an administrator; the link is not used up.
-            ValidationError: The new password cannot be used, or both passwords are given; the link is not used up.
+            ValidationError: The new password cannot be used, or both passwords were given; the link is not used up.
         """
         found = self._held(token, EMAIL_VERIFICATION, user_id)
         keep = self.keeps(found, browser_binding=browser_binding)
@@ -183,22 +183,22 @@ class EmailVerificationService:
         return user
 
     def send_change(self, user: User, new_email: str, *, session: Session | None = None) -> None:
-        """Mail a link to an address that the user wants to move to. Nothing changes before it is used.
+        """Mail a link to the user's new address. Nothing changes before it is used.
 
-        Answers alike whether or not somebody holds the new address. Ask for a recent sign-in before.
+        The result is the same whether or not another user has the new address. Require a recent sign-in first.
 
         Args:
-            user: As the session check read them.
-            new_email: Where they want to move.
-            session: Their session: the link keeps what is set up when it is used by this very session.
+            user: The user as the session check read them.
+            new_email: The new address.
+            session: Their session: the link keeps what is set up if it is used in this session.
 
         Raises:
-            ValidationError: It is no address, or the user's own.
-            RateLimited: Enough were sent to this mailbox, or by this user.
+            ValidationError: It is not a valid address, or the user already has it.
+            RateLimited: Too many were sent to this mailbox, or by this user.
         """
         address = normalise_email(new_email, field="new_email")
         if address.normalised == user.email:
-            raise ValidationError("new_email", "is the address of this account already")
+            raise ValidationError("new_email", "is already the address of this account")
         settings = self._mail.settings
         lifetime = settings.verify_email_for
         holder = self._mail.find(address.as_given, EMAIL_CHANGE, lifetime, by=user.id)
@@ -209,7 +209,7 @@ class EmailVerificationService:
             self._mail.send_link("change_email", to, settings.change_email_path, token, lifetime, user_id=user.id)
 
     def check_change(self, token: str) -> VerifiedToken | None:
-        """Whether a link to a new address holds, without using it up. ``None`` when it does not."""
+        """Check a link to a new address without using it up. ``None`` if it is not valid."""
         found = self._storage.check_token(token, purpose=EMAIL_CHANGE)
         return None if found is None or found.user is None else found
 
@@ -223,30 +223,30 @@ class EmailVerificationService:
         new_password: str | None = None,
         browser: Browser = Browser(),
     ) -> User:
-        """Use a link to a new address, in one write: the user moves there, and the old address is told.
+        """Use a link to a new address, in one write: the user's address changes, and the old address gets a mail.
 
         It is the first proof of the new address: what was set up before stays only with the ``session`` that asked for
-        the link, or with the right ``password``. So nobody can have a stranger, who happens to be signed in to their
-        account, move it to the stranger's address and keep a way in.
+        the link, or with the right ``password``. So an attacker cannot get a stranger who is signed in to the
+        attacker's account to move it to the stranger's address, and keep access.
 
         Args:
-            token: What the link carries.
-            user_id: Who is signed in: the link must be theirs. Required, because anybody can have such a link sent to a
-                stranger, whose click would otherwise confirm it.
-            session: The session of who is signed in, as checked.
-            password: The account's password, typed anew. Counted as an attempt to sign in.
-            new_password: A password to set in the same write, in place of what was set up before.
-            browser: Where the request comes from.
+            token: The link's token.
+            user_id: The user who is signed in: the link must be theirs. Required, because anybody can have such a link
+                sent to a stranger, whose click would otherwise confirm it.
+            session: The session that is signed in, as checked.
+            password: The account's password, typed again. Counts as an attempt to sign in.
+            new_password: A password to set in the same write, instead of what was set up before.
+            browser: The browser that sent the request.
 
         Returns:
-            The user as stored now, the new address verified.
+            The user as stored now, with the new address verified.
 
         Raises:
-            InvalidToken: The link does not hold, or is somebody else's (it is then not used up).
-            AlreadyExists: ``what="email"``: somebody else holds the address by now.
+            InvalidToken: The link is not valid, or is another user's (then it is not used up).
+            AlreadyExists: ``what="email"``: another user has taken the address meanwhile.
             InvalidCredentials: The password is wrong, or there is none; the link is not used up.
             AccountLocked: Too many attempts at the password, or locked by an administrator; the link is not used up.
-            ValidationError: The new password cannot be used, or both passwords are given; the link is not used up.
+            ValidationError: The new password cannot be used, or both passwords were given; the link is not used up.
         """
         found = self._held(token, EMAIL_CHANGE, user_id)
         new_email = found.token.metadata.get(_NEW_EMAIL)
@@ -258,7 +258,7 @@ class EmailVerificationService:
                 token, found, keep, browser, password=password, new_password=new_password, new_email=new_email
             )
         except AlreadyExists as error:
-            raise AlreadyExists("email", "somebody else holds the address by now") from error
+            raise AlreadyExists("email", "another user has taken the address meanwhile") from error
         context = {"new_email": user.email_as_given}
         self._mail.send("email_changed", mailbox(before), context, user_id=user.id)
         now = self._clock()
@@ -277,13 +277,13 @@ class EmailVerificationService:
         new_password: str | None,
         new_email: str | None = None,
     ) -> tuple[User, User]:
-        """Use a link up, and take the address as proved; the user as stored now, and as before."""
+        """Use up a link, and record the proof. Returns the user as stored now, and as before."""
         before = found.user
         assert before is not None
         refuse_locked(before)
         if password is not None and new_password is not None:
             raise ValidationError(
-                "new_password", "takes the place of what was set up before; give it, or the password, to keep that"
+                "new_password", "replaces what was set up before: give either this or the current password, not both"
             )
         password_hash: str | None = None
         if new_password is not None:
@@ -299,13 +299,13 @@ class EmailVerificationService:
         if user is None:
             raise InvalidToken(INVALID_LINK)
         if password_hash is not None:
-            # Who locked the owner out by guessing shall not keep them out with the new password.
+            # Strangers who locked the owner out by guessing must not keep them out with the new password.
             self._storage.clear_attempts(user.email)
             self._events.emit(PasswordReset(at=self._clock(), user_id=user.id))
         return user, before
 
     def _held(self, token: str, purpose: str, user_id: str | None) -> VerifiedToken:
-        """A link that holds, not used up yet. Raises ``InvalidToken`` for any other, and for somebody else's."""
+        """Return a valid link, not used up yet. Raises ``InvalidToken`` for any other, and for another user's."""
         found = self._storage.check_token(token, purpose=purpose)
         if found is None or found.user is None or user_id not in (None, found.user.id):
             raise InvalidToken(INVALID_LINK)

@@ -34,20 +34,20 @@ if TYPE_CHECKING:
 __all__ = ["PasskeyService"]
 
 _CHALLENGE = "the challenge was not issued here, was used, or has expired"
-_UNKNOWN = "nobody has this passkey"
+_UNKNOWN = "no user has this passkey"
 _EPOCH = "session_epoch"
 
 
 class PasskeyService:
-    """Passkeys (WebAuthn). Options and answers are the JSON forms of WebAuthn Level 3, as dicts.
+    """Passkeys (WebAuthn). Options and responses are the JSON forms of WebAuthn Level 3, as dicts.
 
     Args:
-        storage: Where passkeys and challenges are kept.
-        sessions: Makes the sessions.
-        settings: Where passkeys are good for.
-        events: Who is told.
-        clock: What time it is.
-        random: Makes the challenges.
+        storage: Stores passkeys and challenges.
+        sessions: Creates the sessions.
+        settings: The settings.
+        events: Gets the events.
+        clock: The clock.
+        random: The randomness for challenges.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class PasskeyService:
         self._random = random
 
     def begin_registration(self, user: User) -> dict[str, Any]:
-        """Options for ``navigator.credentials.create``: a discoverable passkey for a signed-in user.
+        """Return options for ``navigator.credentials.create``: a discoverable passkey for a signed-in user.
 
-        Ask for a recent sign-in before. Passkeys that the user has are excluded, so that none is made twice.
+        Require a recent sign-in first. The user's existing passkeys are excluded, so that none is created twice.
         """
         refuse_locked(user)
         held: list[Passkey] = []
@@ -86,18 +86,18 @@ class PasskeyService:
         return ceremonies.registration_options(self.settings, user, held, challenges[0])
 
     def complete_registration(self, user: User, answer: Mapping[str, Any], *, name: str = "Passkey") -> Passkey:
-        """Verify the browser's answer and add the passkey.
+        """Verify the browser's response and add the passkey.
 
         Args:
-            user: Who is signed in.
+            user: The user who is signed in.
             answer: ``credential.toJSON()``.
-            name: What the person calls it, up to 64 characters.
+            name: The user's name for it, up to 64 characters.
 
         Raises:
-            PasskeyError: It does not hold; ``reason`` says why.
-            Revoked: All the user's sessions were ended since the registration was begun.
-            AlreadyExists: ``what="passkey"``: another user holds it.
-            TooManyIdentities: The user holds as many identities as there may be.
+            PasskeyError: It is not valid; ``reason`` says why.
+            Revoked: All the user's sessions have been ended since the registration started.
+            AlreadyExists: ``what="passkey"``: another user has it.
+            TooManyIdentities: The user has the maximum number of identities.
             ValidationError: The name cannot be used.
         """
         refuse_locked(user)
@@ -116,11 +116,11 @@ class PasskeyService:
         return passkey
 
     def begin_sign_in(self, *, user: User | None = None) -> dict[str, Any]:
-        """Options for ``navigator.credentials.get``.
+        """Return options for ``navigator.credentials.get``.
 
         Args:
-            user: Who is signed in already, to ask them once more: then only their passkeys pass. For a sign-in leave it
-                out: the person picks a passkey and needs no address, so nothing tells who has an account.
+            user: The user who is signed in, to ask them again: then only their passkeys are accepted. Omit it for a
+                sign-in: the person picks a passkey and enters no address, so nothing reveals who has an account.
         """
         if user is None:
             return ceremonies.sign_in_options(self.settings, (), self._challenge("authentication", None))
@@ -129,19 +129,19 @@ class PasskeyService:
         return ceremonies.sign_in_options(self.settings, held, challenge)
 
     def complete_sign_in(self, answer: Mapping[str, Any], *, browser: Browser = Browser()) -> SignedIn:
-        """Verify the browser's answer and sign in. Six requests in four rounds.
+        """Verify the browser's response and sign in. Six requests in four rounds.
 
         Args:
             answer: ``credential.toJSON()``.
-            browser: Where the request comes from.
+            browser: The browser that sent the request.
 
         Returns:
             The user and a new session with its token.
 
         Raises:
-            PasskeyError: It does not hold; ``reason`` says why.
-            ClonedAuthenticator: The sign count did not go up, and the settings refuse that; or the passkey can be
-                backed up all at once, or cannot any more.
+            PasskeyError: It is not valid; ``reason`` says why.
+            ClonedAuthenticator: The sign count did not go up, and the settings refuse that; or the passkey's
+                backup eligibility has changed.
             AccountLocked: An administrator locked the account.
         """
         try:
@@ -175,7 +175,7 @@ class PasskeyService:
         passkey = found[0]
         if passkey is None:
             raise PasskeyError("unknown", _UNKNOWN)
-        # WebAuthn, 7.2 step 6: who was asked by name must answer; else the authenticator must name the holder.
+        # WebAuthn, 7.2 step 6: a user who was named must respond; otherwise the authenticator must name the user.
         asked = issued[0].user_id
         if asked not in (None, passkey.user_id) or claimed.user_handle not in (None, passkey.user_id):
             raise PasskeyError("unknown", _UNKNOWN)
@@ -183,13 +183,13 @@ class PasskeyService:
             raise PasskeyError("refused", "the authenticator does not say whose passkey it is")
         use = ceremonies.verify_sign_in(self.settings, answer, claimed.challenge, passkey)
         user = self._use(passkey, use)
-        # The session made next is bound to the user as read here.
+        # The session created next is bound to the user as read here.
         if asked is not None and _epoch_of(issued[0]) != user.session_epoch:
             raise PasskeyError("challenge", _CHALLENGE)
         return user
 
     def _use(self, passkey: Passkey, use: ceremonies.Use) -> User:
-        """Record the use, and read the user: at once."""
+        """Record the use, and read the user, at the same time."""
         users: list[User | None] = []
         used: list[Passkey | None] = []
 
@@ -210,22 +210,22 @@ class PasskeyService:
 
         gather(record, read)
         user = users[0]
-        # Removed since it was read: then it signs nobody in any more. The user as read decides: the session is bound to
-        # them, and a first proof between the two requests must end this sign-in, too.
+        # If the passkey was removed since it was read, it no longer signs in. The user as read decides: the session is
+        # bound to them, and a first proof between the two requests must end this sign-in, too.
         if used[0] is None or user is None or passkey_key(passkey.credential_id) not in user.identities:
             raise PasskeyError("unknown", _UNKNOWN)
         return user
 
     def related_origins(self) -> dict[str, list[str]]:
-        """What ``https://<rp_id>/.well-known/webauthn`` is to answer, as JSON (WebAuthn Level 3, 5.11)."""
+        """Return the JSON for ``https://<rp_id>/.well-known/webauthn`` (WebAuthn Level 3, 5.11)."""
         return {"origins": list(self.settings.related_origins)}
 
     def list_for_user(self, user_id: str) -> Listing[Passkey]:
-        """The user's passkeys, oldest first."""
+        """Return the user's passkeys, oldest first."""
         return self._storage.list_passkeys_for_user(user_id)
 
     def rename(self, user_id: str, credential_id: bytes, name: str) -> Passkey | None:
-        """Call a passkey otherwise. ``None`` when this user does not hold it."""
+        """Rename a passkey. ``None`` if this user does not have it."""
         return self._storage.rename_passkey(user_id, credential_id, name)
 
     def remove(
@@ -234,17 +234,17 @@ class PasskeyService:
         """Remove a passkey.
 
         Args:
-            user_id: Whose.
-            credential_id: Which.
-            user: The user as the session check read it: nothing is removed once all sessions were ended since.
+            user_id: The user.
+            credential_id: The passkey.
+            user: The user as the session check read it: nothing is removed if all sessions have been ended since.
             allow_verified_email: Whether a verified address counts as a way to sign in (magic links).
 
         Returns:
-            Whether this user held it.
+            Whether this user had it.
 
         Raises:
-            LastSignInMethod: Nothing else is left to sign in with.
-            Revoked: All sessions were ended since ``user`` was read.
+            LastSignInMethod: The user has no other way to sign in.
+            Revoked: All sessions have been ended since ``user`` was read.
         """
         epoch = None if user is None else user.session_epoch
         gone = self._storage.delete_passkey(
@@ -277,7 +277,7 @@ class PasskeyService:
 
 
 def _epoch_of(challenge: PasskeyChallenge) -> int:
-    """The epoch of the user's sessions when the challenge was issued to them."""
+    """Return the user's session epoch when the challenge was issued."""
     epoch = challenge.metadata.get(_EPOCH)
     if not isinstance(epoch, int):
         raise PasskeyError("challenge", _CHALLENGE)
