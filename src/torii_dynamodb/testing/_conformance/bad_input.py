@@ -77,7 +77,7 @@ TOKENS: list[Any] = [None, 1, b"bytes", ["list"], 1.5]
 
 
 def metadata_values() -> list[Any]:
-    """What is no metadata, or cannot be stored."""
+    """Return values that are not metadata or cannot be stored."""
     deep: dict[str, Any] = {}
     for _ in range(60):
         deep = {"d": deep}
@@ -102,7 +102,7 @@ def metadata_values() -> list[Any]:
 
 
 def policies() -> list[Any]:
-    """What is no policy."""
+    """Return values that are not a policy."""
     base = LockoutPolicy()
     bad: dict[str, list[Any]] = {
         "max_attempts": [0, -1, 21, 10**9, True, 1.0, "5", None],
@@ -114,23 +114,23 @@ def policies() -> list[Any]:
 
 
 def variants(good: Any, bad: Mapping[str, Sequence[Any]]) -> list[Any]:
-    """The good object with one field bad, for each field and value."""
+    """Return copies of the good object with one bad field, for each field and value."""
     return [replace(good, **{field: value}) for field, values in bad.items() for value in values]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A method: arguments that work, and for each the values that must be refused."""
+    """A method: arguments that work, and for each argument the values that must be refused."""
 
     good: Mapping[str, Any]
     bad: Mapping[str, Sequence[Any]]
 
 
 class BadInputConformance(Conformance):
-    """Bad input. Each method of the contract stands in the tables here, or has no argument."""
+    """Bad input. Every method of the contract is in the tables here, or has no argument."""
 
     async def cases(self, storage: AsyncStorage) -> dict[str, Case]:
-        """The table, by method."""
+        """Return the table, by method."""
         user, other = await self.user(storage), await self.user(storage)
         session = await self.session(storage, user)
         attempt = await storage.acquire_login_attempt(user.email)
@@ -408,11 +408,11 @@ class BadInputConformance(Conformance):
 
     @clause("INPUT-1")
     async def test_bad_input_is_refused_before_any_request(self, storage: AsyncStorage) -> None:
-        """Each bad value of each argument of each method raises ValidationError, sends nothing, changes nothing."""
+        """Every bad value of every argument of every method raises ValidationError; nothing is sent or changed."""
         cases = await self.cases(storage)
         without = {"cleanup_expired_sessions", "cleanup_expired_tokens"}
         methods = {name for name in dir(AsyncStorage) if not name.startswith("_")}
-        assert set(cases) | without == methods, "each method stands in the tables, and nothing else"
+        assert set(cases) | without == methods, "the tables contain exactly the methods of the contract"
         before = await self.dump() if "raw" in self.capabilities else None
         wrong: list[str] = []
         for method, case in cases.items():
@@ -445,7 +445,7 @@ class BadInputConformance(Conformance):
 
     @clause("INPUT-1")
     async def test_the_good_input_of_the_tables_is_good(self, storage: AsyncStorage) -> None:
-        """The arguments beside the bad one work: else the tables would prove nothing."""
+        """The other arguments in the tables work; otherwise the tables would prove nothing."""
         harmful = {"delete_user", "delete_sessions_for_user"}
         cases = await self.cases(storage)
         for method in sorted(cases, key=lambda name: name in harmful):
@@ -454,11 +454,11 @@ class BadInputConformance(Conformance):
             except ValidationError as error:
                 pytest.fail(f"{method}: {error}")
             except ToriiError:
-                pass  # a refusal for another reason
+                pass  # refused for another reason
 
     @clause("INPUT-2", "USER-6")
     async def test_an_item_that_is_too_large_is_refused_before_it_is_sent(self, storage: AsyncStorage) -> None:
-        """Over 400 KB: ItemTooLarge, with size, limit and what is largest; nothing is sent or changed."""
+        """Over 400 KB: ItemTooLarge with size, limit and largest attribute; nothing is sent or changed."""
         user = await self.user(storage)
         blob: dict[str, Any] = {"blob": b"x" * 500_000}
         before = await self.dump() if "raw" in self.capabilities else None
@@ -485,7 +485,7 @@ class BadInputConformance(Conformance):
 
     @clause("INPUT-2")
     async def test_a_large_item_within_the_limit_is_kept(self, storage: AsyncStorage) -> None:
-        """Of 390 KB, a user's metadata comes back."""
+        """A user's metadata of 390 KB comes back."""
         self.needs("large")
         blob = b"x" * 390_000
         user = await storage.create_user(NewUser(email=new_address(), metadata={"blob": blob}))

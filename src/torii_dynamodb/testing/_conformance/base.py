@@ -58,22 +58,22 @@ def clause(*ids: str) -> Callable[[F], F]:
 
 
 def fresh(prefix: str = "x") -> str:
-    """A text that nothing else in this or any other run has."""
+    """Return a text that occurs nowhere else in this or any other run."""
     return f"{prefix}{uuid4().hex}"
 
 
 def new_address() -> str:
-    """An e-mail address that nobody else holds."""
+    """Return an e-mail address that nobody else holds."""
     return f"{fresh('p')}@example.com"
 
 
 def new_hash() -> str:
-    """A text of the shape of an argon2id hash; each is another."""
+    """Return a new text in the form of an argon2id hash."""
     return f"$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$kit{next(_numbers):012d}{uuid4().hex[:24]}"
 
 
 def retarget(token: str, user_id: str) -> str:
-    """The token with another user's id in it and a checksum that fits, as somebody who knows the format can make it."""
+    """Return the token with another user's id and a correct checksum, as anyone who knows the format can make it."""
     prefix, _, rest = token.partition(".")
     kind = prefix[:9]
     body = f"{kind}{user_id}.{rest[:-8]}"
@@ -81,7 +81,7 @@ def retarget(token: str, user_id: str) -> str:
 
 
 class Opened:
-    """The storage under test as the tests see it: asynchronous, and noting each secret that passes through.
+    """The storage as the tests see it: asynchronous, and recording each secret that passes through.
 
     Args:
         storage: The storage, asynchronous or blocking.
@@ -97,7 +97,7 @@ class Opened:
         return partial(self._run, getattr(self._storage, name))
 
     def _note(self, token: str) -> None:
-        self.secrets.update((token, token.partition(".")[2][:43] or token))  # the whole, and its random part
+        self.secrets.update((token, token.partition(".")[2][:43] or token))  # the whole and its random part
 
     async def create_session(self, new_session: NewSession, *, user: User | None = None) -> Session:
         """Note the token."""
@@ -124,17 +124,17 @@ class Opened:
 
 @pytest.mark.asyncio
 class Conformance:
-    """The base of all test classes: gives each test a storage, and looks at the raw tables after it.
+    """The base of all test classes: opens a storage for each test, and checks the raw tables after it.
 
     Attributes:
-        capabilities: What the storage under test can do. A test that needs what is missing is skipped, and says so.
+        capabilities: What the storage under test can do. A test that needs a missing capability is skipped.
             ``"raw"``: :meth:`raw` works. ``"isolated"``: each :meth:`make_storage` opens an empty storage. ``"large"``:
-            megabytes a test are no burden. ``"many"``: nor are hundreds of calls. ``"races"``: concurrent calls behave
-            as they do in production. ``"ttl"`` (to be added): the store deletes items by itself when their
-            ``expires_at`` is over.
-        race_rounds: How often each race is run; the environment's ``TORII_RACE_ROUNDS`` goes before it.
-        start: Where the clock starts; ``None``: where :class:`FakeClock` does. For a store that deletes expired rows
-            by its own clock, give the present.
+            tests may store megabytes. ``"many"``: tests may make hundreds of calls. ``"races"``: concurrent calls
+            behave as they do in production. ``"ttl"`` (off by default): the store deletes items by itself after
+            their ``expires_at``.
+        race_rounds: How often each race is run; the environment variable ``TORII_RACE_ROUNDS`` takes precedence.
+        start: The clock's first moment; ``None``: that of :class:`FakeClock`. For a store that deletes expired rows
+            by its own clock, use the present.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"raw", "isolated", "large", "many", "races"})
@@ -152,14 +152,14 @@ class Conformance:
         raise NotImplementedError("define make_storage(clock): return a context manager that opens your storage")
 
     def raw(self, storage: Any) -> Dump | Awaitable[Dump]:
-        """All that is stored, read past the storage, as plain Python values by table. May be ``async``.
+        """Return everything stored, read past the storage, as plain Python values by table. May be ``async``.
 
-        The five tables and their attributes are those of the library's schema; what yours does not have, leave out.
+        Tables and attributes are those of the library's schema; leave out what yours does not have.
         """
         raise NotImplementedError("define raw(storage), or take 'raw' out of capabilities")
 
     def count_requests(self, storage: Any) -> int | None:
-        """How many requests the storage has sent so far; ``None`` when it cannot tell."""
+        """Return how many requests the storage has sent so far; ``None`` if it cannot tell."""
         return None
 
     @pytest.fixture
@@ -170,13 +170,13 @@ class Conformance:
 
     @pytest_asyncio.fixture
     async def storage(self, clock: FakeClock) -> AsyncIterator[AsyncStorage]:
-        """The storage under test. After the test its raw tables are whole and tell none of the secrets."""
+        """The storage under test. After the test its raw tables must be consistent and contain none of the secrets."""
         async with AsyncExitStack() as stack:
             manager = self.make_storage(clock)
             if isinstance(manager, AbstractAsyncContextManager):
                 self.opened = await stack.enter_async_context(manager)
             else:
-                # One thread where no calls race: a storage that is bound to its thread passes, too.
+                # A single thread if no calls race, so that a storage bound to its thread passes, too.
                 width = THREADS if "races" in self.capabilities else 1
                 self._pool = stack.enter_context(ThreadPoolExecutor(width))
                 self.opened = await self._run(manager.__enter__)
@@ -203,7 +203,7 @@ class Conformance:
             pytest.skip(f"the storage under test does not declare {', '.join(sorted(missing))}")
 
     async def dump(self) -> Dump:
-        """The raw tables now. Skips the test where the storage under test cannot tell."""
+        """Return the raw tables now. Skips the test if the storage under test has no ``raw``."""
         self.needs("raw")
         dump: Dump = await self._run(self.raw, self.opened)
         return dump
@@ -217,7 +217,7 @@ class Conformance:
         """Run the calls at the same time.
 
         Returns:
-            What was returned, and the errors of this library that were raised. Any other error fails the test.
+            The results, and the errors of this library that were raised. Any other error fails the test.
         """
         returned: list[T] = []
         raised: list[ToriiError] = []
@@ -231,33 +231,33 @@ class Conformance:
         return returned, raised
 
     def shuffled(self, calls: list[Call[Any]], seed: int) -> list[Call[Any]]:
-        """The calls in an order of their own each round, the same in every run."""
+        """Put the calls in a different order each round, the same in every run."""
         Random(seed).shuffle(calls)
         return calls
 
     def only(self, raised: list[ToriiError], *kinds: type[ToriiError]) -> None:
-        """Fail if anything but the expected refusals was raised."""
+        """Fail if any error other than the expected refusals was raised."""
         for error in raised:
             if not isinstance(error, kinds):
                 raise error
 
     async def whole(self) -> None:
-        """The raw tables are whole now."""
+        """Check that the raw tables are consistent now."""
         if "raw" in self.capabilities:
             check_invariants(await self.dump())
 
     async def until(self, read: Call[T], holds: Callable[[T], bool]) -> T:
-        """Read until it holds, for what an index may tell late; at most ten seconds. Returns the last answer."""
+        """Read until the condition holds (an index may lag), for at most ten seconds. Return the last result."""
         deadline = time.monotonic() + 10
         while True:
             found = await read()
             if holds(found) or time.monotonic() > deadline:
                 return found
 
-    # What most tests begin with.
+    # What most tests start with.
 
     async def user(self, storage: AsyncStorage, *, password_hash: str | None = None, verified: bool = False) -> User:
-        """A new user with an address of its own."""
+        """Create a user with a new address."""
         at = self.now() if verified else None
         return await storage.create_user(
             NewUser(email=new_address(), email_verified_at=at), password_hash=password_hash
@@ -268,28 +268,28 @@ class Conformance:
         return self._clock()
 
     def later(self, seconds: float = 3600) -> datetime:
-        """A moment so many seconds from the present whole second."""
+        """Return the moment that many seconds after the present whole second."""
         return self._clock().replace(microsecond=0) + timedelta(seconds=seconds)
 
     async def session(self, storage: AsyncStorage, user: User, *, seconds: float = 3600) -> str:
-        """A new session of the user, bound to the user as read; its token."""
+        """Create a session bound to the user as read; return its token."""
         created = await storage.create_session(NewSession(user_id=user.id, expires_at=self.later(seconds)), user=user)
         assert created.token
         return created.token
 
     async def token(self, storage: AsyncStorage, user: User, purpose: str, *, seconds: float = 3600) -> str:
-        """A new one-time token of the user; its secret."""
+        """Create a one-time token of the user; return its secret."""
         created = await storage.create_token(NewToken(purpose=purpose, expires_at=self.later(seconds), user_id=user.id))
         assert created.token
         return created.token
 
     async def link(self, storage: AsyncStorage, user: User, *, subject: str | None = None) -> OAuthAccount:
-        """A new account at a provider, linked to the user."""
+        """Link a new account at a provider to the user."""
         account = NewOAuthAccount(provider="google", subject=subject or fresh("s"))
         return await storage.link_oauth_account(user.id, account)
 
     async def passkey(self, storage: AsyncStorage, user: User, *, sign_count: int = 0) -> Passkey:
-        """A new passkey of the user."""
+        """Add a new passkey to the user."""
         return await storage.add_passkey(
             NewPasskey(
                 user_id=user.id,
@@ -300,7 +300,7 @@ class Conformance:
         )
 
     async def reread(self, storage: AsyncStorage, user: User) -> User:
-        """The user as stored now; fails when it is gone."""
+        """Read the user as stored now; fail if it is gone."""
         found = await storage.get_user(user.id, consistent=True)
         assert found is not None, f"user {user.id} is gone"
         return found

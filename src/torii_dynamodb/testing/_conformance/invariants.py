@@ -1,4 +1,4 @@
-"""What the raw tables are searched for after each test: broken references, and secrets."""
+"""Checks of the raw tables after each test: references must be intact, and no secret may be stored."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def broken_invariants(dump: Dump) -> list[str]:
-    """What is wrong with the tables as a whole, in words; empty when nothing is.
+    """Return the problems of the tables as a whole, in words; an empty list if there are none.
 
-    Every identity's user exists and lists it; every identity that a user lists exists and is that user's; a user lists
-    one e-mail identity, its own address, and at most 90 in all; user and e-mail identity agree about the password;
-    sessions and tokens are stored under a hash.
+    Every identity's user exists and lists it; every identity that a user lists exists and belongs to that user; a user
+    lists exactly one e-mail identity, its own address, and at most 90 identities; user and e-mail identity agree about
+    the password; sessions and tokens are stored under a hash.
     """
     wrong: list[str] = []
     users = {str(item["id"]): item for item in dump.get("users", ())}
@@ -45,9 +45,7 @@ def broken_invariants(dump: Dump) -> list[str]:
     for table in ("sessions", "tokens"):
         keys = [str(item["id"]) for item in dump.get(table, ())]
         wrong.extend(
-            f"{table}: {key!r} is not stored under a SHA-256"
-            for key in keys
-            if not _DIGEST.fullmatch(key.rpartition("#")[2])
+            f"{table}: {key!r} is not a SHA-256" for key in keys if not _DIGEST.fullmatch(key.rpartition("#")[2])
         )
     return wrong
 
@@ -74,20 +72,20 @@ def _broken_user(
 
 
 def check_invariants(dump: Dump) -> None:
-    """Fail, saying all that is wrong, unless the tables as a whole are right (:func:`broken_invariants`)."""
+    """Fail, listing all problems, unless the tables are consistent (:func:`broken_invariants`)."""
     wrong = broken_invariants(dump)
-    assert not wrong, "the tables are broken:\n" + "\n".join(wrong[:20])
+    assert not wrong, "the tables are inconsistent:\n" + "\n".join(wrong[:20])
 
 
 def check_no_secret(dump: Dump, secrets: Iterable[str | bytes]) -> None:
-    """Fail if any of the secrets stands anywhere in the tables: as it is, in base64 or in hex, in a key or a value."""
+    """Fail if a table contains any of the secrets, in a key or a value: as it is, in base64 or in hex."""
     needles = {form for secret in secrets for form in _forms(secret)}
     if not needles:
         return
     for table, items in dump.items():
-        # One text of all: a search in it takes the machine, not the interpreter, however many secrets there are.
+        # All items in one text, because searching it takes no interpreter loop, however many secrets there are.
         everything = b"\n".join(_texts(items))
-        assert not any(needle in everything for needle in needles), f"an item of {table} tells a secret in plain"
+        assert not any(needle in everything for needle in needles), f"an item of {table} contains a secret"
 
 
 def _forms(secret: str | bytes) -> Iterable[bytes]:

@@ -22,7 +22,7 @@ class LockoutConformance(Conformance):
     """Attempts, lockout and audit."""
 
     async def fail(self, storage: AsyncStorage, email: str, count: int = 1, *, user_agent: str = "agent") -> list[str]:
-        """So many failed attempts, a second apart, in the audit; their ids."""
+        """Record failed attempts in the audit, a second apart, and return their ids."""
         ids: list[str] = []
         policy = LockoutPolicy(max_attempts=20, window=timedelta(seconds=1))
         for _ in range(count):
@@ -37,7 +37,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-1", "LOCKOUT-2")
     async def test_the_defaults_are_five_in_fifteen_minutes(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Five attempts pass, the sixth is told to wait until the first is fifteen minutes old."""
+        """Five attempts are allowed; the sixth has to wait until the first is fifteen minutes old."""
         email = new_address()
         first = clock()
         for _ in range(5):
@@ -55,7 +55,7 @@ class LockoutConformance(Conformance):
     @pytest.mark.parametrize("limit", [1, 2, 5, 20])
     @pytest.mark.parametrize("seconds", [1, 60, 900])
     async def test_the_window_is_exact(self, storage: AsyncStorage, clock: FakeClock, limit: int, seconds: int) -> None:
-        """Over 150 attempts at odd moments, one is allowed exactly when fewer than the limit fell into the window."""
+        """Over 150 attempts at odd times, one is allowed exactly when fewer than the limit are in the window."""
         if limit == 20:
             self.needs("many")
         policy = LockoutPolicy(max_attempts=limit, window=timedelta(seconds=seconds))
@@ -77,7 +77,7 @@ class LockoutConformance(Conformance):
     @clause("LOCKOUT-1", "LOCKOUT-2")
     @pytest.mark.parametrize("limit", [1, 5, 20])
     async def test_the_end_of_the_window_is_exact(self, storage: AsyncStorage, clock: FakeClock, limit: int) -> None:
-        """A millisecond before retry_after is over the next is refused, then it is allowed, and only one."""
+        """A millisecond before retry_after is over the next is refused; then exactly one is allowed."""
         if limit == 20:
             self.needs("many")
         policy = LockoutPolicy(max_attempts=limit, window=timedelta(minutes=15))
@@ -99,7 +99,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-1")
     async def test_refusals_do_not_count(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Hammering while refused does not move the end of the lockout."""
+        """Trying while refused does not move the end of the lockout."""
         email, first = new_address(), clock()
         for _ in range(5):
             await storage.acquire_login_attempt(email)
@@ -111,7 +111,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-1")
     async def test_attempts_of_one_instant_are_counted_each(self, storage: AsyncStorage) -> None:
-        """A clock that stands still joins no two attempts; their names differ."""
+        """With a clock that stands still, two attempts stay two, with different ids."""
         email = new_address()
         results = [await storage.acquire_login_attempt(email) for _ in range(8)]
         assert [result.allowed for result in results] == [True] * 5 + [False] * 3
@@ -130,7 +130,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-1")
     async def test_a_clock_set_back_gives_no_further_attempts(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """With a host's clock a minute behind another's, the limit still holds."""
+        """With one host's clock a minute behind another's, the limit still holds."""
         email = new_address()
         for number in range(5):
             assert (await storage.acquire_login_attempt(email)).allowed
@@ -141,7 +141,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-3")
     async def test_addresses_without_a_user_are_treated_alike(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Same answers, same status, same audit, whether or not anybody holds the address."""
+        """Results, status and audit are the same whether or not a user holds the address."""
         user = await self.user(storage, password_hash=new_hash())
         known, unknown = user.email, new_address()
         for _ in range(7):
@@ -163,7 +163,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-3")
     async def test_spellings_of_one_address_share_the_limit(self, storage: AsyncStorage) -> None:
-        """Writing the address otherwise gives no further attempts."""
+        """Another spelling of the address gives no further attempts."""
         email = new_address()
         spellings = [email, email.upper(), f" {email}", email.title(), email.swapcase()]
         for spelling in spellings:
@@ -174,7 +174,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-4")
     async def test_switched_off_nothing_is_counted(self, storage: AsyncStorage) -> None:
-        """With enabled=False 30 attempts are allowed and nothing is written; those switched on still count alone."""
+        """With enabled=False 30 attempts are allowed and nothing is written; only those while enabled count."""
         email, off = new_address(), LockoutPolicy(enabled=False, max_attempts=1)
         for _ in range(30):
             assert (await storage.acquire_login_attempt(email, policy=off)).allowed
@@ -191,7 +191,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-5")
     async def test_kinds_and_values_do_not_share_a_limit(self, storage: AsyncStorage) -> None:
-        """One text under each kind, two texts under one kind, and one under two purposes count apart."""
+        """One value under each kind, two values of one kind, and one under two purposes are counted separately."""
         value, policy = new_address(), LockoutPolicy(max_attempts=1)
         assert (await storage.acquire_login_attempt(value, policy=policy)).allowed
         kinds: tuple[AttemptKind, ...] = ("mail", "device", "user")
@@ -210,7 +210,7 @@ class LockoutConformance(Conformance):
     async def test_the_window_of_any_kind_is_exact(
         self, storage: AsyncStorage, clock: FakeClock, kind: AttemptKind
     ) -> None:
-        """The same limit with the same retry_after."""
+        """Every kind has the same limit with the same retry_after."""
         value = {"ip": "2001:db8::7", "mail": new_address()}.get(kind) or fresh("v")
         policy = LockoutPolicy(max_attempts=3, window=timedelta(seconds=60))
         if kind == "ip":
@@ -226,7 +226,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-5")
     async def test_spellings_of_one_ip_address_share_the_limit(self, storage: AsyncStorage) -> None:
-        """An IPv4 address inside IPv6, zeros and capitals make no other address."""
+        """An IPv4 address inside IPv6, leading zeros and capitals do not make a different address."""
         policy = LockoutPolicy(max_attempts=1, window=timedelta(seconds=1))
         group = f"{Random().randrange(1, 0xFFFF):x}"
         spellings = (
@@ -240,7 +240,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-7")
     async def test_the_status_tells_what_an_attempt_would(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """At each step the status agrees with the attempt made right after it, and asking changes nothing."""
+        """At each step the status agrees with the attempt made right after it, and reading it changes nothing."""
         email, random = new_address(), Random(7)
         policy = LockoutPolicy(max_attempts=3, window=timedelta(seconds=60))
         allowed: list[datetime] = []
@@ -258,7 +258,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-7")
     async def test_an_unknown_address_is_not_locked(self, storage: AsyncStorage) -> None:
-        """Nothing attempted: nothing counted, and nothing comes into being."""
+        """Without attempts nothing is counted, and nothing is created."""
         email = new_address()
         status = await storage.get_lockout_status(email)
         assert (status.locked, status.attempts, status.retry_after) == (False, 0, None)
@@ -268,7 +268,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-8")
     async def test_clearing_gives_all_attempts_back(self, storage: AsyncStorage) -> None:
-        """After it, the full number is allowed again and no more; the audit stays; other addresses' stay."""
+        """After clearing, the full number is allowed again and no more; the audit and other addresses stay."""
         email, other = new_address(), new_address()
         for address in (email, other):
             for _ in range(5):
@@ -285,7 +285,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-8")
     async def test_a_success_clears_only_if_it_was_the_last(self, storage: AsyncStorage) -> None:
-        """With the latest attempt's name all are forgotten; with an earlier one's, those made since count on."""
+        """With the latest attempt's id all are cleared; with an earlier one's, those made since still count."""
         email = new_address()
         ids = [(await storage.acquire_login_attempt(email)).attempt_id for _ in range(4)]
         for attempt_id in ids[:3]:
@@ -305,7 +305,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-6", "LOCKOUT-9")
     async def test_an_audit_row_tells_when_from_where_by_what(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Time, canonical IP address and user agent of each failed attempt; what was not told is None."""
+        """Each failed attempt has time, canonical IP address and user agent; values not given are None."""
         email = new_address()
         first = await storage.acquire_login_attempt(email)
         at = clock()
@@ -324,7 +324,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-6")
     async def test_one_row_an_attempt(self, storage: AsyncStorage) -> None:
-        """Recorded twice (a retry), an attempt is one row; attempts that were only taken are none."""
+        """An attempt recorded twice (a retry) is one row; attempts that were only taken are not listed."""
         email = new_address()
         ids = [(await storage.acquire_login_attempt(email)).attempt_id for _ in range(3)]
         for _ in range(2):
@@ -336,7 +336,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-9")
     async def test_the_audit_is_newest_first_and_at_most_the_limit(self, storage: AsyncStorage) -> None:
-        """With any limit, the newest so many; other addresses' rows are not among them."""
+        """With any limit the newest are listed, up to the limit; other addresses' rows are not."""
         email, other = new_address(), new_address()
         ids = await self.fail(storage, email, 12)
         await self.fail(storage, other, 2)
@@ -347,7 +347,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-9")
     async def test_audit_rows_expire(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Listed until retention is over (in whole seconds), not from then on, whether or not the row still exists."""
+        """Listed until its retention ends (in whole seconds), and not from then on, even if the row still exists."""
         email = new_address()
         policy = LockoutPolicy(retention=timedelta(days=1))
         made = clock()
@@ -364,7 +364,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-9")
     async def test_expired_rows_do_not_hide_others(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """With a limit of one, a row within retention is found behind newer ones that have expired."""
+        """With a limit of one, a row within its retention is found behind newer ones that have expired."""
         email = new_address()
         kept = await storage.acquire_login_attempt(email)
         await storage.record_failed_attempt(email, kept.attempt_id)
@@ -380,7 +380,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-10")
     async def test_cleaning_up_removes_older_rows_only(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Rows before the moment go and are counted, one at the moment stays; the window is not touched."""
+        """Rows before the given time are removed and counted, a row at that time stays; the window is not affected."""
         email, other = new_address(), new_address()
         start = clock()
         ids = await self.fail(storage, email, 10)
@@ -396,7 +396,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-10")
     async def test_cleaning_up_many_rows(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """More rows than one batch takes (25) all go."""
+        """More rows than one batch takes (25) are all removed."""
         self.needs("many")
         email = new_address()
         await self.fail(storage, email, 60)
@@ -405,7 +405,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-9", "LOCKOUT-10")
     async def test_an_audit_over_a_page_is_listed_and_cleaned(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """280 rows of 4 KB are over what one read returns (1 MB): all are listed, and all go."""
+        """280 rows of 4 KB exceed one read (1 MB): all are listed, and all are removed."""
         self.needs("large", "many")
         email = new_address()
         ids = await self.fail(storage, email, 280, user_agent="\U0001f511" * 1024)
@@ -416,7 +416,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-10", "LOCKOUT-12")
     async def test_a_locked_accounts_audit_is_not_cleaned(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """While an administrator's lock is on, no row goes; once it is off, they can."""
+        """While an administrator's lock is on, no row is removed; once it is off, they can be."""
         user = await self.user(storage)
         ids = await self.fail(storage, user.email, 3)
         await storage.set_locked_at(user.id, clock())
@@ -429,7 +429,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-11", "LOCKOUT-13")
     async def test_an_account_is_locked_and_unlocked(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The moment given is stored, told by all reads, changed, and taken away."""
+        """The given time is stored, returned by all reads, changed, and removed."""
         user = await self.user(storage)
         assert await storage.get_locked_at(user.id) is None
         at = clock() - timedelta(hours=1, microseconds=5)
@@ -449,7 +449,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-11", "SESSION-12", "TOKEN-6")
     async def test_locking_ends_the_sessions(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Sessions and tokens made before the lock are refused, and unlocking revives none; other users' live on."""
+        """Sessions and tokens made before the lock are refused, and unlocking revives none; other users keep theirs."""
         user, other = await self.user(storage), await self.user(storage)
         tokens = [await self.session(storage, user) for _ in range(3)]
         link = await self.token(storage, user, MAGIC_LINK)
@@ -481,7 +481,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-11", "LOCKOUT-13")
     async def test_nobody_is_locked(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """A user that does not exist: None, for the lock, the unlocking and the question; no ghost appears."""
+        """For a user that does not exist, locking, unlocking and reading return None, and no row is created."""
         gone = await self.user(storage)
         await storage.delete_user(gone.id)
         for user_id in (fresh("u"), gone.id):
@@ -492,7 +492,7 @@ class LockoutConformance(Conformance):
 
     @clause("LOCKOUT-12")
     async def test_a_locked_accounts_audit_is_kept(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Rows from before the lock and from during it are still listed long after their retention."""
+        """Rows from before and during the lock are still listed long after their retention."""
         user, other = await self.user(storage), await self.user(storage)
         before = await self.fail(storage, user.email, 30)
         await self.fail(storage, other.email, 2)
@@ -507,7 +507,7 @@ class LockoutConformance(Conformance):
     async def test_the_store_does_not_expire_a_locked_accounts_audit(
         self, storage: AsyncStorage, clock: FakeClock
     ) -> None:
-        """No row of the audit carries a moment at which the store itself would delete it (DynamoDB's TTL)."""
+        """No row of the audit has a time at which the store itself would delete it (DynamoDB's TTL)."""
         self.needs("ttl")
         user = await self.user(storage)
         await self.fail(storage, user.email, 30)
@@ -525,7 +525,7 @@ class LockoutConformance(Conformance):
     async def test_rows_that_expired_before_the_lock_stay_expired(
         self, storage: AsyncStorage, clock: FakeClock
     ) -> None:
-        """Locking brings no row back that was past its retention then."""
+        """Locking does not bring back a row whose retention was already over."""
         user = await self.user(storage)
         await self.fail(storage, user.email, 2)
         clock.advance(timedelta(days=8))

@@ -35,17 +35,17 @@ __all__ = ["OAuthConformance", "new_account", "new_state", "new_verifier"]
 
 
 def new_account(provider: str = "google") -> NewOAuthAccount:
-    """An account that nobody has linked."""
+    """Return an account that nobody has linked."""
     return NewOAuthAccount(provider=provider, subject=fresh("s"))
 
 
 def new_state() -> str:
-    """A state that was never used."""
+    """Return a state that was never used."""
     return fresh("state-")
 
 
 def new_verifier() -> str:
-    """A verifier of the length that RFC 7636 asks for."""
+    """Return a verifier of the length that RFC 7636 requires."""
     return fresh("verifier-") + "~._-" + fresh("")
 
 
@@ -56,7 +56,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-1", "OAUTH-6", "OAUTH-7")
     async def test_a_user_is_created_with_an_account(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """User, address and account are there together, each as returned."""
+        """User, address and account all exist, each as returned."""
         address, account = new_address(), new_account()
         user, linked = await storage.create_oauth_account(
             NewUser(email=address, name="Ada", email_verified_at=clock(), metadata={"a": 1}), account
@@ -73,7 +73,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-1")
     async def test_a_taken_account_creates_nobody(self, storage: AsyncStorage) -> None:
-        """Somebody holds the account: refused as such, the address stays free."""
+        """If another user holds the account, that is the error, and the address stays free."""
         holder, account, address = await self.user(storage), new_account(), new_address()
         await storage.link_oauth_account(holder.id, account)
         with pytest.raises(AlreadyExists) as caught:
@@ -86,7 +86,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-1")
     async def test_a_taken_address_links_nothing(self, storage: AsyncStorage) -> None:
-        """Somebody holds the address: refused as such, and the account is linked to nobody."""
+        """If another user holds the address, that is the error, and the account is linked to nobody."""
         holder, account = await self.user(storage), new_account()
         with pytest.raises(AlreadyExists) as caught:
             await storage.create_oauth_account(NewUser(email=holder.email.upper()), account)
@@ -96,7 +96,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-1")
     async def test_a_taken_id_links_and_claims_nothing(self, storage: AsyncStorage) -> None:
-        """Somebody holds the id: refused as such, account and address stay free."""
+        """If another user holds the id, that is the error, and account and address stay free."""
         holder, account, address = await self.user(storage), new_account(), new_address()
         with pytest.raises(AlreadyExists) as caught:
             await storage.create_oauth_account(NewUser(email=address, id=holder.id), account)
@@ -106,7 +106,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-2")
     async def test_an_account_has_one_holder(self, storage: AsyncStorage) -> None:
-        """A second user cannot link what the first one holds, and the first one keeps it."""
+        """A second user cannot link an account that the first one holds; the first one keeps it."""
         one, two, account = await self.user(storage), await self.user(storage), new_account()
         linked = await storage.link_oauth_account(one.id, account)
         with pytest.raises(AlreadyExists) as caught:
@@ -118,7 +118,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-15")
     async def test_no_link_outlives_the_sessions_it_was_begun_in(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Begun, then all sessions ended, by signing out, by a password or by a lock: nothing is linked."""
+        """Begun before all sessions ended (by signing out, a new password or a lock), nothing is linked."""
         user, account = await self.user(storage), new_account()
         for end in (
             lambda: storage.delete_sessions_for_user(user.id),
@@ -136,13 +136,13 @@ class OAuthConformance(Conformance):
         now = await self.reread(storage, user)
         linked = await storage.link_oauth_account(user.id, account, session_epoch=now.session_epoch)
         await storage.delete_sessions_for_user(user.id)
-        # Asked again, as by a caller that lost the answer: it is linked, so that is what it is told.
+        # A caller that lost the response asks again: the account is linked, so that is the result.
         again = await storage.link_oauth_account(user.id, account, session_epoch=now.session_epoch)
         assert again == linked
 
     @clause("OAUTH-15")
     async def test_a_user_made_anew_gets_no_link_of_the_old(self, storage: AsyncStorage) -> None:
-        """Begun by a user who was deleted and made anew under the id: nothing is linked."""
+        """Begun by a user who was deleted and created again under the same id, nothing is linked."""
         user, account = await self.user(storage), new_account()
         await storage.delete_user(user.id)
         with pytest.raises(NotFound):
@@ -154,7 +154,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-16")
     async def test_a_disconnected_provider_is_not_joined(self, storage: AsyncStorage) -> None:
-        """Unlinked, no account of the provider is joined, others' and other providers' are; linked on purpose it is."""
+        """After unlinking, accounts of that provider are not joined by address; others are, and linking still works."""
         user, other = await self.user(storage, password_hash=new_hash()), await self.user(storage)
         assert user.disconnected == frozenset()
         first, second = new_account(), new_account()
@@ -167,14 +167,14 @@ class OAuthConformance(Conformance):
         assert await storage.list_oauth_accounts_for_user(user.id) == []
         await storage.link_oauth_account(other.id, first, joining=True)
         await storage.link_oauth_account(user.id, new_account("github"), joining=True)
-        # What has nothing to do with it leaves it remembered.
+        # Unrelated writes keep it remembered.
         await storage.update_user(await self.reread(storage, user), name="Ada")
         await storage.set_password_hash(user.id, new_hash())
         await storage.delete_sessions_for_user(user.id)
         assert (await self.reread(storage, user)).disconnected == {"google"}
         linked = await storage.link_oauth_account(user.id, second)
         assert (await self.reread(storage, user)).disconnected == frozenset()
-        # Joining what is linked already is no joining.
+        # Joining an account that is already linked is not a join.
         assert await storage.link_oauth_account(user.id, second, joining=True) == linked
         await storage.link_oauth_account(user.id, new_account(), joining=True)
         if "raw" in self.capabilities:
@@ -182,7 +182,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-16", "OAUTH-10")
     async def test_what_was_not_unlinked_is_not_remembered(self, storage: AsyncStorage) -> None:
-        """The last way to sign in, another user's account, one that nobody linked: nothing is remembered."""
+        """If unlinking is refused, or the account is another user's or unknown, nothing is remembered."""
         user, other, account = await self.user(storage), await self.user(storage), new_account()
         await storage.link_oauth_account(user.id, account)
         before = await self.reread(storage, user)
@@ -198,7 +198,7 @@ class OAuthConformance(Conformance):
     async def test_the_first_proof_forgets_what_a_stranger_disconnected(
         self, storage: AsyncStorage, proof: str
     ) -> None:
-        """Who registered somebody else's address cannot keep its owner from joining by it."""
+        """A stranger who registered an address cannot keep its owner from joining by it."""
         user = await self.user(storage, password_hash=new_hash())
         account = await self.link(storage, user)
         assert await storage.unlink_oauth_account(user.id, account.provider, account.subject)
@@ -217,7 +217,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-2")
     async def test_provider_and_subject_are_told_apart(self, storage: AsyncStorage) -> None:
-        """Subjects are compared as they are, per provider: no case folding, no joining of the two, no trimming."""
+        """Subjects are compared exactly, per provider: no case folding, concatenation or trimming."""
         tail = fresh("")
         pairs = [
             ("google", f"A{tail}"),
@@ -244,7 +244,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-2")
     async def test_the_longest_subject_works(self, storage: AsyncStorage) -> None:
-        """A subject of 255 bytes at a provider of 32 characters is an account like any other."""
+        """A subject of 255 bytes at a provider of 32 characters works like any other."""
         user = await self.user(storage)
         account = NewOAuthAccount(provider="p" * 32, subject=fresh("s").ljust(255, "x"))
         linked = await storage.link_oauth_account(user.id, account)
@@ -252,7 +252,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-3")
     async def test_linking_again_changes_nothing(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The holder's second link returns the account as stored, whatever it brings along."""
+        """If the holder links again, the account is returned as stored, whatever the call contains."""
         user, account = await self.user(storage), new_account()
         first = await storage.link_oauth_account(user.id, replace(account, email="a@example.com", profile={"n": 1}))
         before = await self.reread(storage, user)
@@ -264,7 +264,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-4")
     async def test_nobody_gets_nothing_linked(self, storage: AsyncStorage) -> None:
-        """NotFound for a user that never was or is gone; the account stays free, and no ghost appears."""
+        """NotFound for a user that never existed or is gone; the account stays free, and no row is created."""
         account, gone = new_account(), await self.user(storage)
         await storage.delete_user(gone.id)
         for user_id in (fresh("u"), gone.id):
@@ -276,7 +276,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-5", "PASSKEY-2", "USER-19")
     async def test_ninety_identities_are_the_limit(self, storage: AsyncStorage) -> None:
-        """The 91st identity is refused, of either kind; what is held can be linked again; all 90 go with the user."""
+        """The 91st identity is refused; one already held can be linked again; all 90 are deleted with the user."""
         self.needs("many")
         user = await self.user(storage)
         accounts = [new_account() for _ in range(MAX_IDENTITIES - 2)]
@@ -308,7 +308,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-5", "USER-18", "PASSWORD-9")
     async def test_a_first_proof_removes_ninety_identities(self, storage: AsyncStorage) -> None:
-        """With the most identities a user can have, the first proof still removes all but the address in one write."""
+        """Even with the most identities a user can have, the first proof removes all but the address in one write."""
         self.needs("many")
         user = await self.user(storage, password_hash=new_hash())
         for _ in range(MAX_IDENTITIES - 1):
@@ -348,7 +348,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-6", "OAUTH-7", "OAUTH-8")
     async def test_an_unknown_account_is_none(self, storage: AsyncStorage) -> None:
-        """Nobody linked it: None, None and, for a user that does not exist, an empty list."""
+        """For an account that nobody linked: None, None and, for a user that does not exist, an empty list."""
         for consistent in (None, True, False):
             assert (
                 await storage.get_oauth_account_by_provider_and_subject("google", fresh("s"), consistent=consistent)
@@ -359,7 +359,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-7")
     async def test_the_holder_is_found_as_it_is_now(self, storage: AsyncStorage) -> None:
-        """By the account the current user is read; once unlinked or deleted, nobody."""
+        """The account leads to the current user; after unlinking or deletion, to nobody."""
         user, account = await self.user(storage, password_hash=new_hash()), new_account()
         await storage.link_oauth_account(user.id, account)
         user = await storage.update_user(await self.reread(storage, user), name="Ada", email=new_address())
@@ -374,7 +374,7 @@ class OAuthConformance(Conformance):
     async def test_lists_exactly_the_linked_accounts_oldest_first(
         self, storage: AsyncStorage, clock: FakeClock
     ) -> None:
-        """Linked ones in order of linking, passkeys and other users' not among them; an unlinked one is gone."""
+        """A user's linked accounts are listed in order of linking, without passkeys, unlinked ones and other users'."""
         user, other = await self.user(storage), await self.user(storage)
         await self.link(storage, other)
         made: list[str] = []
@@ -393,7 +393,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-9")
     async def test_an_account_is_updated_by_what_is_given(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Address, profile and tokens change alone or together; updated_at moves, the rest stays."""
+        """Address, profile and tokens change alone or together; updated_at changes, and the rest stays."""
         user = await self.user(storage)
         account = replace(new_account(), email="a@example.com", profile={"p": 1}, tokens={"t": 1})
         linked = await storage.link_oauth_account(user.id, account)
@@ -413,7 +413,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-9")
     async def test_only_the_holders_account_is_updated(self, storage: AsyncStorage) -> None:
-        """Another user, an unlinked account, nobody: None, and nothing changes or appears."""
+        """Another user, an unlinked account or no user: None, and nothing changes or is created."""
         user, other = await self.user(storage, password_hash=new_hash()), await self.user(storage)
         account = new_account()
         linked = await storage.link_oauth_account(user.id, account)
@@ -427,7 +427,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-17")
     async def test_tokens_are_replaced_only_if_they_are_as_expected(self, storage: AsyncStorage) -> None:
-        """Others than expected: VersionConflict, and nothing changes; equal ones, however nested, are replaced."""
+        """If the tokens are not as expected: VersionConflict, no change; equal ones, even nested, are replaced."""
         user = await self.user(storage)
         tokens: Metadata = {"sealed": b"1", "nested": NASTY_METADATA}
         account = replace(new_account(), tokens=tokens)
@@ -454,7 +454,7 @@ class OAuthConformance(Conformance):
     async def test_the_last_account_stays(
         self, storage: AsyncStorage, password: bool, another: bool, passkey: bool, verified: bool, allow: bool
     ) -> None:
-        """An account can go if a password, an account, a passkey or (where counted) a verified address is left."""
+        """An account can be removed if a password, an account, a passkey or (if allowed) a verified address is left."""
         user = await self.user(storage, password_hash=new_hash() if password else None, verified=verified)
         account = await self.link(storage, user)
         if another:
@@ -483,7 +483,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-10")
     async def test_unlinking_ends_at_the_last(self, storage: AsyncStorage) -> None:
-        """Of three accounts two can go, one after the other; the third stays."""
+        """Of three accounts two can be removed, one after the other; the third stays."""
         user = await self.user(storage)
         accounts = [await self.link(storage, user) for _ in range(3)]
         for account in accounts[:2]:
@@ -494,7 +494,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-18")
     async def test_no_unlinking_outlives_the_session_it_was_begun_in(self, storage: AsyncStorage) -> None:
-        """Begun, then all sessions ended: the account stays; begun anew, it goes, and then there is none."""
+        """An unlinking from before all sessions ended is refused; a new one succeeds, and the next finds no account."""
         user = await self.user(storage, password_hash=new_hash())
         account = await self.link(storage, user)
         await storage.delete_sessions_for_user(user.id)
@@ -508,7 +508,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-11")
     async def test_only_the_holders_account_is_unlinked(self, storage: AsyncStorage) -> None:
-        """Another user's, an unknown one, and for nobody: False, and nothing is removed."""
+        """Another user's account, an unknown one, or no user: False, and nothing is removed."""
         user, other = await self.user(storage), await self.user(storage, password_hash=new_hash())
         account = await self.link(storage, user)
         before = await self.reread(storage, other)
@@ -521,7 +521,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-11")
     async def test_what_was_unlinked_is_free(self, storage: AsyncStorage) -> None:
-        """Unlinked, an account can be linked by another user."""
+        """After unlinking, another user can link the account."""
         user, other = await self.user(storage, password_hash=new_hash()), await self.user(storage)
         account = await self.link(storage, user, subject=(subject := fresh("s")))
         await storage.unlink_oauth_account(user.id, account.provider, subject)
@@ -531,7 +531,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-12")
     async def test_nothing_kept_under_a_state_is_readable(self, storage: AsyncStorage) -> None:
-        """The raw tables tell neither state, verifier nor metadata, before and after the use, nor does repr."""
+        """The raw tables never show state, verifier or metadata, before or after the use; nor does repr."""
         state, verifier, extra = new_state(), new_verifier(), fresh("where-to-go-next")
         await storage.store_pkce_verifier(state, verifier, expires_at=self.later(600), metadata={"next": extra})
         found = await storage.get_pkce_verifier(state)
@@ -546,7 +546,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-13", "OAUTH-14")
     async def test_a_verifier_is_kept_until_it_is_used(self, storage: AsyncStorage) -> None:
-        """Read as often as asked, used once, gone then."""
+        """A verifier can be read any number of times and used once; then it is gone."""
         state, verifier = new_state(), new_verifier()
         metadata: Metadata = {"next": "/home", "nested": NASTY_METADATA}
         await storage.store_pkce_verifier(state, verifier, expires_at=self.later(600), metadata=metadata)
@@ -564,7 +564,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-13")
     async def test_a_verifier_without_metadata_has_none(self, storage: AsyncStorage) -> None:
-        """Left out, the metadata is empty."""
+        """If left out, the metadata is empty."""
         state = new_state()
         await storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later(600))
         found = await storage.get_pkce_verifier(state)
@@ -573,7 +573,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-13", "OAUTH-14")
     async def test_a_verifier_expires(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """There a microsecond before expires_at; from then on neither read nor used."""
+        """A verifier is there until a microsecond before expires_at; from then on it is neither read nor used."""
         state, late = new_state(), new_state()
         for each in (state, late):
             await storage.store_pkce_verifier(each, new_verifier(), expires_at=self.later(600))
@@ -586,7 +586,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-14")
     async def test_a_state_serves_once(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Under a state nothing else is stored, used or not, until it has expired: none that was used comes back."""
+        """A state cannot be stored again until it expires, used or not: a used one never returns."""
         state, verifier = new_state(), new_verifier()
         await storage.store_pkce_verifier(state, verifier, expires_at=self.later(60))
         for kept in (verifier, None):
@@ -601,7 +601,7 @@ class OAuthConformance(Conformance):
 
     @clause("OAUTH-13", "OAUTH-14")
     async def test_states_do_not_mix(self, storage: AsyncStorage) -> None:
-        """Each state has its own verifier; an unknown one, near another, has none; using one leaves the other."""
+        """Each state has its own verifier; an unknown one, close to another, has none; using one keeps the other."""
         one, two = new_state(), new_state()
         first, second = new_verifier(), new_verifier()
         await storage.store_pkce_verifier(one, first, expires_at=self.later(600))
@@ -619,7 +619,7 @@ class OAuthConformance(Conformance):
     @clause("OAUTH-13")
     @pytest.mark.parametrize("length", [16, 17, 512])
     async def test_states_of_every_length_work(self, storage: AsyncStorage, length: int) -> None:
-        """The shortest and the longest state."""
+        """The shortest and the longest state work."""
         state = (fresh("")[:16]).ljust(length, "~")
         await storage.store_pkce_verifier(state, new_verifier(), expires_at=self.later(600))
         assert await storage.consume_pkce_verifier(state) is not None

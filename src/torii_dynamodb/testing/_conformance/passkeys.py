@@ -28,12 +28,12 @@ __all__ = ["PasskeyConformance", "new_challenge", "new_credential_id"]
 
 
 def new_credential_id(size: int = 32) -> bytes:
-    """A credential id that nobody holds, of the given size (16 or more)."""
+    """Return a credential id that nobody holds, of the given size (16 or more)."""
     return uuid4().bytes.ljust(size, b"\xff")
 
 
 def new_challenge() -> bytes:
-    """A challenge that was never used."""
+    """Return a challenge that was never used."""
     return uuid4().bytes + uuid4().bytes
 
 
@@ -41,12 +41,12 @@ class PasskeyConformance(Conformance):
     """Passkeys and challenges."""
 
     def new_passkey(self, user: User) -> NewPasskey:
-        """A passkey that nobody has."""
+        """Return a passkey that nobody has."""
         return NewPasskey(user_id=user.id, credential_id=new_credential_id(), public_key=b"\xa5" + uuid4().bytes)
 
     @clause("PASSKEY-11")
     async def test_no_passkey_outlives_the_sessions_it_was_begun_in(self, storage: AsyncStorage) -> None:
-        """Begun, then all sessions ended: it is not added. One that was added before is told as added."""
+        """Begun before all sessions ended, a passkey is not added. One added before is returned as added."""
         user = await self.user(storage)
         new = self.new_passkey(user)
         await storage.delete_sessions_for_user(user.id)
@@ -61,7 +61,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-1", "PASSKEY-3")
     async def test_a_passkey_comes_back_as_added(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """All fields as given, created now, never used."""
+        """All fields are as given; the passkey is created now and never used."""
         user = await self.user(storage)
         new = NewPasskey(
             user_id=user.id,
@@ -85,7 +85,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-3")
     async def test_a_bare_passkey_has_the_defaults(self, storage: AsyncStorage) -> None:
-        """What is left out has its default."""
+        """Fields that are left out have their defaults."""
         user = await self.user(storage)
         added = await storage.add_passkey(self.new_passkey(user))
         assert (added.sign_count, added.name, added.transports, added.aaguid) == (0, "Passkey", (), None)
@@ -97,7 +97,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-3")
     async def test_an_unknown_passkey_is_none(self, storage: AsyncStorage) -> None:
-        """Nobody holds it: None; an id one byte longer, shorter or other is another."""
+        """An unknown id returns None; an id one byte longer, shorter or different is another passkey."""
         user = await self.user(storage)
         held = (await storage.add_passkey(self.new_passkey(user))).credential_id
         for credential_id in (new_credential_id(), held[:-1], held + b"\x00", held[:-1] + bytes([held[-1] ^ 1])):
@@ -106,7 +106,7 @@ class PasskeyConformance(Conformance):
     @clause("PASSKEY-1", "PASSKEY-3")
     @pytest.mark.parametrize("size", [16, 64, 255, 1023])
     async def test_credential_ids_of_every_length_work(self, storage: AsyncStorage, size: int) -> None:
-        """Up to the 1,023 bytes that WebAuthn allows, and a public key of 4,096."""
+        """Credential ids up to WebAuthn's 1,023 bytes and public keys of 4,096 bytes work."""
         user = await self.user(storage)
         credential_id = new_credential_id(size)
         new = NewPasskey(user_id=user.id, credential_id=credential_id, public_key=b"k" * 4096)
@@ -130,7 +130,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-1")
     async def test_adding_again_changes_nothing(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The holder's second time returns the passkey as stored, whatever it brings along."""
+        """If the holder adds it again, the passkey is returned as stored, whatever the call contains."""
         user = await self.user(storage)
         new = self.new_passkey(user)
         added = await storage.add_passkey(new)
@@ -142,7 +142,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-2")
     async def test_nobody_gets_no_passkey(self, storage: AsyncStorage) -> None:
-        """NotFound for a user that never was or is gone; the id stays free."""
+        """NotFound for a user that never existed or is gone; the id stays free."""
         gone = await self.user(storage)
         await storage.delete_user(gone.id)
         for user_id in (fresh("u"), gone.id):
@@ -155,7 +155,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-4")
     async def test_lists_exactly_the_users_passkeys_oldest_first(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """In order of adding; accounts and other users' are not among them; a deleted one is gone."""
+        """A user's passkeys are listed in order of adding, without deleted ones, accounts and other users' passkeys."""
         user, other = await self.user(storage), await self.user(storage)
         await self.passkey(storage, other)
         await self.link(storage, user)
@@ -170,7 +170,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-5")
     async def test_renaming_changes_the_name_only(self, storage: AsyncStorage) -> None:
-        """The holder's is renamed; another user's, an unknown one and nobody's: None, nothing changes or appears."""
+        """The holder's passkey is renamed; for another user's, an unknown one or no user: None, and nothing changes."""
         user, other = await self.user(storage), await self.user(storage)
         passkey = await self.passkey(storage, user, sign_count=4)
         renamed = await storage.rename_passkey(user.id, passkey.credential_id, "Büro")
@@ -190,7 +190,7 @@ class PasskeyConformance(Conformance):
     async def test_a_count_that_goes_up_is_stored(
         self, storage: AsyncStorage, clock: FakeClock, stored: int, received: int
     ) -> None:
-        """The count and the moment of the use are stored; both zero is an authenticator that does not count."""
+        """The count and the time of use are stored; both zero means an authenticator that does not count."""
         user = await self.user(storage)
         passkey = await self.passkey(storage, user, sign_count=stored)
         clock.advance(60)
@@ -203,7 +203,7 @@ class PasskeyConformance(Conformance):
     async def test_a_count_that_does_not_go_up_is_refused(
         self, storage: AsyncStorage, clock: FakeClock, stored: int, received: int
     ) -> None:
-        """ClonedAuthenticator with both counts, and nothing written; with allow_decrease it is stored."""
+        """ClonedAuthenticator names both counts, and nothing is written; with allow_decrease the count is stored."""
         user = await self.user(storage)
         passkey = await self.passkey(storage, user, sign_count=stored)
         clock.advance(60)
@@ -218,7 +218,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-12")
     async def test_the_backup_state_follows_each_use(self, storage: AsyncStorage) -> None:
-        """Recorded with the count, back and forth; left alone where nothing is told."""
+        """The backup state is recorded with the count, in both directions, and left alone if not given."""
         user = await self.user(storage)
         passkey = await self.passkey(storage, user)
         for count, state in enumerate((True, False, None, True), start=1):
@@ -235,7 +235,7 @@ class PasskeyConformance(Conformance):
     @clause("PASSKEY-12")
     @pytest.mark.parametrize("recorded", [True, False])
     async def test_eligibility_for_backup_never_changes(self, storage: AsyncStorage, recorded: bool) -> None:
-        """It is recorded with the first use that tells it; from then on another is refused, and nothing written."""
+        """Eligibility is recorded with the first use that gives it; then a different value is refused, unwritten."""
         user = await self.user(storage)
         passkey = await self.passkey(storage, user)
         first = await storage.update_passkey_use(
@@ -254,7 +254,7 @@ class PasskeyConformance(Conformance):
                     backed_up=False,
                 )
         if not recorded:
-            with pytest.raises(ClonedAuthenticator):  # what is backed up is eligible
+            with pytest.raises(ClonedAuthenticator):  # a passkey that is backed up is eligible
                 await storage.update_passkey_use(user.id, passkey.credential_id, sign_count=2, backed_up=True)
         assert await storage.get_passkey(passkey.credential_id, consistent=True) == first
         with pytest.raises(ValidationError):
@@ -268,7 +268,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-6")
     async def test_only_the_holders_use_is_recorded(self, storage: AsyncStorage) -> None:
-        """Another user, an unknown passkey, a deleted one: None, and nothing comes into being."""
+        """Another user, an unknown passkey or a deleted one: None, and nothing is created."""
         user, other = await self.user(storage, password_hash=new_hash()), await self.user(storage)
         passkey = await self.passkey(storage, user)
         unknown = new_credential_id()
@@ -292,7 +292,7 @@ class PasskeyConformance(Conformance):
     async def test_the_last_passkey_stays(
         self, storage: AsyncStorage, password: bool, oauth: bool, another: bool, verified: bool, allow: bool
     ) -> None:
-        """A passkey can go if a password, an account, a passkey or (where counted) a verified address is left."""
+        """A passkey can be removed if a password, an account, a passkey or (if allowed) a verified address is left."""
         user = await self.user(storage, password_hash=new_hash() if password else None, verified=verified)
         passkey = await self.passkey(storage, user)
         if oauth:
@@ -313,7 +313,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-13")
     async def test_no_removal_of_a_passkey_outlives_the_session(self, storage: AsyncStorage) -> None:
-        """Begun, then all sessions ended: the passkey stays; begun anew, it goes, and then there is none."""
+        """A removal from before all sessions ended is refused; a new one succeeds, and the next finds no passkey."""
         user = await self.user(storage, password_hash=new_hash())
         passkey = await self.passkey(storage, user)
         await storage.delete_sessions_for_user(user.id)
@@ -326,7 +326,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-7")
     async def test_only_the_holders_passkey_is_deleted(self, storage: AsyncStorage) -> None:
-        """Another user's, an unknown one, nobody's: False, and nothing is removed; a deleted one is free."""
+        """Another user's passkey, an unknown one or no user: False, nothing is removed; a deleted passkey is free."""
         user, other = await self.user(storage, password_hash=new_hash()), await self.user(storage)
         new = self.new_passkey(user)
         passkey = await storage.add_passkey(new)
@@ -342,7 +342,7 @@ class PasskeyConformance(Conformance):
     async def test_all_passkeys_go_or_none(
         self, storage: AsyncStorage, password: bool, oauth: bool, verified: bool, allow: bool
     ) -> None:
-        """All three go if a password, an account or (where counted) a verified address is left; else none goes."""
+        """All three are removed if a password, an account or (if allowed) a verified address is left; else none is."""
         user = await self.user(storage, password_hash=new_hash() if password else None, verified=verified)
         passkeys = [await self.passkey(storage, user) for _ in range(3)]
         if oauth:
@@ -376,7 +376,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-9")
     async def test_a_challenge_is_not_readable(self, storage: AsyncStorage) -> None:
-        """The raw tables do not tell it, in any usual encoding (the frame looks for it), nor does repr."""
+        """The raw tables do not show it in any usual encoding (the base class checks), nor does repr."""
         challenge = new_challenge()
         new = NewPasskeyChallenge(challenge=challenge, kind="registration", expires_at=self.later(300))
         await storage.store_passkey_challenge(new)
@@ -387,7 +387,7 @@ class PasskeyConformance(Conformance):
     @clause("PASSKEY-10")
     @pytest.mark.parametrize("kind", get_args(CeremonyKind))
     async def test_a_challenge_is_used_once(self, storage: AsyncStorage, clock: FakeClock, kind: CeremonyKind) -> None:
-        """The first use tells what was stored, the second None."""
+        """The first use returns what was stored, the second None."""
         user, challenge = await self.user(storage), new_challenge()
         made = clock()
         await storage.store_passkey_challenge(
@@ -405,7 +405,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-10")
     async def test_a_challenge_needs_no_user(self, storage: AsyncStorage) -> None:
-        """A sign-in without a name has none; challenges of 16 and 64 bytes work."""
+        """A sign-in without a user name has no user; challenges of 16 and 64 bytes work."""
         for challenge in (uuid4().bytes, uuid4().bytes * 4):
             await storage.store_passkey_challenge(
                 NewPasskeyChallenge(challenge=challenge, kind="authentication", expires_at=self.later(300))
@@ -421,7 +421,7 @@ class PasskeyConformance(Conformance):
     async def test_a_challenge_is_for_its_own_kind(
         self, storage: AsyncStorage, kind: CeremonyKind, other: CeremonyKind
     ) -> None:
-        """A try for the other ceremony yields None and does not use it up."""
+        """A try for the other ceremony returns None and does not consume the challenge."""
         challenge = new_challenge()
         await storage.store_passkey_challenge(
             NewPasskeyChallenge(challenge=challenge, kind=kind, expires_at=self.later(300))
@@ -431,7 +431,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-10")
     async def test_a_challenge_is_stored_once(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """A challenge is not stored over one that lives, used or not: none that was used comes back."""
+        """A challenge is not stored over a live one, used or not: a used one never returns."""
         challenge = new_challenge()
         first = NewPasskeyChallenge(challenge=challenge, kind="registration", expires_at=self.later(60))
         await storage.store_passkey_challenge(first)
@@ -447,7 +447,7 @@ class PasskeyConformance(Conformance):
 
     @clause("PASSKEY-10")
     async def test_a_challenge_expires(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Good a microsecond before expires_at, refused from then on; an unknown one is None."""
+        """Valid until a microsecond before expires_at, refused from then on; an unknown one is None."""
         good, late = new_challenge(), new_challenge()
         for challenge in (good, late):
             await storage.store_passkey_challenge(

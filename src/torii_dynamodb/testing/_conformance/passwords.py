@@ -29,7 +29,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-1", "PASSWORD-5")
     async def test_a_password_is_set_and_replaced(self, storage: AsyncStorage) -> None:
-        """The first and the second password are each the only one when set_password_hash has returned."""
+        """After set_password_hash has returned, the new hash is the only one: the first time and the second."""
         user = await self.user(storage)
         versions = {user.password_version}
         for digest in (new_hash(), new_hash(), new_hash()):
@@ -46,7 +46,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-1")
     async def test_a_new_password_ends_all_sessions(self, storage: AsyncStorage) -> None:
-        """Older sessions are refused; one bound to the user returned passes, one bound to the user before does not."""
+        """Older sessions are refused; one bound to the returned user is valid, one bound to the earlier user is not."""
         user = await self.user(storage, password_hash=new_hash())
         old = [await self.session(storage, user) for _ in range(3)]
         changed = await storage.set_password_hash(user.id, new_hash())
@@ -58,7 +58,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-1")
     async def test_a_user_at_hand_may_be_stale(self, storage: AsyncStorage) -> None:
-        """Handed in, the user saves a read; a stale one is read again, and nothing of it comes back."""
+        """Giving the user saves a read; a stale one is read again, and none of its old values return."""
         user = await self.user(storage)
         first = await storage.set_password_hash(user.id, new_hash(), user=user)
         moved = await storage.update_user(first, email=new_address(), name="Moved")
@@ -73,7 +73,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-2")
     async def test_the_version_verified_is_the_condition(self, storage: AsyncStorage) -> None:
-        """With the current password_version the password changes; with any other, VersionConflict and nothing does."""
+        """With the current password_version the password changes; with any other, VersionConflict and no change."""
         user = await self.user(storage)
         digest = new_hash()
         with pytest.raises(VersionConflict):
@@ -92,7 +92,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-2")
     async def test_the_condition_holds_with_a_stale_user_at_hand(self, storage: AsyncStorage) -> None:
-        """A user read before the change does not help an outdated expected_version through."""
+        """A user read before the change does not make an outdated expected_version pass."""
         user = await self.user(storage, password_hash=new_hash())
         digest = new_hash()
         await storage.set_password_hash(user.id, digest)
@@ -103,7 +103,7 @@ class PasswordConformance(Conformance):
     @clause("PASSWORD-11")
     @pytest.mark.parametrize("first", [True, False], ids=["first", "changed"])
     async def test_no_password_outlives_the_session_it_was_begun_in(self, storage: AsyncStorage, first: bool) -> None:
-        """Begun, then all sessions ended: a first password and a changed one are refused, with a user at hand too."""
+        """A first password or a change from before all sessions ended is refused, also with the user given."""
         user = await self.user(storage, password_hash=None if first else new_hash())
         before = await storage.get_password_hash(user.id)
         await storage.delete_sessions_for_user(user.id)
@@ -124,7 +124,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-3")
     async def test_a_password_for_nobody_creates_nobody(self, storage: AsyncStorage) -> None:
-        """NotFound for a user that never was and for one that is gone; no row comes into being."""
+        """NotFound for a user that never existed and for one that is gone; no row is created."""
         user = await self.user(storage, password_hash=new_hash())
         await storage.delete_user(user.id)
         for user_id in (user.id, fresh("u")):
@@ -153,7 +153,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-4")
     async def test_a_rehash_overwrites_its_own_old_hash_only(self, storage: AsyncStorage) -> None:
-        """Another stored hash, no password, another address, another user or nobody: False, and nothing changes."""
+        """Another stored hash, no password, another address or another user: False, and nothing changes."""
         old, current = new_hash(), new_hash()
         user = await self.user(storage, password_hash=old)
         await storage.set_password_hash(user.id, current)
@@ -176,7 +176,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-4")
     async def test_a_rehash_does_not_bring_a_removed_password_back(self, storage: AsyncStorage) -> None:
-        """After the password was removed, or the user deleted, a late re-hash changes nothing."""
+        """After the password was removed or the user deleted, a late re-hash changes nothing."""
         old = new_hash()
         user = await self.user(storage, password_hash=old)
         await self.link(storage, user)
@@ -189,7 +189,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-5", "PASSWORD-6")
     async def test_without_a_password_there_is_none(self, storage: AsyncStorage) -> None:
-        """No user: None and None; a user without a password: no hash, and credentials with both fields None."""
+        """No user returns None; a user without a password has no hash, and credentials with both fields None."""
         user = await self.user(storage)
         assert await storage.get_password_hash(user.id) is None
         assert await storage.get_password_hash(fresh("u")) is None
@@ -216,7 +216,7 @@ class PasswordConformance(Conformance):
     async def test_the_last_password_stays(
         self, storage: AsyncStorage, oauth: bool, passkey: bool, verified: bool, allow: bool
     ) -> None:
-        """The password can go if an account, a passkey or (where the caller counts it) a verified address is left."""
+        """The password can be removed if an account, a passkey or (if allowed) a verified address is left."""
         digest = new_hash()
         user = await self.user(storage, password_hash=digest, verified=verified)
         if oauth:
@@ -247,7 +247,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-7")
     async def test_removing_no_password_changes_nothing(self, storage: AsyncStorage) -> None:
-        """A user without a password: False, and the sessions stay."""
+        """For a user without a password the result is False, and the sessions stay."""
         user = await self.user(storage)
         await self.link(storage, user)
         user = await self.reread(storage, user)
@@ -258,7 +258,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-17")
     async def test_no_removal_of_the_password_outlives_the_session(self, storage: AsyncStorage) -> None:
-        """Begun, then the owner changed the password: the new one stays; begun anew, it goes."""
+        """A removal from before the owner changed the password is refused; a new one succeeds."""
         user = await self.user(storage, password_hash=new_hash())
         await self.link(storage, user)
         before = await self.reread(storage, user)
@@ -270,7 +270,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-8")
     async def test_a_removed_password_is_not_stored(self, storage: AsyncStorage) -> None:
-        """No table holds the hash after its removal."""
+        """No table contains the hash after its removal."""
         digest = new_hash()
         user = await self.user(storage, password_hash=digest)
         await self.passkey(storage, user)
@@ -281,7 +281,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-9", "TOKEN-6")
     async def test_a_reset_changes_the_password_once(self, storage: AsyncStorage) -> None:
-        """Token used, password set, sessions and all other tokens dead; a second try changes nothing."""
+        """The token is used, the password set, sessions and all other tokens end; a second try changes nothing."""
         user = await self.user(storage, password_hash=new_hash(), verified=True)
         session = await self.session(storage, user)
         reset, second = [await self.token(storage, user, PASSWORD_RESET) for _ in range(2)]
@@ -315,7 +315,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-9")
     async def test_a_reset_proves_the_address(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The first proof verifies the address and removes accounts and passkeys that somebody set before it."""
+        """The first proof verifies the address and removes accounts and passkeys set up before it."""
         user = await self.user(storage, password_hash=new_hash())
         account = await self.link(storage, user)
         passkey = await self.passkey(storage, user)
@@ -331,7 +331,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-9")
     async def test_a_later_reset_keeps_accounts_and_passkeys(self, storage: AsyncStorage) -> None:
-        """Of a user whose address is verified already, a reset changes the password only."""
+        """For a user with a verified address, a reset changes only the password."""
         user = await self.user(storage, password_hash=new_hash(), verified=True)
         account = await self.link(storage, user)
         passkey = await self.passkey(storage, user)
@@ -344,7 +344,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-9")
     async def test_a_token_that_does_not_hold_resets_nothing(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Garbage, another purpose's token, one without a user, another user's id in it, an expired one: None."""
+        """Garbage and tokens that are expired, of another purpose, or of another or no user return None."""
         digest = new_hash()
         user, other = await self.user(storage, password_hash=digest), await self.user(storage)
         reset = await self.token(storage, user, PASSWORD_RESET, seconds=60)
@@ -363,7 +363,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-9")
     async def test_a_token_used_otherwise_resets_nothing(self, storage: AsyncStorage) -> None:
-        """Used up by verify_token, a reset token is used up."""
+        """A reset token consumed by verify_token cannot be used again."""
         user = await self.user(storage, password_hash=(digest := new_hash()))
         reset = await self.token(storage, user, PASSWORD_RESET)
         assert await storage.verify_token(reset, purpose=PASSWORD_RESET) is not None
@@ -373,7 +373,7 @@ class PasswordConformance(Conformance):
     @clause("PASSWORD-10")
     @pytest.mark.parametrize("change", ["address", "password", "sessions", "removal", "lock", "deletion", "reset"])
     async def test_a_reset_dies_with_what_it_was_issued_for(self, storage: AsyncStorage, change: str) -> None:
-        """Address, password, sessions epoch or the user changed since the issue: the token is refused."""
+        """If address, password, session epoch or user changed since the issue, the token is refused."""
         user = await self.user(storage, password_hash=new_hash(), verified=True)
         await self.link(storage, user)
         user = await self.reread(storage, user)
@@ -397,14 +397,14 @@ class PasswordConformance(Conformance):
     # Proving an address by a link.
 
     async def set_up(self, storage: AsyncStorage, *, verified: bool = False) -> User:
-        """A user with a password, an account, a passkey; as stored."""
+        """Create a user with a password, an account and a passkey; return it as stored."""
         user = await self.user(storage, password_hash=new_hash(), verified=verified)
         await self.link(storage, user)
         await self.passkey(storage, user)
         return await self.reread(storage, user)
 
     async def is_bare(self, storage: AsyncStorage, user: User) -> bool:
-        """Whether nothing is left that somebody could sign in with."""
+        """Return whether nothing is left to sign in with."""
         now = await self.reread(storage, user)
         left = [*await storage.list_oauth_accounts_for_user(user.id), *await storage.list_passkeys_for_user(user.id)]
         sessions = await storage.list_sessions_for_user(user.id)
@@ -416,7 +416,7 @@ class PasswordConformance(Conformance):
     async def test_the_first_proof_by_a_link(
         self, storage: AsyncStorage, clock: FakeClock, moves: bool, keep: bool
     ) -> None:
-        """The address is verified and the token used; what was set up before is gone, or all there with keep."""
+        """The address is verified and the token used; what was set up before is removed, or kept with keep."""
         user = await self.set_up(storage, verified=moves)
         digest = await storage.get_password_hash(user.id)
         session = await self.session(storage, user)
@@ -447,7 +447,7 @@ class PasswordConformance(Conformance):
     @clause("PASSWORD-16")
     @pytest.mark.parametrize("moves", [False, True], ids=["own address", "another"])
     async def test_a_proof_sets_a_new_password(self, storage: AsyncStorage, moves: bool) -> None:
-        """The new password is the only one, and what was set up before is gone."""
+        """The new password is the only one, and everything set up before is removed."""
         user = await self.set_up(storage)
         link, digest = await self.token(storage, user, "mine"), new_hash()
         target = new_address() if moves else None
@@ -462,7 +462,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-13", "PASSWORD-16")
     async def test_a_later_proof_by_a_link_changes_nothing(self, storage: AsyncStorage) -> None:
-        """Proved before: with keep or without nothing goes, the token is used; a new password is refused."""
+        """If already proved, nothing is removed, with keep or not; the token is used; a new password is refused."""
         user = await self.set_up(storage, verified=True)
         for keep in (True, False):
             link = await self.token(storage, user, EMAIL_VERIFICATION)
@@ -474,7 +474,7 @@ class PasswordConformance(Conformance):
     @clause("PASSWORD-15", "PASSWORD-12")
     @pytest.mark.parametrize("keep", [False, True], ids=["removes", "keeps"])
     async def test_a_proof_of_a_taken_address_changes_nothing(self, storage: AsyncStorage, keep: bool) -> None:
-        """Somebody else holds the address by now: refused as such, nothing is removed, the token is not used up."""
+        """If another user holds the address by now: AlreadyExists, nothing is removed, and the token stays valid."""
         user, other = await self.set_up(storage), await self.user(storage)
         link = await self.token(storage, user, EMAIL_VERIFICATION)
         with pytest.raises(AlreadyExists) as caught:
@@ -486,7 +486,7 @@ class PasswordConformance(Conformance):
 
     @clause("PASSWORD-12")
     async def test_a_token_that_does_not_hold_proves_nothing(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Garbage, another purpose's token, one without a user, another user's id in it, an expired one: None."""
+        """Garbage and tokens that are expired, of another purpose, or of another or no user return None."""
         user, other = await self.user(storage), await self.user(storage)
         link = await self.token(storage, user, EMAIL_VERIFICATION, seconds=60)
         reset = await self.token(storage, user, PASSWORD_RESET)
@@ -503,7 +503,7 @@ class PasswordConformance(Conformance):
     @clause("PASSWORD-14")
     @pytest.mark.parametrize("change", ["address", "password", "sessions", "lock", "deletion", "proof"])
     async def test_a_proof_dies_with_what_it_was_issued_for(self, storage: AsyncStorage, change: str) -> None:
-        """Address, password, sessions epoch or the user changed since the issue: the token is refused, kept or not."""
+        """If address, password, session epoch or user changed since the issue, the token is refused, keep or not."""
         user = await self.set_up(storage)
         link, other = [await self.token(storage, user, EMAIL_VERIFICATION) for _ in range(2)]
         changes: dict[str, Call[object]] = {

@@ -1,6 +1,6 @@
-"""Many callers at the same time, for addresses and identities: winners are counted, the raw tables are whole after.
+"""Concurrent callers for addresses and identities: winners are counted, and the raw tables must be consistent.
 
-Each race runs many rounds (:attr:`Conformance.race_rounds`); the frame looks at the raw tables once more after it.
+Each race runs many rounds (:attr:`Conformance.race_rounds`); the base class checks the raw tables after it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-1", "USER-3")
     async def test_of_50_registrations_one_wins(self, storage: AsyncStorage) -> None:
-        """50 callers register one address, in ten times the rounds of other races: one user a round, no trace else."""
+        """50 callers register one address, in ten times the rounds of other races: one user per round, nothing else."""
         self.needs("races")
         rounds = self.rounds * 10
         addresses: set[str] = set()
@@ -85,7 +85,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-1", "USER-5")
     async def test_of_registrations_under_one_id_one_wins(self, storage: AsyncStorage) -> None:
-        """Callers with one id and addresses of their own: one user, and only its address is taken."""
+        """Callers with one id and different addresses: one user, and only its address is taken."""
         self.needs("races")
         for _ in range(self.rounds):
             user_id = fresh("u")
@@ -102,7 +102,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-4")
     async def test_repetitions_of_one_registration_all_succeed(self, storage: AsyncStorage) -> None:
-        """Callers with the same id and address are one caller who repeats: all get the one user."""
+        """Callers with the same id and address are one caller that repeats: all get the one user."""
         self.needs("races")
         for _ in range(self.rounds):
             new_user = NewUser(email=new_address(), id=fresh("u"))
@@ -117,7 +117,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-9")
     async def test_get_or_create_creates_one(self, storage: AsyncStorage) -> None:
-        """All callers get one user; one of them is told that it is new."""
+        """All callers get one user, and exactly one of them created it."""
         self.needs("races")
         for _ in range(self.rounds):
             address = new_address()
@@ -132,7 +132,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-19", "USER-20", "USER-1")
     async def test_registering_against_deleting(self, storage: AsyncStorage) -> None:
-        """While a user is deleted, many register its address: at most one gets it, and nothing is left half."""
+        """While a user is deleted, many register its address: at most one gets it, and nothing is left half done."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage, password_hash=new_hash())
@@ -147,7 +147,7 @@ class IdentityRaceConformance(Conformance):
             won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost, AlreadyExists)
             users = [found for found in won if isinstance(found, User)]
-            assert sum(found is True for found in won) == 1, "one of the deletions deleted"
+            assert sum(found is True for found in won) == 1, "exactly one of the deletions returned True"
             assert len(users) <= 1
             holder = await storage.get_user_by_email(user.email)
             assert (holder.id if holder else None) == (users[0].id if users else None)
@@ -156,7 +156,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-1", "USER-12", "USER-13")
     async def test_changing_an_address_against_registering_it(self, storage: AsyncStorage) -> None:
-        """Users move to an address while others register it: one holds it in the end, the losers keep theirs."""
+        """Users move to an address while others register it: one holds it in the end, the others keep theirs."""
         self.needs("races")
         for number in range(self.rounds):
             address = new_address()
@@ -196,7 +196,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-10", "USER-11")
     async def test_no_update_is_lost(self, storage: AsyncStorage) -> None:
-        """Callers who each count up in the metadata, and try again on a conflict: all are counted."""
+        """Callers each increment a counter in the metadata and retry on a conflict: all increments are counted."""
         self.needs("races")
         user = await self.user(storage)
         counts = 3
@@ -220,7 +220,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-10", "USER-12", "PASSWORD-1")
     async def test_changing_the_address_against_changing_the_password(self, storage: AsyncStorage) -> None:
-        """Whatever the order, the password set is the one stored, under the address that the user holds in the end."""
+        """In any order, the password that was set is the one stored, under the address the user holds in the end."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage, password_hash=new_hash())
@@ -309,7 +309,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("OAUTH-2")
     async def test_of_50_users_who_link_one_account_one_gets_it(self, storage: AsyncStorage) -> None:
-        """50 users link one account: one holds it, the others are told that it is taken."""
+        """50 users link one account: one holds it, the others get AlreadyExists."""
         self.needs("races")
         users = [await self.user(storage) for _ in range(CALLERS)]
         for _ in range(self.rounds):
@@ -329,7 +329,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("OAUTH-1", "OAUTH-2")
     async def test_of_sign_ups_with_one_account_one_wins(self, storage: AsyncStorage) -> None:
-        """New users with addresses of their own and one account: one user, and only its address is taken."""
+        """New users with different addresses and one account: one user, and only its address is taken."""
         self.needs("races")
         for _ in range(self.rounds):
             account = new_account()
@@ -346,7 +346,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("OAUTH-3")
     async def test_one_user_who_links_many_times_links_once(self, storage: AsyncStorage) -> None:
-        """The same link from many callers of one user: all get the account, the user lists it once."""
+        """Many callers link the same account to one user: all get the account, and the user lists it once."""
         self.needs("races")
         user = await self.user(storage)
         for number in range(self.rounds):
@@ -382,7 +382,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("OAUTH-5", "PASSKEY-2")
     async def test_the_limit_of_identities_holds(self, storage: AsyncStorage) -> None:
-        """With room for two, of many links and passkeys at once two succeed."""
+        """With room for two, two of many concurrent links and passkeys succeed."""
         self.needs("races", "large")
         user = await self.user(storage)
         for _ in range(MAX_IDENTITIES - 3):
@@ -409,7 +409,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("OAUTH-10", "PASSKEY-7", "PASSWORD-7")
     async def test_the_last_ways_to_sign_in_do_not_all_go(self, storage: AsyncStorage) -> None:
-        """An account, a passkey and the password removed at the same time: one of them stays, in any order."""
+        """An account, a passkey and the password are removed at the same time: one of them stays, in any order."""
         self.needs("races")
         for number in range(self.rounds * 2):
             user = await self.user(storage, password_hash=new_hash() if number % 2 else None)
@@ -438,7 +438,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("PASSKEY-8", "OAUTH-10")
     async def test_all_passkeys_against_the_last_account(self, storage: AsyncStorage) -> None:
-        """All passkeys deleted while the only account is unlinked: one of both is refused."""
+        """All passkeys are deleted while the only account is unlinked: one of the two is refused."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage)
@@ -461,7 +461,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("PASSKEY-6")
     async def test_of_uses_with_one_count_one_wins(self, storage: AsyncStorage) -> None:
-        """The same new count from many callers: one is recorded, the others look like clones."""
+        """Many callers send the same new count: one is recorded, the others look like clones."""
         self.needs("races")
         user = await self.user(storage)
         passkey = await self.passkey(storage, user, sign_count=1)
@@ -514,7 +514,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("OAUTH-15", "PASSKEY-11", "PASSWORD-11", "USER-25")
     async def test_signing_out_everywhere_against_what_was_begun_before(self, storage: AsyncStorage) -> None:
-        """While all sessions are ended, what was begun before completes whole or is refused; then nothing does."""
+        """While all sessions end, what began before completes entirely or is refused; afterwards nothing completes."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage)
@@ -549,7 +549,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("OAUTH-16")
     async def test_disconnecting_against_joining(self, storage: AsyncStorage) -> None:
-        """While a provider is disconnected, others join by address: none does after it, and it is remembered."""
+        """While a provider is disconnected, others join by address: none does afterwards, and it is remembered."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage, password_hash=new_hash())
@@ -569,7 +569,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-21")
     async def test_of_deletions_one_deletes(self, storage: AsyncStorage) -> None:
-        """Many delete one user with a few identities: one is told True."""
+        """Many delete one user with several identities: one gets True."""
         self.needs("races")
         for _ in range(self.rounds):
             user = await self.user(storage)
@@ -586,7 +586,7 @@ class IdentityRaceConformance(Conformance):
 
     @clause("USER-18", "PASSWORD-9")
     async def test_a_first_proof_against_what_it_removes(self, storage: AsyncStorage) -> None:
-        """While the first proof removes what is unproven, more is added: all of it came before, or after, the proof."""
+        """While the first proof removes what is unproven, more is added: all of it before the proof, or after it."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage, password_hash=new_hash())

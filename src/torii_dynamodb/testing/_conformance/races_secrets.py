@@ -1,6 +1,6 @@
-"""Many callers at the same time, for secrets, sessions and attempts: winners are counted.
+"""Concurrent callers for secrets, sessions and attempts: winners are counted.
 
-Each race runs many rounds (:attr:`Conformance.race_rounds`); the frame looks at the raw tables once more after it.
+Each race runs many rounds (:attr:`Conformance.race_rounds`); the base class checks the raw tables after it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("TOKEN-3")
     async def test_of_50_uses_of_a_token_one_wins(self, storage: AsyncStorage) -> None:
-        """50 callers use one token, some of them for another purpose or only looking: one gets it."""
+        """50 callers use one token, some for another purpose or only checking it: one gets it."""
         self.needs("races")
         user = await self.user(storage)
         for number in range(self.rounds):
@@ -83,7 +83,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("OAUTH-17")
     async def test_of_50_changes_of_the_same_tokens_one_wins(self, storage: AsyncStorage) -> None:
-        """50 callers replace the tokens that all have read: one does, and what it wrote is there."""
+        """50 callers replace the tokens that all have read: one succeeds, and its tokens are stored."""
         self.needs("races")
         for _ in range(self.rounds):
             user = await self.user(storage)
@@ -121,7 +121,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("PASSWORD-9", "TOKEN-3")
     async def test_of_completions_of_a_reset_one_wins(self, storage: AsyncStorage) -> None:
-        """One token, many new passwords, some plain uses: one caller gets it, and the hash stored is the winner's."""
+        """One token, many new passwords, some plain uses: one caller gets it, and the stored hash is the winner's."""
         self.needs("races")
         for number in range(self.rounds):
             old = new_hash()
@@ -150,7 +150,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("PASSWORD-12", "PASSWORD-13")
     async def test_of_completions_of_a_proof_one_wins(self, storage: AsyncStorage) -> None:
-        """One token, used to keep, to remove, to move and plainly, while a link is added: one caller gets it, whole."""
+        """One token, used to keep, to remove, to move and plainly, while a link is added: one caller gets all of it."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage, password_hash=new_hash())
@@ -178,7 +178,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("PASSWORD-14")
     async def test_completing_a_change_of_address_against_signing_out_everywhere(self, storage: AsyncStorage) -> None:
-        """While all sessions are ended, an address moves whole or not at all; links from before move none later."""
+        """While all sessions end, an address moves entirely or not at all; earlier links move none afterwards."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage, password_hash=new_hash())
@@ -200,7 +200,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("TOKEN-2", "TOKEN-3")
     async def test_revoking_against_using(self, storage: AsyncStorage) -> None:
-        """Used while a revoking issue runs, a token may pass; after the issue has returned it does not."""
+        """Used during an issue with revoke_earlier, a token may be accepted; after the issue has returned it is not."""
         self.needs("races")
         user = await self.user(storage)
         for number in range(self.rounds):
@@ -224,7 +224,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("TOKEN-6")
     async def test_what_a_token_proves_is_still_so_when_it_is_used(self, storage: AsyncStorage) -> None:
-        """While the address moves, an e-mail verification is used: it yields the old address or nothing."""
+        """While the address moves, an e-mail verification is used: it returns the old address or nothing."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage)
@@ -248,7 +248,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("SESSION-2", "PASSWORD-1")
     async def test_changing_the_password_against_signing_in_with_the_old_one(self, storage: AsyncStorage) -> None:
-        """However sign-ins and the change interleave, no session that the old password gave passes afterwards."""
+        """However sign-ins and the change interleave, no session from the old password is valid afterwards."""
         self.needs("races")
         for number in range(self.rounds):
             old, new = new_hash(), new_hash()
@@ -276,7 +276,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("SESSION-12", "SESSION-14")
     async def test_signing_out_everywhere_against_signing_in(self, storage: AsyncStorage) -> None:
-        """Sessions that existed before the sign-out began are dead after it; those made after it pass and stay."""
+        """Sessions from before the sign-out are invalid after it; those made after it are valid and stay so."""
         self.needs("races")
         user = await self.user(storage)
         for number in range(self.rounds):
@@ -305,7 +305,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("SESSION-12")
     async def test_a_check_that_begins_after_the_sign_out_fails(self, storage: AsyncStorage) -> None:
-        """Beside hundreds of other checks (whose reads may be merged), each check after the sign-out is refused."""
+        """Among hundreds of other checks (whose reads may be merged), every check after the sign-out is refused."""
         self.needs("races")
         user, other = await self.user(storage), await self.user(storage)
         others = await self.session(storage, other)
@@ -330,7 +330,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("SESSION-9", "SESSION-10")
     async def test_refreshing_against_signing_out(self, storage: AsyncStorage) -> None:
-        """A session refreshed while it is signed out is out in the end."""
+        """A session refreshed while it is signed out is signed out in the end."""
         self.needs("races")
         user = await self.user(storage)
         for number in range(self.rounds):
@@ -350,7 +350,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("SESSION-9")
     async def test_of_refreshes_the_latest_end_stays(self, storage: AsyncStorage) -> None:
-        """Many refreshes at once: the session ends when the longest says."""
+        """With many refreshes at once, the session gets the latest expiry."""
         self.needs("races")
         user = await self.user(storage)
         for number in range(self.rounds):
@@ -369,7 +369,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("LOCKOUT-1")
     async def test_of_200_attempts_the_limit_passes(self, storage: AsyncStorage) -> None:
-        """200 callers ask at once with a limit of 1, 5 and 20: exactly so many are allowed, now and when time is up."""
+        """200 concurrent callers, limits of 1, 5 and 20: exactly that many are allowed, now and in the next window."""
         self.needs("races")
         for limit in (1, 5, 20):
             policy = LockoutPolicy(max_attempts=limit)
@@ -389,7 +389,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("LOCKOUT-1", "LOCKOUT-8")
     async def test_a_success_clears_no_attempt_made_beside_it(self, storage: AsyncStorage) -> None:
-        """Attempts asked for while a success clears the register are allowed at most up to the limit in all."""
+        """Attempts made while a success clears the register are allowed up to the limit in total."""
         self.needs("races")
         policy = LockoutPolicy(max_attempts=5)
         for number in range(self.rounds):
@@ -406,12 +406,12 @@ class SecretRaceConformance(Conformance):
             won, lost = await self.race(self.shuffled(calls, number))
             self.only(lost)
             allowed = sum(isinstance(found, AttemptResult) and found.allowed for found in won)
-            assert allowed in (4, 5), "all five if the success was the last attempt then, else the four that were left"
+            assert allowed in (4, 5), "all five if the success was the last attempt, otherwise the four that were left"
             assert (await storage.get_lockout_status(email, policy=policy)).locked
 
     @clause("LOCKOUT-6", "LOCKOUT-9")
     async def test_no_audit_row_is_lost(self, storage: AsyncStorage) -> None:
-        """Failures recorded at once, of one instant too, are each a row; recorded twice, still one."""
+        """Failures recorded at once, even at one instant, are one row each; recorded twice, still one."""
         self.needs("races")
         email = new_address()
         policy = LockoutPolicy(max_attempts=20, window=timedelta(seconds=1))
@@ -432,7 +432,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("LOCKOUT-11")
     async def test_locking_against_signing_in(self, storage: AsyncStorage) -> None:
-        """No session bound to a user read before the lock passes after it."""
+        """No session bound to a user read before the lock is valid after it."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage)
@@ -451,7 +451,7 @@ class SecretRaceConformance(Conformance):
 
     @clause("USER-10", "SESSION-12", "PASSWORD-1", "OAUTH-2", "PASSKEY-1")
     async def test_changes_of_one_user_all_take_effect(self, storage: AsyncStorage) -> None:
-        """Unlike changes of one user at once (the storage decides again where another was first): none is lost."""
+        """Different changes of one user at once (the storage decides again after a conflict): none is lost."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage, password_hash=new_hash())

@@ -25,7 +25,7 @@ __all__ = ["SessionConformance", "garbage_tokens"]
 
 
 def garbage_tokens(token: str) -> list[str]:
-    """Texts that were never issued, many of them near the one that was."""
+    """Return texts that were never issued, many of them close to one that was."""
     middle = len(token) // 2
     return [
         "",
@@ -63,11 +63,11 @@ def garbage_tokens(token: str) -> list[str]:
 class SessionConformance(Conformance):
     """Sessions."""
 
-    # Making.
+    # Creating.
 
     @clause("SESSION-1", "SESSION-4", "SESSION-18")
     async def test_a_new_session_passes(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The token of a new session yields session and user, with all that was given."""
+        """The token of a new session returns session and user with everything that was given."""
         user = await self.user(storage)
         created = await storage.create_session(
             NewSession(
@@ -94,7 +94,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-16", "SESSION-17")
     async def test_a_check_by_id(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Whatever ends a session ends it by its id too; only its own user's id finds it."""
+        """Whatever ends a session also ends it for reads by id; only its own user's id finds it."""
 
         async def end(session: Session, owner: User, how: str) -> None:
             if how == "expiry":
@@ -128,7 +128,7 @@ class SessionConformance(Conformance):
     @clause("SESSION-1", "SESSION-4")
     @pytest.mark.parametrize("consistent", [None, True, False])
     async def test_a_check_works_in_each_mode(self, storage: AsyncStorage, consistent: bool | None) -> None:
-        """Strong and eventual checks pass a valid token (an eventual one as soon as the store has caught up)."""
+        """Strong and eventual checks accept a valid token (an eventual one as soon as the store has caught up)."""
         user = await self.user(storage)
         token = await self.session(storage, user)
         found = await self.until(
@@ -143,7 +143,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-1")
     async def test_a_session_needs_no_user_at_hand(self, storage: AsyncStorage) -> None:
-        """Without the user given, the session is bound to the user as it is now."""
+        """If no user is given, the session is bound to the user as stored now."""
         user = await self.user(storage)
         await storage.delete_sessions_for_user(user.id)
         created = await storage.create_session(NewSession(user_id=user.id, expires_at=self.later()))
@@ -152,7 +152,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-1")
     async def test_each_token_is_another(self, storage: AsyncStorage) -> None:
-        """Tokens and ids of one user's sessions differ, and no id is a part of a token."""
+        """Tokens and ids of a user's sessions are all different, and no id is part of a token."""
         user = await self.user(storage)
         made = [
             await storage.create_session(NewSession(user_id=user.id, expires_at=self.later()), user=user)
@@ -163,7 +163,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-1")
     async def test_nothing_stored_tells_the_token(self, storage: AsyncStorage) -> None:
-        """Neither the raw tables nor repr tell the token; listed sessions have none."""
+        """Neither the raw tables nor repr show the token; listed sessions have none."""
         user = await self.user(storage)
         created = await storage.create_session(NewSession(user_id=user.id, expires_at=self.later()), user=user)
         assert created.token
@@ -184,7 +184,7 @@ class SessionConformance(Conformance):
         ],
     )
     async def test_any_user_agent_is_taken(self, storage: AsyncStorage, given: str | None, stored: str | None) -> None:
-        """What a browser calls itself stops no sign-in: cut to 1,024 characters, control characters blank."""
+        """No user agent prevents a sign-in: it is cut to 1,024 characters, and control characters become blanks."""
         user = await self.user(storage)
         created = await storage.create_session(
             NewSession(user_id=user.id, expires_at=self.later(), user_agent=given), user=user
@@ -208,7 +208,7 @@ class SessionConformance(Conformance):
     async def test_an_ip_address_is_kept_in_one_form(
         self, storage: AsyncStorage, given: str | None, stored: str | None
     ) -> None:
-        """Each spelling of an IP address is stored in its canonical one."""
+        """Every spelling of an IP address is stored in canonical form."""
         user = await self.user(storage)
         created = await storage.create_session(
             NewSession(user_id=user.id, expires_at=self.later(), ip_address=given), user=user
@@ -233,7 +233,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-2")
     async def test_a_session_from_a_stale_user_never_passes(self, storage: AsyncStorage) -> None:
-        """Made from a user as read before its sessions were ended, a session is dead from its first moment."""
+        """A session bound to a user read before all sessions ended is never valid."""
         stale = await self.user(storage, password_hash=new_hash())
         await storage.delete_sessions_for_user(stale.id)
         token = await self.session(storage, stale)
@@ -245,7 +245,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-2", "PASSWORD-1")
     async def test_a_sign_in_that_began_with_the_old_password_fails(self, storage: AsyncStorage) -> None:
-        """The password changes between reading the user and making the session: no session comes of it."""
+        """If the password changes between reading the user and creating the session, the session is not valid."""
         user = await self.user(storage, password_hash=new_hash())
         read = await self.reread(storage, user)
         await storage.set_password_hash(user.id, new_hash())
@@ -254,7 +254,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-3")
     async def test_no_session_for_nobody(self, storage: AsyncStorage) -> None:
-        """Without a user to bind to, NotFound; with a deleted one's, at most a session that never passes."""
+        """If there is no user, NotFound; if the given user has been deleted, at most a session that is never valid."""
         with pytest.raises(NotFound) as caught:
             await storage.create_session(NewSession(user_id=fresh("u"), expires_at=self.later()))
         assert caught.value.what == "user"
@@ -272,7 +272,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-3", "SESSION-6")
     async def test_a_session_cannot_be_bound_to_another_user(self, storage: AsyncStorage) -> None:
-        """A user handed in that is not the one the session names is refused, and nothing passes for either."""
+        """A given user that is not the session's is refused, and neither user gets a valid session."""
         one, two = await self.user(storage), await self.user(storage)
         with pytest.raises(ValidationError):
             await storage.create_session(NewSession(user_id=one.id, expires_at=self.later()), user=two)
@@ -283,7 +283,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-5")
     async def test_expiry_is_exact(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Valid until a microsecond before expires_at, refused from expires_at on, though the row still exists."""
+        """Valid until a microsecond before expires_at and refused from then on, even if the row still exists."""
         user = await self.user(storage)
         token = await self.session(storage, user, seconds=600)
         ends = self.later(600)
@@ -301,7 +301,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-5")
     async def test_expiry_counts_whole_seconds(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """expires_at is rounded down to the second, and the session says so."""
+        """expires_at is rounded down to the second, and the session shows the rounded value."""
         user = await self.user(storage)
         ends = self.later(60)
         created = await storage.create_session(
@@ -317,7 +317,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-5")
     async def test_a_session_that_is_over_already_never_passes(self, storage: AsyncStorage) -> None:
-        """With expires_at not in the future, making the session is refused, or it never passes."""
+        """If expires_at is not in the future, creating the session is refused, or the session is never valid."""
         user = await self.user(storage)
         for seconds in (0, -1, -86_400):
             try:
@@ -328,7 +328,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-6", "SESSION-18")
     async def test_garbage_is_refused_without_an_exception(self, storage: AsyncStorage) -> None:
-        """Texts that were never issued, some a character away from one that was, yield None everywhere."""
+        """Texts that were never issued, some one character away from one that was, return None everywhere."""
         user = await self.user(storage)
         token = await self.session(storage, user)
         for text in garbage_tokens(token):
@@ -340,7 +340,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-6")
     async def test_a_token_that_names_another_user_is_refused(self, storage: AsyncStorage) -> None:
-        """The secret of one user's session under another user's id, with a checksum that fits, passes for nobody."""
+        """The secret of one user's session with another user's id and a correct checksum is valid for nobody."""
         user, victim = await self.user(storage), await self.user(storage)
         token = await self.session(storage, user)
         victims = await self.session(storage, victim)
@@ -354,7 +354,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-6")
     async def test_other_secrets_are_no_session(self, storage: AsyncStorage) -> None:
-        """A one-time token, a session's id, or a user's id is not a session's token."""
+        """A one-time token, a session's id or a user's id is not a session token."""
         user = await self.user(storage)
         created = await storage.create_session(NewSession(user_id=user.id, expires_at=self.later()), user=user)
         one_time = await self.token(storage, user, MAGIC_LINK)
@@ -364,7 +364,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-7")
     async def test_a_deleted_users_session_is_refused(self, storage: AsyncStorage) -> None:
-        """When delete_user has returned, no session of the user passes, and refreshing revives none."""
+        """When delete_user has returned, none of the user's sessions is valid, and refreshing revives none."""
         user = await self.user(storage)
         tokens = [await self.session(storage, user) for _ in range(3)]
         await storage.delete_user(user.id)
@@ -377,7 +377,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-8")
     async def test_lists_the_valid_sessions_newest_first(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Valid sessions of this user only, newest first whatever their ends, without tokens."""
+        """Only this user's valid sessions are listed, newest first whatever their expiry, without tokens."""
         user, other = await self.user(storage), await self.user(storage)
         await self.session(storage, other)
         made: list[str] = []
@@ -397,7 +397,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-8")
     async def test_an_expired_session_is_not_listed(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """From expires_at on a session is not listed; a second before it is."""
+        """A session is listed until a second before expires_at, and not from then on."""
         user = await self.user(storage)
         await self.session(storage, user, seconds=60)
         ends = self.later(60)
@@ -409,7 +409,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-8", "SESSION-12")
     async def test_ended_sessions_are_not_listed(self, storage: AsyncStorage) -> None:
-        """Sessions of an earlier epoch, and those signed out, are not listed; a new one is."""
+        """Signed-out sessions and those of an earlier epoch are not listed; a new one is."""
         user = await self.user(storage)
         await self.session(storage, user)
         stale = user
@@ -427,7 +427,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-8")
     async def test_lists_more_sessions_than_one_page_holds(self, storage: AsyncStorage) -> None:
-        """40 sessions of 40 KB are over what one read returns (1 MB): all are listed."""
+        """40 sessions of 40 KB exceed one read (1 MB): all are listed."""
         self.needs("large")
         user = await self.user(storage)
         made: set[str] = set()
@@ -457,7 +457,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-8")
     async def test_lists_nothing_for_nobody(self, storage: AsyncStorage) -> None:
-        """A user without sessions, and one that does not exist, have none."""
+        """A user without sessions has an empty list, and so has a user that does not exist."""
         user = await self.user(storage)
         assert await storage.list_sessions_for_user(user.id) == []
         assert await storage.list_sessions_for_user(fresh("u")) == []
@@ -466,7 +466,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-9")
     async def test_refreshing_extends(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The session ends later, passes until then, and keeps everything else."""
+        """The session expires later, is valid until then, and keeps everything else."""
         user = await self.user(storage)
         created = await storage.create_session(
             NewSession(user_id=user.id, expires_at=self.later(60), user_agent="a", metadata={"m": 1}), user=user
@@ -494,7 +494,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-9")
     async def test_refreshing_never_shortens(self, storage: AsyncStorage) -> None:
-        """An earlier or equal end leaves the session as it is, and returns it so."""
+        """With an earlier or equal expiry the session stays as it is and is returned so."""
         user = await self.user(storage)
         token = await self.session(storage, user, seconds=3600)
         for seconds in (60, 3599, 3600):
@@ -507,7 +507,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-9")
     async def test_refreshing_revives_nothing(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Expired (from its last moment on), signed out, or never there: None, and nothing comes into being."""
+        """An expired, signed-out or unknown session returns None, and nothing is created."""
         user = await self.user(storage)
         expired = await self.session(storage, user, seconds=60)
         out = await self.session(storage, user)
@@ -523,7 +523,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-9", "SESSION-12")
     async def test_refreshing_does_not_revive_what_was_ended_everywhere(self, storage: AsyncStorage) -> None:
-        """Refreshed after signing out everywhere, a session stays refused: refreshing never restamps."""
+        """A session refreshed after signing out everywhere stays refused: refreshing never binds it to a new epoch."""
         user = await self.user(storage)
         token = await self.session(storage, user)
         await storage.delete_sessions_for_user(user.id)
@@ -535,7 +535,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-10")
     async def test_signing_out_ends_one_session(self, storage: AsyncStorage) -> None:
-        """The session is refused from then on, others pass; doing it again, or with an unknown token, is no error."""
+        """The session is refused from then on, others stay valid; repeating it or an unknown token is no error."""
         user = await self.user(storage)
         gone, kept = await self.session(storage, user), await self.session(storage, user)
         await storage.delete_session(gone)
@@ -548,7 +548,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-11")
     async def test_ending_a_session_by_its_id(self, storage: AsyncStorage) -> None:
-        """True for the user's own session, which is refused then; False the second time and for an unknown id."""
+        """True for the user's own session, which is then refused; False the second time and for an unknown id."""
         user = await self.user(storage)
         kept = await self.session(storage, user)
         created = await storage.create_session(NewSession(user_id=user.id, expires_at=self.later()), user=user)
@@ -561,7 +561,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-11")
     async def test_nobody_ends_another_users_session(self, storage: AsyncStorage) -> None:
-        """Named with another user's id, a session stays."""
+        """With another user's id the session stays."""
         user, other = await self.user(storage), await self.user(storage)
         created = await storage.create_session(NewSession(user_id=user.id, expires_at=self.later()), user=user)
         assert created.token
@@ -571,7 +571,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-12")
     async def test_signing_out_everywhere(self, storage: AsyncStorage) -> None:
-        """All earlier sessions are refused, a new one passes; other users' are not touched."""
+        """All earlier sessions are refused, a new one is valid, and other users' sessions are not affected."""
         user, other = await self.user(storage), await self.user(storage)
         tokens = [await self.session(storage, user) for _ in range(5)]
         others = await self.session(storage, other)
@@ -591,7 +591,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-12")
     async def test_no_clock_can_save_a_session(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Signing out everywhere ends sessions whatever the clock says: in the same instant, or set back since."""
+        """Signing out everywhere ends sessions whatever the clock says: in the same instant, or if it is set back."""
         user = await self.user(storage)
         token = await self.session(storage, user)
         clock.advance(-300)
@@ -605,7 +605,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-12")
     async def test_signing_out_everywhere_again_and_again(self, storage: AsyncStorage) -> None:
-        """No epoch returns: after each of ten rounds all earlier sessions are still refused."""
+        """Epochs never repeat: after each of ten rounds all earlier sessions are still refused."""
         user = await self.user(storage)
         ended: list[str] = []
         for _ in range(10):
@@ -618,7 +618,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-13")
     async def test_signing_out_nobody_creates_nobody(self, storage: AsyncStorage) -> None:
-        """For a user that does not exist, or was deleted: None, and no ghost in the tables."""
+        """For a user that does not exist or was deleted the result is None, and no row is created."""
         user = await self.user(storage)
         await storage.delete_user(user.id)
         for user_id in (user.id, fresh("u")):
@@ -630,7 +630,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-14")
     async def test_cleaning_up_spares_new_sessions(self, storage: AsyncStorage) -> None:
-        """Rounds of many sessions, sign-out everywhere and one new session: the new one passes, however the rows go."""
+        """After rounds of many sessions and signing out everywhere, a new session is valid, whatever the old rows."""
         user = await self.user(storage)
         for _ in range(4):
             for _ in range(30):
@@ -645,7 +645,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-14", "USER-19")
     async def test_deleting_again_resumes_cleaning_up(self, storage: AsyncStorage) -> None:
-        """delete_user called again for a deleted user, and after the id is used again, spares valid sessions."""
+        """Repeating delete_user for a deleted user does not end valid sessions of a new user with the same id."""
         user_id = fresh("u")
         user = await storage.create_user(NewUser(email=new_address(), id=user_id))
         for _ in range(30):
@@ -659,7 +659,7 @@ class SessionConformance(Conformance):
 
     @clause("SESSION-15")
     async def test_cleaning_up_keeps_what_has_not_expired(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Sessions with a second left survive the clean-up; it tells a number, and expired ones stay refused."""
+        """Sessions with a second left survive the clean-up; it returns a number, and expired ones stay refused."""
         user = await self.user(storage)
         short = await self.session(storage, user, seconds=60)
         long = await self.session(storage, user, seconds=61)

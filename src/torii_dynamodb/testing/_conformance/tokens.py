@@ -48,7 +48,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-1")
     async def test_nothing_tells_a_token(self, storage: AsyncStorage) -> None:
-        """256 random bits, another each time; neither raw tables nor repr nor the token's id tell it."""
+        """A token has 256 random bits, new each time; neither raw tables, repr nor the token's id show it."""
         user = await self.user(storage)
         made = [
             await storage.create_token(NewToken(purpose=MAGIC_LINK, expires_at=self.later(), user_id=user.id))
@@ -66,7 +66,7 @@ class TokenConformance(Conformance):
     @clause("TOKEN-1", "TOKEN-3")
     @pytest.mark.parametrize("purpose", PURPOSES)
     async def test_a_token_is_good_once(self, storage: AsyncStorage, clock: FakeClock, purpose: str) -> None:
-        """Of any purpose: the first use tells what was stored and the user, the second None."""
+        """For any purpose, the first use returns what was stored and the user, the second None."""
         user = await self.user(storage)
         created = await storage.create_token(
             NewToken(purpose=purpose, expires_at=self.later(600), user_id=user.id, metadata=NASTY_METADATA)
@@ -85,7 +85,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-1", "TOKEN-3", "TOKEN-7")
     async def test_a_token_without_a_user(self, storage: AsyncStorage) -> None:
-        """For a sign-up by link: it proves an address that nobody holds yet, and outlives that somebody claims it."""
+        """A token for a sign-up proves an address that nobody holds yet, and stays valid when somebody claims it."""
         address = new_address()
         created = await storage.create_token(
             NewToken(purpose=MAGIC_LINK, expires_at=self.later(), email=address.upper())
@@ -103,7 +103,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-1", "TOKEN-6")
     async def test_no_token_for_nobody(self, storage: AsyncStorage) -> None:
-        """NotFound for a user that never was or is gone; bound to a deleted user as read, at most a dead token."""
+        """NotFound for a user that never existed or is gone; bound to a deleted user, at most an invalid token."""
         gone = await self.user(storage)
         await storage.delete_user(gone.id)
         for user_id in (fresh("u"), gone.id):
@@ -122,14 +122,14 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-6")
     async def test_a_token_cannot_be_bound_to_another_user(self, storage: AsyncStorage) -> None:
-        """A user handed in that is not the one the token names is refused."""
+        """A given user that is not the token's is refused."""
         one, two = await self.user(storage), await self.user(storage)
         with pytest.raises(ValidationError):
             await storage.create_token(NewToken(purpose=MAGIC_LINK, expires_at=self.later(), user_id=one.id), user=two)
 
     @clause("TOKEN-2")
     async def test_earlier_tokens_can_be_revoked(self, storage: AsyncStorage) -> None:
-        """With revoke_earlier the user's earlier ones of the purpose are dead; other purposes and users are not."""
+        """With revoke_earlier the user's earlier tokens of the purpose end; other purposes and users keep theirs."""
         user, other = await self.user(storage), await self.user(storage)
         earlier = [await self.token(storage, user, PASSWORD_RESET) for _ in range(3)]
         link = await self.token(storage, user, MAGIC_LINK)
@@ -152,7 +152,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-2")
     async def test_without_revoking_all_live(self, storage: AsyncStorage) -> None:
-        """Without revoke_earlier, several tokens of one purpose are good side by side."""
+        """Without revoke_earlier, several tokens of one purpose are valid side by side."""
         user = await self.user(storage)
         tokens = [await self.token(storage, user, MAGIC_LINK) for _ in range(3)]
         for token in tokens:
@@ -160,7 +160,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-2")
     async def test_revoking_works_again_and_from_a_user_as_read(self, storage: AsyncStorage) -> None:
-        """Each of several revoking issues, some from a stale user, kills all before it and none after it."""
+        """Each of several issues with revoke_earlier, some from a stale user, ends all tokens before it, none after."""
         user = await self.user(storage)
         issued: list[str] = []
         for number in range(5):
@@ -176,7 +176,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-2")
     async def test_revoking_for_nobody_raises(self, storage: AsyncStorage) -> None:
-        """With revoke_earlier a user that is gone is told, even if it is handed in; nothing comes into being."""
+        """With revoke_earlier, a user that is gone raises NotFound even if it is given; nothing is created."""
         user = await self.user(storage)
         await storage.delete_user(user.id)
         new_token = NewToken(purpose="invite", expires_at=self.later(), user_id=user.id, revoke_earlier=True)
@@ -188,7 +188,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-3", "TOKEN-4")
     async def test_garbage_is_no_token(self, storage: AsyncStorage) -> None:
-        """Texts that were never issued, some a character away from one that was, yield None and use nothing up."""
+        """Texts that were never issued, some one character away from one that was, return None and consume nothing."""
         user, other = await self.user(storage), await self.user(storage)
         token = await self.token(storage, user, MAGIC_LINK)
         session = await self.session(storage, user)
@@ -200,7 +200,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-4")
     async def test_a_token_is_for_its_own_purpose(self, storage: AsyncStorage) -> None:
-        """A try for another purpose yields None, and the token is still good for its own."""
+        """A try for another purpose returns None, and the token stays valid for its own."""
         user = await self.user(storage)
         for purpose in PURPOSES:
             token = await self.token(storage, user, purpose)
@@ -214,7 +214,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-5")
     async def test_expiry_of_a_token_is_exact(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Good until a microsecond before expires_at (in whole seconds), refused from then on."""
+        """A token is valid until a microsecond before expires_at (in whole seconds) and refused from then on."""
         user = await self.user(storage)
         good, late = [await self.token(storage, user, MAGIC_LINK, seconds=600) for _ in range(2)]
         created = await storage.create_token(
@@ -232,7 +232,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-5")
     async def test_a_token_that_is_over_already_never_passes(self, storage: AsyncStorage) -> None:
-        """With expires_at not in the future, making the token is refused, or it never passes."""
+        """If expires_at is not in the future, creating the token is refused, or the token is never valid."""
         user = await self.user(storage)
         for seconds in (0, -1, -86_400):
             try:
@@ -244,7 +244,7 @@ class TokenConformance(Conformance):
     @clause("TOKEN-6")
     @pytest.mark.parametrize("cause", DEADLY)
     async def test_a_token_dies_with_what_it_was_issued_for(self, storage: AsyncStorage, cause: str) -> None:
-        """Tokens of every purpose die, and so does one bound afterwards to the user as read before."""
+        """Tokens of every purpose end, and so does one bound afterwards to the user as read before."""
         verified = cause in ("removal", "lock")
         user = await self.user(storage, password_hash=new_hash(), verified=verified)
         await self.link(storage, user)
@@ -274,7 +274,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-6")
     async def test_an_address_that_comes_back_revives_no_token(self, storage: AsyncStorage) -> None:
-        """From A to B and back to A: A's token is dead meanwhile and afterwards, though no session was ended."""
+        """If a user moves from address A to B and back, A's token stays invalid, though no session was ended."""
         user = await self.user(storage)
         token = await self.token(storage, user, EMAIL_VERIFICATION)
         moved = await storage.update_user(user, email=new_address())
@@ -285,7 +285,7 @@ class TokenConformance(Conformance):
     @clause("TOKEN-6")
     @pytest.mark.parametrize("cause", HARMLESS)
     async def test_a_token_outlives_what_does_not_concern_it(self, storage: AsyncStorage, cause: str) -> None:
-        """What touches neither address nor sessions epoch leaves tokens good, and they tell the user as it is now."""
+        """Changes to neither address nor session epoch keep tokens valid; they return the user as stored now."""
         digest = new_hash()
         user, other = await self.user(storage, password_hash=digest), await self.user(storage)
         token = await self.token(storage, user, MAGIC_LINK)
@@ -309,7 +309,7 @@ class TokenConformance(Conformance):
 
     @clause("TOKEN-7")
     async def test_checking_changes_nothing(self, storage: AsyncStorage) -> None:
-        """Checked many times, a token is the same each time and still good once."""
+        """Checking a token many times returns the same and leaves it valid for one use."""
         user = await self.user(storage)
         token = await self.token(storage, user, MAGIC_LINK)
         first = await storage.check_token(token, purpose=MAGIC_LINK)

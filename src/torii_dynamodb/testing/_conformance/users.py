@@ -29,7 +29,7 @@ __all__ = ["NASTY_METADATA", "UserConformance", "same"]
 
 
 class Shown(float):
-    """A float with a ``repr`` of its own, as NumPy's has one."""
+    """A float with its own ``repr``, like NumPy's."""
 
     def __repr__(self) -> str:
         return f"np.float64({float(self)})"
@@ -42,7 +42,7 @@ class Choice(int, Enum):
 
 
 class Word(StrEnum):
-    """Text that is an enum's member."""
+    """Text that is a member of an enum."""
 
     KEY = "key"
 
@@ -100,7 +100,7 @@ NASTY_METADATA: dict[str, Any] = {
 
 
 def same(left: object, right: object) -> bool:
-    """Whether two values are equal and of the same types all through: ``1`` is not ``1.0`` is not ``True``."""
+    """Return whether two values are equal and of the same types throughout: ``1`` is not ``1.0`` is not ``True``."""
     if isinstance(left, Mapping):
         if not isinstance(right, Mapping):
             return False
@@ -125,7 +125,7 @@ class UserConformance(Conformance):
 
     @clause("USER-1")
     async def test_a_taken_address_is_refused(self, storage: AsyncStorage) -> None:
-        """A second user with a taken address is refused, and the first one keeps it unchanged."""
+        """A second user with the same address is refused, and the first one stays unchanged."""
         address = new_address()
         first = await storage.create_user(NewUser(email=address, name="First"), password_hash=new_hash())
         with pytest.raises(AlreadyExists) as caught:
@@ -135,7 +135,7 @@ class UserConformance(Conformance):
 
     @clause("USER-1", "USER-7")
     async def test_a_new_user_is_returned_as_it_is_stored(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """create_user returns what get_user reads: all fields as given, times from the clock, nothing more."""
+        """create_user returns what get_user reads: the given fields, times from the clock, and nothing more."""
         address = new_address()
         created = await storage.create_user(NewUser(email=address, name="Ada", metadata={"plan": "pro"}))
         assert (created.email, created.email_as_given, created.name) == (address, address, "Ada")
@@ -150,14 +150,14 @@ class UserConformance(Conformance):
 
     @clause("USER-1")
     async def test_ids_that_are_made_are_all_different(self, storage: AsyncStorage) -> None:
-        """Users without a given id get ids of their own, of the documented characters."""
+        """Users without a given id get different ids, made of the documented characters."""
         ids = [(await self.user(storage)).id for _ in range(20)]
         assert len(set(ids)) == 20
         assert all(1 <= len(user_id) <= 64 and user_id.replace("-", "_").replace("_", "a").isalnum() for user_id in ids)
 
     @clause("USER-1")
     async def test_optional_fields_of_a_new_user_are_kept(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """An explicit id, a missing name, and the moment of verification are stored as given."""
+        """An explicit id, a missing name and the time of verification are stored as given."""
         user_id = fresh("u")
         at = clock() - timedelta(days=3, microseconds=17)
         created = await storage.create_user(NewUser(email=new_address(), id=user_id, email_verified_at=at))
@@ -168,7 +168,7 @@ class UserConformance(Conformance):
     @clause("USER-1")
     @pytest.mark.parametrize("user_id", ["a", "_", "-", "Z" * 64, "0-_A"])
     async def test_ids_of_every_allowed_shape_work(self, storage: AsyncStorage, user_id: str) -> None:
-        """The shortest, the longest and the oddest allowed ids can be used throughout."""
+        """The shortest, the longest and the oddest allowed ids work everywhere."""
         await storage.delete_user(user_id)
         created = await storage.create_user(NewUser(email=new_address(), id=user_id))
         token = await self.session(storage, created)
@@ -193,7 +193,7 @@ class UserConformance(Conformance):
     async def test_spellings_of_one_address_are_one_address(
         self, storage: AsyncStorage, given: str, spelling: str
     ) -> None:
-        """Case, white space, and IDNA spelling do not make another address; look-ups find it by any."""
+        """Case, white space and IDNA spelling do not make a different address; any spelling finds the user."""
         local = fresh("Mixed")
         address = given.format(x=local.lower(), X=local.upper())
         other = spelling.format(x=local.lower(), X=local.upper())
@@ -207,7 +207,7 @@ class UserConformance(Conformance):
 
     @clause("USER-2")
     async def test_addresses_that_differ_are_different(self, storage: AsyncStorage) -> None:
-        """Dots, tags and sub-domains are the mail host's business: they make another address."""
+        """Dots, tags and subdomains are up to the mail host: they make a different address."""
         local = fresh("q")
         addresses = [
             f"{local}@example.com",
@@ -223,7 +223,7 @@ class UserConformance(Conformance):
 
     @clause("USER-2")
     async def test_the_address_as_given_is_kept(self, storage: AsyncStorage) -> None:
-        """Beside the normalised address stands the one that the person wrote, without white space around it."""
+        """The address is also stored as the person wrote it, without surrounding white space."""
         local = fresh("Grace")
         created = await storage.create_user(NewUser(email=f"  {local}@Bücher.Example "))
         assert created.email == f"{local.lower()}@xn--bcher-kva.example"
@@ -233,7 +233,7 @@ class UserConformance(Conformance):
 
     @clause("USER-3")
     async def test_the_password_is_there_with_the_user(self, storage: AsyncStorage) -> None:
-        """A user created with a hash can sign in with it at once."""
+        """A user created with a password hash can sign in with it at once."""
         digest = new_hash()
         created = await self.user(storage, password_hash=digest)
         assert created.has_password
@@ -246,7 +246,7 @@ class UserConformance(Conformance):
 
     @clause("USER-3")
     async def test_a_refused_user_leaves_nothing(self, storage: AsyncStorage) -> None:
-        """Refused for its address, a user leaves neither a row nor its password behind."""
+        """If a user is refused for its address, neither a row nor the password is left."""
         first = await self.user(storage, password_hash=(kept := new_hash()))
         user_id, refused = fresh("u"), new_hash()
         with pytest.raises(AlreadyExists) as caught:
@@ -257,7 +257,7 @@ class UserConformance(Conformance):
 
     @clause("USER-4")
     async def test_a_repeated_creation_returns_the_user(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The same call again, with the explicit id, returns the user of the first one and changes nothing."""
+        """Repeating the call with an explicit id returns the first call's user and changes nothing."""
         new_user = NewUser(email=new_address(), id=fresh("u"), name="Ada", metadata={"n": 1})
         digest = new_hash()
         first = await storage.create_user(new_user, password_hash=digest)
@@ -268,7 +268,7 @@ class UserConformance(Conformance):
 
     @clause("USER-4")
     async def test_a_repetition_is_known_by_its_address_in_any_spelling(self, storage: AsyncStorage) -> None:
-        """What counts is id and normalised address, also after the user was changed otherwise."""
+        """A call is recognised as a repetition by id and normalised address, even if the user has changed since."""
         user_id, address = fresh("u"), new_address()
         created = await storage.create_user(NewUser(email=address, id=user_id))
         changed = await storage.update_user(created, name="Changed")
@@ -276,7 +276,7 @@ class UserConformance(Conformance):
 
     @clause("USER-4", "USER-1")
     async def test_without_an_id_a_repetition_is_a_second_user(self, storage: AsyncStorage) -> None:
-        """Without an explicit id nothing tells a repetition from another person: it is refused."""
+        """Without an explicit id, a repetition looks like another person and is refused."""
         new_user = NewUser(email=new_address())
         await storage.create_user(new_user)
         with pytest.raises(AlreadyExists):
@@ -284,7 +284,7 @@ class UserConformance(Conformance):
 
     @clause("USER-5", "USER-3")
     async def test_a_taken_id_claims_no_address(self, storage: AsyncStorage) -> None:
-        """An id that is taken is refused as such, the address stays free, and the holder is untouched."""
+        """A taken id is refused as such; the address stays free, and the holder is unchanged."""
         first = await self.user(storage)
         address = new_address()
         with pytest.raises(AlreadyExists) as caught:
@@ -297,7 +297,7 @@ class UserConformance(Conformance):
 
     @clause("USER-5", "USER-4")
     async def test_a_creation_repeated_after_a_change_of_address_is_refused(self, storage: AsyncStorage) -> None:
-        """The id's holder has another address by now: the repetition claims the old one for nobody."""
+        """If the id's holder has another address by now, a repetition does not claim the old address for anyone."""
         address, user_id = new_address(), fresh("u")
         created = await storage.create_user(NewUser(email=address, id=user_id))
         await storage.update_user(created, email=new_address())
@@ -309,7 +309,7 @@ class UserConformance(Conformance):
     @clause("USER-6")
     @pytest.mark.parametrize("name", list(NASTY_METADATA))
     async def test_a_metadata_value_comes_back_the_same(self, storage: AsyncStorage, name: str) -> None:
-        """Each odd value comes back equal and of the same type, from creation and from each read."""
+        """Each odd value comes back equal and of the same type, from creation and from every read."""
         metadata = {name: NASTY_METADATA[name]}
         created = await storage.create_user(NewUser(email=new_address(), metadata=metadata))
         found = await self.reread(storage, created)
@@ -318,7 +318,7 @@ class UserConformance(Conformance):
 
     @clause("USER-6")
     async def test_metadata_of_subclasses_can_be_read_again(self, storage: AsyncStorage) -> None:
-        """Numbers and text of classes that show themselves otherwise (NumPy's, enums) are stored as what they are."""
+        """Numbers and text of classes with their own representation (NumPy's, enums) are stored as plain values."""
         given: dict[str, Any] = {"float": Shown(0.5), "int": Choice.ONE, "map": {Word.KEY: [Word.KEY, Shown(1.0)]}}
         user = await storage.create_user(NewUser(email=new_address(), metadata={**given, Word.KEY: 1}))
         for found in (user, await self.reread(storage, user)):
@@ -326,7 +326,7 @@ class UserConformance(Conformance):
 
     @clause("USER-6", "USER-11")
     async def test_all_metadata_together_comes_back_the_same(self, storage: AsyncStorage) -> None:
-        """A map of all odd values, nested too, comes back the same from every kind of read and from an update."""
+        """A map of all odd values, nested ones too, comes back the same from every kind of read and from an update."""
         metadata = {**NASTY_METADATA, "nested": [NASTY_METADATA, {"again": NASTY_METADATA}]}
         created = await self.user(storage)
         updated = await storage.update_user(created, metadata=metadata)
@@ -340,7 +340,7 @@ class UserConformance(Conformance):
 
     @clause("USER-6")
     async def test_stored_metadata_is_not_the_callers(self, storage: AsyncStorage) -> None:
-        """Changing what was handed in, or what was read, changes nothing stored."""
+        """Changing an object that was passed in or returned changes nothing stored."""
         metadata: dict[str, Any] = {"list": [1], "map": {"a": 1}}
         created = await storage.create_user(NewUser(email=new_address(), metadata=metadata))
         metadata["list"].append(2)
@@ -354,14 +354,14 @@ class UserConformance(Conformance):
 
     @clause("USER-7", "USER-8")
     async def test_a_look_up_that_misses_returns_none(self, storage: AsyncStorage) -> None:
-        """No user: None, by id and by address, in both consistency modes."""
+        """If there is no user, look-ups by id and by address return None in both consistency modes."""
         for consistent in (None, True, False):
             assert await storage.get_user(fresh("u"), consistent=consistent) is None
             assert await storage.get_user_by_email(new_address(), consistent=consistent) is None
 
     @clause("USER-7", "USER-8")
     async def test_an_eventual_read_finds_the_user(self, storage: AsyncStorage) -> None:
-        """With consistent=False a user is found too, as soon as the store has caught up."""
+        """With consistent=False a user is found as soon as the store has caught up."""
         user = await self.user(storage)
         by_id = await self.until(lambda: storage.get_user(user.id, consistent=False), lambda found: found is not None)
         by_email = await self.until(
@@ -371,7 +371,7 @@ class UserConformance(Conformance):
 
     @clause("USER-7")
     async def test_a_consistent_read_sees_each_write(self, storage: AsyncStorage) -> None:
-        """After each of many writes a consistent read returns what that write returned, and the version has moved."""
+        """After each of many writes, a consistent read returns the written user, and the version has changed."""
         user = await self.user(storage)
         for number in range(10):
             changed = await storage.update_user(user, metadata={"n": number})
@@ -382,7 +382,7 @@ class UserConformance(Conformance):
 
     @clause("USER-9")
     async def test_get_or_create_creates_once(self, storage: AsyncStorage) -> None:
-        """The first call creates the user with the name; later ones, by any spelling, find it and change nothing."""
+        """The first call creates the user with the name; later ones, in any spelling, find it and change nothing."""
         address = new_address()
         created, new = await storage.get_or_create_user_by_email(address, name="Ada")
         assert new
@@ -396,7 +396,7 @@ class UserConformance(Conformance):
 
     @clause("USER-10")
     async def test_a_stale_update_is_refused(self, storage: AsyncStorage) -> None:
-        """An update of a version that was updated since raises VersionConflict and leaves the first one's work."""
+        """Updating a version that has been updated since raises VersionConflict and keeps the first update."""
         user = await self.user(storage)
         wanted = new_address()
         first = await storage.update_user(user, name="First", metadata={"by": 1})
@@ -413,7 +413,7 @@ class UserConformance(Conformance):
 
     @clause("USER-10")
     async def test_every_change_of_a_user_moves_the_version(self, storage: AsyncStorage) -> None:
-        """Equal versions are equal users: each change moves it, so an update of what was read before it is refused."""
+        """Every change moves the version, so an update based on an earlier read is refused."""
         user = await self.user(storage)
         subject = fresh("s")
         changes: list[Call[Any]] = [
@@ -439,7 +439,7 @@ class UserConformance(Conformance):
 
     @clause("USER-11")
     async def test_only_what_is_given_changes(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Name, metadata and address each change alone; updated_at moves, all else stays."""
+        """Name, metadata and address can each change alone; updated_at changes, and everything else stays."""
         user = await storage.create_user(
             NewUser(email=new_address(), name="Ada", metadata={"a": 1}, email_verified_at=clock()),
             password_hash=new_hash(),
@@ -482,7 +482,7 @@ class UserConformance(Conformance):
 
     @clause("USER-11")
     async def test_an_update_of_nothing_is_refused(self, storage: AsyncStorage) -> None:
-        """An update that names nothing to change is a mistake: ValidationError, and nothing changes."""
+        """An update that names nothing to change raises ValidationError and changes nothing."""
         user = await self.user(storage)
         with pytest.raises(ValidationError):
             await storage.update_user(user)
@@ -490,7 +490,7 @@ class UserConformance(Conformance):
 
     @clause("USER-12")
     async def test_a_new_address_moves_everything(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The new address is claimed, the old one free, the password moves along, the verification is gone."""
+        """The new address is claimed, the old one is free, the password moves along, and the verification is reset."""
         digest = new_hash()
         user = await self.user(storage, password_hash=digest, verified=True)
         assert user.is_email_verified
@@ -514,7 +514,7 @@ class UserConformance(Conformance):
 
     @clause("USER-12")
     async def test_a_new_address_keeps_other_identities(self, storage: AsyncStorage) -> None:
-        """Accounts, passkeys and sessions stay with the user who changes the address."""
+        """A user who changes the address keeps accounts, passkeys and sessions."""
         user = await self.user(storage, password_hash=new_hash())
         account = await self.link(storage, user)
         passkey = await self.passkey(storage, user)
@@ -528,7 +528,7 @@ class UserConformance(Conformance):
 
     @clause("USER-12")
     async def test_an_address_can_go_and_come_back(self, storage: AsyncStorage) -> None:
-        """Two users exchange addresses by way of a third one; each is found under what it holds now."""
+        """Two users exchange addresses by way of a third; each is then found under its current address."""
         one, two = await self.user(storage, password_hash=new_hash()), await self.user(storage)
         one_moved = await storage.update_user(one, email=new_address())
         two_moved = await storage.update_user(two, email=one.email)
@@ -539,7 +539,7 @@ class UserConformance(Conformance):
 
     @clause("USER-12", "USER-10")
     async def test_a_change_of_address_never_loses_a_newer_password(self, storage: AsyncStorage) -> None:
-        """An address changed from a user read before the password changed never brings the old password back."""
+        """An address change based on a read before a password change never restores the old password."""
         user = await self.user(storage, password_hash=new_hash())
         newer = new_hash()
         await storage.set_password_hash(user.id, newer)
@@ -549,7 +549,7 @@ class UserConformance(Conformance):
 
     @clause("USER-13")
     async def test_a_taken_address_changes_nothing(self, storage: AsyncStorage) -> None:
-        """Moving to a taken address, in any spelling, is refused whole: the name given beside it does not change."""
+        """Moving to a taken address, in any spelling, is refused entirely: a name in the same call does not change."""
         holder, user = await self.user(storage), await self.user(storage, password_hash=new_hash())
         for spelling in (holder.email, holder.email.upper()):
             with pytest.raises(AlreadyExists) as caught:
@@ -561,7 +561,7 @@ class UserConformance(Conformance):
 
     @clause("USER-14")
     async def test_a_new_spelling_is_the_same_address(self, storage: AsyncStorage) -> None:
-        """The address written otherwise: shown otherwise, found as before, still verified, with its password."""
+        """A new spelling of the same address is shown; the user is still found, still verified, with its password."""
         digest = new_hash()
         user = await self.user(storage, password_hash=digest, verified=True)
         spelling = user.email.replace("p", "P", 1)
@@ -575,7 +575,7 @@ class UserConformance(Conformance):
 
     @clause("USER-14")
     async def test_the_same_address_again_is_no_error(self, storage: AsyncStorage) -> None:
-        """The very address that the user holds is no conflict with itself."""
+        """A user's own address is not a conflict."""
         user = await self.user(storage, verified=True)
         changed = await storage.update_user(user, email=user.email_as_given)
         assert (changed.email, changed.email_verified_at) == (user.email, user.email_verified_at)
@@ -583,7 +583,7 @@ class UserConformance(Conformance):
 
     @clause("USER-15")
     async def test_updating_a_deleted_user_creates_nothing(self, storage: AsyncStorage) -> None:
-        """An update of a user that is gone raises NotFound; neither the user nor the address comes into being."""
+        """Updating a deleted user raises NotFound and creates neither a user nor an address."""
         user = await self.user(storage, password_hash=new_hash())
         await storage.delete_user(user.id)
         address = new_address()
@@ -605,7 +605,7 @@ class UserConformance(Conformance):
 
     @clause("USER-16")
     async def test_verifies_the_named_address(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """The address that the user holds, in any spelling, is verified as of now."""
+        """The user's address, in any spelling, is verified as of now."""
         user = await self.user(storage)
         clock.advance(7)
         verified = await storage.mark_email_verified(user.id, email=user.email.upper())
@@ -616,7 +616,7 @@ class UserConformance(Conformance):
 
     @clause("USER-16")
     async def test_another_address_proves_nothing(self, storage: AsyncStorage) -> None:
-        """A proof of the address that the user held before, or never held, verifies nothing; a missing user neither."""
+        """A proof of an earlier or a foreign address verifies nothing; nor does one for a missing user."""
         user = await self.user(storage, password_hash=new_hash())
         moved = await storage.update_user(user, email=new_address())
         assert await storage.mark_email_verified(user.id, email=user.email) is None
@@ -628,7 +628,7 @@ class UserConformance(Conformance):
 
     @clause("USER-17")
     async def test_a_second_proof_changes_nothing(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Verified is verified: the moment of the first proof stays."""
+        """A verified address stays verified since the first proof."""
         user = await self.user(storage)
         first = await storage.mark_email_verified(user.id, email=user.email)
         clock.advance(100)
@@ -638,7 +638,7 @@ class UserConformance(Conformance):
 
     @clause("USER-18")
     async def test_the_first_proof_removes_what_was_not_proved(self, storage: AsyncStorage) -> None:
-        """With remove_unproven, password, accounts, passkeys and sessions from before the first proof are gone."""
+        """With remove_unproven, passwords, accounts, passkeys and sessions from before the first proof are removed."""
         user = await self.user(storage, password_hash=new_hash())
         account = await self.link(storage, user)
         passkey = await self.passkey(storage, user)
@@ -662,7 +662,7 @@ class UserConformance(Conformance):
 
     @clause("USER-25")
     async def test_a_proof_under_an_epoch_that_is_over_proves_nothing(self, storage: AsyncStorage) -> None:
-        """All sessions ended since the proof was given: not verified, nothing removed; a later proof counts."""
+        """If all sessions ended since the proof was given, nothing is verified or removed; a later proof counts."""
         user = await self.user(storage, password_hash=new_hash())
         await storage.delete_sessions_for_user(user.id)
         now = await self.reread(storage, user)
@@ -675,13 +675,13 @@ class UserConformance(Conformance):
         verified = await storage.mark_email_verified(user.id, email=user.email, session_epoch=now.session_epoch)
         assert verified is not None
         assert verified.is_email_verified
-        # Verified already: there is nothing to write, and so nothing to refuse.
+        # Already verified: there is nothing to write, so nothing to refuse.
         again = await storage.mark_email_verified(user.id, email=user.email, session_epoch=user.session_epoch)
         assert again == verified
 
     @clause("USER-18")
     async def test_the_first_proof_of_a_bare_user_removes_nothing_else(self, storage: AsyncStorage) -> None:
-        """A user without anything to remove is verified all the same; name and metadata stay."""
+        """A user without anything to remove is verified, too; name and metadata stay."""
         user = await storage.create_user(NewUser(email=new_address(), name="Ada", metadata={"a": 1}))
         verified = await storage.mark_email_verified(user.id, email=user.email, remove_unproven=True)
         assert verified is not None
@@ -689,7 +689,7 @@ class UserConformance(Conformance):
 
     @clause("USER-18", "USER-17")
     async def test_a_later_proof_removes_nothing(self, storage: AsyncStorage) -> None:
-        """After the first proof, what the owner set since is kept, sessions too."""
+        """After the first proof, everything the owner has set up since is kept, including sessions."""
         user = await self.user(storage, verified=True)
         digest = new_hash()
         await storage.set_password_hash(user.id, digest)
@@ -707,7 +707,7 @@ class UserConformance(Conformance):
 
     @clause("USER-19", "SESSION-7")
     async def test_nothing_is_left_of_a_deleted_user(self, storage: AsyncStorage) -> None:
-        """User, address, account, passkey, sessions and tokens are all gone or dead when delete_user has returned."""
+        """When delete_user returns, user, address, account, passkey, sessions and tokens are all gone or invalid."""
         user = await self.user(storage, password_hash=new_hash())
         account = await self.link(storage, user)
         passkey = await self.passkey(storage, user)
@@ -751,7 +751,7 @@ class UserConformance(Conformance):
 
     @clause("USER-20")
     async def test_what_a_deleted_user_held_is_free(self, storage: AsyncStorage) -> None:
-        """Address, account and passkey of a deleted user can be claimed by another at once."""
+        """A deleted user's address, account and passkey can be claimed by another user at once."""
         user = await self.user(storage, password_hash=new_hash())
         account = await self.link(storage, user)
         passkey = await self.passkey(storage, user)
@@ -769,7 +769,7 @@ class UserConformance(Conformance):
 
     @clause("USER-26")
     async def test_no_deletion_outlives_the_session_it_was_begun_in(self, storage: AsyncStorage) -> None:
-        """Begun, then all sessions ended: the user stays; begun anew, it goes, and then there is none to delete."""
+        """A deletion from before all sessions ended is refused; a new one succeeds, and the next finds no user."""
         user = await self.user(storage)
         await storage.delete_sessions_for_user(user.id)
         now = await self.reread(storage, user)
@@ -781,7 +781,7 @@ class UserConformance(Conformance):
 
     @clause("USER-21")
     async def test_deleting_nobody_returns_false(self, storage: AsyncStorage) -> None:
-        """There was no user, or there is none any more: False, however often."""
+        """If there is no user, or no longer, delete_user returns False, however often it is called."""
         assert await storage.delete_user(fresh("u")) is False
         user = await self.user(storage)
         assert await storage.delete_user(user.id) is True
@@ -790,9 +790,9 @@ class UserConformance(Conformance):
 
     @clause("USER-22", "SESSION-2", "TOKEN-6")
     async def test_an_id_used_again_revives_nothing(self, storage: AsyncStorage) -> None:
-        """A user made anew under the same id and address gets no old session or token, nor new ones bound to the old.
+        """A new user with the same id and address gets no old session or token, nor new ones bound to the old user.
 
-        Repeated, because an epoch that starts anew by chance at the old one's value would pass once.
+        Repeated, because a new epoch could equal the old one once by chance.
         """
         user_id, address = fresh("u"), new_address()
         old: list[tuple[User, str, str]] = []
@@ -817,7 +817,7 @@ class UserConformance(Conformance):
 
     @clause("USER-10", "USER-22")
     async def test_a_reading_is_not_of_a_later_user_of_the_same_id(self, storage: AsyncStorage) -> None:
-        """An update from a reading of a user who was deleted since changes nobody who was made anew under the id."""
+        """An update based on a read of a deleted user does not change a new user with the same id."""
         user_id, address = fresh("u"), new_address()
         old = await storage.create_user(NewUser(email=address, id=user_id, name="old"))
         await storage.delete_user(user_id)
@@ -831,7 +831,7 @@ class UserConformance(Conformance):
 
     @clause("USER-22")
     async def test_refreshing_does_not_revive_a_session_of_an_id_used_again(self, storage: AsyncStorage) -> None:
-        """Refreshed after the deletion and after the re-creation, an old session stays refused."""
+        """An old session stays refused when it is refreshed after the deletion and after the re-creation."""
         user_id, address = fresh("u"), new_address()
         user = await storage.create_user(NewUser(email=address, id=user_id))
         created = await storage.create_session(NewSession(user_id=user_id, expires_at=self.later()), user=user)
@@ -848,7 +848,7 @@ class UserConformance(Conformance):
     @clause("USER-23")
     @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 200, 250])
     async def test_a_batch_answers_in_the_order_asked(self, storage: AsyncStorage, size: int) -> None:
-        """Each place of the answer is the place's user or None, at any size, with duplicates and missing ones."""
+        """Each place in the result is that place's user or None, at any size, with duplicates and missing ones."""
         users = [await self.user(storage) for _ in range(4)]
         places = {0: 0, 1: 1, 50: 0, 98: 2, 99: 3, 100: 0, 101: 1, 199: 2, 200: 3, 249: 0}
         ids = [users[places[n]].id if n in places else fresh("missing") for n in range(size)]
@@ -857,7 +857,7 @@ class UserConformance(Conformance):
 
     @clause("USER-23")
     async def test_a_batch_of_one_user_many_times(self, storage: AsyncStorage) -> None:
-        """One id asked for 230 times is answered 230 times; so are two in turn."""
+        """One id requested 230 times is returned 230 times; so are two ids in turn."""
         one, two = await self.user(storage), await self.user(storage)
         assert await storage.batch_get_users([one.id] * 230) == [one] * 230
         assert await storage.batch_get_users([one.id, two.id] * 60) == [one, two] * 60
@@ -865,7 +865,7 @@ class UserConformance(Conformance):
 
     @clause("USER-23")
     async def test_a_batch_of_many_different_users(self, storage: AsyncStorage) -> None:
-        """130 users that all exist come back, in reverse order too."""
+        """130 existing users come back, in reverse order too."""
         self.needs("large")
         users = [await self.user(storage) for _ in range(130)]
         ids = [user.id for user in users]
@@ -874,7 +874,7 @@ class UserConformance(Conformance):
 
     @clause("USER-23")
     async def test_a_batch_over_a_page_of_data_is_complete(self, storage: AsyncStorage) -> None:
-        """100 users of 200 KB are over what one answer carries (16 MB): none may be missing."""
+        """100 users of 200 KB exceed one response (16 MB): none is missing."""
         self.needs("large")
         blob = b"x" * 200_000
         users = [await storage.create_user(NewUser(email=new_address(), metadata={"b": blob})) for _ in range(100)]
@@ -884,7 +884,7 @@ class UserConformance(Conformance):
     @clause("USER-24")
     @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 1000])
     async def test_pages_hold_each_user_once(self, storage: AsyncStorage, limit: int) -> None:
-        """Seven users, in pages of any size: no page over the limit, each user once, all fields there."""
+        """Seven users in pages of any size: no page exceeds the limit, and each user appears once with all fields."""
         if limit < 8:
             self.needs("isolated")
         users = {user.id: user for user in [await self.user(storage) for _ in range(7)]}
@@ -894,13 +894,13 @@ class UserConformance(Conformance):
 
     @clause("USER-24")
     async def test_an_empty_table_is_one_empty_page(self, storage: AsyncStorage) -> None:
-        """Without users, following the pages ends, and yields nobody."""
+        """Without users, following the pages ends and returns nobody."""
         self.needs("isolated")
         assert await self._walk(storage, 10) == []
 
     @clause("USER-24")
     async def test_pages_outlive_deletions(self, storage: AsyncStorage) -> None:
-        """Users deleted between two pages, the one the cursor stands on too, lose nobody else."""
+        """Deleting users between two pages, even the one at the cursor, loses no other user."""
         self.needs("isolated")
         users = [await self.user(storage) for _ in range(12)]
         page = await storage.list_users(limit=4)
@@ -915,7 +915,7 @@ class UserConformance(Conformance):
 
     @clause("USER-24")
     async def test_pages_over_a_megabyte_are_followed(self, storage: AsyncStorage) -> None:
-        """30 users of 90 KB are more than one read returns (1 MB): following the cursor still yields all."""
+        """30 users of 90 KB exceed one read (1 MB): following the cursor still returns all of them."""
         self.needs("large")
         blob = b"x" * 90_000
         made = {(await storage.create_user(NewUser(email=new_address(), metadata={"b": blob}))).id for _ in range(30)}
