@@ -126,11 +126,6 @@ def judge(
     return SignedIn(user, session)
 
 
-def replace_token(session: Session, token: str) -> Session:
-    """Return the session with the caller's token."""
-    return replace(session, token=token)
-
-
 def is_current(session: Session, user: User, now: datetime) -> bool:
     """Return whether a listed session is valid."""
     return session.user_id == user.id and session.epoch == user.session_epoch and session.expires_at > now

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from torii_dynamodb._async.contract import AsyncOAuthStorage
-from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, old_item, undecided
+from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, contended, failed, old_item, undecided
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import oauth, reading, tokens, users
 from torii_dynamodb._core.keys import OAUTH, item_key, oauth_key, pkce_key
 from torii_dynamodb._rules import validation
-from torii_dynamodb.errors import Unavailable, VersionConflict
+from torii_dynamodb.errors import VersionConflict
 from torii_dynamodb.models import (
     UNSET,
     Listing,
@@ -116,7 +116,7 @@ class AsyncOAuth(AsyncStorageBase, AsyncOAuthStorage):
             after = oauth.changed(before, self._now(), fields)
             if await self._transact(oauth.write_if_unchanged(self._identities, item, after)) is None:
                 return after
-        raise Unavailable(f"other writers changed the account {ROUNDS} times in a row; try again", attempts=ROUNDS)
+        raise contended("account")
 
     async def unlink_oauth_account(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torii_dynamodb._async.contract import AsyncEmailPasswordStorage
-from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item
+from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, contended, failed, no_such_user, old_item
 from torii_dynamodb._core import passwords, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import email_key, item_key
@@ -13,7 +13,6 @@ from torii_dynamodb._core.tokens import consume
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
-from torii_dynamodb.errors import Unavailable
 from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, UNSET, PasswordCredentials, Unset, User
 
 __all__ = ["AsyncPasswords"]
@@ -139,14 +138,14 @@ class AsyncPasswords(AsyncStorageBase, AsyncEmailPasswordStorage):
         *,
         moves_to: Email | None = None,
     ) -> User | None:
-        """Use up a user's token and write what it allows, in one transaction; again if the user changed in between.
+        """Use up a user's token and change the user, in one transaction; start again if the user changed in between.
 
         Args:
             token: The token.
             purpose: What it must have been issued for.
-            decide: Makes the write from the user and, with ``moves_to``, the claim on their address, both as read;
-                ``None``: nothing is written, and the token is not used up.
-            moves_to: The address to which the claim on the user's present one moves.
+            decide: Returns the change, from the user and, with ``moves_to``, the claim on their address, both as read;
+                ``None`` refuses: nothing is written, and the token is not used up.
+            moves_to: The address to which the claim on the user's current one moves.
         """
         write_id = self._write_id()
         for _ in range(ROUNDS):
@@ -171,4 +170,4 @@ class AsyncPasswords(AsyncStorageBase, AsyncEmailPasswordStorage):
                 return None
             if change.user.email != user.email and not failed(refused, 1) and failed(refused, 2):
                 raise users.taken("email", refused.request_id) from refused.strip()
-        raise Unavailable(f"the user was changed by others {ROUNDS} times meanwhile; try again", attempts=ROUNDS)
+        raise contended("user")

@@ -9,7 +9,6 @@ from torii_dynamodb._async.primitives import both
 from torii_dynamodb._async.storage.base import AsyncStorageBase, no_such_user
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import tokens, users
-from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import token_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
@@ -24,24 +23,18 @@ class AsyncTokens(AsyncStorageBase, AsyncTokenStorage):
     async def create_token(self, new_token: NewToken, *, user: User | None = None) -> Token:
         now = self._now()
         checked = tokens.checked_token(new_token, user, now)
-        if checked.user_id is None:
-            token = tokens.issue(checked, None, now, self.config.random)
-            return await self._put_token(token, tokens.bearer_item(token, None))
-        if checked.revoke_earlier:
-            return await self._replace_tokens(checked, user)
-        if user is None:
+        if checked.user_id is not None and checked.revoke_earlier:
+            return await self._replace_tokens(checked, checked.user_id, user)
+        if checked.user_id is not None and user is None:
             user = await self._read_user(checked.user_id, consistent=True)
             if user is None:
                 raise no_such_user()
         token = tokens.issue(checked, user, now, self.config.random)
-        return await self._put_token(token, tokens.bearer_item(token, user))
-
-    async def _put_token(self, token: Token, item: Item) -> Token:
         # No condition is needed: the key is the hash of a new random secret, so a retry writes the same item again.
-        await self._client.call("PutItem", ex.put(self._tokens, item))
+        await self._client.call("PutItem", ex.put(self._tokens, tokens.bearer_item(token, user)))
         return token
 
-    async def _replace_tokens(self, checked: NewToken, user: User | None) -> Token:
+    async def _replace_tokens(self, checked: NewToken, user_id: str, user: User | None) -> Token:
         serial = self._write_id()
         token = tokens.issue(checked, None, self._now(), self.config.random)
 
@@ -50,7 +43,7 @@ class AsyncTokens(AsyncStorageBase, AsyncTokenStorage):
             item = tokens.bearer_item(replace(token, email=user.email), change.user)
             return users.Change(change.user, (*change.items, {"Put": ex.put(self._tokens, item)}))
 
-        after = await self._change_user(checked.user_id or "", decide, user)
+        after = await self._change_user(user_id, decide, user)
         if after is None:
             raise no_such_user()
         return replace(token, email=after.email)

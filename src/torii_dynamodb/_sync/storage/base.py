@@ -23,7 +23,7 @@ from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import AlreadyExists, NotFound, RequestRejected, Unavailable
 from torii_dynamodb.models import PasswordCredentials, User, VerifiedToken
 
-__all__ = ["ROUNDS", "StorageBase", "failed", "no_such_user", "old_item", "undecided"]
+__all__ = ["ROUNDS", "StorageBase", "contended", "failed", "no_such_user", "old_item", "undecided"]
 
 # Each round means that another writer of the same item was first; this many in a row do not happen by chance.
 ROUNDS = 20
@@ -73,6 +73,15 @@ class StorageBase:
             if not start or (limit is not None and len(found) >= limit):
                 return found[:limit]
             query = query | {"ExclusiveStartKey": start}
+
+    def _update(self, body: dict[str, Any]) -> Item | None:
+        """Update an item and return it; if the condition fails, return it as it is, ``None`` if it does not exist."""
+        try:
+            answer = self._client.call("UpdateItem", body)
+        except ConditionFailed as refused:
+            return refused.item
+        item: Item | None = answer.get("Attributes")
+        return item
 
     def _read_user(self, user_id: str, *, consistent: bool) -> User | None:
         item = self._get(self._users, item_key(user_id), consistent=consistent)
@@ -143,7 +152,7 @@ class StorageBase:
             if self._transact(*change.items) is None:
                 return change.user
             user = None
-        raise Unavailable(f"other writers changed the user {ROUNDS} times in a row; try again", attempts=ROUNDS)
+        raise contended("user")
 
     def _existing_user(self, user: User, refused: TransactionCanceled) -> User:
         """Return the existing user if a refused creation was the caller's own retry; otherwise raise."""
@@ -268,15 +277,9 @@ class StorageBase:
     def _consume(self, key: str, *, also: Mapping[str, str] | None = None) -> Item | None:
         """Use up a one-time item and return it; ``None`` if it is missing, expired or used."""
         write_id = self._write_id()
-        body = tokens.consume(self._tokens, key, write_id, self._now(), also, returns=True)
-        try:
-            answer = self._client.call("UpdateItem", body)
-        except ConditionFailed as refused:
-            held = refused.item
-            # Ours: applied by an attempt whose response was lost, and expired between the two.
-            return held if held is not None and held.get("consumed_by") == {"S": write_id} else None
-        found: Item | None = answer.get("Attributes")
-        return found
+        item = self._update(tokens.consume(self._tokens, key, write_id, self._now(), also, returns=True))
+        # If the condition failed, it may still be ours: used by an attempt whose response was lost, then expired.
+        return item if item is not None and item.get("consumed_by") == {"S": write_id} else None
 
     def _store_once(self, item: Item, field: str) -> None:
         """Put a one-time item under a key that the caller chose."""
@@ -336,6 +339,11 @@ def undecided(cancellation: TransactionCanceled, index: int) -> bool:
 def old_item(cancellation: TransactionCanceled, index: int) -> Item | None:
     """Return an item as it was when its condition failed; ``None`` if there was none."""
     return cancellation.reasons[index].item if failed(cancellation, index) else None
+
+
+def contended(what: str) -> Unavailable:
+    """Return the failure of a write that other writers preceded each time."""
+    return Unavailable(f"other writers changed the {what} {ROUNDS} times in a row; try again", attempts=ROUNDS)
 
 
 def no_such_user(request_id: str | None = None) -> NotFound:

@@ -11,8 +11,8 @@ from torii_dynamodb._core import oauth, reading, tokens, users
 from torii_dynamodb._core.keys import OAUTH, item_key, oauth_key, pkce_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.contract import OAuthStorage
-from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, failed, old_item, undecided
-from torii_dynamodb.errors import Unavailable, VersionConflict
+from torii_dynamodb._sync.storage.base import ROUNDS, StorageBase, contended, failed, old_item, undecided
+from torii_dynamodb.errors import VersionConflict
 from torii_dynamodb.models import (
     UNSET,
     Listing,
@@ -118,7 +118,7 @@ class OAuth(StorageBase, OAuthStorage):
             after = oauth.changed(before, self._now(), fields)
             if self._transact(oauth.write_if_unchanged(self._identities, item, after)) is None:
                 return after
-        raise Unavailable(f"other writers changed the account {ROUNDS} times in a row; try again", attempts=ROUNDS)
+        raise contended("account")
 
     def unlink_oauth_account(
         self,

@@ -5,11 +5,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, sessions, users
-from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import item_key
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import ParsedSecret, parse_session_token
@@ -17,7 +15,6 @@ from torii_dynamodb._rules.times import epoch_seconds, to_text
 from torii_dynamodb._sync.contract import SessionStorage
 from torii_dynamodb._sync.primitives import both
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
-from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import Listing, NewSession, Session, SignedIn, User
 
@@ -82,18 +79,11 @@ class Sessions(StorageBase, SessionStorage):
         if parsed is None:
             return None
         body = sessions.extend(self._sessions, parsed.digest, parsed.user_id, epoch_seconds(ends), epoch_seconds(now))
-        item: Item | None
-        try:
-            answer: dict[str, Any] = self._client.call("UpdateItem", body)
-            item = answer.get("Attributes")
-        except ConditionFailed as refused:
-            item = refused.item
+        item = self._update(body)
         if item is None:
             return None
-        session = sessions.read(item)
-        if session.user_id != parsed.user_id or session.expires_at <= now:
-            return None
-        return sessions.replace_token(session, token)
+        session = sessions.read(item, token)
+        return session if session.user_id == parsed.user_id and session.expires_at > now else None
 
     def delete_session(self, token: str) -> None:
         parsed = parse_session_token(validation.token_argument(token))
@@ -107,15 +97,7 @@ class Sessions(StorageBase, SessionStorage):
 
     def delete_sessions_for_user(self, user_id: str) -> int | None:
         validation.user_id(user_id)
-        write_id = self._write_id()
-        item: Item | None
-        try:
-            answer: dict[str, Any] = self._client.call(
-                "UpdateItem", sessions.end_all(self._users, user_id, write_id, self._now())
-            )
-            item = answer.get("Attributes")
-        except ConditionFailed as refused:
-            item = refused.item
+        item = self._update(sessions.end_all(self._users, user_id, self._write_id(), self._now()))
         self._clean_up_sessions(user_id)
         return None if item is None else users.read(item).session_epoch
 
