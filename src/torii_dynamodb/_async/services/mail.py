@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb._async.primitives import Background, gather
+from torii_dynamodb._async.primitives import Background, both
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import Browser, refuse_more
 from torii_dynamodb.clock import Clock, RandomBytes
@@ -102,19 +102,11 @@ class AsyncMail:
             RateLimited: Too many were sent.
         """
         await self._count_user(purpose, by)
-        found: list[PasswordCredentials | None] = []
-
-        async def count() -> AttemptResult | None:
-            return await self._count(email, purpose, lifetime)
-
-        async def read() -> AttemptResult | None:
-            found.append(await self._storage.get_credentials_by_email(email))
-            return None
-
-        attempt, _ = await gather(count, read)
-        assert attempt is not None
+        attempt, found = await both(
+            lambda: self._count(email, purpose, lifetime), lambda: self._storage.get_credentials_by_email(email)
+        )
         _refuse(attempt)
-        return await self._holder(found[0])
+        return await self._holder(found)
 
     async def holder(self, email: str) -> User | None:
         """Read the user with an address. Two requests, one after the other, for known and unknown addresses."""

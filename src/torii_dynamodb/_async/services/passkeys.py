@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb._async.primitives import gather
+from torii_dynamodb._async.primitives import both
 from torii_dynamodb._core.keys import passkey_key
 from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules import webauthn as ceremonies
@@ -71,17 +71,10 @@ class AsyncPasskeyService:
         Require a recent sign-in first. The user's existing passkeys are excluded, so that none is created twice.
         """
         refuse_locked(user)
-        held: list[Passkey] = []
-        challenges: list[bytes] = []
-
-        async def read() -> None:
-            held.extend(await self._storage.list_passkeys_for_user(user.id))
-
-        async def remember() -> None:
-            challenges.append(await self._challenge("registration", user))
-
-        await gather(read, remember)
-        return ceremonies.registration_options(self.settings, user, held, challenges[0])
+        held, challenge = await both(
+            lambda: self._storage.list_passkeys_for_user(user.id), lambda: self._challenge("registration", user)
+        )
+        return ceremonies.registration_options(self.settings, user, held, challenge)
 
     async def complete_registration(self, user: User, answer: Mapping[str, Any], *, name: str = "Passkey") -> Passkey:
         """Verify the browser's response and add the passkey.
@@ -160,21 +153,14 @@ class AsyncPasskeyService:
 
     async def _verify(self, answer: Mapping[str, Any]) -> User:
         claimed = ceremonies.read_sign_in(answer)
-        found: list[Passkey | None] = []
-        issued: list[PasskeyChallenge] = []
-
-        async def consume() -> None:
-            issued.append(await self._consume(claimed.challenge, "authentication", None))
-
-        async def read() -> None:
-            found.append(await self._storage.get_passkey(claimed.credential_id, consistent=True))
-
-        await gather(consume, read)
-        passkey = found[0]
+        issued, passkey = await both(
+            lambda: self._consume(claimed.challenge, "authentication", None),
+            lambda: self._storage.get_passkey(claimed.credential_id, consistent=True),
+        )
         if passkey is None:
             raise PasskeyError("unknown", _UNKNOWN)
         # WebAuthn, 7.2 step 6: a user who was named must respond; otherwise the authenticator must name the user.
-        asked = issued[0].user_id
+        asked = issued.user_id
         if asked not in (None, passkey.user_id) or claimed.user_handle not in (None, passkey.user_id):
             raise PasskeyError("unknown", _UNKNOWN)
         if asked is None and claimed.user_handle is None:
@@ -182,35 +168,26 @@ class AsyncPasskeyService:
         use = ceremonies.verify_sign_in(self.settings, answer, claimed.challenge, passkey)
         user = await self._use(passkey, use)
         # The session created next is bound to the user as read here.
-        if asked is not None and _epoch_of(issued[0]) != user.session_epoch:
+        if asked is not None and _epoch_of(issued) != user.session_epoch:
             raise PasskeyError("challenge", _CHALLENGE)
         return user
 
     async def _use(self, passkey: Passkey, use: ceremonies.Use) -> User:
-        """Record the use, and read the user, at the same time."""
-        users: list[User | None] = []
-        used: list[Passkey | None] = []
-
-        async def record() -> None:
-            used.append(
-                await self._storage.update_passkey_use(
-                    passkey.user_id,
-                    passkey.credential_id,
-                    sign_count=use.sign_count,
-                    allow_decrease=self.settings.cloned == "accept",
-                    backup_eligible=use.backup_eligible,
-                    backed_up=use.backed_up,
-                )
-            )
-
-        async def read() -> None:
-            users.append(await self._storage.get_user(passkey.user_id, consistent=True))
-
-        await gather(record, read)
-        user = users[0]
+        """Record the use and read the user at the same time."""
+        used, user = await both(
+            lambda: self._storage.update_passkey_use(
+                passkey.user_id,
+                passkey.credential_id,
+                sign_count=use.sign_count,
+                allow_decrease=self.settings.cloned == "accept",
+                backup_eligible=use.backup_eligible,
+                backed_up=use.backed_up,
+            ),
+            lambda: self._storage.get_user(passkey.user_id, consistent=True),
+        )
         # If the passkey was removed since it was read, it no longer signs in. The user as read decides: the session is
         # bound to them, and a first proof between the two requests must end this sign-in, too.
-        if used[0] is None or user is None or passkey_key(passkey.credential_id) not in user.identities:
+        if used is None or user is None or passkey_key(passkey.credential_id) not in user.identities:
             raise PasskeyError("unknown", _UNKNOWN)
         return user
 

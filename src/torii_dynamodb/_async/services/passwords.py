@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._async.primitives import gather
+from torii_dynamodb._async.primitives import both
 from torii_dynamodb._async.services.attempts import AsyncAttempts, TakenAttempt
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._async.services.password_checks import AsyncPasswordChecks
@@ -24,7 +25,6 @@ from torii_dynamodb.models import (
     Metadata,
     NewUser,
     PasswordCredentials,
-    Session,
     SignedIn,
     User,
     VerifiedToken,
@@ -238,7 +238,9 @@ class AsyncPasswordService:
         if user is None or credentials is None or unverified:
             await self._attempts.refuse(email, credentials, attempt, browser, unverified=unverified)
         await self._sessions.refuse_locked(user, browser, method="password")
-        session = await self._sign_in(user, email, attempt, browser)
+        session, _ = await both(
+            partial(self._sessions.create, user, browser), lambda: self._attempts.clear(email, attempt)
+        )
         await self._rehash(user, credentials, attempted)
         await self._sessions.announce(user, session, browser, method="password")
         return SignedIn(user, session)
@@ -445,32 +447,14 @@ class AsyncPasswordService:
         self, submit: Submit, credentials: PasswordCredentials | None, attempted: str | None
     ) -> User | None:
         """Return the user if the password is right. Both are read together, also for unknown addresses."""
-        read: list[User | None] = []
-
-        async def matches() -> bool:
-            stored = None if credentials is None else credentials.password_hash
-            return await self._hashing.verify(submit, stored, attempted)
-
-        async def read_user() -> bool:
-            # An unused id if there is no user: the same requests.
-            user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
-            read.append(await self._storage.get_user(user_id, consistent=True))
-            return True
-
-        right, _ = await gather(matches, read_user)
-        return read[0] if right and read else None
-
-    async def _sign_in(self, user: User, email: str, attempt: TakenAttempt, browser: Browser) -> Session:
-        async def create() -> Session | None:
-            return await self._sessions.create(user, browser)
-
-        async def clear() -> Session | None:
-            await self._attempts.clear(email, attempt)
-            return None
-
-        session, _ = await gather(create, clear)
-        assert session is not None
-        return session
+        stored = None if credentials is None else credentials.password_hash
+        # An unused id if there is no user: the same requests.
+        user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
+        right, user = await both(
+            lambda: self._hashing.verify(submit, stored, attempted),
+            lambda: self._storage.get_user(user_id, consistent=True),
+        )
+        return user if right else None
 
     async def _rehash(self, user: User, credentials: PasswordCredentials, attempted: str | None) -> None:
         old = credentials.password_hash

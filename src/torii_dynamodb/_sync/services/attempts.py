@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import WRONG_PASSWORD, Browser
-from torii_dynamodb._sync.primitives import gather
+from torii_dynamodb._sync.primitives import both
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
 from torii_dynamodb.events import SignInFailed
-from torii_dynamodb.models import AttemptResult, LockoutPolicy, PasswordCredentials
+from torii_dynamodb.models import LockoutPolicy, PasswordCredentials
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -75,27 +75,20 @@ class Attempts:
         Raises:
             AccountLocked: No attempt is left.
         """
-        found: list[PasswordCredentials | None] = []
-
-        def acquire() -> AttemptResult | None:
-            return self._storage.acquire_login_attempt(email, policy=self._lockout)
-
-        def read() -> AttemptResult | None:
-            found.append(self._storage.get_credentials_by_email(email))
-            return None
-
-        attempt, _ = gather(acquire, read)
-        assert attempt is not None
+        attempt, found = both(
+            lambda: self._storage.acquire_login_attempt(email, policy=self._lockout),
+            lambda: self._storage.get_credentials_by_email(email),
+        )
         if attempt.allowed:
-            return TakenAttempt(attempt.attempt_id), found[0]
+            return TakenAttempt(attempt.attempt_id), found
         retry_after = attempt.retry_after
-        known = self._devices is not None and self._devices.recognise(browser.device_token, found[0]) is not None
-        if known and found[0] is not None:
-            own = self._storage.acquire_attempt("user", found[0].user_id, purpose="known_device", policy=self._lockout)
+        known = self._devices is not None and self._devices.recognise(browser.device_token, found) is not None
+        if known and found is not None:
+            own = self._storage.acquire_attempt("user", found.user_id, purpose="known_device", policy=self._lockout)
             if own.allowed:
-                return TakenAttempt(own.attempt_id, clears=False), found[0]
+                return TakenAttempt(own.attempt_id, clears=False), found
             retry_after = min((span for span in (retry_after, own.retry_after) if span is not None), default=None)
-        self._tell(email, found[0], browser, "lockout", retry_after)
+        self._tell(email, found, browser, "lockout", retry_after)
         raise AccountLocked(_TOO_MANY, retry_after=retry_after)
 
     def clear(self, email: str, attempt: TakenAttempt) -> None:

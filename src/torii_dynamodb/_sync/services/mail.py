@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import Browser, refuse_more
-from torii_dynamodb._sync.primitives import Background, gather
+from torii_dynamodb._sync.primitives import Background, both
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.events import MailFailed, MailSent
@@ -102,19 +102,11 @@ class Mail:
             RateLimited: Too many were sent.
         """
         self._count_user(purpose, by)
-        found: list[PasswordCredentials | None] = []
-
-        def count() -> AttemptResult | None:
-            return self._count(email, purpose, lifetime)
-
-        def read() -> AttemptResult | None:
-            found.append(self._storage.get_credentials_by_email(email))
-            return None
-
-        attempt, _ = gather(count, read)
-        assert attempt is not None
+        attempt, found = both(
+            lambda: self._count(email, purpose, lifetime), lambda: self._storage.get_credentials_by_email(email)
+        )
         _refuse(attempt)
-        return self._holder(found[0])
+        return self._holder(found)
 
     def holder(self, email: str) -> User | None:
         """Read the user with an address. Two requests, one after the other, for known and unknown addresses."""

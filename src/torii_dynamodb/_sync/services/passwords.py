@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules.bindings import bound_to
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password
 from torii_dynamodb._rules.signing_in import WRONG_PASSWORD, Browser, refuse_locked, refuse_more
-from torii_dynamodb._sync.primitives import gather
+from torii_dynamodb._sync.primitives import both
 from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.password_checks import PasswordChecks
@@ -26,7 +27,6 @@ from torii_dynamodb.models import (
     Metadata,
     NewUser,
     PasswordCredentials,
-    Session,
     SignedIn,
     User,
     VerifiedToken,
@@ -236,7 +236,7 @@ class PasswordService:
         if user is None or credentials is None or unverified:
             self._attempts.refuse(email, credentials, attempt, browser, unverified=unverified)
         self._sessions.refuse_locked(user, browser, method="password")
-        session = self._sign_in(user, email, attempt, browser)
+        session, _ = both(partial(self._sessions.create, user, browser), lambda: self._attempts.clear(email, attempt))
         self._rehash(user, credentials, attempted)
         self._sessions.announce(user, session, browser, method="password")
         return SignedIn(user, session)
@@ -437,32 +437,14 @@ class PasswordService:
 
     def _verified(self, submit: Submit, credentials: PasswordCredentials | None, attempted: str | None) -> User | None:
         """Return the user if the password is right. Both are read together, also for unknown addresses."""
-        read: list[User | None] = []
-
-        def matches() -> bool:
-            stored = None if credentials is None else credentials.password_hash
-            return self._hashing.verify(submit, stored, attempted)
-
-        def read_user() -> bool:
-            # An unused id if there is no user: the same requests.
-            user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
-            read.append(self._storage.get_user(user_id, consistent=True))
-            return True
-
-        right, _ = gather(matches, read_user)
-        return read[0] if right and read else None
-
-    def _sign_in(self, user: User, email: str, attempt: TakenAttempt, browser: Browser) -> Session:
-        def create() -> Session | None:
-            return self._sessions.create(user, browser)
-
-        def clear() -> Session | None:
-            self._attempts.clear(email, attempt)
-            return None
-
-        session, _ = gather(create, clear)
-        assert session is not None
-        return session
+        stored = None if credentials is None else credentials.password_hash
+        # An unused id if there is no user: the same requests.
+        user_id = f"usr_{self._random(16).hex()}" if credentials is None else credentials.user_id
+        right, user = both(
+            lambda: self._hashing.verify(submit, stored, attempted),
+            lambda: self._storage.get_user(user_id, consistent=True),
+        )
+        return user if right else None
 
     def _rehash(self, user: User, credentials: PasswordCredentials, attempted: str | None) -> None:
         old = credentials.password_hash
