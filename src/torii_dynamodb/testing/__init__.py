@@ -1,6 +1,6 @@
-"""Shipped help for tests: the conformance kit, an in-memory storage, local engines.
+"""Help for tests: an in-memory storage, a clock and randomness under control, the conformance kit.
 
-Each name is imported when it is first used, so that a test suite pays for what it takes.
+Each name is imported when it is first used, so that a test suite loads only what it uses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
     "MemoryStorage",
 ]
 
-# Where each name is at home.
+# The module that defines each name.
 _HOMES = {
     "AsyncMemoryStorage": "torii_dynamodb.testing._async.memory",
     "FakeClock": "torii_dynamodb.testing.clock",

@@ -1,4 +1,4 @@
-"""Time and randomness that a test moves by hand."""
+"""Time and randomness that a test controls."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["FakeClock", "FakeRandom"]
 
 
 class FakeClock:
-    """A clock that stands still until it is moved. Use it wherever a ``clock`` is asked for.
+    """A clock that stands still until it is moved. Use it wherever a ``clock`` is expected.
 
     Args:
-        start: The first moment, aware; ``None``: 2026-01-01, midnight, UTC.
+        start: The first moment, with a time zone; ``None``: 2026-01-01, midnight, UTC.
     """
 
     def __init__(self, start: datetime | None = None) -> None:
@@ -21,12 +21,12 @@ class FakeClock:
         self._now = _aware(datetime(2026, 1, 1, tzinfo=UTC) if start is None else start)
 
     def __call__(self) -> datetime:
-        """The present moment, in UTC."""
+        """Return the present moment, in UTC."""
         with self._lock:
             return self._now
 
     def advance(self, by: timedelta | float) -> datetime:
-        """Move the clock by a duration or a number of seconds; a negative one moves it back, as real clocks do.
+        """Move the clock by a duration or a number of seconds; a negative one moves it back.
 
         Returns:
             The new moment.
@@ -47,10 +47,10 @@ class FakeClock:
 
 
 class FakeRandom:
-    """Bytes that look random and are the same in every run: for reproducible tests only, never for secrets.
+    """Bytes that look random but are the same in every run: for reproducible tests only, never for secrets.
 
     Args:
-        seed: Another seed, other bytes.
+        seed: Different seeds give different bytes.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -59,7 +59,7 @@ class FakeRandom:
         self._calls = 0
 
     def __call__(self, count: int) -> bytes:
-        """That many bytes; no call repeats another's."""
+        """Return that many bytes, different on every call."""
         with self._lock:
             self._calls += 1
             call = self._calls

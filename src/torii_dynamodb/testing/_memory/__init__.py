@@ -1,1 +1,1 @@
-"""What both twins of the in-memory storage share: the state, the rows and the checks of arguments."""
+"""The parts that the asynchronous and the blocking in-memory storage share: state, rows and checks of arguments."""

@@ -1,4 +1,4 @@
-"""What the operations of all domains are made of. Whatever reads or writes the state is called with the lock held."""
+"""The steps that the operations are made of. Those that read or write the state are called with the lock held."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from torii_dynamodb.testing._memory.state import EmailIdentity, Identity, Memory
 __all__ = ["MemoryBase", "copied_account", "copied_user"]
 
 ALL_PURPOSES: Final = "*"
-"""The serial that all purposes share; no purpose is called so."""
+"""The serial that all purposes share; no purpose has this name."""
 
 
 def copied_user(user: User) -> User:
-    """The user as handed out: changing its metadata changes nothing here."""
+    """Return a copy of the user: changing its metadata does not change the stored user."""
     return replace(user, metadata=own(user.metadata), token_serials=dict(user.token_serials))
 
 
 def copied_account(account: OAuthAccount) -> OAuthAccount:
-    """The account as handed out."""
+    """Return a copy of the account."""
     return replace(account, profile=own(account.profile), tokens=own(account.tokens))
 
 
 class MemoryBase:
-    """State, clock and randomness, and the steps that several operations share.
+    """State, clock, randomness, and the steps that several operations share.
 
     Args:
-        clock: Where the time comes from.
-        random: Where random bytes come from.
-        state: What is stored; ``None`` begins with nothing. Share one between storages to act as several hosts.
+        clock: The source of time.
+        random: The source of random bytes.
+        state: The stored data; ``None``: empty. Storages that share one act as several hosts.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class MemoryBase:
 
     @property
     def state(self) -> MemoryState:
-        """What is stored; hand it to another storage to share it."""
+        """The stored data; pass it to another storage to share it."""
         return self._state
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Everything that is kept, by table, as plain Python values: to show that no secret is among it.
+        """Return everything stored, by table, as plain Python values: to show that it contains no secret.
 
-        Times are text as in the tables; ``expires_at`` is in epoch seconds. An absent value is an absent key.
+        Times are text, as in the tables; ``expires_at`` is in epoch seconds. Absent values have no key.
         """
         with self._state.lock:
             return rows.dump(self._state)
@@ -78,7 +78,7 @@ class MemoryBase:
         return user
 
     def _require_epoch(self, user: User, session_epoch: int | None) -> None:
-        """Refuse what was begun before all sessions of the user were ended."""
+        """Refuse an operation that began before all sessions of the user ended."""
         if session_epoch is not None and session_epoch != user.session_epoch:
             raise Revoked("all sessions of the user were ended since; sign in and begin again")
 
@@ -110,7 +110,7 @@ class MemoryBase:
         return user
 
     def _change(self, user: User, **changes: Any) -> User:
-        """Replace the user by a changed one, a version further."""
+        """Replace the user by a changed one with the next version."""
         changed = replace(user, version=user.version + 1, updated_at=self._now(), **changes)
         rows.check_size(rows.user_row(changed), "the user")
         self._state.users[user.id] = changed
@@ -124,7 +124,7 @@ class MemoryBase:
         return identity
 
     def _add_identity(self, user: User, key: str, identity: OAuthAccount | Passkey, **changes: Any) -> None:
-        """Give the user an identity that nobody holds, with whatever else changes."""
+        """Give the user an identity that nobody holds, with any other changes."""
         if len(user.identities) >= keys.MAX_IDENTITIES:
             raise TooManyIdentities(
                 f"the user holds {len(user.identities)} identities; remove one before adding another",
@@ -137,7 +137,7 @@ class MemoryBase:
     def _remove_identities(
         self, user: User, removed: frozenset[str], *, allow_verified_email: bool, **changes: Any
     ) -> None:
-        """Take identities away, unless nothing would be left to sign in with; with whatever else changes."""
+        """Remove identities, unless nothing would be left to sign in with; with any other changes."""
         left = user.identities - removed
         self._require_sign_in_method(user, left, password=user.has_password, verified_email=allow_verified_email)
         self._change(user, identities=left, **changes)
@@ -155,7 +155,7 @@ class MemoryBase:
         return user.identities - {keys.email_key(user.email)}
 
     def _holder_or_conflict(self, key: str, user_id: str, what: str) -> Identity | None:
-        """The identity, where this user holds it; ``None`` where nobody does."""
+        """Return the identity if this user holds it; ``None`` if nobody does."""
         identity = self._state.identities.get(key)
         if identity is not None and identity.user_id != user_id:
             raise AlreadyExists(what, "another user holds it")
@@ -164,7 +164,7 @@ class MemoryBase:
     # Passwords and sessions
 
     def _write_password(self, user: User, password_hash: str | None, **changes: Any) -> User:
-        """Set or remove the password and end all sessions and tokens, with whatever else changes."""
+        """Set or remove the password and end all sessions and tokens, with any other changes."""
         version = None if password_hash is None else self._nonce()
         identity = replace(self._email_identity(user), password_hash=password_hash, password_version=version)
         changed = self._change(user, password_version=version, session_epoch=user.session_epoch + 1, **changes)
@@ -180,11 +180,11 @@ class MemoryBase:
     # One-time tokens
 
     def _serial(self, user: User, purpose: str) -> str:
-        """What a token of the purpose has to carry to hold."""
+        """Return the serial that a valid token of the purpose has."""
         return f"{user.token_serials.get(ALL_PURPOSES, '')}/{user.token_serials.get(purpose, '')}"
 
     def _token_user(self, row: TokenRow | None, now: datetime) -> tuple[TokenRow, User | None] | None:
-        """The token and its user, where it holds."""
+        """Return the token and its user if the token is valid."""
         if row is None or row.consumed_by is not None or now >= row.expires_at:
             return None
         if row.user_id is None:

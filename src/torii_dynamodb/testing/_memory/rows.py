@@ -1,4 +1,4 @@
-"""The rows as a table would hold them: for raw read-back, and for the size that DynamoDB would count."""
+"""The rows as DynamoDB would store them: for reading past the storage, and to compute their size."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def check_size(row: Row, what: str) -> None:
 
 
 def dump(state: MemoryState) -> dict[str, list[Row]]:
-    """Everything that is kept, by table. The caller holds the lock."""
+    """Return everything stored, by table. The caller holds the lock."""
     attempts: list[Row] = [
         {"subject": subject, "attempt": keys.REGISTER, "attempts": list(register)}
         for subject, register in state.registers.items()
@@ -155,5 +155,5 @@ def dump(state: MemoryState) -> dict[str, list[Row]]:
 
 
 def _kept(**values: Any) -> Row:
-    """What is known: an absent value is an absent attribute, as in the tables."""
+    """Leave out absent values, as in the tables."""
     return {name: value for name, value in values.items() if value is not None}

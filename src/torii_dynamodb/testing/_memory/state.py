@@ -1,4 +1,4 @@
-"""What the in-memory storage keeps, and the lock that guards it."""
+"""The data of the in-memory storage, and the lock that guards it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["AuditRow", "EmailIdentity", "Identity", "MemoryState", "TokenRow"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailIdentity:
-    """The claim on an address, and the password that goes with it."""
+    """The claim on an address, with its password."""
 
     user_id: str
     email: str
@@ -32,17 +32,17 @@ class TokenRow:
 
     Args:
         id: ``<purpose>#<SHA-256>``.
-        purpose: What it is good for; ``pkce`` and ``challenge`` are the library's own.
+        purpose: Its only use; ``pkce`` and ``challenge`` are internal.
         created_at: When it was issued.
         expires_at: From this moment on it is refused.
-        metadata: The caller's own.
-        user_id: Whose it is, if anybody's.
+        metadata: The caller's metadata.
+        user_id: Its user, if any.
         email: The address it was issued for.
-        epoch: The user's ``session_epoch`` at the issue.
-        serial: The user's serial for the purpose at the issue.
+        epoch: The user's ``session_epoch`` when it was issued.
+        serial: The user's serial for the purpose when it was issued.
         kind: A challenge's ceremony.
         sealed: A PKCE verifier and its metadata, sealed under its state.
-        consumed_by: Names the call that used it up.
+        consumed_by: Identifies the call that consumed it.
     """
 
     id: str
@@ -61,7 +61,7 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """A sign-in that failed, and until when that is kept."""
+    """A failed sign-in, with the end of its retention."""
 
     attempt_id: str
     at: datetime
@@ -73,8 +73,8 @@ class AuditRow:
 class MemoryState:
     """Five tables and one lock. Several storages may share one, as several hosts share one database.
 
-    Every read and write happens while ``lock`` is held, and a row is replaced, never changed: so each operation is
-    atomic, and what was handed out does not change afterwards.
+    Every read and write happens while ``lock`` is held, and rows are replaced, never changed: each operation is
+    atomic, and returned objects do not change afterwards.
     """
 
     __slots__ = ("audit", "identities", "lock", "registers", "sessions", "tokens", "users")

@@ -1,4 +1,4 @@
-"""The in-memory storage: the contract, executable."""
+"""The in-memory storage: the contract in executable form."""
 
 from torii_dynamodb.testing._async.memory.storage import AsyncMemoryStorage
 

@@ -45,7 +45,7 @@ class AsyncMemoryAttempts(MemoryBase, AsyncBruteForceStorage):
         return AttemptResult(allowed=True, attempt_id=attempt_id)
 
     def _retry_after(self, register: tuple[str, ...], policy: LockoutPolicy) -> timedelta | None:
-        """How long until the attempt ``max_attempts`` ago leaves the window; ``None`` when it has."""
+        """Return the time until the attempt ``max_attempts`` ago leaves the window; ``None`` if it has."""
         if len(register) < policy.max_attempts:
             return None
         frees = _millis(register[policy.max_attempts - 1]) + _window(policy)
@@ -96,7 +96,7 @@ class AsyncMemoryAttempts(MemoryBase, AsyncBruteForceStorage):
 
     async def clear_attempts(self, email: str, *, attempt_id: str | None = None) -> None:
         subject = _login(normalise_email(email).normalised)
-        # An attempt that no policy counted is named "".
+        # An attempt that no policy counted has the id "".
         named = attempt_id if not attempt_id and attempt_id in (None, "") else attempts.attempt_id(attempt_id)
         with self._state.lock:
             register = self._state.registers.get(subject, ())
@@ -153,7 +153,7 @@ class AsyncMemoryAttempts(MemoryBase, AsyncBruteForceStorage):
             return copied_user(changed)
 
     def _drop_expired_audit(self, email: str) -> None:
-        """A lock keeps what there is; it brings nothing back."""
+        """Remove rows whose retention is over: a lock must not bring them back."""
         audit, now = self._state.audit.get(_login(email), {}), self._now()
         for attempt in [attempt for attempt, row in audit.items() if now >= row.expires_at]:
             del audit[attempt]

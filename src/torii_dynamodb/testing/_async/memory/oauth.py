@@ -42,7 +42,7 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
             if linked is not None:
                 raise AlreadyExists("oauth_account", "another user holds the account")
             if there is not None:
-                raise AlreadyExists("user", f"there is a user {there.id} already")
+                raise AlreadyExists("user", f"user {there.id} already exists")
             if keys.email_key(new.email) in self._state.identities:
                 raise AlreadyExists("email", "another user holds the address")
             user = self._insert_user(new, account=oauth.account_model(given, "", self._now()))
@@ -126,7 +126,7 @@ class AsyncMemoryOAuth(MemoryBase, AsyncOAuthStorage):
             if found is None or found.user_id != user_id:
                 return None
             if not oauth.expects(found, expected):
-                raise VersionConflict("the account's tokens are others than expected")
+                raise VersionConflict("the account's tokens are not the expected ones; read them again")
             changed = oauth.changed(found, self._now(), changes)
             rows.check_size(rows.identity_row(key, changed), "the identity")
             self._state.identities[key] = changed

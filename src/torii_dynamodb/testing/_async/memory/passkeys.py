@@ -93,7 +93,7 @@ class AsyncMemoryPasskeys(MemoryBase, AsyncPasskeyStorage):
                 return None
             if not (count > found.sign_count or count == found.sign_count == 0 or allow_decrease):
                 raise ClonedAuthenticator(
-                    f"the sign count is {count}, but {found.sign_count} was seen before",
+                    f"the sign count is {count}, but the stored one is {found.sign_count}",
                     stored=found.sign_count,
                     received=count,
                 )

@@ -38,7 +38,7 @@ class AsyncMemoryPasswords(MemoryBase, AsyncEmailPasswordStorage):
             now = self._user(user_id)
             self._require_epoch(now, session_epoch)
             if not isinstance(expected_version, Unset) and expected_version != now.password_version:
-                raise VersionConflict(f"the password of user {user_id} was changed since it was read")
+                raise VersionConflict(f"the password of user {user_id} was changed after it was read; read it again")
             return copied_user(self._write_password(now, hashed))
 
     async def rehash_password(self, user_id: str, *, email: str, old_hash: str, new_hash: str) -> bool:
@@ -99,7 +99,7 @@ class AsyncMemoryPasswords(MemoryBase, AsyncEmailPasswordStorage):
             if found is None or found[1] is None or found[1].id != parsed.user_id:
                 return None
             row, user = found[0], found[1]
-            # Whoever proves the address first owns the account: what others linked before the proof goes.
+            # Whoever proves the address first owns the account: everything linked before the proof is removed.
             unproven = frozenset[str]() if user.is_email_verified else self._other_identities(user)
             changed = self._write_password(
                 user,
@@ -146,7 +146,7 @@ class AsyncMemoryPasswords(MemoryBase, AsyncEmailPasswordStorage):
             return copied_user(user)
 
     def _prove(self, user: User, moves_to: Email | None, *, keep: bool, password_hash: str | None) -> User:
-        """The first proof of an address: the user's own, or one to move to."""
+        """Apply the first proof of an address: the user's own, or one to move to."""
         old = keys.email_key(user.email)
         new = old if moves_to is None else keys.email_key(moves_to.normalised)
         identity, unproven = self._email_identity(user), frozenset[str]()

@@ -29,15 +29,15 @@ class MemoryStorage(
 ):
     """A storage in memory: for your own unit tests, and the contract in executable form.
 
-    It keeps every clause of the contract, with the same checks and the same errors as the storage on DynamoDB. Every
-    operation is one section under one lock, so it is atomic for tasks and threads alike, and all reads are strongly
-    consistent. What it holds is gone with the process.
+    It keeps every clause of the contract, with the same checks and errors as the storage on DynamoDB. Every operation
+    runs under one lock, so it is atomic for tasks and threads, and all reads are strongly consistent. The data is lost
+    with the process.
 
     Args:
-        clock: Where the time comes from; hand in a :class:`~torii_dynamodb.testing.FakeClock` to move it by hand.
-        random: Where random bytes come from.
-        state: What is stored; ``None`` begins with nothing. Several storages that share one state (``other.state``)
-            act as several hosts on one database; the synchronous twin may share it too.
+        clock: The source of time; with a :class:`~torii_dynamodb.testing.FakeClock` the test controls it.
+        random: The source of random bytes.
+        state: The stored data; ``None``: empty. Storages that share one state (``other.state``) act as several hosts
+            on one database, asynchronous and blocking ones together.
 
     Example:
         ::
@@ -57,12 +57,12 @@ class MemoryStorage(
         self.close()
 
     def health_check(self) -> None:
-        """Does nothing: memory is there."""
+        """Do nothing: memory is always available."""
 
     def cleanup(self) -> None:
-        """Remove what has expired: sessions, tokens, verifiers and challenges."""
+        """Remove expired sessions, tokens, verifiers and challenges."""
         self.cleanup_expired_sessions()
         self.cleanup_expired_tokens()
 
     def close(self) -> None:
-        """Does nothing: the state stays, because other storages may share it."""
+        """Do nothing: the state stays, because other storages may share it."""

@@ -33,7 +33,7 @@ class MemoryUsers(MemoryBase, UserStorage):
             if there is not None and there.email == new.email:
                 return copied_user(there)
             if there is not None:
-                raise AlreadyExists("user", f"there is a user {there.id} already, with another address")
+                raise AlreadyExists("user", f"user {there.id} already exists with another address")
             if keys.email_key(new.email) in self._state.identities:
                 raise AlreadyExists("email", "another user holds the address")
             return copied_user(self._insert_user(new, password_hash=password_hash))
@@ -82,9 +82,9 @@ class MemoryUsers(MemoryBase, UserStorage):
             raise ValidationError("update_user", "names nothing to change; give the new values by keyword")
         with self._state.lock:
             now = self._user(user.id)
-            # The epoch starts at random: it tells a user created anew under the id from the one that was read.
+            # Epochs start at random, which distinguishes a new user with the same id from the one that was read.
             if (now.version, now.session_epoch) != (user.version, user.session_epoch):
-                raise VersionConflict(f"user {user.id} was changed since it was read; read it again")
+                raise VersionConflict(f"user {user.id} was changed after it was read; read it again")
             if address is None or address.normalised == now.email:
                 return copied_user(self._change(now, **changes))
             return copied_user(self._move_email(now, address, changes))
@@ -100,7 +100,7 @@ class MemoryUsers(MemoryBase, UserStorage):
             email=email.normalised,
             email_verified_at=None,
             identities=(user.identities - {old}) | {new},
-            # Links to the old address end for good, also if the user takes that address again.
+            # Links to the old address stay invalid, even if the user takes that address again.
             token_serials={ALL_PURPOSES: self._nonce()},
         )
         del self._state.identities[old]
@@ -174,4 +174,4 @@ def _after(cursor: object) -> str:
             raise TypeError
         return validation.user_id(urlsafe_b64decode(cursor.encode()).decode())
     except (TypeError, UnicodeError, NotBase64, ValidationError):
-        raise ValidationError("cursor", "is no cursor; give the next_cursor of the page before") from None
+        raise ValidationError("cursor", "is not a valid cursor; give the next_cursor of the previous page") from None
