@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
     from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
+    from torii_dynamodb._calls import CallRecord
     from torii_dynamodb._core.transactions import TransactionBuilder
     from torii_dynamodb._rules.signing_in import Browser
     from torii_dynamodb._sync.services import Torii
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         PASSWORD_RESET,
         UNSET,
         AttemptResult,
-        CallRecord,
         FailedAttempt,
         Health,
         Listing,
@@ -104,6 +104,7 @@ _HOMES = {
     "Torii": "_sync.services",
     "DynamoDbHandle": "_sync.storage.handle",
     "DynamoDbStorage": "_sync.storage.handle",
+    "CallRecord": "_calls",
     "Credentials": "config",
     "DynamoDbConfig": "config",
     "RateLimit": "config",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 from urllib.parse import urlsplit
 
-__all__ = ["AsyncTransport", "Endpoint", "Request", "Response", "Transport", "find_header"]
+__all__ = ["AsyncTransport", "Endpoint", "Request", "Response", "Transport"]
 
 
 class Endpoint:
@@ -80,11 +80,11 @@ class Response:
 
     __slots__ = ("_folded", "body", "head", "status")
 
-    def __init__(self, status: int, head: bytes, body: bytes, folded: bytes | None = None) -> None:
+    def __init__(self, status: int, head: bytes, body: bytes = b"") -> None:
         self.status = status
         self.head = head
         self.body = body
-        self._folded = head.lower() if folded is None else folded
+        self._folded = head.lower()
 
     @classmethod
     def of(cls, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Response:
@@ -93,8 +93,13 @@ class Response:
         return cls(status, f"HTTP/1.1 {status}{lines}".encode("latin-1"), body)
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of a header (its name in lower case), ``None`` if it is not there."""
-        return find_header(self.head, self._folded, name)
+        """The value of a header (RFC 9112, 5), by its name in lower case; ``None`` if it is missing."""
+        start = self._folded.find(b"\r\n" + name + b":")
+        if start < 0:
+            return None
+        start += len(name) + 3
+        end = self.head.find(b"\r\n", start)
+        return self.head[start : end if end >= 0 else None].strip()
 
 
 class AsyncTransport(Protocol):
@@ -116,13 +121,3 @@ class Transport(Protocol):
     def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response: ...
 
     def close(self) -> None: ...
-
-
-def find_header(head: bytes, folded: bytes, name: bytes) -> bytes | None:
-    """The value of a header (RFC 9112, 5), by its name in lower case; ``folded`` is the head in lower case."""
-    start = folded.find(b"\r\n" + name + b":")
-    if start < 0:
-        return None
-    start += len(name) + 3
-    end = head.find(b"\r\n", start)
-    return head[start : end if end >= 0 else None].strip()

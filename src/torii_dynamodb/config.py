@@ -15,8 +15,8 @@ from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from torii_dynamodb._calls import CallRecord
     from torii_dynamodb._messages import AsyncTransport, Endpoint, Transport
-    from torii_dynamodb.models import CallRecord
 
 __all__ = [
     "TABLES",

@@ -22,9 +22,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from torii_dynamodb._aws import resolve_endpoint
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.models import CallRecord
 
 __all__ = ["Hook", "combine", "instrument", "log_calls", "metrics_hook", "tracing_hook"]
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from torii_dynamodb import DynamoDbStorage, NewUser
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.admin.capacity import CapacityMeter, capacity_from_cloudwatch
 from torii_dynamodb.admin.cost import (
     FLOWS,
@@ -25,7 +26,6 @@ from torii_dynamodb.admin.cost import (
 from torii_dynamodb.admin.measuring import measure
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.local import DYNOXIDE_VERSION, LocalEngine
-from torii_dynamodb.models import CallRecord
 
 PRICES: dict[str, Any] = {
     "as_of": "2026-01-01",

@@ -15,7 +15,7 @@ from tests.fault_proxy import Answer, Fault, FaultProxy, Seen, service_error
 
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
-from torii_dynamodb._wire.answers import is_not_offered
+from torii_dynamodb._wire.failures import is_not_offered
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin
 from torii_dynamodb.admin.aws import aws_error
 from torii_dynamodb.admin.backups import Backups

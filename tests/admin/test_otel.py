@@ -16,8 +16,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tests.admin.every_operation import HASH, STATE, VERIFIER, steps
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, NewUser
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.models import CallRecord
 from torii_dynamodb.otel import combine, instrument, log_calls, tracing_hook
 
 

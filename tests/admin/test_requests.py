@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from tests.admin.populated import people
 
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.backups import Backups
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.admin.transfer import export, import_
 from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.models import CallRecord
 
 OPTIONS = TableOptions(tags={"team": "identity"}, point_in_time_recovery=True, deletion_protection=True)
 

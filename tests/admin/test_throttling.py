@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, NewUser
+from torii_dynamodb._calls import CallRecord, TableCapacity
 from torii_dynamodb._wire.limits import RateLimits
 from torii_dynamodb.admin.capacity import CapacityMeter
 from torii_dynamodb.config import RateLimit
 from torii_dynamodb.errors import ConfigurationError, Throttled
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.models import CallRecord, TableCapacity
 
 
 def used(units: float) -> tuple[TableCapacity, ...]:

@@ -123,7 +123,7 @@ RULES = [
         files=("*.py", "_async/services/**", "_sync/services/**", "fastapi/**", "cli/**"),
         # What a transport of one's own has to raise.
         but=("transport.py",),
-        forbidden=own("_wire.errors", "_wire.answers"),
+        forbidden=own("_wire.errors", "_wire.failures"),
         broken_by=("fastapi/routes.py", "from torii_dynamodb._wire import errors"),
     ),
     Rule(

@@ -11,11 +11,11 @@ from tests.services._async.support import EMAIL, PASSWORD
 from tests.web.paged import ADMIN, Paged, Reader, Tab, words
 
 from torii_dynamodb import Listing, Page, User
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.fastapi.admin import Activity, Admin
 from torii_dynamodb.fastapi.admin.charts import bar_chart
 from torii_dynamodb.fastapi.web import Caller
-from torii_dynamodb.models import CallRecord
 from torii_dynamodb.testing import FakeClock
 
 

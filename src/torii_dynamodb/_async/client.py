@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from torii_dynamodb._async.credentials import AsyncSigning
@@ -16,18 +17,17 @@ from torii_dynamodb._async.primitives import Background, gather, monotonic, slee
 from torii_dynamodb._async.transport import AsyncPool
 from torii_dynamodb._core import tables
 from torii_dynamodb._messages import AsyncTransport, Endpoint, Request
-from torii_dynamodb._wire.answers import (
-    blames_keys,
-    failure_of_transport,
-    final_error,
-    read_answer,
-    request_id,
-)
 from torii_dynamodb._wire.batches import MAX_KEYS, MAX_WRITES, Key, ReadBatch, ReadUnit
 from torii_dynamodb._wire.errors import Failure, TransportError, WireError
 from torii_dynamodb._wire.facts import CAPACITY_OPERATIONS, DATA_PLANE
+from torii_dynamodb._wire.failures import (
+    blames_keys,
+    failure_of_transport,
+    final_error,
+    request_id,
+)
+from torii_dynamodb._wire.http import read_answer
 from torii_dynamodb._wire.json import dumps
-from torii_dynamodb._wire.limits import RateLimits
 from torii_dynamodb._wire.records import make_record, read_capacity, tables_of
 from torii_dynamodb._wire.retry import Attempts, RetryPolicy, measured_skew
 from torii_dynamodb.config import TABLES, DynamoDbConfig
@@ -35,6 +35,7 @@ from torii_dynamodb.errors import ConfigurationError, Throttled, ToriiError, Una
 from torii_dynamodb.schema import SCHEMA
 
 if TYPE_CHECKING:
+    from torii_dynamodb._wire.limits import RateLimits
     from torii_dynamodb._wire.proxies import Proxy
 
 __all__ = ["AsyncClient"]
@@ -62,8 +63,9 @@ class AsyncClient:
         self._clock = config.clock
         self._skew: timedelta | None = None
         self._policy = RetryPolicy(config)
+        self._untroubled = Attempts(self._policy)
         self._on_call = config.on_call
-        self._limits = RateLimits.of(config)
+        self._limits = _limits(config)
         self._closed = False
         self._mergers = (
             (AsyncReadMerger(self.call, False), AsyncReadMerger(self.call, True)) if config.merge_reads else None
@@ -101,7 +103,8 @@ class AsyncClient:
         body = dumps(payload)
         name = operation.encode("ascii")
         signing = self._signing
-        attempts = Attempts(self._policy)
+        quota = self._policy.quota
+        attempts = self._untroubled
         while True:
             skew = self._skew
             now = self._clock() if skew is None else self._clock() + skew
@@ -112,7 +115,6 @@ class AsyncClient:
             if transport is None:
                 # Threads may come here at the same time: one pool wins, the others were never used.
                 transport = self._transport = self._pools.setdefault("pool", self._make_transport())
-            attempts.sent += 1
             failure: Failure
             try:
                 response = await transport(
@@ -123,7 +125,8 @@ class AsyncClient:
             else:
                 answer = read_answer(response)
                 if not isinstance(answer, Failure):
-                    attempts.succeeded()
+                    if quota.available < quota.capacity:
+                        quota.give(attempts.refund)
                     if limits is not None:
                         limits.charge(operation, tables_of(payload), read_capacity(operation, answer))
                     if hook is not None:
@@ -131,6 +134,8 @@ class AsyncClient:
                         self._tell(operation, payload, attempts, monotonic() - started, answer, identity, None)
                     return answer
                 failure = answer
+            if attempts is self._untroubled:
+                attempts = Attempts(self._policy)
             step = attempts.after(failure, monotonic() - started, closed=self._closed)
             if step == "pause":
                 await sleep(attempts.pause)
@@ -150,7 +155,7 @@ class AsyncClient:
             operation=operation,
             tables=tables_of(payload),
             where=self.where,
-            attempts=attempts.sent,
+            attempts=attempts.failed,
             why=attempts.why,
         )
 
@@ -174,13 +179,18 @@ class AsyncClient:
         if not keys:
             return []
         unit = ReadUnit(keys)
-        if len(unit.missing) <= MAX_KEYS:
-            await self._read(unit, consistent)
-        else:
+        if len(unit.missing) > MAX_KEYS:
             every = list(unit.missing.values())
-            units = [ReadUnit(every[start : start + MAX_KEYS]) for start in range(0, len(every), MAX_KEYS)]
-            await gather(*(partial(self._read, part, consistent) for part in units), limit=_PARALLEL_CHUNKS)
-            unit.join(units)
+            chunks = [every[start : start + MAX_KEYS] for start in range(0, len(every), MAX_KEYS)]
+            reads = (partial(self.batch_get, chunk, consistent=consistent) for chunk in chunks)
+            parts = await gather(*reads, limit=_PARALLEL_CHUNKS)
+            items = zip(unit.missing, chain.from_iterable(parts), strict=True)
+            unit.settle({key: item for key, item in items if item is not None}, {})
+        elif self._mergers is not None and len(unit.missing) < MAX_KEYS:
+            await self._mergers[consistent].read(unit)
+        if unit.result is None:
+            # Merging is off, or the merged batch was refused or left some of these keys unprocessed.
+            await self._read_alone(unit, consistent)
         assert unit.result is not None
         return unit.result
 
@@ -272,12 +282,7 @@ class AsyncClient:
             request_id=failure.request_id,
         )
 
-    async def _read(self, unit: ReadUnit, consistent: bool) -> None:
-        if self._mergers is not None and len(unit.missing) < MAX_KEYS:
-            await self._mergers[consistent].read(unit)
-            if unit.result is not None:
-                return
-        # Alone: merging is off, or the batch was refused, or left keys of ours unprocessed.
+    async def _read_alone(self, unit: ReadUnit, consistent: bool) -> None:
         started = monotonic()
         stalled = 0
         while unit.result is None:
@@ -285,7 +290,7 @@ class AsyncClient:
                 stalled += 1
                 await self._wait_for_capacity("BatchGetItem", started, stalled, f"{len(unit.missing)} keys unread")
             batch = ReadBatch((unit,), consistent)
-            if batch.absorb(await self.call("BatchGetItem", batch.payload())):
+            if batch.absorb(await self.call("BatchGetItem", batch.payload)):
                 stalled = 0
 
     async def _write(self, requests: Sequence[tuple[str, dict[str, Any]]]) -> tuple[int, Unavailable | None]:
@@ -361,7 +366,7 @@ class AsyncClient:
         record = make_record(
             operation=operation,
             payload=payload,
-            attempts=attempts.sent,
+            attempts=attempts.failed + (answer is not None),
             retries=attempts.retries,
             throttles=attempts.throttles,
             quota_exhausted=attempts.quota_exhausted,
@@ -384,3 +389,11 @@ def _proxy(endpoint: Endpoint) -> Proxy | None:
     from torii_dynamodb._wire.proxies import proxy_for
 
     return proxy_for(endpoint, os.environ)
+
+
+def _limits(config: DynamoDbConfig) -> RateLimits | None:
+    if not config.rate_limits:
+        return None
+    from torii_dynamodb._wire.limits import RateLimits
+
+    return RateLimits.of(config)

@@ -28,14 +28,6 @@ IN_FLIGHT = 3
 Send = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-class _Waiter:
-    __slots__ = ("done", "unit")
-
-    def __init__(self, unit: ReadUnit, done: asyncio.Future[None]) -> None:
-        self.unit = unit
-        self.done = done
-
-
 class AsyncReadMerger:
     """Merges the reads of one consistency mode.
 
@@ -48,7 +40,7 @@ class AsyncReadMerger:
         self._send = send
         self._consistent = consistent
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: deque[_Waiter] = deque()
+        self._waiting: deque[ReadUnit] = deque()
         self._flying = 0
         self._starting = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,15 +60,15 @@ class AsyncReadMerger:
             self._tasks.clear()
             self._flying = 0
             self._starting = False
-        waiter = _Waiter(unit, loop.create_future())
-        self._waiting.append(waiter)
+        unit.done = loop.create_future()
+        self._waiting.append(unit)
         if not self._starting and self._flying < IN_FLIGHT:
             self._start(loop)
         try:
-            await waiter.done
+            await unit.done
         except asyncio.CancelledError:
             with suppress(ValueError):  # not there: it is in flight; its keys are read in vain
-                self._waiting.remove(waiter)
+                self._waiting.remove(unit)
             raise
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -91,30 +83,30 @@ class AsyncReadMerger:
         self._starting = False
         try:
             while self._waiting:
-                waiters = take_units(self._waiting)
+                units = take_units(self._waiting)
                 if self._waiting and not self._starting and self._flying < IN_FLIGHT:
                     self._start(asyncio.get_running_loop())
-                await self._ask(waiters)
+                await self._ask(units)
         finally:
             self._flying -= 1
 
-    async def _ask(self, waiters: list[_Waiter]) -> None:
+    async def _ask(self, units: list[ReadUnit]) -> None:
         error: Exception | None = None
         try:
-            batch = ReadBatch([waiter.unit for waiter in waiters], self._consistent)
-            batch.absorb(await self._send("BatchGetItem", batch.payload()))
+            batch = ReadBatch(units, self._consistent)
+            batch.absorb(await self._send("BatchGetItem", batch.payload))
         except Unavailable as unavailable:
             error = unavailable
         except Exception as refused:  # noqa: BLE001 - each caller of the batch asks again and gets its own
-            if len(waiters) == 1:
+            if len(units) == 1:
                 error = refused
         except BaseException:
-            for waiter in waiters:
-                waiter.done.cancel()
+            for unit in units:
+                unit.done.cancel()
             raise
-        for waiter in waiters:
-            if not waiter.done.done():
+        for unit in units:
+            if not unit.done.done():
                 if error is None:
-                    waiter.done.set_result(None)
+                    unit.done.set_result(None)
                 else:
-                    waiter.done.set_exception(copy_error(error))
+                    unit.done.set_exception(copy_error(error))

@@ -9,8 +9,8 @@ from typing import Any
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import gather, monotonic, sleep
 from torii_dynamodb._core import tables
-from torii_dynamodb._wire.answers import is_not_offered
 from torii_dynamodb._wire.errors import ServiceError
+from torii_dynamodb._wire.failures import is_not_offered
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, RequestRejected, Unavailable
 from torii_dynamodb.schema import SCHEMA, TableSchema

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from torii_dynamodb._core import tables
@@ -18,18 +19,17 @@ from torii_dynamodb._sync.credentials import Signing
 from torii_dynamodb._sync.merging import ReadMerger
 from torii_dynamodb._sync.primitives import Background, gather, monotonic, sleep
 from torii_dynamodb._sync.transport import Pool
-from torii_dynamodb._wire.answers import (
-    blames_keys,
-    failure_of_transport,
-    final_error,
-    read_answer,
-    request_id,
-)
 from torii_dynamodb._wire.batches import MAX_KEYS, MAX_WRITES, Key, ReadBatch, ReadUnit
 from torii_dynamodb._wire.errors import Failure, TransportError, WireError
 from torii_dynamodb._wire.facts import CAPACITY_OPERATIONS, DATA_PLANE
+from torii_dynamodb._wire.failures import (
+    blames_keys,
+    failure_of_transport,
+    final_error,
+    request_id,
+)
+from torii_dynamodb._wire.http import read_answer
 from torii_dynamodb._wire.json import dumps
-from torii_dynamodb._wire.limits import RateLimits
 from torii_dynamodb._wire.records import make_record, read_capacity, tables_of
 from torii_dynamodb._wire.retry import Attempts, RetryPolicy, measured_skew
 from torii_dynamodb.config import TABLES, DynamoDbConfig
@@ -37,6 +37,7 @@ from torii_dynamodb.errors import ConfigurationError, Throttled, ToriiError, Una
 from torii_dynamodb.schema import SCHEMA
 
 if TYPE_CHECKING:
+    from torii_dynamodb._wire.limits import RateLimits
     from torii_dynamodb._wire.proxies import Proxy
 
 __all__ = ["Client"]
@@ -64,8 +65,9 @@ class Client:
         self._clock = config.clock
         self._skew: timedelta | None = None
         self._policy = RetryPolicy(config)
+        self._untroubled = Attempts(self._policy)
         self._on_call = config.on_call
-        self._limits = RateLimits.of(config)
+        self._limits = _limits(config)
         self._closed = False
         self._mergers = (ReadMerger(self.call, False), ReadMerger(self.call, True)) if config.merge_reads else None
 
@@ -101,7 +103,8 @@ class Client:
         body = dumps(payload)
         name = operation.encode("ascii")
         signing = self._signing
-        attempts = Attempts(self._policy)
+        quota = self._policy.quota
+        attempts = self._untroubled
         while True:
             skew = self._skew
             now = self._clock() if skew is None else self._clock() + skew
@@ -112,7 +115,6 @@ class Client:
             if transport is None:
                 # Threads may come here at the same time: one pool wins, the others were never used.
                 transport = self._transport = self._pools.setdefault("pool", self._make_transport())
-            attempts.sent += 1
             failure: Failure
             try:
                 response = transport(Request(signer.head(name, body, now), body), attempts.timeout, attempts.fresh)
@@ -121,7 +123,8 @@ class Client:
             else:
                 answer = read_answer(response)
                 if not isinstance(answer, Failure):
-                    attempts.succeeded()
+                    if quota.available < quota.capacity:
+                        quota.give(attempts.refund)
                     if limits is not None:
                         limits.charge(operation, tables_of(payload), read_capacity(operation, answer))
                     if hook is not None:
@@ -129,6 +132,8 @@ class Client:
                         self._tell(operation, payload, attempts, monotonic() - started, answer, identity, None)
                     return answer
                 failure = answer
+            if attempts is self._untroubled:
+                attempts = Attempts(self._policy)
             step = attempts.after(failure, monotonic() - started, closed=self._closed)
             if step == "pause":
                 sleep(attempts.pause)
@@ -148,7 +153,7 @@ class Client:
             operation=operation,
             tables=tables_of(payload),
             where=self.where,
-            attempts=attempts.sent,
+            attempts=attempts.failed,
             why=attempts.why,
         )
 
@@ -172,13 +177,18 @@ class Client:
         if not keys:
             return []
         unit = ReadUnit(keys)
-        if len(unit.missing) <= MAX_KEYS:
-            self._read(unit, consistent)
-        else:
+        if len(unit.missing) > MAX_KEYS:
             every = list(unit.missing.values())
-            units = [ReadUnit(every[start : start + MAX_KEYS]) for start in range(0, len(every), MAX_KEYS)]
-            gather(*(partial(self._read, part, consistent) for part in units), limit=_PARALLEL_CHUNKS)
-            unit.join(units)
+            chunks = [every[start : start + MAX_KEYS] for start in range(0, len(every), MAX_KEYS)]
+            reads = (partial(self.batch_get, chunk, consistent=consistent) for chunk in chunks)
+            parts = gather(*reads, limit=_PARALLEL_CHUNKS)
+            items = zip(unit.missing, chain.from_iterable(parts), strict=True)
+            unit.settle({key: item for key, item in items if item is not None}, {})
+        elif self._mergers is not None and len(unit.missing) < MAX_KEYS:
+            self._mergers[consistent].read(unit)
+        if unit.result is None:
+            # Merging is off, or the merged batch was refused or left some of these keys unprocessed.
+            self._read_alone(unit, consistent)
         assert unit.result is not None
         return unit.result
 
@@ -268,12 +278,7 @@ class Client:
             request_id=failure.request_id,
         )
 
-    def _read(self, unit: ReadUnit, consistent: bool) -> None:
-        if self._mergers is not None and len(unit.missing) < MAX_KEYS:
-            self._mergers[consistent].read(unit)
-            if unit.result is not None:
-                return
-        # Alone: merging is off, or the batch was refused, or left keys of ours unprocessed.
+    def _read_alone(self, unit: ReadUnit, consistent: bool) -> None:
         started = monotonic()
         stalled = 0
         while unit.result is None:
@@ -281,7 +286,7 @@ class Client:
                 stalled += 1
                 self._wait_for_capacity("BatchGetItem", started, stalled, f"{len(unit.missing)} keys unread")
             batch = ReadBatch((unit,), consistent)
-            if batch.absorb(self.call("BatchGetItem", batch.payload())):
+            if batch.absorb(self.call("BatchGetItem", batch.payload)):
                 stalled = 0
 
     def _write(self, requests: Sequence[tuple[str, dict[str, Any]]]) -> tuple[int, Unavailable | None]:
@@ -357,7 +362,7 @@ class Client:
         record = make_record(
             operation=operation,
             payload=payload,
-            attempts=attempts.sent,
+            attempts=attempts.failed + (answer is not None),
             retries=attempts.retries,
             throttles=attempts.throttles,
             quota_exhausted=attempts.quota_exhausted,
@@ -380,3 +385,11 @@ def _proxy(endpoint: Endpoint) -> Proxy | None:
     from torii_dynamodb._wire.proxies import proxy_for
 
     return proxy_for(endpoint, os.environ)
+
+
+def _limits(config: DynamoDbConfig) -> RateLimits | None:
+    if not config.rate_limits:
+        return None
+    from torii_dynamodb._wire.limits import RateLimits
+
+    return RateLimits.of(config)

@@ -28,14 +28,6 @@ IN_FLIGHT = 3
 Send = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
-class _Waiter:
-    __slots__ = ("done", "unit")
-
-    def __init__(self, unit: ReadUnit) -> None:
-        self.unit = unit
-        self.done: Future[list[_Waiter] | None] = Future()  # None: done; a list: your turn to lead, with these
-
-
 class ReadMerger:
     """Merges the reads of one consistency mode.
 
@@ -53,7 +45,7 @@ class ReadMerger:
     def start(self) -> None:
         """Forget the waiting threads and the requests in flight: after a fork, they belong to the parent."""
         self._lock = threading.Lock()
-        self._waiting: deque[_Waiter] = deque()
+        self._waiting: deque[ReadUnit] = deque()
         self._flying = 0
 
     def read(self, unit: ReadUnit) -> None:
@@ -63,36 +55,38 @@ class ReadMerger:
             Unavailable: If there was no response.
             ToriiError: If it was asked alone and refused.
         """
-        waiter = _Waiter(unit)
-        others: list[_Waiter] | None = None
+        # None: done; a list: your turn to lead, with these.
+        unit.done = Future[list[ReadUnit] | None]()
+        others: list[ReadUnit] | None = None
         with self._lock:
             if self._flying < IN_FLIGHT:
                 self._flying += 1
-                others = take_units(self._waiting, first=waiter)[1:]
+                others = take_units(self._waiting, first=unit)[1:]
             else:
-                self._waiting.append(waiter)
+                self._waiting.append(unit)
         if others is None:
-            others = self._wait(waiter)
+            others = self._wait(unit)
         if others is None:
             return
         try:
-            self._ask(waiter, others)
+            self._ask(unit, others)
         finally:
             self._pass_on()
 
-    def _wait(self, waiter: _Waiter) -> list[_Waiter] | None:
+    def _wait(self, unit: ReadUnit) -> list[ReadUnit] | None:
+        done: Future[list[ReadUnit] | None] = unit.done
         try:
-            return waiter.done.result()
+            return done.result()
         except BaseException:
             with self._lock:
                 try:
-                    self._waiting.remove(waiter)
+                    self._waiting.remove(unit)
                     raise
                 except ValueError:
                     pass
             # Already collected, or just told to lead because of an interrupt that came in between.
-            if waiter.done.wait(0) and not waiter.done.failed():
-                others = waiter.done.result()
+            if done.wait(0) and not done.failed():
+                others = done.result()
                 if others is not None:
                     for other in others:
                         other.done.set_result(None)
@@ -107,11 +101,11 @@ class ReadMerger:
             following, *others = take_units(self._waiting)
         following.done.set_result(others)
 
-    def _ask(self, leader: _Waiter, others: list[_Waiter]) -> None:
+    def _ask(self, leader: ReadUnit, others: list[ReadUnit]) -> None:
         error: Exception | None = None
         try:
-            batch = ReadBatch([leader.unit, *(waiter.unit for waiter in others)], self._consistent)
-            batch.absorb(self._send("BatchGetItem", batch.payload()))
+            batch = ReadBatch([leader, *others], self._consistent)
+            batch.absorb(self._send("BatchGetItem", batch.payload))
         except Unavailable as unavailable:
             error = unavailable
         except Exception as refused:
@@ -119,13 +113,13 @@ class ReadMerger:
                 raise
             del refused
         except BaseException:
-            for waiter in others:  # the leader was interrupted; the others ask again, each on its own
-                waiter.done.set_result(None)
+            for unit in others:  # the leader was interrupted; the others ask again, each on its own
+                unit.done.set_result(None)
             raise
-        for waiter in others:
+        for unit in others:
             if error is None:
-                waiter.done.set_result(None)
+                unit.done.set_result(None)
             else:
-                waiter.done.set_exception(copy_error(error))
+                unit.done.set_exception(copy_error(error))
         if error is not None:
             raise error

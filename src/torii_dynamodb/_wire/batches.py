@@ -45,9 +45,10 @@ class ReadUnit:
         result: The items, aligned with the keys, ``None`` where there is none; ``None`` as long as it is not complete.
         missing: The keys not answered yet.
         throttled: Whether DynamoDB left keys of it unprocessed when it was last asked.
+        done: What the caller waits for while others ask; the merger's.
     """
 
-    __slots__ = ("_found", "ids", "missing", "result", "throttled")
+    __slots__ = ("_found", "done", "ids", "missing", "result", "throttled")
 
     def __init__(self, keys: Sequence[Key]) -> None:
         ids = [key_id(table, key) for table, key in keys]
@@ -55,6 +56,7 @@ class ReadUnit:
         self.missing: dict[KeyId, Key] = dict(zip(ids, keys, strict=True))
         self.result: list[Item | None] | None = None
         self.throttled = False
+        self.done: Any = None
         self._found: dict[KeyId, Item] | None = None
 
     def settle(self, found: dict[KeyId, Item], left: dict[KeyId, Key]) -> None:
@@ -73,14 +75,6 @@ class ReadUnit:
         self.missing = {}
         self.result = [found.get(key) for key in self.ids]
 
-    def join(self, parts: Sequence[ReadUnit]) -> None:
-        """Take the result from units that read the same keys in parts."""
-        found: dict[KeyId, Item | None] = {}
-        for part in parts:
-            found.update(zip(part.ids, part.result or (), strict=True))
-        self.missing = {}
-        self.result = [found[key] for key in self.ids]
-
 
 class ReadBatch:
     """One ``BatchGetItem``, for one or more units.
@@ -88,13 +82,15 @@ class ReadBatch:
     Args:
         units: Whose keys it asks for: together at most 100 different ones.
         consistent: Whether the read is strongly consistent.
+
+    Attributes:
+        payload: The request.
     """
 
-    __slots__ = ("_keys", "_shapes", "consistent", "units")
+    __slots__ = ("_keys", "_shapes", "_units", "payload")
 
     def __init__(self, units: Sequence[ReadUnit], consistent: bool) -> None:
-        self.units = units
-        self.consistent = consistent
+        self._units = units
         if len(units) == 1:
             self._keys = units[0].missing
         else:
@@ -102,10 +98,6 @@ class ReadBatch:
             for unit in units:
                 keys.update(unit.missing)
             self._keys = keys
-
-    def payload(self) -> dict[str, Any]:
-        """The request."""
-        consistent = self.consistent
         tables: dict[str, dict[str, Any]] = {}
         # The names of the key attributes, by table: what to look for in an answer. Callers may (wrongly) disagree.
         shapes: dict[str, list[tuple[str, ...]]] = {}
@@ -120,7 +112,7 @@ class ReadBatch:
                 if shape != shapes[table][0] and shape not in shapes[table]:
                     shapes[table].append(shape)
         self._shapes = shapes
-        return {"RequestItems": tables}
+        self.payload: dict[str, Any] = {"RequestItems": tables}
 
     def absorb(self, answer: dict[str, Any]) -> int:
         """Give every unit its part of the answer; return how many keys DynamoDB answered (found or not)."""
@@ -147,23 +139,23 @@ class ReadBatch:
             for table, request in unprocessed.items():
                 for key in request["Keys"]:
                     left[key_id(table, key)] = (table, key)
-        for unit in self.units:
+        for unit in self._units:
             unit.settle(found, left)
         return len(self._keys) - len(left)
 
 
-def take_units(waiting: deque[Any], first: Any = None) -> list[Any]:
-    """Take from the head of the queue what fits one batch (objects with an attribute ``unit``), at least one of them.
+def take_units(waiting: deque[ReadUnit], first: ReadUnit | None = None) -> list[ReadUnit]:
+    """Take from the head of the queue what fits into one batch, at least one unit.
 
     ``first`` is taken in any case, ahead of the queue.
     """
-    taken: list[Any] = []
+    taken: list[ReadUnit] = []
     keys: set[KeyId] = set()
     if first is not None:
         taken.append(first)
-        keys.update(first.unit.missing)
+        keys.update(first.missing)
     while waiting:
-        missing = waiting[0].unit.missing
+        missing = waiting[0].missing
         if taken and len(keys) + len(missing) > MAX_KEYS and len(keys.union(missing)) > MAX_KEYS:
             break
         keys.update(missing)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from torii_dynamodb._calls import TableCapacity
 from torii_dynamodb._rules.token_bucket import TokenBucket
 from torii_dynamodb._wire.facts import READS
 from torii_dynamodb.config import DynamoDbConfig, RateLimit
-from torii_dynamodb.models import TableCapacity
 
 __all__ = ["RateLimits"]
 

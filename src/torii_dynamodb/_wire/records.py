@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb._wire.facts import READS
 from torii_dynamodb._wire.json import list_of, object_of
-from torii_dynamodb.models import CallRecord, TableCapacity
+
+if TYPE_CHECKING:
+    from torii_dynamodb._calls import CallRecord, TableCapacity
 
 __all__ = ["count_items", "make_record", "read_capacity", "tables_of"]
 
@@ -36,6 +38,8 @@ def read_capacity(operation: str, answer: Mapping[str, Any]) -> tuple[TableCapac
 
 
 def _table_capacity(given: Mapping[str, Any], reads: bool) -> TableCapacity:
+    from torii_dynamodb._calls import TableCapacity
+
     read = given.get("ReadCapacityUnits")
     write = given.get("WriteCapacityUnits")
     if read is None and write is None:
@@ -78,6 +82,8 @@ def make_record(
     quota_exhausted: bool = False,
 ) -> CallRecord:
     """The record of a call that has ended, from its request and its answer (``None`` if it failed)."""
+    from torii_dynamodb._calls import CallRecord  # here: a start without a hook does not pay for it
+
     capacity = read_capacity(operation, answer) if answer is not None else ()
     return CallRecord(
         operation=operation,

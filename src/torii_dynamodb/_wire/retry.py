@@ -103,23 +103,23 @@ class Attempts:
     """The attempts of one call: decides after each failure how the call goes on.
 
     Attributes:
-        sent: How many requests were sent; the client counts them.
-        retries: How many of them the policy granted.
+        failed: How many attempts have failed.
+        retries: How many of the attempts were retries that the policy granted.
         throttles: How many answers said that capacity is short.
         pause: Seconds to wait, after ``"pause"``.
         timeout: Seconds that the next attempt may take.
         fresh: Whether the next attempt needs a new connection.
         why: Why the call was given up, where the failure does not say it.
+        refund: What a success gives back to the quota.
     """
 
-    # On the class, because almost every call succeeds at its first attempt and changes none but the first.
-    sent = 0
+    failed = 0
     retries = 0
     throttles = 0
     pause = 0.0
     fresh = False
     why = ""
-    _refund = 1
+    refund = 1
     _remedies: tuple[Step, ...] = ()
 
     def __init__(self, policy: RetryPolicy) -> None:
@@ -138,6 +138,7 @@ class Attempts:
             elapsed: Seconds since the call began.
             closed: Whether the client has been closed.
         """
+        self.failed += 1
         kind = failure.kind
         if kind == "throttle":
             self.throttles += 1
@@ -159,14 +160,8 @@ class Attempts:
         self.pause = granted
         self.timeout = self._policy.time_left(elapsed + granted)
         self.fresh = False
-        self._refund = _cost(kind)
+        self.refund = _cost(kind)
         return "pause"
-
-    def succeeded(self) -> None:
-        """Pay the quota back."""
-        quota = self._policy.quota
-        if quota.available < quota.capacity:
-            quota.give(self._refund)
 
     @property
     def quota_exhausted(self) -> bool:

@@ -9,9 +9,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from torii_dynamodb._aws import botocore_session, credentials_source, resolve_endpoint
-from torii_dynamodb._wire.answers import is_not_offered
 from torii_dynamodb._wire.endpoints import is_aws
 from torii_dynamodb._wire.facts import REFUSED_CREDENTIALS, THROTTLES
+from torii_dynamodb._wire.failures import is_not_offered
 from torii_dynamodb.admin.control import NotOffered
 from torii_dynamodb.config import Credentials, CredentialsSource, DynamoDbConfig
 from torii_dynamodb.errors import (

@@ -8,9 +8,9 @@ from datetime import timedelta
 from threading import Lock
 from typing import Any
 
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.admin.aws import aws_client, aws_errors
 from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.models import CallRecord
 from torii_dynamodb.schema import SCHEMA
 
 __all__ = ["CapacityMeter", "CapacityReport", "OperationUse", "TableUse", "capacity_from_cloudwatch"]

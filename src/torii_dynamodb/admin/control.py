@@ -10,9 +10,9 @@ from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._core.tables import is_active, is_going
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import monotonic, sleep
-from torii_dynamodb._wire.answers import is_not_offered
 from torii_dynamodb._wire.errors import ServiceError
 from torii_dynamodb._wire.facts import BUSY_TABLE, MISSING_TABLE
+from torii_dynamodb._wire.failures import is_not_offered
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable

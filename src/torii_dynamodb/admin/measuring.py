@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.services.torii import Torii
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.models import CallRecord, NewOAuthAccount, NewSession, NewToken, NewUser
+from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser
 
 __all__ = ["measure"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ def test_every_unit_gets_its_own(asked: list[list[tuple[str, dict[str, Any]]]], 
     rounds = 0
     while waiting:
         batch = ReadBatch(waiting, True)
-        payload = batch.payload()
+        payload = batch.payload
         responses: dict[str, list[Any]] = {}
         left: dict[str, Any] = {}
         for table, request in payload["RequestItems"].items():
@@ -70,7 +69,6 @@ def test_composite_and_number_keys_find_their_items() -> None:
         [("attempts", {"subject": {"S": "a"}, "attempt": {"S": "#register"}}), ("numbers", {"n": {"N": "1.50"}})]
     )
     batch = ReadBatch((unit,), True)
-    batch.payload()
     register = {"attempt": {"S": "#register"}, "subject": {"S": "a"}, "a1": {"S": "x"}}
     number = {"n": {"N": "1.5"}}
     batch.absorb({"Responses": {"attempts": [register], "numbers": [number]}})
@@ -80,30 +78,22 @@ def test_composite_and_number_keys_find_their_items() -> None:
 def test_an_empty_answer_is_no_answer() -> None:
     """Without responses and unprocessed keys nothing is taken for missing."""
     batch = ReadBatch((ReadUnit([("users", {"id": {"S": "1"}})]),), True)
-    batch.payload()
     with pytest.raises(Unavailable):
         batch.absorb({})
-
-
-@dataclass
-class Waiter:
-    """Somebody in the queue."""
-
-    unit: ReadUnit
 
 
 @given(sizes=st.lists(st.integers(1, MAX_KEYS), min_size=1, max_size=8), shared=st.booleans())
 def test_a_batch_takes_from_the_head_what_fits(sizes: list[int], shared: bool) -> None:
     """At most 100 different keys, at least one unit, first come first served, nobody left out."""
-    waiters = [
-        Waiter(ReadUnit([("t", {"id": {"S": f"{0 if shared else number}-{key}"}}) for key in range(size)]))
+    waiting = [
+        ReadUnit([("t", {"id": {"S": f"{0 if shared else number}-{key}"}}) for key in range(size)])
         for number, size in enumerate(sizes)
     ]
-    queue: deque[Any] = deque(waiters)
-    served: list[Waiter] = []
+    queue: deque[ReadUnit] = deque(waiting)
+    served: list[ReadUnit] = []
     while queue:
         taken = take_units(queue)
         assert taken
-        assert len({key for waiter in taken for key in waiter.unit.missing}) <= MAX_KEYS
+        assert len({key for unit in taken for key in unit.missing}) <= MAX_KEYS
         served += taken
-    assert served == waiters
+    assert served == waiting

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from torii_dynamodb import errors
 from torii_dynamodb._messages import Response
-from torii_dynamodb._wire.answers import failure_of_response, failure_of_transport, final_error
 from torii_dynamodb._wire.errors import (
     CancellationReason,
     ConditionFailed,
@@ -22,6 +21,7 @@ from torii_dynamodb._wire.errors import (
     copy_error,
 )
 from torii_dynamodb._wire.facts import Kind
+from torii_dynamodb._wire.failures import failure_of_response, failure_of_transport, final_error
 from torii_dynamodb._wire.records import make_record, tables_of
 
 SECRET = {"password_hash": {"S": "$argon2id$hidden"}}

@@ -14,7 +14,7 @@ from torii_dynamodb.events import SignInFailed, UserSignedIn
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services.events import AsyncEvents
-    from torii_dynamodb.models import CallRecord
+    from torii_dynamodb._calls import CallRecord
 
 __all__ = ["Activity", "Series"]
 

@@ -20,10 +20,10 @@ from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.services.torii import AsyncTorii
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
 from torii_dynamodb._async.tables import AsyncTables
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
-    CallRecord,
     LockoutPolicy,
     NewOAuthAccount,
     NewPasskey,

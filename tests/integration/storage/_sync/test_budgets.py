@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.services.torii import Torii
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle
@@ -25,7 +26,6 @@ from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
-    CallRecord,
     LockoutPolicy,
     NewOAuthAccount,
     NewPasskey,

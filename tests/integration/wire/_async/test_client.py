@@ -14,9 +14,9 @@ from tests.integration.wire.server import Act, Answer, Seen, Server, Step, error
 
 from torii_dynamodb import errors
 from torii_dynamodb._async.client import AsyncClient
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb._wire.errors import ConditionFailed, ServiceError, TransactionCanceled
 from torii_dynamodb.config import Credentials, DynamoDbConfig
-from torii_dynamodb.models import CallRecord
 
 GET = {"TableName": "torii_users", "Key": {"id": {"S": "usr_1"}}}
 PUT = {"TableName": "torii_users", "Item": {"id": {"S": "usr_1"}}, "ConditionExpression": "attribute_not_exists(id)"}

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from torii_dynamodb import errors
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
 from torii_dynamodb.local.engines import LocalEngine
-from torii_dynamodb.models import CallRecord
 
 NEW = "attribute_not_exists(id)"
 

@@ -1,11 +1,10 @@
-"""What DynamoDB's answers mean: documents, failures, and the exceptions that tell them. Pure."""
+"""What failed requests mean, and the exceptions that tell it. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
-from zlib import crc32
+from typing import TYPE_CHECKING, Any
 
 from torii_dynamodb import errors as public
 from torii_dynamodb._messages import Response
@@ -29,32 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "blames_keys",
+    "failure_of_response",
     "failure_of_transport",
     "final_error",
     "is_not_offered",
-    "read_answer",
     "request_id",
+    "torn_answer",
 ]
 
 # Validation messages may quote what was sent ("Value '...' at 'item' failed to satisfy constraint").
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.){0,}?'(?= at ')|\{[^{}]*\}", re.DOTALL)
-
-
-def read_answer(response: Response) -> dict[str, Any] | Failure:
-    """The answer's document if it is one of success, else what went wrong."""
-    body = response.body
-    checksum = response.header(b"x-amz-crc32")
-    if checksum is not None and checksum != b"%d" % crc32(body):
-        return torn_answer(response, "the answer's checksum (x-amz-crc32) is wrong")
-    if response.status != 200:
-        return failure_of_response(response)
-    try:
-        answer = loads(body)
-    except DecodeError:
-        return torn_answer(response, "the answer is no JSON")
-    if type(answer) is not dict:
-        return torn_answer(response, "the answer is no JSON object")
-    return cast("dict[str, Any]", answer)
 
 
 def is_not_offered(code: str, status: int) -> bool:
