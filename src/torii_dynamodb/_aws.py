@@ -1,7 +1,7 @@
-"""Credentials, region and endpoint from AWS' standard places, in botocore's order.
+"""Credentials, Region and endpoint from AWS's standard places, in botocore's order.
 
-The settings are read without botocore, which is imported only for credentials that do not stand in the environment.
-docs/aws-settings.md lists every setting of botocore's with what becomes of it.
+Settings are read without botocore, which is imported only for credentials that are not in the environment.
+docs/aws-settings.md lists every botocore setting and what it does here.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _NO_CREDENTIALS = (
     "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
     "DynamoDbConfig(credentials=...); an emulator takes any values"
 )
-# For credentials that refresh themselves but do not say until when they last: how often to ask for them.
+# How often to fetch credentials that refresh themselves but do not report their expiry.
 _ASK_AGAIN = timedelta(minutes=10)
-# Codes of STS and SSO that come with a status of 4xx and mean "later".
+# Codes of STS and SSO that have a 4xx status but mean "try later".
 _BUSY = THROTTLES | {"IDPCommunicationError"}
 
 
 class StaticSource:
-    """Credentials that were handed in."""
+    """Credentials that were passed in."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -56,7 +56,7 @@ class StaticSource:
 
 
 class EnvironmentSource:
-    """Credentials in the environment variables, read anew whenever AWS says they have expired."""
+    """Credentials in environment variables, read again whenever AWS says that they have expired."""
 
     def load(self) -> tuple[Credentials, datetime | None]:
         """See :class:`CredentialsSource`."""
@@ -70,7 +70,7 @@ class ChainSource:
     """Credentials of a botocore or boto3 session, or botocore credentials themselves.
 
     Args:
-        holder: What was handed in; ``None`` for botocore's default chain (profiles, SSO, web identity, containers,
+        holder: What was passed in; ``None`` for botocore's default chain (profiles, SSO, web identity, containers,
             instance metadata).
     """
 
@@ -88,7 +88,8 @@ class ChainSource:
                 raise ConfigurationError(_NO_CREDENTIALS)
         with _told_as_ours(self._holder):
             frozen = self._credentials.get_frozen_credentials()
-        # botocore tells the expiry nowhere else; without it we ask in fair intervals, which it answers from memory.
+        # botocore exposes the expiry nowhere else; without it, we ask at intervals, and botocore returns them from
+        # memory.
         expires = getattr(self._credentials, "_expiry_time", None)
         if expires is None and hasattr(self._credentials, "refresh_needed"):
             expires = system_clock() + _ASK_AGAIN
@@ -103,10 +104,10 @@ class ChainSource:
 
 @contextmanager
 def _told_as_ours(session: Any = None) -> Generator[None]:
-    """Make what botocore raises about profiles, SSO, roles and metadata services our own errors.
+    """Turn botocore's errors about profiles, SSO, roles and metadata services into ours.
 
     Args:
-        session: Whose settings are at work, for messages; ``None``: the environment's.
+        session: The session whose settings are used, for messages; ``None`` for the environment's.
     """
     try:
         from botocore.exceptions import (
@@ -118,7 +119,7 @@ def _told_as_ours(session: Any = None) -> Generator[None]:
         )
         from botocore.exceptions import ConnectionError as Unreachable
     except ImportError:
-        # Then what was handed in is no botocore's.
+        # Then what was passed in does not come from botocore.
         yield
         return
     try:
@@ -126,7 +127,7 @@ def _told_as_ours(session: Any = None) -> Generator[None]:
     except (Unreachable, HTTPClientError, MetadataRetrievalError) as error:
         raise Unavailable(f"the AWS credentials could not be fetched: {error}", attempts=1) from error
     except CredentialRetrievalError as error:
-        # Its words are those of a program or service that holds secrets.
+        # Its message comes from a program or service that knows secrets.
         provider = str(getattr(error, "kwargs", {}).get("provider", "?"))
         raise Unavailable(f"the AWS credentials could not be fetched from {provider}", attempts=1) from error
     except BotoCoreError as error:
@@ -136,7 +137,7 @@ def _told_as_ours(session: Any = None) -> Generator[None]:
 
 
 def _refused(error: Any, session: Any) -> ToriiError:
-    """What STS or SSO said to a request for credentials."""
+    """Return the error for a response of STS or SSO to a request for credentials."""
     said: dict[str, Any] = error.response.get("Error", {})
     metadata: dict[str, Any] = error.response.get("ResponseMetadata", {})
     code, message = str(said.get("Code", "?")), str(said.get("Message", ""))
@@ -151,7 +152,7 @@ def _refused(error: Any, session: Any) -> ToriiError:
 
 
 def _role(session: Any) -> str | None:
-    """The role that the settings ask for, for messages."""
+    """Return the configured role, for messages."""
     settings = _Settings(session, os.environ)
     with suppress(ConfigurationError):
         return settings.environment("role_arn") or settings.profile("role_arn")
@@ -159,7 +160,7 @@ def _role(session: Any) -> str | None:
 
 
 def botocore_session() -> Any:
-    """A botocore session of the standard places.
+    """Return a botocore session for the standard places.
 
     Raises:
         ConfigurationError: If botocore is not installed.
@@ -175,7 +176,7 @@ def botocore_session() -> Any:
 
 
 def credentials_source(config: DynamoDbConfig) -> CredentialsSource:
-    """Where the credentials come from: what was handed in, else the environment, else botocore's chain."""
+    """Return the source of credentials: what was passed in, the environment, or botocore's chain."""
     given = config.credentials
     if given is None:
         return EnvironmentSource() if from_environment(os.environ) is not None else ChainSource()
@@ -186,29 +187,29 @@ def credentials_source(config: DynamoDbConfig) -> CredentialsSource:
     if hasattr(given, "get_credentials") or hasattr(given, "get_frozen_credentials"):
         return ChainSource(given)
     raise ConfigurationError(
-        f"credentials: {type(given).__name__} is none of Credentials, boto3.Session, a botocore session, "
+        f"credentials: {type(given).__name__} is not one of Credentials, boto3.Session, a botocore session, "
         "or an object with a method load()"
     )
 
 
 def is_quick(source: CredentialsSource) -> bool:
-    """Whether a source answers from memory, so that no thread is needed."""
+    """Whether a source returns from memory, so that no thread is needed."""
     return isinstance(source, StaticSource | EnvironmentSource)
 
 
 def resolve_endpoint(config: DynamoDbConfig) -> tuple[str, str]:
-    """The region and the endpoint's URL, for who has no credentials at hand. See :func:`resolve`."""
+    """Return the Region and the endpoint's URL without credentials. See :func:`resolve`."""
     place = resolve(config)
     return place.region, place.endpoint.url
 
 
 def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ) -> Place:
-    """Where DynamoDB is and how it is reached. Reads AWS' configuration files, where there are any.
+    """Find DynamoDB's endpoint and Region. Reads AWS's configuration files, if there are any.
 
-    The order is botocore's: what the configuration (or the session in it) says, the environment, the profile.
+    The order is botocore's: the configuration (or the session in it), the environment, the profile.
 
     Raises:
-        ConfigurationError: If no region is known, a setting is not valid, or there is no such profile.
+        ConfigurationError: If no Region is known, a setting is not valid, or the profile does not exist.
     """
     settings = _Settings(config.credentials, environ)
     fips = settings.on("use_fips_endpoint")
@@ -220,23 +221,23 @@ def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ) -> 
     if region is None:
         region = settings.profile("region")
     if region is None and url is not None and url.startswith("http://"):
-        region = "us-east-1"  # an emulator: it takes any
+        region = "us-east-1"  # an emulator: it accepts any
     if region is None:
         raise ConfigurationError(
             "no AWS region known: give DynamoDbConfig(region=...), or set AWS_REGION (for example eu-central-1)"
         )
     check_region("the AWS region", region)
     plain = region.removeprefix("fips-").removesuffix("-fips")
-    if plain != region:  # pseudo regions of earlier days, which botocore reads so, too
+    if plain != region:  # old pseudo Regions, read as in botocore
         region, fips = plain, True
     if url is None:
         endpoint = aws_endpoint(region, fips=fips, dual_stack=dual_stack, account_mode=settings.account_mode())
     else:
-        check_url("the endpoint of AWS' settings", url)
+        check_url("the endpoint in the AWS settings", url)
         _check_kind(url, fips=fips, dual_stack=dual_stack)
         endpoint = AwsEndpoint(url)
     return Place(
-        # DynamoDB Local signs as one of AWS' regions.
+        # DynamoDB Local signs as one of AWS's Regions.
         region="us-east-1" if region == "local" else region,
         endpoint=endpoint,
         ca_bundle=settings.get("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or None,
@@ -244,7 +245,7 @@ def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ) -> 
 
 
 def home_url(config: DynamoDbConfig, region: str) -> str:
-    """AWS' own endpoint of another region than the configuration's, of the kind that the settings ask for."""
+    """Return AWS's endpoint for another Region than the configuration's, with FIPS and dual-stack as configured."""
     settings = _Settings(config.credentials, os.environ)
     if settings.account_mode() == "required":
         raise ConfigurationError(
@@ -255,10 +256,10 @@ def home_url(config: DynamoDbConfig, region: str) -> str:
 
 
 class Place:
-    """Where DynamoDB is and how it is reached.
+    """DynamoDB's endpoint and Region.
 
     Attributes:
-        region: The region that requests are signed for.
+        region: The Region that requests are signed for.
         endpoint: Its endpoint.
         ca_bundle: A file of certificates to trust instead of the system's.
     """
@@ -276,21 +277,21 @@ class Place:
 
 
 class _Settings:
-    """botocore's settings, by its names for them: of a session that was handed in, the environment, the profile."""
+    """botocore's settings, by its names: from a session that was passed in, the environment, the profile."""
 
     def __init__(self, credentials: Any, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        # boto3's session keeps botocore's inside.
+        # boto3's session contains botocore's.
         inner = getattr(credentials, "_session", credentials)
         self._session: Any = inner if hasattr(inner, "get_config_variable") else None
         self._profile: Profile | None = None
 
     def get(self, name: str) -> str | None:
-        """A setting, ``None`` where nobody says it."""
+        """Return a setting; ``None`` if it is not set."""
         return self.of_session(name) or self.environment(name) or self.profile(name)
 
     def of_session(self, name: str) -> str | None:
-        """What the session that was handed in says: it knows the environment and its profile, too."""
+        """Return a setting of the session that was passed in, which also knows the environment and its profile."""
         if self._session is None:
             return None
         with _told_as_ours():
@@ -298,13 +299,13 @@ class _Settings:
         return str(value) if value is not None else None
 
     def environment(self, name: str) -> str | None:
-        """What the environment says."""
+        """Return a setting of the environment."""
         if name == "region":
             return self._environ.get("AWS_REGION") or self._environ.get("AWS_DEFAULT_REGION") or None
         return self._environ.get(f"AWS_{name.upper()}") or None
 
     def profile(self, name: str) -> str | None:
-        """What the profile says."""
+        """Return a setting of the profile."""
         return self._active().get(name) or None
 
     def on(self, name: str) -> bool:
@@ -312,7 +313,7 @@ class _Settings:
         return (self.get(name) or "").strip().lower() == "true"
 
     def endpoint_url(self) -> str | None:
-        """The endpoint that the environment, then the profile, names for DynamoDB."""
+        """Return the endpoint for DynamoDB in the environment, or in the profile."""
         if self.on("ignore_configured_endpoint_urls"):
             return None
         return (
@@ -323,7 +324,7 @@ class _Settings:
         )
 
     def account_mode(self) -> AccountIdMode:
-        """How much an account's own endpoint is wanted."""
+        """Return whether an account's own endpoint is preferred, disabled or required."""
         said = (self.get("account_id_endpoint_mode") or "preferred").lower()
         modes: tuple[AccountIdMode, ...] = ("preferred", "disabled", "required")
         for mode in modes:
@@ -354,7 +355,7 @@ class _Settings:
 
 
 def _text(name: str) -> tuple[str, str] | None:
-    # Not pathlib: a start would pay for its import, and most machines that start often (Lambda) have no such file.
+    # Not pathlib: importing it would slow down the start, and machines that start often (Lambda) have no such file.
     path = os.path.expanduser(os.path.expandvars(name))  # noqa: PTH111
     if not os.path.isfile(path):  # noqa: PTH113
         return None
@@ -366,15 +367,15 @@ def _text(name: str) -> tuple[str, str] | None:
 
 
 def _check_kind(url: str, *, fips: bool, dual_stack: bool) -> None:
-    """Refuse an endpoint that is not of the kind the settings insist on, as botocore does."""
+    """Refuse an endpoint that is not of the configured kind, as botocore does."""
     host = urlsplit(url).hostname or ""
     if fips and not (is_aws(host) and ("dynamodb-fips." in host or ".us-gov-" in host)):
         raise ConfigurationError(
             f"use_fips_endpoint is on (AWS_USE_FIPS_ENDPOINT or the AWS profile), and the endpoint {url} is not a FIPS "
-            "endpoint; leave out the endpoint, or switch use_fips_endpoint off"
+            "endpoint; remove the endpoint, or disable use_fips_endpoint"
         )
     if dual_stack and not is_aws(host):
         raise ConfigurationError(
             f"use_dualstack_endpoint is on (AWS_USE_DUALSTACK_ENDPOINT or the AWS profile), and the endpoint {url} is "
-            "another; leave out the endpoint, or switch use_dualstack_endpoint off"
+            "not a dual-stack endpoint; remove the endpoint, or disable use_dualstack_endpoint"
         )

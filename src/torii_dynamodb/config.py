@@ -291,7 +291,7 @@ def _check_credentials(given: object) -> None:
     methods = ("load", "get_credentials", "get_frozen_credentials")
     if isinstance(given, type) or not any(callable(getattr(given, name, None)) for name in methods):
         raise ConfigurationError(
-            f"credentials: {_kind(given)} is none of Credentials(access_key_id=..., secret_access_key=...), a "
+            f"credentials: {_kind(given)} is not one of Credentials(access_key_id=..., secret_access_key=...), a "
             "boto3.Session, a botocore session, or an object with a method load()"
         )
 

@@ -51,12 +51,12 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("transport", 7, "give a function, or None, not an int"),
     ("clock", None, "give a function, not None"),
     ("random", 4, "give a function, not an int"),
-    ("credentials", ("AKID", "hushhush"), "a tuple is none of Credentials"),
-    ("credentials", {"secret": "hushhush"}, "a dict is none of"),
-    ("credentials", "AKID:hushhush", "a str is none of"),
-    ("credentials", Credentials, "the class Credentials is none of"),
-    ("credentials", boto3.Session, "the class Session is none of"),
-    ("credentials", 7, "an int is none of"),
+    ("credentials", ("AKID", "hushhush"), "a tuple is not one of Credentials"),
+    ("credentials", {"secret": "hushhush"}, "a dict is not one of"),
+    ("credentials", "AKID:hushhush", "a str is not one of"),
+    ("credentials", Credentials, "the class Credentials is not one of"),
+    ("credentials", boto3.Session, "the class Session is not one of"),
+    ("credentials", 7, "an int is not one of"),
 ]
 
 

@@ -1,6 +1,6 @@
 # Generated from src/torii_dynamodb/_async/credentials.py by tools/unasync.py. Do not edit.
 
-"""Who signs: region, endpoint and credentials, found once, refreshed ahead of their expiry off the path of any call."""
+"""The signer: Region, endpoint and credentials, found once, and refreshed in the background before they expire."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _log = logging.getLogger("torii_dynamodb")
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
-# botocore's windows: it begins to refresh 15 minutes ahead, and insists from 10 minutes on. Ours are shorter, so that a
-# session that was handed in has refreshed already when it is asked.
+# botocore starts to refresh 15 minutes ahead, and insists from 10 minutes on. Our windows are shorter, so that a
+# session that was passed in has already refreshed when it is asked.
 _REFRESH_AHEAD = timedelta(minutes=9)
 _INSIST_AHEAD = timedelta(minutes=1)
 _TRY_AGAIN = timedelta(seconds=30)
 
 
 class Signing:
-    """Holds the signer of the present credentials.
+    """Holds the signer for the current credentials.
 
     Attributes:
-        signer: The present signer; ``None`` until :meth:`open`.
-        refresh_at: From when on :meth:`due` must be asked for the signer instead.
-        region: The region; empty until :meth:`open`.
+        signer: The current signer; ``None`` until :meth:`open`.
+        refresh_at: From this time on, call :meth:`due` for the signer instead.
+        region: The Region; empty until :meth:`open`.
         endpoint: The endpoint; ``None`` until :meth:`open`.
         ca_bundle: A file of certificates to trust instead of the system's.
     """
@@ -53,10 +53,10 @@ class Signing:
         self._refreshing = False
 
     def open(self) -> Signer:
-        """Find region, endpoint and credentials.
+        """Find Region, endpoint and credentials.
 
         Raises:
-            ConfigurationError: If one of them is not to be found.
+            ConfigurationError: If one of them is not found.
         """
         with self._lock:
             if self.signer is not None:
@@ -70,7 +70,7 @@ class Signing:
             return self._load()
 
     def due(self, now: datetime) -> Signer:
-        """The signer to use when :attr:`refresh_at` has come: the present one, unless it is about to expire."""
+        """Return the signer once :attr:`refresh_at` has passed: the current one, unless it is about to expire."""
         signer = self.signer
         if signer is None:
             return self.open()
@@ -86,7 +86,7 @@ class Signing:
             return self._load()
 
     def replace(self, refused: Signer) -> Signer | None:
-        """Fetch credentials anew, because AWS refused those of a signer; ``None`` if there are no others."""
+        """Fetch new credentials after AWS refused those of a signer; ``None`` if there are no others."""
         with self._lock:
             if self.signer is not refused and self.signer is not None:
                 return self.signer
@@ -117,7 +117,7 @@ class Signing:
         except ToriiError:
             raise
         except Exception as error:
-            # Metadata services and token endpoints fail like any other; what they say may hold secrets.
+            # Metadata services and token endpoints fail like any other; their messages may contain secrets.
             raise Unavailable(
                 f"the AWS credentials could not be fetched ({type(error).__name__})", attempts=0
             ) from error

@@ -10,7 +10,7 @@ __all__ = ["from_environment"]
 
 
 def from_environment(environ: Mapping[str, str]) -> Credentials | None:
-    """The credentials that stand in the environment variables, ``None`` if there are none (or half of them)."""
+    """Return the credentials in environment variables; ``None`` if there are none (or only half of them)."""
     access = environ.get("AWS_ACCESS_KEY_ID")
     secret = environ.get("AWS_SECRET_ACCESS_KEY")
     if not access or not secret:

@@ -1,4 +1,4 @@
-"""What AWS calls things: operations, error codes, partitions. The one table of them. Pure.
+"""AWS's names, in one table: operations, error codes, partitions. Pure.
 
 Sources: the DynamoDB API Reference; the Developer Guide, "Error handling"; botocore's ``_retry.json``, standard retry
 mode, ``partitions.json`` and ``endpoint-rule-set-1.json`` for DynamoDB (a test compares the partitions with them).
@@ -36,7 +36,7 @@ CAPACITY_OPERATIONS: Final = READS | WRITES
 """The operations that report consumed capacity when asked."""
 
 DATA_PLANE: Final = CAPACITY_OPERATIONS | {"BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction"}
-"""Operations on items. A missing table is a mistake of configuration there; elsewhere it is an answer."""
+"""Operations on items. For them, a missing table is a configuration error; for others it is a result."""
 
 THROTTLES: Final = frozenset(
     {
@@ -67,7 +67,7 @@ _TRANSIENT = frozenset(
         "ServiceUnavailableException",
     }
 )
-# The last two come for credentials that were rotated away, too: fetching them once more may help.
+# The last two are also returned for rotated credentials: fetching them again may help.
 _EXPIRED = frozenset(
     {
         "ExpiredToken",
@@ -77,7 +77,7 @@ _EXPIRED = frozenset(
         "UnrecognizedClientException",
     }
 )
-# A wrong signature may come from a wrong clock.
+# A wrong signature may be due to a wrong clock.
 _SKEW = frozenset({"RequestInTheFuture", "RequestTimeTooSkewed", "InvalidSignatureException", "SignatureDoesNotMatch"})
 DENIED: Final = frozenset(
     {
@@ -95,7 +95,7 @@ DENIED: Final = frozenset(
     }
 )
 REFUSED_CREDENTIALS: Final = DENIED | _EXPIRED | _SKEW
-"""Every code that means that these credentials may not do this now."""
+"""Every code that means that these credentials are not allowed to do this now."""
 
 _CODES: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("throttle", THROTTLES),
@@ -105,7 +105,7 @@ _CODES: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("skew", _SKEW),
 )
 KINDS: Final[Mapping[str, Kind]] = {code: kind for kind, codes in _CODES for code in codes}
-"""What an error code asks for; see :class:`~torii_dynamodb._wire.errors.Failure`. Others are final."""
+"""What to do about an error code; see :class:`~torii_dynamodb._wire.errors.Failure`. Others are final."""
 
 REASON_KINDS: Final[Mapping[str, Kind]] = {
     "ProvisionedThroughputExceeded": "throttle",
@@ -126,13 +126,13 @@ NOT_OFFERED: Final = frozenset(
         "UnsupportedOperationException",
     }
 )
-"""What emulators and compatible databases answer to an operation that they leave out."""
+"""What emulators and compatible databases return for an operation that they do not offer."""
 
 MISSING_TABLE: Final = frozenset(
     {"ResourceNotFoundException", "SourceTableNotFoundException", "TableNotFoundException"}
 )
 BUSY_TABLE: Final = frozenset({"BackupInUseException", "LimitExceededException", "TableInUseException"})
-"""Other control-plane work is under way on the table or in the account; it helps to wait."""
+"""Other control-plane work is in progress on the table or in the account; waiting helps."""
 
 PARTITIONS: Final[tuple[tuple[tuple[str, ...], str, str, tuple[str, ...] | None], ...]] = (
     (("cn-", "aws-cn-"), "amazonaws.com.cn", "api.amazonwebservices.com.cn", ("cn-north-1", "cn-northwest-1")),
@@ -144,5 +144,5 @@ PARTITIONS: Final[tuple[tuple[tuple[str, ...], str, str, tuple[str, ...] | None]
     (("eusc-",), "amazonaws.eu", "api.amazonwebservices.eu", ()),
     (("",), "amazonaws.com", "api.aws", None),
 )
-"""How the names of a partition's regions begin, pseudo regions (aws-cn-global) included; the domain of its endpoints;
-that of its dual-stack endpoints; its regions that have endpoints for an account (``None``: all)."""
+"""Per partition: the prefixes of its Regions, including pseudo Regions (aws-cn-global); the domain of its endpoints;
+that of its dual-stack endpoints; its Regions with account endpoints (``None`` for all)."""

@@ -11,10 +11,10 @@ __all__ = ["DecodeError", "dumps", "list_of", "loads", "object_of"]
 
 
 def object_of(value: object) -> dict[str, Any]:
-    """A JSON object as it is; an empty one for anything else."""
+    """Return a JSON object unchanged; an empty one for anything else."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def list_of(value: object) -> list[Any]:
-    """A JSON array as it is; an empty one for anything else."""
+    """Return a JSON array unchanged; an empty one for anything else."""
     return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]

@@ -1,4 +1,4 @@
-"""AWS' configuration files, as botocore reads them: the profiles and their ``services`` sections. Pure."""
+"""AWS configuration files, read as botocore does: the profiles and their ``services`` sections. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Section = dict[str, Any]
 
 
 class Profile:
-    """A profile. It holds keys: it shows no content.
+    """A profile. It contains keys, so its ``repr`` shows no content.
 
     Attributes:
         values: Its settings; an indented block is a mapping.
@@ -27,12 +27,12 @@ class Profile:
         self.services = services
 
     def get(self, name: str) -> str | None:
-        """A setting, ``None`` where it is missing."""
+        """Return a setting; ``None`` if it is missing."""
         value = self.values.get(name)
         return value if isinstance(value, str) else None
 
     def endpoint_url(self, service: str) -> str | None:
-        """The endpoint of a service: that of the profile's ``services`` section, then that for all.
+        """Return the endpoint of a service: from the profile's ``services`` section, or the one for all services.
 
         Raises:
             ConfigurationError: The section that the profile names does not exist.
@@ -42,7 +42,7 @@ class Profile:
             section = self.services.get(name)
             if not section:
                 raise ConfigurationError(
-                    f"the AWS profile says services = {name}, and there is no section [services {name}]"
+                    f"the AWS profile says services = {name}, but there is no section [services {name}]"
                 )
             block = section.get(service)
             if isinstance(block, dict) and cast("Section", block).get("endpoint_url"):
@@ -51,12 +51,12 @@ class Profile:
 
 
 def find_profile(name: str | None, config: tuple[str, str] | None, credentials: tuple[str, str] | None) -> Profile:
-    """Find a profile in AWS' two files.
+    """Find a profile in the two AWS files.
 
     Args:
-        name: Which; ``None``: ``default``, which need not exist.
-        config: Path and text of the configuration file, ``None`` where there is none.
-        credentials: The same of the credentials file, whose settings win.
+        name: The profile; ``None`` for ``default``, which need not exist.
+        config: Path and text of the configuration file; ``None`` if there is none.
+        credentials: The same for the credentials file, whose settings win.
 
     Raises:
         ConfigurationError: There is no such profile, or a file cannot be read.
@@ -82,7 +82,7 @@ def find_profile(name: str | None, config: tuple[str, str] | None, credentials: 
 def _sections(file: tuple[str, str] | None) -> list[tuple[str, Section]]:
     if file is None:
         return []
-    import configparser  # here: a machine without these files (Lambda) does not pay for it
+    import configparser  # imported here: machines without these files (Lambda) do not pay for it
 
     path, text = file
     parser = configparser.RawConfigParser()
@@ -93,7 +93,7 @@ def _sections(file: tuple[str, str] | None) -> list[tuple[str, Section]]:
             for title in parser.sections()
         ]
     except (configparser.Error, ValueError) as error:
-        # Their messages quote lines, which may be keys.
+        # Their messages quote lines, which may contain keys.
         raise ConfigurationError(f"{path} is not a valid AWS configuration file ({type(error).__name__})") from None
 
 

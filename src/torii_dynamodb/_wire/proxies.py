@@ -1,4 +1,4 @@
-"""HTTP proxies, as the environment names them: which requests go through one, and what is said to it. Pure.
+"""HTTP proxies from the environment: which requests go through one, and the messages to it. Pure.
 
 The variables are those of curl, urllib and botocore: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``, each in lower
 case first.
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Proxy", "proxy_for"]
 
-# Answers by which a proxy says no for good. Others (502, 503, 504) are worth another try.
+# Statuses of a permanent refusal. Others (502, 503, 504) are worth a retry.
 _REFUSALS = (400, 401, 403, 405, 407, 501)
 
 
 class Proxy:
-    """A proxy. It never shows the name and password that stand in its URL.
+    """A proxy. It never shows the name and password in its URL.
 
     Attributes:
         host: The host to connect to.
         port: The port to connect to.
-        url: Its address without name and password, for messages.
+        url: Its URL without name and password, for messages.
     """
 
     __slots__ = ("_authorization", "host", "port", "url")
@@ -45,7 +45,7 @@ class Proxy:
             raise ConfigurationError(f"{variable}: not a valid proxy address; give http://host:port")
         if parts.scheme == "https":
             raise ConfigurationError(
-                f"{variable}: proxies that are themselves reached by https:// need another transport; give "
+                f"{variable}: proxies that are reached by https:// need another transport; give "
                 "DynamoDbConfig(transport=...), see docs/aws-settings.md"
             )
         self.host = host
@@ -61,13 +61,13 @@ class Proxy:
         return f"Proxy({self.url!r})"
 
     def connect(self, endpoint: Endpoint) -> bytes:
-        """What asks the proxy for a tunnel to an endpoint (RFC 9110, section 9.3.6)."""
+        """Return the request for a tunnel to an endpoint (RFC 9110, section 9.3.6)."""
         name = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         target = f"{name}:{endpoint.port}".encode("ascii")
         return b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n%b\r\n" % (target, target, self._authorization)
 
     def connected(self, endpoint: Endpoint, head: bytes) -> None:
-        """Read the answer to :meth:`connect`: nothing is returned where the tunnel is open.
+        """Read the response to :meth:`connect`. It returns if the tunnel is open.
 
         Raises:
             TransportError: It is not.
@@ -75,23 +75,23 @@ class Proxy:
         line = head.split(b"\r\n", 1)[0].decode("latin-1")
         words = line.split(" ", 2)
         if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isascii() or not words[1].isdigit():
-            raise BadResponse(f"the proxy {self.url} did not answer in HTTP")
+            raise BadResponse(f"the response of the proxy {self.url} is not HTTP")
         status = int(words[1])
         if not 200 <= status < 300:
             raise self._refused(endpoint, status)
 
     def forwarded(self, endpoint: Endpoint, request: Request) -> Request:
-        """A request for an endpoint without TLS, as it is said to the proxy (RFC 9112, section 3.2.2)."""
+        """Return a request for an endpoint without TLS, in the form for a proxy (RFC 9112, section 3.2.2)."""
         line, rest = request.head.split(b"\r\n", 1)
         method, target, version = line.split(b" ")
         whole = b"%b http://%b%b %b\r\n" % (method, endpoint.authority.encode("ascii"), target, version)
         return Request(whole + self._authorization + rest, request.body)
 
     def checked(self, endpoint: Endpoint, response: Response) -> Response:
-        """The answer to a forwarded request.
+        """Check the response to a forwarded request.
 
         Raises:
-            ProxyRefused: The proxy asks for a name and password.
+            ProxyRefused: The proxy requires a name and password.
         """
         if response.status == 407:
             raise self._refused(endpoint, 407)
@@ -99,10 +99,10 @@ class Proxy:
 
     def _refused(self, endpoint: Endpoint, status: int) -> ProxyRefused:
         hint = {
-            407: "; it wants a name and password, or others: http://name:password@host:port",
+            407: "; it requires another name and password: http://name:password@host:port",
             403: "; it does not allow this address: allow it there, or name it in NO_PROXY",
         }.get(status, "")
-        # Only the number: the words are the proxy's own, and may be anything.
+        # Only the status: the reason is the proxy's, and may be anything.
         return ProxyRefused(
             f"the proxy {self.url} refused to connect to {endpoint.url}: HTTP {status}{hint}",
             final=status in _REFUSALS,
@@ -110,14 +110,14 @@ class Proxy:
 
 
 def proxy_for(endpoint: Endpoint, environ: Mapping[str, str]) -> Proxy | None:
-    """The proxy through which an endpoint is reached, ``None`` for none.
+    """Return the proxy for an endpoint; ``None`` for none.
 
     Raises:
         ConfigurationError: The variable is not a valid address.
     """
     scheme = "https" if endpoint.tls else "http"
     found = _variable(environ, f"{scheme}_proxy")
-    # A web server that runs programs by CGI passes a request's header "Proxy" on as HTTP_PROXY.
+    # A web server that runs programs by CGI passes on a request's "Proxy" header as HTTP_PROXY.
     if found is None or (found[0] == "HTTP_PROXY" and "REQUEST_METHOD" in environ):
         return None
     excepted = _variable(environ, "no_proxy")
@@ -136,7 +136,7 @@ def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
 
 
 def _excepted(host: str, port: int, no_proxy: str) -> bool:
-    """Whether a host is named: by ``*``, a domain above it, its address or network, with a port or without."""
+    """Whether a host matches: by ``*``, a parent domain, its address or network, with or without a port."""
     host = host.lower().rstrip(".")
     for entry in no_proxy.lower().replace(" ", ",").split(","):
         if entry == "*":
@@ -161,8 +161,8 @@ def _matches(host: str, port: int, entry: str) -> bool:
 
 def _in_network(host: str, network: str) -> bool:
     if not (host[-1:].isdigit() or ":" in host):
-        return False  # a name: it is not looked up, which would tell the network's DNS
-    from ipaddress import ip_address, ip_network  # here: only networks need it
+        return False  # a name: it is not looked up, because that would reveal it to the network's DNS
+    from ipaddress import ip_address, ip_network  # imported here: only networks need it
 
     try:
         return ip_address(host) in ip_network(network, strict=False)

@@ -1,7 +1,7 @@
 """AWS Signature Version 4, for requests to DynamoDB: the head of an HTTP request, signed.
 
-Source: AWS General Reference, "Create a signed AWS API request". What does not change from one request to the next is
-computed once: the key of the day (four HMACs), the constant headers, the text that is the same for a whole second.
+Source: AWS General Reference, "Create a signed AWS API request". What is the same for several requests
+is computed once: the key of the day (four HMACs), the constant headers, the text for a whole second.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ USER_AGENT = b"torii-dynamodb/0.1"
 class _DayKey:
     """An HMAC-SHA256 with the key of a day.
 
-    The two hashes of RFC 2104 are begun once and copied for each message: a third of what ``hmac.digest`` takes, which
-    looks up its algorithm anew each time.
+    The two hashes of RFC 2104 are started once and copied for each message. That takes a third of the time of
+    ``hmac.digest``, which looks up its algorithm each time.
     """
 
     __slots__ = ("_inner", "_outer")
@@ -36,7 +36,7 @@ class _DayKey:
         self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
 
     def sign(self, message: bytes) -> str:
-        """The signature of a message, in hexadecimal digits."""
+        """Return the signature of a message, in hexadecimal."""
         inner = self._inner.copy()
         inner.update(message)
         outer = self._outer.copy()
@@ -45,7 +45,7 @@ class _DayKey:
 
 
 class _Second:
-    """What all signatures within one second share."""
+    """The parts that all signatures within one second share."""
 
     __slots__ = ("authorization", "canonical", "day", "head", "key", "second", "to_sign")
 
@@ -62,7 +62,7 @@ class _Second:
 
 
 class Signer:
-    """Signs requests of one set of credentials to one endpoint. Threads can share it."""
+    """Signs requests to one endpoint with one set of credentials. Threads can share it."""
 
     __slots__ = (
         "_access",
@@ -104,12 +104,12 @@ class Signer:
         return f"Signer({self.credentials!r})"
 
     def head(self, operation: bytes, body: bytes, now: datetime) -> bytes:
-        """The complete, signed head of a request.
+        """Return the complete, signed head of a request.
 
         Args:
             operation: DynamoDB's name of the operation, for example ``b"GetItem"``.
-            body: The JSON document that goes with it.
-            now: The time of signing; DynamoDB refuses more than five minutes off its own.
+            body: The JSON document.
+            now: The time of signing; DynamoDB refuses requests that are off by more than five minutes.
         """
         second = int(now.timestamp())
         shared = self._now

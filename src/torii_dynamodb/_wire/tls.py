@@ -1,4 +1,4 @@
-"""TLS as both pools use it: the system's certificates or a bundle of one's own, the host's name always checked."""
+"""TLS for both pools: the system's certificates or your own bundle; the host name is always checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["tls_context"]
 
 
 def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
-    """A context for connections to AWS.
+    """Return a context for connections to AWS.
 
     Args:
         ca_bundle: A file of certificates (PEM) that are trusted instead of the system's.
@@ -21,7 +21,7 @@ def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
     Raises:
         ConfigurationError: The file cannot be used.
     """
-    import ssl  # here: an endpoint without TLS (tests, emulators) should not pay for it
+    import ssl  # imported here: endpoints without TLS (tests, emulators) should not pay for it
 
     try:
         context = ssl.create_default_context(cafile=ca_bundle)

@@ -302,7 +302,7 @@ def test_the_account_of_the_credentials_has_its_own_endpoint(files: Files) -> No
     ("secret without a section\n", "not a valid AWS configuration file"),
     ("[profile q]\n[profile q]\n", "not a valid AWS configuration file"),
     ("[profile q]\ns3 =\n  no equals sign: secret\n", "not a valid AWS configuration file"),
-    ("[profile q]\nregion = eu-west-1\nendpoint_url = localhost:8000\n", "the endpoint of AWS' settings: 'localhost"),
+    ("[profile q]\nregion = eu-west-1\nendpoint_url = localhost:8000\n", "the endpoint in the AWS settings: 'local"),
     ("[profile q]\nregion = Frankfurt, please\n", "the AWS region: 'Frankfurt, please' is not a valid region"),
 ])  # fmt: skip
 def test_mistakes_in_the_files_are_told(files: Files, config: str, words: str) -> None:

@@ -132,7 +132,7 @@ def test_refreshable_credentials_tell_their_end() -> None:
 
 def test_anything_else_is_refused() -> None:
     """What is no source of credentials is named as such, without its content."""
-    with pytest.raises(ConfigurationError, match="a dict is none of"):
+    with pytest.raises(ConfigurationError, match="a dict is not one of"):
         credentials_source(DynamoDbConfig(credentials={"secret": "hidden"}))
 
 

@@ -95,8 +95,8 @@ def test_a_proxy_that_wants_a_password_is_a_wrong_set_up(monkeypatch: pytest.Mon
     [
         (b"HTTP/1.1 403 No\r\n\r\n<html>", 1, errors.ConfigurationError, "HTTP 403.*NO_PROXY"),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", 2, errors.Unavailable, "HTTP 502"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", 2, errors.Unavailable, "did not answer in HTTP"),
-        (b"HTTP/1.1 twohundred\r\n\r\n", 2, errors.Unavailable, "did not answer in HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", 2, errors.Unavailable, "is not HTTP"),
+        (b"HTTP/1.1 twohundred\r\n\r\n", 2, errors.Unavailable, "is not HTTP"),
         (b"HTTP/1.1 200 O", 2, errors.Unavailable, "closed the connection instead"),
         (b"", 2, errors.Unavailable, "closed the connection instead"),
         (b"x" * 20_000, 2, errors.Unavailable, "too long|closed|reset"),
