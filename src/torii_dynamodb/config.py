@@ -33,7 +33,7 @@ TableName = Literal["users", "sessions", "identities", "tokens", "login_attempts
 
 TABLES: tuple[TableName, ...] = ("users", "sessions", "identities", "tokens", "login_attempts")
 
-_REGION = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # a label of a host's name
+_REGION = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # a label of a host name
 # DynamoDB: Service quotas, "Naming rules": 3 to 255 of a-z A-Z 0-9 _ - .
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -50,7 +50,7 @@ class Credentials:
         account_id: The account that they belong to, for its own endpoints (``account_id_endpoint_mode``).
 
     Raises:
-        ConfigurationError: One of them is empty, or holds a space or a line break (as keys read from files do).
+        ConfigurationError: One of them is empty, or contains a space or a line break (like keys read from files).
     """
 
     access_key_id: str
@@ -67,20 +67,20 @@ class Credentials:
                 raise ConfigurationError(f"credentials, {name}: give text, not {_kind(value)}")
             if not _is_plain(value):
                 raise ConfigurationError(
-                    f"credentials, {name}: it is empty, or holds a space, a line break or a character beyond ASCII; "
+                    f"credentials, {name}: it is empty, or contains a space, a line break or a non-ASCII character; "
                     "copy it again"
                 )
 
 
 @runtime_checkable
 class CredentialsSource(Protocol):
-    """A source of credentials of your own, for ``DynamoDbConfig(credentials=...)``."""
+    """Your own source of credentials, for ``DynamoDbConfig(credentials=...)``."""
 
     def load(self) -> tuple[Credentials, datetime | None]:
         """Return credentials that work now, and until when (aware), or ``None`` if they do not expire.
 
-        It may block: it is called in a thread in the asynchronous library; ahead of expiry, off the path of any
-        request; and again when AWS says that the credentials have expired.
+        It may block: the asynchronous library calls it in a thread. It is called before the credentials expire, in the
+        background, and again when AWS says that they have expired.
         """
         ...
 
@@ -90,8 +90,8 @@ class RateLimit:
     """How much of a table's capacity one handle may use.
 
     Args:
-        read: Read units a second on average; ``None``: no limit.
-        write: Write units a second on average, those of the indexes included; ``None``: no limit.
+        read: Read units per second on average; ``None`` for no limit.
+        write: Write units per second on average, including those of indexes; ``None`` for no limit.
     """
 
     read: float | None = None
@@ -100,64 +100,64 @@ class RateLimit:
     def __post_init__(self) -> None:
         for name, units in (("read", self.read), ("write", self.write)):
             if units is not None and not (_is_number(units) and units > 0):
-                raise ConfigurationError(f"rate limit, {name}: {units!r}: give units a second, above 0, or None")
+                raise ConfigurationError(f"rate limit, {name}: {units!r}: give units per second, above 0, or None")
 
 
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DynamoDbConfig:
-    """How to reach DynamoDB, and how to behave there. Immutable; checked when it is made.
+    """How to reach and use DynamoDB. Immutable; checked at construction.
 
     RFC 0008 fields:
 
     Args:
-        region: The AWS region. ``None``: ``AWS_REGION``, then ``AWS_DEFAULT_REGION``, then the active profile's.
+        region: The AWS Region. ``None``: ``AWS_REGION``, then ``AWS_DEFAULT_REGION``, then the active profile's.
         endpoint_url: Another endpoint (an emulator, a VPC endpoint). ``None``: ``AWS_ENDPOINT_URL_DYNAMODB``, then
-            ``AWS_ENDPOINT_URL``, then the active profile's, then the region's own. ``docs/aws-settings.md`` lists
-            every setting of AWS' that counts.
+            ``AWS_ENDPOINT_URL``, then the active profile's, then the Region's. ``docs/aws-settings.md`` lists all AWS
+            settings that are used.
         table_prefix: Tables are named ``{table_prefix}_{table}``. One prefix is one tenant.
-        consistent_reads: Strong reads (the default, 1 read unit per 4 KB). With ``False`` every read that can be is
-            eventually consistent at half the price, and a session may pass a check for as long as DynamoDB's
-            replication lags (usually well under a second) after it was revoked.
-        retry_attempts: How often a failed request is sent again at most; 0 turns retries off.
+        consistent_reads: Strong reads (the default, 1 read unit per 4 KB). With ``False``, reads are
+            eventually consistent if possible, at half the price, and a revoked session may still pass a check until
+            DynamoDB has replicated the revocation (usually well under a second).
+        retry_attempts: The maximum number of times that a failed request is sent again; 0 disables retries.
 
     What production adds:
 
     Args:
         table_names: Full names that replace ``{table_prefix}_{table}``, by table.
         create_tables: Whether ``initialize`` creates missing tables and verifies existing ones. With ``False`` it makes
-            no control-plane call at all (the usual choice where IaC owns the tables).
-        credentials: Plain :class:`Credentials`, a ``boto3.Session``, a botocore session, or a source of your own.
+            no control-plane calls (the usual choice if IaC owns the tables).
+        credentials: Plain :class:`Credentials`, a ``boto3.Session``, a botocore session, or your own source.
             ``None``: the environment, then botocore's chain (extra ``aws``).
         connect_timeout: Seconds to reach the endpoint.
-        read_timeout: Seconds for one request and its answer.
-        deadline: Seconds for a call with all its retries; well under the ten minutes for which DynamoDB remembers a
+        read_timeout: Seconds for one request and its response.
+        deadline: Seconds for a call with all its retries; well under the ten minutes that DynamoDB remembers a
             transaction's token.
-        transport: Sends the requests instead of the pool that the library brings: called with the
+        transport: Sends the requests, instead of the library's pool: called with the
             :class:`~torii_dynamodb.transport.Endpoint` once, before the first request, and returns an
             ``AsyncTransport`` (for ``AsyncDynamoDbStorage``) or a ``Transport`` (for ``DynamoDbStorage``), which is
-            closed with the handle. For what the pool leaves out; see :mod:`torii_dynamodb.transport`. With it,
-            ``max_connections``, ``connect_timeout``, proxies and CA bundles are the transport's own affair.
-        max_connections: Connections kept to the endpoint at most.
-        retry_quota: Retry tokens shared by all calls of one handle; a retry costs 5 (throttling and server faults)
-            or 10 (time-outs), success pays back. An outage is so not amplified. 0 turns the quota off.
-        rate_limits: The most that this handle may use of a table, by table: calls wait for their turn, up to
-            ``deadline``, then fail with ``Throttled``. For work beside the users' own (imports, clean-ups) on
-            provisioned capacity. Empty: no limit, and no cost.
-        merge_reads: Whether reads waiting at the same moment share one ``BatchGetItem``.
-        home_region: For global tables: the one region that writes. Every write, and every read that a decision rests
-            on, goes there; only session checks read in ``region``, and ask at home before they say no. What that
-            costs: a session that was revoked passes checks in another region until DynamoDB has replicated the
-            revocation, usually about a second, longer while replication is disturbed. ``None``: ``region`` does all.
-            See ``docs/global-tables.md``.
-        home_endpoint_url: The endpoint of ``home_region``, if it is not AWS' own.
-        session_cleanup: What becomes of the rows of ended sessions (they are refused either way):
-            ``"background"`` deletes them behind the caller's back, ``"inline"`` before the call returns, ``"off"``
+            closed with the handle. For features that the pool lacks; see :mod:`torii_dynamodb.transport`. The transport
+            is then responsible for ``max_connections``, ``connect_timeout``, proxies and CA bundles.
+        max_connections: The maximum number of connections to the endpoint.
+        retry_quota: Retry tokens shared by all calls of one handle; a retry costs 5 (throttling and server errors)
+            or 10 (time-outs), and successes refill it. So an outage is not amplified. 0 disables the quota.
+        rate_limits: The maximum capacity that this handle may use, by table: calls wait for their turn, up to
+            ``deadline``, then fail with ``Throttled``. For background work (imports, clean-ups) on provisioned
+            capacity. Empty for no limits, at no cost.
+        merge_reads: Whether reads that wait at the same moment share one ``BatchGetItem``.
+        home_region: For global tables: the only Region that writes. Every write, and every read that a decision depends
+            on, goes there; only session checks read in ``region``, and read in the home Region before they refuse a
+            session. The price: a revoked session passes checks in another Region until DynamoDB has replicated the
+            revocation, usually about a second, longer while replication is disturbed. With ``None``, ``region`` does
+            everything. See ``docs/global-tables.md``.
+        home_endpoint_url: The endpoint of ``home_region``, if it is not AWS's.
+        session_cleanup: What to do with the rows of ended sessions (which are refused in any case):
+            ``"background"`` deletes them in the background, ``"inline"`` before the call returns, ``"off"``
             leaves them to TTL (the right choice on Lambda, which freezes background work).
         on_call: Called with a :class:`CallRecord` after every call to AWS, in the calling task or thread; must not
-            block. What it raises is logged, not passed on.
-        clock: Where the time comes from.
-        random: Where random bytes come from.
+            block. Its exceptions are logged, not raised.
+        clock: The clock.
+        random: The randomness.
     """
 
     region: str | None = None
@@ -192,7 +192,7 @@ class DynamoDbConfig:
         check_url("endpoint_url", self.endpoint_url)
         check_url("home_endpoint_url", self.home_endpoint_url)
         if self.home_endpoint_url is not None and self.home_region is None:
-            raise ConfigurationError("home_endpoint_url: says nothing without home_region")
+            raise ConfigurationError("home_endpoint_url has no effect without home_region: set both, or neither")
         if not isinstance(self.table_prefix, str):
             raise ConfigurationError(f"table_prefix: give text, not {_kind(self.table_prefix)}")
         _check_by_table("table_names", self.table_names, str)
@@ -208,11 +208,11 @@ class DynamoDbConfig:
             name = self.table_name(table)
             if not _TABLE_NAME.fullmatch(name):
                 raise ConfigurationError(
-                    f"table name {name!r} ({table}): DynamoDB takes 3 to 255 of the characters A-Z a-z 0-9 _ - ."
+                    f"table name {name!r} ({table}): give 3 to 255 of the characters A-Z a-z 0-9 _ - ."
                 )
         names = [self.table_name(table) for table in TABLES]
         if len(set(names)) != len(names):
-            raise ConfigurationError(f"table_names: two tables share one name: {names}")
+            raise ConfigurationError(f"table_names: two tables have the same name: {names}")
         for option in ("consistent_reads", "create_tables", "merge_reads"):
             if not isinstance(getattr(self, option), bool):
                 raise ConfigurationError(f"{option}: {getattr(self, option)!r}: give True or False")
@@ -227,22 +227,22 @@ class DynamoDbConfig:
             raise ConfigurationError(f"session_cleanup: {self.session_cleanup!r}: give 'background', 'inline' or 'off'")
 
     def table_name(self, table: TableName) -> str:
-        """The table's name on DynamoDB (RFC 0008, ``DynamoDbHandle::table_name``)."""
+        """Return the table's name on DynamoDB (RFC 0008, ``DynamoDbHandle::table_name``)."""
         return self.table_names.get(table) or f"{self.table_prefix}_{table}"
 
     def at_home(self) -> DynamoDbConfig:
-        """The same configuration for ``home_region``; this one where there is none."""
+        """Return the same configuration for ``home_region``; this one if there is none."""
         if self.home_region is None:
             return self
-        # Named in full: the environment's endpoint, if there is one, is that of the other region.
-        from torii_dynamodb._aws import home_url  # here: it imports this module
+        # Explicit, because the environment's endpoint, if any, is that of the other Region.
+        from torii_dynamodb._aws import home_url  # imported here, because it imports this module
 
         url = self.home_endpoint_url or home_url(self, self.home_region)
         return replace(self, region=self.home_region, endpoint_url=url, home_region=None, home_endpoint_url=None)
 
 
 def check_region(option: str, region: object) -> None:
-    """Refuse what is not the name of a region. Raises ConfigurationError."""
+    """Check the name of a Region. Raises ConfigurationError."""
     if region is None:
         return
     if not isinstance(region, str) or not re.fullmatch(_REGION, region):
@@ -250,24 +250,24 @@ def check_region(option: str, region: object) -> None:
 
 
 def check_url(option: str, url: object) -> None:
-    """Refuse what is not the address of an endpoint. Raises ConfigurationError, without a password in it."""
+    """Check the URL of an endpoint. Raises ConfigurationError, without a password in it."""
     if url is None:
         return
     if not isinstance(url, str):
         raise ConfigurationError(f"{option}: give text, not {_kind(url)}")
     if any(mark in url for mark in "@?#"):
-        raise ConfigurationError(f"{option}: give the address alone, without a name, password, query or fragment")
+        raise ConfigurationError(f"{option}: give only the address, without a name, password, query or fragment")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, or half an IPv6 address
+    except ValueError:  # an invalid port, or half an IPv6 address
         usable = False
     if not usable or not _is_plain(url):
         raise ConfigurationError(f"{option}: {url!r} is not a valid http:// or https:// address with a host")
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text may stand in a request's head as it is."""
+    """Whether a text may be put into a request's head unchanged."""
     return text.isascii() and text.isprintable() and " " not in text and text != ""
 
 
@@ -285,7 +285,7 @@ def _check_by_table(option: str, given: object, kind: type) -> None:
 
 
 def _check_credentials(given: object) -> None:
-    # What is given is never shown: whoever passes the wrong thing most often passes the keys themselves.
+    # The value is never shown: a wrong value is most often the keys themselves.
     if given is None or isinstance(given, Credentials):
         return
     methods = ("load", "get_credentials", "get_frozen_credentials")

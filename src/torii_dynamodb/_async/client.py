@@ -1,4 +1,4 @@
-"""The client: one call to DynamoDB with all it takes, and batches of reads and writes."""
+"""The client: calls to DynamoDB with retries, and batches of reads and writes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = ["AsyncClient"]
 
 _log = logging.getLogger("torii_dynamodb")
 
-# How many chunks of one big batch are on their way at once: enough to hide latency, few enough to leave room.
+# How many chunks of one big batch are in flight at once: enough to hide latency, few enough to leave room.
 _PARALLEL_CHUNKS = 8
 
 
@@ -51,7 +51,7 @@ class AsyncClient:
 
     Args:
         config: The configuration.
-        transport: Sends the requests, instead of the pool that the library brings.
+        transport: Sends the requests, instead of the library's pool.
     """
 
     def __init__(self, config: DynamoDbConfig, *, transport: AsyncTransport | None = None) -> None:
@@ -72,14 +72,14 @@ class AsyncClient:
         )
 
     async def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Call an operation and return DynamoDB's answer.
+        """Call an operation and return DynamoDB's response.
 
         A ``TransactWriteItems`` gets a ``ClientRequestToken`` unless it has one. With ``on_call`` set, the consumed
-        capacity is asked for.
+        capacity is requested.
 
         Args:
-            operation: DynamoDB's name of it, for example ``"GetItem"``.
-            payload: Its parameters, as the DynamoDB API Reference has them.
+            operation: DynamoDB's name for it, for example ``"GetItem"``.
+            payload: Its parameters, as in the DynamoDB API Reference.
 
         Raises:
             ConditionFailed: The condition of a single write did not hold (a wire error: storage translates it).
@@ -89,7 +89,7 @@ class AsyncClient:
             Throttled: The same, for lack of capacity.
             AccessDenied: The credentials are wrong or lack a permission.
             ConfigurationError: No region, no credentials, or the table does not exist.
-            RequestRejected: DynamoDB refused the request otherwise.
+            RequestRejected: DynamoDB refused the request for another reason.
         """
         if operation == "TransactWriteItems" and "ClientRequestToken" not in payload:
             payload = {**payload, "ClientRequestToken": self.config.random(16).hex()}
@@ -113,7 +113,7 @@ class AsyncClient:
                 signer = await signing.due(now)
             transport = self._transport
             if transport is None:
-                # Threads may come here at the same time: one pool wins, the others were never used.
+                # Several threads may get here at the same time: one pool wins, the others were never used.
                 transport = self._transport = self._pools.setdefault("pool", self._make_transport())
             failure: Failure
             try:
@@ -162,15 +162,15 @@ class AsyncClient:
     async def batch_get(self, keys: Sequence[Key], *, consistent: bool) -> list[dict[str, Any] | None]:
         """Read any number of items, of any tables.
 
-        Not a snapshot: each item is read for itself. Treat the items as read-only: callers that ask for the same key
-        at the same moment share them.
+        Not a snapshot: each item is read separately. Treat the items as read-only: callers that read the same key at
+        the same moment share them.
 
         Args:
-            keys: ``(table's full name, key)`` each; duplicates are asked once.
-            consistent: Whether to read strongly consistently.
+            keys: ``(table's full name, key)`` each; duplicates are read once.
+            consistent: Whether the reads are strongly consistent.
 
         Returns:
-            The items, aligned with the keys; ``None`` where there is none.
+            The items, aligned with the keys; ``None`` for missing ones.
 
         Raises:
             Throttled: If DynamoDB left keys unprocessed for as long as we were allowed to try.
@@ -195,11 +195,11 @@ class AsyncClient:
         return unit.result
 
     async def batch_write(self, requests: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Put and delete any number of items, of any tables, each for itself (not atomically, in no order).
+        """Put and delete any number of items, in any tables, each separately (not atomically, in no order).
 
         Args:
             requests: ``(table's full name, {"PutRequest": {"Item": ...}} or {"DeleteRequest": {"Key": ...}})`` each; an
-                item may stand there once only.
+                item may occur only once.
 
         Raises:
             Unavailable: If some could not be written; the message says how many. Writing all again is safe.
@@ -213,7 +213,7 @@ class AsyncClient:
         if left:
             cause = next(error for _, error in outcomes if error is not None)
             raise type(cause)(
-                f"BatchWriteItem: {left} of {len(requests)} writes were not done; lastly: {cause}",
+                f"BatchWriteItem: {left} of {len(requests)} writes were not done; last error: {cause}",
                 attempts=cause.attempts,
                 request_id=cause.request_id,
             ) from cause
@@ -227,7 +227,7 @@ class AsyncClient:
 
     @property
     def where(self) -> str:
-        """Region and endpoint, for messages."""
+        """Return Region and endpoint, for messages."""
         endpoint = self._signing.endpoint
         return (
             f"{endpoint.url} (region {self._signing.region})" if endpoint is not None else "an endpoint not known yet"
@@ -246,18 +246,18 @@ class AsyncClient:
                 ca_bundle=self._signing.ca_bundle,
             )
         made: Any = config.transport(endpoint)
-        # Each twin has its own kind, told apart by how it is closed.
+        # The asynchronous and the blocking kind differ in how they are closed.
         if isinstance(made, type) or not callable(made) or not callable(getattr(made, "aclose", None)):
             raise ConfigurationError(
-                f"transport: it made a {type(made).__name__}, which is not an AsyncTransport: one is callable, and has "
-                "a method aclose() (see torii_dynamodb.transport)"
+                f"transport: it returned a {type(made).__name__}, which is not an AsyncTransport: one is callable, "
+                "with a method aclose() (see torii_dynamodb.transport)"
             )
         return cast("AsyncTransport", made)
 
     async def _schema_fault(
         self, failure: Failure, operation: str, payload: dict[str, Any]
     ) -> ConfigurationError | None:
-        """What is wrong with the keys of our tables, where that is why DynamoDB refused; ``None`` elsewhere."""
+        """Return what is wrong with the keys of our tables, if DynamoDB refused because of that; otherwise ``None``."""
         if operation not in DATA_PLANE or not blames_keys(failure):
             return None
         ours = {self.config.table_name(table): SCHEMA[table] for table in TABLES}
@@ -270,13 +270,13 @@ class AsyncClient:
                 found = (await self.call("DescribeTable", {"TableName": name})).get("Table")
             if found is None:
                 expected = tables.keys_of(ours[name])
-                wrong.append(f"table {name}: {expected}; what it has cannot be asked with these credentials")
+                wrong.append(f"table {name}: {expected}; its keys cannot be read with these credentials")
             else:
                 wrong.extend(tables.differences(found, ours[name], name))
         if not wrong:
             return None
         return ConfigurationError(
-            f"{operation}: {'; '.join(wrong)}. Nothing was written. Create the table anew with these keys "
+            f"{operation}: {'; '.join(wrong)}. Nothing was written. Create the table again with these keys "
             "(`torii-dynamodb tables ensure`, or a template of `torii-dynamodb tables template`), or correct "
             "table_prefix, table_names, region or endpoint_url",
             request_id=failure.request_id,
@@ -321,14 +321,14 @@ class AsyncClient:
                 return
             if monotonic() - started + seconds > self.config.deadline:
                 raise Throttled(
-                    f"{operation} on {', '.join(touched)}: our own rate limit leaves no turn within the deadline; "
+                    f"{operation} on {', '.join(touched)}: our own rate limit allows no call within the deadline; "
                     "nothing was sent; raise rate_limits or deadline, or slow down",
                     attempts=0,
                 )
             await sleep(seconds)
 
     async def _wait_for_capacity(self, operation: str, started: float, stalled: int, state: str) -> None:
-        # DynamoDB answered, but left some unprocessed: throttling, by another name. Rounds that got something done are
+        # DynamoDB responded, but left some unprocessed: throttling by another name. Rounds that made progress are
         # not counted against the attempts.
         granted = self._policy.grant("throttle", stalled, monotonic() - started)
         if isinstance(granted, str):
@@ -347,8 +347,8 @@ class AsyncClient:
             return False
         self._skew = skew
         _log.warning(
-            "this machine's clock is %+.0f seconds off AWS'; requests are signed with AWS' time from here on. "
-            "Set the clock: expiry of sessions and tokens follows it",
+            "this machine's clock is %+.0f seconds off AWS's; requests are signed with AWS's time from now on. "
+            "Set the clock: sessions and tokens expire by it",
             -skew.total_seconds(),
         )
         return True
@@ -383,7 +383,7 @@ class AsyncClient:
 
 
 def _proxy(endpoint: Endpoint) -> Proxy | None:
-    # A start pays for the import only where there may be a proxy.
+    # Imported only if there may be a proxy.
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
     from torii_dynamodb._wire.proxies import proxy_for

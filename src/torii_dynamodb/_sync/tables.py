@@ -21,10 +21,10 @@ __all__ = ["Tables"]
 
 _log = logging.getLogger("torii_dynamodb.tables")
 
-# A table without indexes takes AWS some seconds; the API reference promises nothing.
+# A table without indexes takes AWS a few seconds; the API reference promises nothing.
 _WAIT = 300.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
-_NO_TTL = "the endpoint does not offer TTL; what has expired is refused, and stays in the table"
+_NO_TTL = "the endpoint does not offer TTL; expired items are refused, but stay in the table"
 
 
 class Tables:
@@ -35,7 +35,7 @@ class Tables:
         self._config = config
 
     def ensure(self) -> list[TableName]:
-        """Create what is missing, wait until all is active, switch TTL on, verify what was there.
+        """Create missing tables, wait until all are active, enable TTL, and verify existing tables.
 
         Safe to run from many processes at once.
 
@@ -49,13 +49,13 @@ class Tables:
         created = gather(*(partial(self._ensure_table, SCHEMA[table]) for table in TABLES))
         new: list[TableName] = [table for table, is_new in zip(TABLES, created, strict=True) if is_new]
         if new:
-            # Tables cost money and outlive the program: whoever did not expect them is to see it without asking.
+            # Tables cost money and outlive the program, so it is always logged.
             names = ", ".join(self._config.table_name(table) for table in new)
             _log.warning("created the tables %s, billed on demand; create_tables=False leaves that to you", names)
         return new
 
     def describe(self, table: TableName) -> dict[str, Any] | None:
-        """``DescribeTable``'s description, or ``None`` where there is no such table."""
+        """Return ``DescribeTable``'s description; ``None`` if there is no such table."""
         name = self._config.table_name(table)
         try:
             answer = self._control("DescribeTable", {"TableName": name})
@@ -67,7 +67,7 @@ class Tables:
         return found
 
     def time_to_live(self, table: TableName) -> dict[str, Any] | None:
-        """``DescribeTimeToLive``'s description; ``None`` where the endpoint does not offer it."""
+        """Return ``DescribeTimeToLive``'s description; ``None`` if the endpoint does not offer it."""
         name = self._config.table_name(table)
         try:
             answer = self._control("DescribeTimeToLive", {"TableName": name})
@@ -82,7 +82,7 @@ class Tables:
         """Delete all five tables and everything in them, and wait until they are gone.
 
         Returns:
-            The tables that there were.
+            The tables that existed.
         """
         deleted = gather(*(partial(self._delete_table, table) for table in TABLES))
         return [table for table, was in zip(TABLES, deleted, strict=True) if was]
@@ -93,7 +93,7 @@ class Tables:
         while active is None:
             found = self.describe(schema.table)
             if found is not None and tables.is_going(found):
-                # Its name is free when it is gone, and not before.
+                # Its name is not free before it is gone.
                 self._gone(schema.table)
                 found = None
             if found is None:
@@ -110,14 +110,14 @@ class Tables:
         try:
             self._control("CreateTable", tables.create_request(schema, name))
         except ServiceError as error:
-            # Another process was first, to create it or to delete it.
+            # Another process created or deleted it first.
             if error.code == "ResourceInUseException":
                 return False
             raise self._rejected("CreateTable", name, error) from error
         return True
 
     def _active(self, table: TableName) -> dict[str, Any] | None:
-        """Wait until a table can be used; ``None`` where it is being deleted."""
+        """Wait until a table can be used; ``None`` if it is being deleted."""
         started, pause = monotonic(), _FIRST_PAUSE
         while True:
             found = self.describe(table)
@@ -143,7 +143,7 @@ class Tables:
                 if is_not_offered(error.code, error.status):
                     _log.warning("%s: %s", name, _NO_TTL)
                     return
-                # Another process was first, and DynamoDB takes one change an hour.
+                # Another process was first, and DynamoDB accepts one change per hour.
                 described = self.time_to_live(schema.table)
                 if described is None or tables.ttl_is_off(described):
                     raise self._rejected("UpdateTimeToLive", name, error) from error
@@ -175,7 +175,7 @@ class Tables:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _control(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """A control-plane call. DynamoDB refuses more than a few table changes at once, for a while."""
+        """Make a control-plane call, and wait if DynamoDB refuses because of too many table changes at once."""
         started, pause = monotonic(), 0.5
         while True:
             try:

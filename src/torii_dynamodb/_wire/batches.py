@@ -1,4 +1,4 @@
-"""Batches of reads: which keys go into one ``BatchGetItem``, and whose answer is whose. Pure.
+"""Batches of reads: which keys go into one ``BatchGetItem``, and which result belongs to whom. Pure.
 
 A *unit* is what one caller waits for: up to 100 keys. A *batch* is one request: one unit, or several that share it.
 """
@@ -26,7 +26,7 @@ KeyId = tuple[Any, ...]
 
 
 def key_id(table: str, key: Item) -> KeyId:
-    """What tells keys apart: equal exactly for keys that name the same item in the same way."""
+    """The identity of a key: equal exactly for keys that name the same item in the same way."""
     if len(key) == 1:
         ((name, value),) = key.items()
         ((kind, raw),) = value.items()
@@ -39,13 +39,13 @@ def key_id(table: str, key: Item) -> KeyId:
 
 
 class ReadUnit:
-    """What one caller reads, at most 100 keys.
+    """One caller's read, of at most 100 keys.
 
     Attributes:
-        result: The items, aligned with the keys, ``None`` where there is none; ``None`` as long as it is not complete.
-        missing: The keys not answered yet.
-        throttled: Whether DynamoDB left keys of it unprocessed when it was last asked.
-        done: What the caller waits for while others ask; the merger's.
+        result: The items, aligned with the keys, ``None`` for missing ones; ``None`` while it is not complete.
+        missing: The keys without a result so far.
+        throttled: Whether DynamoDB left keys of it unprocessed the last time.
+        done: What the caller waits for while others ask; used by the merger.
     """
 
     __slots__ = ("_found", "done", "ids", "missing", "result", "throttled")
@@ -60,7 +60,7 @@ class ReadUnit:
         self._found: dict[KeyId, Item] | None = None
 
     def settle(self, found: dict[KeyId, Item], left: dict[KeyId, Key]) -> None:
-        """Take what a batch found; ``left`` are the keys that it asked for in vain."""
+        """Take the items that a batch found; ``left`` are its unprocessed keys."""
         if self._found is not None:
             self._found.update((key, found[key]) for key in self.missing if key in found)
             found = self._found
@@ -80,7 +80,7 @@ class ReadBatch:
     """One ``BatchGetItem``, for one or more units.
 
     Args:
-        units: Whose keys it asks for: together at most 100 different ones.
+        units: The units whose keys it reads: together at most 100 different ones.
         consistent: Whether the read is strongly consistent.
 
     Attributes:
@@ -99,7 +99,7 @@ class ReadBatch:
                 keys.update(unit.missing)
             self._keys = keys
         tables: dict[str, dict[str, Any]] = {}
-        # The names of the key attributes, by table: what to look for in an answer. Callers may (wrongly) disagree.
+        # The names of the key attributes, by table, for matching the response. Callers may (wrongly) disagree.
         shapes: dict[str, list[tuple[str, ...]]] = {}
         for table, key in self._keys.values():
             request = tables.get(table)
@@ -115,11 +115,11 @@ class ReadBatch:
         self.payload: dict[str, Any] = {"RequestItems": tables}
 
     def absorb(self, answer: dict[str, Any]) -> int:
-        """Give every unit its part of the answer; return how many keys DynamoDB answered (found or not)."""
+        """Give every unit its part of the response; return how many keys DynamoDB processed (found or not)."""
         found: dict[KeyId, Item] = {}
         unprocessed = answer.get("UnprocessedKeys")
         if "Responses" not in answer and not unprocessed:
-            raise Unavailable("BatchGetItem: an answer without content", attempts=1)
+            raise Unavailable("BatchGetItem: a response without content", attempts=1)
         responses: dict[str, list[Item]] = answer.get("Responses") or {}
         for table, items in responses.items():
             for shape in self._shapes.get(table, ()):
@@ -145,7 +145,7 @@ class ReadBatch:
 
 
 def take_units(waiting: deque[ReadUnit], first: ReadUnit | None = None) -> list[ReadUnit]:
-    """Take from the head of the queue what fits into one batch, at least one unit.
+    """Take from the head of the queue as many units as fit into one batch, at least one.
 
     ``first`` is taken in any case, ahead of the queue.
     """

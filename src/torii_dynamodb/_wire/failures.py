@@ -1,4 +1,4 @@
-"""What failed requests mean, and the exceptions that tell it. Pure."""
+"""The meaning of failed requests, and the exceptions for them. Pure."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ __all__ = [
     "torn_answer",
 ]
 
-# Validation messages may quote what was sent ("Value '...' at 'item' failed to satisfy constraint").
+# Validation messages may quote the request ("Value '...' at 'item' failed to satisfy constraint").
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.){0,}?'(?= at ')|\{[^{}]*\}", re.DOTALL)
 
 
 def is_not_offered(code: str, status: int) -> bool:
-    """Whether an answer means that the endpoint does not know the operation.
+    """Whether a response means that the endpoint does not know the operation.
 
     A refusal (401, 403), a throttle, an outage (500, 503) or a missing table never does.
 
     Args:
-        code: The error's name; where the answer has none, ``Http404`` as this library or ``404`` as botocore calls it.
+        code: The error's code; without one, ``Http404`` as in this library or ``404`` as in botocore.
         status: The HTTP status.
     """
     if status in (401, 403):
         return False
-    # LocalStack answers 501 with the code InternalFailure; a server that routes by path answers 404 or 405.
+    # LocalStack returns 501 with the code InternalFailure; a server that routes by path returns 404 or 405.
     return code in NOT_OFFERED or status == 501 or (status in (404, 405) and code in (f"Http{status}", str(status)))
 
 
 def failure_of_transport(error: TransportError) -> Failure:
-    """Understand a request that got no answer."""
+    """Classify a request that got no response."""
     if isinstance(error, TimedOut):
         return Failure("timeout", error.code, error)
     if isinstance(error, Disconnected) and error.stale:
@@ -67,18 +67,18 @@ def failure_of_transport(error: TransportError) -> Failure:
 
 
 def torn_answer(response: Response, reason: str) -> Failure:
-    """Understand an answer with status 200 that cannot be used: a wrong checksum, or no JSON."""
+    """Classify a response with status 200 that cannot be used: a wrong checksum, or invalid JSON."""
     return Failure("transient", BadResponse.code, BadResponse(reason), request_id(response))
 
 
 def request_id(response: Response) -> str | None:
-    """AWS' id of the request, if the answer has one."""
+    """Return AWS's id of the request, if the response has one."""
     value = response.header(b"x-amzn-requestid")
     return value.decode("latin-1") if value else None
 
 
 def failure_of_response(response: Response) -> Failure:
-    """Understand an answer whose status is not 200."""
+    """Classify a response whose status is not 200."""
     status = response.status
     document = _document(response.body)
     code = _code(document, response)
@@ -92,12 +92,12 @@ def failure_of_response(response: Response) -> Failure:
         return Failure(_kind_of_reasons(reasons), code, TransactionCanceled(reasons, identity), identity)
     kind = KINDS.get(code, "transient" if status >= 500 else "final")
     if kind not in ("throttle", "conflict") and is_not_offered(code, status):
-        kind = "final"  # asking again does not help
+        kind = "final"  # a retry does not help
     error = ServiceError(code, message, status, identity)
     return Failure(kind, code, error, identity, _date(response.header(b"date")))
 
 
-# What DynamoDB says of requests whose keys are not the table's; emulators use the same words.
+# DynamoDB's messages for requests whose keys are not the table's; emulators use the same ones.
 _KEYS = (
     r"(?i)does not match the schema|Missing the key |Type mismatch for (?:key|Index Key)|missed key schema element"
     r"|does not have the specified index|number of conditions on the keys is invalid"
@@ -120,15 +120,15 @@ def blames_keys(failure: Failure) -> bool:
 def final_error(
     failure: Failure, *, operation: str, tables: tuple[str, ...], where: str, attempts: int, why: str = ""
 ) -> Exception:
-    """The exception that tells the storage, admin or caller about a failure that is not tried again.
+    """Return the exception for a failure that is not retried.
 
     Args:
-        failure: The last one.
-        operation: What was asked.
-        tables: The tables it was asked of.
+        failure: The last failure.
+        operation: The operation.
+        tables: Its tables.
         where: Region and endpoint, for the message.
         attempts: How many requests were sent.
-        why: Why it was not tried again, if that is not plain.
+        why: Why it was not retried, if that is not obvious.
     """
     error = failure.error
     if isinstance(error, ConditionFailed):
@@ -150,11 +150,11 @@ def public_error(
     on = f"{operation} on {', '.join(tables)}" if tables else operation
     tail = f" ({attempts} request{'s' if attempts != 1 else ''} sent{'; ' + why if why else ''})"
     if failure.kind == "throttle":
-        message = f"{on}: DynamoDB throttles, lastly with {code}{tail}; raise the capacity or slow down"
+        message = f"{on}: DynamoDB throttles, most recently with {code}{tail}; raise the capacity or slow down"
         return public.Throttled(message, attempts=attempts, request_id=identity)
     if failure.kind in ("transient", "timeout", "conflict", "stale"):
         said = str(error)
-        message = f"{on} at {where}: no success{tail}; lastly: {said}"
+        message = f"{on} at {where}: no success{tail}; last error: {said}"
         return public.Unavailable(message, attempts=attempts, request_id=identity)
     said = error.message if isinstance(error, ServiceError) else str(error)
     if isinstance(error, ProxyRefused):
@@ -174,7 +174,7 @@ def public_error(
         names = ", ".join(tables) or "(unknown)"
         message = (
             f"{operation}: a table is missing at {where}: {names}; create it with `torii-dynamodb tables ensure`, "
-            "or mend table_prefix, table_names, region or endpoint_url"
+            "or correct table_prefix, table_names, region or endpoint_url"
         )
         return public.ConfigurationError(message, request_id=identity)
     return public.RequestRejected(f"{on}: {code}: {said}", aws_code=code, request_id=identity)
@@ -194,7 +194,7 @@ def _code(document: Mapping[str, Any], response: Response) -> str:
         if header:
             name = header.decode("latin-1").split(":", 1)[0]
         else:
-            # Proxies, and emulators that check permissions, answer with XML or HTML.
+            # Proxies, and emulators that check permissions, return XML or HTML.
             found = re.search(rb"<Code>([A-Za-z.]{1,100})</Code>", response.body[:4096])
             name = found.group(1).decode("ascii") if found else f"Http{response.status}"
     return name.rsplit("#", 1)[-1]
@@ -237,7 +237,9 @@ def _kind_of_reasons(reasons: tuple[CancellationReason, ...]) -> Kind:
 def _date(value: bytes | None) -> datetime | None:
     if value is None:
         return None
-    from email.utils import parsedate_to_datetime  # here, because it costs every start and serves few errors
+    from email.utils import (
+        parsedate_to_datetime,
+    )  # here, because few errors need it
 
     try:
         return parsedate_to_datetime(value.decode("latin-1"))

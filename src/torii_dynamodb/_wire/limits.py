@@ -1,7 +1,7 @@
 """The limit of ``DynamoDbConfig.rate_limits``: token buckets of capacity units, two for each table.
 
-What a call costs is known when it is answered. So a call passes while its buckets are not in debt, and is charged one
-unit at once and the rest afterwards; later calls wait until the debt is worked off.
+The cost of a call is known only after its response. So a call passes while its buckets are not in debt, and is charged
+one unit at once and the rest afterwards; later calls wait until the debt is paid off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["RateLimits"]
 
 
 class RateLimits:
-    """The limits of one client. Threads may share it: a race may let one call more pass, which is charged all the same.
+    """The limits of one client. Threads may share it: a race may let one more call pass, which is still charged.
 
     Args:
         limits: By the table's full name.
@@ -35,13 +35,13 @@ class RateLimits:
 
     @classmethod
     def of(cls, config: DynamoDbConfig) -> RateLimits | None:
-        """Those of a configuration; ``None`` where there are none."""
+        """Return a configuration's limits; ``None`` if there are none."""
         if not config.rate_limits:
             return None
         return cls({config.table_name(table): limit for table, limit in config.rate_limits.items()})
 
     def wait(self, operation: str, tables: Iterable[str], now: float) -> float:
-        """Seconds to wait before a call; 0 if it may go now, in which case it is charged one unit."""
+        """Return the seconds to wait before a call; 0 if it may be sent now, in which case it is charged one unit."""
         found = self._concerned(operation, tables)
         seconds = max((bucket.wait(now) for bucket in found), default=0.0)
         if not seconds:
@@ -50,7 +50,7 @@ class RateLimits:
         return seconds
 
     def charge(self, operation: str, tables: Iterable[str], used: Sequence[TableCapacity]) -> None:
-        """Charge what a call consumed beyond the unit that it was charged before."""
+        """Charge what a call consumed beyond the unit that was charged before."""
         for bucket in self._concerned(operation, tables):
             bucket.take(-1.0)
         for one in used:

@@ -608,7 +608,7 @@ async def test_a_key_that_is_not_the_tables_is_explained(opened: Opener, denied:
     refused = error("ValidationException", message=words)
     with Server(refused, described, cancelled, described, refused) as server:
         client = opened(server)
-        found = "what it has cannot be asked" if denied else r"key found: pk \(\?\)"
+        found = "its keys cannot be read" if denied else r"key found: pk \(\?\)"
         with pytest.raises(errors.ConfigurationError, match=f"GetItem: table torii_users: .*{found}") as told:
             await client.call("GetItem", GET)
         assert "expected: id (S)" in str(told.value)
