@@ -16,7 +16,7 @@ from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of, validation_problem
 from torii_dynamodb.fastapi.navigation import note_root_path
 
-__all__ = ["AuthRoute", "Router", "problems", "without_body"]
+__all__ = ["BODY", "RECENT", "AuthRoute", "Router", "problems", "without_body"]
 
 _LARGEST = 64 * 1024  # a passkey with its attestation takes a few KB
 
@@ -150,6 +150,12 @@ _CODES: dict[str, tuple[int, str]] = {
     "version_conflict": (409, "It was changed at the same time."),
 }
 _ELSEWHERE: dict[str, tuple[int, ...]] = {"oauth_error": (403, 502), "passkey_error": (401,)}
+
+
+BODY = ("cross_site", "body_too_large", "validation_error")
+"""The errors of a route that takes a body."""
+RECENT = ("not_signed_in", "recent_sign_in_required")
+"""The errors of a route that requires a recent sign-in."""
 
 
 def problems(*codes: str) -> Responses:

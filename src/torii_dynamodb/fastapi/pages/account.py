@@ -9,10 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, RateLimited, ValidationError
-from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.forms import FieldError, field_error, refusal, wait_text
 from torii_dynamodb.fastapi.pages.providers import failure_of
 from torii_dynamodb.fastapi.pages.render import Redirected, Site
-from torii_dynamodb.fastapi.pages.sign_in import wait_text
 from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import Caller
 from torii_dynamodb.models import Passkey
@@ -137,13 +136,11 @@ def add(router: APIRouter, site: Site) -> None:
                 )
             else:
                 user = await torii.password.set_password(user.id, new, user=user)
-        except ValidationError as error:
-            errors, status = [field_error(error, {"password": ("new-password", "The new password")})], 422
+        except (ValidationError, AccountLocked, RateLimited) as error:
+            names = {"password": ("new-password", "The new password")}
+            errors, status = refusal(error, names, wait_at="current-password" if user.has_password else "new-password")
         except InvalidCredentials:
             errors, status = [FieldError("current-password", "The current password is wrong.")], 422
-        except (AccountLocked, RateLimited) as error:
-            field = "current-password" if user.has_password else "new-password"
-            errors, status = [FieldError(field, wait_text(error))], 429
         else:
             response = account.done("password-changed")
             await web.renew_session(request, response, found, user, method="password")
@@ -189,10 +186,8 @@ def add(router: APIRouter, site: Site) -> None:
         try:
             await web.limit(request)
             await torii.email_verification.send_change(found.user, new_email, session=found.session)
-        except ValidationError as error:
-            errors, status = [field_error(error, {"new_email": ("new-email", "The new address")})], 422
-        except RateLimited as error:
-            errors, status = [FieldError("new-email", wait_text(error))], 429
+        except (ValidationError, RateLimited) as error:
+            errors, status = refusal(error, {"new_email": ("new-email", "The new address")}, wait_at="new-email")
         else:
             return account.done("email-change-sent")
         return await account.show(request, found, errors=errors, status=status, new_email=new_email)

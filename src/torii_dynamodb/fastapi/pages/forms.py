@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.errors import AccountLocked, RateLimited, ValidationError
 from torii_dynamodb.fastapi.errors import Problem
 
-__all__ = ["CSRF", "FieldError", "field_error", "read_form"]
+__all__ = ["CSRF", "FieldError", "field_error", "read_form", "refusal", "wait_text"]
 
 CSRF = "csrf_token"
 """The name of the field with the form token."""
@@ -51,6 +51,21 @@ def field_error(error: ValidationError, names: Mapping[str, tuple[str, str]]) ->
     return FieldError(field, f"{begins} {reason}{'' if reason.endswith('.') else '.'}")
 
 
+def refusal(
+    error: ValidationError | AccountLocked | RateLimited, names: Mapping[str, tuple[str, str]], *, wait_at: str
+) -> tuple[list[FieldError], int]:
+    """A refused form's errors, and the status of the response.
+
+    Args:
+        error: Why it was refused.
+        names: As for :func:`field_error`.
+        wait_at: The id of the field that shows how long to wait.
+    """
+    if isinstance(error, ValidationError):
+        return [field_error(error, names)], 422
+    return [FieldError(wait_at, wait_text(error))], 429
+
+
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a form, sent as ``application/x-www-form-urlencoded``; of several of one name the last.
 
@@ -76,3 +91,18 @@ async def read_form(request: Request) -> dict[str, str]:
     except ValueError as error:
         raise Problem(400, "validation_error", "the form cannot be read") from error
     return dict(pairs)
+
+
+def wait_text(error: AccountLocked | RateLimited) -> str:
+    """What to tell somebody who has to wait."""
+    if error.retry_after is None:
+        return "This account is locked. Contact the operator of this site."
+    # Rounded up, so that the next attempt is not too early.
+    minutes = -(-int(error.retry_after.total_seconds() + 1) // 60)
+    about = "a minute" if minutes <= 1 else f"{minutes} minutes"
+    if isinstance(error, RateLimited) and error.what == "mail":
+        return (
+            "Too many of these emails were requested for this address. If you received any, the link in the newest "
+            f"still works. Otherwise wait {about}, then try again."
+        )
+    return f"There were too many attempts. Wait {about}, then try again."

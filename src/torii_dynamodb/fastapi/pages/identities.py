@@ -10,15 +10,15 @@ from torii_dynamodb.errors import (
     LastSignInMethod,
     NotFound,
     TooManyIdentities,
-    ToriiError,
     ValidationError,
 )
-from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
+from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.pages.account import Account
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
 from torii_dynamodb.fastapi.pages.providers import go_on
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.sign_in import answer_of
+from torii_dynamodb.fastapi.routing import AuthRoute
 from torii_dynamodb.passkeys import PasskeyError
 
 __all__ = ["add"]
@@ -39,18 +39,14 @@ def add(router: APIRouter, site: Site) -> None:
 def _add_passkeys(router: APIRouter, account: Account) -> None:
     site, web, torii = account.site, account.web, account.torii
 
-    @router.post("/account/passkeys/options")
     async def options(request: Request) -> Response:
-        try:
-            await site.form(request)
-            found = await site.person(request)
-            if found is None or not web.is_recent(found):
-                raise Problem(403, "recent_sign_in_required", "sign in again to do this, then reload the page")
-            return JSONResponse(await torii.passkeys.begin_registration(found.user), headers=site.headers())
-        except Problem as problem:
-            return ProblemResponse(problem)
-        except ToriiError as error:
-            return ProblemResponse(problem_of(error))
+        await site.form(request)
+        found = await site.person(request)
+        if found is None or not web.is_recent(found):
+            raise Problem(403, "recent_sign_in_required", "sign in again to do this, then reload the page")
+        return JSONResponse(await torii.passkeys.begin_registration(found.user), headers=site.headers())
+
+    router.add_api_route("/account/passkeys/options", options, methods=["POST"], route_class_override=AuthRoute)
 
     @router.post("/account/passkeys")
     async def add_one(request: Request) -> Response:

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidCredentials, InvalidToken, ValidationError
 from torii_dynamodb.fastapi.pages.forms import FieldError
-from torii_dynamodb.fastapi.pages.proving import chosen, refusal
+from torii_dynamodb.fastapi.pages.proving import chosen, refused
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.web import Caller
@@ -124,8 +124,8 @@ def add(router: APIRouter, site: Site) -> None:
         except InvalidToken:
             return await no_verification(request)
         except (AccountLocked, InvalidCredentials, ValidationError) as error:
-            told, status = refusal(error)
-            return await ask_to_verify(request, token, found, told, status=status)
+            errors, status = refused(error)
+            return await ask_to_verify(request, token, found, *errors, status=status)
         if signed_in is not None and signed_in.outlives(user):
             return site.redirect(site.path("account", notice="verified"))
         response = site.redirect(site.path("sign-in", notice="verified-sign-in"))
@@ -196,8 +196,8 @@ def add(router: APIRouter, site: Site) -> None:
         except (InvalidToken, AlreadyExists):
             return await no_verification(request)
         except (AccountLocked, InvalidCredentials, ValidationError) as error:
-            told, status = refusal(error)
-            return await ask_to_change(request, token, found, signed_in, told, status=status)
+            errors, status = refused(error)
+            return await ask_to_change(request, token, found, signed_in, *errors, status=status)
         if signed_in.outlives(user):
             return site.redirect(site.path("account", notice="email-changed"))
         response = site.redirect(site.path("sign-in", notice="email-changed"))

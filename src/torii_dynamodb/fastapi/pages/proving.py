@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, ValidationError
-from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
-from torii_dynamodb.fastapi.pages.sign_in import wait_text
+from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
 
-__all__ = ["chosen", "refusal"]
+__all__ = ["chosen", "refused"]
 
 
 def chosen(form: dict[str, str]) -> dict[str, str]:
@@ -25,10 +24,8 @@ def chosen(form: dict[str, str]) -> dict[str, str]:
     return {"password": form["password"]}
 
 
-def refusal(error: AccountLocked | InvalidCredentials | ValidationError) -> tuple[FieldError, int]:
-    """What to tell at which field, and the answer's status."""
-    if isinstance(error, ValidationError):
-        return field_error(error, {"password": ("new-password", "The new password")}), 422
-    if isinstance(error, AccountLocked):
-        return FieldError("password", wait_text(error)), 429
-    return FieldError("password", "The password is wrong."), 422
+def refused(error: AccountLocked | InvalidCredentials | ValidationError) -> tuple[list[FieldError], int]:
+    """What is wrong with the password, and the status of the response."""
+    if isinstance(error, InvalidCredentials):
+        return [FieldError("password", "The password is wrong.")], 422
+    return refusal(error, {"password": ("new-password", "The new password")}, wait_at="password")

@@ -7,9 +7,8 @@ from fastapi.responses import Response
 
 from torii_dynamodb.errors import InvalidToken, RateLimited, ValidationError
 from torii_dynamodb.fastapi.errors import problem_of
-from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.forms import field_error, refusal
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.fastapi.pages.sign_in import wait_text
 from torii_dynamodb.fastapi.pages.switching import enter
 
 __all__ = ["add"]
@@ -32,10 +31,8 @@ def add(router: APIRouter, site: Site) -> None:
         try:
             await web.limit(request)
             await torii.password.send_reset(email)
-        except ValidationError as error:
-            errors, status = [field_error(error, {"email": ("email", "The email address")})], 422
-        except RateLimited as error:
-            errors, status = [FieldError("email", wait_text(error))], 429
+        except (ValidationError, RateLimited) as error:
+            errors, status = refusal(error, {"email": ("email", "The email address")}, wait_at="email")
         else:
             return site.redirect(site.path("check-mail", kind="reset"))
         return await site.page(request, "forgot_password", email=email, errors=errors, status=status)

@@ -13,19 +13,18 @@ from torii_dynamodb.errors import (
     ClonedAuthenticator,
     InvalidCredentials,
     RateLimited,
-    ToriiError,
     ValidationError,
 )
-from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
-from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
 from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
+from torii_dynamodb.fastapi.routing import AuthRoute
 from torii_dynamodb.passkeys import PasskeyError
 
-__all__ = ["add", "answer_of", "wait_text"]
+__all__ = ["add", "answer_of"]
 
-_EMAIL = ("email", "The email address")
+_FIELDS = {"email": ("email", "The email address"), "password": ("password", "The password")}
 _KINDS = ("magic-link", "provider", "reset", "sign-up")
 _WRONG = "The email address or password is wrong."
 # To everybody alike: whether the address is verified is its owner's to know.
@@ -78,12 +77,10 @@ def add(router: APIRouter, site: Site) -> None:
             user, session = await torii.password.authenticate(
                 email, form.get("password", ""), require_verified=web.requires_verified, browser=web.browser(request)
             )
-        except ValidationError as error:
-            errors, status = [field_error(error, {"email": _EMAIL, "password": ("password", "The password")})], 422
+        except (ValidationError, AccountLocked, RateLimited) as error:
+            errors, status = refusal(error, _FIELDS, wait_at="email")
         except InvalidCredentials:
             errors, status = [FieldError("password", _WRONG_OR_NEW if web.requires_verified else _WRONG)], 401
-        except (AccountLocked, RateLimited) as error:
-            errors, status = [FieldError("email", wait_text(error))], 429
         else:
             return await enter(site, request, user, session, target)
         return await show(request, email=email, target=target, again=again, errors=errors, status=status)
@@ -106,16 +103,12 @@ def add(router: APIRouter, site: Site) -> None:
     if not torii.takes_passkeys:
         return
 
-    @router.post("/passkey/options")
     async def passkey_options(request: Request) -> Response:
-        try:
-            await site.form(request)
-            await web.limit(request)
-            return JSONResponse(await torii.passkeys.begin_sign_in(), headers=site.headers())
-        except Problem as problem:
-            return ProblemResponse(problem)
-        except ToriiError as error:
-            return ProblemResponse(problem_of(error))
+        await site.form(request)
+        await web.limit(request)
+        return JSONResponse(await torii.passkeys.begin_sign_in(), headers=site.headers())
+
+    router.add_api_route("/passkey/options", passkey_options, methods=["POST"], route_class_override=AuthRoute)
 
     @router.post("/passkey")
     async def passkey(request: Request) -> Response:
@@ -128,7 +121,7 @@ def add(router: APIRouter, site: Site) -> None:
             message = "The passkey was not accepted. Try again, or sign in another way."
             errors, status = [FieldError("passkey-sign-in", message)], 401
         except (AccountLocked, RateLimited) as error:
-            errors, status = [FieldError("email", wait_text(error))], 429
+            errors, status = refusal(error, _FIELDS, wait_at="email")
         else:
             return await enter(site, request, user, session, target)
         return await show(request, target=target, again=form.get("again") == "1", errors=errors, status=status)
@@ -147,18 +140,3 @@ def answer_of(form: dict[str, str]) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise PasskeyError("malformed", "the browser did not send a WebAuthn credential")
     return cast("dict[str, Any]", found)
-
-
-def wait_text(error: AccountLocked | RateLimited) -> str:
-    """What to tell somebody who has to wait."""
-    if error.retry_after is None:
-        return "This account is locked. Contact the operator of this site."
-    # Rounded up, so that the next attempt is not too early.
-    minutes = -(-int(error.retry_after.total_seconds() + 1) // 60)
-    about = "a minute" if minutes <= 1 else f"{minutes} minutes"
-    if isinstance(error, RateLimited) and error.what == "mail":
-        return (
-            "Too many of these emails were requested for this address. If you received any, the link in the newest "
-            f"still works. Otherwise wait {about}, then try again."
-        )
-    return f"There were too many attempts. Wait {about}, then try again."

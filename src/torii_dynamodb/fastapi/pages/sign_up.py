@@ -6,10 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from torii_dynamodb.errors import AlreadyExists, NotFound, RateLimited, ValidationError
-from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
 from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.fastapi.pages.sign_in import wait_text
 from torii_dynamodb.fastapi.pages.switching import enter
 
 __all__ = ["add"]
@@ -53,7 +52,6 @@ def add(router: APIRouter, site: Site) -> None:
         form = await site.form(request)
         email, name, target = form.get("email", "").strip(), form.get("name", "").strip(), form.get("next", "")
         password = form.get("password", "")
-        status = 422
         try:
             await web.limit(request)
             if web.config.registration == "private":
@@ -71,15 +69,10 @@ def add(router: APIRouter, site: Site) -> None:
             if left is not None:
                 web.leave_binding(response, left)
             return response
-        except ValidationError as error:
-            errors = [field_error(error, _FIELDS)]
+        except (ValidationError, RateLimited) as error:
+            errors, status = refusal(error, _FIELDS, wait_at="email")
         except AlreadyExists:
-            errors, status = (
-                [FieldError("email", "This address already has an account. If it is yours, sign in.")],
-                409,
-            )
-        except RateLimited as error:
-            errors, status = [FieldError("email", wait_text(error))], 429
+            errors, status = [FieldError("email", "This address already has an account. If it is yours, sign in.")], 409
         return await site.page(
             request,
             "sign_up",

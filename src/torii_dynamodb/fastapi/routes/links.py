@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.routes.passwords import SENT
-from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.routing import BODY, RECENT, problems
 from torii_dynamodb.fastapi.schemas import (
     EmailIn,
     LinkOut,
@@ -23,7 +23,7 @@ from torii_dynamodb.fastapi.web import Caller, Web
 __all__ = ["add"]
 
 _PROOF = ("invalid_token", "invalid_credentials", "account_locked", "account_locked_by_administrator")
-_BODY = ("cross_site", "body_too_large", "validation_error", "rate_limited")
+_LIMITED = (*BODY, "rate_limited")
 
 
 def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
@@ -53,7 +53,7 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
         "/email/verification/send",
         status_code=202,
         summary="Ask for a verification link without signing in",
-        responses=problems(*_BODY),
+        responses=problems(*_LIMITED),
     )
     async def send_to(body: EmailIn, request: Request) -> SentOut:
         """Answers alike for known and unknown addresses."""
@@ -64,7 +64,7 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
     @router.post(
         "/email/verification/complete",
         summary="Verify an address",
-        responses=problems(*_BODY, *_PROOF, "session_required"),
+        responses=problems(*_LIMITED, *_PROOF, "session_required"),
     )
     async def complete(
         body: ProofIn,
@@ -98,7 +98,7 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         "/email/change",
         status_code=202,
         summary="Ask to move to another address",
-        responses=problems(*_BODY, "not_signed_in", "recent_sign_in_required"),
+        responses=problems(*_LIMITED, *RECENT),
     )
     async def change(body: NewEmailIn, request: Request, found: Caller = Depends(dependencies.recent())) -> SentOut:
         """A link goes to the new address; nothing changes before it is used. Answers alike if somebody holds it."""
@@ -109,7 +109,7 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
     @router.post(
         "/email/change/complete",
         summary="Move to another address",
-        responses=problems(*_BODY, *_PROOF, "not_signed_in", "already_exists"),
+        responses=problems(*_LIMITED, *_PROOF, "not_signed_in", "already_exists"),
     )
     async def complete_change(
         body: ProofIn, request: Request, response: Response, found: Caller = Depends(dependencies.signed_in)
@@ -141,14 +141,14 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
 def _add_magic_link(router: APIRouter, web: Web) -> None:
     torii = web.torii
 
-    @router.post("/magic-link", status_code=202, summary="Ask for a sign-in link", responses=problems(*_BODY))
+    @router.post("/magic-link", status_code=202, summary="Ask for a sign-in link", responses=problems(*_LIMITED))
     async def send(body: EmailIn, request: Request) -> SentOut:
         """Answers alike for known and unknown addresses."""
         await web.limit(request)
         await torii.magic_link.send(body.email)
         return SentOut(detail=SENT)
 
-    @router.post("/magic-link/check", summary="Check a link without using it up", responses=problems(*_BODY))
+    @router.post("/magic-link/check", summary="Check a link without using it up", responses=problems(*_LIMITED))
     async def check(body: TokenIn, request: Request) -> LinkOut:
         """For the page that asks for a click: mail scanners follow links, and would use it up."""
         await web.limit(request)
@@ -158,7 +158,7 @@ def _add_magic_link(router: APIRouter, web: Web) -> None:
     @router.post(
         "/magic-link/complete",
         summary="Sign in by a link",
-        responses=problems(*_BODY, "invalid_token", "account_locked_by_administrator", "other_user_signed_in"),
+        responses=problems(*_LIMITED, "invalid_token", "account_locked_by_administrator", "other_user_signed_in"),
     )
     async def complete(body: LinkSignInIn, request: Request, response: Response) -> SignedInOut:
         """Uses a link. It proves the address too."""

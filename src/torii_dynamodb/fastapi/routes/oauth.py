@@ -21,7 +21,7 @@ from torii_dynamodb.fastapi.flows import (
     failure_target,
     with_cookies,
 )
-from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.routing import BODY, RECENT, problems
 from torii_dynamodb.fastapi.schemas import (
     ConfirmationIn,
     ConfirmIn,
@@ -105,9 +105,7 @@ def _add_beginning(router: APIRouter, web: Web, dependencies: Dependencies) -> N
     @router.post(
         "/oauth/{provider}/link",
         summary="Link an account at a provider",
-        responses=problems(
-            "cross_site", "not_signed_in", "recent_sign_in_required", "not_found", "validation_error", "oauth_error"
-        ),
+        responses=problems("cross_site", *RECENT, "not_found", "validation_error", "oauth_error"),
     )
     async def link(
         provider: Provider,
@@ -217,7 +215,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
 
 def _add_confirmation(router: APIRouter, web: Web) -> None:
     torii = web.torii
-    body_problems = ("cross_site", "body_too_large", "validation_error", "rate_limited", "oauth_error")
+    body_problems = (*BODY, "rate_limited", "oauth_error")
 
     @router.post(
         "/oauth/confirmation/check",
@@ -281,10 +279,8 @@ def _add_native(router: APIRouter, web: Web) -> None:
         "/oauth/{provider}/native/complete",
         summary="Sign in by an ID token that a mobile SDK obtained",
         responses=problems(
-            "cross_site",
+            *BODY,
             "not_found",
-            "validation_error",
-            "body_too_large",
             "oauth_error",
             "already_exists",
             "account_locked_by_administrator",
@@ -340,15 +336,7 @@ def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         "/oauth/accounts/{provider}",
         status_code=204,
         summary="Unlink an account",
-        responses=problems(
-            "cross_site",
-            "validation_error",
-            "not_signed_in",
-            "recent_sign_in_required",
-            "not_found",
-            "last_sign_in_method",
-            "revoked",
-        ),
+        responses=problems("cross_site", "validation_error", *RECENT, "not_found", "last_sign_in_method", "revoked"),
     )
     async def unlink(
         provider: Provider,

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from torii_dynamodb._rules import base64url
 from torii_dynamodb.errors import NotFound
 from torii_dynamodb.fastapi.dependencies import Dependencies
-from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.routing import BODY, RECENT, problems
 from torii_dynamodb.fastapi.schemas import (
     PasskeyIn,
     PasskeyNameIn,
@@ -69,7 +69,7 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
     @router.post(
         "/passkeys/registration/begin",
         summary="Begin to add a passkey",
-        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required"),
+        responses=problems("cross_site", *RECENT),
     )
     async def begin(found: Caller = Depends(dependencies.recent())) -> PasskeyOptionsOut:
         """Options for `navigator.credentials.create`."""
@@ -79,17 +79,7 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
         "/passkeys/registration/complete",
         status_code=201,
         summary="Add a passkey",
-        responses=problems(
-            "cross_site",
-            "body_too_large",
-            "validation_error",
-            "not_signed_in",
-            "recent_sign_in_required",
-            "passkey_error",
-            "already_exists",
-            "too_many_identities",
-            "revoked",
-        ),
+        responses=problems(*BODY, *RECENT, "passkey_error", "already_exists", "too_many_identities", "revoked"),
     )
     async def complete(body: PasskeyIn, found: Caller = Depends(dependencies.recent())) -> PasskeyOut:
         """Verifies the browser's answer and adds the passkey."""
@@ -114,9 +104,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         "/passkeys/sign-in/complete",
         summary="Sign in with a passkey",
         responses=problems(
-            "cross_site",
-            "body_too_large",
-            "validation_error",
+            *BODY,
             "passkey_error",
             "cloned_authenticator",
             "rate_limited",
@@ -147,7 +135,7 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
     @router.patch(
         "/passkeys/{passkey_id}",
         summary="Rename a passkey",
-        responses=problems("cross_site", "body_too_large", "validation_error", "not_signed_in", "not_found"),
+        responses=problems(*BODY, "not_signed_in", "not_found"),
     )
     async def rename(
         passkey_id: PasskeyId, body: PasskeyNameIn, found: Caller = Depends(dependencies.signed_in)
@@ -162,15 +150,7 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
         "/passkeys/{passkey_id}",
         status_code=204,
         summary="Remove a passkey",
-        responses=problems(
-            "cross_site",
-            "validation_error",
-            "not_signed_in",
-            "recent_sign_in_required",
-            "not_found",
-            "last_sign_in_method",
-            "revoked",
-        ),
+        responses=problems("cross_site", "validation_error", *RECENT, "not_found", "last_sign_in_method", "revoked"),
     )
     async def remove(passkey_id: PasskeyId, found: Caller = Depends(dependencies.recent())) -> None:
         """It does not sign this user in any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 
 from torii_dynamodb.fastapi.dependencies import Dependencies
-from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.routing import BODY, RECENT, problems
 from torii_dynamodb.fastapi.schemas import (
     ChangePasswordIn,
     EmailIn,
@@ -44,7 +44,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             "/register",
             status_code=202,
             summary="Register",
-            responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited", "overloaded"),
+            responses=problems(*BODY, "rate_limited", "overloaded"),
         )
         async def register(body: RegisterIn, request: Request, response: Response) -> SentOut:
             """Answers alike whether or not the address is taken: a mail goes to the address, which tells the rest.
@@ -63,15 +63,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             "/register",
             status_code=201,
             summary="Register and sign in",
-            responses=problems(
-                "cross_site",
-                "body_too_large",
-                "validation_error",
-                "rate_limited",
-                "overloaded",
-                "already_exists",
-                "other_user_signed_in",
-            ),
+            responses=problems(*BODY, "rate_limited", "overloaded", "already_exists", "other_user_signed_in"),
         )
         async def register_directly(body: RegisterIn, request: Request, response: Response) -> SignedInOut:
             """Registers and signs in at once. It tells whether an address is taken."""
@@ -97,9 +89,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         "/sign-in",
         summary="Sign in with a password",
         responses=problems(
-            "cross_site",
-            "body_too_large",
-            "validation_error",
+            *BODY,
             "invalid_credentials",
             "account_locked",
             "rate_limited",
@@ -128,9 +118,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         "/password",
         summary="Change the password",
         responses=problems(
-            "cross_site",
-            "body_too_large",
-            "validation_error",
+            *BODY,
             "not_signed_in",
             "invalid_credentials",
             "account_locked",
@@ -157,17 +145,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
     @router.post(
         "/password",
         summary="Set a first password",
-        responses=problems(
-            "cross_site",
-            "body_too_large",
-            "validation_error",
-            "not_signed_in",
-            "recent_sign_in_required",
-            "rate_limited",
-            "overloaded",
-            "version_conflict",
-            "revoked",
-        ),
+        responses=problems(*BODY, *RECENT, "rate_limited", "overloaded", "version_conflict", "revoked"),
     )
     async def set_password(
         body: NewPasswordIn,
@@ -185,7 +163,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         "/password",
         status_code=204,
         summary="Remove the password",
-        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required", "last_sign_in_method", "revoked"),
+        responses=problems("cross_site", *RECENT, "last_sign_in_method", "revoked"),
     )
     async def remove_password(response: Response, found: Caller = Depends(dependencies.recent())) -> None:
         """All sessions end, this one too: sign in otherwise."""
@@ -201,7 +179,7 @@ def _add_reset(router: APIRouter, web: Web) -> None:
         "/password/reset",
         status_code=202,
         summary="Ask for a link to choose a new password",
-        responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited"),
+        responses=problems(*BODY, "rate_limited"),
     )
     async def reset(body: EmailIn, request: Request) -> SentOut:
         """Answers alike for known and unknown addresses."""
@@ -212,7 +190,7 @@ def _add_reset(router: APIRouter, web: Web) -> None:
     @router.post(
         "/password/reset/check",
         summary="Check a link without using it up",
-        responses=problems("cross_site", "body_too_large", "validation_error", "rate_limited"),
+        responses=problems(*BODY, "rate_limited"),
     )
     async def check(body: TokenIn, request: Request) -> LinkOut:
         """For the page with the form."""
@@ -225,15 +203,7 @@ def _add_reset(router: APIRouter, web: Web) -> None:
         "/password/reset/complete",
         status_code=204,
         summary="Choose a new password",
-        responses=problems(
-            "cross_site",
-            "body_too_large",
-            "validation_error",
-            "invalid_token",
-            "rate_limited",
-            "overloaded",
-            "account_locked_by_administrator",
-        ),
+        responses=problems(*BODY, "invalid_token", "rate_limited", "overloaded", "account_locked_by_administrator"),
     )
     async def complete(body: ResetIn, request: Request, response: Response) -> None:
         """All sessions and links end. It signs nobody in."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from torii_dynamodb.errors import NotFound
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.errors import Problem
-from torii_dynamodb.fastapi.routing import problems
+from torii_dynamodb.fastapi.routing import BODY, RECENT, problems
 from torii_dynamodb.fastapi.schemas import MethodsOut, SessionOut, SessionsOut, SignedInOut, UserIn, UserOut
 from torii_dynamodb.fastapi.web import Caller, Web
 
@@ -48,7 +48,7 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     @router.patch(
         "/me",
         summary="Change the profile",
-        responses=problems("cross_site", "body_too_large", "validation_error", "not_signed_in", "version_conflict"),
+        responses=problems(*BODY, "not_signed_in", "version_conflict"),
     )
     async def change_me(body: UserIn, found: Caller = Depends(dependencies.signed_in)) -> UserOut:
         """Changes the display name; `null` removes it."""
@@ -58,7 +58,7 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         "/me",
         status_code=204,
         summary="Delete the account",
-        responses=problems("cross_site", "not_signed_in", "recent_sign_in_required", "revoked"),
+        responses=problems("cross_site", *RECENT, "revoked"),
     )
     async def delete_me(response: Response, found: Caller = Depends(dependencies.recent())) -> None:
         """Deletes the user with all identities, sessions and links. There is no way back."""
