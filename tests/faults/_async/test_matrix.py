@@ -19,7 +19,7 @@ from tests.faults._async.primitives import MET, in_worlds, is_met
 from tests.faults._async.world import AsyncWorld, Keys, comparable, result_of
 from tests.faults.catalogue import TROUBLES, Trouble
 
-from torii_dynamodb._async.contract import AsyncStorage
+from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import ToriiError, Unavailable
 
 

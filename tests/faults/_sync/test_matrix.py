@@ -21,7 +21,7 @@ from tests.faults._sync.primitives import MET, in_worlds, is_met
 from tests.faults._sync.world import Keys, World, comparable, result_of
 from tests.faults.catalogue import TROUBLES, Trouble
 
-from torii_dynamodb._sync.contract import Storage
+from torii_dynamodb.contract import Storage
 from torii_dynamodb.errors import ToriiError, Unavailable
 
 

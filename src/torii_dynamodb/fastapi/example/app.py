@@ -27,7 +27,7 @@ from torii_dynamodb.models import User
 from torii_dynamodb.passkeys import PasskeySettings
 
 if TYPE_CHECKING:
-    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb.contract import AsyncStorage
     from torii_dynamodb.mail import AsyncMailer
     from torii_dynamodb.oauth import OAuthProvider
 
