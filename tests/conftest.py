@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the engines, a table prefix of one's own, a clean AWS environment."""
+"""Fixtures for all tests: the engines, the wheel, a table prefix, a clean AWS environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from torii_dynamodb.local import EngineError, LocalEngine, find_dynoxide
 
-# No deadline: a shared machine's pauses are no failures. CI is repeatable; at a desk every run looks elsewhere.
+# No deadline: pauses of a shared machine are not failures. CI is repeatable; elsewhere every run differs.
 settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("dev"), max_examples=100, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
@@ -24,7 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_aws_from_the_machine() -> Iterator[None]:
-    """Keep the developer's own AWS settings out of the tests, and so the tests out of their account."""
+    """Keep the developer's AWS settings out of the tests, and the tests out of the developer's account."""
     if os.environ.get("TORII_TEST_AWS"):
         yield
         return
@@ -40,10 +40,9 @@ def _no_aws_from_the_machine() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> Iterator[None]:
-    """Let the programs that tests start hear Ctrl-C.
+    """Let the programs that tests start react to Ctrl-C.
 
-    A shell starts what it puts in the background with SIGINT ignored, and every process inherits that: pytest, a
-    worker of pytest-xdist, what a test starts.
+    A shell starts background jobs with SIGINT ignored, and all their child processes inherit that.
     """
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:
@@ -54,7 +53,7 @@ def _interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def dynoxide() -> Iterator[LocalEngine]:
-    """A running Dynoxide, in memory, one a test process. Missing, it fails the test."""
+    """A running Dynoxide, in memory, one per test process. If it is missing, the test fails."""
     binary = find_dynoxide()
     if binary is None:
         pytest.fail("the Dynoxide engine is not installed: run 'make setup' (needs npm), or set TORII_DYNOXIDE")
@@ -64,7 +63,7 @@ def dynoxide() -> Iterator[LocalEngine]:
 
 @pytest.fixture(scope="session")
 def moto_engine() -> Iterator[LocalEngine]:
-    """A running moto server, one a test process. Missing, it fails the test. One call at a time: it is not safe."""
+    """A running moto server, one per test process. If it is missing, the test fails. Not safe under concurrency."""
     try:
         engine = LocalEngine("moto").start()
     except EngineError as error:

@@ -1,4 +1,4 @@
-"""Ports of this machine for tests, without a race for them."""
+"""Reserve ports of this machine for tests."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port that the system gives to nobody else while the block lasts.
+    """Yield a port that the system gives to no other process while the block lasts.
 
-    It is bound, but nobody listens: connecting is refused. A server that sets ``SO_REUSEADDR``, as servers do, can
-    listen on it by its number (on Linux).
+    It is bound, but nothing listens on it: connections are refused. A server that sets ``SO_REUSEADDR``, as servers do,
+    can listen on it (on Linux).
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,10 +1,10 @@
-"""Random and mutated input against everything that parses what somebody else wrote.
+"""Random and mutated input for every parser of data from outside.
 
     python -m tests.fuzz.fuzz 1000000 [seed]        # `make fuzz`
 
-Text (session tokens, one-time tokens, ids, addresses, arguments of all kinds) is answered with a value, ``None`` or
-ValidationError; stored items with a model, ``None`` or CorruptItem. Any other exception is a finding. A forged token is
-never taken for one.
+Text (session tokens, one-time tokens, ids, addresses, arguments of all kinds) gives a value, ``None`` or
+ValidationError; stored items give a model, ``None`` or CorruptItem. Any other exception is a finding. A forged token is
+never accepted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ STATE = "s" * 32
 POLICY = LockoutPolicy()
 SECRET = b"0123456789abcdef0123456789abcdef"
 
-# The stored items, by their place in Source.items.
+# The stored items, by their position in Source.items.
 USER, ADDRESS, SESSION, TOKEN, VERIFIER, CHALLENGE, ACCOUNT, PASSKEY, AUDIT, REGISTER = range(10)
 
 ALPHABETS = (
@@ -103,7 +103,7 @@ class Source:
         )
 
     def text(self) -> str:
-        """Some text: random, or one of the good ones, changed."""
+        """Return some text: random, or a good one with changes."""
         dice = self.dice
         if dice.random() < 0.3:
             length = dice.choice((0, 1, 2, 8, 16, 43, 64, 65, 255, 256, 300))
@@ -115,7 +115,7 @@ class Source:
         return found
 
     def mutated(self, text: str) -> str:
-        """A text with one change."""
+        """Return a text with one change."""
         dice = self.dice
         place = dice.randint(0, len(text))
         letter = dice.choice(dice.choice(ALPHABETS))
@@ -144,7 +144,7 @@ class Source:
                 return text[:place] + dice.choice(self.texts)[place:]
 
     def value(self) -> object:
-        """Anything that a caller may hand in."""
+        """Return anything that a caller may pass."""
         dice = self.dice
         if dice.random() < 0.9:
             return self.text()
@@ -169,7 +169,7 @@ class Source:
         )
 
     def attribute(self, depth: int = 0) -> dict[str, Any]:
-        """An attribute as DynamoDB can hold it."""
+        """Return an attribute as DynamoDB can store it."""
         dice = self.dice
         match dice.randint(0, 9 if depth < 3 else 6):
             case 0 | 1:
@@ -194,7 +194,7 @@ class Source:
                 return {"M": {self.text(): self.attribute(depth + 1) for _ in range(dice.randint(0, 3))}}
 
     def number(self) -> str:
-        """A number as DynamoDB writes it."""
+        """Return a number as DynamoDB writes it."""
         choices = (
             "0",
             "-1",
@@ -211,7 +211,7 @@ class Source:
         return self.dice.choice(choices)
 
     def item(self, kind: int) -> dict[str, Any]:
-        """A stored item with attributes missing, added or of other types; mostly of one kind."""
+        """Return a stored item with attributes missing, added or of other types; mostly of one kind."""
         dice = self.dice
         found = dict(self.items[kind] if dice.random() < 0.8 else dice.choice(self.items))
         for _ in range(dice.choice((0, 1, 1, 1, 2, 4))):
@@ -225,14 +225,14 @@ class Source:
 
 @dataclass
 class Tally:
-    """What came of it."""
+    """The outcome of a run."""
 
     cases: Counter[str] = field(default_factory=Counter)
     taken: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        rows = [f"  {name:34} {count:9,} of which taken {self.taken[name]:9,}" for name, count in self.cases.items()]
+        rows = [f"  {name:34} {count:9,} of which accepted {self.taken[name]:9,}" for name, count in self.cases.items()]
         return "\n".join([f"{self.cases.total():,} cases, {len(self.findings)} findings", *rows])
 
 
@@ -242,8 +242,8 @@ def text_targets(source: Source) -> dict[str, Callable[[], object]]:
     def token(parse: Callable[[object], object], good: str) -> object:
         value = source.value()
         parsed = parse(value)
-        # What was issued is a token; so is what somebody made who knows the format (the checksum proves nothing).
-        assert parsed is None or value == good or value in source.texts or is_well_formed(value), "forged, yet taken"
+        # Issued tokens are accepted, and those made by anyone who knows the format: the checksum proves nothing.
+        assert parsed is None or value == good or value in source.texts or is_well_formed(value), "forged, but accepted"
         return parsed
 
     def email() -> object:
@@ -286,7 +286,7 @@ def text_targets(source: Source) -> dict[str, Callable[[], object]]:
 
 
 def is_well_formed(value: object) -> bool:
-    """Whether a text is a token by its checksum, as one that was cut from a longer one may be."""
+    """Return whether a text is a token by its checksum, as one cut from a longer one may be."""
     return isinstance(value, str) and retarget(value, value[9:].partition(".")[0]) == value
 
 
@@ -327,7 +327,7 @@ def item_targets(source: Source) -> dict[str, Callable[[], object]]:
 
 
 class Jwts:
-    """Access tokens: mutated, and signed ones that say what ours never do."""
+    """Access tokens: mutated ones, and signed ones with claims that ours never have."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -342,7 +342,7 @@ class Jwts:
         self.claims: dict[str, Any] = json.loads(_unpadded(self.good.split(".")[1]))
 
     def token(self) -> str:
-        """A token, most of them with something wrong."""
+        """Return a token, usually with something wrong."""
         source, dice = self.source, self.source.dice
         if dice.random() < 0.4:
             return source.mutated(self.good)
@@ -378,7 +378,7 @@ class Jwts:
         return f"{signed.decode()}.{_packed(hmac.digest(SECRET, signed, 'sha256'))}"
 
     def __call__(self) -> object:
-        """Check one."""
+        """Check one case."""
         return self.tokens.verify(self.token(), now=NOW)
 
 
@@ -391,7 +391,7 @@ def _unpadded(text: str) -> bytes:
 
 
 def fuzz(cases: int, seed: int = 0) -> Tally:
-    """Run so many cases, spread over all targets."""
+    """Run that many cases, spread over all targets."""
     source = Source(seed)
     tally = Tally()
     targets: list[tuple[str, Callable[[], object], type[Exception]]] = [

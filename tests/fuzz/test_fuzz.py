@@ -1,4 +1,4 @@
-"""Random and mutated input, a short run of what `make fuzz` does; and forged tokens cost no request."""
+"""Random and mutated input, a short run of `make fuzz`; and forged tokens cost no request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HASH = "$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA"
 
 
 def test_no_input_raises_what_it_should_not() -> None:
-    """20,000 cases over all parsers: a value, None or the typed error; another seed each run, told when it fails."""
+    """20,000 cases over all parsers give a value, None or the typed error; the seed differs per run and is printed."""
     seed = random.randrange(2**32)
     tally = fuzz(20_000, seed)
     assert not tally.findings, tally.findings[:10]
@@ -32,14 +32,14 @@ class Nobody:
 
     async def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response:
         self.requests += 1
-        raise AssertionError("a forged token was asked for")
+        raise AssertionError("a forged token caused a request")
 
     async def aclose(self) -> None:
         """Nothing to close."""
 
 
 async def test_forged_tokens_cost_no_request() -> None:
-    """3,000 mutated and random tokens against everything that takes one: refused, without a single request."""
+    """3,000 mutated and random tokens are refused everywhere without a single request."""
     config = DynamoDbConfig(
         region="eu-central-1",
         credentials=Credentials(access_key_id="A", secret_access_key="S"),
@@ -53,7 +53,7 @@ async def test_forged_tokens_cost_no_request() -> None:
     while forged < 3000:
         token = source.text()
         if parse_session_token(token) is not None or parse_one_time_token(token) is not None:
-            continue  # unchanged, or another that was issued
+            continue  # unchanged, or another issued token
         forged += 1
         assert await storage.get_signed_in(token) is None
         assert await storage.refresh_session(token, expires_at=LATER) is None

@@ -1,7 +1,7 @@
-"""DynamoDB storage and in-memory reference, driven side by side with the same commands: every answer must be the same.
+"""The storage on DynamoDB and the in-memory reference get the same commands: all results must be the same.
 
-Hypothesis makes up the histories: several users, identities and sessions, old copies of users, a moving clock. Secrets
-differ between the two, so they are named (the third session, the fifth token) and each storage is handed its own.
+Hypothesis generates the histories: several users, identities and sessions, old copies of users, a moving clock. Secrets
+differ between the two, so they are named (the third session, the fifth token) and each storage gets its own.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ POLICY = LockoutPolicy(max_attempts=3, window=timedelta(minutes=1), retention=ti
 
 
 def tables_of(storage: DynamoDbHandle) -> conformance.Dump:
-    """All items of all tables, as plain values."""
+    """Return all items of all tables, as plain values."""
     dump: dict[str, list[dict[str, Any]]] = {}
     client = Client(storage.config)
     try:
@@ -80,7 +80,7 @@ hashes = st.sampled_from(HASHES)
 
 @dataclass(frozen=True)
 class Pair:
-    """One thing that both storages gave, each in its own form."""
+    """The same thing from both storages, each in its own form."""
 
     real: Any
     model: Any
@@ -101,7 +101,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        """A fresh set of tables, an empty memory, one clock."""
+        """Create new tables, an empty memory and one clock."""
         self.clock = FakeClock()
         self.stack = ExitStack()
         config = self.engine.config(table_prefix=f"m{uuid4().hex}", clock=self.clock, session_cleanup="inline")
@@ -111,7 +111,7 @@ class Histories(RuleBasedStateMachine):
         self.counter = 0
 
     def teardown(self) -> None:
-        """What is left must hang together, and tell no secret."""
+        """What is left must be consistent and contain no secret."""
         if hasattr(self, "stack"):
             try:
                 dump = tables_of(self.real)
@@ -121,10 +121,10 @@ class Histories(RuleBasedStateMachine):
             finally:
                 self.stack.close()
 
-    # How answers are compared.
+    # How results are compared.
 
     def both(self, call: Call) -> Pair:
-        """Ask both the same and compare what they say."""
+        """Call both and compare the results."""
         self.clock.advance(timedelta(milliseconds=1))
         real, model = self._outcome(call, self.real, 0), self._outcome(call, self.model, 1)
         assert self._plain(real) == self._plain(model)
@@ -177,17 +177,17 @@ class Histories(RuleBasedStateMachine):
 
     @rule(target=readings, user_id=ids, email=addresses, password=st.none() | hashes)
     def create_user(self, user_id: str, email: str, password: str | None) -> Pair:
-        """Under a chosen id, which may be taken, as may the address."""
+        """With a chosen id, which may be taken, as may the address."""
         return self.both(lambda s, _: s.create_user(NewUser(id=user_id, email=email), password_hash=password))
 
     @rule(target=readings, user_id=ids)
     def read_user(self, user_id: str) -> Pair:
-        """Kept: later commands may hand it in when it is stale."""
+        """Keep the user: later commands may pass it when it is stale."""
         return self.both(lambda s, _: s.get_user(user_id))
 
     @rule(email=addresses)
     def read_by_email(self, email: str) -> None:
-        """By any spelling."""
+        """With any spelling."""
         self.both(lambda s, _: s.get_user_by_email(email))
 
     @rule(
@@ -197,36 +197,36 @@ class Histories(RuleBasedStateMachine):
         metadata=st.just(UNSET) | st.just({"n": 1.0}),
     )
     def update_user(self, reading: Pair, email: Any, name: Any, metadata: Any) -> None:
-        """From a reading that may be stale."""
+        """From a read that may be stale."""
         if isinstance(reading.real, User) and isinstance(reading.model, User):
             users = (reading.real, reading.model)
             self.both(lambda s, side: s.update_user(users[side], email=email, name=name, metadata=metadata))
 
     @rule(user_id=ids, email=addresses, remove=st.booleans())
     def prove_email(self, user_id: str, email: str, remove: bool) -> None:
-        """The user's address or another."""
+        """The user's address or another one."""
         self.both(lambda s, _: s.mark_email_verified(user_id, email=email, remove_unproven=remove))
 
     @rule(user_id=ids)
     def delete_user(self, user_id: str) -> None:
-        """May not be there."""
+        """The user may not exist."""
         self.both(lambda s, _: s.delete_user(user_id))
 
     @rule()
     def read_everyone(self) -> None:
-        """In one batch, with one asked twice."""
+        """In one batch, with one id twice."""
         self.both(lambda s, _: s.batch_get_users([*IDS, IDS[0], "nobody"]))
 
     # Sessions.
 
     @rule(target=sessions, user_id=ids)
     def sign_in(self, user_id: str) -> Pair:
-        """From a fresh reading."""
+        """From a fresh read."""
         return self._keep(self.both(lambda s, _: s.create_session(NewSession(user_id=user_id, expires_at=self._later))))
 
     @rule(target=sessions, reading=readings)
     def sign_in_from_reading(self, reading: Pair) -> Pair:
-        """From a reading that may be stale: the session must then be dead."""
+        """From a read that may be stale: then the session must be invalid."""
         if not isinstance(reading.real, User) or not isinstance(reading.model, User):
             return Pair(None, None)
         users = (reading.real, reading.model)
@@ -241,7 +241,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(session=sessions)
     def check_session(self, session: Pair) -> None:
-        """Alive on both or on none."""
+        """Valid on both or on neither."""
         if isinstance(session.real, Session):
             tokens = (session.real.token, session.model.token)
             self.both(lambda s, side: s.get_signed_in(tokens[side]))
@@ -250,12 +250,12 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids)
     def list_sessions(self, user_id: str) -> None:
-        """Each user's living sessions. Ids differ between the two, and with them the order of equal times."""
+        """Each user's valid sessions. Ids differ between the two, and so does the order of equal times."""
         self.both(lambda s, _: sorted(found.created_at for found in s.list_sessions_for_user(user_id)))
 
     @rule(session=sessions, minutes=st.integers(1, 30))
     def extend_session(self, session: Pair, minutes: int) -> None:
-        """What extending tells of a revoked session is open; what a check tells afterwards is not."""
+        """The result of extending a revoked session is not defined; the result of a later check is."""
         if isinstance(session.real, Session):
             tokens = (session.real.token, session.model.token)
             end = self.clock() + timedelta(minutes=minutes)
@@ -265,14 +265,14 @@ class Histories(RuleBasedStateMachine):
 
     @rule(session=sessions)
     def sign_out(self, session: Pair) -> None:
-        """Perhaps again."""
+        """Possibly again."""
         if isinstance(session.real, Session):
             tokens = (session.real.token, session.model.token)
             self.both(lambda s, side: s.delete_session(tokens[side]))
 
     @rule(session=sessions, user_id=ids)
     def end_device(self, session: Pair, user_id: str) -> None:
-        """Perhaps somebody else's."""
+        """Possibly another user's."""
         if isinstance(session.real, Session):
             self.real.delete_session_by_id(user_id, session.real.id)
             self.model.delete_session_by_id(user_id, session.model.id)
@@ -280,7 +280,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids)
     def sign_out_everywhere(self, user_id: str) -> None:
-        """The epochs are random, so only whether there was a user is compared."""
+        """Epochs are random, so only the existence of the user is compared."""
         self.both(lambda s, _: s.delete_sessions_for_user(user_id) is None)
 
     # Passwords.
@@ -292,7 +292,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(reading=readings, password=hashes)
     def set_password_expecting(self, reading: Pair, password: str) -> None:
-        """Only over the password of a reading."""
+        """Only over the password that was read."""
         if isinstance(reading.real, User) and isinstance(reading.model, User):
             users = (reading.real, reading.model)
             self.both(
@@ -303,7 +303,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(reading=readings, subject=st.sampled_from(SUBJECTS), password=hashes)
     def complete_what_was_begun(self, reading: Pair, subject: str, password: str) -> None:
-        """Under the epoch of a reading, which may be over."""
+        """With the epoch of a read, which may be over."""
         if isinstance(reading.real, User) and isinstance(reading.model, User):
             users, user_id = (reading.real, reading.model), reading.real.id
             account = NewOAuthAccount(provider="google", subject=subject)
@@ -314,12 +314,12 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids, email=addresses, old=hashes, new=hashes)
     def rehash(self, user_id: str, email: str, old: str, new: str) -> None:
-        """Only over the hash named."""
+        """Only over the given hash."""
         self.both(lambda s, _: s.rehash_password(user_id, email=email, old_hash=old, new_hash=new))
 
     @rule(user_id=ids, verified=st.booleans())
     def remove_password(self, user_id: str, verified: bool) -> None:
-        """Unless it is the last way."""
+        """Unless it is the last sign-in method."""
         self.both(lambda s, _: s.remove_password_hash(user_id, allow_verified_email=verified))
 
     @rule(user_id=ids, email=addresses)
@@ -337,13 +337,13 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids, subject=st.sampled_from(SUBJECTS), joining=st.booleans())
     def link(self, user_id: str, subject: str, joining: bool) -> None:
-        """Perhaps another's, perhaps disconnected before."""
+        """Possibly another user's, possibly disconnected before."""
         account = NewOAuthAccount(provider="google", subject=subject)
         self.both(lambda s, _: s.link_oauth_account(user_id, account, joining=joining))
 
     @rule(user_id=ids, email=addresses, subject=st.sampled_from(SUBJECTS))
     def sign_up_by_provider(self, user_id: str, email: str, subject: str) -> None:
-        """All of it or nothing. Which of several taken things is told is open."""
+        """All of it or nothing. If several things are taken, any of them may be reported."""
 
         def call(storage: Any, _: int) -> object:
             try:
@@ -357,7 +357,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids, subject=st.sampled_from(SUBJECTS), verified=st.booleans())
     def unlink(self, user_id: str, subject: str, verified: bool) -> None:
-        """Unless it is the last way."""
+        """Unless it is the last sign-in method."""
         self.both(lambda s, _: s.unlink_oauth_account(user_id, "google", subject, allow_verified_email=verified))
 
     @rule(user_id=ids, subject=st.sampled_from(SUBJECTS))
@@ -368,12 +368,12 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids, subject=st.sampled_from(SUBJECTS))
     def update_account(self, user_id: str, subject: str) -> None:
-        """By its holder or another."""
+        """By its holder or another user."""
         self.both(lambda s, _: s.update_oauth_account(user_id, "google", subject, profile={"seen": 1}))
 
     @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), count=st.integers(0, 2))
     def add_passkey(self, user_id: str, credential: bytes, count: int) -> None:
-        """Perhaps another's."""
+        """Possibly another user's."""
         new = NewPasskey(user_id=user_id, credential_id=credential, public_key=b"key", sign_count=count)
         self.both(lambda s, _: s.add_passkey(new))
 
@@ -394,7 +394,7 @@ class Histories(RuleBasedStateMachine):
         eligible: bool | None,
         backed_up: bool | None,
     ) -> None:
-        """With a count that goes up or not, and another backup state or not."""
+        """With a count that goes up or not, and a different backup state or not."""
         self.both(
             lambda s, _: s.update_passkey_use(
                 user_id,
@@ -408,7 +408,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), verified=st.booleans())
     def delete_passkey(self, user_id: str, credential: bytes, verified: bool) -> None:
-        """Unless it is the last way."""
+        """Unless it is the last sign-in method."""
         self.both(lambda s, _: s.delete_passkey(user_id, credential, allow_verified_email=verified))
 
     @rule(user_id=ids, verified=st.booleans())
@@ -418,7 +418,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids, credential=st.sampled_from(CREDENTIALS), name=st.sampled_from(("Laptop", "Phone")))
     def passkeys(self, user_id: str, credential: bytes, name: str) -> None:
-        """Rename, read, list."""
+        """Rename, read and list."""
         self.both(lambda s, _: s.rename_passkey(user_id, credential, name))
         self.both(lambda s, _: s.get_passkey(credential))
         self.both(lambda s, _: s.list_passkeys_for_user(user_id))
@@ -432,13 +432,13 @@ class Histories(RuleBasedStateMachine):
         revoke=st.booleans(),
     )
     def issue(self, user_id: str, purpose: str, revoke: bool) -> Pair:
-        """For a user who may not exist."""
+        """For a user that may not exist."""
         new = NewToken(purpose=purpose, user_id=user_id, expires_at=self._later, revoke_earlier=revoke)
         return self._keep(self.both(lambda s, _: s.create_token(new)))
 
     @rule(token=tokens, purpose=st.sampled_from(("magic_link", "password_reset")), use=st.booleans())
     def try_token(self, token: Pair, purpose: str, use: bool) -> None:
-        """Look, or use up; for its purpose or another."""
+        """Check or consume it, for its purpose or another."""
         if isinstance(token.real, Token):
             texts = (token.real.token, token.model.token)
             if use:
@@ -448,7 +448,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(token=consumes(tokens), password=hashes)
     def reset(self, token: Pair, password: str) -> None:
-        """By a token that may be for something else, dead or used."""
+        """With a token that may be for another purpose, invalid or used."""
         if isinstance(token.real, Token):
             texts = (token.real.token, token.model.token)
             self.both(lambda s, side: s.complete_password_reset(texts[side], password))
@@ -460,7 +460,7 @@ class Histories(RuleBasedStateMachine):
         how=st.sampled_from(("keep", "set", "remove")),
     )
     def prove(self, token: Pair, purpose: str, email: str | None, how: str) -> None:
-        """By a token that may be for something else, dead or used; of the user's address or another."""
+        """With a token that may be for another purpose, invalid or used; for the user's address or another."""
         if isinstance(token.real, Token):
             texts = (token.real.token, token.model.token)
             password = HASHES[0] if how == "set" else None
@@ -498,7 +498,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(target=attempts, email=addresses)
     def attempt(self, email: str) -> Pair:
-        """Taken or refused, and for how long."""
+        """Allowed or refused, and for how long."""
 
         def call(storage: Any, _: int) -> object:
             result = storage.acquire_login_attempt(email, policy=POLICY)
@@ -517,40 +517,40 @@ class Histories(RuleBasedStateMachine):
 
     @rule(attempt=attempts)
     def fail_attempt(self, attempt: Pair) -> None:
-        """The audit row of one that was taken."""
+        """The audit row of an attempt that was allowed."""
         both = (attempt.real, attempt.model)
         if attempt.real[1]:
             self.both(lambda s, side: s.record_failed_attempt(*both[side], ip_address="192.0.2.1", policy=POLICY))
 
     @rule(attempt=attempts, named=st.booleans())
     def clear(self, attempt: Pair, named: bool) -> None:
-        """All, or if it is the latest."""
+        """All of them, or only if it is the latest."""
         both = (attempt.real, attempt.model)
         self.both(lambda s, side: s.clear_attempts(both[side][0], attempt_id=both[side][1] if named else None))
 
     @rule(email=addresses)
     def read_attempts(self, email: str) -> None:
-        """Status and how many audit rows."""
+        """The status, and the number of audit rows."""
         self.both(lambda s, _: s.get_lockout_status(email, policy=POLICY))
         self.both(lambda s, _: len(s.list_failed_attempts(email)))
 
     @rule(user_id=ids, lock=st.booleans())
     def lock(self, user_id: str, lock: bool) -> None:
-        """An administrator's."""
+        """An administrator's lock."""
         moment = self.clock() if lock else None
         self.both(lambda s, _: s.set_locked_at(user_id, moment))
         self.both(lambda s, _: s.get_locked_at(user_id))
 
     @invariant()
     def nothing_is_lost(self) -> None:
-        """Both hold the same users."""
+        """Both contain the same users."""
         if hasattr(self, "real"):
             self.both(lambda s, _: s.batch_get_users(IDS))
 
 
 @pytest.mark.timeout(300)
 def test_dynamodb_and_the_reference_answer_alike(dynoxide: LocalEngine) -> None:
-    """Whatever the history, both give the same answers, and the tables hang together and tell no secret."""
+    """For any history, both give the same results, and the tables are consistent and contain no secret."""
 
     class Here(Histories):
         engine = dynoxide

@@ -1,4 +1,4 @@
-"""What is particular to the in-memory storage. That it keeps the contract is the conformance kit's to show."""
+"""The in-memory storage beyond the contract, which the conformance kit tests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def clock() -> FakeClock:
 
 
 def at_once(count: int, call: Callable[[int], T]) -> list[T | Exception]:
-    """What each of many calls returned or raised, made by 16 threads at the same time."""
+    """Make many calls from 16 threads at the same time; return what each returned or raised."""
 
     def outcome(number: int) -> T | Exception:
         try:
@@ -57,7 +57,7 @@ def at_once(count: int, call: Callable[[int], T]) -> list[T | Exception]:
 
 
 def test_threads_that_race_for_an_address_make_one_user() -> None:
-    """Of 200 registrations of one address on 16 threads and two handles, one wins, the others get AlreadyExists."""
+    """Of 200 registrations of one address on 16 threads and two handles, one wins; the others get AlreadyExists."""
     first = MemoryStorage()
     second = MemoryStorage(state=first.state)
     outcomes = at_once(200, lambda n: (first, second)[n % 2].create_user(NewUser(email="ada@example.com")))
@@ -67,7 +67,7 @@ def test_threads_that_race_for_an_address_make_one_user() -> None:
 
 
 def test_threads_lose_no_update() -> None:
-    """Of 200 updates of one version each either wins or raises VersionConflict; retried, none is lost."""
+    """Each of 200 updates of one version succeeds or raises VersionConflict; with retries, none is lost."""
     storage = MemoryStorage()
     user = storage.create_user(NewUser(email="ada@example.com", metadata={"count": 0}))
 
@@ -108,7 +108,7 @@ def test_threads_do_not_outrun_the_limits(clock: FakeClock) -> None:
 
 
 async def test_tasks_share_a_storage() -> None:
-    """Of 50 tasks that ask for one address, all get one user, and one is told that it created it."""
+    """50 tasks that request one address all get the same user, and exactly one of them created it."""
     storage = AsyncMemoryStorage()
     found = await asyncio.gather(*(storage.get_or_create_user_by_email("ada@example.com") for _ in range(50)))
     assert len({user.id for user, _ in found}) == 1
@@ -116,7 +116,7 @@ async def test_tasks_share_a_storage() -> None:
 
 
 async def test_both_twins_share_a_state(clock: FakeClock) -> None:
-    """What one handle writes, another sees, whichever twin it is; closing one takes nothing from the other."""
+    """What one handle writes, another sees, asynchronous or blocking; closing one does not affect the other."""
     state = MemoryState()
     async with AsyncMemoryStorage(state=state, clock=clock) as first:
         user = await first.create_user(NewUser(email="ada@example.com"))
@@ -126,7 +126,7 @@ async def test_both_twins_share_a_state(clock: FakeClock) -> None:
 
 
 async def test_nothing_handed_out_is_shared() -> None:
-    """Changing metadata that went in or came out changes nothing that is stored."""
+    """Changing metadata that was passed in or returned changes nothing stored."""
     storage = AsyncMemoryStorage()
     given: dict[str, Any] = {"tags": ["a"]}
     user = await storage.create_user(NewUser(email="ada@example.com", metadata=given))
@@ -140,7 +140,7 @@ async def test_nothing_handed_out_is_shared() -> None:
 
 
 async def fill(storage: AsyncMemoryStorage, clock: FakeClock) -> list[str]:
-    """One of everything; returns the secrets that came of it."""
+    """Create one of everything; return the secrets."""
     soon = clock() + timedelta(hours=1)
     user = await storage.create_user(NewUser(email="ada@example.com"), password_hash=HASH)
     await storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="1", tokens={"a": "oauth"}))
@@ -159,7 +159,7 @@ async def fill(storage: AsyncMemoryStorage, clock: FakeClock) -> list[str]:
 
 
 async def test_dump_tells_every_row_and_no_secret(clock: FakeClock) -> None:
-    """The read-back has all five tables with the schema's attribute names, and none of the secrets in plain."""
+    """The dump has all five tables with the schema's attribute names, and contains no secret."""
     storage = AsyncMemoryStorage(clock=clock)
     secrets = await fill(storage, clock)
     dump = storage.dump()
@@ -177,7 +177,7 @@ async def test_dump_tells_every_row_and_no_secret(clock: FakeClock) -> None:
 
 
 async def test_repr_shows_no_secret(clock: FakeClock) -> None:
-    """Neither storage nor state nor any row shows a token, a hash or a provider's tokens."""
+    """Neither storage, state nor any row shows a token, a hash or a provider's tokens in its repr."""
     storage = AsyncMemoryStorage(clock=clock)
     secrets = [*await fill(storage, clock), HASH, "oauth'"]
     state = storage.state
@@ -187,14 +187,14 @@ async def test_repr_shows_no_secret(clock: FakeClock) -> None:
 
 
 async def test_a_clock_without_a_zone_is_refused() -> None:
-    """A naive clock raises ValidationError instead of comparing times that mean different moments."""
+    """A naive clock raises ValidationError; its times could not be compared safely."""
     storage = AsyncMemoryStorage(clock=lambda: datetime(2026, 1, 1))  # noqa: DTZ001
     with pytest.raises(ValidationError):
         await storage.create_user(NewUser(email="ada@example.com"))
 
 
 async def test_what_dynamodb_could_not_store_is_refused() -> None:
-    """A user over 400 KB raises ItemTooLarge here too, and nothing is written."""
+    """A user over 400 KB raises ItemTooLarge here, too, and nothing is written."""
     storage = AsyncMemoryStorage()
     with pytest.raises(ItemTooLarge):
         await storage.create_user(NewUser(email="ada@example.com", metadata={"blob": b"x" * 410_000}))
@@ -207,7 +207,7 @@ async def test_what_dynamodb_could_not_store_is_refused() -> None:
 
 
 async def test_a_user_read_before_a_deletion_changes_no_successor() -> None:
-    """A user read, deleted and created anew under its id is another: the old reading raises VersionConflict."""
+    """After a user is deleted and created again under the same id, updating the old user raises VersionConflict."""
     storage = AsyncMemoryStorage()
     old = await storage.create_user(NewUser(email="ada@example.com", id="ada"))
     await storage.delete_user("ada")
@@ -218,7 +218,7 @@ async def test_a_user_read_before_a_deletion_changes_no_successor() -> None:
 
 
 async def test_a_link_stays_dead_when_its_address_comes_back(clock: FakeClock) -> None:
-    """A token ends with its address for good, also when the user takes that address again."""
+    """A token stays invalid after a change of address, even when the user takes the old address again."""
     storage = AsyncMemoryStorage(clock=clock)
     user = await storage.create_user(NewUser(email="ada@example.com"))
     token = await storage.create_token(
@@ -231,7 +231,7 @@ async def test_a_link_stays_dead_when_its_address_comes_back(clock: FakeClock) -
 
 
 async def test_a_state_or_challenge_is_stored_once(clock: FakeClock) -> None:
-    """Storing under a state again raises, the same verifier or another, used up or not, and revives nothing."""
+    """Storing under the same state again raises, whether used or not, and revives nothing."""
     storage = AsyncMemoryStorage(clock=clock)
     soon = clock() + timedelta(hours=1)
     await storage.store_pkce_verifier(STATE, VERIFIER, expires_at=soon)
@@ -246,7 +246,7 @@ async def test_a_state_or_challenge_is_stored_once(clock: FakeClock) -> None:
 
 
 async def test_another_policy_sees_the_attempts_of_the_first(clock: FakeClock) -> None:
-    """The limit holds for any window also where calls come with different policies."""
+    """The limit holds for any window, even if calls use different policies."""
     storage = AsyncMemoryStorage(clock=clock)
     short = LockoutPolicy(max_attempts=1, window=timedelta(seconds=1))
     for _ in range(5):
@@ -270,7 +270,7 @@ def test_cleanup_removes_what_has_expired(clock: FakeClock) -> None:
 
 
 def test_a_seed_repeats_a_run(clock: FakeClock) -> None:
-    """Two runs with one seed and one clock give the same ids and tokens; another seed gives others."""
+    """Two runs with one seed and one clock give the same ids and tokens; a different seed gives different ones."""
 
     def run(seed: int) -> tuple[str, str | None]:
         storage = MemoryStorage(clock=clock, random=FakeRandom(seed))
@@ -283,7 +283,7 @@ def test_a_seed_repeats_a_run(clock: FakeClock) -> None:
 
 
 def test_the_clock_moves_only_by_hand() -> None:
-    """FakeClock stands still, advances by seconds or a timedelta, is set to a moment, and is always in UTC."""
+    """FakeClock stands still, advances by seconds or a timedelta, can be set, and is always in UTC."""
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
     assert clock() == clock() == datetime(2026, 5, 1, tzinfo=UTC)
     assert clock.advance(90) == datetime(2026, 5, 1, 0, 1, 30, tzinfo=UTC)
@@ -295,7 +295,7 @@ def test_the_clock_moves_only_by_hand() -> None:
 
 
 def test_threads_lose_no_tick() -> None:
-    """1,600 ticks from 16 threads move the clock by 1,600 seconds, and no two calls of FakeRandom are alike."""
+    """1,600 ticks from 16 threads move the clock by 1,600 seconds, and no two calls of FakeRandom return the same."""
     clock, random = FakeClock(), FakeRandom()
     start = clock()
     drawn = at_once(1600, lambda _: (clock.advance(1), random(16))[1])
@@ -304,7 +304,7 @@ def test_threads_lose_no_tick() -> None:
 
 
 def test_importing_testing_is_light() -> None:
-    """The package loads none of its parts, nor pytest, before a name of it is used."""
+    """Importing the package loads none of its parts, nor pytest, until a name is used."""
     script = (
         "import sys, torii_dynamodb.testing as t; "
         "heavy = [m for m in sys.modules if m.startswith('torii_dynamodb.testing.') or m in ('pytest', 'moto')]; "
@@ -314,7 +314,7 @@ def test_importing_testing_is_light() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """A misspelt import fails as for any module."""
+    """A misspelt name raises AttributeError, as in any module."""
     import torii_dynamodb.testing as package
 
     with pytest.raises(AttributeError, match="Storag"):
