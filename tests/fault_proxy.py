@@ -1,15 +1,15 @@
-"""A proxy between a client and DynamoDB (or a local engine) that brings about faults, request by request.
+"""A proxy between a client and DynamoDB (or a local engine) that injects faults into single requests.
 
-It speaks HTTP/1.1 on 127.0.0.1, runs in a thread of its own and so serves the asynchronous and the blocking library
-alike. What happens to a request is said beforehand::
+It speaks HTTP/1.1 on 127.0.0.1 and runs in a separate thread, so it serves asynchronous and blocking clients. Rules say
+beforehand what happens to a request::
 
     with start_engine() as engine, FaultProxy(engine.endpoint_url) as proxy:
         config = engine.config(endpoint_url=proxy.url)
         proxy.inject(faults.answer_lost(), operation="TransactWriteItems")       # the first of them, once
         proxy.inject(faults.server_error(503), table="torii_users", times=None)  # all, until proxy.clear()
 
-Faults that DynamoDB brings about and local engines do not (throttling, conflicts between transactions, expired
-credentials, a wrong clock, unprocessed items) are told in DynamoDB's own words; the rest happens to the connection.
+For faults of DynamoDB that local engines do not have (throttling, conflicts between transactions, expired credentials,
+a wrong clock, unprocessed items) it sends DynamoDB's responses; the other faults affect the connection.
 """
 
 from __future__ import annotations
@@ -78,15 +78,15 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A request as it came through the proxy.
+    """A request as the proxy received it.
 
     Args:
-        number: Counts the requests, from 1.
-        connection: Counts the client's connections, from 1: which one it came over.
+        number: The number of the request, from 1.
+        connection: The number of the client's connection, from 1.
         operation: DynamoDB's name, for example ``"PutItem"``.
-        headers: The headers, names in lower case.
-        body: The JSON document, as sent. Holds secrets, as the request does.
-        fault: The name of the fault that was brought about; empty for none.
+        headers: The headers, with names in lower case.
+        body: The JSON document, as sent. Contains secrets if the request does.
+        fault: The name of the injected fault; empty for none.
     """
 
     number: int
@@ -98,24 +98,24 @@ class Seen:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The body, parsed."""
+        """The parsed body."""
         payload: dict[str, Any] = json.loads(self.body)
         return payload
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The full names of the tables it touches."""
+        """The full names of the tables that the request names."""
         return tables_of(self.payload)
 
     @property
     def access_key_id(self) -> str:
-        """Whose credentials signed it."""
+        """The access key that signed it."""
         found = re.search(r"Credential=([^/,\s]+)/", self.headers.get("authorization", ""))
         return found.group(1) if found else ""
 
     @property
     def signed_at(self) -> datetime | None:
-        """The moment that its signature names."""
+        """The time that its signature names."""
         try:
             return datetime.strptime(self.headers.get("x-amz-date", ""), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         except ValueError:
@@ -124,7 +124,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer, as DynamoDB gives it.
+    """A response in DynamoDB's form.
 
     Args:
         status: The HTTP status.
@@ -139,22 +139,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What happens to a request. Make one with the functions of this module, or a mixture of your own.
+    """What happens to a request. The functions of this module make the common ones.
 
     Args:
         name: Appears in :attr:`Seen.fault`.
-        forward: Whether the engine gets the request: all of it, half of it before its connection is reset, or nothing.
-        answer: What the client gets: the engine's answer (``"pass"``); nothing but a reset connection; half of the
-            answer, then a reset; the answer without the last bytes of its body, then the end of the connection; with
-            one byte of the body changed; nothing until the client leaves (``"hold"``); or byte after byte.
-            ``"refuse"``: the proxy stops to listen, until :meth:`FaultProxy.listen`.
-        reply: Makes an answer in place of the engine's, from the request and (where it was forwarded) the engine's
-            answer. ``None`` as its result: this request has no such fault, let it through.
-        rewrite: Makes the request's document that is forwarded, from the one that came.
-        delay: Seconds before anything happens.
+        forward: What the engine gets: the whole request, half of it before its connection is reset, or nothing.
+        answer: What the client gets: the engine's response (``"pass"``); only a reset connection; half of the response,
+            then a reset; the response without the last bytes of its body, then the end of the connection; the response
+            with one byte of the body changed; nothing until the client leaves (``"hold"``); or byte by byte.
+            ``"refuse"``: the proxy stops listening until :meth:`FaultProxy.listen`.
+        reply: Makes a response in place of the engine's, from the request and (if it was forwarded) the engine's
+            response. If it returns ``None``, the fault does not apply to this request, which passes.
+        rewrite: Makes the document to forward from the one received.
+        delay: Seconds to wait first.
         before: Called before the request is forwarded, in a thread that may block.
-        between: Called when the engine has answered and the client does not know yet, in a thread that may block:
-            where another writer comes in between.
+        between: Called after the engine has responded, before the client knows, in a thread that may block: here
+            another writer can come in between.
     """
 
     name: str
@@ -169,14 +169,14 @@ class Fault:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Rule:
-    """Which requests a fault happens to. Made by :meth:`FaultProxy.inject`.
+    """The requests that a fault happens to. Made by :meth:`FaultProxy.inject`.
 
     Args:
         fault: The fault.
         operations: DynamoDB's names; empty: all.
         table: A table's full name; ``None``: any.
         matching: A further condition.
-        skip: So many matching requests go through first.
+        skip: How many matching requests pass first.
         times: How many it happens to afterwards; ``None``: all.
         each: Whether ``skip`` and ``times`` count the tries of each request (same body) rather than all requests.
         hits: How many it has happened to.
@@ -193,7 +193,7 @@ class Rule:
     _counts: dict[bytes, int] = field(default_factory=dict[bytes, int])
 
     def takes(self, seen: Seen) -> bool:
-        """Whether the fault happens to this request; counts it."""
+        """Return whether the fault happens to this request, and count it."""
         if self.operations and seen.operation not in self.operations:
             return False
         if self.table is not None and self.table not in seen.tables:
@@ -217,26 +217,26 @@ def refused() -> Fault:
 
 
 def reset_before() -> Fault:
-    """The connection is reset when the request has come; the engine never sees it."""
+    """The connection is reset when the request has arrived; the engine never sees it."""
     return Fault(name="reset before forwarding", forward="no", answer="reset")
 
 
 def reset_during() -> Fault:
-    """Both connections are reset when half of the request has been forwarded."""
+    """Both connections are reset after half of the request has been forwarded."""
     return Fault(name="reset while forwarding", forward="torn", answer="reset")
 
 
 def answer_lost(between: Callable[[Seen], object] | None = None) -> Fault:
-    """The engine applies the request, then the connection is reset without a byte of the answer: the ambiguous one.
+    """The engine applies the request, then the connection is reset before any of the response: the ambiguous case.
 
     Args:
-        between: Called after the engine applied it, before the client can try again.
+        between: Called after the engine has applied it, before the client can retry.
     """
     return Fault(name="answer lost", answer="reset", between=between)
 
 
 def reset_within_answer() -> Fault:
-    """The connection is reset when half of the answer has been sent."""
+    """The connection is reset after half of the response has been sent."""
     return Fault(name="reset within the answer", answer="torn")
 
 
@@ -246,7 +246,7 @@ def delayed(seconds: float) -> Fault:
 
 
 def held(*, applied: bool, between: Callable[[Seen], object] | None = None) -> Fault:
-    """No answer comes for as long as the client waits.
+    """No response comes for as long as the client waits.
 
     Args:
         applied: Whether the engine gets the request.
@@ -257,17 +257,17 @@ def held(*, applied: bool, between: Callable[[Seen], object] | None = None) -> F
 
 
 def trickling() -> Fault:
-    """The answer comes byte after byte."""
+    """The response comes byte by byte."""
     return Fault(name="slow trickle", answer="trickle")
 
 
 def body_cut() -> Fault:
-    """The answer's body ends too early, and so does the connection."""
+    """The body of the response ends too early, and so does the connection."""
     return Fault(name="body cut", answer="cut")
 
 
 def body_corrupted() -> Fault:
-    """One byte of the answer's body is another; its checksum is the right one's."""
+    """One byte of the response's body is changed; the checksum is that of the original."""
     return Fault(name="body corrupted", answer="corrupt")
 
 
@@ -275,15 +275,15 @@ def body_corrupted() -> Fault:
 
 
 def service_error(
-    code: str, status: int = 400, message: str = "as the fault proxy says", *, applied: bool = False
+    code: str, status: int = 400, message: str = "injected by the fault proxy", *, applied: bool = False
 ) -> Fault:
-    """An error answer.
+    """An error response.
 
     Args:
-        code: DynamoDB's name of it.
+        code: DynamoDB's error code.
         status: The HTTP status.
-        message: DynamoDB's words.
-        applied: Whether the engine gets (and applies) the request nevertheless.
+        message: DynamoDB's message.
+        applied: Whether the engine still gets (and applies) the request.
     """
 
     def reply(_seen: Seen, _answer: Answer | None) -> Answer:
@@ -294,12 +294,12 @@ def service_error(
 
 
 def server_error(status: int = 500, *, applied: bool = False) -> Fault:
-    """An answer with status 500 or 503. DynamoDB does not tell whether the request was applied."""
+    """A response with status 500 or 503. DynamoDB does not say whether the request was applied."""
     return service_error("InternalServerError" if status == 500 else "ServiceUnavailable", status, applied=applied)
 
 
 def throttled(code: str = "ProvisionedThroughputExceededException") -> Fault:
-    """No capacity: also ``"ThrottlingException"`` and ``"RequestLimitExceeded"``."""
+    """No capacity; the code may also be ``"ThrottlingException"`` or ``"RequestLimitExceeded"``."""
     return service_error(code, message="Throughput exceeds the current capacity of your table or index.")
 
 
@@ -317,7 +317,7 @@ def conflict() -> Fault:
 
 
 def capacity_reason(code: str = "ThrottlingError") -> Fault:
-    """A transaction is cancelled for lack of capacity: also ``"ProvisionedThroughputExceeded"``."""
+    """A transaction is cancelled for lack of capacity; the code may also be ``"ProvisionedThroughputExceeded"``."""
 
     def reply(seen: Seen, _answer: Answer | None) -> Answer | None:
         return _cancelled(seen, code, "Throughput exceeds the current capacity") if _is_transaction(seen) else None
@@ -326,9 +326,9 @@ def capacity_reason(code: str = "ThrottlingError") -> Fault:
 
 
 def conflict_beside() -> Fault:
-    """Where the engine cancels a transaction for a condition, another item of it conflicts at the same time.
+    """When the engine cancels a transaction for a condition, another of its items conflicts at the same time.
 
-    The first item that was not the cause is told as ``TransactionConflict``. Other answers go through.
+    The first item that was not the cause is reported as ``TransactionConflict``. Other responses pass.
     """
 
     def reply(_seen: Seen, answer: Answer | None) -> Answer | None:
@@ -345,7 +345,7 @@ def conflict_beside() -> Fault:
 
 
 def transaction_in_progress() -> Fault:
-    """The transaction with this token is still running."""
+    """A transaction with this token is still running."""
 
     def reply(seen: Seen, _answer: Answer | None) -> Answer | None:
         words = "The transaction with the given request token is already in progress"
@@ -358,7 +358,7 @@ def credentials_expired(accepted: Callable[[str], bool] | None = None) -> Fault:
     """``ExpiredTokenException``.
 
     Args:
-        accepted: Tells by the access key's id which credentials are taken all the same; ``None``: none.
+        accepted: Tells by the access key id which credentials are still accepted; ``None``: none.
     """
 
     def reply(seen: Seen, _answer: Answer | None) -> Answer | None:
@@ -375,12 +375,12 @@ def clock_off(
     *,
     always: bool = False,
 ) -> Fault:
-    """DynamoDB's clock is another than the client's: what is signed over five minutes off is refused, with a ``Date``.
+    """DynamoDB's clock differs from the client's: signatures over five minutes off are refused, with a ``Date``.
 
     Args:
         server_clock: DynamoDB's clock.
-        code: In which words it is refused.
-        always: Whether it is refused whatever moment it was signed for.
+        code: The error code of the refusal.
+        always: Whether every request is refused, whatever its time.
     """
 
     def reply(seen: Seen, _answer: Answer | None) -> Answer | None:
@@ -394,7 +394,7 @@ def clock_off(
 
 
 def unprocessed(keep: int = 0) -> Fault:
-    """A batch is done in part: all but the first ``keep`` keys or items come back as unprocessed."""
+    """A batch is done in part: all but the first ``keep`` keys or items are returned as unprocessed."""
 
     def split(seen: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
         done: dict[str, Any] = {}
@@ -430,7 +430,7 @@ def unprocessed(keep: int = 0) -> Fault:
 
 
 class FaultProxy:
-    """The proxy. A context manager; its thread ends with the block.
+    """The proxy, as a context manager; its thread ends with the block.
 
     Args:
         target: The engine's address, ``http://127.0.0.1:PORT``. It may stop and start again.
@@ -473,9 +473,9 @@ class FaultProxy:
         self.stop()
 
     def start(self) -> Self:
-        """Start to listen, on a free port."""
+        """Start listening on a free port."""
         ready = threading.Event()
-        # Bound and never listening: keeps the port ours while connections are refused.
+        # Bound but never listening: keeps the port ours while connections are refused.
         self._placeholder = _bound_socket(0)
         self._port = self._placeholder.getsockname()[1]
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main(ready)), name="torii-fault-proxy")
@@ -504,19 +504,19 @@ class FaultProxy:
         times: int | None = 1,
         each: bool = False,
     ) -> Rule:
-        """Say what is to happen. The first rule that takes a request wins; what no rule takes goes through.
+        """Add a rule. The first rule that matches a request wins; requests without a rule pass.
 
         Args:
             fault: What happens.
-            operation: To requests of this operation, or of one of these; left out: of any.
-            table: To requests that touch the table of this full name.
-            matching: To requests of which this is true.
-            skip: So many go through first.
-            times: It happens so often; ``None``: from then on.
-            each: Count the tries of each request (same body) for themselves.
+            operation: Only to requests of this operation, or of one of these.
+            table: Only to requests that name the table with this full name.
+            matching: Only to requests for which this returns true.
+            skip: How many pass first.
+            times: How often it happens; ``None``: from then on.
+            each: Count the tries of each request (same body) separately.
 
         Returns:
-            The rule; its ``hits`` tell how often it was of use.
+            The rule; its ``hits`` count how often it was applied.
         """
         operations = frozenset({operation}) if isinstance(operation, str) else frozenset(operation)
         rule = Rule(
@@ -527,22 +527,22 @@ class FaultProxy:
         return rule
 
     def remove(self, rule: Rule) -> None:
-        """Take a rule back."""
+        """Remove a rule."""
         with self._lock, contextlib.suppress(ValueError):
             self._rules.remove(rule)
 
     def clear(self) -> None:
-        """Take all rules back, and listen."""
+        """Remove all rules, and listen."""
         with self._lock:
             self._rules.clear()
         self.listen()
 
     def refuse(self) -> None:
-        """Close all connections and refuse new ones, until :meth:`listen`."""
+        """Close all connections and refuse new ones until :meth:`listen`."""
         self._on_loop(self._close_doors)
 
     def listen(self) -> None:
-        """Take connections (again)."""
+        """Accept connections (again)."""
         self._on_loop(self._open_doors)
 
     def disconnect(self) -> None:
@@ -550,17 +550,17 @@ class FaultProxy:
         self._on_loop(self._drop_all)
 
     def settle(self, timeout: float = 10.0) -> None:
-        """Wait until clients have closed their connections and what they gave up on has reached the engine.
+        """Wait until clients have closed their connections and abandoned requests have reached the engine.
 
-        A busy machine may forward a request long after its client timed out: look at the tables only afterwards.
+        A busy machine may forward a request long after its client timed out: read the tables only afterwards.
 
         Args:
-            timeout: How many seconds to wait at most.
+            timeout: The longest time to wait, in seconds.
         """
         self._on_loop(lambda: self._until_idle(timeout))
 
     def count(self, operation: str = "", fault: str = "") -> int:
-        """How many requests of an operation (of any) came so far, and had this fault (had any, or none)."""
+        """Count the requests of an operation (of any) so far that had this fault (any fault, or none)."""
         return sum(
             (not operation or seen.operation == operation) and (not fault or seen.fault == fault) for seen in self.seen
         )
@@ -609,7 +609,7 @@ class FaultProxy:
             _reset(writer)
 
     async def _until_idle(self, timeout: float) -> None:
-        # Connections that wait to be accepted are accepted between two turns of the loop.
+        # Pending connections are accepted between two turns of the loop.
         for _ in range(8):
             await asyncio.sleep(0)
         if self._links:
@@ -637,7 +637,7 @@ class FaultProxy:
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, engine: _Engine, connection: int
     ) -> bool:
-        """Serve one request; whether another can follow."""
+        """Serve one request; return whether another can follow."""
         head = await reader.readuntil(b"\r\n\r\n")
         headers = _headers(head)
         body = await reader.readexactly(int(headers.get("content-length", "0")))
@@ -735,7 +735,7 @@ class _Engine:
         self._parser = ResponseParser()
 
     async def ask(self, head: bytes, body: bytes) -> Response:
-        """Send a request, and wait for the answer."""
+        """Send a request and wait for the response."""
         reader, writer = await self._connect()
         writer.write(head + body)
         while True:

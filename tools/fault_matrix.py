@@ -37,52 +37,52 @@ SHORT = {
     "AccessDenied, unchanged": "D0",
 }
 MEANING = {
-    "1": "success, and the tables hold exactly one application (for a read: the right answer)",
-    "T": "the refusal that is true without the fault too, and nothing is written",
-    "U0": "`Unavailable`, with attempts, cause and request id; the tables are as they were",
-    "U1": "`Unavailable`, likewise; the write was applied, once and whole, and nobody could learn it",
-    "U+": "`Unavailable` between two writes that stand each for itself; calling again completes them",
-    "H0": "`Throttled`, likewise; the tables are as they were",
-    "H+": "`Throttled` between two writes that stand each for itself; calling again completes them",
-    "D0": "`AccessDenied`, after two requests at most; the tables are as they were",
-    "·": "cannot occur: the operation sends no request of the kind that the fault happens to",
+    "1": "success, and the tables show exactly one application (for a read: the right result)",
+    "T": "the same refusal as without the fault, and nothing is written",
+    "U0": "`Unavailable`, with attempts, cause and request id; the tables are unchanged",
+    "U1": "`Unavailable`, likewise; the write was applied, once and entirely, which the caller cannot know",
+    "U+": "`Unavailable` between two separate writes; calling again completes them",
+    "H0": "`Throttled`, likewise; the tables are unchanged",
+    "H+": "`Throttled` between two separate writes; calling again completes them",
+    "D0": "`AccessDenied`, after at most two requests; the tables are unchanged",
+    "·": "cannot occur: the operation sends no request that the fault applies to",
 }
 GROUPS = [
     ("The connection", [f"F{n}" for n in range(1, 12)]),
-    ("DynamoDB's own answers", [f"F{n}" for n in range(12, 27)]),
+    ("DynamoDB's responses", [f"F{n}" for n in range(12, 27)]),
 ]
 
 INTRODUCTION = """\
 # Faults survived
 
-Made by `make faults` from `tests/faults`; the tests fail when an outcome is another.
+Made by `make faults` from `tests/faults`; the tests fail if an outcome differs.
 
-The fault proxy (`tests/fault_proxy.py`) stands between the library and Dynoxide. Each operation of the
-contract is called under each fault, once with a fault that passes (every request of the call meets it on its first
-try) and once with one that lasts (every write meets it on every try; for an operation that only reads, every read).
-Afterwards all five tables are read past the library, and compared attribute by attribute with a run without faults from
-the same tables, the same clock and the same random bytes. What engines do not do by themselves (throttling, conflicts,
-expired credentials, a wrong clock, unprocessed items) is told by the proxy in DynamoDB's own words.
+A fault proxy (`tests/fault_proxy.py`) runs between the library and Dynoxide. Each operation of the contract is called
+under each fault: once with a fault that passes (it affects the first try of every request of the call) and once with
+one that lasts (it affects every try of every write; if the operation only reads, of every read). Afterwards all five
+tables are read past the library and compared, attribute by attribute, with a run without faults from the same tables,
+clock and random bytes. For faults that engines do not have (throttling, conflicts, expired credentials, a wrong clock,
+unprocessed items) the proxy sends DynamoDB's responses.
 
-The asynchronous library meets all of it; the blocking one, which shares everything but transport and threads with it,
-the plain case of each write under the faults in which those have a part.
+The asynchronous library runs all cases. The blocking one differs only in transport and threads; it runs the plain case
+of each write under the faults that concern those.
 
-{amounts} In each cell: how it ends when the fault passes / when it lasts.
+{amounts} Each cell shows the outcome if the fault passes / if it lasts.
 """
 OUTAGE = """\
 ## An outage is not amplified
 
-Everything fails, every call may retry three times; the retry quota (500 tokens, 5 a retry) is shared by all calls of a
-handle. Without it, each call would send four requests.
+Everything fails, and every call may retry three times. All calls of a handle share the retry quota (500 tokens, 5 per
+retry); without it, each call would send four requests.
 """
 END = """
-However long it lasts, an outage costs one request a call and 100 retries in all; the quota fills again with the calls
-that succeed.
+However long it lasts, an outage costs one request per call and 100 retries in total; successful calls fill the quota
+again.
 
 ## Beside the matrix
 
-- Another writer comes in between the write and its retry, for every write that is no transaction and for the
-  transactions whose effect can change meanwhile: `tests/faults/_async/test_in_between.py`.
+- Another writer comes in between a write and its retry, for every write outside transactions and for the transactions
+  whose effect can change meanwhile: `tests/faults/_async/test_in_between.py`.
 - Cancelled callers, closed handles, threads: `tests/faults/test_cancellation.py`.
 - kill -9 of the engine under mixed load: `tests/faults/crash.py`; `make soak` runs it for a minute.
 - Random and mutated input against every parser: `tests/fuzz`; `make fuzz` runs a million.

@@ -13,7 +13,7 @@ from tests.fault_proxy import Fault
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import AccessDenied, Throttled, ToriiError, Unavailable
 
-# So long a client waits for an answer where none comes.
+# How long a client waits for a response that never comes.
 PATIENCE = 0.2
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -24,16 +24,16 @@ class Trouble:
     """One fault of the matrix.
 
     Args:
-        title: What happens, as the page says it.
-        once: Makes the fault that goes away.
-        always: Makes the one that lasts; left out: the same.
-        lasting: The error of a call that it lasts through; ``None``: it does no harm.
+        title: What happens, for the page.
+        once: Makes the fault that passes.
+        always: Makes the one that lasts; if left out, the same.
+        lasting: The error of a call during which it lasts; ``None``: it does no harm.
         applied: Whether the engine applies the write while the fault lasts.
-        answered: Whether there is an answer, so that the error has a request id.
-        patience: The read time-out to meet it with.
-        rotating: Whether it needs credentials that can be fetched anew.
-        all_requests: Whether it lasts for reads too where an operation also writes.
-        by_itself: Whether the fault knows itself when it is over.
+        answered: Whether there is a response, so that the error has a request id.
+        patience: The read time-out to use.
+        rotating: Whether it needs credentials that can be fetched again.
+        all_requests: Whether it also lasts for reads of an operation that writes.
+        by_itself: Whether the fault ends by itself.
     """
 
     title: str
@@ -48,7 +48,7 @@ class Trouble:
     by_itself: bool = False
 
     def make(self, clock: Clock, *, lasts: bool) -> Fault:
-        """The fault, one that goes away or one that lasts."""
+        """Return the fault: one that passes or one that lasts."""
         return (self.always or self.once)(clock) if lasts else self.once(clock)
 
 
@@ -74,16 +74,20 @@ TROUBLES: dict[str, Trouble] = {
     "F2": Trouble(title="reset before the request is forwarded", once=_plain(faults.reset_before())),
     "F3": Trouble(title="reset while the request is forwarded", once=_plain(faults.reset_during())),
     "F4": Trouble(
-        title="applied, the answer lost (reset before its first byte)", once=_plain(faults.answer_lost()), applied=True
+        title="applied, the response lost (reset before its first byte)",
+        once=_plain(faults.answer_lost()),
+        applied=True,
     ),
-    "F5": Trouble(title="applied, reset within the answer", once=_plain(faults.reset_within_answer()), applied=True),
+    "F5": Trouble(title="applied, reset within the response", once=_plain(faults.reset_within_answer()), applied=True),
     "F6": Trouble(title="delayed", once=_plain(faults.delayed(0.01)), lasting=None),
-    "F7": Trouble(title="the answer comes byte by byte", once=_plain(faults.trickling()), lasting=None),
-    "F8": Trouble(title="no answer, not applied", once=_plain(faults.held(applied=False)), patience=PATIENCE),
-    "F9": Trouble(title="applied, no answer", once=_plain(faults.held(applied=True)), applied=True, patience=PATIENCE),
-    "F10": Trouble(title="applied, the answer's body cut", once=_plain(faults.body_cut()), applied=True),
+    "F7": Trouble(title="the response comes byte by byte", once=_plain(faults.trickling()), lasting=None),
+    "F8": Trouble(title="no response, not applied", once=_plain(faults.held(applied=False)), patience=PATIENCE),
+    "F9": Trouble(
+        title="applied, no response", once=_plain(faults.held(applied=True)), applied=True, patience=PATIENCE
+    ),
+    "F10": Trouble(title="applied, the response body cut", once=_plain(faults.body_cut()), applied=True),
     "F11": Trouble(
-        title="applied, the answer's body corrupted (checksum wrong)",
+        title="applied, the response body corrupted (wrong checksum)",
         once=_plain(faults.body_corrupted()),
         applied=True,
         answered=True,
@@ -98,7 +102,7 @@ TROUBLES: dict[str, Trouble] = {
     "F19": _told(faults.capacity_reason("ThrottlingError"), Throttled),
     "F20": _told(faults.capacity_reason("ProvisionedThroughputExceeded"), Throttled),
     "F21": Trouble(
-        title="TransactionConflict beside a condition that did not hold",
+        title="TransactionConflict beside a failed condition",
         once=_plain(faults.conflict_beside()),
         lasting=None,
     ),
@@ -111,7 +115,7 @@ TROUBLES: dict[str, Trouble] = {
         rotating=True,
     ),
     "F24": Trouble(
-        title="clock ten minutes off, told as InvalidSignatureException",
+        title="clock ten minutes off, reported as InvalidSignatureException",
         once=_skewed("InvalidSignatureException"),
         always=_skewed("InvalidSignatureException", always=True),
         lasting=AccessDenied,
@@ -119,7 +123,7 @@ TROUBLES: dict[str, Trouble] = {
         by_itself=True,
     ),
     "F25": Trouble(
-        title="clock ten minutes off, told as RequestTimeTooSkewed",
+        title="clock ten minutes off, reported as RequestTimeTooSkewed",
         once=_skewed("RequestTimeTooSkewed"),
         always=_skewed("RequestTimeTooSkewed", always=True),
         lasting=AccessDenied,
@@ -130,4 +134,4 @@ TROUBLES: dict[str, Trouble] = {
         title="keys or items left unprocessed", once=_plain(faults.unprocessed()), lasting=Throttled, all_requests=True
     ),
 }
-"""By the short name that heads the matrix' columns."""
+"""The faults by the short names that head the matrix's columns."""

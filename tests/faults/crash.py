@@ -1,10 +1,10 @@
-"""Kill -9 of the engine under mixed load: what was acknowledged must be there afterwards.
+"""Kill -9 of the engine under mixed load: every acknowledged write must survive.
 
     python -m tests.faults.crash 60        # seconds; `make soak`
 
-Each worker has users of its own and writes down what each may look like: after an acknowledged write one way, after one
-that failed (the engine was killed under it) the old way or the new one. The engine keeps its data in a file, is killed
-again and again and started on the same file and port.
+Each worker has its own users and records their acceptable states: after an acknowledged write only the new one, after a
+failed one (the engine was killed) the old one or the new one. The engine keeps its data in a file, is killed repeatedly
+and restarted on the same file and port.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BETWEEN_KILLS = 60
 
 @dataclass
 class Person:
-    """A user, and how each part of it may look: the acceptable values."""
+    """A user, with the acceptable values of each of its parts."""
 
     id: str
     exists: set[bool]
@@ -46,7 +46,7 @@ class Person:
 
 @dataclass
 class Tally:
-    """What came of it."""
+    """The outcome of a run."""
 
     acknowledged: int = 0
     unknown: int = 0
@@ -63,7 +63,7 @@ class Tally:
 
 
 class Worker:
-    """Writes to users of its own."""
+    """Writes to its own users."""
 
     def __init__(self, number: int, storage: AsyncDynamoDbHandle, tally: Tally) -> None:
         self.number = number
@@ -88,7 +88,7 @@ class Worker:
             await act(person)
 
     async def create(self) -> None:
-        """A new user."""
+        """Create a user."""
         self.serial += 1
         person = Person(f"usr_{self.number}-{self.serial}", {True, False})
         self.people.append(person)
@@ -96,7 +96,7 @@ class Worker:
             person.exists = {True}
 
     async def rename(self, person: Person) -> None:
-        """Another name."""
+        """Change the name."""
         name = self.new("n")
         try:
             user = await self.storage.get_user(person.id)
@@ -108,7 +108,7 @@ class Worker:
         person.name = await self.either(self.storage.update_user(user, name=name), person.name, name)
 
     async def password(self, person: Person) -> None:
-        """Another password; ends all sessions."""
+        """Change the password, which ends all sessions."""
         text = f"$argon2id$v=19$test${self.new('h')}"
         person.hash = await self.either(self.storage.set_password_hash(person.id, text), person.hash, text)
         self.end_sessions(person, certain=person.hash == {text})
@@ -121,12 +121,12 @@ class Worker:
         if known == {False}:
             call: Any = self.storage.link_oauth_account(person.id, NewOAuthAccount(provider="google", subject=full))
             person.accounts[subject] = await self.either(call, known, True)
-        elif None not in person.hash:  # unlinking is refused without another way to sign in
+        elif None not in person.hash:  # unlinking is refused without another sign-in method
             call = self.storage.unlink_oauth_account(person.id, "google", full)
             person.accounts[subject] = await self.either(call, known, False)
 
     async def sign_in(self, person: Person) -> None:
-        """A new session."""
+        """Create a session."""
         ends = datetime.now(UTC) + timedelta(days=1)
         try:
             session = await self.storage.create_session(NewSession(user_id=person.id, expires_at=ends))
@@ -153,12 +153,12 @@ class Worker:
         person.exists = {False} if await self.done(self.storage.delete_user(person.id)) else {True, False}
 
     def end_sessions(self, person: Person, *, certain: bool) -> None:
-        """Sessions are refused now; or perhaps."""
+        """Note that sessions are refused now, or may be."""
         for token, known in person.sessions.items():
             person.sessions[token] = {False} if certain else known | {False}
 
     async def done(self, call: Any) -> bool:
-        """Whether a write was acknowledged."""
+        """Make a write; return whether it was acknowledged."""
         try:
             await call
         except ToriiError:
@@ -168,16 +168,16 @@ class Worker:
         return True
 
     async def either(self, call: Any, known: set[Any], new: Any) -> set[Any]:
-        """What may stand there after a write."""
+        """Return the values that may be stored after a write."""
         return {new} if await self.done(call) else known | {new}
 
     def new(self, kind: str) -> str:
-        """A text that nothing else has."""
+        """Return a text that occurs nowhere else."""
         self.serial += 1
         return f"{kind}{self.number}-{self.serial}"
 
     async def check(self) -> None:
-        """Read everything, and compare."""
+        """Read everything and compare."""
         for person in self.people:
             user = await self.storage.get_user(person.id)
             self.fact(person, "exists", user is not None, person.exists)
@@ -196,17 +196,17 @@ class Worker:
                 self.fact(person, "a session", session is not None, person.sessions[token])
 
     def fact(self, person: Person, what: str, found: object, acceptable: set[Any]) -> None:
-        """One comparison."""
+        """Compare one value."""
         self.tally.checked += 1
         if found not in acceptable:
-            self.tally.wrong.append(f"{person.id}: {what} is {found!r}, acknowledged was {acceptable!r}")
+            self.tally.wrong.append(f"{person.id}: {what} is {found!r}, acknowledged: {acceptable!r}")
 
 
 async def crash(directory: Path, seconds: float, *, pause: float = 0.7, kills: int = 1) -> Tally:
-    """Run the load for at least so many seconds and kills, then check everything.
+    """Run the load for at least that many seconds and kills, then check everything.
 
-    The engine is killed every ``pause`` seconds; on a slow machine later, once :data:`BETWEEN_KILLS` writes were
-    acknowledged since the last time.
+    The engine is killed every ``pause`` seconds; on a slow machine later, when :data:`BETWEEN_KILLS` writes have been
+    acknowledged since the last kill.
     """
     tally = Tally()
     with LocalEngine("dynoxide", db_path=directory / "crash.db") as engine:

@@ -1,4 +1,4 @@
-"""The other writer, who comes in between: a handle that goes past the proxy, and blocks."""
+"""Another writer: a blocking handle that bypasses the proxy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
 
 @contextmanager
 def other_writer(world: Any) -> Iterator[DynamoDbHandle]:
-    """A handle on the same tables, straight to the engine."""
+    """Return a handle on the same tables, directly on the engine."""
     with DynamoDbStorage.open(world.config(endpoint_url=world.engine.endpoint_url)) as storage:
         yield storage

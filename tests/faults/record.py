@@ -1,4 +1,4 @@
-"""What the matrix said last: the tests compare what they see with it, and `make faults` writes it anew."""
+"""The recorded matrix: the tests compare their results with it, and `make faults` writes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Outcomes = dict[str, list[str]]
 
 
 def compare(operation: str, outcomes: Outcomes) -> None:
-    """Fail unless the outcomes are the recorded ones; while recording, note them instead."""
+    """Fail unless the outcomes are the recorded ones; while recording, record them instead."""
     folder = os.environ.get(RECORDING)
     if folder:
         name = "".join(letter if letter.isalnum() else "_" for letter in operation)
@@ -21,15 +21,15 @@ def compare(operation: str, outcomes: Outcomes) -> None:
         return
     known: Outcomes = json.loads(PATH.read_text(encoding="utf-8"))["operations"].get(operation, {})
     changed = {fault: outcome for fault, outcome in outcomes.items() if known.get(fault) != outcome}
-    assert not changed, f"not as docs/fault-matrix.md says: {changed}; run 'make faults' if this is meant"
+    assert not changed, f"docs/fault-matrix.md says otherwise: {changed}; run 'make faults' if intended"
 
 
 def figure(name: str, value: str) -> None:
-    """Fail unless a figure is the recorded one; while recording, note it instead."""
+    """Fail unless a figure is the recorded one; while recording, record it instead."""
     folder = os.environ.get(RECORDING)
     if folder:
         mark = "".join(letter if letter.isalnum() else "_" for letter in name)
         Path(folder, f"figure_{mark}.json").write_text(json.dumps({name: value}), encoding="utf-8")
         return
     known: dict[str, str] = json.loads(PATH.read_text(encoding="utf-8"))["figures"]
-    assert known.get(name) == value, f"not as docs/fault-matrix.md says: {value}; run 'make faults' if this is meant"
+    assert known.get(name) == value, f"docs/fault-matrix.md says otherwise: {value}; run 'make faults' if intended"

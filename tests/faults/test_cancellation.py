@@ -1,4 +1,4 @@
-"""A caller that goes away leaks no connection, no task and no thread, and takes no other caller along."""
+"""A caller that goes away leaks no connection, task or thread, and does not disturb other callers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 10.0
 
 @pytest.fixture
 async def world(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[AsyncWorld]:
-    """A world of its own: its connections are counted."""
+    """A separate world: its connections are counted."""
     world = await AsyncWorld(dynoxide, table_prefix).start()
     yield world
     await world.client.aclose()
@@ -28,20 +28,20 @@ async def world(dynoxide: LocalEngine, table_prefix: str) -> AsyncIterator[Async
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Let others run until it holds."""
+    """Let other tasks run until the condition holds."""
     async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - what is waited for happens in another thread
             await asyncio.sleep(0.001)
 
 
 def at(world: AsyncWorld, count: int) -> Callable[[], bool]:
-    """Whether so many requests have come."""
+    """Return whether that many requests have arrived."""
     begin = len(world.proxy.seen)
     return lambda: len(world.proxy.seen) >= begin + count
 
 
 async def test_a_cancelled_call_leaves_no_connection_and_no_task(world: AsyncWorld) -> None:
-    """Twenty calls that hang are cancelled: their connections close, no task stays, and all connections can be used."""
+    """Twenty hanging calls are cancelled: their connections close, no task remains, all connections are usable."""
     storage = await world.open(max_connections=20)
     world.proxy.inject(faults.held(applied=False), operation="GetItem", times=20)
     before = asyncio.all_tasks()
@@ -60,7 +60,7 @@ async def test_a_cancelled_call_leaves_no_connection_and_no_task(world: AsyncWor
 
 
 async def test_a_call_cancelled_while_it_waits_for_a_connection_leaves_the_queue(world: AsyncWorld) -> None:
-    """With one connection, a waiting call is cancelled: the next in the queue gets the connection."""
+    """With one connection, a waiting call is cancelled: the next one in the queue gets the connection."""
     storage = await world.open(max_connections=1)
     world.proxy.inject(faults.held(applied=False), operation="GetItem", times=1)
     there = at(world, 1)
@@ -78,7 +78,7 @@ async def test_a_call_cancelled_while_it_waits_for_a_connection_leaves_the_queue
 
 
 async def test_a_cancelled_write_is_whole(world: AsyncWorld) -> None:
-    """A creation cancelled before its answer came: applied as a whole, and the caller's own retry tells it."""
+    """A creation cancelled before its response came is applied entirely, and a retry by the caller returns it."""
     storage = await world.open()
     world.proxy.inject(faults.held(applied=True), operation="TransactWriteItems")
     there = at(world, 1)
@@ -97,7 +97,7 @@ async def test_a_cancelled_write_is_whole(world: AsyncWorld) -> None:
 
 
 async def test_cancelled_session_checks_leave_the_merged_ones_unharmed(world: AsyncWorld) -> None:
-    """Sixty checks share a few requests; half of them are cancelled on the way: the others get their sessions."""
+    """Sixty checks share a few requests; half are cancelled on the way: the others get their sessions."""
     storage = await world.open()
     world.proxy.inject(faults.delayed(0.05), operation="BatchGetItem", times=None)
     before = asyncio.all_tasks()
@@ -116,7 +116,7 @@ async def test_cancelled_session_checks_leave_the_merged_ones_unharmed(world: As
 
 
 async def test_a_forged_token_and_a_time_out_do_not_touch_merged_neighbours(world: AsyncWorld) -> None:
-    """Checked together: a forged token is refused without a request, a caller's own time limit ends only its call."""
+    """In shared checks, a forged token is refused without a request, and a caller's time limit ends only its call."""
     storage = await world.open()
     world.proxy.inject(faults.delayed(0.05), operation="BatchGetItem", times=1)
 
@@ -139,7 +139,7 @@ async def test_a_forged_token_and_a_time_out_do_not_touch_merged_neighbours(worl
 
 
 async def test_closing_ends_the_calls_on_their_way(world: AsyncWorld) -> None:
-    """A handle closed under its callers: each gets an error of this library, nothing is left open."""
+    """When a handle is closed under its callers, each gets an error of this library, and nothing is left open."""
     storage = await world.open(retry_attempts=5)
     world.proxy.inject(faults.held(applied=False), operation="GetItem", times=None)
     before = asyncio.all_tasks()
@@ -154,8 +154,8 @@ async def test_closing_ends_the_calls_on_their_way(world: AsyncWorld) -> None:
 
 
 async def test_the_blocking_twin_leaves_no_thread_and_no_connection(world: AsyncWorld) -> None:
-    """Ten threads, faults among their calls, background clean-up: closed, nothing of it is left."""
-    # Patient with a busy machine: what comes later than the time-out is tried again.
+    """Ten threads, faults among their calls, background clean-up: after closing, nothing is left."""
+    # Patient with a busy machine: what comes after the time-out is retried.
     config = world.config(session_cleanup="background", read_timeout=0.2, retry_attempts=20)
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""The fault proxy itself: what is scripted happens to those requests and to no others."""
+"""The fault proxy: scripted faults happen to those requests and to no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def proxied(dynoxide: LocalEngine, table_prefix: str) -> tuple[FaultProxy, Clien
 
 @pytest.fixture
 def proxy(proxied: tuple[FaultProxy, Client]) -> Iterator[FaultProxy]:
-    """The proxy, ended after the test."""
+    """The proxy, stopped after the test."""
     yield proxied[0]
     proxied[1].close()
     proxied[0].stop()
@@ -35,7 +35,7 @@ LIST = {"Limit": 5}
 
 
 def test_without_a_rule_all_goes_through(proxied: tuple[FaultProxy, Client], proxy: FaultProxy) -> None:
-    """Requests and answers pass unchanged, over one connection, and are noted."""
+    """Requests and responses pass unchanged, over one connection, and are recorded."""
     for _ in range(3):
         assert "TableNames" in proxied[1].call("ListTables", LIST)
     assert [seen.operation for seen in proxy.seen] == ["ListTables"] * 3
@@ -45,7 +45,7 @@ def test_without_a_rule_all_goes_through(proxied: tuple[FaultProxy, Client], pro
 
 
 def test_a_rule_takes_the_requests_it_names(proxied: tuple[FaultProxy, Client], proxy: FaultProxy) -> None:
-    """The second and third of an operation, and nothing of another."""
+    """The second and third request of an operation are affected, and none of another operation."""
     rule = proxy.inject(faults.throttled(), operation="ListTables", skip=1, times=2)
     client = proxied[1]
     client.call("ListTables", LIST)
@@ -58,7 +58,7 @@ def test_a_rule_takes_the_requests_it_names(proxied: tuple[FaultProxy, Client], 
 
 
 def test_each_counts_the_tries_of_each_request(proxied: tuple[FaultProxy, Client], proxy: FaultProxy) -> None:
-    """With each=True the first try of every different request is taken."""
+    """With each=True the first try of every different request is affected."""
     proxy.inject(faults.server_error(500), each=True)
     client = proxied[1]
     for body in (LIST, {"Limit": 6}):
@@ -68,7 +68,7 @@ def test_each_counts_the_tries_of_each_request(proxied: tuple[FaultProxy, Client
 
 
 def test_refusing_and_listening_again(proxied: tuple[FaultProxy, Client], proxy: FaultProxy) -> None:
-    """Refused until it listens again, however many ask it to at once; then it serves, and refuses when told again."""
+    """Connections are refused until it listens again, also for several callers; refusing works again later."""
     client = proxied[1]
     for _ in range(3):
         proxy.refuse()
@@ -80,7 +80,7 @@ def test_refusing_and_listening_again(proxied: tuple[FaultProxy, Client], proxy:
 
 
 def test_it_ends_with_everything_it_started(dynoxide: LocalEngine) -> None:
-    """Stopped, nobody listens on its port and its thread is gone; a second stop is no error."""
+    """After stopping, nothing listens on its port and its thread is gone; a second stop is not an error."""
     with FaultProxy(dynoxide.endpoint_url) as proxy:
         url = proxy.url
     proxy.stop()

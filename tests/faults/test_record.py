@@ -1,4 +1,4 @@
-"""docs/fault-matrix.md is what the tests saw, and has no empty cell."""
+"""docs/fault-matrix.md shows the recorded results and has no empty cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small worlds behind the fault proxy, made once a process."""
+"""Small worlds behind the fault proxy, created once per process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torii_dynamodb.local.engines import LocalEngine
 
 @pytest.fixture(scope="session")
 def made(dynoxide: LocalEngine) -> Iterator[list[AsyncWorld]]:
-    """Worlds alike, made once: each case puts its own back."""
+    """Equal worlds, created once; each case resets its own."""
     prefix = f"t{uuid.uuid4().hex[:16]}"
     worlds = [AsyncWorld(dynoxide, f"{prefix}{number}") for number in range(WORLDS)]
     yield worlds
@@ -24,7 +24,7 @@ def made(dynoxide: LocalEngine) -> Iterator[list[AsyncWorld]]:
 
 @pytest.fixture
 async def worlds(made: list[AsyncWorld]) -> AsyncIterator[list[AsyncWorld]]:
-    """The worlds, as they were in the beginning."""
+    """The worlds, in their initial state."""
     for world in made:
         await world.start()
     yield made
@@ -34,7 +34,7 @@ async def worlds(made: list[AsyncWorld]) -> AsyncIterator[list[AsyncWorld]]:
 
 @pytest.fixture
 async def world(made: list[AsyncWorld]) -> AsyncIterator[AsyncWorld]:
-    """One world, as it was in the beginning."""
+    """One world, in its initial state."""
     await made[0].start()
     yield made[0]
     await made[0].close()

@@ -45,10 +45,10 @@ class Operation:
 
     Args:
         method: The contract's method.
-        case: What is special about it; empty for the plain case.
+        case: The special condition; empty for the plain case.
         run: Calls it.
-        refused: The error that is its true outcome.
-        steps: Whether it is several writes, each for itself, that a repeated call completes.
+        refused: The error that is its correct outcome.
+        steps: Whether it makes several separate writes that a repeated call completes.
     """
 
     method: str
@@ -59,7 +59,7 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """How the matrix names it."""
+        """The name in the matrix."""
         return f"{self.method}: {self.case}" if self.case else self.method
 
     def __str__(self) -> str:
@@ -93,7 +93,7 @@ OPERATIONS = [
     ),
     Operation(
         "create_user",
-        "once more, with the same id",
+        "repeated with the same id",
         lambda s, w: s.create_user(NewUser(id="usr_ada", email="Ada@example.com")),
     ),
     Operation(
@@ -107,7 +107,7 @@ OPERATIONS = [
     ),
     Operation("get_or_create_user_by_email", "", lambda s, w: s.get_or_create_user_by_email("new@example.com")),
     Operation(
-        "get_or_create_user_by_email", "who is there", lambda s, w: s.get_or_create_user_by_email("ada@example.com")
+        "get_or_create_user_by_email", "existing user", lambda s, w: s.get_or_create_user_by_email("ada@example.com")
     ),
     Operation(
         "update_user", "name and metadata", lambda s, w: s.update_user(w.known.ada, name=None, metadata={"b": 2})
@@ -118,7 +118,7 @@ OPERATIONS = [
     ),
     Operation(
         "update_user",
-        "changed since",
+        "changed in between",
         lambda s, w: s.update_user(replace(w.known.ada, version=1), name="A"),
         VersionConflict,
     ),
@@ -144,7 +144,7 @@ OPERATIONS = [
     ),
     Operation(
         "create_session",
-        "the user read first",
+        "with the user given",
         lambda s, w: s.create_session(NewSession(user_id="usr_ada", expires_at=w.later())),
     ),
     Operation("get_session", "", lambda s, w: s.get_session(w.known.session)),
@@ -153,26 +153,30 @@ OPERATIONS = [
     Operation("list_sessions_for_user", "", lambda s, w: s.list_sessions_for_user("usr_ada")),
     Operation("refresh_session", "", lambda s, w: s.refresh_session(w.known.session, expires_at=w.later(7200))),
     Operation(
-        "refresh_session", "not further", lambda s, w: s.refresh_session(w.known.session, expires_at=w.later(60))
+        "refresh_session", "not extended", lambda s, w: s.refresh_session(w.known.session, expires_at=w.later(60))
     ),
     Operation("delete_session", "", lambda s, w: s.delete_session(w.known.session)),
     Operation("delete_session_by_id", "", lambda s, w: s.delete_session_by_id("usr_ada", w.known.session_id)),
-    Operation("delete_session_by_id", "another's", lambda s, w: s.delete_session_by_id("usr_bob", w.known.session_id)),
+    Operation(
+        "delete_session_by_id", "another user's", lambda s, w: s.delete_session_by_id("usr_bob", w.known.session_id)
+    ),
     Operation("delete_sessions_for_user", "", lambda s, w: s.delete_sessions_for_user("usr_ada")),
     Operation("delete_sessions_for_user", "gone", lambda s, w: s.delete_sessions_for_user("usr_x")),
     Operation("remove_ended_sessions", "", lambda s, w: s.remove_ended_sessions("usr_bob")),
     # Passwords.
     Operation("set_password_hash", "", lambda s, w: s.set_password_hash("usr_ada", OTHER_HASH)),
-    Operation("set_password_hash", "the first", lambda s, w: s.set_password_hash("usr_bob", HASH, user=w.known.bob)),
+    Operation(
+        "set_password_hash", "first password", lambda s, w: s.set_password_hash("usr_bob", HASH, user=w.known.bob)
+    ),
     Operation(
         "set_password_hash",
-        "expected another",
+        "wrong expected version",
         lambda s, w: s.set_password_hash("usr_ada", HASH, expected_version="0" * 24),
         VersionConflict,
     ),
     Operation(
         "set_password_hash",
-        "begun under an epoch that is over",
+        "begun before all sessions ended",
         lambda s, w: s.set_password_hash("usr_ada", OTHER_HASH, session_epoch=1),
         Revoked,
     ),
@@ -192,7 +196,7 @@ OPERATIONS = [
     Operation("remove_password_hash", "", lambda s, w: s.remove_password_hash("usr_ada")),
     Operation(
         "complete_email_proof",
-        "the first",
+        "first proof",
         lambda s, w: s.complete_email_proof(w.known.reset, purpose="password_reset"),
     ),
     Operation(
@@ -204,7 +208,7 @@ OPERATIONS = [
     ),
     Operation(
         "complete_email_proof",
-        "moving, the first",
+        "moving, first proof",
         lambda s, w: s.complete_email_proof(
             w.known.reset, purpose="password_reset", new_email="ada@example.org", password_hash=OTHER_HASH
         ),
@@ -239,19 +243,19 @@ OPERATIONS = [
     ),
     Operation(
         "link_oauth_account",
-        "linked already",
+        "already linked",
         lambda s, w: s.link_oauth_account("usr_ada", NewOAuthAccount(provider="google", subject="ada")),
     ),
     Operation(
         "link_oauth_account",
-        "under the epoch it was begun under",
+        "with the current epoch",
         lambda s, w: s.link_oauth_account(
             "usr_ada", NewOAuthAccount(provider="github", subject="ada"), session_epoch=w.known.ada.session_epoch
         ),
     ),
     Operation(
         "link_oauth_account",
-        "begun under an epoch that is over",
+        "begun before all sessions ended",
         lambda s, w: s.link_oauth_account(
             "usr_ada", NewOAuthAccount(provider="github", subject="ada"), session_epoch=1
         ),
@@ -289,17 +293,19 @@ OPERATIONS = [
     ),
     Operation(
         "link_oauth_account",
-        "joining what was disconnected",
+        "joining a disconnected provider",
         lambda s, w: s.link_oauth_account("usr_eve", NewOAuthAccount(provider="github", subject="eve"), joining=True),
         ProviderDisconnected,
     ),
     Operation(
         "unlink_oauth_account",
-        "the last way to sign in",
+        "the last sign-in method",
         lambda s, w: s.unlink_oauth_account("usr_bob", "google", "bob"),
         LastSignInMethod,
     ),
-    Operation("unlink_oauth_account", "another's", lambda s, w: s.unlink_oauth_account("usr_bob", "google", "ada")),
+    Operation(
+        "unlink_oauth_account", "another user's", lambda s, w: s.unlink_oauth_account("usr_bob", "google", "ada")
+    ),
     Operation(
         "store_pkce_verifier",
         "",
@@ -321,7 +327,7 @@ OPERATIONS = [
     ),
     Operation(
         "add_passkey",
-        "begun under an epoch that is over",
+        "begun before all sessions ended",
         lambda s, w: s.add_passkey(
             NewPasskey(user_id="usr_ada", credential_id=b"new", public_key=b"key"), session_epoch=1
         ),
@@ -351,14 +357,14 @@ OPERATIONS = [
     Operation("delete_passkey", "", lambda s, w: s.delete_passkey("usr_ada", ADA)),
     Operation(
         "delete_passkey",
-        "the last way to sign in",
+        "the last sign-in method",
         lambda s, w: s.delete_passkey("usr_eve", EVE),
         LastSignInMethod,
     ),
     Operation("delete_passkeys_for_user", "", lambda s, w: s.delete_passkeys_for_user("usr_ada")),
     Operation(
         "delete_passkeys_for_user",
-        "the last way to sign in",
+        "the last sign-in method",
         lambda s, w: s.delete_passkeys_for_user("usr_eve"),
         LastSignInMethod,
     ),
@@ -407,7 +413,7 @@ OPERATIONS = [
         "acquire_login_attempt", "the last one", lambda s, w: s.acquire_login_attempt("ada@example.com", policy=THREE)
     ),
     Operation(
-        "acquire_login_attempt", "too many", lambda s, w: s.acquire_login_attempt("full@example.com", policy=STRICT)
+        "acquire_login_attempt", "refused", lambda s, w: s.acquire_login_attempt("full@example.com", policy=STRICT)
     ),
     Operation("acquire_attempt", "", lambda s, w: s.acquire_attempt("ip", "192.0.2.7")),
     Operation(
@@ -419,7 +425,7 @@ OPERATIONS = [
     Operation("clear_attempts", "", lambda s, w: s.clear_attempts("ada@example.com")),
     Operation(
         "clear_attempts",
-        "of the last one",
+        "of the last attempt",
         lambda s, w: s.clear_attempts("ada@example.com", attempt_id=w.known.attempt_id),
     ),
     Operation("list_failed_attempts", "", lambda s, w: s.list_failed_attempts("ada@example.com")),
@@ -427,7 +433,7 @@ OPERATIONS = [
     Operation("set_locked_at", "lock", lambda s, w: s.set_locked_at("usr_ada", w.clock()), steps=True),
     Operation("set_locked_at", "unlock, not locked", lambda s, w: s.set_locked_at("usr_ada", None)),
     Operation("get_locked_at", "", lambda s, w: s.get_locked_at("usr_ada")),
-    # The caller's own.
+    # The caller's own writes.
     Operation("transact_write", "", lambda s, w: s.transact_write(_own_items, allow_torii_tables=True)),
     Operation(
         "transact_write",
@@ -439,4 +445,4 @@ OPERATIONS = [
 """All cases; each has a row in the matrix."""
 
 NOT_SENT = frozenset({"cleanup_expired_sessions", "cleanup_expired_tokens"})
-"""What sends no request: DynamoDB's TTL does it."""
+"""Methods that send no request: DynamoDB's TTL does the work."""

@@ -1,4 +1,4 @@
-"""What differs between the twins of these tests: how many cases run at once, and which faults are met."""
+"""The differences between the asynchronous and the blocking tests: cases at once, and the faults used."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ T = TypeVar("T")
 W = TypeVar("W")
 
 MET = tuple(TROUBLES)
-"""The faults that this twin meets: all."""
+"""The faults used here: all."""
 
 WORLDS = 6
-"""How many cases run at once, each on tables of its own: most of a time-out is waiting."""
+"""How many cases run at once, each on its own tables: a time-out is mostly waiting."""
 
 
 def is_met(method: str, case: str) -> bool:
-    """Whether this twin meets a case of an operation: all."""
+    """Return whether a case of an operation runs here: all do."""
     return True
 
 
 async def in_worlds(worlds: list[W], cases: Sequence[Callable[[W], Awaitable[T]]]) -> list[T]:
-    """Run each case in one of the worlds, one at a time in each; the results in the order of the cases."""
+    """Run each case in one of the worlds, one at a time per world; return the results in the order of the cases."""
     free: asyncio.Queue[W] = asyncio.Queue()
     for world in worlds:
         free.put_nowait(world)
@@ -46,5 +46,5 @@ async def in_worlds(worlds: list[W], cases: Sequence[Callable[[W], Awaitable[T]]
 
 
 async def together(*calls: Callable[[], Awaitable[T]]) -> list[T | BaseException]:
-    """Run calls at the same time; what each returned or raised."""
+    """Run calls at the same time; return what each returned or raised."""
     return list(await asyncio.gather(*(call() for call in calls), return_exceptions=True))

@@ -1,4 +1,4 @@
-"""What the matrix does not show: outages, clocks and credentials under concurrent calls, busy items, unread keys."""
+"""Cases beyond the matrix: outages, clocks and credentials under concurrent calls, busy items, unprocessed keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from torii_dynamodb.models import NewOAuthAccount, NewUser
     ],
 )
 async def test_an_outage_is_not_amplified(world: AsyncWorld, name: str, fault: Fault) -> None:
-    """When everything fails, calls send one request each and share what the quota lets through as retries."""
+    """When everything fails, calls send one request each and share the retries that the quota allows."""
     calls = 500
     storage = await world.open(retry_attempts=3, merge_reads=False)
     begin = len(world.proxy.seen)
@@ -38,7 +38,7 @@ async def test_an_outage_is_not_amplified(world: AsyncWorld, name: str, fault: F
         with pytest.raises(Unavailable):
             await storage.get_user("usr_ada")
     sent = len(world.proxy.seen) - begin
-    # 500 tokens, 5 a retry: 100 retries, however long the outage lasts.
+    # 500 tokens, 5 per retry: 100 retries, however long the outage lasts.
     assert sent == calls + 100
     world.proxy.clear()
     assert await storage.get_user("usr_ada") is not None
@@ -48,7 +48,7 @@ async def test_an_outage_is_not_amplified(world: AsyncWorld, name: str, fault: F
 
 
 async def test_an_outage_is_not_amplified_by_concurrent_calls(world: AsyncWorld) -> None:
-    """The quota is shared: 64 calls at a time, and merged session checks, send no more retries than one at a time."""
+    """The quota is shared: 64 calls at a time and merged session checks send no more retries than one at a time."""
     storage = await world.open(retry_attempts=3)
     begin = len(world.proxy.seen)
     world.proxy.inject(faults.server_error(503), times=None)
@@ -63,7 +63,7 @@ async def test_an_outage_is_not_amplified_by_concurrent_calls(world: AsyncWorld)
 
 
 async def test_a_wrong_clock_is_corrected_once(world: AsyncWorld, caplog: pytest.LogCaptureFixture) -> None:
-    """Ten minutes off: the first call corrects it, says so in the log once, and later calls are right at once."""
+    """Ten minutes off: the first call corrects the clock and logs it once; later calls are right at once."""
     storage = await world.open()
     server = lambda: world.clock() + timedelta(minutes=10)  # noqa: E731
     rule = world.proxy.inject(faults.clock_off(server), times=None)
@@ -80,7 +80,7 @@ async def test_a_wrong_clock_is_corrected_once(world: AsyncWorld, caplog: pytest
 
 
 async def test_a_wrong_clock_fails_no_concurrent_call(world: AsyncWorld) -> None:
-    """All calls under way when the clock turns out wrong are tried again with the corrected one."""
+    """All calls under way when the clock turns out to be wrong are retried with the corrected one."""
     storage = await world.open()
     world.proxy.inject(faults.clock_off(lambda: world.clock() - timedelta(minutes=10)), times=None)
     users = await together(*[lambda: storage.get_user("usr_ada") for _ in range(16)])
@@ -89,7 +89,7 @@ async def test_a_wrong_clock_fails_no_concurrent_call(world: AsyncWorld) -> None
 
 
 async def test_a_wrong_key_is_not_taken_for_a_wrong_clock(world: AsyncWorld) -> None:
-    """InvalidSignature with the right time is a wrong secret: one request, AccessDenied."""
+    """InvalidSignature with the right time means a wrong secret: one request, AccessDenied."""
     storage = await world.open()
     begin = len(world.proxy.seen)
     world.proxy.inject(faults.clock_off(world.clock, always=True), times=None)
@@ -100,22 +100,22 @@ async def test_a_wrong_key_is_not_taken_for_a_wrong_clock(world: AsyncWorld) -> 
 
 
 class Rotating:
-    """Credentials that are taken back under way: the source has the next ones."""
+    """Credentials that are revoked during calls: the source returns the next ones."""
 
     def __init__(self) -> None:
         self.valid = 1
 
     def load(self) -> tuple[Credentials, datetime | None]:
-        """Those that are valid now."""
+        """The currently valid credentials."""
         return Credentials(access_key_id=f"AKID{self.valid}", secret_access_key="secret"), None
 
     def accepts(self, key: str) -> bool:
-        """What AWS says of a key."""
+        """The response for a key."""
         return key == f"AKID{self.valid}"
 
 
 async def test_credentials_rotate_without_a_failed_call(world: AsyncWorld) -> None:
-    """The old credentials end while calls are under way: every call succeeds, and each refusal costs one request."""
+    """The credentials end during calls: every call succeeds, and each refusal costs one request."""
     source = Rotating()
     storage = await world.open(credentials=source)
     world.proxy.inject(faults.credentials_expired(source.accepts), times=None)
@@ -127,7 +127,7 @@ async def test_credentials_rotate_without_a_failed_call(world: AsyncWorld) -> No
 
 
 async def test_credentials_are_refreshed_ahead_of_their_end(world: AsyncWorld) -> None:
-    """Credentials with an end are exchanged before it: no request is refused at all."""
+    """Credentials with an expiry are replaced before it: no request is refused."""
 
     class Ending(Rotating):
         def load(self) -> tuple[Credentials, datetime | None]:
@@ -146,7 +146,7 @@ async def test_credentials_are_refreshed_ahead_of_their_end(world: AsyncWorld) -
 
 
 async def test_a_lasting_refusal_of_credentials_asks_for_them_once(world: AsyncWorld) -> None:
-    """Credentials that do not help either: AccessDenied after two requests and one further fetch."""
+    """If new credentials do not help either: AccessDenied after two requests and one further fetch."""
     keys = Keys()
     storage = await world.open(credentials=keys)
     begin = len(world.proxy.seen)
@@ -158,7 +158,7 @@ async def test_a_lasting_refusal_of_credentials_asks_for_them_once(world: AsyncW
 
 
 def _unseen(*positions: int) -> Fault:
-    """A cancelled transaction, of which some items were busy, so that nobody looked at their conditions."""
+    """A cancelled transaction in which some items were busy, so that their conditions were not evaluated."""
 
     def reply(_seen: Seen, answer: Answer | None) -> Answer | None:
         assert answer is not None
@@ -173,7 +173,7 @@ def _unseen(*positions: int) -> Fault:
 
 @pytest.mark.parametrize("busy", [0, 1])
 async def test_the_own_retry_of_a_creation_is_recognised_although_an_item_is_busy(world: AsyncWorld, busy: int) -> None:
-    """create_user with the same id and address again, one of both busy: the user that exists, not "taken"."""
+    """Repeating create_user with one of its items busy returns the existing user, not AlreadyExists."""
     storage = await world.open()
     world.proxy.inject(_unseen(busy), operation="TransactWriteItems")
     user = await storage.create_user(NewUser(id="usr_ada", email="ada@example.com"))
@@ -185,7 +185,7 @@ async def test_the_own_retry_of_a_creation_is_recognised_although_an_item_is_bus
 async def test_the_own_retry_of_a_creation_by_account_is_recognised_although_an_item_is_busy(
     world: AsyncWorld, busy: tuple[int, ...]
 ) -> None:
-    """create_oauth_account likewise."""
+    """The same for create_oauth_account."""
     storage = await world.open()
     world.proxy.inject(_unseen(*busy), operation="TransactWriteItems")
     user, account = await storage.create_oauth_account(
@@ -196,7 +196,7 @@ async def test_the_own_retry_of_a_creation_by_account_is_recognised_although_an_
 
 
 async def test_a_taken_address_is_told_although_the_id_is_busy(world: AsyncWorld) -> None:
-    """Another's address beside a busy user item: taken, after one request."""
+    """Another user's address beside a busy user item: AlreadyExists after one request."""
     storage = await world.open()
     world.proxy.inject(faults.conflict_beside(), operation="TransactWriteItems")
     with pytest.raises(AlreadyExists) as caught:
@@ -206,7 +206,7 @@ async def test_a_taken_address_is_told_although_the_id_is_busy(world: AsyncWorld
 
 
 async def test_a_stale_read_beside_a_busy_item_is_read_again(world: AsyncWorld) -> None:
-    """The user changed since it was read, and the identity is busy: read again, and written once."""
+    """If the user changed since it was read and the identity is busy, it is read again and written once."""
     storage = await world.open()
 
     def rename(_seen: Seen) -> None:
@@ -224,7 +224,7 @@ async def test_a_stale_read_beside_a_busy_item_is_read_again(world: AsyncWorld) 
 
 
 async def test_an_update_of_an_address_is_recognised_although_the_address_is_busy(world: AsyncWorld) -> None:
-    """A stale user beside a busy identity is a VersionConflict, nothing else, and nothing is written."""
+    """A stale user beside a busy identity is a VersionConflict, and nothing is written."""
     storage = await world.open()
     world.proxy.inject(faults.conflict_beside(), operation="TransactWriteItems")
     with pytest.raises(ToriiError) as caught:
@@ -236,7 +236,7 @@ async def test_an_update_of_an_address_is_recognised_although_the_address_is_bus
 
 @pytest.mark.parametrize("keep", [1, 2])
 async def test_unprocessed_keys_are_asked_again(world: AsyncWorld, keep: int) -> None:
-    """Each round answers a few keys of many: all users come, in order, each asked until it is answered."""
+    """If each round returns a few keys of many, all users come, in order; each is requested until it is returned."""
     storage = await world.open(retry_attempts=1)
     world.proxy.inject(faults.unprocessed(keep), operation="BatchGetItem", times=None)
     asked = ["usr_eve", "usr_x", "usr_ada", "usr_bob", "usr_ada"]
@@ -246,7 +246,7 @@ async def test_unprocessed_keys_are_asked_again(world: AsyncWorld, keep: int) ->
 
 
 async def test_unprocessed_keys_of_one_do_not_hold_up_another(world: AsyncWorld) -> None:
-    """Merged reads of which DynamoDB answers a part: who has all goes on, the others ask again for theirs."""
+    """If DynamoDB returns part of a merged read, complete callers continue and the others request the rest."""
     storage = await world.open()
     world.proxy.inject(faults.unprocessed(2), operation="BatchGetItem", times=3)
     tokens = [world.known.session, world.known.other_session] * 4
@@ -256,7 +256,7 @@ async def test_unprocessed_keys_of_one_do_not_hold_up_another(world: AsyncWorld)
 
 
 async def test_keys_that_are_never_processed_are_told_as_throttling(world: AsyncWorld) -> None:
-    """Nothing but unprocessed keys: Throttled, saying how many are unread, after the configured rounds."""
+    """Only unprocessed keys: Throttled with the number of unread keys, after the configured rounds."""
     storage = await world.open(retry_attempts=2, merge_reads=False)
     begin = len(world.proxy.seen)
     world.proxy.inject(faults.unprocessed(), times=None)

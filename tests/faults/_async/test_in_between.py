@@ -1,6 +1,6 @@
-"""The write was applied, its answer lost, and another writer came in between: the retry neither lies nor undoes.
+"""A write is applied, its response is lost, and another writer comes in between: the retry neither lies nor undoes.
 
-For every write that is no transaction, and for those transactions whose effect another can change meanwhile.
+Covers every write outside transactions, and the transactions whose effect another writer can change meanwhile.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def storage(world: AsyncWorld) -> AsyncIterator[AsyncDynamoDbHandle]:
 
 @pytest.fixture
 def meanwhile(world: AsyncWorld) -> Callable[[Callable[[Other], object]], None]:
-    """Say what another writer does after the next write was applied, while its answer is lost."""
+    """Run another writer after the next write was applied, while its response is lost."""
 
     def plan(act: Callable[[Other], object]) -> None:
         def between(_seen: faults.Seen) -> None:
@@ -58,7 +58,7 @@ Meanwhile = Callable[[Callable[[Other], object]], None]
 async def test_a_refresh_that_was_overtaken_tells_the_later_end(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """Two refreshes: whichever retries, the session ends at the later moment, and both are told one that holds."""
+    """Two refreshes: whichever retries, the session gets the later expiry, and both get a valid one."""
     meanwhile(lambda other: other.refresh_session(world.known.session, expires_at=world.later(9000)))
     session = await storage.refresh_session(world.known.session, expires_at=world.later(7200))
     assert session is not None
@@ -68,7 +68,7 @@ async def test_a_refresh_that_was_overtaken_tells_the_later_end(
 async def test_a_refresh_does_not_revive_a_session_that_was_ended(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """The session was extended, then signed out: the retry finds it gone and makes no ghost."""
+    """The session was extended, then signed out: the retry finds it gone and creates no row."""
     meanwhile(lambda other: other.delete_session(world.known.session))
     assert await storage.refresh_session(world.known.session, expires_at=world.later(7200)) is None
     assert await storage.get_session(world.known.session) is None
@@ -95,7 +95,7 @@ async def test_a_sign_out_everywhere_does_not_end_a_session_made_after_it(
 async def test_a_sign_out_everywhere_recognises_itself_behind_others(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile, others: int
 ) -> None:
-    """Up to three others signed out everywhere in between: the epoch moved once for each, not once more."""
+    """Up to three others signed out everywhere in between: the epoch moved once for each, and not once more."""
 
     def sign_out(other: Other) -> None:
         for _ in range(others):
@@ -109,7 +109,7 @@ async def test_a_sign_out_everywhere_recognises_itself_behind_others(
 async def test_a_token_that_is_being_consumed_is_nobody_elses(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """A second consumer between the write and its retry gets nothing; the first gets it all the same."""
+    """A second consumer between the write and its retry gets nothing; the first still gets everything."""
     gotten: list[object] = []
     meanwhile(lambda other: gotten.append(other.verify_token(world.known.link, purpose="magic_link")))
     assert await storage.verify_token(world.known.link, purpose="magic_link") is not None
@@ -151,7 +151,7 @@ async def test_a_verifier_stored_and_used_meanwhile_is_stored(
 async def test_a_challenge_stored_twice_is_the_first_ones(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """Another who stores the same challenge in between is refused; the retry is not."""
+    """Another caller that stores the same challenge in between is refused; the retry is not."""
     challenge = NewPasskeyChallenge(challenge=b"d" * 32, kind="registration", expires_at=world.later())
     refusals: list[str] = []
 
@@ -167,7 +167,7 @@ async def test_a_challenge_stored_twice_is_the_first_ones(
 
 
 async def test_an_attempt_recognises_itself_behind_others(storage: AsyncDynamoDbHandle, meanwhile: Meanwhile) -> None:
-    """The rest of the register filled up in between: the attempt counts once, and as many are taken as may be."""
+    """The rest of the register filled up in between: the attempt counts once, and the limit holds."""
     policy, address = LockoutPolicy(max_attempts=5), "somebody@example.com"
     taken: list[bool] = []
 
@@ -209,7 +209,7 @@ async def test_a_created_user_is_not_put_back_as_it_was(storage: AsyncDynamoDbHa
 async def test_a_user_deleted_meanwhile_is_not_created_again(
     storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """Created, deleted by another, retried: the creation did succeed, and nothing is left of it."""
+    """Created, deleted by another, retried: the creation succeeded, and nothing is left of it."""
     meanwhile(lambda other: other.delete_user("usr_new"))
     await storage.create_user(NewUser(id="usr_new", email="new@example.com"))
     assert await storage.get_user("usr_new") is None
@@ -235,7 +235,7 @@ async def test_an_update_is_told_although_another_followed(
 
 
 async def test_a_password_set_later_stays(storage: AsyncDynamoDbHandle, meanwhile: Meanwhile) -> None:
-    """Set, set by another, retried: the later hash is the one that counts."""
+    """Set, set by another, retried: the later hash is stored."""
     meanwhile(lambda other: other.set_password_hash("usr_ada", HASH + "later"))
     await storage.set_password_hash("usr_ada", OTHER_HASH)
     assert await storage.get_password_hash("usr_ada") == HASH + "later"
@@ -244,7 +244,7 @@ async def test_a_password_set_later_stays(storage: AsyncDynamoDbHandle, meanwhil
 async def test_a_reset_is_told_although_the_user_signed_out_everywhere_since(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """Reset, another change, retried: the reset did succeed."""
+    """Reset, another change, retried: the reset succeeded."""
     meanwhile(lambda other: other.delete_sessions_for_user("usr_ada"))
     assert await storage.complete_password_reset(world.known.reset, OTHER_HASH) is not None
     assert await storage.get_password_hash("usr_ada") == OTHER_HASH
@@ -261,7 +261,7 @@ async def test_a_link_removed_meanwhile_stays_removed(storage: AsyncDynamoDbHand
 async def test_what_was_completed_is_told_although_all_sessions_were_ended_since(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """Linked, or a passkey added, then the user signed out everywhere, retried: it did succeed, in time."""
+    """Linked, or a passkey added, then the user signed out everywhere, retried: the write succeeded in time."""
     epoch = world.known.ada.session_epoch
     account = NewOAuthAccount(provider="github", subject="ada")
     meanwhile(lambda other: other.delete_sessions_for_user("usr_ada"))
@@ -276,7 +276,7 @@ async def test_what_was_completed_is_told_although_all_sessions_were_ended_since
 async def test_an_account_unlinked_may_be_linked_by_another_at_once(
     storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """Unlinked, linked by another user, retried: it was unlinked, and it stays the other's."""
+    """Unlinked, linked by another user, retried: the unlinking succeeded, and the other user keeps the account."""
     meanwhile(lambda other: other.link_oauth_account("usr_eve", NewOAuthAccount(provider="google", subject="ada")))
     assert await storage.unlink_oauth_account("usr_ada", "google", "ada")
     user = await storage.get_user_by_provider_and_subject("google", "ada")
@@ -293,7 +293,7 @@ async def test_a_passkeys_use_is_not_taken_for_a_clone(storage: AsyncDynamoDbHan
 
 
 async def test_a_user_created_anew_is_not_deleted(storage: AsyncDynamoDbHandle, meanwhile: Meanwhile) -> None:
-    """Deleted, created anew under the same id, retried: it was deleted, and the new one stays."""
+    """Deleted, created again under the same id, retried: the deletion succeeded, and the new user stays."""
     meanwhile(lambda other: other.create_user(NewUser(id="usr_ada", email=ADDRESS)))
     assert await storage.delete_user("usr_ada")
     assert await storage.get_user("usr_ada") is not None
@@ -302,7 +302,7 @@ async def test_a_user_created_anew_is_not_deleted(storage: AsyncDynamoDbHandle, 
 async def test_a_session_deleted_by_id_is_told(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """Deleted, asked for by another, retried: there was such a session, and this call ended it."""
+    """Deleted, checked by another, retried: the session existed, and this call ended it."""
     gotten: list[object] = []
     meanwhile(lambda other: gotten.append(other.delete_session_by_id("usr_ada", world.known.session_id)))
     assert await storage.delete_session_by_id("usr_ada", world.known.session_id)
@@ -312,7 +312,7 @@ async def test_a_session_deleted_by_id_is_told(
 async def test_a_failure_recorded_before_a_lock_is_kept(
     world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
-    """Recorded, the account locked (which keeps its audit), retried: the row is kept still."""
+    """Recorded, the account locked (which keeps its audit), retried: the row is still kept."""
     meanwhile(lambda other: other.set_locked_at("usr_ada", world.clock()))
     await storage.record_failed_attempt(ADDRESS, world.known.attempt_id)
     world.clock.advance(timedelta(days=30))

@@ -1,6 +1,6 @@
 # Generated from tests/faults/_async/conftest.py by tools/unasync.py. Do not edit.
 
-"""Small worlds behind the fault proxy, made once a process."""
+"""Small worlds behind the fault proxy, created once per process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torii_dynamodb.local.engines import LocalEngine
 
 @pytest.fixture(scope="session")
 def made(dynoxide: LocalEngine) -> Iterator[list[World]]:
-    """Worlds alike, made once: each case puts its own back."""
+    """Equal worlds, created once; each case resets its own."""
     prefix = f"t{uuid.uuid4().hex[:16]}"
     worlds = [World(dynoxide, f"{prefix}{number}") for number in range(WORLDS)]
     yield worlds
@@ -26,7 +26,7 @@ def made(dynoxide: LocalEngine) -> Iterator[list[World]]:
 
 @pytest.fixture
 def worlds(made: list[World]) -> Iterator[list[World]]:
-    """The worlds, as they were in the beginning."""
+    """The worlds, in their initial state."""
     for world in made:
         world.start()
     yield made
@@ -36,7 +36,7 @@ def worlds(made: list[World]) -> Iterator[list[World]]:
 
 @pytest.fixture
 def world(made: list[World]) -> Iterator[World]:
-    """One world, as it was in the beginning."""
+    """One world, in its initial state."""
     made[0].start()
     yield made[0]
     made[0].close()

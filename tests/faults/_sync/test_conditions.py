@@ -1,6 +1,6 @@
 # Generated from tests/faults/_async/test_conditions.py by tools/unasync.py. Do not edit.
 
-"""What the matrix does not show: outages, clocks and credentials under concurrent calls, busy items, unread keys."""
+"""Cases beyond the matrix: outages, clocks and credentials under concurrent calls, busy items, unprocessed keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from torii_dynamodb.models import NewOAuthAccount, NewUser
     ],
 )
 def test_an_outage_is_not_amplified(world: World, name: str, fault: Fault) -> None:
-    """When everything fails, calls send one request each and share what the quota lets through as retries."""
+    """When everything fails, calls send one request each and share the retries that the quota allows."""
     calls = 500
     storage = world.open(retry_attempts=3, merge_reads=False)
     begin = len(world.proxy.seen)
@@ -40,7 +40,7 @@ def test_an_outage_is_not_amplified(world: World, name: str, fault: Fault) -> No
         with pytest.raises(Unavailable):
             storage.get_user("usr_ada")
     sent = len(world.proxy.seen) - begin
-    # 500 tokens, 5 a retry: 100 retries, however long the outage lasts.
+    # 500 tokens, 5 per retry: 100 retries, however long the outage lasts.
     assert sent == calls + 100
     world.proxy.clear()
     assert storage.get_user("usr_ada") is not None
@@ -50,7 +50,7 @@ def test_an_outage_is_not_amplified(world: World, name: str, fault: Fault) -> No
 
 
 def test_an_outage_is_not_amplified_by_concurrent_calls(world: World) -> None:
-    """The quota is shared: 64 calls at a time, and merged session checks, send no more retries than one at a time."""
+    """The quota is shared: 64 calls at a time and merged session checks send no more retries than one at a time."""
     storage = world.open(retry_attempts=3)
     begin = len(world.proxy.seen)
     world.proxy.inject(faults.server_error(503), times=None)
@@ -65,7 +65,7 @@ def test_an_outage_is_not_amplified_by_concurrent_calls(world: World) -> None:
 
 
 def test_a_wrong_clock_is_corrected_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Ten minutes off: the first call corrects it, says so in the log once, and later calls are right at once."""
+    """Ten minutes off: the first call corrects the clock and logs it once; later calls are right at once."""
     storage = world.open()
     server = lambda: world.clock() + timedelta(minutes=10)  # noqa: E731
     rule = world.proxy.inject(faults.clock_off(server), times=None)
@@ -82,7 +82,7 @@ def test_a_wrong_clock_is_corrected_once(world: World, caplog: pytest.LogCapture
 
 
 def test_a_wrong_clock_fails_no_concurrent_call(world: World) -> None:
-    """All calls under way when the clock turns out wrong are tried again with the corrected one."""
+    """All calls under way when the clock turns out to be wrong are retried with the corrected one."""
     storage = world.open()
     world.proxy.inject(faults.clock_off(lambda: world.clock() - timedelta(minutes=10)), times=None)
     users = together(*[lambda: storage.get_user("usr_ada") for _ in range(16)])
@@ -91,7 +91,7 @@ def test_a_wrong_clock_fails_no_concurrent_call(world: World) -> None:
 
 
 def test_a_wrong_key_is_not_taken_for_a_wrong_clock(world: World) -> None:
-    """InvalidSignature with the right time is a wrong secret: one request, AccessDenied."""
+    """InvalidSignature with the right time means a wrong secret: one request, AccessDenied."""
     storage = world.open()
     begin = len(world.proxy.seen)
     world.proxy.inject(faults.clock_off(world.clock, always=True), times=None)
@@ -102,22 +102,22 @@ def test_a_wrong_key_is_not_taken_for_a_wrong_clock(world: World) -> None:
 
 
 class Rotating:
-    """Credentials that are taken back under way: the source has the next ones."""
+    """Credentials that are revoked during calls: the source returns the next ones."""
 
     def __init__(self) -> None:
         self.valid = 1
 
     def load(self) -> tuple[Credentials, datetime | None]:
-        """Those that are valid now."""
+        """The currently valid credentials."""
         return Credentials(access_key_id=f"AKID{self.valid}", secret_access_key="secret"), None
 
     def accepts(self, key: str) -> bool:
-        """What AWS says of a key."""
+        """The response for a key."""
         return key == f"AKID{self.valid}"
 
 
 def test_credentials_rotate_without_a_failed_call(world: World) -> None:
-    """The old credentials end while calls are under way: every call succeeds, and each refusal costs one request."""
+    """The credentials end during calls: every call succeeds, and each refusal costs one request."""
     source = Rotating()
     storage = world.open(credentials=source)
     world.proxy.inject(faults.credentials_expired(source.accepts), times=None)
@@ -129,7 +129,7 @@ def test_credentials_rotate_without_a_failed_call(world: World) -> None:
 
 
 def test_credentials_are_refreshed_ahead_of_their_end(world: World) -> None:
-    """Credentials with an end are exchanged before it: no request is refused at all."""
+    """Credentials with an expiry are replaced before it: no request is refused."""
 
     class Ending(Rotating):
         def load(self) -> tuple[Credentials, datetime | None]:
@@ -148,7 +148,7 @@ def test_credentials_are_refreshed_ahead_of_their_end(world: World) -> None:
 
 
 def test_a_lasting_refusal_of_credentials_asks_for_them_once(world: World) -> None:
-    """Credentials that do not help either: AccessDenied after two requests and one further fetch."""
+    """If new credentials do not help either: AccessDenied after two requests and one further fetch."""
     keys = Keys()
     storage = world.open(credentials=keys)
     begin = len(world.proxy.seen)
@@ -160,7 +160,7 @@ def test_a_lasting_refusal_of_credentials_asks_for_them_once(world: World) -> No
 
 
 def _unseen(*positions: int) -> Fault:
-    """A cancelled transaction, of which some items were busy, so that nobody looked at their conditions."""
+    """A cancelled transaction in which some items were busy, so that their conditions were not evaluated."""
 
     def reply(_seen: Seen, answer: Answer | None) -> Answer | None:
         assert answer is not None
@@ -175,7 +175,7 @@ def _unseen(*positions: int) -> Fault:
 
 @pytest.mark.parametrize("busy", [0, 1])
 def test_the_own_retry_of_a_creation_is_recognised_although_an_item_is_busy(world: World, busy: int) -> None:
-    """create_user with the same id and address again, one of both busy: the user that exists, not "taken"."""
+    """Repeating create_user with one of its items busy returns the existing user, not AlreadyExists."""
     storage = world.open()
     world.proxy.inject(_unseen(busy), operation="TransactWriteItems")
     user = storage.create_user(NewUser(id="usr_ada", email="ada@example.com"))
@@ -187,7 +187,7 @@ def test_the_own_retry_of_a_creation_is_recognised_although_an_item_is_busy(worl
 def test_the_own_retry_of_a_creation_by_account_is_recognised_although_an_item_is_busy(
     world: World, busy: tuple[int, ...]
 ) -> None:
-    """create_oauth_account likewise."""
+    """The same for create_oauth_account."""
     storage = world.open()
     world.proxy.inject(_unseen(*busy), operation="TransactWriteItems")
     user, account = storage.create_oauth_account(
@@ -198,7 +198,7 @@ def test_the_own_retry_of_a_creation_by_account_is_recognised_although_an_item_i
 
 
 def test_a_taken_address_is_told_although_the_id_is_busy(world: World) -> None:
-    """Another's address beside a busy user item: taken, after one request."""
+    """Another user's address beside a busy user item: AlreadyExists after one request."""
     storage = world.open()
     world.proxy.inject(faults.conflict_beside(), operation="TransactWriteItems")
     with pytest.raises(AlreadyExists) as caught:
@@ -208,7 +208,7 @@ def test_a_taken_address_is_told_although_the_id_is_busy(world: World) -> None:
 
 
 def test_a_stale_read_beside_a_busy_item_is_read_again(world: World) -> None:
-    """The user changed since it was read, and the identity is busy: read again, and written once."""
+    """If the user changed since it was read and the identity is busy, it is read again and written once."""
     storage = world.open()
 
     def rename(_seen: Seen) -> None:
@@ -226,7 +226,7 @@ def test_a_stale_read_beside_a_busy_item_is_read_again(world: World) -> None:
 
 
 def test_an_update_of_an_address_is_recognised_although_the_address_is_busy(world: World) -> None:
-    """A stale user beside a busy identity is a VersionConflict, nothing else, and nothing is written."""
+    """A stale user beside a busy identity is a VersionConflict, and nothing is written."""
     storage = world.open()
     world.proxy.inject(faults.conflict_beside(), operation="TransactWriteItems")
     with pytest.raises(ToriiError) as caught:
@@ -238,7 +238,7 @@ def test_an_update_of_an_address_is_recognised_although_the_address_is_busy(worl
 
 @pytest.mark.parametrize("keep", [1, 2])
 def test_unprocessed_keys_are_asked_again(world: World, keep: int) -> None:
-    """Each round answers a few keys of many: all users come, in order, each asked until it is answered."""
+    """If each round returns a few keys of many, all users come, in order; each is requested until it is returned."""
     storage = world.open(retry_attempts=1)
     world.proxy.inject(faults.unprocessed(keep), operation="BatchGetItem", times=None)
     asked = ["usr_eve", "usr_x", "usr_ada", "usr_bob", "usr_ada"]
@@ -248,7 +248,7 @@ def test_unprocessed_keys_are_asked_again(world: World, keep: int) -> None:
 
 
 def test_unprocessed_keys_of_one_do_not_hold_up_another(world: World) -> None:
-    """Merged reads of which DynamoDB answers a part: who has all goes on, the others ask again for theirs."""
+    """If DynamoDB returns part of a merged read, complete callers continue and the others request the rest."""
     storage = world.open()
     world.proxy.inject(faults.unprocessed(2), operation="BatchGetItem", times=3)
     tokens = [world.known.session, world.known.other_session] * 4
@@ -258,7 +258,7 @@ def test_unprocessed_keys_of_one_do_not_hold_up_another(world: World) -> None:
 
 
 def test_keys_that_are_never_processed_are_told_as_throttling(world: World) -> None:
-    """Nothing but unprocessed keys: Throttled, saying how many are unread, after the configured rounds."""
+    """Only unprocessed keys: Throttled with the number of unread keys, after the configured rounds."""
     storage = world.open(retry_attempts=2, merge_reads=False)
     begin = len(world.proxy.seen)
     world.proxy.inject(faults.unprocessed(), times=None)

@@ -1,6 +1,6 @@
 # Generated from tests/faults/_async/test_matrix.py by tools/unasync.py. Do not edit.
 
-"""Every operation under every fault: the tables, read past the library, hold one application or none, never a half.
+"""Every operation under every fault: the tables, read past the library, show one application or none, never a half.
 
 Each case is compared with a run without faults from the same tables, the same clock and the same random bytes. The
 outcomes make docs/fault-matrix.md.
@@ -38,7 +38,7 @@ class Trial:
         self._comparable: dict[str, list[Any]] | None = None
 
     def run(self, **options: Any) -> Trial:
-        """Call it, and look at the tables."""
+        """Call it and read the tables."""
         world = self.world
         begin = len(world.proxy.seen)
         storage = world.open(**options)
@@ -56,19 +56,19 @@ class Trial:
 
     @property
     def left(self) -> dict[str, list[Any]]:
-        """The tables afterwards, to compare; worked out once, for many cases are compared with one trial."""
+        """The tables afterwards, for comparison; cached, because many cases are compared with one trial."""
         if self._comparable is None:
             self._comparable = comparable(self.after)
         return self._comparable
 
     @property
     def tries(self) -> int:
-        """How often the request that was sent most often was sent."""
+        """The number of times that the most frequent request was sent."""
         return max(Counter(seen.body for seen in self.seen).values(), default=0)
 
 
 class Case:
-    """An operation under a fault, that goes away or lasts, beside what it does without."""
+    """An operation under a fault that passes or lasts, compared with the operation without it."""
 
     def __init__(self, operation: Operation, name: str, expected: Trial, *, lasts: bool) -> None:
         self.operation = operation
@@ -80,7 +80,7 @@ class Case:
         self.happened = 0
 
     def __call__(self, world: World) -> str:
-        """Run it and put the world back; the outcome in short."""
+        """Run it and reset the world; return the outcome in short."""
         trouble = self.trouble
         fault = self._counted(trouble.make(world.clock, lasts=self.lasts))
         writes = any(seen.operation in WRITES for seen in self.expected.seen)
@@ -117,7 +117,7 @@ class Case:
             world.put_back(trial.after if trial.after is not None else world.dump())
 
     def _counted(self, fault: Fault) -> Fault:
-        # A fault that only some requests can have tells so by not replying.
+        # A fault that only applies to some requests shows it by not replying.
         make = fault.reply
 
         def reply(seen: Seen, answer: Answer | None) -> Answer | None:
@@ -132,7 +132,7 @@ class Case:
         return replace(fault, reply=reply)
 
     def _same(self, trial: Trial) -> None:
-        assert trial.result == self.expected.result, f"{self.label}: the result is not the one without a fault"
+        assert trial.result == self.expected.result, f"{self.label}: the result differs from the one without a fault"
         self._tables(trial, self.expected.left)
 
     def _tables(self, trial: Trial, expected: dict[str, list[Any]]) -> None:
@@ -146,19 +146,19 @@ class Case:
         told = str(error)
         allowed = 2 if trouble.patience < 1 else 3
         if isinstance(error, Unavailable):
-            # A kept connection that breaks is tried once more at once, over a new one.
+            # A kept connection that breaks is retried once at once, over a new one.
             assert 1 < error.attempts <= allowed + 1, f"{self.label}: {error.attempts} attempts"
             if trouble.patience < 1:  # on a busy machine even the proxy may not see a request in time
-                assert error.attempts >= trial.tries, f"{self.label}: {trial.tries} tries, {error.attempts} told"
+                assert error.attempts >= trial.tries, f"{self.label}: {trial.tries} tries, {error.attempts} reported"
             elif not refuses and not trouble.all_requests:
-                assert error.attempts == trial.tries, f"{self.label}: {trial.tries} tries, {error.attempts} told"
+                assert error.attempts == trial.tries, f"{self.label}: {trial.tries} tries, {error.attempts} reported"
         else:
-            assert trial.tries <= 2, f"{self.label}: a refusal was tried {trial.tries} times"
+            assert trial.tries <= 2, f"{self.label}: a refused request was sent {trial.tries} times"
         if trouble.answered:
             assert error.request_id, f"{self.label}: no request id"
         if not trouble.all_requests or refuses:
             assert error.__cause__ is not None, f"{self.label}: no cause"
-        assert "$argon2" not in f"{told}{error.__cause__!r}", f"{self.label}: the error tells a hash"
+        assert "$argon2" not in f"{told}{error.__cause__!r}", f"{self.label}: the error shows a hash"
         name = type(error).__name__
         wrote = self.expected.left != world.unchanged
         if not (trouble.applied and wrote):
@@ -172,7 +172,7 @@ class Case:
         return f"{name}, applied once"
 
     def _completed(self, trial: Trial, world: World, name: str) -> str:
-        # Several writes, each whole: calling again does what is left.
+        # Several complete writes: calling again does the rest.
         again = Trial(world, self.operation).run()
         trial.after = again.after
         self._same(again)
@@ -183,7 +183,7 @@ class Case:
     "operation", [operation for operation in OPERATIONS if is_met(operation.method, operation.case)], ids=str
 )
 def test_no_fault_makes_it_lie(worlds: list[World], operation: Operation) -> None:
-    """A passing fault: the true outcome and one application. A lasting one: a named error, nothing half-written."""
+    """A passing fault: the true outcome, applied once. A lasting one: a named error, nothing half written."""
     expected = Trial(worlds[0], operation).run()
     raised = None if expected.error is None else type(expected.error)
     assert raised is operation.refused, f"without any fault: {expected.error!r}"
@@ -191,7 +191,7 @@ def test_no_fault_makes_it_lie(worlds: list[World], operation: Operation) -> Non
     worlds[0].put_back(expected.after)
     cases = [
         Case(operation, name, expected, lasts=lasts)
-        for name in sorted(MET, key=lambda name: TROUBLES[name].patience)  # those that wait begin
+        for name in sorted(MET, key=lambda name: TROUBLES[name].patience)  # the ones that wait start first
         for lasts in (False, True)
     ]
     found = dict(zip(((case.name, case.lasts) for case in cases), in_worlds(worlds, cases), strict=True))
@@ -199,7 +199,7 @@ def test_no_fault_makes_it_lie(worlds: list[World], operation: Operation) -> Non
 
 
 def test_every_operation_of_the_contract_is_in_the_matrix() -> None:
-    """A method that is added to the contract has to be added to the matrix."""
+    """A method that is added to the contract must be added to the matrix."""
     methods = {name for name, member in inspect.getmembers(Storage, inspect.isfunction) if not name.startswith("_")}
     covered = {operation.method for operation in OPERATIONS}
     assert methods - covered == NOT_SENT

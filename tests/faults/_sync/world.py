@@ -1,6 +1,6 @@
 # Generated from tests/faults/_async/world.py by tools/unasync.py. Do not edit.
 
-"""A small world of users, sessions and secrets, behind the fault proxy, that can be put back as it was."""
+"""A small world of users, sessions and secrets behind the fault proxy, which can be reset."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ Tables = dict[str, dict[bytes, Item]]
 
 
 class Dice:
-    """Random bytes of which the same number of calls gives the same, so that two runs store the same.
+    """Random bytes that depend only on the number of calls, so that two runs store the same.
 
-    Pauses (4 bytes) last no time; what names a transaction (16 bytes) is never the same, or the engine would take one
-    case for the retry of another.
+    Pauses (4 bytes) take no time. The name of a transaction (16 bytes) never repeats, or the engine would take one case
+    for the retry of another.
     """
 
     def __init__(self) -> None:
@@ -63,20 +63,20 @@ class Dice:
 
 
 class Keys:
-    """A source of credentials that has others each time it is asked."""
+    """A source of credentials that returns new ones each time."""
 
     def __init__(self) -> None:
         self.loads = 0
 
     def load(self) -> tuple[Credentials, datetime | None]:
-        """The next ones."""
+        """Return the next ones."""
         self.loads += 1
         return Credentials(access_key_id=f"AKID{self.loads}", secret_access_key="secret"), None
 
 
 @dataclass(kw_only=True)
 class Known:
-    """What the world's inhabitants were given: what the operations use."""
+    """The ids and secrets of the world's users, for the operations."""
 
     ada: User
     bob: User
@@ -91,9 +91,9 @@ class Known:
 
 
 class World:
-    """Tables of its own, reached directly and through a proxy of its own.
+    """A set of tables, reached directly and through a separate proxy.
 
-    ``ada`` has a password, an account, a passkey and two sessions; ``bob`` an account only; ``eve`` a passkey only.
+    ``ada`` has a password, an account, a passkey and two sessions; ``bob`` only an account; ``eve`` only a passkey.
     There are one-time secrets of each kind, attempts and a full register. Nothing expires: the clock stands still.
     """
 
@@ -110,7 +110,7 @@ class World:
         self.known: Known
 
     def config(self, **options: Any) -> DynamoDbConfig:
-        """A configuration through the proxy."""
+        """Return a configuration through the proxy."""
         settings: dict[str, Any] = {
             "clock": self.clock,
             "random": self.dice,
@@ -123,11 +123,11 @@ class World:
         return self.engine.config(table_prefix=self.prefix, **(settings | options))
 
     def open(self, **options: Any) -> DynamoDbHandle:
-        """A handle through the proxy."""
+        """Open a handle through the proxy."""
         return DynamoDbStorage().initialize(self.config(**options))
 
     def start(self) -> World:
-        """Create the tables and whoever lives here."""
+        """Create the tables and the users."""
         self.client = Client(self.config(endpoint_url=self.engine.endpoint_url))
         if self.base:
             return self
@@ -141,13 +141,13 @@ class World:
         return self
 
     def close(self) -> None:
-        """Put everything back for the next test, and close the connection."""
+        """Reset everything for the next test, and close the connection."""
         self.proxy.clear()
         self.put_back(self.dump())
         self.client.close()
 
     def later(self, seconds: float = 3600) -> datetime:
-        """A moment to come."""
+        """Return a moment in the future."""
         return self.clock() + timedelta(seconds=seconds)
 
     def _settle(self, s: DynamoDbHandle) -> Known:
@@ -210,7 +210,7 @@ class World:
         return user
 
     def dump(self) -> Tables:
-        """All items as DynamoDB has them, by table and key."""
+        """Return all items as stored in DynamoDB, by table and key."""
         tables: Tables = {}
         for table in TABLES:
             answer = self.client.call("Scan", {"TableName": self.config_table(table), "ConsistentRead": True})
@@ -219,10 +219,10 @@ class World:
         return tables
 
     def put_back(self, now: Tables) -> None:
-        """Make everything as it was in the beginning.
+        """Restore the initial state.
 
         Args:
-            now: The tables as they are.
+            now: The present content of the tables.
         """
         self.dice.calls = self.calls
         self.dice.on_pause = None
@@ -235,7 +235,7 @@ class World:
         self.client.batch_write(requests)
 
     def config_table(self, table: Any) -> str:
-        """A table's full name."""
+        """Return a table's full name."""
         return self.client.config.table_name(table)
 
 
@@ -248,16 +248,16 @@ _OWN = re.compile(r"usr_[0-9a-f]{32}")
 
 
 def comparable(tables: Tables) -> dict[str, list[Any]]:
-    """Tables without what is random in every run: ids that the library chose, seals, the order of sets."""
+    """Return the tables without random values: ids that the library chose, sealed data, the order of sets."""
     return {table: sorted((_plain(item) for item in items.values()), key=repr) for table, items in tables.items()}
 
 
 def result_of(value: object) -> Any:
-    """A result to compare: dataclasses as mappings, without what is random in every run."""
+    """Return a result for comparison: dataclasses as mappings, without random values."""
     if isinstance(value, BaseException):
         return [type(value).__name__, getattr(value, "what", None)]
     if is_dataclass(value) and not isinstance(value, type):
-        # Those too that serialisers pass over.
+        # Including fields that serialisers skip.
         return {name: result_of(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, list | tuple):
         return [result_of(inner) for inner in value]
