@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torii_dynamodb.testing._memory.state import MemoryState
     from torii_dynamodb.testing._sync.memory import MemoryStorage
     from torii_dynamodb.testing.clock import FakeClock, FakeRandom
+    from torii_dynamodb.testing.factories import make_session, make_user
 
 __all__ = [
     "AsyncMemoryStorage",
@@ -20,6 +21,8 @@ __all__ = [
     "FakeRandom",
     "MemoryState",
     "MemoryStorage",
+    "make_session",
+    "make_user",
 ]
 
 # The module that defines each name.
@@ -29,6 +32,8 @@ _HOMES = {
     "FakeRandom": "torii_dynamodb.testing.clock",
     "MemoryState": "torii_dynamodb.testing._memory.state",
     "MemoryStorage": "torii_dynamodb.testing._sync.memory",
+    "make_session": "torii_dynamodb.testing.factories",
+    "make_user": "torii_dynamodb.testing.factories",
 }
 
 
