@@ -1,14 +1,14 @@
-"""What happens, made visible: OpenTelemetry spans and metrics (extra ``otel``), and structured logs.
+"""OpenTelemetry spans and metrics (extra ``otel``), and structured logs.
 
-All of it hangs on ``DynamoDbConfig(on_call=...)``, which is told of every call to DynamoDB, and of no key, no item and
-no secret::
+Everything uses the hook ``DynamoDbConfig(on_call=...)``, which sees every call to DynamoDB, but no keys, items or
+secrets::
 
     from torii_dynamodb.otel import instrument
 
     config = instrument(DynamoDbConfig(region="eu-central-1"))
 
 Names follow OpenTelemetry's semantic conventions for database clients and for DynamoDB. OpenTelemetry is imported when
-it is used; without a provider set up by your program its API does nothing.
+it is used; its API does nothing unless your program sets up a provider.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ Hook = Callable[[CallRecord], None]
 SYSTEM: Final = "aws.dynamodb"
 _SCOPE = "torii_dynamodb"
 
-# Semantic conventions, "Database client metrics": the buckets asked for, in seconds.
+# Semantic conventions, "Database client metrics": the recommended buckets, in seconds.
 _BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
-# Not failures: the answer that decides a race, as the caller asked for it.
+# Not failures: the caller asked for the response that decides a race.
 _ANSWERS = frozenset({"ConditionalCheckFailedException", "TransactionCanceledException"})
 
 
 def instrument(
     config: DynamoDbConfig, *, tracer_provider: Any = None, meter_provider: Any = None, logs: bool = False
 ) -> DynamoDbConfig:
-    """A configuration whose calls make spans and metrics. A hook that is there already is called, too.
+    """Return the configuration with spans and metrics for its calls. An existing hook is called, too.
 
     Args:
         config: The configuration.
-        tracer_provider: ``None``: the global one.
-        meter_provider: ``None``: the global one.
+        tracer_provider: ``None`` for the global one.
+        meter_provider: ``None`` for the global one.
         logs: Whether each call is also logged; see :func:`log_calls`.
 
     Raises:
@@ -66,7 +66,7 @@ def instrument(
 
 
 def combine(*hooks: Hook) -> Hook:
-    """One hook that calls several. One that raises keeps none of the others from being called."""
+    """Combine several hooks into one. If one raises, the others are still called."""
 
     def call(record: CallRecord) -> None:
         failed: Exception | None = None
@@ -82,10 +82,10 @@ def combine(*hooks: Hook) -> Hook:
 
 
 def tracing_hook(config: DynamoDbConfig, *, tracer_provider: Any = None) -> Hook:
-    """A hook that makes a client span of every call, a child of the span that is current where the call was made.
+    """Return a hook that creates a client span for every call, as a child of the caller's current span.
 
-    The span is made when the call has ended, with the times that it had. A read that was merged with others' has one
-    span for the batch, in the context of the task that sent it.
+    The span is created when the call has ended, with the call's times. Merged reads have one span for the batch, in the
+    context of the task that sent it.
 
     Raises:
         ConfigurationError: OpenTelemetry is not installed.
@@ -129,7 +129,7 @@ def tracing_hook(config: DynamoDbConfig, *, tracer_provider: Any = None) -> Hook
 
 
 def metrics_hook(config: DynamoDbConfig, *, meter_provider: Any = None) -> Hook:
-    """A hook that records how long calls take, what they consume, and what trouble they meet.
+    """Return a hook that records how long calls take, what they consume, and which problems they have.
 
     ``db.client.operation.duration`` (seconds), and counters ``torii.dynamodb.read_units``, ``.write_units``,
     ``.throttles``, ``.retries`` and ``.quota_exhausted``.
@@ -149,7 +149,7 @@ def metrics_hook(config: DynamoDbConfig, *, meter_provider: Any = None) -> Hook:
     throttles = meter.create_counter("torii.dynamodb.throttles", unit="{answer}", description="Throttled answers.")
     retries = meter.create_counter("torii.dynamodb.retries", unit="{request}", description="Requests sent again.")
     exhausted = meter.create_counter(
-        "torii.dynamodb.quota_exhausted", unit="{call}", description="Calls given up for want of retry quota."
+        "torii.dynamodb.quota_exhausted", unit="{call}", description="Calls given up because the retry quota was empty."
     )
     where = _where(config)
 
@@ -175,12 +175,12 @@ def metrics_hook(config: DynamoDbConfig, *, meter_provider: Any = None) -> Hook:
 
 
 def log_calls(logger: logging.Logger | None = None) -> Hook:
-    """A hook that logs every call, its facts as fields of the log record (``dynamodb_operation``, ...).
+    """Return a hook that logs every call, with details in fields of the log record (``dynamodb_operation``, ...).
 
-    At DEBUG if it went well, at INFO if it was retried, at WARNING if it failed. Needs no OpenTelemetry.
+    The level is DEBUG if the call succeeded, INFO if it was retried, and WARNING if it failed. Needs no OpenTelemetry.
 
     Args:
-        logger: ``None``: ``torii_dynamodb.calls``.
+        logger: ``None`` for ``torii_dynamodb.calls``.
     """
     log = logger or logging.getLogger("torii_dynamodb.calls")
 

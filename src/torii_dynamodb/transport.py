@@ -1,16 +1,16 @@
-"""A transport of your own, for ``DynamoDbConfig(transport=...)``, and one over httpx.
+"""Your own transport, for ``DynamoDbConfig(transport=...)``, and one based on httpx.
 
-The library brings a pool of HTTP/1.1 connections, which knows the proxies of the environment and AWS' CA bundles. What
-it leaves out (HTTP/2, proxies that are themselves reached over TLS, client certificates, SOCKS) is there with another
-transport::
+The library has a pool of HTTP/1.1 connections, which supports the environment's proxies and AWS's CA bundles. For other
+features (HTTP/2, proxies that are reached over TLS, client certificates, SOCKS), use another transport::
 
     from torii_dynamodb.transport import AsyncHttpxTransport
 
     config = DynamoDbConfig(transport=AsyncHttpxTransport)
     config = DynamoDbConfig(transport=lambda endpoint: AsyncHttpxTransport(endpoint, httpx.AsyncClient(http2=True)))
 
-A transport sends one signed request as it is, once, and returns the answer: retries, deadlines and DynamoDB's errors
-are the library's. Where there is no answer it raises one of the :class:`TransportError` below and nothing else.
+A transport sends one signed request unchanged, once, and returns the response; the library handles retries, deadlines
+and DynamoDB's errors. If there is no response, it raises one of the :class:`TransportError` classes below and nothing
+else.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: one's own transport does not need httpx.
+    # Loaded on demand: your own transport does not need httpx.
     if name == "AsyncHttpxTransport":
         from torii_dynamodb._async.over_httpx import AsyncHttpxTransport
 

@@ -1,7 +1,7 @@
-"""The default transport: a pool of kept HTTP/1.1 connections over asyncio. Written by hand here and in the sync twin.
+"""The default transport: a pool of kept HTTP/1.1 connections over asyncio. Written by hand on both sides.
 
-Why not aiohttp: importing it alone takes longer than the whole start of this library, and a request over it costs about
-twice the CPU time. What this one leaves out (HTTP/2, proxies reached over TLS) is there by another transport: see
+Why not aiohttp: importing it takes longer than the whole start of this library, and a request over it costs about twice
+the CPU time. For features that this pool lacks (HTTP/2, proxies reached over TLS), use another transport: see
 :mod:`torii_dynamodb.transport`.
 """
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncPool"]
 
-# The head of a proxy's answer to CONNECT; those of real ones have under 1 KB.
+# The maximum head of a proxy's response to CONNECT; real ones have under 1 KB.
 MAX_REPLY = 16 * 1024
-# DynamoDB closes connections that are idle for about a minute; one about to be closed is not worth the risk.
+# DynamoDB closes connections that are idle for about a minute; one that is about to be closed is not worth the risk.
 IDLE_SECONDS = 50.0
 
 
@@ -52,7 +52,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
-        if answer is None:  # nothing was asked: whatever this is, it answers no request of ours
+        if answer is None:  # no request is pending: whatever this is, it is not a response
             self.abort()
             return
         try:
@@ -86,12 +86,12 @@ class _Connection(asyncio.Protocol):
             answer.set_exception(error)
 
     def timed_out(self) -> None:
-        """The time for the answer is over."""
-        self._fail(TimedOut("no complete answer came in time"))
+        """The time for the response is over."""
+        self._fail(TimedOut("no complete response in time"))
         self.abort()
 
     def start(self, request: Request, answer: asyncio.Future[Response], expires: float) -> None:
-        """Send a request; its answer goes to the future."""
+        """Send a request; the future gets its response."""
         self._answer = answer
         self.expires = expires
         transport = self._transport
@@ -102,23 +102,23 @@ class _Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether another request can go over it."""
+        """Whether it can carry another request."""
         transport = self._transport
         return not self.lost and self._parser.keep_alive and transport is not None and not transport.is_closing()
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is awaited."""
+        """Whether a response is pending."""
         return self._answer is not None
 
     def abort(self) -> None:
-        """Close at once. A request on its way fails."""
+        """Close at once. A request in flight fails."""
         if self._transport is not None:
             self._transport.abort()
 
 
 class _Tunnel(asyncio.Protocol):
-    """The proxy's answer to ``CONNECT``."""
+    """The proxy's response to ``CONNECT``."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.reply: asyncio.Future[bytes] = loop.create_future()
@@ -128,12 +128,12 @@ class _Tunnel(asyncio.Protocol):
         self._buffer += data
         head, end, _ = self._buffer.partition(b"\r\n\r\n")
         if end:
-            self._settle(head)  # what follows a refusal is a page for people; after a success nothing does
+            self._settle(head)  # a refusal is followed by a page for people; a success by nothing
         elif len(self._buffer) > MAX_REPLY:
-            self._settle(BadResponse("the proxy's answer to CONNECT cannot be used: it is too long"))
+            self._settle(BadResponse("the proxy's response to CONNECT is too long"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._settle(ConnectFailed("the proxy closed the connection instead of answering CONNECT"))
+        self._settle(ConnectFailed("the proxy closed the connection without a response to CONNECT"))
 
     def _settle(self, outcome: bytes | TransportError) -> None:
         if self.reply.done():
@@ -147,13 +147,13 @@ class _Tunnel(asyncio.Protocol):
 class AsyncPool:
     """Sends requests over at most ``limit`` connections, kept open between requests. Bound to one event loop.
 
-    Who finds all of them busy waits in a queue, first come first served.
+    A caller that finds no free connection waits in a queue, first come, first served.
 
     Args:
-        endpoint: Where to connect to.
-        limit: How many connections there are at most.
-        connect_timeout: Seconds to make a connection, the proxy's part and TLS included.
-        proxy: What the connections go through.
+        endpoint: The endpoint.
+        limit: The maximum number of connections.
+        connect_timeout: Seconds to make a connection, including the proxy's part and TLS.
+        proxy: The proxy that the connections go through.
         ca_bundle: A file of certificates to trust instead of the system's.
     """
 
@@ -171,20 +171,20 @@ class AsyncPool:
         self._limit = limit
         self._connect_timeout = connect_timeout
         self._proxy = proxy
-        # Without TLS there is no tunnel: the proxy is sent the requests themselves.
+        # Without TLS there is no tunnel: the requests themselves are sent to the proxy.
         self._forwarder = None if endpoint.tls else proxy
         self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: list[_Connection] = []
         self._waiters: deque[asyncio.Future[_Connection | None]] = deque()
-        self._held = 0  # connections made or in the making, idle ones included
+        self._held = 0  # open and opening connections, including idle ones
         self._closed = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = float("inf")
 
     async def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response:
-        """Send a request and return its answer.
+        """Send a request and return its response.
 
         Raises:
             TransportError: If there was none.
@@ -222,7 +222,7 @@ class AsyncPool:
         return response if forwarder is None else forwarder.checked(self._endpoint, response)
 
     async def aclose(self) -> None:
-        """Close all connections; requests on their way fail."""
+        """Close all connections; requests in flight fail."""
         self._closed = True
         if self._alarm is not None:
             self._alarm.cancel()
@@ -234,7 +234,7 @@ class AsyncPool:
         self._waiters.clear()
         for connection in list(self.connections):
             connection.abort()
-        # The loop tells each connection in its next rounds that it is lost; TLS takes one more.
+        # The loop closes the connections in its next rounds; TLS takes one more.
         for _ in range(8):
             if not self.connections:
                 break
@@ -249,8 +249,8 @@ class AsyncPool:
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            raise RuntimeError("this client is in use in another event loop; make one for each loop")
-        # The loop of before is gone, and its connections with it.
+            raise RuntimeError("this client is in use in another event loop; use one client per loop")
+        # The previous loop is gone, and so are its connections.
         self._loop = loop
         self.connections.clear()
         self._idle.clear()
@@ -272,7 +272,7 @@ class AsyncPool:
                 self._discard(connection, reuse_slot=True)
         else:
             self._held += 1
-        return await self._connect(loop, expires)  # in a slot that is counted already
+        return await self._connect(loop, expires)  # in a slot that has been counted already
 
     async def _wait(self, loop: asyncio.AbstractEventLoop, expires: float) -> _Connection | None:
         waiter: asyncio.Future[_Connection | None] = loop.create_future()
@@ -282,7 +282,7 @@ class AsyncPool:
             return await waiter
         except BaseException:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                # Served and cancelled in the same moment: pass it on.
+                # Served and cancelled at the same moment: pass it on.
                 connection = waiter.result()
                 if connection is None:
                     self._free_slot()
@@ -304,7 +304,7 @@ class AsyncPool:
                 connection = await self._connected(loop)
         except TimeoutError:
             self._free_slot()
-            raise ConnectFailed(f"no connection to {where} within the time") from None
+            raise ConnectFailed(f"no connection to {where} in time") from None
         except OSError as error:
             self._free_slot()
             raise ConnectFailed(f"no connection to {where}: {error}") from error
@@ -334,7 +334,7 @@ class AsyncPool:
             connection = _Connection(self)
             assert self._tls is not None
             inner = await loop.start_tls(tunnel, connection, self._tls, server_hostname=endpoint.host)
-            if inner is None:  # lost in that moment
+            if inner is None:  # lost at that moment
                 raise ConnectFailed(f"the proxy {proxy.url} closed the connection")
             connection.connection_made(inner)
         except BaseException:
@@ -363,7 +363,7 @@ class AsyncPool:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                waiter.set_result(None)  # the slot passes on: connect for yourself
+                waiter.set_result(None)  # the slot is passed on: connect yourself
                 return
         self._held -= 1
 
@@ -392,13 +392,13 @@ class AsyncPool:
 
 def _time_out(waiter: asyncio.Future[Any]) -> None:
     if not waiter.done():
-        waiter.set_exception(ConnectFailed("all connections were busy for the whole time (max_connections)"))
+        waiter.set_exception(ConnectFailed("all connections were busy until the deadline (max_connections)"))
 
 
 def _disconnected(started: bool, served: bool, exc: Exception | None) -> Disconnected:
     if started:
-        return Disconnected("the connection ended within the answer")
+        return Disconnected("the connection ended within the response")
     if served:
         return Disconnected("a kept connection was closed by the other side", stale=True)
     reason = f": {exc}" if exc is not None else ""
-    return Disconnected(f"the connection ended before an answer{reason}")
+    return Disconnected(f"the connection ended before a response{reason}")

@@ -1,7 +1,7 @@
-"""The default transport: a pool of kept HTTP/1.1 connections over blocking sockets. The async twin is over asyncio.
+"""The default transport: a pool of kept HTTP/1.1 connections over blocking sockets. The asynchronous one uses asyncio.
 
-Why not urllib3: importing it takes longer than the whole start of this library. What this one leaves out (HTTP/2,
-proxies reached over TLS) is there by another transport: see :mod:`torii_dynamodb.transport`.
+Why not urllib3: importing it takes longer than the whole start of this library. For features that this pool
+lacks (HTTP/2, proxies reached over TLS), use another transport: see :mod:`torii_dynamodb.transport`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Pool"]
 
-# The head of a proxy's answer to CONNECT; those of real ones have under 1 KB.
+# The maximum head of a proxy's response to CONNECT; real ones have under 1 KB.
 MAX_REPLY = 16 * 1024
-# DynamoDB closes connections that are idle for about a minute; one about to be closed is not worth the risk.
+# DynamoDB closes connections that are idle for about a minute; one that is about to be closed is not worth the risk.
 IDLE_SECONDS = 50.0
-# Within this time of its last answer, looking whether the other side has closed costs more than it finds.
+# Within this time after the last response, checking whether the other side has closed is not worth it.
 _TRUSTED_SECONDS = 1.0
 _PIECE = 256 * 1024
 
@@ -48,7 +48,7 @@ class _Connection:
         self.served = False
 
     def exchange(self, request: Request, expires: float) -> Response:
-        """Send a request and wait for its answer."""
+        """Send a request and wait for its response."""
         sock = self._socket
         parser = self._parser
         try:
@@ -66,24 +66,24 @@ class _Connection:
                     return response
                 left = expires - monotonic()
                 if left <= 0:
-                    raise TimedOut("no complete answer came in time")
+                    raise TimedOut("no complete response in time")
                 sock.settimeout(left)
                 data = sock.recv(_PIECE)
         except TimeoutError:
-            raise TimedOut("no complete answer came in time") from None
+            raise TimedOut("no complete response in time") from None
         except OSError as error:
             raise self._disconnected(error) from error
 
     def _disconnected(self, error: OSError | None) -> Disconnected:
         if self._parser.started:
-            return Disconnected("the connection ended within the answer")
+            return Disconnected("the connection ended within the response")
         if self.served:
             return Disconnected("a kept connection was closed by the other side", stale=True)
         reason = f": {error}" if error is not None else ""
-        return Disconnected(f"the connection ended before an answer{reason}")
+        return Disconnected(f"the connection ended before a response{reason}")
 
     def usable(self, now: float) -> bool:
-        """Whether another request can go over it."""
+        """Whether it can carry another request."""
         if not self._parser.keep_alive:
             return False
         idle = now - self.idle_since
@@ -91,7 +91,7 @@ class _Connection:
             return True
         if idle > IDLE_SECONDS:
             return False
-        if hasattr(select, "poll"):  # select() itself cannot look at sockets numbered over 1023
+        if hasattr(select, "poll"):  # select() cannot handle sockets with numbers over 1023
             poller = select.poll()
             poller.register(self._socket, select.POLLIN)
             return not poller.poll(0)
@@ -105,13 +105,14 @@ class _Connection:
 class Pool:
     """Sends requests over at most ``limit`` connections, kept open between requests. Threads share it.
 
-    Who finds all of them busy waits in a queue, first come first served. After a fork, the child starts anew.
+    A caller that finds no free connection waits in a queue, first come, first served. After a fork, the child starts
+    with no connections.
 
     Args:
-        endpoint: Where to connect to.
-        limit: How many connections there are at most.
-        connect_timeout: Seconds to make a connection, the proxy's part and TLS included.
-        proxy: What the connections go through.
+        endpoint: The endpoint.
+        limit: The maximum number of connections.
+        connect_timeout: Seconds to make a connection, including the proxy's part and TLS.
+        proxy: The proxy that the connections go through.
         ca_bundle: A file of certificates to trust instead of the system's.
     """
 
@@ -128,7 +129,7 @@ class Pool:
         self._limit = limit
         self._connect_timeout = connect_timeout
         self._proxy = proxy
-        # Without TLS there is no tunnel: the proxy is sent the requests themselves.
+        # Without TLS there is no tunnel: the requests themselves are sent to the proxy.
         self._forwarder = None if endpoint.tls else proxy
         self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
@@ -140,17 +141,17 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []
         self._waiters: deque[Future[_Connection | None]] = deque()
-        self._held = 0  # connections made or in the making, idle ones included
+        self._held = 0  # open and opening connections, including idle ones
 
     def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response:
-        """Send a request and return its answer.
+        """Send a request and return its response.
 
         Raises:
             TransportError: If there was none.
         """
         expires = monotonic() + timeout
         if self._process != os.getpid():
-            for inherited in self._idle:  # the parent's own descriptors stay open
+            for inherited in self._idle:  # the parent's descriptors stay open
                 inherited.abort()
             self._start()
         forwarder = self._forwarder
@@ -167,7 +168,7 @@ class Pool:
         return response if forwarder is None else forwarder.checked(self._endpoint, response)
 
     def close(self) -> None:
-        """Close the idle connections now and the others after their answers."""
+        """Close the idle connections now and the others after their responses."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -203,7 +204,7 @@ class Pool:
                 if not fresh:
                     return connection_or_slot
                 connection_or_slot.abort()
-        return self._connect(expires)  # in a slot that is counted already
+        return self._connect(expires)  # in a slot that has been counted already
 
     def _wait(self, waiter: Future[_Connection | None], expires: float) -> _Connection | None:
         try:
@@ -212,11 +213,11 @@ class Pool:
             self._leave(waiter)
             raise
         if not served and self._leave(waiter, keep=True):
-            raise ConnectFailed("all connections were busy for the whole time (max_connections)")
+            raise ConnectFailed("all connections were busy until the deadline (max_connections)")
         return waiter.result()
 
     def _leave(self, waiter: Future[_Connection | None], *, keep: bool = False) -> bool:
-        # True: it stood in the queue still. Otherwise it was served this very moment: pass on what it got, or keep it.
+        # True: it was still in the queue. Otherwise it was served at this moment: pass on what it got, or keep it.
         with self._lock:
             try:
                 self._waiters.remove(waiter)
@@ -255,7 +256,7 @@ class Pool:
                 sock.close()
             self._free_slot()
             if isinstance(error, TimeoutError):
-                raise ConnectFailed(f"no connection to {where} within the time") from None
+                raise ConnectFailed(f"no connection to {where} in time") from None
             if isinstance(error, OSError):
                 raise ConnectFailed(f"no connection to {where}: {error}") from error
             raise
@@ -285,20 +286,20 @@ class Pool:
                 self._held -= 1
                 return
             waiter = self._waiters.popleft()
-        waiter.set_result(None)  # the slot passes on: connect for yourself
+        waiter.set_result(None)  # the slot is passed on: connect yourself
 
 
 def _reply(sock: socket.socket, ends: float) -> bytes:
-    """The proxy's answer to ``CONNECT``."""
+    """The proxy's response to ``CONNECT``."""
     buffer = b""
     while True:
         sock.settimeout(max(ends - monotonic(), 0.001))
         data = sock.recv(MAX_REPLY)
         if not data:
-            raise ConnectFailed("the proxy closed the connection instead of answering CONNECT")
+            raise ConnectFailed("the proxy closed the connection without a response to CONNECT")
         buffer += data
         head, end, _ = buffer.partition(b"\r\n\r\n")
         if end:
-            return head  # what follows a refusal is a page for people; after a success nothing does
+            return head  # a refusal is followed by a page for people; a success by nothing
         if len(buffer) > MAX_REPLY:
-            raise BadResponse("the proxy's answer to CONNECT cannot be used: it is too long")
+            raise BadResponse("the proxy's response to CONNECT is too long")
