@@ -18,7 +18,9 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/conformance-kit.md").r
 def test_the_modules_shown_pass(block: str, tmp_path: Path) -> None:
     """Each module shown passes in an empty folder, with only the plugins of the `testing` extra."""
     (tmp_path / "test_mine.py").write_text(block, encoding="utf-8")
-    options = ["-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", "-k", "token or address or one_wins"]
+    options = ["-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider"]
+    if "conformance" in block:  # a part of the kit is enough
+        options += ["-k", "token or address or one_wins"]
     found = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "test_mine.py"],
         cwd=tmp_path,
@@ -29,4 +31,6 @@ def test_the_modules_shown_pass(block: str, tmp_path: Path) -> None:
         check=False,
     )
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-2000:]
-    assert re.search(r"\d{2,} passed", found.stdout), found.stdout[-500:]
+    passed = re.search(r"(\d+) passed", found.stdout)
+    assert passed is not None, found.stdout[-500:]
+    assert int(passed[1]) >= (10 if "conformance" in block else 2)
