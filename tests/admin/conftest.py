@@ -13,13 +13,13 @@ from torii_dynamodb.local.engines import LocalEngine
 
 @pytest.fixture
 def on_dynoxide(dynoxide: LocalEngine, table_prefix: str) -> DynamoDbConfig:
-    """Tables of one's own on Dynoxide; none is made yet."""
+    """The test's own prefix on Dynoxide, without tables."""
     return dynoxide.config(table_prefix=table_prefix)
 
 
 @pytest.fixture
 def on_moto(moto_engine: LocalEngine, table_prefix: str) -> DynamoDbConfig:
-    """Tables of one's own on moto; none is made yet. One connection: moto is not safe under concurrency."""
+    """The test's own prefix on moto, without tables. One connection: moto is not safe under concurrency."""
     return moto_engine.config(table_prefix=table_prefix, max_connections=1)
 
 

@@ -1,4 +1,4 @@
-"""Every operation of the storage, each at least once, in one sequence. Shared by tests; sequential, so fit for moto."""
+"""Every operation of the storage, each at least once, in one sequence. Shared by tests; sequential, as moto needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERIFIER, STATE = "v" * 43, "s" * 32
 
 
 def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
-    """The operations by name. Each can be run though another failed; later ones need the first."""
+    """The operations by name. Each can run even if another failed; all need the first."""
     now = storage.config.clock()
     kept: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""Tables with people in them, and what is in tables."""
+"""Fills tables with people, and dumps them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _keys(table: TableName) -> list[Key]:
 
 
 def dump(config: DynamoDbConfig, client: Client) -> dict[str, list[dict[str, Any]]]:
-    """Every item of every table, in the order of their keys."""
+    """Every item of every table, ordered by key."""
     found: dict[str, list[dict[str, Any]]] = {}
     for table in TABLES:
         answer = client.call("Scan", {"TableName": config.table_name(table), "ConsistentRead": True})

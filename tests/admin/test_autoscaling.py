@@ -1,4 +1,4 @@
-"""Autoscaling, on moto, and its requests by AWS' own model of the API."""
+"""Autoscaling, on moto, and its requests against AWS' model of the API."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def scaled(admin: AutoscalingAdmin) -> dict[str, Scaling]:
 
 
 def test_tables_and_indexes_are_scaled_for_reads_and_writes(admin: AutoscalingAdmin) -> None:
-    """Five tables and two indexes have two targets each, with limits, target and cool-downs as asked; twice is once."""
+    """Five tables and two indexes have two targets each, with limits, target and cool-downs as given; twice is once."""
     assert scaled(admin) == {}
     assert len(admin.plan(OPTIONS)) == 14
     assert scaled(admin) == {}
@@ -62,7 +62,7 @@ def test_tables_and_indexes_are_scaled_for_reads_and_writes(admin: AutoscalingAd
 
 
 def test_deregistering_takes_all_away(admin: AutoscalingAdmin) -> None:
-    """Targets, policies and scheduled actions go; a second time there is nothing to do."""
+    """Targets, policies and scheduled actions are removed; the second time there is nothing to do."""
     admin.register(OPTIONS)
     target = targets(admin.config)[0]
     admin.schedule(target, ScheduledAction(name="morning", schedule="cron(0 8 * * ? *)", minimum=10))
@@ -72,7 +72,7 @@ def test_deregistering_takes_all_away(admin: AutoscalingAdmin) -> None:
 
 
 def test_scheduled_actions_are_put_shown_replaced_and_removed(admin: AutoscalingAdmin) -> None:
-    """A scheduled action comes back as it was given; the same name replaces; then it is removed."""
+    """A scheduled action is returned as it was given, replaced by one with the same name, and then removed."""
     admin.register(OPTIONS)
     target = targets(admin.config)[2]
     assert target.index == "email-index"
@@ -86,13 +86,13 @@ def test_scheduled_actions_are_put_shown_replaced_and_removed(admin: Autoscaling
 
 
 def test_removing_what_is_not_there_is_no_error(on_moto: DynamoDbConfig, moto_client: Client) -> None:
-    """Where AWS answers ObjectNotFoundException (moto says nothing), removing tells that there was none."""
+    """If AWS returns ObjectNotFoundException (moto does not), removing reports that there was no action."""
     admin = AutoscalingAdmin(on_moto, moto_client, service=Recording("ObjectNotFoundException"))
     assert admin.unschedule(targets(on_moto)[0], "morning") is False
 
 
 def test_a_dry_run_of_a_schedule_changes_nothing(admin: AutoscalingAdmin) -> None:
-    """What is not scaled is said; then: whether one would be replaced or removed, and nothing is asked but that."""
+    """A dry run reports an unscaled target and whether an action would be replaced or removed; it changes nothing."""
     target, action = targets(admin.config)[0], ScheduledAction(name="am", schedule="cron(0 8 * * ? *)", minimum=10)
     with pytest.raises(NotFound, match="autoscaling enable"):
         admin.schedule(target, action, dry_run=True)
@@ -107,10 +107,10 @@ def test_a_dry_run_of_a_schedule_changes_nothing(admin: AutoscalingAdmin) -> Non
 
 
 def test_an_on_demand_table_is_refused(on_moto: DynamoDbConfig, moto_client: Client) -> None:
-    """Autoscaling of on-demand tables is refused with the reason and the way; nothing is registered."""
+    """Autoscaling of on-demand tables is refused, with the reason and what to do; nothing is registered."""
     AdminTables(on_moto, moto_client).ensure()
     admin = AutoscalingAdmin(on_moto, moto_client)
-    with pytest.raises(ConfigurationError, match=r"on demand: .*_users.*scales an on-demand table by itself"):
+    with pytest.raises(ConfigurationError, match=r"on demand: .*_users.*scales on-demand tables by itself"):
         admin.register(OPTIONS)
     with pytest.raises(ConfigurationError, match="tables ensure --billing provisioned"):
         admin.schedule(targets(on_moto)[0], ScheduledAction(name="x", schedule="rate(5 minutes)", minimum=1))
@@ -120,10 +120,10 @@ def test_an_on_demand_table_is_refused(on_moto: DynamoDbConfig, moto_client: Cli
 def test_wrong_places_are_said(
     on_moto: DynamoDbConfig, moto_client: Client, on_dynoxide: DynamoDbConfig, dynoxide_client: Client
 ) -> None:
-    """No table, no wish, and an endpoint without the service: each in its own words."""
+    """A missing table, options without autoscaling, and an endpoint without the service each have their own message."""
     with pytest.raises(ConfigurationError, match="there is no table"):
         AutoscalingAdmin(on_moto, moto_client).register(OPTIONS)
-    with pytest.raises(ValidationError, match="no autoscaling is wanted"):
+    with pytest.raises(ValidationError, match="they contain no autoscaling"):
         AutoscalingAdmin(on_moto, moto_client).register(TableOptions())
     AdminTables(on_dynoxide, dynoxide_client).ensure(OPTIONS)
     with pytest.raises(ToriiError):
@@ -131,7 +131,7 @@ def test_wrong_places_are_said(
 
 
 class Recording:
-    """Stands for boto3's client: checks every request against AWS' model, and answers or refuses."""
+    """Replaces boto3's client: checks every request against AWS' model, and answers or refuses."""
 
     def __init__(self, refuse: str | None = None) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -165,7 +165,7 @@ class Recording:
 
 
 def test_every_request_has_the_shape_that_aws_documents(on_moto: DynamoDbConfig, moto_client: Client) -> None:
-    """Registration, policy, schedule and removal are valid by AWS' own model of Application Auto Scaling."""
+    """Registration, policy, schedule and removal are valid according to AWS' model of Application Auto Scaling."""
     AdminTables(on_moto, moto_client).ensure(OPTIONS)
     service = Recording()
     admin = AutoscalingAdmin(on_moto, moto_client, service=service)
@@ -195,7 +195,7 @@ def test_every_request_has_the_shape_that_aws_documents(on_moto: DynamoDbConfig,
 def test_refusals_of_the_service_are_public_errors(
     on_moto: DynamoDbConfig, moto_client: Client, code: str, kind: type[ToriiError]
 ) -> None:
-    """boto3's errors do not come through: each is the library's own, with AWS' request id."""
+    """boto3's errors do not escape: each becomes one of the library's, with AWS' request ID."""
     admin = AutoscalingAdmin(on_moto, moto_client, service=Recording(code))
     target = Target(table="users", name="t_users", direction="read")
     with pytest.raises(kind) as caught:
@@ -214,6 +214,6 @@ def test_refusals_of_the_service_are_public_errors(
     ],
 )
 def test_a_scheduled_action_that_cannot_be_is_refused(fields: dict[str, Any]) -> None:
-    """A missing name or limit, an unknown schedule and crossed limits are refused before AWS is asked."""
+    """A missing name or limit, an unknown schedule and a minimum above the maximum are refused without a request."""
     with pytest.raises(ValidationError):
         ScheduledAction(**fields)

@@ -20,11 +20,11 @@ from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected,
 
 
 class Interrupted(Exception):
-    """Stands for Ctrl-C, a crash, a lost connection."""
+    """Simulates Ctrl-C, a crash or a lost connection."""
 
 
 class Interrupting:
-    """A client that stops working at a certain call."""
+    """A client that fails at a certain call."""
 
     def __init__(self, client: Client, operation: str, at: int) -> None:
         self._client, self._operation, self._left = client, operation, at
@@ -61,7 +61,7 @@ def restored_config(config: DynamoDbConfig, suffix: str = "r") -> DynamoDbConfig
 def test_a_restored_set_has_everything_but_sessions_and_tokens(
     on_moto: DynamoDbConfig, moto_client: Client, backups: Backups
 ) -> None:
-    """A restore brings people and settings back, ends every session and one-time token, and then all agrees."""
+    """A restore brings people and settings back, ends every session and one-time token, and passes the verification."""
     sessions = people(on_moto)
     before = dump(on_moto, moto_client)
     made = backups.create("nightly")
@@ -94,7 +94,7 @@ def test_a_restored_set_has_everything_but_sessions_and_tokens(
 def test_a_session_of_a_later_epoch_is_not_revived(
     on_moto: DynamoDbConfig, moto_client: Client, backups: Backups
 ) -> None:
-    """The sessions backup may be newer than the users': a session of the next epoch stays dead after the restore."""
+    """The sessions backup may be newer than the users': a session of the next epoch stays invalid after the restore."""
     (session,) = people(on_moto, 1)
     moto_client.call(
         "UpdateItem",
@@ -113,7 +113,7 @@ def test_a_session_of_a_later_epoch_is_not_revived(
 
 
 def test_all_tables_to_one_instant(on_moto: DynamoDbConfig, moto_client: Client, backups: Backups) -> None:
-    """Point-in-time recovery restores all five; run again it goes on; another instant to the same prefix is refused."""
+    """Point-in-time recovery restores all five; a second run resumes; another instant is refused."""
     people(on_moto, 2)
     target = restored_config(on_moto)
     first = backups.restore(target.table_prefix)
@@ -127,14 +127,14 @@ def test_all_tables_to_one_instant(on_moto: DynamoDbConfig, moto_client: Client,
 
 
 def test_an_instant_out_of_reach_is_refused_with_the_reach(backups: Backups, on_moto: DynamoDbConfig) -> None:
-    """An instant before or after what all tables can be restored to names the range, and starts nothing."""
+    """An instant outside the common range of all tables is refused with the range; nothing is started."""
     for instant in (datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1)):
-        with pytest.raises(ValidationError, match="all tables together reach from"):
+        with pytest.raises(ValidationError, match="all tables together can be restored to an instant from"):
             backups.restore(on_moto.table_prefix + "x", instant=instant)
 
 
 def test_recovery_is_switched_for_all_tables(backups: Backups, on_moto: DynamoDbConfig) -> None:
-    """Off, on, and status; switching to what is, changes nothing; a restore while it is off tells the way."""
+    """Off, on, and status; a needless switch changes nothing; a restore while it is off says how to turn it on."""
     assert all(one.enabled and one.days == 7 for one in backups.recovery())
     assert backups.set_recovery(enabled=True) == []
     assert backups.set_recovery(enabled=False) == list(TABLES)
@@ -147,7 +147,7 @@ def test_recovery_is_switched_for_all_tables(backups: Backups, on_moto: DynamoDb
 def test_an_interrupted_backup_is_completed(
     on_moto: DynamoDbConfig, moto_client: Client, backups: Backups, at: int
 ) -> None:
-    """Interrupted after any table, the same command adds the rest and backs nothing up twice."""
+    """After an interruption, the same command adds the missing backups and makes none twice."""
     broken = Backups(on_moto, Interrupting(moto_client, "CreateBackup", at))  # type: ignore[arg-type]
     with pytest.raises(Interrupted):
         broken.create("nightly")
@@ -168,7 +168,7 @@ def test_an_interrupted_backup_is_completed(
 def test_an_interrupted_restore_is_completed(
     on_moto: DynamoDbConfig, moto_client: Client, backups: Backups, operation: str, at: int
 ) -> None:
-    """Interrupted while tables are made, settings put back, epochs bumped or tokens deleted: run again, it is whole."""
+    """Interrupted at any step (tables, settings, epochs, tokens), a second run completes the restore."""
     people(on_moto)
     backups.create("nightly")
     target = restored_config(on_moto)
@@ -192,7 +192,7 @@ def test_an_interrupted_restore_is_completed(
 def test_a_restore_of_a_restore_ends_sessions_again(
     on_moto: DynamoDbConfig, moto_client: Client, backups: Backups
 ) -> None:
-    """The mark that makes a restore repeatable comes along in its own backups; it must not stop the next restore."""
+    """The mark that makes a restore repeatable is in later backups, too; it must not disable the next restore."""
     people(on_moto, 1)
     backups.create("nightly")
     second = restored_config(on_moto, "r")
@@ -233,7 +233,7 @@ def test_autoscaling_is_put_back(on_moto: DynamoDbConfig, moto_client: Client) -
 
 
 def test_sets_are_told_apart_and_deleted(on_moto: DynamoDbConfig, moto_client: Client, backups: Backups) -> None:
-    """Sets are listed by name; somebody else's backups are left out; deleting takes the whole set and nothing else."""
+    """Sets are listed by name; other backups are left out; deleting removes the whole set and nothing else."""
     backups.create("a.1")
     backups.create("b")
     moto_client.call("CreateBackup", {"TableName": on_moto.table_name("users"), "BackupName": "by-hand"})
@@ -262,7 +262,7 @@ def test_a_table_in_the_way_is_not_touched(on_moto: DynamoDbConfig, moto_client:
 def test_wrong_places_are_said(
     on_moto: DynamoDbConfig, moto_client: Client, on_dynoxide: DynamoDbConfig, dynoxide_client: Client
 ) -> None:
-    """No tables, and an endpoint without backups: each is said in its own words."""
+    """Missing tables and an endpoint without backups each have their own message."""
     with pytest.raises(ConfigurationError, match="there is no table"):
         Backups(on_moto, moto_client).create("nightly")
     with pytest.raises(ConfigurationError, match="there is no table"):

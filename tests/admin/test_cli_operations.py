@@ -23,13 +23,13 @@ def run(*arguments: str, engine: LocalEngine | None = None, prefix: str = "torii
 
 @pytest.mark.parametrize("group", ["streams", "iam", "template", "cost", "capacity", "global-tables"])
 def test_each_group_explains_itself(group: str) -> None:
-    """Help is there at every level."""
+    """There is help at every level."""
     assert group in run("--help").output
     assert "Commands" in run(group, "--help").output
 
 
 def test_streams_from_enable_to_consume(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Planned, enabled, seen in status, consumed as JSON lines, disabled only when told so."""
+    """Planned, enabled, shown in status, consumed as JSON lines, and disabled only with --yes."""
     with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix)) as storage:
         planned = json.loads(
             run("streams", "enable", "--dry-run", "--json", engine=dynoxide, prefix=table_prefix).stdout
@@ -55,14 +55,14 @@ def test_streams_from_enable_to_consume(dynoxide: LocalEngine, table_prefix: str
 def test_without_tables_the_command_to_run_is_named(
     dynoxide: LocalEngine, table_prefix: str, arguments: tuple[str, ...]
 ) -> None:
-    """A missing table is exit code 3, with its name and what creates it."""
+    """A missing table is exit code 3, with its name and the command that creates it."""
     found = run(*arguments, engine=dynoxide, prefix=table_prefix, code=3)
     assert f"{table_prefix}_users" in found.stderr
     assert "tables ensure" in found.stderr
 
 
 def test_consuming_without_streams_says_so(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Exit code 3, and the command that switches them on."""
+    """Exit code 3, and the command that turns them on."""
     with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix)):
         pass
     found = run("streams", "consume", "--idle-seconds", "0.1", engine=dynoxide, prefix=table_prefix, code=3)
@@ -70,7 +70,7 @@ def test_consuming_without_streams_says_so(dynoxide: LocalEngine, table_prefix: 
 
 
 def test_templates_take_options_from_a_file(tmp_path: Path) -> None:
-    """TOML and JSON are read; a key that does not exist is named, with exit code 2; so is a file that is no TOML."""
+    """TOML and JSON are read; a key that does not exist is named, with exit code 2; so is a file that is not TOML."""
     path = tmp_path / "tables.toml"
     path.write_text('billing = "provisioned"\ncapacity = {read = 7, write = 8}\n', encoding="utf-8")
     made = json.loads(run("template", "terraform", "--options", str(path), prefix="shop").stdout)
@@ -82,14 +82,14 @@ def test_templates_take_options_from_a_file(tmp_path: Path) -> None:
 
 
 def test_policies_are_printed_ready_for_aws() -> None:
-    """The document and nothing else; a role that does not exist is exit code 2, and the roles are named."""
+    """Only the document; an unknown role is exit code 2, and the message names the roles."""
     document = json.loads(run("iam", "policy", "--account", "123456789012", "--region", "eu-west-1").stdout)
     assert document["Version"] == "2012-10-17"
     assert "stream-consumer" in run("iam", "policy", "--role", "root", code=2).stderr
 
 
 def test_costs_as_text_json_and_svg(tmp_path: Path) -> None:
-    """All three say the same total; a region without prices is exit code 2, and so is a negative number."""
+    """All three show the same total; a Region without prices is exit code 2, and so is a negative number."""
     chart = tmp_path / "cost.svg"
     told = json.loads(run("cost", "estimate", "--checks", "60000000", "--json", "--svg", str(chart)).stdout)
     total = f"{told['estimate']['on_demand'] + told['estimate']['storage']:,.2f} USD"
@@ -101,7 +101,7 @@ def test_costs_as_text_json_and_svg(tmp_path: Path) -> None:
 
 
 def test_capacity_from_cloudwatch(moto_engine: LocalEngine, table_prefix: str) -> None:
-    """Every table and index is in the report; that there are no tables is said, not shown as zeros."""
+    """Every table and index is in the report; missing tables are an error, not zeros."""
     missing = run("capacity", "report", engine=moto_engine, prefix=table_prefix, code=3)
     assert f"there is no table {table_prefix}_users" in missing.stderr
     run("tables", "ensure", engine=moto_engine, prefix=table_prefix)
@@ -110,7 +110,7 @@ def test_capacity_from_cloudwatch(moto_engine: LocalEngine, table_prefix: str) -
 
 
 def test_what_an_emulator_leaves_out_is_said(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Autoscaling, backups and CloudWatch on Dynoxide: exit code 9, and that the endpoint does not offer it."""
+    """Autoscaling, backups and CloudWatch on Dynoxide: exit code 9; the message says that it is not offered."""
     run("tables", "ensure", engine=dynoxide, prefix=table_prefix)
     for command in (["autoscaling", "status"], ["backup", "list"], ["capacity", "report"]):
         told = run(*command, engine=dynoxide, prefix=table_prefix, code=9)
@@ -118,7 +118,7 @@ def test_what_an_emulator_leaves_out_is_said(dynoxide: LocalEngine, table_prefix
 
 
 def test_measuring_has_a_dry_run_and_leaves_nothing(dynoxide: LocalEngine, table_prefix: str, tmp_path: Path) -> None:
-    """The dry run names the tables; a run writes units that an estimate takes, and takes its tables away."""
+    """The dry run names the tables; a run writes units that an estimate accepts, and deletes its tables."""
     told = run("cost", "measure", "--dry-run", "--json", engine=dynoxide, prefix=table_prefix)
     assert len(json.loads(told.stdout)["would_make_and_delete"]) == 5
     out = str(tmp_path / "units.json")
@@ -140,7 +140,7 @@ def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
 
 
 def test_templates_switch_on_the_streams_that_events_are_made_of(tmp_path: Path) -> None:
-    """Four tables, as `streams enable` has it; those with options of their own, too."""
+    """Four tables, as with `streams enable`, including tables with their own options."""
     path = tmp_path / "tables.toml"
     path.write_text("[per_table.users]\ndeletion_protection = true\n", encoding="utf-8")
     made = json.loads(run("template", "terraform", "--streams", "--options", str(path)).stdout)

@@ -60,8 +60,8 @@ def test_tables_from_plan_to_delete(on_d: Commands, tmp_path: Path) -> None:
     assert len(on_d.json("tables", "ensure", "--dry-run", *with_file)["steps"]) == 8
     assert on_d.json("tables", "status", code=1)["ok"] is False
     assert all(one["created"] for one in on_d.json("tables", "ensure", *with_file)["tables"])
-    assert "as it must be" in on_d.run("tables", "ensure", *with_file)
-    assert "as they must be" in on_d.run("tables", "diff", *with_file)
+    assert "already existed and is up to date" in on_d.run("tables", "ensure", *with_file)
+    assert "are up to date" in on_d.run("tables", "diff", *with_file)
     assert on_d.json("tables", "plan", "--tag", "team=other", *with_file)["fits"] is False
     assert on_d.json("tables", "migrate")["report"]["target_version"] == 1
     on_d.run("tables", "ensure", "--deletion-protection")
@@ -85,13 +85,13 @@ def test_tables_from_plan_to_delete(on_d: Commands, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_are_said(on_d: Commands, arguments: list[str], told: str) -> None:
-    """An option that cannot be used ends with exit code 2 and its name; no table is made."""
+    """An invalid option ends with exit code 2 and its name; no table is created."""
     assert told in on_d.run("tables", "ensure", *arguments, code=2)
     assert on_d.json("tables", "status", code=1)["tables"][0]["status"] == "MISSING"
 
 
 def test_a_wrong_options_file_is_said(on_d: Commands, tmp_path: Path) -> None:
-    """A missing file, a torn one and an unknown key each name the file."""
+    """For a missing file, a truncated one and an unknown key, the message names the file."""
     assert "none.toml" in on_d.run("tables", "plan", "--options", str(tmp_path / "none.toml"), code=2)
     bad = tmp_path / "bad.toml"
     for text in ("billing = ", 'biling = "on_demand"'):
@@ -122,7 +122,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_no_credentials_and_no_endpoint_are_said(on_d: Commands, command: list[str], tmp_path: Path) -> None:
-    """Without credentials: exit code 3 and how to give them. With nobody at the endpoint: exit code 7."""
+    """Without credentials: exit code 3 and how to give them. With nothing at the endpoint: exit code 7."""
     arguments = [one.format(tmp=tmp_path) for one in command]
     on_d.patch.delenv("AWS_ACCESS_KEY_ID")
     on_d.patch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -134,7 +134,7 @@ def test_no_credentials_and_no_endpoint_are_said(on_d: Commands, command: list[s
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Answers every request as AWS does for want of a permission."""
+    """Answers every request as AWS does if a permission is missing."""
 
     def do_POST(self) -> None:
         """Refuse."""
@@ -163,7 +163,7 @@ def refusing() -> Iterator[str]:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_missing_permission_is_said(on_d: Commands, refusing: str, command: list[str], tmp_path: Path) -> None:
-    """Exit code 4, the action to allow, and AWS' request id; nothing is left behind."""
+    """Exit code 4, the action to allow, and AWS' request ID; nothing is left behind."""
     told = on_d.run(*(one.format(tmp=tmp_path) for one in command), "--endpoint-url", refusing, code=4)
     assert "allow the action dynamodb:" in told
     assert "REQ-1" in told
@@ -184,7 +184,7 @@ def test_a_missing_permission_is_said(on_d: Commands, refusing: str, command: li
     ids=" ".join,
 )
 def test_missing_tables_are_said(on_m: Commands, command: list[str], tmp_path: Path) -> None:
-    """Without tables (also what a wrong region looks like): exit code 3, and the command that makes them."""
+    """Without tables (as with a wrong Region): exit code 3, and the command that creates them."""
     told = on_m.run(*(one.format(tmp=tmp_path) for one in command), code=3)
     assert "torii-dynamodb tables ensure" in told
 
@@ -215,7 +215,7 @@ def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfi
     assert on_m.json("verify", "--table-prefix", new)["verification"]["valid_sessions"] == 0
     instant = ("backup", "restore", "--at", "latest", "--to-prefix", on_m.prefix + "i")
     assert "all agree" in on_m.run(*instant)
-    assert "no offset" in on_m.run("backup", "restore", "--at", "2026-01-01T00:00:00", "--to-prefix", "x", code=2)
+    assert "no UTC offset" in on_m.run("backup", "restore", "--at", "2026-01-01T00:00:00", "--to-prefix", "x", code=2)
     assert "give --set" in on_m.run("backup", "restore", "--to-prefix", "x", code=2)
     assert "give --yes" in on_m.run("backup", "delete", "nightly", code=2)
     on_m.run("backup", "delete", "nightly", "--yes")
@@ -229,7 +229,7 @@ def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfi
 
 
 def test_autoscaling_from_enable_to_disable(on_m: Commands) -> None:
-    """On-demand tables are refused; provisioned ones scaled, scheduled, shown, and left again."""
+    """On-demand tables are refused; provisioned ones are scaled, scheduled, shown, and no longer scaled."""
     on_m.run("tables", "ensure")
     assert "by itself" in on_m.run("autoscaling", "enable", code=3)
     on_m.run("tables", "ensure", "--billing", "provisioned", "--read-capacity", "5", "--write-capacity", "5")
@@ -264,11 +264,11 @@ def test_autoscaling_from_enable_to_disable(on_m: Commands) -> None:
 
 
 def test_export_and_import(on_d: Commands, on_dynoxide: DynamoDbConfig, tmp_path: Path) -> None:
-    """Out, into tables of another prefix, and verified there; wrong directories are said."""
+    """Exported, imported under another prefix, and verified there; wrong directories are reported."""
     people(on_dynoxide, 3)
     made = on_d.json("export", str(tmp_path / "x"), "--segments", "2")
     assert made["items"]["users"] == 3
-    assert "complete export already" in on_d.run("export", str(tmp_path / "x"), code=6)
+    assert "already contains a complete export" in on_d.run("export", str(tmp_path / "x"), code=6)
     assert on_d.json("import", str(tmp_path / "x"), "--dry-run")["would_import"][f"{on_d.prefix}_users"] == 3
     assert "not empty" in on_d.run("import", str(tmp_path / "x"), code=6)
     other = ("--table-prefix", on_d.prefix + "n")

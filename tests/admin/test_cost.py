@@ -48,7 +48,7 @@ NOTHING: dict[str, Any] = {"sign_ins": 0, "sign_outs": 0, "password_changes": 0,
 
 
 def test_the_kept_units_are_what_the_code_consumes(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """units.json is measured anew here and must be the same: a change of the cost of a flow shows in a diff."""
+    """units.json must equal a new measurement, so that a change in the cost of a flow shows in a diff."""
     config = dynoxide.config(table_prefix=table_prefix)
     kept = json.loads(Path("src/torii_dynamodb/admin/data/units.json").read_text(encoding="utf-8"))
     found = measure(config, engine=f"Dynoxide {DYNOXIDE_VERSION}")
@@ -77,7 +77,7 @@ def test_provisioned_capacity_is_bought_for_the_peak() -> None:
 
 
 def test_break_even_is_where_the_two_are_equal() -> None:
-    """At the break-even peak, provisioned costs what on demand does (but for the one unit each table buys at least)."""
+    """At the break-even peak, provisioned and on demand cost the same (but for the minimum of one unit per table)."""
     workload = Workload(users=0, checks=1e9, sign_ups=1e8, **NOTHING)
     peak = estimate(workload, region="here", prices=PRICES, units=UNITS).break_even_peak
     same = Workload(users=0, checks=1e9, sign_ups=1e8, peak=peak, **NOTHING)
@@ -95,7 +95,7 @@ def test_break_even_is_where_the_two_are_equal() -> None:
 
 
 def test_each_region_takes_every_write_and_stores_everything() -> None:
-    """Two regions double writes and storage; reads are made once, wherever."""
+    """Two Regions double writes and storage, but not reads."""
     one, two = (
         estimate(
             Workload(users=1_000_000, checks=1e6, sign_ups=1e5, regions=regions, **NOTHING),
@@ -112,7 +112,7 @@ def test_each_region_takes_every_write_and_stores_everything() -> None:
 
 
 def test_the_prices_say_how_old_they_are() -> None:
-    """The estimate carries date, region and the note of the price file; a file of one's own need have no note."""
+    """The estimate has date, Region and note of the price file; other files need no note."""
     found = estimate(Workload())
     assert (found.prices_as_of, found.region) == ("2025-01-01", "us-east-1")
     assert "check them" in found.prices_note
@@ -121,14 +121,14 @@ def test_the_prices_say_how_old_they_are() -> None:
 
 @pytest.mark.parametrize("broken", [{"regions": {"here": {}}}, {**PRICES, "hours_a_month": "many"}])
 def test_prices_that_lack_something_are_said(broken: dict[str, Any]) -> None:
-    """A price file without a price is a wrong configuration, not a fault of the program."""
+    """A price file without a price is a wrong configuration, not an internal error."""
     with pytest.raises(ConfigurationError, match="cost prices"):
         estimate(Workload(), region="here", prices=broken)
 
 
 @pytest.mark.parametrize("text", ["{}", '{"flows": 3}', '{"flows": {"strong": {"sign_up": {}}}}'])
 def test_units_that_are_none_are_said(tmp_path: Path, text: str) -> None:
-    """A units file of another shape is a wrong configuration, and the way to a right one is named."""
+    """A malformed units file is a wrong configuration, and the message says how to make one."""
     path = tmp_path / "units.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match="cost measure"):
@@ -136,7 +136,7 @@ def test_units_that_are_none_are_said(tmp_path: Path, text: str) -> None:
 
 
 def test_measuring_spares_tables_that_are_there(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """To measure makes users: tables that exist are refused and keep what they have; one's own are deleted again."""
+    """Measuring refuses existing tables and leaves them as they are; its own tables are deleted afterwards."""
     config = dynoxide.config(table_prefix=table_prefix)
     with DynamoDbStorage.open(config) as storage:
         user = storage.create_user(NewUser(email="ada@example.com"))
@@ -146,7 +146,7 @@ def test_measuring_spares_tables_that_are_there(dynoxide: LocalEngine, table_pre
 
 
 def test_longer_sessions_store_more_and_recovery_costs_more() -> None:
-    """Storage follows the session's length; PITR is paid by the gigabyte."""
+    """Storage grows with the lifetime of sessions; PITR is charged by the gigabyte."""
     short, long, kept = (
         estimate(Workload(session_days=days, point_in_time_recovery=pitr))
         for days, pitr in ((1, False), (30, False), (30, True))
@@ -164,7 +164,7 @@ def test_eventual_reads_are_half_the_price() -> None:
 
 
 def test_prices_have_a_date_and_can_be_replaced(tmp_path: Path) -> None:
-    """The library's prices name their source and date; a file of one's own is taken; a missing region is said."""
+    """The library's prices name their source and date; another file is accepted; a missing Region is reported."""
     assert load_prices()["as_of"]
     assert load_prices()["source"].startswith("https://aws.amazon.com/")
     path = tmp_path / "prices.json"
@@ -179,19 +179,19 @@ def test_prices_have_a_date_and_can_be_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("users", -1), ("regions", 0), ("peak", 0.5), ("utilisation", 0)])
 def test_a_workload_that_cannot_be_is_refused(field: str, value: float) -> None:
-    """Wrong numbers are refused by name."""
+    """Invalid numbers are refused by name."""
     with pytest.raises(ValidationError) as caught:
         Workload(**{field: value})  # type: ignore[arg-type]
     assert caught.value.field == field
 
 
 def test_the_charts_show_every_flow_and_both_totals() -> None:
-    """The SVG is well-formed and names what the terminal's chart names."""
+    """The SVG is well-formed and has the labels of the terminal's chart."""
     found = estimate(Workload(refreshes=1000, oauth_sign_ins=5))
     lines = bars(found)
     root = ET.fromstring(svg(found))
     texts = " ".join(element.text or "" for element in root.iter())
-    for label in ("check a session", "refresh a session", "all, on demand", "all, provisioned", "storage"):
+    for label in ("check a session", "refresh a session", "total, on demand", "total, provisioned", "storage"):
         assert any(line.startswith(label) for line in lines)
         assert label in texts
     assert found.prices_as_of in texts
@@ -203,7 +203,7 @@ def test_every_measured_flow_is_in_both_consistencies() -> None:
 
 
 def test_the_meter_names_hot_operations(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """A handle's calls are added up by operation and table; the few that take most units are called hot."""
+    """A handle's calls are added up by operation and table; the few that use most units are called hot."""
     meter = CapacityMeter()
     with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, on_call=meter)) as storage:
         meter.reset()
@@ -218,7 +218,7 @@ def test_the_meter_names_hot_operations(dynoxide: LocalEngine, table_prefix: str
 
 
 def test_the_meter_counts_throttles_retries_and_failures() -> None:
-    """What the hook tells of trouble is added up; a condition that did not hold is none."""
+    """Trouble that the hook reports is added up; a condition that did not hold is not trouble."""
     meter = CapacityMeter()
     common: dict[str, Any] = {"operation": "GetItem", "tables": ("a",), "latency": 0.1}
     meter(CallRecord(**common, attempts=3, retries=2, throttles=2))
@@ -229,7 +229,7 @@ def test_the_meter_counts_throttles_retries_and_failures() -> None:
 
 
 def test_cloudwatch_is_read_by_table_and_index(moto_engine: LocalEngine, table_prefix: str) -> None:
-    """The sums of the tables' metrics come back, indexes told apart, throttles added up."""
+    """The report has the sums of the tables' metrics, separate for indexes, with throttles added up."""
     import boto3
 
     config = moto_engine.config(table_prefix=table_prefix)

@@ -1,4 +1,4 @@
-"""The commands on the pages about tables, autoscaling, backups and transfer run as they stand there."""
+"""The commands on the pages about tables, autoscaling, backups and transfer run as shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "admin"
 def test_every_command_of_the_page_works(
     page: str, moto_engine: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each shown command ends well, in the order of the page, with the files that the page shows."""
+    """Each command succeeds, in the order of the page, with the files that the page shows."""
     for name, value in moto_engine.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TORII_TABLE_PREFIX", table_prefix)

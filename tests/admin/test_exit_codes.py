@@ -96,7 +96,7 @@ def run(line: str, *more: str, **environment: str | None) -> Result:
 
 
 def told(done: Result, code: ExitCode, what: str) -> None:
-    """The command ended so, with one line that says it and without a traceback."""
+    """The command ended with this code and one line with the message, without a traceback."""
     assert done.exit_code == code, f"{done.exit_code}: {done.output}"
     assert re.search(what, done.output), done.output
     assert "Traceback" not in done.output
@@ -128,12 +128,12 @@ def environment(moto_engine: LocalEngine, table_prefix: str) -> dict[str, str]:
 
 
 def test_no_command_is_left_out() -> None:
-    """The tables above name every command there is."""
+    """The tables above name every command."""
     assert every_command() == set(CONNECTED) | set(OTHERS)
 
 
 def test_the_codes_are_documented() -> None:
-    """The page has a row for every code, with its meaning in the words of the code, and the help names them too."""
+    """The page has a row for every code, with its meaning in the words of the code, and the help names them, too."""
     page = (Path(__file__).parents[2] / "docs" / "admin" / "commands.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| (\d+) \| ([A-Z_]+) \|", page, re.MULTILINE))
     assert rows == {str(int(code)): code.name for code in ExitCode}
@@ -162,7 +162,7 @@ def test_an_unknown_option_is_wrong_usage(command: str) -> None:
 def test_an_option_that_cannot_be_used_is_wrong_usage(
     command: str, option: str, what: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    """2, for every command and every option that says where DynamoDB is; nothing is asked."""
+    """2, for every command and every connection option; no request is made."""
     told(run(line_of(command, tmp_path), *option.split(), **environment), ExitCode.USAGE, what)
 
 
@@ -176,13 +176,13 @@ def test_an_option_that_cannot_be_used_is_wrong_usage(
         ("tables ensure --options {folder}/bad.toml", "bad.toml"),
         ("tables ensure --options {folder}/none.toml", "none.toml"),
         ("autoscaling enable --options {folder}/bad.toml", "bad.toml"),
-        ("autoscaling enable --options {folder}/empty.toml", "no autoscaling is wanted"),
-        ("autoscaling enable --min 9 --max 2", "minimum not above maximum"),
+        ("autoscaling enable --options {folder}/empty.toml", "they contain no autoscaling"),
+        ("autoscaling enable --min 9 --max 2", "the minimum not above the maximum"),
         ("autoscaling schedule users read nightly often --min 1", "schedule"),
         ("autoscaling schedule people read nightly cron(0) --min 1", "give one of users"),
         ("backup restore --to-prefix restored", "give --set NAME, or --at"),
         ("backup restore --to-prefix a/b --set nightly", "a/b_users"),
-        ("backup restore --to-prefix restored --at yesterday", "give it like"),
+        ("backup restore --to-prefix restored --at yesterday", "give an instant like"),
         ("backup pitr on --days 99", "recovery_days"),
         ("backup create a/b", "name"),
         ("template sam --options {folder}/bad.toml", "bad.toml"),
@@ -203,14 +203,14 @@ def test_an_option_that_cannot_be_used_is_wrong_usage(
         ("import {folder}/nowhere --dry-run", "there is no export"),
         ("users list --cursor ***", "cursor"),
         ("users show no@good@address", "email"),
-        ("sessions revoke ada@example.com", "name one session"),
+        ("sessions revoke ada@example.com", "give one session"),
         ("tables delete", "give --yes"),
-        ("global-tables add us-east-1", "in us-east-1 themselves"),
+        ("global-tables add us-east-1", "in us-east-1 already"),
         ("local --engine moto --db-path {folder}/x.db", "moto keeps nothing"),
         ("local --engine dynoxide --db-path {folder}", "db_path"),
         ("local --engine dynoxide --port {taken}", "taken"),
         ("serve --engine dynoxide --port {taken}", "{taken}"),
-        ("demo --region eu-west-1", "belong to --endpoint-url"),
+        ("demo --region eu-west-1", "need --endpoint-url"),
         ("demo --accounts {folder}/none.jsonl", "none.jsonl"),
         ("demo --engine dynoxide --db-path {folder} --limit 1", "db_path"),
     ],
@@ -218,7 +218,7 @@ def test_an_option_that_cannot_be_used_is_wrong_usage(
 def test_what_was_given_and_cannot_be_used_is_wrong_usage(
     line: str, what: str, tmp_path: Path, moto_engine: LocalEngine, table_prefix: str
 ) -> None:
-    """2: a value, a combination, a file that is missing or of another kind, a port or a place that is taken."""
+    """2: a value, a combination, a missing or wrong file, a port or a place that is taken."""
     (tmp_path / "bad.toml").write_bytes(b'tags = { team = "\xe9" }\n')
     (tmp_path / "empty.toml").write_text("", encoding="utf-8")
     environment = {**moto_engine.environment, "TORII_TABLE_PREFIX": table_prefix}
@@ -232,9 +232,9 @@ def test_what_was_given_and_cannot_be_used_is_wrong_usage(
 
 @pytest.mark.parametrize("command", sorted(CONNECTED))
 def test_missing_tables(command: str, folder: Path, environment: dict[str, str], moto_engine: LocalEngine) -> None:
-    """3 wherever tables are needed; the message names the table and the command that makes it, with its options.
+    """3 wherever tables are needed; the message names the table and the command that creates it, with its options.
 
-    Nothing is made that a mistyped prefix would leave behind.
+    Nothing is created, so that a mistyped prefix leaves nothing behind.
     """
     code = CONNECTED[command][1]
     done = run(line_of(command, folder), **environment)
@@ -276,9 +276,9 @@ def _an_empty_export(folder: Path) -> None:
     ],
 )
 def test_what_dynamodb_answers(fault: str, code: ExitCode, what: str, folder: Path, moto_engine: LocalEngine) -> None:
-    """4 not allowed, 7 throttled or down, 9 refused for what is in it: the same for every command.
+    """4 not allowed, 7 throttled or down, 9 rejected for its contents: the same for every command.
 
-    Those that are tried again for a while are asked of one command for each client: ours, and boto3.
+    Those that are retried for a while are tested with one command for each client: ours, and boto3.
     """
     retried = code is ExitCode.UNAVAILABLE
     with FaultProxy(moto_engine.endpoint_url) as proxy:
@@ -301,11 +301,11 @@ def test_what_is_there_already_is_a_conflict(moto_engine: LocalEngine, table_pre
     (tmp_path / "full" / "mine.txt").touch()
     for line, what in (
         ("backup create nightly", "already"),
-        (f"export {tmp_path}/x", "complete export already"),
+        (f"export {tmp_path}/x", "already contains a complete export"),
         (f"export {tmp_path}/full", "not empty"),
         (f"import {tmp_path}/x", "not empty"),
         (f"backup restore --set nightly --to-prefix {table_prefix}", "these are its source"),
-        ("cost measure", "there are tables already"),
+        ("cost measure", "tables already exist"),
     ):
         told(run(line, **environment), ExitCode.CONFLICT, what)
 
@@ -328,7 +328,7 @@ def test_what_is_named_and_not_there(moto_engine: LocalEngine, table_prefix: str
 
 
 def test_the_names_of_tables_are_honoured_by_every_command(moto_engine: LocalEngine, table_prefix: str) -> None:
-    """With table_names an application's tables are found, shown, filled, exported and deleted under their own names."""
+    """With table_names, tables are found, shown, filled, exported and deleted under those names."""
     names = {table: f"{table_prefix}.of.{table}" for table in TABLES}
     options = [word for table, name in names.items() for word in ("--table-name", f"{table}={name}")]
     told(run("tables ensure", *options, **moto_engine.environment), ExitCode.OK, f"{table_prefix}.of.users: created")

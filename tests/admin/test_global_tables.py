@@ -1,4 +1,4 @@
-"""Two engines stand for two regions, with a replicator between them; replicas' requests against AWS' shapes."""
+"""Two engines simulate two Regions, with a replicator between them; requests for replicas against AWS' model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOON = timedelta(hours=1)
 
 
 class Regions:
-    """Two regions with one prefix, and what DynamoDB does between them: whole items, last writer wins."""
+    """Two Regions with one prefix, and DynamoDB's replication between them: whole items, last writer wins."""
 
     def __init__(self, a: LocalEngine, b: LocalEngine, prefix: str) -> None:
         self.engines = {"a": a, "b": b}
@@ -117,7 +117,7 @@ def a_session(storage: DynamoDbHandle, user_id: str) -> str:
 
 
 def test_every_write_goes_home(regions: Regions, abroad: DynamoDbHandle) -> None:
-    """What is written from abroad stands in the home region, and nothing in the other before it is replicated."""
+    """A write from another Region goes to the home Region, and reaches the other one only by replication."""
     user = abroad.create_user(NewUser(email="ada@example.com"))
     a_session(abroad, user.id)
     assert len(regions.items("a")) == 3
@@ -125,13 +125,13 @@ def test_every_write_goes_home(regions: Regions, abroad: DynamoDbHandle) -> None
 
 
 def test_a_fresh_session_is_found_before_it_is_replicated(regions: Regions, abroad: DynamoDbHandle) -> None:
-    """A check asks at home before it says no: nobody is signed out by having just signed in."""
+    """A check asks the home Region before it refuses, so that nobody is signed out just after signing in."""
     user = abroad.create_user(NewUser(email="ada@example.com"))
     assert abroad.get_signed_in(a_session(abroad, user.id)) is not None
 
 
 def test_session_checks_are_local(regions: Regions, home: DynamoDbHandle, dynoxide: LocalEngine) -> None:
-    """A replicated session passes with the home region out of reach; a miss then is no refusal but Unavailable."""
+    """A replicated session passes while the home Region is unreachable; a miss is then Unavailable, not a refusal."""
     nowhere = "http://127.0.0.1:9"
     user = home.create_user(NewUser(email="ada@example.com"))
     token, late = a_session(home, user.id), a_session(home, user.id)
@@ -157,7 +157,7 @@ def test_session_checks_are_local(regions: Regions, home: DynamoDbHandle, dynoxi
 def test_a_revocation_holds_abroad_once_it_is_replicated(
     regions: Regions, home: DynamoDbHandle, abroad: DynamoDbHandle
 ) -> None:
-    """What the option says it costs: revoked at once at home, abroad with the lag of replication, and then for good."""
+    """As documented: revoked immediately at home, elsewhere after the replication lag, and then for good."""
     user = home.create_user(NewUser(email="ada@example.com"))
     token = a_session(home, user.id)
     regions.replicate()
@@ -171,7 +171,7 @@ def test_a_revocation_holds_abroad_once_it_is_replicated(
 def test_a_session_made_with_a_stale_user_is_worth_nothing(
     regions: Regions, home: DynamoDbHandle, abroad: DynamoDbHandle
 ) -> None:
-    """A user read abroad, revoked at home since: a session made from it carries the old epoch, and is refused."""
+    """A session made from a user read elsewhere before a revocation at home has the old epoch, and is refused."""
     user = home.create_user(NewUser(email="ada@example.com"))
     token = a_session(home, user.id)
     regions.replicate()
@@ -185,14 +185,14 @@ def test_a_session_made_with_a_stale_user_is_worth_nothing(
 
 
 def test_one_address_is_one_user_across_regions(home: DynamoDbHandle, abroad: DynamoDbHandle) -> None:
-    """With a home region the second of two regions is refused."""
+    """With a home Region, the second of two Regions is refused."""
     home.create_user(NewUser(email="ada@example.com"))
     with pytest.raises(AlreadyExists):
         abroad.create_user(NewUser(email="ada@example.com"))
 
 
 def test_a_token_is_used_once_across_regions(home: DynamoDbHandle, abroad: DynamoDbHandle) -> None:
-    """Consumption goes home: of two regions one wins."""
+    """Tokens are consumed in the home Region: one of two Regions succeeds."""
     user = home.create_user(NewUser(email="ada@example.com"))
     made = home.create_token(
         NewToken(purpose="magic_link", user_id=user.id, expires_at=home.config.clock() + SOON), user=user
@@ -202,7 +202,7 @@ def test_a_token_is_used_once_across_regions(home: DynamoDbHandle, abroad: Dynam
 
 
 def test_attempts_are_counted_once_for_all_regions(home: DynamoDbHandle, abroad: DynamoDbHandle) -> None:
-    """The lockout cannot be outrun by going to another region."""
+    """The lockout cannot be avoided by going to another Region."""
     policy = LockoutPolicy(max_attempts=3)
     taken = [
         storage.acquire_login_attempt("ada@example.com", policy=policy).allowed
@@ -212,7 +212,7 @@ def test_attempts_are_counted_once_for_all_regions(home: DynamoDbHandle, abroad:
 
 
 def test_without_a_home_region_the_promise_is_lost(regions: Regions) -> None:
-    """Why the option exists: two writing regions give one address to two users, and replication keeps one claim."""
+    """Why the option exists: two writing Regions give one address to two users, and replication keeps one identity."""
     made = {}
     for name in ("a", "b"):
         with DynamoDbStorage.open(regions.configs[name]) as storage:
@@ -239,7 +239,7 @@ def test_without_a_home_region_a_revocation_can_be_overwritten(regions: Regions)
 
 
 def test_home_configuration_is_checked() -> None:
-    """A home endpoint without a home region, and what is no region or address, are refused by name."""
+    """A home endpoint without a home Region, and invalid Regions or URLs, are refused by name."""
     with pytest.raises(ConfigurationError, match="home_endpoint_url"):
         DynamoDbConfig(home_endpoint_url="http://127.0.0.1:1")
     with pytest.raises(ConfigurationError, match="home_region"):
@@ -247,7 +247,7 @@ def test_home_configuration_is_checked() -> None:
 
 
 def test_the_environment_s_endpoint_is_not_taken_for_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An endpoint in the environment is the near region's; home is named in full."""
+    """An endpoint in the environment is for the near Region; the home endpoint is set explicitly."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
     home = DynamoDbConfig(region="us-east-1", home_region="eu-central-1").at_home()
     assert (home.region, home.endpoint_url) == ("eu-central-1", "https://dynamodb.eu-central-1.amazonaws.com")
@@ -255,7 +255,7 @@ def test_the_environment_s_endpoint_is_not_taken_for_home(monkeypatch: pytest.Mo
 
 
 class Aws:
-    """DynamoDB's control plane for replicas, as the API reference has it; each change takes two looks."""
+    """DynamoDB's control plane for replicas, following the API reference; each change takes two looks."""
 
     def __init__(self, **description: Any) -> None:
         self.config = DynamoDbConfig(region="us-east-1")
@@ -318,21 +318,21 @@ def test_a_replica_is_added_to_every_table() -> None:
 
 
 def test_a_dry_run_changes_nothing() -> None:
-    """What would be done is told, and nothing is asked but descriptions."""
+    """A dry run says what would be done, and only describes."""
     aws: Any = Aws()
     assert len(quick(aws, "eu-west-1", dry_run=True)) == 10
     assert aws.calls == []
 
 
 def test_adding_goes_on_after_an_interruption() -> None:
-    """A replica that is being made already is waited for, not asked for again."""
+    """A replica that is already being made is waited for, not requested again."""
     aws: Any = Aws()
     aws.tables["torii_users"]["Replicas"].append({"RegionName": "eu-west-1", "ReplicaStatus": "CREATING"})
     assert not any("replicate torii_users" in line for line in quick(aws, "eu-west-1"))
 
 
 def test_replicas_are_removed() -> None:
-    """Per table one ReplicaUpdates.Delete, until it is gone; a second run finds nothing to do."""
+    """Per table one ReplicaUpdates.Delete, until it is gone; a second run does nothing."""
     aws: Any = Aws()
     quick(aws, "eu-west-1")
     aws.calls.clear()
@@ -365,7 +365,7 @@ def test_what_cannot_be_replicated_is_refused_before_anything_is_changed(
 
 
 def test_a_replica_that_dynamodb_cannot_make_is_told() -> None:
-    """A failed creation ends the wait, with DynamoDB's word for it."""
+    """A failed creation ends the wait, with DynamoDB's explanation."""
     aws: Any = Aws()
     aws.fails_with = "REPLICATION_NOT_AUTHORIZED"
     with pytest.raises(ConfigurationError, match="REPLICATION_NOT_AUTHORIZED"):
@@ -373,7 +373,7 @@ def test_a_replica_that_dynamodb_cannot_make_is_told() -> None:
 
 
 def test_provisioned_tables_must_scale_their_writes() -> None:
-    """Without autoscaling of every table's and index' writes DynamoDB refuses; it is said before anything changes."""
+    """DynamoDB needs autoscaling of every table's and index' writes; a lack is reported before anything changes."""
     provisioned: dict[str, Any] = {"BillingModeSummary": {"BillingMode": "PROVISIONED"}}
     aws: Any = Aws(**provisioned)
 
@@ -402,16 +402,16 @@ def test_provisioned_tables_must_scale_their_writes() -> None:
 
 
 def test_the_tables_own_region_is_known_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A region that the environment names is as much the tables' own as one that is given."""
+    """A Region from the environment counts as the tables' own, like a given one."""
     monkeypatch.setenv("AWS_REGION", "eu-west-3")
     aws: Any = Aws()
     aws.config = DynamoDbConfig()
-    with pytest.raises(ValidationError, match="themselves"):
+    with pytest.raises(ValidationError, match=r"are in .* already"):
         quick(aws, "eu-west-3")
 
 
 def test_the_tables_own_region_is_no_replica() -> None:
-    """Naming the region of the tables themselves is refused: removing it would be another thing altogether."""
+    """The Region of the tables themselves is refused: removing it would delete the tables."""
     aws: Any = Aws()
-    with pytest.raises(ValidationError, match="themselves"):
+    with pytest.raises(ValidationError, match=r"are in .* already"):
         remove_replica(aws, aws.config, "us-east-1")

@@ -1,4 +1,4 @@
-"""The IAM policies: exact for the runtime, by what is asked of each resource, and enforced by moto."""
+"""The IAM policies: exact for the runtime, compared with the requests to each resource, and enforced by moto."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Needs = set[tuple[str, str]]
 
 
 def needs_of(operation: str, payload: dict[str, Any]) -> Needs:
-    """Which actions on which resources AWS asks for, for a request (Service Authorization Reference, DynamoDB)."""
+    """The actions and resources that AWS checks for a request (Service Authorization Reference, DynamoDB)."""
     if operation == "TransactWriteItems":
         parts = [(kind, part) for action in payload["TransactItems"] for kind, part in action.items()]
         return {(f"dynamodb:{PARTS[kind]}", part["TableName"]) for kind, part in parts}
@@ -39,7 +39,7 @@ def needs_of(operation: str, payload: dict[str, Any]) -> Needs:
 
 @contextmanager
 def recorded(patch: pytest.MonkeyPatch) -> Iterator[Needs]:
-    """Everything that clients made in the block ask for."""
+    """Everything that clients made in the block need."""
     needs: Needs = set()
     call = Client.call
 
@@ -53,7 +53,7 @@ def recorded(patch: pytest.MonkeyPatch) -> Iterator[Needs]:
 
 
 def granted(document: dict[str, Any]) -> Needs:
-    """Each action with each resource it is granted on, by the table's name."""
+    """Each action with each resource on which it is allowed, by table name."""
     return {
         (action, resource.partition(":table/")[2])
         for statement in document["Statement"]
@@ -63,7 +63,7 @@ def granted(document: dict[str, Any]) -> Needs:
 
 
 def test_every_operation_is_tried() -> None:
-    """The sequence of operations leaves none of the handle's out, but closing and the caller's own transaction."""
+    """The sequence contains every operation of the handle except closing and the caller's own transaction."""
     public = {
         name for name in dir(DynamoDbHandle) if not name.startswith("_") and callable(getattr(DynamoDbHandle, name))
     }
@@ -86,7 +86,7 @@ def test_every_operation_is_tried() -> None:
 
 
 def test_the_runtime_policy_is_exact(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What all operations together ask for is what is granted: nothing is missing, and nothing is too much."""
+    """The policy allows exactly what all operations together need."""
     config = dynoxide.config(table_prefix=table_prefix, session_cleanup="inline")
     with DynamoDbStorage.open(config):
         pass
@@ -101,7 +101,7 @@ def test_the_runtime_policy_is_exact(dynoxide: LocalEngine, table_prefix: str, m
 def test_the_stream_consumer_policy_is_exact(
     dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a consumer asks of tables and checkpoints is what its role is granted; the streams by their own actions."""
+    """The role allows exactly what a consumer needs on tables and checkpoints; streams have their own actions."""
     config = dynoxide.config(table_prefix=table_prefix)
     with DynamoDbStorage.open(config) as storage:
         client = Client(config)
@@ -182,7 +182,7 @@ def guarded() -> Iterator[Guarded]:
 
 
 def first_refused(storage: DynamoDbHandle) -> str | None:
-    """Run the operations until one is refused for lack of a permission; its name."""
+    """Run the operations until one is refused for lack of a permission; return its name."""
     for name, operation in steps(storage):
         if name == "health_check":
             continue
@@ -196,7 +196,7 @@ def first_refused(storage: DynamoDbHandle) -> str | None:
 
 
 def test_the_runtime_policy_is_enough_and_each_action_is_needed(guarded: Guarded, table_prefix: str) -> None:
-    """Enforced by moto, signatures included: with the policy nothing is refused; without any one action, something is.
+    """Enforced by moto, signatures included: the policy is enough, and without any one action it is not.
 
     PutItem, UpdateItem and DeleteItem inside transactions are moto's TransactWriteItems; they are needed outside, too.
     """
@@ -223,7 +223,7 @@ def test_a_wrong_secret_is_refused(guarded: Guarded, table_prefix: str) -> None:
 
 
 def test_every_operation_that_admin_calls_is_in_a_role() -> None:
-    """No control-plane operation in the code of admin is missing from the roles that run it."""
+    """Every control-plane operation in admin is allowed by the roles that use it."""
     import boto3
 
     known: set[str] = set()
@@ -251,7 +251,7 @@ def test_every_operation_that_admin_calls_is_in_a_role() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_policies_name_their_resources(role: Role) -> None:
-    """Every DynamoDB action is granted on tables of this prefix alone, and no action has a wildcard."""
+    """Every DynamoDB action is allowed only on tables with this prefix, and no action has a wildcard."""
     config = DynamoDbConfig(region="eu-central-1", table_prefix="shop")
     document = policy(role, config, account="123456789012")
     for statement in document["Statement"]:
@@ -262,7 +262,7 @@ def test_policies_name_their_resources(role: Role) -> None:
 
 
 def test_backup_restores_only_into_the_named_prefix() -> None:
-    """Tables of another prefix are granted only where one is named."""
+    """Another prefix is allowed only if it is given."""
     config = DynamoDbConfig(region="eu-central-1")
     assert "other_users" not in json.dumps(policy("backup", config))
     assert "table/other_users" in json.dumps(policy("backup", config, restore_prefix="other"))
@@ -272,7 +272,7 @@ def test_backup_restores_only_into_the_named_prefix() -> None:
 
 
 def test_custom_table_names_are_honoured() -> None:
-    """Overridden names stand in the ARNs."""
+    """Overridden names are in the ARNs."""
     config = DynamoDbConfig(region="eu-central-1", table_names={"users": "people"})
     resources = {resource for _, resource in granted(policy("runtime", config))}
     assert {"people", "people/index/email-index"} <= resources
@@ -281,7 +281,7 @@ def test_custom_table_names_are_honoured() -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("role", "root"), ("account", "12"), ("partition", "AWS")])
 def test_wrong_arguments_are_refused(field: str, value: str) -> None:
-    """A role, account or partition that cannot be is refused by name."""
+    """An invalid role, account or partition is refused by name."""
     arguments: dict[str, Any] = {"role": "runtime", "account": "*", "partition": "aws", field: value}
     role = arguments.pop("role")
     with pytest.raises(ValidationError) as caught:

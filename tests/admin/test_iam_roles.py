@@ -1,4 +1,4 @@
-"""The operators' policies: what their work asks of each table is granted, and all that is granted is asked for."""
+"""The operators' policies allow exactly what their work needs on each table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REPLICAS = {"CreateTableReplica", "DeleteTableReplica"}
 
 
 def asked(operation: str, payload: dict[str, Any]) -> Needs:
-    """Which actions on which resources AWS asks for, for a request of an operator."""
+    """The actions and resources that AWS checks for an operator's request."""
     for name in ("BackupArn", "ResourceArn"):
         if name in payload:
             resource = str(payload[name]).partition(":table/")[2].partition("/backup/")
@@ -72,7 +72,7 @@ def of_dynamodb(document: dict[str, Any]) -> Needs:
 def test_the_backup_policy_is_exact(
     on_moto: DynamoDbConfig, moto_client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Recovery, sets, both restores, export, import and verify ask for what is granted, and for nothing else."""
+    """Recovery, sets, both restores, export, import and verify need exactly what is allowed."""
     options = TableOptions(
         tags={"team": "identity"}, stream="NEW_AND_OLD_IMAGES", point_in_time_recovery=True, deletion_protection=True
     )
@@ -115,7 +115,7 @@ def _where(config: DynamoDbConfig) -> dict[str, Any]:
 def test_the_migrate_policy_is_exact(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A migration of every table, and the check after it, ask for what is granted, and for nothing else."""
+    """A migration of every table and the check after it need exactly what is allowed."""
     AdminTables(on_dynoxide, dynoxide_client).ensure()
     people(on_dynoxide, 1)
 
@@ -134,7 +134,7 @@ def test_the_migrate_policy_is_exact(
 def test_the_admin_policy_is_exact(
     on_moto: DynamoDbConfig, moto_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Work on tables and streams asks for what is granted; what it does not ask for is replication's."""
+    """Work on tables and streams needs what is allowed; the rest is for replication."""
     with listening(monkeypatch) as needs:
         tables = AdminTables(on_moto, moto_client)
         tables.ensure(TableOptions(point_in_time_recovery=True))

@@ -1,4 +1,4 @@
-"""Upgrades of stored items, on Dynoxide, by a migration made for these tests."""
+"""Upgrades of stored items, on Dynoxide, with migrations made for these tests."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_items_go_through_all_versions(on_dynoxide: DynamoDbConfig, dynoxide_cli
 
 @pytest.mark.parametrize("after", [0, 3, 11])
 def test_an_interrupted_migration_goes_on(on_dynoxide: DynamoDbConfig, dynoxide_client: Client, after: int) -> None:
-    """Interrupted at any item, running it again upgrades the rest, each item once."""
+    """After an interruption at any item, a second run upgrades the rest, each item once."""
     people(on_dynoxide, 5)
 
     class Interrupting(Client):
@@ -80,7 +80,7 @@ def test_an_interrupted_migration_goes_on(on_dynoxide: DynamoDbConfig, dynoxide_
 
 
 def test_a_change_made_meanwhile_is_kept(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:
-    """What another writer changes between reading and writing is read again, not overwritten."""
+    """A change by another writer between reading and writing is read again, not overwritten."""
     people(on_dynoxide, 2)
     name = on_dynoxide.table_name("users")
 
@@ -133,7 +133,7 @@ def test_a_deleted_item_is_not_brought_back(on_dynoxide: DynamoDbConfig, dynoxid
 
 
 def test_an_item_that_never_rests_is_given_up(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:
-    """After five races for one item the run ends, and says to run it again."""
+    """After five lost races for one item, the run ends with the advice to run it again."""
     people(on_dynoxide, 1)
     name, turn = on_dynoxide.table_name("users"), 0
 
@@ -175,7 +175,7 @@ def test_the_library_has_a_migration_for_every_version() -> None:
 
 
 def test_items_are_counted_once_where_segments_are_ignored(on_dynoxide: DynamoDbConfig) -> None:
-    """On an endpoint that gives every segment all items, the counts are those of the tables all the same."""
+    """On an endpoint that returns all items in every segment, the counts are still right."""
     people(on_dynoxide, 5)
 
     class Whole(Client):

@@ -1,6 +1,6 @@
 """Operations that an endpoint does not offer: emulators and compatible databases leave out different ones.
 
-moto offers all that is used; the fault proxy before it takes one away, in each of the forms that are known.
+moto offers everything that is used; a fault proxy in front of it removes operations, in each known form.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from torii_dynamodb.errors import AccessDenied, ConfigurationError, RequestRejec
 
 @dataclass(frozen=True)
 class World:
-    """Tables on moto, and the same through a proxy that takes operations away."""
+    """Tables on moto, and the same through a proxy that removes operations."""
 
     proxy: FaultProxy
     config: DynamoDbConfig
@@ -54,7 +54,7 @@ def world(on_moto: DynamoDbConfig, moto_client: Client) -> Iterator[World]:
 
 
 def a_page(status: int) -> Fault:
-    """An answer of a server that knows no such thing, without any of DynamoDB's words."""
+    """The response of a server that does not know DynamoDB."""
 
     def reply(_seen: Seen, _answer: Answer | None) -> Answer:
         return Answer(status=status, document={})
@@ -91,7 +91,7 @@ OBSERVED = {
 @pytest.mark.parametrize("operation", OBSERVED)
 @pytest.mark.parametrize("form", FORMS)
 def test_looking_goes_on_without_an_operation(world: World, operation: str, form: str) -> None:
-    """Whichever look is not offered, in whatever form: the tables are made and found right, and status says so."""
+    """Whichever read is not offered, in any form, tables are created and accepted; status says what is missing."""
     tables = world.without(operation, FORMS[form])
     tables.ensure()
     assert tables.plan().fits
@@ -104,7 +104,7 @@ def test_looking_goes_on_without_an_operation(world: World, operation: str, form
 @pytest.mark.parametrize("operation", OBSERVED)
 @pytest.mark.parametrize("other", OTHERS)
 def test_a_refusal_or_an_outage_is_not_taken_for_it(world: World, operation: str, other: str) -> None:
-    """What is not allowed, fails or is throttled is raised as what it is."""
+    """Missing permissions, failures and throttling are raised as such."""
     world.offered.ensure()
     fault, kind = OTHERS[other]
     tables = world.without(operation, fault)
@@ -116,7 +116,7 @@ def test_a_refusal_or_an_outage_is_not_taken_for_it(world: World, operation: str
 
 @pytest.mark.parametrize("form", FORMS)
 def test_tables_are_made_where_ttl_cannot_be_switched_on(world: World, form: str) -> None:
-    """The library can do without TTL: it is left out, and what was left out is told. An outage is not left out."""
+    """TTL is not needed: it is left out and reported. An outage is not ignored."""
     done = world.without("UpdateTimeToLive", FORMS[form]).ensure()
     assert {step.operation for step in done.steps} == {"CreateTable"}
     assert {step.operation for step in done.left_out} == {"UpdateTimeToLive"}
@@ -130,7 +130,7 @@ def test_tables_are_made_where_ttl_cannot_be_switched_on(world: World, form: str
 def test_the_storage_opens_where_there_is_no_ttl(
     world: World, operation: str, form: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An application starts, twice, and its log says that what has expired stays."""
+    """An application starts, twice, and its log says that expired rows stay."""
     world.proxy.inject(FORMS[form], operation=operation, times=None)
     for _ in range(2):
         with DynamoDbStorage.open(world.config) as storage:
@@ -143,7 +143,7 @@ def test_the_storage_opens_where_there_is_no_ttl(
 
 
 def test_checkpoints_are_kept_where_there_is_no_ttl(world: World) -> None:
-    """A consumer's table is made; a refusal to switch TTL on is raised all the same."""
+    """A consumer's table is created; a refusal to turn TTL on is still raised."""
     world.proxy.inject(UNKNOWN, operation="UpdateTimeToLive", times=None)
     assert CheckpointStore(world.client, world.config, "mail").ensure_table()
     world.proxy.clear()
@@ -207,7 +207,7 @@ def test_what_was_asked_for_and_is_not_offered_is_an_error(world: World, wanted:
 
 
 def test_recovery_that_is_not_offered_stops_before_a_table_is_made(world: World) -> None:
-    """Nothing is changed where it can be known beforehand that an option cannot be brought about."""
+    """Nothing is changed if it is known in advance that an option is not possible."""
     tables = world.without("DescribeContinuousBackups", UNKNOWN)
     with pytest.raises(ConfigurationError, match="leave the option out"):
         tables.ensure(TableOptions(point_in_time_recovery=True))
@@ -256,7 +256,7 @@ class Scaling:
     ],
 )
 def test_other_services_are_told_apart_too(code: str, status: int, message: str, offered: bool) -> None:
-    """boto3's errors, in the forms it gives them."""
+    """boto3's errors in their various forms."""
     made = aws_error("DescribeScalableTargets", _sdk_error(code, status, message))
     assert isinstance(made, NotOffered) is not offered
     if not message.startswith("<"):
@@ -264,7 +264,7 @@ def test_other_services_are_told_apart_too(code: str, status: int, message: str,
 
 
 def test_autoscaling_that_is_not_offered_does_not_stop_a_restore(world: World) -> None:
-    """A restore of provisioned tables is planned without it; where it is refused, that is raised."""
+    """A restore of provisioned tables is planned without autoscaling; a refusal is raised."""
     world.offered.ensure(TableOptions(billing="provisioned"))
     Backups(world.config, world.client).create("nightly")
 

@@ -63,7 +63,7 @@ def a_record(**changes: Any) -> CallRecord:
 
 
 def test_a_call_is_a_client_span(dynoxide: LocalEngine, table_prefix: str, seen: Seen) -> None:
-    """Name, kind and attributes of one call's span, as the conventions for database clients and DynamoDB have them."""
+    """Name, kind and attributes of one call's span, as the conventions for database clients and DynamoDB say."""
     config = seen.instrument(dynoxide.config(table_prefix=table_prefix))
     with DynamoDbStorage.open(config) as storage:
         seen.exporter.clear()
@@ -114,7 +114,7 @@ def test_a_transaction_s_span_names_all_its_tables(dynoxide: LocalEngine, table_
 
 
 def test_a_failure_is_an_error_and_a_refused_condition_is_not(seen: Seen) -> None:
-    """error.type and the span's status say what failed; a condition that did not hold is an answer."""
+    """error.type and the span's status say what failed; a condition that did not hold is a normal response."""
     hook = tracing_hook(DynamoDbConfig(region="eu-central-1"), tracer_provider=seen.tracers)
     hook(a_record(error="ThrottlingException", attempts=4, retries=3, throttles=4))
     hook(a_record(error="ConditionalCheckFailedException"))
@@ -131,7 +131,7 @@ def test_a_failure_is_an_error_and_a_refused_condition_is_not(seen: Seen) -> Non
 
 
 def test_metrics_have_the_conventions_names(dynoxide: LocalEngine, table_prefix: str, seen: Seen) -> None:
-    """The duration histogram by operation, units by table; counters of trouble only where there was any."""
+    """The duration histogram by operation, units by table; counters of trouble only if there was any."""
     config = seen.instrument(dynoxide.config(table_prefix=table_prefix, create_tables=True))
     with DynamoDbStorage.open(config) as storage:
         user = storage.create_user(NewUser(email="ada@example.com"))
@@ -148,7 +148,7 @@ def test_metrics_have_the_conventions_names(dynoxide: LocalEngine, table_prefix:
 
 
 def test_trouble_is_counted(seen: Seen) -> None:
-    """Throttles, retries and an exhausted quota are counters of their own."""
+    """Throttles, retries and an exhausted quota have their own counters."""
     config = seen.instrument(DynamoDbConfig(region="eu-central-1"))
     assert config.on_call is not None
     config.on_call(a_record(error="ThrottlingException", attempts=2, retries=1, throttles=2, quota_exhausted=True))
@@ -159,7 +159,7 @@ def test_trouble_is_counted(seen: Seen) -> None:
 
 
 def test_logs_are_structured(caplog: pytest.LogCaptureFixture) -> None:
-    """DEBUG for what went well, INFO for retries, WARNING for failures; the facts are fields."""
+    """DEBUG for success, INFO for retries, WARNING for failures; the facts are fields."""
     hook = log_calls()
     with caplog.at_level(logging.DEBUG, logger="torii_dynamodb.calls"):
         hook(a_record())
@@ -191,7 +191,7 @@ def test_no_secret_is_told(
 
 
 def test_one_failing_hook_spares_the_others() -> None:
-    """Hooks are independent; the error is passed on after all were called."""
+    """Hooks are independent; the error is raised after all were called."""
     calls: list[str] = []
 
     def broken(record: CallRecord) -> None:

@@ -1,4 +1,4 @@
-"""Streams on an engine: switching them on, consuming, restarting, and shards that split (on a scripted API)."""
+"""Streams on an engine: turning them on, consuming, restarting, and split shards (on a scripted API)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
 
 
 class Kept:
-    """A handler that keeps what it is told, and fails where it is asked to."""
+    """A handler that records events, and fails where the test wants it to."""
 
     def __init__(self, fail_at: int | None = None) -> None:
         self.events: list[StreamEvent] = []
@@ -102,7 +102,7 @@ def test_enable_without_tables_says_so(config: DynamoDbConfig, client: Client) -
 
 
 def test_another_view_type_is_not_overwritten(config: DynamoDbConfig, client: Client) -> None:
-    """A stream that somebody else set up otherwise is left alone, and said so."""
+    """A stream that somebody else set up differently is left alone, and reported."""
     with DynamoDbStorage.open(config):
         pass
     specification = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
@@ -112,7 +112,7 @@ def test_another_view_type_is_not_overwritten(config: DynamoDbConfig, client: Cl
 
 
 def test_a_life_is_told_in_order(config: DynamoDbConfig, client: Client) -> None:
-    """Each table's events come in the order of the writes, all of them, with ids of their own."""
+    """All events of a table come in the order of the writes, with unique IDs."""
     prepared(config, client)
     a_life(config)
     kept = Kept()
@@ -133,7 +133,7 @@ def test_a_life_is_told_in_order(config: DynamoDbConfig, client: Client) -> None
 
 
 def test_a_no_op_write_is_no_event(config: DynamoDbConfig, client: Client) -> None:
-    """The same item put again raises nothing."""
+    """Writing the same item again causes no event."""
     prepared(config, client)
     with DynamoDbStorage.open(config) as storage:
         storage.create_user(NewUser(email="ada@example.com", id="usr_ada"))
@@ -147,7 +147,7 @@ def test_a_no_op_write_is_no_event(config: DynamoDbConfig, client: Client) -> No
 
 
 def test_a_restart_goes_on_where_the_last_one_stopped(config: DynamoDbConfig, client: Client) -> None:
-    """A second consumer of the name gets only what came since; one of another name gets everything."""
+    """A second consumer with the name gets only later events; one with another name gets everything."""
     prepared(config, client)
     first, second, other = Kept(), Kept(), Kept()
     with DynamoDbStorage.open(config) as storage:
@@ -166,7 +166,7 @@ def test_a_restart_goes_on_where_the_last_one_stopped(config: DynamoDbConfig, cl
 
 
 def test_a_failing_handler_stops_the_consumer_and_loses_nothing(config: DynamoDbConfig, client: Client) -> None:
-    """What was handled before the failure is not repeated; the failed event comes again after a restart."""
+    """Events handled before a failure are not repeated; the failed event comes again after a restart."""
     prepared(config, client)
     with DynamoDbStorage.open(config) as storage:
         for name in "abc":
@@ -182,7 +182,7 @@ def test_a_failing_handler_stops_the_consumer_and_loses_nothing(config: DynamoDb
 
 
 def test_a_poison_event_can_be_put_aside(config: DynamoDbConfig, client: Client) -> None:
-    """With on_failure the event goes there after its attempts, and the consumer goes on."""
+    """With on_failure, the event goes there after its attempts, and the consumer continues."""
     prepared(config, client)
     with DynamoDbStorage.open(config) as storage:
         for name in "ab":
@@ -196,7 +196,7 @@ def test_a_poison_event_can_be_put_aside(config: DynamoDbConfig, client: Client)
 
 
 def test_from_now_passes_over_the_past_even_after_a_restart(config: DynamoDbConfig, client: Client) -> None:
-    """`since` is kept at the first start: a restart neither moves it nor forgets it."""
+    """`since` is stored at the first start: a restart neither changes nor forgets it."""
     prepared(config, client)
     with DynamoDbStorage.open(config) as storage:
         storage.create_user(NewUser(email="one@example.com"))
@@ -209,7 +209,7 @@ def test_from_now_passes_over_the_past_even_after_a_restart(config: DynamoDbConf
 
 
 def test_one_process_at_a_time_reads_as_a_name(config: DynamoDbConfig, client: Client) -> None:
-    """A second consumer is refused while the first holds the lease, and takes it once that is silent."""
+    """A second consumer is refused while the first holds the lease, and takes it once that one stops renewing."""
     prepared(config, client)
     with StreamConsumer(config, Kept()) as first:
         first.poll()
@@ -229,7 +229,7 @@ def test_one_process_at_a_time_reads_as_a_name(config: DynamoDbConfig, client: C
 
 
 def test_a_taken_over_consumer_cannot_set_progress_back(config: DynamoDbConfig, client: Client) -> None:
-    """A checkpoint is written only while the lease is held, in one transaction with that check."""
+    """A checkpoint is written only while the lease is held, in one transaction with the check."""
     from torii_dynamodb.admin.streams.checkpoints import Checkpoint
 
     one, two = (CheckpointStore(client, config, "x", owner=owner) for owner in ("one", "two"))
@@ -323,7 +323,7 @@ def split() -> Split:
 
 
 def test_children_wait_for_their_parent(config: DynamoDbConfig, client: Client, split: Split) -> None:
-    """Nothing of a child is read before its parent's end, though children are described first; pages are followed."""
+    """A child is read only after its parent's end, even if children are described first; pages are followed."""
     prepared(config, client)
     kept = Kept()
     with StreamConsumer(config, kept, tables=("users",), streams=split, batch=1) as consumer:
@@ -348,7 +348,7 @@ def test_a_finished_parent_is_not_read_again(config: DynamoDbConfig, client: Cli
 
 
 def test_an_expired_iterator_is_fetched_again(config: DynamoDbConfig, client: Client, split: Split) -> None:
-    """An iterator older than its quarter of an hour costs a round, and no record."""
+    """An expired iterator costs a round trip, but no record."""
     prepared(config, client)
     kept = Kept()
     with StreamConsumer(config, kept, tables=("users",), streams=split) as consumer:
@@ -362,7 +362,7 @@ def test_an_expired_iterator_is_fetched_again(config: DynamoDbConfig, client: Cl
 def test_forgotten_records_are_never_passed_over_in_silence(
     config: DynamoDbConfig, client: Client, split: Split, on_loss: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Trimmed records stop the consumer, or are logged as lost where the operator chose to go on."""
+    """Trimmed records stop the consumer, or are logged as lost with on_loss="continue"."""
     prepared(config, client)
     kept = Kept()
     with StreamConsumer(config, kept, tables=("users",), streams=split, on_loss=on_loss) as consumer:
@@ -377,7 +377,7 @@ def test_forgotten_records_are_never_passed_over_in_silence(
 
 
 def test_no_table_is_made_where_there_are_no_streams(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:
-    """A consumer that cannot begin leaves no table of checkpoints behind."""
+    """A consumer that cannot start leaves no checkpoint table behind."""
     AdminTables(on_dynoxide, dynoxide_client).ensure()
 
     class Nobody:

@@ -87,7 +87,7 @@ TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 def record(
     table: TableName, old: dict[str, Any] | None, new: dict[str, Any] | None, *, number: str = "100", **more: Any
 ) -> dict[str, Any]:
-    """A record in the form in which Lambda hands it over (AWS Lambda Developer Guide, "Using Lambda with DynamoDB")."""
+    """A record as Lambda delivers it (AWS Lambda Developer Guide, "Using Lambda with DynamoDB")."""
     images = {name: image for name, image in (("OldImage", old), ("NewImage", new)) if image is not None}
     return {
         "eventID": "7de3041dd709b024af6f29e4fa13d34c",
@@ -122,7 +122,7 @@ def with_(item: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_new_user_is_told() -> None:
-    """A new user's event names address, name and what there is, and carries id and time."""
+    """A new user's event has the address, the name and the other facts, with ID and time."""
     made = the_one(
         events("users", None, with_(USER, name={"S": "Ada"}, password_version={"S": "v1"})), StreamUserCreated
     )
@@ -138,7 +138,7 @@ def test_a_new_user_is_told() -> None:
 
 
 def test_a_deleted_user_is_told() -> None:
-    """A removed user's event names the address that is free again."""
+    """A deleted user's event names the address, which is free again."""
     assert the_one(events("users", USER, None), StreamUserDeleted).email == "ada@example.com"
 
 
@@ -155,13 +155,13 @@ def test_a_deleted_user_is_told() -> None:
     ],
 )
 def test_each_change_of_a_user_has_its_event(change: dict[str, Any], kind: type[StreamEvent]) -> None:
-    """Every change of a user that means something to others has exactly one event."""
+    """Every change of a user that matters to others has exactly one event."""
     made = the_one(events("users", USER, with_(USER, version={"N": "2"}, **change)), kind)
     assert made.user_id == "usr_1"
 
 
 def test_a_lock_that_is_lifted_is_told() -> None:
-    """Taking the lock away is an event of its own."""
+    """Unlocking is an event of its own."""
     the_one(events("users", with_(USER, locked_at={"S": LATER}), USER), StreamUserUnlocked)
 
 
@@ -200,12 +200,12 @@ def test_a_reset_is_told_in_order() -> None:
 def test_what_changes_nothing_for_others_is_no_event(
     table: TableName, old: dict[str, Any] | None, new: dict[str, Any] | None
 ) -> None:
-    """A no-op write, book-keeping, and what another table tells already raise no event."""
+    """A no-op write, bookkeeping, and changes that another table reports cause no event."""
     assert events(table, old, new) == []
 
 
 def test_a_session_s_life_is_told() -> None:
-    """Begin, refresh and end of a session, under one ref that is not its key."""
+    """The beginning, refresh and end of a session have one ref, which is not its key."""
     longer = with_(SESSION, expires_at={"N": str(epoch_seconds(AT) + 7200)})
     made: list[Any] = [
         the_one(events("sessions", None, SESSION), StreamSessionCreated),
@@ -220,7 +220,7 @@ def test_a_session_s_life_is_told() -> None:
 
 
 def test_ttl_is_told_from_a_sign_out() -> None:
-    """A row that DynamoDB's TTL removed is an expiry, and says so; so is one removed after its end by anybody."""
+    """A row that DynamoDB's TTL removed is an expiry; so is one removed after its end by anybody."""
     by_ttl = the_one(events("sessions", SESSION, None, userIdentity=TTL), StreamSessionExpired)
     assert by_ttl.by_ttl
     from_the_api = the_one(
@@ -233,7 +233,7 @@ def test_ttl_is_told_from_a_sign_out() -> None:
 
 
 def test_identities_are_told() -> None:
-    """Linking and unlinking an account and a passkey; the subject may hold the separator."""
+    """Linking and unlinking an account and a passkey; the subject may contain the separator."""
     linked = the_one(events("identities", None, OAUTH), StreamIdentityLinked)
     assert (linked.kind, linked.provider, linked.subject) == ("oauth", "google", "a#b")
     passkey = the_one(events("identities", PASSKEY, None), StreamIdentityUnlinked)
@@ -241,7 +241,7 @@ def test_identities_are_told() -> None:
 
 
 def test_a_used_token_is_told_once() -> None:
-    """Only the write that uses a token up is an event; purpose, user and address are named."""
+    """Only the write that consumes a token is an event; it has purpose, user and address."""
     used = with_(TOKEN, consumed_by={"S": "me"})
     made = the_one(events("tokens", TOKEN, used), StreamTokenConsumed)
     assert (made.purpose, made.user_id, made.email) == ("password_reset", "usr_1", "ada@example.com")
@@ -288,7 +288,7 @@ def test_every_event_is_json_under_its_name() -> None:
 
 
 def test_a_stream_without_images_is_refused() -> None:
-    """A stream of keys alone cannot make events; the error says what to do."""
+    """A stream of keys only cannot make events; the error says what to do."""
     bare = record("users", None, USER)
     del bare["dynamodb"]["NewImage"]
     with pytest.raises(ConfigurationError, match="NEW_AND_OLD_IMAGES"):
@@ -296,13 +296,13 @@ def test_a_stream_without_images_is_refused() -> None:
 
 
 def test_an_unreadable_image_is_said() -> None:
-    """A record that something else wrote raises CorruptItem, naming the attribute and no value."""
+    """A record that something else wrote raises CorruptItem, naming the attribute but no value."""
     with pytest.raises(CorruptItem, match="session_epoch"):
         events("users", None, {name: value for name, value in USER.items() if name != "session_epoch"})
 
 
 def test_the_table_is_known_by_its_arn() -> None:
-    """A record names its table in the stream's ARN; a stranger's is none of ours."""
+    """A record names its table in the stream's ARN; others are not ours."""
     assert table_of(record("sessions", None, SESSION), CONFIG) == "sessions"
     assert table_of({"eventSourceARN": "arn:aws:dynamodb:r:1:table/other/stream/x"}, CONFIG) is None
 
@@ -326,7 +326,7 @@ def test_lambda_reports_the_first_failure_and_handles_nothing_after_it() -> None
 
 
 def test_lambda_reports_success_as_an_empty_list() -> None:
-    """A batch that went well, an empty one, and one of strangers' records have no failures."""
+    """A successful batch, an empty one, and one of other tables' records have no failures."""
     handle = lambda_handler(CONFIG, Handlers())
     stranger = {**record("users", None, USER), "eventSourceARN": "arn:aws:dynamodb:r:1:table/other/stream/x"}
     assert handle({"Records": [record("users", None, USER), stranger]}, None) == {"batchItemFailures": []}
@@ -335,7 +335,7 @@ def test_lambda_reports_success_as_an_empty_list() -> None:
 
 @pytest.mark.parametrize(("on_corrupt", "failures"), [("fail", 1), ("skip", 0)])
 def test_an_unreadable_record_fails_or_is_passed_over(on_corrupt: Any, failures: int) -> None:
-    """What becomes of a record that cannot be read is the operator's choice."""
+    """The operator chooses what happens to a record that cannot be read."""
     broken = record("users", None, {"id": {"S": "usr_1"}})
     answer = lambda_handler(CONFIG, Handlers(), on_corrupt=on_corrupt)({"Records": [broken]}, None)
     assert len(answer["batchItemFailures"]) == failures
@@ -353,7 +353,7 @@ def test_handlers_are_called_by_type() -> None:
 
 
 def test_parents_come_before_children() -> None:
-    """A shard is read when its parent is finished or forgotten, never before; finished ones are not read again."""
+    """A shard is read only after its parent is finished or gone; finished ones are not read again."""
     parents = {"a": None, "b": "a", "c": "a", "d": "gone", "e": "b"}
     assert readable_shards(parents, ()) == ["a", "d"]
     assert readable_shards(parents, {"a"}) == ["b", "c", "d"]

@@ -34,7 +34,7 @@ MODEL = Session().get_service_model("dynamodb")
 
 
 def check_shape(operation: str, payload: dict[str, Any]) -> None:
-    """Fail unless AWS' own description of the API takes the request."""
+    """Fail unless the request is valid according to AWS' description of the API."""
     shape = MODEL.operation_model(operation).input_shape
     assert shape is not None
     report = ParamValidator().validate(payload, shape)
@@ -43,13 +43,13 @@ def check_shape(operation: str, payload: dict[str, Any]) -> None:
 
 @pytest.fixture
 def tables(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> AdminTables:
-    """Tables on Dynoxide; none is made yet."""
+    """Tables on Dynoxide, not created yet."""
     return AdminTables(on_dynoxide, dynoxide_client)
 
 
 @pytest.fixture
 def moto_tables(on_moto: DynamoDbConfig, moto_client: Client) -> AdminTables:
-    """Tables on moto; none is made yet."""
+    """Tables on moto, not created yet."""
     return AdminTables(on_moto, moto_client)
 
 
@@ -58,7 +58,7 @@ def summaries(tables: AdminTables, options: TableOptions | None = None) -> list[
 
 
 def test_ensure_creates_what_the_plan_says_and_then_nothing(tables: AdminTables) -> None:
-    """Planning changes nothing; what was planned is done; run again, nothing is left to do."""
+    """Planning changes nothing; ensure does what was planned; after it, nothing is left to do."""
     plan = tables.plan()
     assert [step.operation for step in plan.steps if step.effect == "create"] == ["CreateTable"] * 5
     assert all(status.status == "MISSING" and not status.ok for status in tables.status())
@@ -69,7 +69,7 @@ def test_ensure_creates_what_the_plan_says_and_then_nothing(tables: AdminTables)
 
 
 def test_every_option_is_brought_about_and_then_fits(tables: AdminTables) -> None:
-    """Options on new tables and on existing ones end in the same: a plan with nothing in it."""
+    """Options on new tables and on existing ones both end with an empty plan."""
     options = TableOptions(
         billing="on_demand",
         deletion_protection=True,
@@ -86,7 +86,7 @@ def test_every_option_is_brought_about_and_then_fits(tables: AdminTables) -> Non
 
 
 def test_an_option_left_out_is_left_alone(tables: AdminTables) -> None:
-    """Without options, a table that was made another way fits, however it is billed or protected."""
+    """Without options, an existing table fits, however it is billed or protected."""
     tables.ensure(TableOptions(billing="provisioned", deletion_protection=True, tags={"a": "b"}))
     assert tables.plan().fits
     assert tables.status()[0].billing == "provisioned"
@@ -116,7 +116,7 @@ def test_billing_is_switched_both_ways(moto_tables: AdminTables) -> None:
 
 
 def test_autoscaling_owns_the_units(tables: AdminTables) -> None:
-    """Where a table is scaled, a plan does not fight over the capacity that autoscaling has set."""
+    """A plan leaves the capacity that autoscaling has set."""
     options = TableOptions(
         billing="provisioned",
         capacity=Capacity(read=5, write=5),
@@ -130,7 +130,7 @@ def test_autoscaling_owns_the_units(tables: AdminTables) -> None:
 def test_a_missing_index_is_added_online(
     tables: AdminTables, dynoxide_client: Client, on_dynoxide: DynamoDbConfig
 ) -> None:
-    """An index that is missing is added to the table in use, and its items are found by it."""
+    """A missing index is added while the table is in use, and existing items are found by it."""
     name = on_dynoxide.table_name("users")
     bare = create_request(replace(SCHEMA["users"], indexes=()), name)
     dynoxide_client.call("CreateTable", bare)
@@ -155,7 +155,7 @@ def test_a_missing_index_is_added_online(
 def test_what_cannot_be_changed_in_place_is_said_and_nothing_is_done(
     tables: AdminTables, dynoxide_client: Client, on_dynoxide: DynamoDbConfig
 ) -> None:
-    """A wrong key and a wrong TTL attribute stop everything, with a way out for each."""
+    """A wrong key and a wrong TTL attribute stop everything, with a remedy for each."""
     users, sessions = on_dynoxide.table_name("users"), on_dynoxide.table_name("sessions")
     wrong = json.loads(json.dumps(create_request(SCHEMA["identities"], users)).replace('"id"', '"pk"'))
     dynoxide_client.call("CreateTable", wrong)
@@ -174,7 +174,7 @@ def test_what_cannot_be_changed_in_place_is_said_and_nothing_is_done(
 
 
 def test_a_protected_table_stops_the_deletion_of_all(tables: AdminTables, on_dynoxide: DynamoDbConfig) -> None:
-    """Deletion protection on one table keeps all five; without it all go; none there is no error."""
+    """Deletion protection on one table keeps all five; without it, all are deleted; missing tables are not an error."""
     options = with_table(TableOptions(), "sessions", deletion_protection=True)
     tables.ensure(options)
     with pytest.raises(ConfigurationError, match=r"deletion protection is on: .*_sessions; nothing was deleted"):
@@ -186,7 +186,7 @@ def test_a_protected_table_stops_the_deletion_of_all(tables: AdminTables, on_dyn
 
 
 def test_recovery_and_table_class_and_warm_throughput_on_moto(moto_tables: AdminTables) -> None:
-    """Point-in-time recovery with its days is switched on at creation and later."""
+    """Point-in-time recovery with its days is turned on at creation and later."""
     options = TableOptions(point_in_time_recovery=True, recovery_days=14, warm=Capacity(read=12000, write=4000))
     moto_tables.ensure(options)
     assert moto_tables.plan(options).fits
@@ -198,7 +198,7 @@ def test_recovery_and_table_class_and_warm_throughput_on_moto(moto_tables: Admin
 def test_an_interrupted_ensure_is_completed(
     tables: AdminTables, on_dynoxide: DynamoDbConfig, dynoxide_client: Client
 ) -> None:
-    """Interrupted between any two steps, running it again comes to the same tables."""
+    """After an interruption between any two steps, a second run ends with the same tables."""
     steps = tables.plan().steps
     for index in range(0, len(steps), 3):
         tables.apply(replace(tables.plan(), steps=tables.plan().steps[:1]), settled=set())
@@ -255,7 +255,7 @@ DESCRIBED = {
 @pytest.mark.parametrize(("name", "options"), list(everything()))
 @pytest.mark.parametrize("there", [False, True])
 def test_every_request_has_the_shape_that_aws_documents(name: str, options: TableOptions, there: bool) -> None:
-    """Each planned request, for a new and an existing table, is valid by AWS' own model of the API."""
+    """Each planned request, for a new and an existing table, is valid according to AWS' model of the API."""
     state = TableState(table="users", name="t_users", description=DESCRIBED if there else None)
     for step in plan_table(state, SCHEMA["users"], options).steps:
         check_shape(step.operation, step.payload)
@@ -294,7 +294,7 @@ def test_the_figures_of_an_existing_table_are_compared() -> None:
     ],
 )
 def test_encryption_keys_are_compared(key: str, found: str | None, fits: bool) -> None:
-    """AWS' own key, AWS' key in the account, and one's own by ARN or id."""
+    """AWS' own key, AWS' key in the account, and the account's own key by ARN or ID."""
     described = dict(DESCRIBED)
     if found is not None:
         described["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": found}
@@ -315,13 +315,13 @@ def test_encryption_keys_are_compared(key: str, found: str | None, fits: bool) -
         ({"index_capacity": {"mail-index": {"read": 1, "write": 1}}}, "no such index: mail-index"),
         ({"recovery_days": 7}, "only with point_in_time_recovery"),
         ({"point_in_time_recovery": True, "recovery_days": 36}, "1 to 35"),
-        ({"tags": {"aws:x": "y"}}, "does not begin with aws:"),
+        ({"tags": {"aws:x": "y"}}, "not begin with aws:"),
         ({"tags": {"a": ["b"]}}, "tag 'a'"),
         ({"kms_key": "a b"}, "kms_key"),
         ({"deletion_protection": "no"}, "deletion_protection: 'no': give true or false"),
         ({"point_in_time_recovery": "false"}, "give true or false"),
         ({"autoscaling": {"indexes": "no"}}, "give true or false"),
-        ({"autoscaling": {"read": {"minimum": 5, "maximum": 2}}}, "minimum not above maximum"),
+        ({"autoscaling": {"read": {"minimum": 5, "maximum": 2}}}, "the minimum not above the maximum"),
         ({"autoscaling": {"read": {"target": 95}}}, "20 to 90"),
         ({"per_table": {"user": {}}}, "no such table: user"),
         ({"per_table": {"users": {"per_table": {"users": {}}}}}, "cannot have per_table"),
@@ -335,7 +335,7 @@ def test_options_that_cannot_be_are_refused(given: dict[str, Any], told: str) ->
 
 @pytest.mark.parametrize(("name", "options"), list(everything()))
 def test_options_survive_plain_values(name: str, options: TableOptions) -> None:
-    """What a file can hold comes back as the same options."""
+    """Options survive being written to a file and read back."""
     scaled = with_table(
         options, "tokens", billing="provisioned", max_on_demand=None, autoscaling=Autoscaling(read=None)
     )
@@ -363,7 +363,7 @@ def test_a_busy_control_plane_is_waited_for(on_dynoxide: DynamoDbConfig) -> None
 
 
 def test_waiting_ends(on_dynoxide: DynamoDbConfig) -> None:
-    """What never comes to be is given up after the patience, as something to try again."""
+    """A wait without success ends after the patience, with the advice to try again."""
     client = Client(on_dynoxide)
     control = Control(client, patience=0.0, pause=lambda _: None)
     with pytest.raises(Unavailable, match="to be active; run it again later"):
@@ -372,7 +372,7 @@ def test_waiting_ends(on_dynoxide: DynamoDbConfig) -> None:
 
 
 class Going(Client):
-    """An endpoint where a table is being deleted: its name is taken for some looks, and then it is gone."""
+    """An endpoint where a table is being deleted: its name stays taken for some looks, and then it is gone."""
 
     def __init__(self, config: DynamoDbConfig, name: str, looks: int = 3) -> None:
         super().__init__(config)
@@ -390,14 +390,14 @@ class Going(Client):
 
 @pytest.fixture
 def going(on_dynoxide: DynamoDbConfig) -> Iterator[Going]:
-    """The table of sessions is being deleted."""
+    """The sessions table is being deleted."""
     client = Going(on_dynoxide, on_dynoxide.table_name("sessions"))
     yield client
     client.close()
 
 
 def test_a_table_that_is_being_deleted_is_created_anew(on_dynoxide: DynamoDbConfig, going: Going) -> None:
-    """It is waited for until it is gone, and not until it is active, which it will never be."""
+    """A table that is being deleted is waited for until it is gone, not until it is active."""
     control = Control(going, pause=lambda _: None)
     tables = AdminTables(on_dynoxide, going, control=control)
     plan = tables.plan()
@@ -407,7 +407,7 @@ def test_a_table_that_is_being_deleted_is_created_anew(on_dynoxide: DynamoDbConf
     status = next(one for one in tables.status() if one.table == "sessions")
     assert (status.status, status.ok) == ("DELETING", False)
     assert status.problems == (
-        f"table {status.name} is being deleted; create it anew with: torii-dynamodb tables ensure",
+        f"table {status.name} is being deleted; create it again with: torii-dynamodb tables ensure",
     )
     going.left = 3
     tables.ensure()
@@ -415,7 +415,7 @@ def test_a_table_that_is_being_deleted_is_created_anew(on_dynoxide: DynamoDbConf
 
 
 def test_nobody_waits_for_a_table_that_is_being_deleted(on_dynoxide: DynamoDbConfig, going: Going) -> None:
-    """Where it is needed as it is, that is an error at once."""
+    """Where the table itself is needed, its deletion is an immediate error."""
     with pytest.raises(ConfigurationError, match="is being deleted; run this again"):
         Control(going, pause=lambda _: None).wait_for_table(going.name)
 
@@ -423,7 +423,7 @@ def test_nobody_waits_for_a_table_that_is_being_deleted(on_dynoxide: DynamoDbCon
 def test_the_checkpoints_are_made_anew_and_deleted_with_the_tables(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, tables: AdminTables
 ) -> None:
-    """A consumer's table in deletion is waited for; deleting the tables takes it along, as it says beforehand."""
+    """A consumer's table that is being deleted is waited for; deleting the tables includes it, as announced."""
     name = checkpoint_table_name(on_dynoxide)
     client = Going(on_dynoxide, name)
     assert CheckpointStore(client, on_dynoxide, "mail").ensure_table()

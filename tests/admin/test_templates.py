@@ -60,7 +60,7 @@ OPTIONS = [
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", OPTIONS)
 def test_a_template_is_deterministic_json(kind: TemplateKind, options: TableOptions) -> None:
-    """The same choices give the same text, and it is JSON with every table's name in it."""
+    """The same options give the same text: JSON with every table's name."""
     text = render(template(kind, CONFIG, options))
     assert text == render(template(kind, CONFIG, options))
     assert json.loads(text) == template(kind, CONFIG, options)
@@ -68,7 +68,7 @@ def test_a_template_is_deterministic_json(kind: TemplateKind, options: TableOpti
 
 
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
-    """CloudFormation's own schemas find no error and no warning, with any options, as a SAM template neither."""
+    """CloudFormation's own schemas find no error and no warning, with any options, nor for a SAM template."""
     chosen: list[tuple[TemplateKind, TableOptions]] = [
         ("cloudformation", EVERYTHING_ON_DEMAND),
         ("cloudformation", EVERYTHING_PROVISIONED),
@@ -107,7 +107,7 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
 def test_deployed_into_moto_it_is_what_tables_diff_wants(
     moto_engine: LocalEngine, table_prefix: str, options: TableOptions
 ) -> None:
-    """The stack's tables differ from the schema and the options in nothing but TTL, which moto's stacks leave out."""
+    """The stack's tables differ from the schema and the options only in TTL, which moto's stacks leave out."""
     import boto3
 
     config = moto_engine.config(table_prefix=table_prefix)
@@ -134,7 +134,7 @@ def test_deployed_into_moto_it_is_what_tables_diff_wants(
 
 @pytest.mark.parametrize("options", OPTIONS)
 def test_terraform_is_the_schema_key_by_key(options: TableOptions) -> None:
-    """Every key, index, type and TTL attribute of the schema stands in the Terraform tables, and nothing else."""
+    """Every key, index, type and TTL attribute of the schema is in the Terraform tables, and nothing else."""
     tables = template("terraform", CONFIG, options)["resource"]["aws_dynamodb_table"]
     assert set(tables) == set(TABLES)
     for table, schema in SCHEMA.items():

@@ -1,4 +1,4 @@
-"""Our own rate limit, and what the hook tells about throttling."""
+"""Our own rate limit, and what the hook reports about throttling."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_average_holds_over_time() -> None:
 
 
 def test_reads_and_writes_and_tables_are_told_apart() -> None:
-    """A table in debt for reads takes writes, and another table takes both."""
+    """A table in debt for reads accepts writes, and another table accepts both."""
     limits = RateLimits({"t": RateLimit(read=1)})
     assert limits.wait("GetItem", ("t",), 0.0) == 0
     limits.charge("GetItem", ("t",), used(5.0))
@@ -59,7 +59,7 @@ def test_there_is_nothing_without_limits() -> None:
 
 
 def test_a_call_without_a_turn_before_its_deadline_is_not_sent(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """A handle that used its share is told so, with nothing sent; writes, which have no limit here, go on."""
+    """A handle over its limit raises without sending anything; writes, which have no limit here, continue."""
     meter = CapacityMeter()
     with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix)):
         pass
@@ -81,7 +81,7 @@ def test_a_call_without_a_turn_before_its_deadline_is_not_sent(dynoxide: LocalEn
 
 
 def test_a_turn_is_waited_for(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within the deadline a call waits for its turn: the time slept is what the rate asks for."""
+    """Within the deadline, a call waits for its turn for as long as the rate requires."""
     import torii_dynamodb._sync.client as module
 
     now, slept = [0.0], list[float]()
@@ -106,7 +106,7 @@ def test_a_turn_is_waited_for(dynoxide: LocalEngine, table_prefix: str, monkeypa
 
 @pytest.mark.parametrize("limit", [{"read": 0}, {"write": -1}, {"read": "many"}])
 def test_a_limit_that_cannot_be_is_refused(limit: dict[str, Any]) -> None:
-    """Zero, less and what is no number are refused; so is a table that does not exist."""
+    """Zero, negative and non-numbers are refused; so is an unknown table."""
     with pytest.raises(ConfigurationError, match="rate limit"):
         RateLimit(**limit)
     with pytest.raises(ConfigurationError, match="rate_limits"):

@@ -26,11 +26,11 @@ from torii_dynamodb.errors import ConfigurationError, RequestRejected, Validatio
 
 
 class Interrupted(Exception):
-    """Stands for Ctrl-C, a crash, a lost connection."""
+    """Simulates Ctrl-C, a crash or a lost connection."""
 
 
 class Interrupting(Client):
-    """A client that stops working after some calls of an operation, and gives small pages."""
+    """A client that fails after some calls of an operation, and returns small pages."""
 
     def __init__(self, config: DynamoDbConfig, operation: str = "", after: int = 10**9) -> None:
         super().__init__(config)
@@ -87,7 +87,7 @@ def test_a_round_trip_is_exact(
 def test_an_export_is_for_its_owner_and_holds_no_token(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, tmp_path: Path
 ) -> None:
-    """Files cannot be read by others, and no session or one-time token stands in them in clear."""
+    """Others cannot read the files, and no session or one-time token is in them in clear text."""
     sessions = people(on_dynoxide, 2)
     export(on_dynoxide, dynoxide_client, tmp_path / "x", compression="none")
     every = [path for path in (tmp_path / "x").rglob("*") if path.is_file()]
@@ -102,7 +102,7 @@ def test_an_export_is_for_its_owner_and_holds_no_token(
 def test_an_interrupted_export_goes_on(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path, after: int
 ) -> None:
-    """Interrupted at any page, and with a torn page at the end of a file: run again, it is complete and exact."""
+    """Interrupted at any page, and with a partial page at a file's end: a second run makes it complete and exact."""
     people(on_dynoxide, 9)
     before = dump(on_dynoxide, dynoxide_client)
     broken = Interrupting(on_dynoxide, "Scan", after)
@@ -125,7 +125,7 @@ def test_an_interrupted_export_goes_on(
 def test_an_interrupted_import_goes_on(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path, after: int
 ) -> None:
-    """Interrupted between batches, running it again writes the rest; the half-filled tables do not stop it."""
+    """After an interruption between batches, a second run writes the rest, although the tables are not empty."""
     people(on_dynoxide, 9)
     export(on_dynoxide, dynoxide_client, tmp_path)
     broken = Interrupting(target, "BatchWriteItem", after)
@@ -154,7 +154,7 @@ def test_a_damaged_export_writes_nothing(
         import_(target, dynoxide_client, tmp_path)
     part.write_bytes(good)
     (tmp_path / "manifest.json").write_text(manifest.replace("users/part-0000", "../x/part-0000"))
-    with pytest.raises(IntegrityError, match="outside of the export"):
+    with pytest.raises(IntegrityError, match="outside the export"):
         import_(target, dynoxide_client, tmp_path)
     newer = json.loads(manifest) | {"schema_version": 99}
     (tmp_path / "manifest.json").write_text(json.dumps(newer))
@@ -166,13 +166,13 @@ def test_a_damaged_export_writes_nothing(
 def test_tables_in_use_and_directories_in_use_are_refused(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path
 ) -> None:
-    """No import over people, no export over an export, none of no tables; each is said, and nothing is lost."""
+    """No import over users, no export over an export or without tables; each is reported, and nothing is lost."""
     people(on_dynoxide, 1)
     export(on_dynoxide, dynoxide_client, tmp_path / "a")
     with pytest.raises(ConfigurationError, match=r"not empty: .*_users"):
         import_(on_dynoxide, dynoxide_client, tmp_path / "a")
     assert import_(on_dynoxide, dynoxide_client, tmp_path / "a", overwrite=True).verified
-    with pytest.raises(Occupied, match="complete export already"):
+    with pytest.raises(Occupied, match="already contains a complete export"):
         export(on_dynoxide, dynoxide_client, tmp_path / "a")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.txt").touch()
@@ -206,7 +206,7 @@ def test_an_item_changed_after_it_was_written_is_found(
 
 
 def test_the_rate_limit_is_kept(on_dynoxide: DynamoDbConfig, dynoxide_client: Client, tmp_path: Path) -> None:
-    """Units spent are worked off before the next request: at U units a second, N units take N/U seconds."""
+    """The next request waits for the units spent: at U units a second, N units take N/U seconds."""
     people(on_dynoxide, 3)
     now = 0.0
 
@@ -226,7 +226,7 @@ def test_the_rate_limit_is_kept(on_dynoxide: DynamoDbConfig, dynoxide_client: Cl
 
 
 def test_verification_finds_what_does_not_agree(on_dynoxide: DynamoDbConfig, dynoxide_client: Client) -> None:
-    """Each kind of disagreement is found, named, and nothing else; no password hash stands in a finding."""
+    """Each kind of disagreement is found and named, and nothing else; no password hash is in a finding."""
     people(on_dynoxide, 5)
     assert verify(on_dynoxide, dynoxide_client).ok
     users, identities = on_dynoxide.table_name("users"), on_dynoxide.table_name("identities")
@@ -259,7 +259,7 @@ def test_verification_finds_what_does_not_agree(on_dynoxide: DynamoDbConfig, dyn
 def test_tables_made_anew_are_filled_from_the_start(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path
 ) -> None:
-    """After an interrupted import the tables are deleted and made again: nothing is taken for written already."""
+    """After an interrupted import the tables are deleted and made again: nothing counts as already written."""
     people(on_dynoxide, 9)
     export(on_dynoxide, dynoxide_client, tmp_path)
     broken = Interrupting(target, "BatchWriteItem", 2)
@@ -286,14 +286,14 @@ def test_an_export_of_tables_made_anew_is_not_gone_on_with(
     tables = AdminTables(on_dynoxide, dynoxide_client)
     tables.delete()
     tables.ensure()
-    with pytest.raises(Occupied, match="made anew"):
+    with pytest.raises(Occupied, match="created again"):
         export(on_dynoxide, dynoxide_client, tmp_path)
 
 
 def test_a_file_that_was_cut_is_not_filled_up(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, tmp_path: Path
 ) -> None:
-    """A part shorter than its state says ends the export: filled up with zeros it would pass every later check."""
+    """A part shorter than its state says ends the export: padded with zeros, it would pass every later check."""
     people(on_dynoxide, 9)
     broken = Interrupting(on_dynoxide, "Scan", 7)
     with pytest.raises(Interrupted):
@@ -312,7 +312,7 @@ def test_a_map_with_a_member_called_like_a_set_is_compared_by_value() -> None:
 
 
 class Whole(Client):
-    """An endpoint that ignores ``Segment``; ``but_first``: not while it is tried out."""
+    """An endpoint that ignores ``Segment``; with ``but_first``, only after the first test of it."""
 
     def __init__(self, config: DynamoDbConfig, *, but_first: bool = False) -> None:
         super().__init__(config)
@@ -327,7 +327,7 @@ class Whole(Client):
 def test_an_endpoint_without_segments_is_read_once(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path
 ) -> None:
-    """Where each segment gives all items, the export falls back to one part, says so, and holds each item once."""
+    """If each segment returns all items, the export falls back to one segment, says so, and has each item once."""
     people(on_dynoxide, 7)
     before = dump(on_dynoxide, dynoxide_client)
     whole = Whole(on_dynoxide)
@@ -342,7 +342,7 @@ def test_an_endpoint_without_segments_is_read_once(
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_person_is_enough_to_tell(on_dynoxide: DynamoDbConfig, tmp_path: Path, count: int) -> None:
-    """A table of one item is told apart too: in a divided scan one segment of the two asked is empty."""
+    """A table of one item works, too: in a divided scan, one of the two segments is empty."""
     people(on_dynoxide, count)
     whole, right = Whole(on_dynoxide), Client(on_dynoxide)
     assert export(on_dynoxide, whole, tmp_path / "whole").items["users"] == count
@@ -355,9 +355,9 @@ def test_segments_that_overlap_are_an_error(on_dynoxide: DynamoDbConfig, tmp_pat
     """An item in two segments ends the export: an endpoint that gives too much may give too little elsewhere."""
     people(on_dynoxide, 7)
     whole = Whole(on_dynoxide, but_first=True)
-    with pytest.raises(IntegrityError, match=r"both hold an item: .*--segments 1"):
+    with pytest.raises(IntegrityError, match=r"both contain an item: .*--segments 1"):
         export(on_dynoxide, whole, tmp_path, segments=4)
-    with pytest.raises(IntegrityError, match="both hold an item"):
+    with pytest.raises(IntegrityError, match="both contain an item"):
         export(on_dynoxide, whole, tmp_path, segments=4)
     whole.close()
     assert not (tmp_path / "manifest.json").exists()
@@ -367,7 +367,7 @@ def test_segments_that_overlap_are_an_error(on_dynoxide: DynamoDbConfig, tmp_pat
 def test_a_page_that_comes_twice_is_kept_once(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path, interrupted: bool
 ) -> None:
-    """Pages that overlap within one segment, before or after an interruption: each item once, and the count is told."""
+    """With overlapping pages in one segment, before or after an interruption, each item is in it once, and counted."""
     people(on_dynoxide, 5)
     before = dump(on_dynoxide, dynoxide_client)
 
@@ -396,7 +396,7 @@ def test_a_page_that_comes_twice_is_kept_once(
 
 
 def test_a_scan_that_does_not_move_on_is_ended(on_dynoxide: DynamoDbConfig, tmp_path: Path) -> None:
-    """An endpoint that ignores ``ExclusiveStartKey`` is told, instead of being read for ever."""
+    """An endpoint that ignores ``ExclusiveStartKey`` is an error instead of an endless scan."""
     people(on_dynoxide, 3)
 
     class Stuck(Interrupting):
@@ -413,7 +413,7 @@ def test_a_scan_that_does_not_move_on_is_ended(on_dynoxide: DynamoDbConfig, tmp_
 def test_an_export_with_repeated_items_is_read_right(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, target: DynamoDbConfig, tmp_path: Path
 ) -> None:
-    """An older release wrote such exports: each item is written and counted once, and the repetition is told."""
+    """An older release wrote such exports: each item is written and counted once, and the repetition is reported."""
     people(on_dynoxide, 5)
     before = dump(on_dynoxide, dynoxide_client)
     export(on_dynoxide, dynoxide_client, tmp_path, segments=2, compression="none")
@@ -447,7 +447,7 @@ def test_a_manifest_that_does_not_count_right_writes_nothing(
     wrong = json.loads(json.dumps(good))
     wrong["tables"]["users"]["files"][0]["items"] = 3
     path.write_text(json.dumps(wrong))
-    refused("holds 2 items; the manifest says 3")
+    refused("contains 2 items; the manifest says 3")
     wrong = json.loads(json.dumps(good))
     wrong["tables"]["users"]["files"] *= 2
     path.write_text(json.dumps(wrong))
@@ -461,7 +461,7 @@ def test_a_manifest_that_does_not_count_right_writes_nothing(
 
 
 def test_seen_keys_outgrow_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More keys than the cache holds are remembered, each with its place; tables are kept apart."""
+    """More keys than fit into the cache are remembered, each with its place, separately for each table."""
     monkeypatch.setattr("torii_dynamodb.admin.transfer.keys._CACHE", 100)
     items = [{"id": {"S": f"usr_{number}"}} for number in range(20_000)]
     with SeenKeys() as seen:

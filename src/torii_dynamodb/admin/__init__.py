@@ -1,5 +1,5 @@
 """The control plane: tables, autoscaling, backups, export and import, migrations, verification.
 
-Blocking, for operators and deployment scripts; ``torii-dynamodb --help`` is the same as commands. Nothing of it is
-needed at run time, and nothing of it is imported by the storage or the services.
+Blocking, for operators and deployment scripts; ``torii-dynamodb --help`` lists the same as commands. Applications do
+not need it at run time; neither the storage nor the services import it.
 """

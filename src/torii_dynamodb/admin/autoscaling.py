@@ -1,7 +1,7 @@
 """Autoscaling of provisioned tables and their indexes, by Application Auto Scaling (RFC 0008, Features 2).
 
-Each capacity is a scalable target of its own: of a table or an index, for reads or writes. A target has limits, a
-target-tracking policy that moves the capacity within them, and scheduled actions that move the limits.
+Each capacity, of a table or an index, for reads or writes, is a scalable target. A target has limits, a target-tracking
+policy that moves the capacity within them, and scheduled actions that move the limits.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _METRICS: dict[Direction, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One capacity that can be scaled.
+    """A capacity that can be scaled.
 
     Args:
         table: The table, without the prefix.
@@ -55,12 +55,12 @@ class Target:
 
     @property
     def resource_id(self) -> str:
-        """Application Auto Scaling's name of the table or index."""
+        """Application Auto Scaling's name for the table or index."""
         return f"table/{self.name}" + (f"/index/{self.index}" if self.index is not None else "")
 
     @property
     def dimension(self) -> str:
-        """Application Auto Scaling's name of the capacity."""
+        """Application Auto Scaling's name for the capacity."""
         return _DIMENSIONS[self.index is not None, self.direction]
 
     @property
@@ -78,15 +78,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledAction:
-    """Moves a target's limits at a time.
+    """Moves a target's limits at set times.
 
     Args:
-        name: Its name, one a target.
+        name: Its name, unique for the target.
         schedule: ``at(yyyy-mm-ddThh:mm:ss)``, ``rate(5 minutes)`` or ``cron(0 8 * * ? *)``, in UTC.
         minimum: The fewest units from then on; ``None``: unchanged.
         maximum: The most units from then on; ``None``: unchanged.
-        start: From when a recurring one holds.
-        end: Until when.
+        start: When a recurring action begins.
+        end: When it ends.
     """
 
     name: str
@@ -104,7 +104,7 @@ class ScheduledAction:
         if self.minimum is None and self.maximum is None:
             raise ValidationError("minimum", "give a minimum, a maximum, or both")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValidationError("minimum", "is above the maximum")
+            raise ValidationError("minimum", f"{self.minimum} is above the maximum, {self.maximum}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class TargetState:
 
     Args:
         target: The target.
-        scaling: Its limits and policy; ``None``: it is not scaled. Without a policy, ``tracked`` is false.
+        scaling: Its limits and policy; ``None`` if it is not scaled.
         tracked: Whether a target-tracking policy moves the capacity.
         actions: Its scheduled actions.
     """
@@ -130,7 +130,7 @@ def targets(config: DynamoDbConfig, *, indexes: bool = True) -> list[Target]:
 
 
 def policy_name(target: Target) -> str:
-    """The name of a target's policy; the same at every run, so that running again replaces it."""
+    """The name of a target's policy: always the same, so that registering again replaces the policy."""
     return f"torii-{target.direction}-utilisation:{target.resource_id}"
 
 
@@ -159,18 +159,19 @@ class AutoscalingAdmin:
         """What :meth:`register` would register.
 
         Raises:
-            ConfigurationError: No table has ``autoscaling``; or one that has is on demand, or missing.
+            ValidationError: No table has ``autoscaling``.
+            ConfigurationError: A table with ``autoscaling`` is on demand or missing.
         """
         wanted = list(_wanted(self.config, options))
         if not wanted:
             raise ValidationError(
-                "options", "no autoscaling is wanted: give TableOptions(autoscaling=Autoscaling(...))"
+                "options", "they contain no autoscaling: give TableOptions(autoscaling=Autoscaling(...))"
             )
         self._require_provisioned({target.table for target, _ in wanted})
         return wanted
 
     def register(self, options: TableOptions) -> list[tuple[Target, Scaling]]:
-        """Register every wanted target with its policy. Running it again puts the same in place.
+        """Register every wanted target with its policy. Running it again changes nothing.
 
         Returns:
             What was registered.
@@ -200,7 +201,7 @@ class AutoscalingAdmin:
         )
 
     def require_tables(self) -> None:
-        """See that the tables are there: Application Auto Scaling knows nothing of them, and would show none as scaled.
+        """Check that the tables exist: Application Auto Scaling does not know, and would show none as scaled.
 
         Raises:
             ConfigurationError: One is missing.
@@ -208,7 +209,7 @@ class AutoscalingAdmin:
         self._control.require_tables(self.config)
 
     def describe(self) -> list[TargetState]:
-        """What is registered for every target, those not scaled included."""
+        """What is registered for every target, including those that are not scaled."""
         every = targets(self.config)
         ids = sorted({target.resource_id for target in every})
         limits = {_key(one): one for one in self._pages("describe_scalable_targets", "ScalableTargets", ids)}
@@ -241,7 +242,7 @@ class AutoscalingAdmin:
         for state in states:
             if state.scaling is None:
                 continue
-            # Real deregistration takes policies and actions along; removing them first makes an interruption harmless.
+            # AWS removes policies and actions along with a target; removing them first makes interruptions harmless.
             for action in state.actions:
                 self._remove_action(state.target, action.name)
             if state.tracked:
@@ -251,18 +252,18 @@ class AutoscalingAdmin:
         return removed
 
     def schedule(self, target: Target, action: ScheduledAction, *, dry_run: bool = False) -> bool:
-        """Put a scheduled action on a target; one of the same name is replaced.
+        """Put a scheduled action on a target; it replaces one with the same name.
 
         Args:
             target: The target.
             action: The action.
-            dry_run: Change nothing; look whether it could be put there, and whether it would replace one.
+            dry_run: Change nothing; check whether it is possible, and whether it would replace an action.
 
         Returns:
-            Whether one of that name was (or would be) replaced.
+            Whether an action with that name was (or would be) replaced.
 
         Raises:
-            ConfigurationError: The target's table is on demand, or missing.
+            ConfigurationError: The target's table is on demand or missing.
             NotFound: The target is not registered.
         """
         self._require_provisioned({target.table})
@@ -276,7 +277,7 @@ class AutoscalingAdmin:
         return replaced
 
     def put_action(self, target: Target, action: ScheduledAction) -> None:
-        """Put a scheduled action on a registered target; one of the same name is replaced."""
+        """Put a scheduled action on a registered target; it replaces one with the same name."""
         limits = {"MinCapacity": action.minimum, "MaxCapacity": action.maximum}
         times: dict[str, Any] = {"StartTime": action.start, "EndTime": action.end}
         self._call(
@@ -292,7 +293,7 @@ class AutoscalingAdmin:
         """Remove a scheduled action.
 
         Returns:
-            Whether there was one; with ``dry_run`` whether there is one.
+            Whether there was such an action; with ``dry_run``, whether there is one.
         """
         there = self._has_action(target, name)
         if dry_run or not there:
@@ -317,8 +318,8 @@ class AutoscalingAdmin:
         ]
         if on_demand:
             raise ConfigurationError(
-                f"on demand: {', '.join(on_demand)}. DynamoDB scales an on-demand table by itself, there is nothing to "
-                "configure; switch to provisioned first: torii-dynamodb tables ensure --billing provisioned"
+                f"on demand: {', '.join(on_demand)}. DynamoDB scales on-demand tables by itself: there is nothing "
+                "to configure. Autoscaling needs provisioned tables: torii-dynamodb tables ensure --billing provisioned"
             )
 
     @property
@@ -352,7 +353,7 @@ class AutoscalingAdmin:
 
 
 def _is_missing(error: ToriiError) -> bool:
-    # moto answers ValidationException where AWS answers ObjectNotFoundException.
+    # moto returns ValidationException where AWS returns ObjectNotFoundException.
     return isinstance(error, NotFound) or (isinstance(error, RequestRejected) and "No scal" in error.message)
 
 

@@ -1,4 +1,4 @@
-"""Other AWS services than DynamoDB, through boto3, imported when used: clients and their errors."""
+"""AWS services other than DynamoDB: boto3 clients and their errors. boto3 is imported on first use."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = ["aws_client", "aws_error", "aws_errors"]
 
 # Other services than DynamoDB refuse with these, too, when they are busy.
 _BUSY: Final = THROTTLES | {"ConcurrentUpdateException", "LimitExceededException"}
-# For credentials that do not say until when they last: botocore asks again some minutes ahead of that.
+# For credentials without an expiry: botocore asks again some minutes before this.
 _ASK_AGAIN: Final = timedelta(hours=1)
 
 
 def aws_client(config: DynamoDbConfig, service: str) -> Any:
-    """A boto3 client with the region and the credentials of the configuration; they are refreshed as they expire.
+    """A boto3 client with the configuration's Region and credentials, which are refreshed as they expire.
 
-    It goes to ``AWS_ENDPOINT_URL_<SERVICE>`` where that is set; else, where DynamoDB's endpoint is an emulator's,
-    there; else to AWS.
+    Its endpoint is ``AWS_ENDPOINT_URL_<SERVICE>`` if that is set; otherwise DynamoDB's endpoint if that is an
+    emulator; otherwise AWS.
 
     Args:
         config: Where DynamoDB is.
-        service: boto3's name of the service, for example ``"application-autoscaling"``.
+        service: boto3's name for the service, for example ``"application-autoscaling"``.
 
     Raises:
-        ConfigurationError: boto3 is not installed, or there are no region or credentials.
+        ConfigurationError: boto3 is not installed, or there is no Region or no credentials.
     """
     try:
         import boto3
@@ -53,14 +53,14 @@ def aws_client(config: DynamoDbConfig, service: str) -> Any:
     region, dynamodb = resolve_endpoint(config)
     emulated = not _is_aws(dynamodb)
     options = Config(
-        # Emulators number shards their own way, shorter than AWS' grammar has it.
+        # Emulators use shorter shard IDs than AWS' grammar allows.
         parameter_validation=not emulated,
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,
         retries={"mode": "standard", "total_max_attempts": config.retry_attempts + 1},
     )
     source = credentials_source(config)
-    # Missing credentials are told now and in our words, not at the first request.
+    # Report missing credentials now and in our words, not at the first request.
     source.load()
     sdk: Any = boto3
     make: Any = sdk.Session(botocore_session=_session(config, source)).client
@@ -76,9 +76,9 @@ def _is_aws(url: str) -> bool:
 
 
 def _session(config: DynamoDbConfig, source: CredentialsSource) -> Any:
-    """A botocore session that takes its credentials from where the configuration does."""
+    """A botocore session with the same source of credentials as the configuration."""
     given: Any = config.credentials
-    # boto3's session keeps botocore's inside; either brings its profile, with all that stands in it.
+    # A boto3 session wraps a botocore session; either brings its profile with all its settings.
     inner = getattr(given, "_session", given)
     if hasattr(inner, "create_client"):
         return inner
@@ -113,7 +113,7 @@ def _refreshing(config: DynamoDbConfig, source: CredentialsSource) -> Any:
 
 @contextmanager
 def aws_errors(what: str) -> Generator[None]:
-    """Make boto3's errors our own.
+    """Turn boto3's errors into ours.
 
     Args:
         what: What was attempted, for the message.
@@ -127,7 +127,7 @@ def aws_errors(what: str) -> Generator[None]:
 
 
 def aws_error(what: str, error: Exception) -> ToriiError:
-    """What a boto3 error is called here. Chain it ``from`` the error.
+    """Our error for a boto3 error. Raise it ``from`` that error.
 
     Args:
         what: What was attempted, for the message.
@@ -157,10 +157,10 @@ def _translated(what: str, response: Any) -> ToriiError:
         return Throttled(f"{told}; try again later", attempts=1, request_id=request_id)
     if code in ("ObjectNotFoundException", "NotFoundException"):
         return NotFound("scalable target", told, request_id=request_id)
-    # Dynoxide answers in XML, which boto3 takes for the message.
+    # Dynoxide responds with XML, which boto3 treats as the message.
     if is_not_offered(code, status) or "UnknownOperationException" in message:
         return NotOffered(
-            f"{what}: this endpoint does not offer it; emulators leave out some of AWS' services",
+            f"{what}: this endpoint does not offer it; emulators leave out some AWS services",
             aws_code=code,
             request_id=request_id,
         )

@@ -1,14 +1,14 @@
-"""Backups of all tables together, and what a restore needs so that it revives nothing.
+"""Backups of all tables together, and restores that bring nothing back to life.
 
-DynamoDB backs up and restores single tables. Here five on-demand backups of one name are a *set*, and point-in-time
-recovery restores all five tables to one instant. A restore makes new tables under another prefix; DynamoDB leaves out
-TTL, point-in-time recovery, tags, streams, autoscaling and deletion protection, which are put back. Then every user's
-session epoch is moved on and the one-time tokens are deleted: without that, a session that was revoked after the
-backup, or a token that was used after it, would be good again. At the end :func:`~torii_dynamodb.admin.verify.verify`
-tells whether users, identities and sessions agree.
+DynamoDB backs up and restores single tables. Here, five on-demand backups with one name form a *set*, and point-in-time
+recovery restores all five tables to one instant. A restore makes new tables under another prefix. DynamoDB does not
+restore TTL, point-in-time recovery, tags, streams, autoscaling and deletion protection, so these are put back. Then
+every user's session epoch is increased and the one-time tokens are deleted; otherwise a session that was revoked after
+the backup, or a token that was used after it, would be valid again. Finally,
+:func:`~torii_dynamodb.admin.verify.verify` checks that users, identities and sessions agree.
 
-The backups of a set are some seconds apart, so a user who registered in between may be found half there; an instant of
-point-in-time recovery is the same for all tables.
+The backups of a set are some seconds apart, so a set may contain only part of a user who registered in between. With
+point-in-time recovery, the instant is the same for all tables.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from torii_dynamodb.errors import ConfigurationError, NotFound, ValidationError
 
 __all__ = ["BackupSet", "Backups", "Recovery", "TableBackup"]
 
-# API Reference, CreateBackup: BackupName. Room is left for the table's name behind a dot.
+# API Reference, CreateBackup: BackupName, with room for a dot and the table's name.
 _SET_NAME = re.compile(r"[A-Za-z0-9_.-]{1,230}")
 
 
@@ -49,7 +49,7 @@ class TableBackup:
         table: The table, without the prefix.
         arn: The backup's ARN.
         status: ``CREATING``, ``AVAILABLE`` or ``DELETED``.
-        created_at: When it was asked for: what it holds.
+        created_at: When it was requested: it contains the table as of then.
         bytes: Its size; 0 while it is being made.
     """
 
@@ -62,12 +62,12 @@ class TableBackup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSet:
-    """On-demand backups of one name.
+    """On-demand backups with one name.
 
     Args:
         name: The name.
-        backups: By table. If a table was backed up twice under the name, the newest.
-        others: Older backups of tables that are there twice.
+        backups: By table; the newest if a table was backed up twice under the name.
+        others: Older backups of such tables.
     """
 
     name: str
@@ -86,7 +86,7 @@ class BackupSet:
 
     @property
     def complete(self) -> bool:
-        """Whether it can be restored: every table is there and available."""
+        """Whether it can be restored: every table has an available backup."""
         return not self.missing and all(one.status == "AVAILABLE" for one in self.backups.values())
 
 
@@ -99,8 +99,8 @@ class Recovery:
         name: Its name on DynamoDB.
         enabled: Whether it is on.
         earliest: The earliest instant that can be restored.
-        latest: The latest; usually five minutes ago.
-        days: How many days back it reaches.
+        latest: The latest instant; usually five minutes ago.
+        days: The recovery period in days.
     """
 
     table: TableName
@@ -117,8 +117,8 @@ class Backups:
     Args:
         config: Where the tables are.
         client: The client.
-        control: How DynamoDB is waited for.
-        autoscaling: Shows and registers autoscaling; ``None``: one is made when it is needed.
+        control: Calls DynamoDB and waits for it.
+        autoscaling: boto3's client of Application Auto Scaling; ``None``: one is made when it is needed.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Backups:
             yield cls(config, client)
 
     def require_tables(self) -> None:
-        """See that the tables are there.
+        """Check that the tables exist.
 
         Raises:
             ConfigurationError: One is missing.
@@ -154,17 +154,17 @@ class Backups:
 
         Raises:
             ConfigurationError: A table is missing.
-            NotOffered: The endpoint offers none (an emulator).
+            NotOffered: The endpoint does not offer it (an emulator).
         """
         return [self._recovery(table) for table in TABLES]
 
     def set_recovery(self, *, enabled: bool, days: int | None = None, dry_run: bool = False) -> list[TableName]:
-        """Switch point-in-time recovery of all tables on or off.
+        """Turn point-in-time recovery of all tables on or off.
 
         Args:
             enabled: On or off.
-            days: How many days back it reaches; ``None``: as it is.
-            dry_run: Change nothing, tell what would be changed.
+            days: The recovery period in days; ``None``: unchanged.
+            dry_run: Change nothing; only return what would be changed.
 
         Returns:
             The tables that were (or would be) changed.
@@ -181,16 +181,16 @@ class Backups:
         return changed
 
     def plan(self, name: str) -> tuple[TableName, ...]:
-        """The tables that :meth:`create` would back up: all, or those that an interrupted run left out.
+        """The tables that :meth:`create` would back up: all, or those missing after an interrupted run.
 
         Raises:
-            ValidationError: The name cannot be used.
-            ConfigurationError: A table is missing; or the set is complete already.
+            ValidationError: The name is invalid.
+            ConfigurationError: A table is missing, or the set is already complete.
         """
         _check_name(name)
         found = self.find(name)
         if found is not None and found.complete:
-            raise Occupied(f"there is a backup set {name!r} already; give another name, or delete it first")
+            raise Occupied(f"there is already a backup set {name!r}; give another name, or delete it first")
         wanted = TABLES if found is None else found.missing
         self._control.require_tables(self.config, wanted)
         return wanted
@@ -198,14 +198,14 @@ class Backups:
     def create(self, name: str, *, report: Report = silent) -> BackupSet:
         """Back up all tables as one set, and wait until it can be restored.
 
-        Run again after an interruption, it adds what is missing.
+        After an interruption, run it again: it adds what is missing.
 
         Raises:
-            ValidationError: The name cannot be used.
-            ConfigurationError: A table is missing; or the set is complete already.
+            ValidationError: The name is invalid.
+            ConfigurationError: A table is missing, or the set is already complete.
         """
         wanted = self.plan(name)
-        # All at once, and users before identities: an address that is claimed twice is worse than one not claimed.
+        # All at once, and users before identities: an address claimed twice would be worse than one not claimed.
         for table in wanted:
             full_name = self.config.table_name(table)
             self._control.call("CreateBackup", {"TableName": full_name, "BackupName": f"{name}.{table}"})
@@ -219,9 +219,9 @@ class Backups:
         return self._control.wait(complete, f"the backup set {name!r} to be available")
 
     def sets(self) -> list[BackupSet]:
-        """All backup sets of these tables, those not complete included; by name.
+        """All backup sets of these tables by name, including incomplete ones.
 
-        Backups that are not named ``SET.TABLE`` are somebody else's and left out.
+        Backups that are not named ``SET.TABLE`` are not ours, and are left out.
         """
         found: dict[str, list[TableBackup]] = {}
         for table in TABLES:
@@ -236,7 +236,7 @@ class Backups:
         return next((one for one in self.sets() if one.name == name), None)
 
     def delete(self, backup_set: BackupSet) -> None:
-        """Delete all backups of a set. After an interruption, look the set up and delete the rest."""
+        """Delete all backups of a set. After an interruption, look the set up again and delete the rest."""
         for one in backup_set.every:
             self._control.call("DeleteBackup", {"BackupArn": one.arn}, taken=frozenset({"BackupNotFoundException"}))
 
@@ -250,23 +250,24 @@ class Backups:
         rate: Pacer | None = None,
         report: Report = silent,
     ) -> RestoreReport:
-        """Restore all tables under a new prefix, from a set or to one instant, and make them safe to use.
+        """Restore all tables under a new prefix, from a set or to an instant, and make them safe to use.
 
-        Settings come from the source tables where they still exist. Run again after an interruption, with the same
-        arguments, it goes on: tables already restored from the same source are kept.
+        Settings are taken from the source tables if those still exist. After an interruption, run it again with the
+        same arguments to resume: tables already restored from the same source are kept.
 
         Args:
             to_prefix: The new tables' prefix.
             backup_set: The name of a backup set; ``None``: point-in-time recovery.
-            instant: Which instant; ``None``: the latest that all tables have.
-            options: Settings for the new tables, over the source's.
-            rate: Limits the reads and writes on the restored items, in capacity units.
-            report: Told how far it is.
+            instant: The instant; ``None``: the latest one that all tables can be restored to.
+            options: Settings for the new tables, in place of the source's.
+            rate: Limits the reads and writes of restored items, in capacity units a second.
+            report: Receives the progress.
 
         Raises:
             NotFound: There is no such set.
-            ConfigurationError: The set is not complete; point-in-time recovery is off; the instant is out of its reach;
-                or a table of the new prefix exists that is not a restore of the same source.
+            ConfigurationError: The set is incomplete, point-in-time recovery is off, or a table with the new prefix
+                is not a restore of the same source.
+            ValidationError: The tables cannot be restored to the instant.
         """
         restorer, sources = self._restorer(to_prefix, backup_set, instant)
         return restorer.run(sources, options, rate=rate, report=report)
@@ -279,7 +280,7 @@ class Backups:
         instant: datetime | None = None,
         options: TableOptions | None = None,
     ) -> list[str]:
-        """What :meth:`restore` would do, a sentence each; raises what that would. Nothing is changed."""
+        """What :meth:`restore` would do, a sentence each; raises the same errors. Nothing is changed."""
         restorer, sources = self._restorer(to_prefix, backup_set, instant)
         return restorer.plan(sources, options)
 
@@ -300,7 +301,7 @@ class Backups:
     def _of_set(self, name: str) -> dict[TableName, Source]:
         found = self.require(name)
         if not found.complete:
-            lacking = ", ".join(found.missing) or "some are not available yet"
+            lacking = f"no {', '.join(found.missing)}" if found.missing else "some backups are not available yet"
             raise ConfigurationError(f"the backup set {name!r} is not complete: {lacking}")
         return {
             table: Source(
@@ -316,14 +317,14 @@ class Backups:
         off = [one.name for one in found if not one.enabled]
         if off:
             raise ConfigurationError(
-                f"point-in-time recovery is off: {', '.join(off)}; switch it on with: torii-dynamodb backup pitr on "
-                "(it reaches back to that moment, no further)"
+                f"point-in-time recovery is off: {', '.join(off)}; turn it on with: torii-dynamodb backup pitr on "
+                "(it reaches back only to that moment)"
             )
         earliest = max((one.earliest for one in found if one.earliest is not None), default=None)
         latest = min((one.latest for one in found if one.latest is not None), default=None)
         chosen = instant or latest
         if chosen is None:
-            raise ConfigurationError("no instant can be restored yet; try again in some minutes")
+            raise ConfigurationError("no instant can be restored yet; try again in a few minutes")
         chosen = chosen.astimezone(UTC)
         # DynamoDB restores to whole seconds.
         if (earliest and chosen < earliest - timedelta(seconds=1)) or (
@@ -331,7 +332,8 @@ class Backups:
         ):
             reach = " to ".join(to_text(one) if one else "?" for one in (earliest, latest))
             raise ValidationError(
-                "instant", f"{to_text(chosen)} cannot be restored; all tables together reach from {reach}"
+                "instant",
+                f"{to_text(chosen)} cannot be restored; all tables together can be restored to an instant from {reach}",
             )
         return {
             table: Source(
@@ -361,13 +363,13 @@ class Backups:
         """A set by its name.
 
         Raises:
-            NotFound: There is no such set; the message names those there are.
+            NotFound: There is no such set; the message names the existing ones.
         """
         sets = self.sets()
         found = next((one for one in sets if one.name == name), None)
         if found is None:
             known = ", ".join(one.name for one in sets) or "none"
-            raise NotFound("backup set", f"there is no backup set {name!r} of these tables (there is: {known})")
+            raise NotFound("backup set", f"there is no backup set {name!r} of these tables (existing sets: {known})")
         return found
 
     def _list(self, table_name: str) -> Iterator[Mapping[str, Any]]:

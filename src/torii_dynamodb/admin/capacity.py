@@ -1,4 +1,4 @@
-"""Consumed capacity: of a live handle, through its hook, or of the tables, from CloudWatch. Names what is hot."""
+"""Consumed capacity, by operation (from a handle's ``on_call`` hook) or by table (from CloudWatch)."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _METRICS = (
 
 @dataclass(slots=True, kw_only=True)
 class OperationUse:
-    """What one operation did to one set of tables.
+    """The use of a set of tables by one operation.
 
     Args:
-        operation: DynamoDB's name of it.
-        tables: The tables it touched, joined by ``+``.
+        operation: DynamoDB's name for it.
+        tables: The tables, joined by ``+``.
         calls: How often it was called.
         read_units: Read units consumed.
         write_units: Write units consumed.
-        retries: Retries that the policy granted.
-        throttles: Answers that said that capacity is short.
+        retries: The number of retries.
+        throttles: How often DynamoDB throttled a request.
         quota_exhausted: Calls that were given up because the retry quota was used up.
         failures: Calls that failed.
-        slowest: Seconds of the slowest call.
+        slowest: The duration of the slowest call, in seconds.
     """
 
     operation: str
@@ -54,19 +54,19 @@ class OperationUse:
 
     @property
     def units(self) -> float:
-        """Read and write units together, a write unit counted as five: what it costs on demand."""
+        """Read and write units together. A write unit counts as five, as its price on demand."""
         return self.read_units + 5 * self.write_units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableUse:
-    """What a table, or an index of it, consumed.
+    """Consumption of a table or an index.
 
     Args:
         name: The table's full name; an index as ``table/index``.
         read_units: Read units.
         write_units: Write units.
-        throttles: Requests that were refused for capacity.
+        throttles: Throttled requests.
     """
 
     name: str
@@ -86,12 +86,12 @@ class CapacityReport:
 
     Args:
         source: ``"handle"`` or ``"cloudwatch"``.
-        operations: By operation, hottest first; empty from CloudWatch, which does not tell.
-        tables: By table and index, hottest first.
-        retries: In all.
-        throttles: In all.
-        quota_exhausted: In all.
-        failures: In all.
+        operations: By operation, largest use first; empty from CloudWatch, which does not report it.
+        tables: By table and index, largest use first.
+        retries: Total.
+        throttles: Total.
+        quota_exhausted: Total.
+        failures: Total.
     """
 
     source: str
@@ -104,7 +104,7 @@ class CapacityReport:
 
     @property
     def hot(self) -> tuple[OperationUse, ...]:
-        """The fewest operations that together take four fifths of the units."""
+        """The fewest operations that together account for 80 % of the units."""
         total = sum(one.units for one in self.operations)
         found: list[OperationUse] = []
         for one in self.operations:
@@ -116,14 +116,14 @@ class CapacityReport:
 
 @dataclass(slots=True)
 class CapacityMeter:
-    """Adds up what a handle's calls consumed.
+    """Adds up what a handle's calls consume.
 
-    Give it as ``on_call``::
+    Pass it as ``on_call``::
 
         meter = CapacityMeter()
         config = DynamoDbConfig(on_call=meter)
 
-    Threads may share it.
+    It is thread-safe.
     """
 
     _uses: dict[tuple[str, str], OperationUse] = field(default_factory=dict[tuple[str, str], OperationUse])
@@ -131,7 +131,7 @@ class CapacityMeter:
     _lock: Any = field(default_factory=Lock, repr=False)
 
     def __call__(self, record: CallRecord) -> None:
-        """Take a call into account."""
+        """Count a call."""
         key = (record.operation, "+".join(record.tables))
         with self._lock:
             use = self._uses.get(key)
@@ -151,7 +151,7 @@ class CapacityMeter:
                 pair[1] += one.write_units
 
     def report(self) -> CapacityReport:
-        """What was added up so far."""
+        """The totals so far."""
         with self._lock:
             uses = sorted(self._uses.values(), key=lambda use: (-use.units, use.operation, use.tables))
             tables = [
@@ -168,7 +168,7 @@ class CapacityMeter:
             )
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start again from zero."""
         with self._lock:
             self._uses.clear()
             self._tables.clear()
@@ -178,11 +178,11 @@ _FIELDS = tuple(OperationUse.__dataclass_fields__)
 
 
 def capacity_from_cloudwatch(config: DynamoDbConfig, *, over: timedelta = timedelta(hours=1)) -> CapacityReport:
-    """What the tables consumed lately, as CloudWatch has it (some minutes late).
+    """What the tables consumed recently, according to CloudWatch (some minutes late).
 
     Args:
         config: Names the tables.
-        over: How far back; at most 15 days, for minute by minute figures.
+        over: How far back; at most 15 days, which is how long CloudWatch keeps figures by the minute.
 
     Raises:
         AccessDenied: ``cloudwatch:GetMetricData`` is not allowed.

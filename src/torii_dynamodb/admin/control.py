@@ -1,4 +1,4 @@
-"""Calls to DynamoDB's control plane: its refusals as public errors, its queues waited for."""
+"""Calls to DynamoDB's control plane: refusals become public errors, and a busy control plane is waited for."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class NotOffered(RequestRejected):
 
 
 class Occupied(ConfigurationError):
-    """What was to be made is there already, or its place is taken: nothing was changed. The message says what to do."""
+    """Something already exists where a new thing was to be made. Nothing was changed; the message says what to do."""
 
     code = "occupied"
 
 
 def if_offered(ask: Callable[[], T]) -> T | None:
-    """What an optional operation answers; ``None`` where the endpoint does not offer it.
+    """The answer of an optional operation; ``None`` if the endpoint does not offer it.
 
     Raises:
-        ToriiError: Anything else: that it is not allowed, or an outage, must not be taken for "there is none".
+        ToriiError: Any other failure: missing permission or an outage must not be mistaken for "there is none".
     """
     try:
         return ask()
@@ -61,7 +61,7 @@ def open_client(config: DynamoDbConfig) -> Generator[Client]:
 
 
 def where_of(config: DynamoDbConfig) -> str:
-    """Which DynamoDB it is, for people."""
+    """Endpoint and Region, for messages."""
     region, url = resolve_endpoint(config)
     return f"{url} (region {region})"
 
@@ -71,9 +71,9 @@ class Control:
 
     Args:
         client: The client to call through.
-        patience: Seconds to wait for DynamoDB to take a request, or to come to a state. Restoring and back-filling a
-            large table takes hours; interrupting a wait harms nothing.
-        pause: Sleeps that many seconds.
+        patience: Seconds to wait for DynamoDB to accept a request or to reach a state. Restoring or back-filling a
+            large table takes hours; interrupting a wait does no harm.
+        pause: Sleeps for a number of seconds.
     """
 
     def __init__(
@@ -84,19 +84,19 @@ class Control:
         self._pause = pause
 
     def call(self, operation: str, payload: dict[str, Any], *, taken: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """Call an operation; wait while DynamoDB has too much to do.
+        """Call an operation; wait while DynamoDB is busy.
 
         Args:
-            operation: DynamoDB's name of it.
+            operation: DynamoDB's name for it.
             payload: Its parameters.
-            taken: Error codes that mean "done already": an empty answer is returned.
+            taken: Error codes that mean "already done": an empty answer is returned.
 
         Raises:
             ConfigurationError: The table does not exist.
             NotFound: The backup does not exist.
             NotOffered: The endpoint does not know the operation.
-            RequestRejected: DynamoDB refused it otherwise.
-            ToriiError: As the client raises.
+            RequestRejected: DynamoDB refused it for another reason.
+            ToriiError: Whatever the client raises.
         """
         started, pause = monotonic(), 0.5
         while True:
@@ -112,23 +112,20 @@ class Control:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def offered(self, operation: str, payload: dict[str, Any]) -> dict[str, Any] | None:
-        """As :meth:`call`; ``None`` where the endpoint does not offer the operation."""
+        """Like :meth:`call`, but ``None`` if the endpoint does not offer the operation."""
         try:
             return self.call(operation, payload)
         except NotOffered:
             return None
 
     def create_table(self, operation: str, payload: dict[str, Any]) -> None:
-        """Ask for a new table, by ``CreateTable`` or a restore, unless there is one.
-
-        A table of that name that is being deleted is waited for until it is gone.
-        """
+        """Create or restore a table unless it exists; wait until a table of that name that is being deleted is gone."""
         name = payload.get("TargetTableName") or payload["TableName"]
         while not self.call(operation, payload, taken=_TABLE_EXISTS) and self.lasting(name) is None:
             pass
 
     def describe(self, name: str) -> dict[str, Any] | None:
-        """``DescribeTable``'s description; ``None`` where there is no such table."""
+        """``DescribeTable``'s description; ``None`` if there is no such table."""
         try:
             found: dict[str, Any] = self.client.call("DescribeTable", {"TableName": name})["Table"]
         except ServiceError as error:
@@ -138,7 +135,7 @@ class Control:
         return found
 
     def require(self, name: str) -> dict[str, Any]:
-        """As :meth:`describe`, for a table that must be there.
+        """Like :meth:`describe`, for a table that must exist.
 
         Raises:
             ConfigurationError: There is no such table.
@@ -149,7 +146,7 @@ class Control:
         return found
 
     def require_tables(self, config: DynamoDbConfig, tables: Sequence[TableName] = TABLES) -> dict[TableName, Any]:
-        """The descriptions of several tables, all of which must be there.
+        """The descriptions of several tables, which must all exist.
 
         Raises:
             ConfigurationError: One is missing.
@@ -157,7 +154,7 @@ class Control:
         return {table: self.require(config.table_name(table)) for table in tables}
 
     def lasting(self, name: str) -> dict[str, Any] | None:
-        """As :meth:`describe`; a table that is being deleted is waited for until it is gone."""
+        """Like :meth:`describe`, but wait until a table that is being deleted is gone."""
         found = self.describe(name)
         if found is None or not is_going(found):
             return found
@@ -206,7 +203,7 @@ class Control:
         if error.code == "BackupNotFoundException":
             return NotFound("backup", f"{operation}: there is no backup {subject}", request_id=error.request_id)
         if is_not_offered(error.code, error.status):
-            message = f"{operation}: {where} does not offer this operation; emulators leave out some of AWS'"
+            message = f"{operation}: {where} does not offer this operation; emulators leave some out"
             return NotOffered(message, aws_code=error.code, request_id=error.request_id)
         message = f"{operation} on {subject}: {error.code}: {error.message}"
         return RequestRejected(message, aws_code=error.code, request_id=error.request_id)
@@ -219,12 +216,12 @@ class Control:
 
 
 def table_identity(description: Mapping[str, Any]) -> str:
-    """Names a table for as long as it lives: another one of the same name, made after it was deleted, differs."""
+    """Identify a table for as long as it exists: one created later under the same name has another identity."""
     return str(description.get("TableId") or f"{description.get('TableArn')} {description.get('CreationDateTime')}")
 
 
 def is_settled(description: Mapping[str, Any]) -> bool:
-    """Whether a described table takes changes: active, its indexes too, no restore and no re-encryption under way."""
+    """Whether a described table accepts changes: it and its indexes are active, no restore or re-encryption runs."""
     indexes: list[Mapping[str, Any]] = description.get("GlobalSecondaryIndexes") or []
     return (
         is_active(description)

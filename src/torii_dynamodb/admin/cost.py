@@ -1,8 +1,8 @@
-"""What the tables cost a month: measured units of each flow, times how often it happens, times the prices.
+"""The monthly cost of the tables: the measured units of each flow, times its frequency, times the prices.
 
-Units come from ``data/units.json``, which :func:`~torii_dynamodb.admin.measuring.measure` writes from consumed
-capacity; prices from ``data/prices.json``, which can be replaced: they differ by region and change. Estimates leave out
-the free tier, data transfer and taxes.
+Units come from ``data/units.json``, which :func:`~torii_dynamodb.admin.measuring.measure` derives from consumed
+capacity; prices from ``data/prices.json``, which can be replaced, since prices change and differ by Region. Estimates
+leave out the free tier, data transfer and taxes.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ FLOWS: Final[Mapping[str, str]] = {
     "sign_out": "sign out",
     "sign_out_everywhere": "sign out everywhere",
     "password_change": "change a password",
-    "oauth_sign_in": "sign in with a known account",
+    "oauth_sign_in": "sign in with OAuth",
     "token": "issue and use a one-time token",
 }
-"""What is measured, by name."""
+"""The flows that are measured, by name."""
 
-# Small items, in bytes, with DynamoDB's 100 of overhead each: user, index copy and claim; session and index copy.
+# Small items in bytes, each with DynamoDB's overhead of 100: user, index copy and identity; session and index copy.
 _USER_BYTES = 3 * 100 + 2 * 350 + 250
 _SESSION_BYTES = 2 * 100 + 2 * 400
 _MONTH = 30.4
@@ -57,12 +57,12 @@ _Tables = Mapping[TableName, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Units:
-    """What one run of a flow consumes.
+    """Consumption of one run of a flow.
 
     Args:
-        requests: Calls to DynamoDB.
+        requests: Requests to DynamoDB.
         read: Read units.
-        write: Write units, those of the indexes included.
+        write: Write units, including those of the indexes.
         tables: The same by table: ``(read, write)``.
     """
 
@@ -74,25 +74,25 @@ class Units:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What happens in a month.
+    """The use of the tables in a month.
 
     Args:
         users: Users on record.
         sign_ups: Registrations.
         sign_ins: Password sign-ins.
-        oauth_sign_ins: Sign-ins with a known account.
-        checks: Session checks: mostly one a request of your application.
+        oauth_sign_ins: Sign-ins with a known OAuth account.
+        checks: Session checks: usually one for each request to your application.
         refreshes: Session refreshes.
         sign_outs: Sign-outs of one session.
         sign_outs_everywhere: Sign-outs of all sessions at once.
         password_changes: Changes of a password.
         tokens: One-time tokens (magic links, resets, verifications), issued and used.
-        session_days: How long a session lives: what is stored.
-        regions: Replicas, the first included. Each takes every write, and stores everything.
+        session_days: The lifetime of a session in days; determines how many are stored.
+        regions: The number of Regions. Each replica receives every write and stores everything.
         table_class: Storage class.
-        consistent: Whether checks read strongly.
-        peak: How many times the average the busiest hour is; provisioned capacity is bought for it.
-        utilisation: How full provisioned capacity is run, 0 to 1; the rest is room.
+        consistent: Whether checks use strongly consistent reads.
+        peak: The busiest hour as a multiple of the average; provisioned capacity is bought for it.
+        utilisation: The part of provisioned capacity that is used, 0 to 1; the rest is headroom.
         point_in_time_recovery: Whether PITR is on.
     """
 
@@ -120,13 +120,15 @@ class Workload:
             "sign_outs_everywhere", "password_changes", "tokens", "session_days",
         ):  # fmt: skip
             if not 0 <= getattr(self, name) < inf:
-                raise ValidationError(name, "give 0 or more")
+                raise ValidationError(name, f"must be 0 or more, not {getattr(self, name)}")
         if self.regions < 1:
-            raise ValidationError("regions", "give 1 or more")
+            raise ValidationError("regions", f"must be 1 or more, not {self.regions}")
         if not 1 <= self.peak < inf:
-            raise ValidationError("peak", "the busiest hour cannot be below the average: give 1 or more")
+            raise ValidationError(
+                "peak", f"must be 1 or more, not {self.peak}: the busiest hour cannot be below the average"
+            )
         if not 0 < self.utilisation <= 1:
-            raise ValidationError("utilisation", "give more than 0, at most 1")
+            raise ValidationError("utilisation", f"must be above 0 and at most 1, not {self.utilisation}")
 
     def runs(self) -> dict[str, float]:
         """How often each flow runs in the month."""
@@ -145,13 +147,13 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowCost:
-    """What a flow costs a month.
+    """The monthly cost of a flow.
 
     Args:
         flow: Its name.
         runs: How often it runs.
-        read: Read units in all.
-        write: Write units in all, in every region.
+        read: Total read units.
+        write: Total write units, in all Regions.
         on_demand: The price on demand.
     """
 
@@ -164,22 +166,22 @@ class FlowCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a workload costs a month.
+    """The monthly cost of a workload.
 
     Args:
-        currency: Of all prices.
+        currency: The currency of all prices.
         prices_as_of: The date of the prices.
-        region: Whose prices.
-        prices_note: What the prices' file says about itself; the library's own prices are to be checked.
-        flows: By flow, dearest first.
-        on_demand: All requests, on demand.
-        provisioned: The same by capacity bought for the busiest hour.
-        capacity: The capacity that would be bought, ``(read, write)`` units by table with its indexes: writes in each
-            region, reads in all regions together.
-        storage_gb: What is stored, in each region.
-        storage: Its price, PITR included.
-        break_even_peak: Provisioned is cheaper while the busiest hour stays below so many times the average; 0 where
-            it never is.
+        region: The Region of the prices.
+        prices_note: The note in the prices file; the library's own prices should be checked.
+        flows: By flow, most expensive first.
+        on_demand: The price of all requests on demand.
+        provisioned: The price of capacity provisioned for the busiest hour.
+        capacity: That capacity, as ``(read, write)`` units by table with its indexes: writes in each Region, reads in
+            all Regions together.
+        storage_gb: Storage in each Region.
+        storage: Its price, including PITR.
+        break_even_peak: Provisioned is cheaper while the busiest hour is below this multiple of the average; 0 if it
+            never is.
     """
 
     currency: str
@@ -201,7 +203,7 @@ class Estimate:
 
 
 def load_prices(path: Path | None = None) -> dict[str, Any]:
-    """The prices: your file, or those that come with the library (with their date in ``as_of``)."""
+    """The prices from a file, or those that come with the library (``as_of`` is their date)."""
     return _load(path, "prices.json")
 
 
@@ -209,7 +211,7 @@ def load_units(path: Path | None = None) -> dict[str, dict[str, Units]]:
     """The measured units, by consistency (``"strong"``, ``"eventual"``) and flow.
 
     Raises:
-        ConfigurationError: The file cannot be read, or holds something else.
+        ConfigurationError: The file cannot be read, or does not contain units.
     """
     given = _load(path, "units.json")
     try:
@@ -227,7 +229,7 @@ def load_units(path: Path | None = None) -> dict[str, dict[str, Units]]:
         }
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"{path or 'units.json'}: these are no units: {error!r}; make them with: torii-dynamodb cost measure --out"
+            f"{path or 'units.json'}: not valid units: {error!r}; create them with: torii-dynamodb cost measure --out"
         ) from error
 
 
@@ -238,17 +240,17 @@ def estimate(
     prices: Mapping[str, Any] | None = None,
     units: Mapping[str, Mapping[str, Units]] | None = None,
 ) -> Estimate:
-    """What a workload costs a month.
+    """Estimate the monthly cost of a workload.
 
     Raises:
-        ConfigurationError: There are no prices for the region, or one is missing: give a file that has them.
+        ConfigurationError: Prices for the Region are missing or incomplete.
     """
     try:
         return _estimate(workload, region, prices or load_prices(), units or load_units())
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"the prices or units lack {error}, or it is no number; `torii-dynamodb cost prices` and `cost units` "
-            "show how they are written"
+            f"the prices or units lack {error}, or it is not a number; `torii-dynamodb cost prices` and `cost units` "
+            "show the format"
         ) from error
 
 
@@ -258,7 +260,7 @@ def _estimate(
     if region not in price["regions"]:
         raise ConfigurationError(
             f"there are no prices for {region}, only for {', '.join(sorted(price['regions']))}; "
-            "give a file with yours (--prices)"
+            "give your own price file (--prices)"
         )
     rates = price["regions"][region]
     measured = every["strong" if workload.consistent else "eventual"]
@@ -283,12 +285,12 @@ def _estimate(
         capacity: dict[TableName, tuple[int, int]] = {}
         for table, pair in totals.items():
             read, write = (whole(table, units / hours / 3600 * peak / workload.utilisation) for units in pair)
-            # A read is made in one region, a write arrives in every one.
+            # A read happens in one Region, a write in every one.
             cost += (read * hourly["read_hour"] + write * hourly["write_hour"] * workload.regions) * hours
             capacity[table] = (ceil(read), ceil(write))
         return cost, capacity
 
-    # A table has one unit of each at least, and so has each of its indexes.
+    # A table has at least one unit of each, and so does each of its indexes.
     provisioned, capacity = bought(
         workload.peak, lambda table, needed: max(1 + len(SCHEMA[table].indexes), ceil(needed))
     )
@@ -318,7 +320,7 @@ def _live_sessions(workload: Workload) -> float:
 
 
 def bars(estimate: Estimate, *, width: int = 40) -> list[str]:
-    """The chart for a terminal: a bar a flow, then both totals, a line each."""
+    """The chart for a terminal: a line for each flow, then for storage and both totals."""
     rows = _rows(estimate)
     most = max((cost for _, cost in rows), default=0.0) or 1.0
     longest = max(len(label) for label, _ in rows)
@@ -333,7 +335,7 @@ def svg(estimate: Estimate) -> str:
     rows = _rows(estimate)
     most = max((cost for _, cost in rows), default=0.0) or 1.0
     height = 28 * len(rows) + 50
-    title = f"Cost a month, {estimate.region}, prices of {estimate.prices_as_of}"
+    title = f"Monthly cost, {estimate.region}, prices as of {estimate.prices_as_of}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" role="img" font-family="sans-serif">',
         f"<title>{escape(title)}</title>",
@@ -342,7 +344,7 @@ def svg(estimate: Estimate) -> str:
     ]
     for index, (label, cost) in enumerate(rows):
         y, length = 40 + 28 * index, cost / most * 360
-        fill = "#9a3412" if label.startswith("all") else "#1d4ed8"
+        fill = "#9a3412" if label.startswith("total") else "#1d4ed8"
         parts += [
             f'<text x="12" y="{y + 15}" font-size="13">{escape(label)}</text>',
             f'<rect x="220" y="{y}" width="{length:.1f}" height="20" fill="{fill}"/>',
@@ -356,8 +358,8 @@ def _rows(estimate: Estimate) -> list[tuple[str, float]]:
     return [
         *rows,
         ("storage", estimate.storage),
-        ("all, on demand", estimate.on_demand + estimate.storage),
-        ("all, provisioned", estimate.provisioned + estimate.storage),
+        ("total, on demand", estimate.on_demand + estimate.storage),
+        ("total, provisioned", estimate.provisioned + estimate.storage),
     ]
 
 
@@ -372,5 +374,5 @@ def _load(path: Path | None, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path or name} cannot be read: {error}") from error
     if not isinstance(given, dict):
-        raise ConfigurationError(f"{path or name} is no JSON object")
+        raise ConfigurationError(f"{path or name} is not a JSON object")
     return cast("dict[str, Any]", given)

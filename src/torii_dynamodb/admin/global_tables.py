@@ -1,7 +1,7 @@
-"""Replicas in other regions: DynamoDB global tables, version 2019.11.21.
+"""Replicas in other Regions: DynamoDB global tables, version 2019.11.21.
 
-What holds across regions stands in ``docs/global-tables.md``; ``DynamoDbConfig(home_region=...)`` keeps the promises
-that one region must keep. No engine has replicas; the requests follow the shapes of AWS' API reference.
+``docs/global-tables.md`` says what holds across Regions; ``DynamoDbConfig(home_region=...)`` keeps the promises that
+depend on a single Region. No local engine has replicas; the requests follow AWS' API reference.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from torii_dynamodb.errors import ConfigurationError, ValidationError
 __all__ = ["NOTES", "VERSION", "Replica", "add_replica", "list_replicas", "remove_replica"]
 
 VERSION: Final = "2019.11.21"
-"""The version of global tables that is managed here; the legacy 2017.11.29 is refused."""
+"""The supported version of global tables; the legacy version 2017.11.29 is refused."""
 
 NOTES: Final = (
-    "TTL is one setting for all replicas; TTL's deletions are replicated, and charged as replicated writes.",
-    "Point-in-time recovery, tags, deletion protection, backups and streams' readers are each replica's own.",
-    "Write capacity must scale on every replica alike: bill on demand, or scale writes automatically in each region.",
-    "Give the application home_region: without it two regions can give one e-mail address to two users.",
+    "TTL is one setting for all replicas; deletions by TTL are replicated, and charged as replicated writes.",
+    "Point-in-time recovery, tags, deletion protection, backups and stream consumers are separate for each replica.",
+    "Write capacity must scale equally on every replica: bill on demand, or autoscale writes in each Region.",
+    "Set home_region in the application: without it, two Regions can give one email address to two users.",
 )
-"""What adding a replica does not do, and what goes on with it."""
+"""What to know and do after adding a replica."""
 
 _REFUSE_STRONG = (
-    "{name} is a global table with multi-Region strong consistency: that has neither TTL nor transactions, and every "
-    "promise of this library rests on transactions. Use a table with eventual consistency (MREC) and home_region"
+    "{name} is a global table with multi-Region strong consistency: such tables have neither TTL nor transactions, and "
+    "this library depends on transactions. Use a table with eventual consistency (MREC) and home_region"
 )
 _DEAD = frozenset(
     {"CREATION_FAILED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "REGION_DISABLED", "REPLICATION_NOT_AUTHORIZED"}
@@ -45,15 +45,15 @@ _STREAM: Final = "NEW_AND_OLD_IMAGES"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One table in one other region.
+    """One table in one other Region.
 
     Args:
-        table: Which table.
-        name: Its full name; the same in every region.
-        region: Where the replica is.
-        status: DynamoDB's word: ``CREATING``, ``UPDATING``, ``ACTIVE``, ``DELETING``, ...
+        table: The table, without the prefix.
+        name: Its full name; the same in every Region.
+        region: The replica's Region.
+        status: DynamoDB's status: ``CREATING``, ``UPDATING``, ``ACTIVE``, ``DELETING``, ...
         kms_key: The replica's own key, if it has one.
-        description: DynamoDB's words about a failure.
+        description: DynamoDB's explanation of a failure.
     """
 
     table: TableName
@@ -65,12 +65,12 @@ class Replica:
 
     @property
     def usable(self) -> bool:
-        """Whether it takes requests."""
+        """Whether it accepts requests."""
         return self.status in ("ACTIVE", "UPDATING")
 
 
 def list_replicas(client: Client, config: DynamoDbConfig, tables: Sequence[TableName] = TABLES) -> list[Replica]:
-    """All replicas of the tables, other than those in the region that is asked.
+    """All replicas of the tables in other Regions.
 
     Raises:
         ConfigurationError: A table does not exist.
@@ -91,28 +91,28 @@ def add_replica(
     pause: Callable[[float], object] = sleep,
     autoscaling: Any = None,
 ) -> list[str]:
-    """Replicate all five tables to a region, one after the other, and wait for each. Can be run again after a stop.
+    """Replicate all five tables to a Region, one after the other, and wait for each. After a stop, run it again.
 
     Args:
-        client: A client of the region where the tables are.
+        client: A client for the tables' Region.
         config: Names the tables.
-        region: Where to.
-        kms_key: The replica's key there, for tables encrypted with a key of yours.
-        dry_run: Change nothing, tell what would be done.
-        report: Told how far it is.
-        wait: Seconds to wait for one replica; a large table takes hours. Stopping to wait harms nothing.
-        pause: Sleeps that many seconds.
-        autoscaling: boto3's client of Application Auto Scaling, which is asked about provisioned tables; ``None``: one
-            is made when it is needed.
+        region: The Region for the replicas.
+        kms_key: The replica's key there, for tables encrypted with your own key.
+        dry_run: Change nothing; only return what would be done.
+        report: Receives the progress.
+        wait: Seconds to wait for one replica; a large table takes hours. Stopping the wait does no harm.
+        pause: Sleeps for a number of seconds.
+        autoscaling: boto3's client of Application Auto Scaling, used for provisioned tables; ``None``: one is made
+            when it is needed.
 
     Returns:
-        What was (or would be) done, a sentence each; nothing where all replicas are there.
+        What was (or would be) done, a sentence each; empty if all replicas exist.
 
     Raises:
-        ConfigurationError: A table is missing, of strong multi-Region consistency, a legacy global table, provisioned
-            without autoscaling of its writes, or DynamoDB could not make the replica. Nothing is begun for any table
-            unless all can take it.
-        Unavailable: A replica is not active in time; it may still become so.
+        ConfigurationError: A table is missing, has strong multi-Region consistency, is a legacy global table, or is
+            provisioned without autoscaling of its writes (then nothing is begun for any table); or DynamoDB could not
+            make the replica.
+        Unavailable: A replica did not become active in time; it may still do so.
     """
     _check_region(region, client)
     control = Control(client, patience=wait, pause=pause)
@@ -131,7 +131,7 @@ def add_replica(
             continue
         if found is None:
             if stream_view(description) != _STREAM:
-                done.append(f"switch on the stream of {name}, which replication reads")
+                done.append(f"turn on the stream of {name}, which replication needs")
                 if not dry_run:
                     control.call("UpdateTable", {"TableName": name, "StreamSpecification": stream_on(_STREAM)})
                     control.wait_for_table(name)
@@ -158,14 +158,14 @@ def remove_replica(
     wait: float = 3600.0,
     pause: Callable[[float], object] = sleep,
 ) -> list[str]:
-    """Delete the replicas in a region, with what is in them there, and wait. The tables elsewhere stay.
+    """Delete the replicas in a Region, with their items, and wait. The tables in other Regions stay.
 
     Returns:
         What was (or would be) done, a sentence each.
 
     Raises:
         ConfigurationError: A table is missing.
-        Unavailable: A replica is not gone in time.
+        Unavailable: A replica was not deleted in time.
     """
     _check_region(region, client)
     control = Control(client, patience=wait, pause=pause)
@@ -210,9 +210,9 @@ def _find(replicas: Sequence[Replica], region: str) -> Replica | None:
 
 def _check_region(region: str, client: Client) -> None:
     if not region or not all(part.isalnum() for part in region.split("-")):
-        raise ValidationError("region", f"{region!r} is no region name (for example 'eu-west-1')")
+        raise ValidationError("region", f"{region!r} is not a valid Region name: give one like 'eu-west-1'")
     if resolve_endpoint(client.config)[0] == region:
-        raise ValidationError("region", f"the tables are in {region} themselves; name another region")
+        raise ValidationError("region", f"the tables are in {region} already; give another Region")
 
 
 def _check_can_replicate(name: str, description: dict[str, Any]) -> None:
@@ -225,7 +225,7 @@ def _check_can_replicate(name: str, description: dict[str, Any]) -> None:
     if view not in (None, _STREAM):
         raise ConfigurationError(
             f"{name} has a stream with the view type {view}, and replication needs {_STREAM}; DynamoDB cannot change "
-            "that in place: switch the stream off first"
+            "that in place: turn the stream off first"
         )
 
 
@@ -235,8 +235,8 @@ def _check_writes_scale(
     provisioned = [table for table, description in described.items() if billing_of(description) == "provisioned"]
     if not provisioned:
         return
-    # Developer Guide, "Global tables": a replica takes every write, so DynamoDB wants their capacity to follow.
-    # An endpoint without it is no AWS, and judges by itself.
+    # Developer Guide, "Global tables": a replica receives every write, so DynamoDB requires write capacity to scale.
+    # An endpoint without autoscaling is not AWS, and decides by itself.
     states = if_offered(AutoscalingAdmin(config, client, service=service).describe) or []
     fixed = [
         str(state.target)
@@ -245,8 +245,8 @@ def _check_writes_scale(
     ]
     if fixed:
         raise ConfigurationError(
-            f"provisioned, and not scaled: {', '.join(fixed)}; DynamoDB replicates only what is on demand or scales "
-            "its writes: torii-dynamodb autoscaling enable, or tables ensure --billing on_demand"
+            f"provisioned without autoscaling: {', '.join(fixed)}; DynamoDB replicates only tables that are on "
+            "demand or autoscale their writes: torii-dynamodb autoscaling enable, or tables ensure --billing on_demand"
         )
 
 

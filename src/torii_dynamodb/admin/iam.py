@@ -1,7 +1,7 @@
-"""IAM policies: for each role the actions it needs, on the tables and indexes it needs them on, and nothing else.
+"""IAM policies: each role gets the actions it needs on the tables and indexes it needs, and nothing else.
 
-The runtime role is exact: a test runs every operation of the storage, records which action touches which resource, and
-compares that with what is granted here, both ways.
+The runtime role is exact: a test runs every operation of the storage, records which action uses which resource, and
+compares that with the policy in both directions.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ RUNTIME_ACTIONS: Final[Mapping[TableName, tuple[str, ...]]] = MappingProxyType(
         "login_attempts": ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
     }
 )
-"""What the storage does to each table. ``Scan`` on users is ``list_users``. Indexes are only queried.
+"""The actions of the storage on each table. ``Scan`` on users is for ``list_users``. Indexes are only queried.
 
-``TransactWriteItems`` is no action: AWS asks for those of its parts (Developer Guide, "Using IAM with DynamoDB
+``TransactWriteItems`` is not an action: AWS checks the actions of its parts (Developer Guide, "Using IAM with DynamoDB
 transactions").
 """
 
-# "GetItem" on sessions is the health check's alone.
+# Only the health check uses "GetItem" on sessions.
 _HEALTH_CHECK: Final[Mapping[TableName, tuple[str, ...]]] = MappingProxyType({"sessions": ("GetItem",)})
 
-# "BatchGetItem" is ``verify``'s, which belongs after a migration.
+# "BatchGetItem" is for ``verify``, which should follow a migration.
 _MIGRATE = ("BatchGetItem", "Scan", "UpdateItem")
 _ADMIN = (
     "CreateTable",
@@ -102,8 +102,8 @@ _BACKUP = (
     "Scan",
     "UpdateContinuousBackups",
 )
-# What a restore reads of the source, to put it back.
-_RESTORE_FROM = ("DescribeTimeToLive", "ListTagsOfResource", "RestoreTableToPointInTime")
+# What a restore needs from the source tables.
+_RESTORE_FROM = ("ListTagsOfResource", "RestoreTableToPointInTime")
 _RESTORE_TO = (
     "BatchGetItem",
     "BatchWriteItem",
@@ -143,25 +143,24 @@ def policy(
 
     Args:
         role: ``runtime``: the application. ``migrate``: upgrades stored items. ``admin``: creates and changes the
-            tables, their autoscaling and their replicas; of the people in them it reads nothing unless it adds a
-            replica. ``stream-consumer``: reads the streams and keeps checkpoints. ``backup``: backs up, restores,
-            exports, imports, verifies.
-        config: Names the tables; its ``region``, and its ``home_region`` where one is set, stand in the ARNs
-            (none: any region).
-        account: The account's twelve digits; ``"*"``: the one that the policy is attached in.
+            tables, their autoscaling and their replicas; it reads items only to add a replica.
+            ``stream-consumer``: reads the streams and keeps checkpoints. ``backup``: backs up, restores, exports,
+            imports, verifies.
+        config: Names the tables; the ARNs contain its ``region`` and ``home_region`` (without a Region: any).
+        account: The twelve-digit account ID; ``"*"``: the account in which the policy is attached.
         partition: ``aws``, ``aws-cn``, ``aws-us-gov``, ...
-        restore_prefix: For ``backup``: the prefix of the tables that may be restored into; else none can be.
+        restore_prefix: For ``backup``: the table prefix that may be restored to; ``None``: restores are not allowed.
 
     Raises:
-        ValidationError: There is no such role, or the account or partition cannot be one.
-        ConfigurationError: ``restore_prefix`` cannot be a prefix.
+        ValidationError: The role, account or partition is invalid.
+        ConfigurationError: ``restore_prefix`` is not a valid prefix.
     """
     if role not in ROLES:
         raise ValidationError("role", f"there is no role {role!r}; give one of {', '.join(ROLES)}")
     if account != "*" and not re.fullmatch(r"[0-9]{12}", account):
-        raise ValidationError("account", f"{account!r} is no account: give its twelve digits, or *")
+        raise ValidationError("account", f"{account!r} is not a valid account: give its twelve digits, or *")
     if not re.fullmatch(r"aws[a-z-]{0,20}", partition):
-        raise ValidationError("partition", f"{partition!r} is none: give aws, aws-cn or aws-us-gov")
+        raise ValidationError("partition", f"{partition!r} is not a valid partition: give aws, aws-cn or aws-us-gov")
     writer = _Writer(config, account, partition)
     if role == "backup":
         return _document(writer.backup(restore_prefix))
@@ -223,7 +222,7 @@ class _Writer:
             _allow("Tables", _ADMIN, replicas),
             _allow("CopyToReplicas", _REPLICATE, replicas),
             _allow("Checkpoints", ("DeleteTable", "DescribeTable"), self._arns(checkpoint_table_name(self._config))),
-            # Neither service has resources that tables could be told by.
+            # Neither service has resources that identify tables.
             _allow("Autoscaling", _AUTOSCALING, ["*"], service="application-autoscaling"),
             _allow("Alarms", _ALARMS, ["*"], service="cloudwatch"),
             self._linked("replication.dynamodb", "dynamodb.application-autoscaling"),
@@ -240,11 +239,11 @@ class _Writer:
     def backup(self, restore_prefix: str | None) -> list[dict[str, Any]]:
         tables = self._tables()
         backups = [f"{arn}/backup/*" for arn in tables]
-        # AWS knows no resource for the list.
+        # AWS has no resource for this action.
         listed = _allow("List", ("ListBackups",), ["*"])
         if restore_prefix is None:
             return [_allow("Tables", _BACKUP, tables), _allow("Backups", ("DeleteBackup",), backups), listed]
-        # Checked as any prefix is: "*" would grant it on everybody's tables.
+        # Checked like any prefix: "*" would grant access to everybody's tables.
         target = replace(self._config, table_prefix=restore_prefix, table_names=MappingProxyType({}))
         restored = [arn for table in TABLES for arn in self._arns(target.table_name(table))]
         return [

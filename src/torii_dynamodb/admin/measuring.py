@@ -1,4 +1,4 @@
-"""What each flow consumes, measured on an engine: the units that :mod:`torii_dynamodb.admin.cost` multiplies."""
+"""Measures what each flow consumes: the units behind the estimates of :mod:`torii_dynamodb.admin.cost`."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _CONSISTENCY = ("strong", "eventual")
 
 
 def measure(config: DynamoDbConfig, *, engine: str) -> dict[str, Any]:
-    """Run every flow on an engine that counts capacity as AWS does, and return what ``units.json`` holds.
+    """Run every flow on an engine that counts capacity as AWS does, and return the contents of ``units.json``.
 
-    Makes tables with users in them, and deletes them at the end.
+    It creates tables with users, and deletes them at the end.
 
     Args:
-        config: Where: an emulator that counts, and a prefix of its own.
-        engine: What it is, for the record.
+        config: An emulator that counts capacity, with a table prefix used for nothing else.
+        engine: The name of the engine, for the record.
 
     Raises:
-        ConfigurationError: There are tables of that prefix already.
+        ConfigurationError: Tables with that prefix already exist.
     """
     with AdminTables.open(config) as tables:
         there = [one.name for one in tables.status() if one.status != "MISSING"]
         if there:
             raise Occupied(
-                f"there are tables already: {', '.join(there)}; to measure is to make users, and to delete the tables "
-                "afterwards: give a table_prefix of its own (--table-prefix)"
+                f"tables already exist: {', '.join(there)}. Measuring creates users and deletes the tables afterwards; "
+                "give a table_prefix that is used for nothing else (--table-prefix)"
             )
         try:
             return _measured(config, engine)

@@ -1,11 +1,10 @@
 """Upgrades of stored items between versions of the library.
 
-Every item carries the ``schema_version`` it was written under. A :class:`Migration` takes items of one table one
-version further; :class:`Migrator` applies all that are due. Its progress *is* the items' version: interrupted at any
-point it is simply run again, and several may run at once. An item that changes meanwhile is read again, never
-overwritten.
+Every item has the ``schema_version`` under which it was written. A :class:`Migration` upgrades items of one table by
+one version; :class:`Migrator` applies all that are due. The items' versions are the progress: after an interruption,
+run it again; several may run at once. An item that changes in the meantime is read again, never overwritten.
 
-This release knows schema version 1 alone, so :data:`MIGRATIONS` is empty.
+There is only schema version 1 so far, so :data:`MIGRATIONS` is empty.
 """
 
 from __future__ import annotations
@@ -36,15 +35,15 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """Takes the items of one table from one version to the next.
+    """Upgrades the items of one table from one version to the next.
 
     Args:
-        table: Whose items.
-        to_version: The version that they have afterwards; they come from the one before.
+        table: The table.
+        to_version: The version afterwards; before, items have the version below it.
         description: What it does, for people.
-        upgrade: Takes an item (DynamoDB JSON) and returns the new one. Pure: it may be called more than once. It keeps
-            the key; ``schema_version`` is set for it.
-        reads: Attributes that it looks at and does not change. The write happens only if they too are as read.
+        upgrade: Takes an item (DynamoDB JSON) and returns the new one. Pure: it may be called more than once. It must
+            keep the key; ``schema_version`` is set for it.
+        reads: Attributes that it reads but does not change. The write succeeds only if they are still as read.
     """
 
     table: TableName
@@ -60,14 +59,14 @@ MIGRATIONS: Final[tuple[Migration, ...]] = ()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationReport:
-    """What a run found and did.
+    """The result of a run.
 
     Args:
-        target_version: The version that all items now have.
-        looked_at: Items looked at, by table.
-        due: Items of an older version that were found, by table.
+        target_version: The version to which items were upgraded.
+        looked_at: Items read, by table.
+        due: Items found with an older version, by table.
         upgraded: Items that this run upgraded, by table; none in a dry run.
-        newer: Items of a newer version than this library knows, by table: another release wrote them.
+        newer: Items with a newer version than this release knows, by table.
     """
 
     target_version: int
@@ -83,10 +82,10 @@ class Migrator:
     Args:
         config: Where the tables are.
         client: The client.
-        migrations: The migrations to apply; several of one table go in the order of their versions.
+        migrations: The migrations to apply; those of one table run in the order of their versions.
         target_version: The version to reach.
-        segments: How many parts of a table are read at once.
-        rate: Limits the work, in capacity units.
+        segments: How many segments of a table are read in parallel.
+        rate: Limits reads and writes, in capacity units a second.
     """
 
     def __init__(
@@ -117,14 +116,14 @@ class Migrator:
 
         Raises:
             ConfigurationError: A table is missing.
-            ItemTooLarge: An upgraded item would be over 400 KB; those before it stay upgraded.
+            ItemTooLarge: An upgraded item would be over 400 KB. Items upgraded before it stay upgraded.
         """
         found = MigrationReport(target_version=self._target)
         for table in TABLES:
             for counts in (found.looked_at, found.due, found.upgraded, found.newer):
                 counts[table] = 0
 
-            # Where each segment holds all, the counts would be multiples.
+            # If each segment returns everything, items would be counted several times.
             apart = divides(self._client, self._config, table, self._segments, rate=self._rate)
             segments = 1 if apart is False else self._segments
 
@@ -135,7 +134,7 @@ class Migrator:
         return found
 
     def upgraded(self, table: TableName, item: Item) -> Item:
-        """The item as it is under the target version."""
+        """The item, upgraded to the target version."""
         version = _version_of(item)
         for step in range(version + 1, self._target + 1):
             migration = self._by_table[table].get(step)
@@ -164,7 +163,7 @@ class Migrator:
                 report(Progress(task=f"{verb} {table}", done=found.looked_at[table]))
 
     def _upgrade(self, table: TableName, name: str, item: Item) -> bool:
-        """Upgrade one item; ``False`` if it is gone, or was upgraded by somebody else."""
+        """Upgrade one item; ``False`` if it was deleted, or upgraded by another run."""
         key = key_of(table, item)
         reads = {read for migration in self._by_table[table].values() for read in migration.reads}
         for _ in range(_TRIES):
@@ -190,20 +189,20 @@ class Migrator:
 
 
 def _version_of(item: Item) -> int:
-    """The version an item was written under; 0 for one from before versions, or that something else wrote."""
+    """The version under which an item was written; 0 if it has none."""
     number = item.get(_VERSION, {}).get("N", "0")
     return int(number) if number.isdecimal() else 0
 
 
 def update_request(name: str, key: Item, before: Item, after: Item, reads: set[str]) -> dict[str, Any]:
-    """The ``UpdateItem`` that makes ``after`` of ``before``, if what it touches and looks at is still as read.
+    """The ``UpdateItem`` that turns ``before`` into ``after``, if the attributes it changes or reads are still equal.
 
-    Attributes that the migration does not touch are left to whoever changes them meanwhile.
+    Other attributes may change in the meantime.
     """
     if any(before.get(attribute) != after.get(attribute) for attribute in key):
         raise ConfigurationError("a migration must not change an item's key: write a new item instead")
     touched = sorted(attribute for attribute in {*before, *after} if before.get(attribute) != after.get(attribute))
-    # Numbered: something else may have written attributes whose names do not fit into an expression.
+    # Numbered, because attributes that something else wrote may have names that are invalid in an expression.
     short = {attribute: f"a{index}" for index, attribute in enumerate(sorted({*touched, *reads, *key}))}
     condition, values = unchanged(
         {short[attribute]: value for attribute, value in before.items() if attribute in short},

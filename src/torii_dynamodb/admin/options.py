@@ -1,7 +1,7 @@
-"""What can be chosen about the tables beside their schema: capacity, protection, encryption, backups, tags.
+"""The options of the tables apart from their schema: capacity, protection, encryption, backups, tags.
 
-``None`` always means *not managed*: an existing table keeps what it has, a new one gets DynamoDB's own default. So
-``TableOptions()`` changes nothing about tables that fit the schema.
+``None`` always means *not managed*: an existing table keeps what it has, a new one gets DynamoDB's default. So
+``TableOptions()`` changes nothing about tables that match the schema.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ AWS_MANAGED_KEY: Final = "aws_managed"
 """As ``kms_key``: ``alias/aws/dynamodb`` in your account."""
 
 NO_MAXIMUM: Final = -1
-"""In ``max_on_demand``: takes a maximum away (DynamoDB API Reference, OnDemandThroughput)."""
+"""In ``max_on_demand``: removes the maximum (DynamoDB API Reference, OnDemandThroughput)."""
 
-# DynamoDB Developer Guide, "Quotas": 40,000 units a table and direction unless AWS raised it; we check the sign alone.
+# DynamoDB Developer Guide, "Quotas": 40,000 units per table and direction, or more on request.
 _MOST_UNITS = 10_000_000
 # API Reference, PointInTimeRecoverySpecification: RecoveryPeriodInDays.
 _RECOVERY_DAYS = (1, 35)
@@ -69,7 +69,7 @@ class Capacity:
     def __post_init__(self) -> None:
         for name, value in (("read", self.read), ("write", self.write)):
             if not _whole(value) or not (value == NO_MAXIMUM or 1 <= value <= _MOST_UNITS):
-                raise ConfigurationError(f"{name} capacity: {value!r}: give a whole number of units from 1")
+                raise ConfigurationError(f"{name} capacity: {value!r}: give a whole number of units, 1 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +78,10 @@ class Scaling:
 
     Args:
         minimum: The fewest units.
-        maximum: The most units: what caps the bill.
-        target: The utilisation to keep, in percent, 20 to 90.
-        scale_in_cooldown: Seconds after a decrease before the next; each day has few decreases.
-        scale_out_cooldown: Seconds after an increase before the next.
+        maximum: The most units; this caps the bill.
+        target: The target utilisation in percent, 20 to 90.
+        scale_in_cooldown: Seconds between decreases; DynamoDB allows only a few decreases a day.
+        scale_out_cooldown: Seconds between increases.
     """
 
     minimum: int = 1
@@ -94,7 +94,7 @@ class Scaling:
         if not (_whole(self.minimum) and _whole(self.maximum)) or not 1 <= self.minimum <= self.maximum <= _MOST_UNITS:
             raise ConfigurationError(
                 f"scaling: from {self.minimum!r} to {self.maximum!r} units: "
-                "give whole numbers from 1, minimum not above maximum"
+                "give whole numbers, 1 or more, the minimum not above the maximum"
             )
         low, high = _UTILISATION
         if not isinstance(self.target, int | float) or not low <= self.target <= high:
@@ -112,8 +112,8 @@ class Autoscaling:
     Args:
         read: Read units of the table; ``None``: not scaled.
         write: Write units of the table; ``None``: not scaled.
-        indexes: Whether each index is scaled alike, in its own right. An index that runs out of write units throttles
-            writes to its table, so leave this on.
+        indexes: Whether each index is scaled too, independently. An index that runs out of write units throttles writes
+            to its table, so leave this on.
     """
 
     read: Scaling | None = field(default_factory=Scaling)
@@ -126,25 +126,25 @@ class Autoscaling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
-    """What is chosen about the tables. Immutable; checked when it is made. ``None``: not managed (see the module).
+    """The options of the tables. Immutable, and checked at construction. ``None``: not managed (see the module).
 
     Args:
-        billing: ``"on_demand"`` or ``"provisioned"``. A new table is on demand unless this says otherwise.
-        capacity: A provisioned table's units; a new provisioned table has 5 and 5 unless this says otherwise.
-        index_capacity: Units of an index, by its name; others have the table's ``capacity``.
+        billing: ``"on_demand"`` or ``"provisioned"``. The default for a new table is on demand.
+        capacity: A provisioned table's units; the default for a new table is 5 and 5.
+        index_capacity: Units of an index, by index name; other indexes have the table's ``capacity``.
         max_on_demand: The most units that an on-demand table and each of its indexes may use; :data:`NO_MAXIMUM` for
-            none.
-        warm: Units that the table and each of its indexes must be able to take at once. DynamoDB only raises this,
-            and charges once for it.
-        kms_key: :data:`AWS_OWNED_KEY`, :data:`AWS_MANAGED_KEY`, or the ARN, id or alias of a key of yours.
+            no maximum.
+        warm: Units that the table and each of its indexes must be able to serve immediately. DynamoDB never lowers
+            this, and charges once for raising it.
+        kms_key: :data:`AWS_OWNED_KEY`, :data:`AWS_MANAGED_KEY`, or the ARN, ID or alias of your own key.
         deletion_protection: Whether DynamoDB refuses to delete the table.
-        point_in_time_recovery: Whether the table can be restored to any second of the last days.
-        recovery_days: How many days back, 1 to 35; only with ``point_in_time_recovery=True``.
+        point_in_time_recovery: Whether the table can be restored to any second of the recovery period.
+        recovery_days: The recovery period in days, 1 to 35; only with ``point_in_time_recovery=True``.
         table_class: Storage class.
-        tags: Tags that must be there with these values; other tags stay.
-        stream: What a stream record holds; managed by ``admin.streams`` and the templates.
+        tags: Tags that the table must have; other tags stay.
+        stream: What a stream record contains; managed by ``admin.streams`` and the templates.
         autoscaling: Autoscaling of a provisioned table; applied by ``admin.autoscaling`` and the templates.
-        per_table: Options that hold for one table instead of these, as a whole.
+        per_table: Options of one table, which replace all of these.
     """
 
     billing: Billing | None = None
@@ -171,7 +171,7 @@ class TableOptions:
         for name in ("capacity", "warm"):
             value = getattr(self, name)
             if value is not None and NO_MAXIMUM in (value.read, value.write):
-                raise ConfigurationError(f"{name}: give a whole number of units from 1")
+                raise ConfigurationError(f"{name}: give a whole number of units, 1 or more")
         if self.billing == "on_demand":
             for name in ("capacity", "autoscaling"):
                 if getattr(self, name) is not None:
@@ -194,15 +194,15 @@ class TableOptions:
                 raise ConfigurationError("recovery_days: only with point_in_time_recovery=True")
         if self.kms_key is not None and not re.fullmatch(r"[A-Za-z0-9:/_.-]{1,2048}", self.kms_key):
             raise ConfigurationError(
-                f"kms_key: {self.kms_key!r}: give {AWS_OWNED_KEY!r}, {AWS_MANAGED_KEY!r}, or a key's ARN, id or alias"
+                f"kms_key: {self.kms_key!r}: give {AWS_OWNED_KEY!r}, {AWS_MANAGED_KEY!r}, or a key's ARN, ID or alias"
             )
         if len(self.tags) > _MOST_TAGS:
-            raise ConfigurationError(f"tags: {len(self.tags)} of them; a table takes {_MOST_TAGS}")
+            raise ConfigurationError(f"tags: a table can have at most {_MOST_TAGS}, not {len(self.tags)}")
         for key, value in self.tags.items():
             if not 1 <= len(key) <= _TAG_KEY or len(value) > _TAG_VALUE or key.lower().startswith("aws:"):
                 raise ConfigurationError(
-                    f"tag {key!r}: a key has 1 to {_TAG_KEY} characters and does not begin with aws:, "
-                    f"a value has at most {_TAG_VALUE}"
+                    f"tag {key!r}: a key must have 1 to {_TAG_KEY} characters and not begin with aws:, "
+                    f"a value at most {_TAG_VALUE}"
                 )
         for table, options in self.per_table.items():
             if table not in TABLES:
@@ -211,24 +211,24 @@ class TableOptions:
                 raise ConfigurationError(f"per_table: the options of {table} cannot have per_table themselves")
 
     def for_table(self, table: TableName) -> TableOptions:
-        """The options that hold for one table."""
+        """The options of one table."""
         return self.per_table.get(table, self)
 
     def new_capacity(self, index: str | None = None) -> Capacity:
-        """The units that a new provisioned table, or index of one, begins with."""
+        """The units of a new provisioned table or index."""
         own = self.index_capacity.get(index) if index is not None else None
         return own or self.capacity or Capacity(read=5, write=5)
 
     def to_mapping(self) -> dict[str, Any]:
-        """The options as plain values, without those not managed: the inverse of :func:`options_from_mapping`."""
+        """The managed options as plain values: the inverse of :func:`options_from_mapping`."""
         return cast("dict[str, Any]", _plain(self))
 
 
 def options_from_mapping(given: Mapping[str, Any]) -> TableOptions:
-    """Options from plain values, as a TOML or JSON file has them: one key a field, tables for the nested ones.
+    """Options from plain values, as in a TOML or JSON file: one key for each field, tables for nested ones.
 
     Raises:
-        ConfigurationError: A key is unknown, or a value cannot be used; the message names it.
+        ConfigurationError: A key is unknown or a value is invalid; the message names it.
     """
     values = _known(given, TableOptions, "options")
     for name in ("capacity", "max_on_demand", "warm"):
@@ -255,7 +255,7 @@ def options_from_mapping(given: Mapping[str, Any]) -> TableOptions:
 
 
 def with_table(options: TableOptions, table: TableName, **changes: Any) -> TableOptions:
-    """The options, with some of one table's changed."""
+    """The options, with some of one table's options changed."""
     own = replace(options.for_table(table), per_table=MappingProxyType({}), **changes)
     return replace(options, per_table={**options.per_table, table: own})
 
@@ -304,7 +304,7 @@ def _one_of(name: str, value: str | None, choices: tuple[str, ...]) -> None:
 
 
 def _true_or_false(name: str, value: object) -> None:
-    # A file may say "no" in quotes, which is as true as any text.
+    # A file may contain "no" in quotes, and any non-empty string is true.
     if value is not None and not isinstance(value, bool):
         raise ConfigurationError(f"{name}: {value!r}: give true or false")
 

@@ -1,4 +1,4 @@
-"""What must be requested to make the tables what the schema and the options want. Pure: reads what was observed."""
+"""The requests that bring the tables to what the schema and the options want. Pure: works on what was observed."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ Effect = Literal["create", "change"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableState:
-    """What a table was found to be.
+    """The observed state of a table.
 
     Args:
         table: Its name without the prefix.
         name: Its name on DynamoDB.
-        description: ``DescribeTable``'s; ``None``: there is no such table.
-        ttl: ``DescribeTimeToLive``'s; ``None``: the endpoint does not offer it.
-        recovery: ``DescribeContinuousBackups``' point-in-time part; ``None``: the endpoint does not offer it.
-        tags: Its tags; ``None``: the endpoint does not offer them.
+        description: From ``DescribeTable``; ``None`` if there is no such table.
+        ttl: From ``DescribeTimeToLive``; ``None`` if the endpoint does not offer it.
+        recovery: The point-in-time part of ``DescribeContinuousBackups``; ``None`` if the endpoint does not offer it.
+        tags: Its tags; ``None`` if the endpoint does not offer tags.
     """
 
     table: TableName
@@ -64,7 +64,7 @@ class Step:
 
     Args:
         table: The table, without the prefix.
-        operation: DynamoDB's name of the request.
+        operation: DynamoDB's name for the request.
         payload: Its parameters.
         summary: What it changes, for people.
         effect: Whether it creates the table or changes it.
@@ -79,13 +79,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """A difference that DynamoDB cannot remove in place.
+    """A difference that DynamoDB cannot change in place.
 
     Args:
         table: The table, without the prefix.
         summary: What differs.
         remedy: What can be done instead.
-        reason: Why it cannot be removed.
+        reason: Why it cannot be changed.
     """
 
     table: TableName
@@ -99,12 +99,12 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What separates the tables from what is wanted.
+    """The difference between the tables and what is wanted.
 
     Args:
-        steps: The requests, in order; none: nothing to do.
+        steps: The requests, in order; empty if there is nothing to do.
         obstacles: What no request can change.
-        left_out: Requests that were tried, and that the endpoint does not offer; the library can do without them.
+        left_out: Requests that the endpoint turned out not to offer; the library does not need them.
     """
 
     steps: tuple[Step, ...] = ()
@@ -113,12 +113,12 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether the tables are as wanted already."""
+        """Whether the tables are already as wanted."""
         return not self.steps and not self.obstacles
 
 
 def plan_table(state: TableState, schema: TableSchema, options: TableOptions) -> Plan:
-    """What separates one table from what is wanted."""
+    """The difference between one table and what is wanted."""
     if state.description is None or rules.is_going(state.description):
         steps = [
             Step(
@@ -140,13 +140,13 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
     there = replace(schema, indexes=tuple(index for index in schema.indexes if index.name in present))
     for wrong in rules.differences(description, there, state.name):
         remedy = (
-            "delete the index and run this again, look-ups by it fail meanwhile"
+            "delete the index and run this again; look-ups by the index fail in the meantime"
             if ", index " in wrong
             else "export, create the tables under another prefix, import there"
         )
         obstacles.append(Obstacle(table=state.table, summary=wrong, remedy=remedy))
     if obstacles and there != schema:
-        # An index cannot be judged, much less added, on a table of another shape.
+        # Indexes can neither be checked nor added on a table with another key.
         return Plan(obstacles=tuple(obstacles))
     steps = _billing(state, description, there, options)
     missing = [index for index in schema.indexes if index.name not in present]
@@ -167,7 +167,7 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
 
 
 def billing_of(description: Mapping[str, Any]) -> Billing:
-    """How a described table is billed. A table that never was on demand has no summary."""
+    """How a described table is billed. A table that was never on demand has no summary."""
     mode = object_of(description.get("BillingModeSummary")).get("BillingMode")
     if mode is None:
         units = object_of(description.get("ProvisionedThroughput")).get("ReadCapacityUnits")
@@ -176,7 +176,7 @@ def billing_of(description: Mapping[str, Any]) -> Billing:
 
 
 def stream_view(description: Mapping[str, Any]) -> StreamView | None:
-    """What the records of a described table's stream hold; ``None`` without a stream."""
+    """What the records of a described table's stream contain; ``None`` without a stream."""
     stream = object_of(description.get("StreamSpecification"))
     return stream.get("StreamViewType") if stream.get("StreamEnabled") else None
 
@@ -192,7 +192,7 @@ def recovery_is_on(recovery: Mapping[str, Any]) -> bool:
 
 
 def create_payload(schema: TableSchema, name: str, options: TableOptions) -> dict[str, Any]:
-    """The body of ``CreateTable`` with everything that can be chosen at birth."""
+    """The body of ``CreateTable`` with every option that it accepts."""
     body = rules.create_request(schema, name)
     provisioned = options.billing == "provisioned"
     for part, index in [(body, None), *((one, one["IndexName"]) for one in body.get("GlobalSecondaryIndexes", []))]:
@@ -251,15 +251,13 @@ def _billing(
 ) -> list[Step]:
     now, wanted = billing_of(description), options.billing or billing_of(description)
     if now != wanted and wanted == "on_demand":
-        summary = (
-            "switch from provisioned to on demand (AWS takes this up to four times a day; deregister autoscaling first)"
-        )
+        summary = "switch from provisioned to on demand (AWS allows four switches a day; deregister autoscaling first)"
         return [_update(state, summary, BillingMode="PAY_PER_REQUEST")]
     if wanted == "on_demand":
         return []
     switching = now != wanted
     if not switching and (options.autoscaling is not None or (options.capacity is None and not options.index_capacity)):
-        # Autoscaling owns the figures once the table is provisioned.
+        # Once the table is provisioned, autoscaling sets the units.
         return []
     found = _indexes(description)
     updates: list[dict[str, Any]] = []
@@ -364,7 +362,7 @@ def _warm(state: TableState, description: Mapping[str, Any], schema: TableSchema
 
 
 def _raised(part: Mapping[str, Any], wanted: Capacity) -> dict[str, int] | None:
-    """The warm throughput to ask for, never below what there is; ``None`` if there is enough."""
+    """The warm throughput to ask for, never below the present one; ``None`` if that is enough."""
     now: Mapping[str, int] = part.get("WarmThroughput") or {}
     units = {name: max(value, int(now.get(name, 0))) for name, value in _warm_units(wanted).items()}
     return units if any(units[name] > int(now.get(name, 0)) for name in units) else None
@@ -387,7 +385,7 @@ def _encryption(state: TableState, description: Mapping[str, Any], options: Tabl
     if wanted == AWS_OWNED_KEY:
         fits = not arn
     elif wanted == AWS_MANAGED_KEY or "alias/" in wanted:
-        # DescribeTable tells the key's ARN alone, not its aliases or whose it is: any KMS key passes.
+        # DescribeTable returns only the key's ARN, not its aliases or owner, so any KMS key passes.
         fits = bool(arn)
     else:
         fits = arn == wanted or arn.endswith(f":key/{wanted}")
@@ -407,7 +405,7 @@ def _switches(state: TableState, description: Mapping[str, Any], options: TableO
     if wanted is not None:
         found = object_of(description.get("TableClassSummary")).get("TableClass", "STANDARD")
         if found != wanted:
-            steps.append(_update(state, f"table class {wanted} (twice a month at most)", TableClass=wanted))
+            steps.append(_update(state, f"table class {wanted} (at most twice a month)", TableClass=wanted))
     return steps
 
 
@@ -418,9 +416,11 @@ def _stream(
     if wanted is None or found == wanted:
         return [], []
     if found is not None:
-        summary = f"table {state.name}: its stream holds {found}; wanted: {wanted}"
+        summary = f"table {state.name}: its stream contains {found}; wanted: {wanted}"
         return [], [
-            Obstacle(table=state.table, summary=summary, remedy="let its readers finish, switch it off, run this again")
+            Obstacle(
+                table=state.table, summary=summary, remedy="let its readers finish, turn it off, and run this again"
+            )
         ]
     return [_update(state, f"stream on, {wanted}", StreamSpecification=stream_on(wanted))], []
 
@@ -436,33 +436,33 @@ def _ttl_step(state: TableState, attribute: str) -> Step:
 
 def _ttl(state: TableState, schema: TableSchema) -> tuple[list[Step], list[Obstacle]]:
     if state.ttl is None:
-        # Every read checks the expiry itself; rows merely stay.
+        # Every read checks the expiry itself; expired rows only stay in the table.
         return [], []
     off = rules.ttl_is_off(state.ttl)
     if schema.ttl is None:
         if off:
             return [], []
         summary = f"table {state.name}: TTL is on for {state.ttl.get('AttributeName')}; expected: none"
-        remedy = "switch it off (UpdateTimeToLive), or DynamoDB deletes items that have this attribute"
+        remedy = "turn it off (UpdateTimeToLive), or DynamoDB deletes items that have this attribute"
         return [], [Obstacle(table=state.table, summary=summary, remedy=remedy)]
     if off:
         return [_ttl_step(state, schema.ttl)], []
     wrong = rules.ttl_difference(state.ttl, schema.ttl, state.name)
     if wrong is None:
         return [], []
-    remedy = "switch TTL off (UpdateTimeToLive), wait an hour, run this again"
+    remedy = "turn TTL off (UpdateTimeToLive), wait an hour, and run this again"
     return [], [Obstacle(table=state.table, summary=wrong, remedy=remedy)]
 
 
 def _not_offered(state: TableState, what: str) -> Obstacle:
     summary = f"table {state.name}: {what} wanted"
     return Obstacle(
-        table=state.table, summary=summary, remedy="leave the option out", reason="This endpoint does not offer that"
+        table=state.table, summary=summary, remedy="leave the option out", reason="This endpoint does not offer it"
     )
 
 
 def recovery_steps(state: TableState, options: TableOptions) -> tuple[list[Step], list[Obstacle]]:
-    """What must be requested to make a table's point-in-time recovery what is wanted."""
+    """The requests that bring a table's point-in-time recovery to what is wanted."""
     wanted = options.point_in_time_recovery
     if state.recovery is None and wanted:
         return [], [_not_offered(state, "point-in-time recovery is")]

@@ -1,4 +1,4 @@
-"""How long work tells how far it is."""
+"""How long-running work reports its progress."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["Progress", "Report", "silent"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a task is.
+    """The progress of a task.
 
     Args:
-        task: What is done, for people; the same text for the same task.
-        done: How much of it.
-        total: How much there is, as far as known; DynamoDB's own counts are some hours old. ``None``: unknown.
+        task: What is being done, for people; the same text throughout a task.
+        done: How much is done.
+        total: How much there is; DynamoDB's own counts are some hours old. ``None``: unknown.
         unit: What is counted.
     """
 
@@ -26,8 +26,8 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-"""Called again and again; must not block. May be called from several threads, one at a time."""
+"""Called repeatedly; must not block. May be called from several threads, but only one at a time."""
 
 
 def silent(progress: Progress) -> None:
-    """Tells nobody."""
+    """Report nothing."""

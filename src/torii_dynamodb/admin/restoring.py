@@ -1,6 +1,6 @@
-"""What a restore does: new tables, their settings put back, every session ended, every one-time token deleted.
+"""The steps of a restore: make new tables, put their settings back, end every session, delete every one-time token.
 
-:class:`~torii_dynamodb.admin.backups.Backups` chooses what is restored, and tells why it is done so.
+:class:`~torii_dynamodb.admin.backups.Backups` chooses what is restored; its module explains why each step is needed.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _BUMP = (
     f"#version = if_not_exists(#version, :zero) + :one, #updated_at = :now, #{_MARK} = :mark"
 )
 _NOT_MARKED = f"attribute_exists(#id) AND (attribute_not_exists(#{_MARK}) OR #{_MARK} <> :mark)"
-# The time of an item is its writer's, that of a table AWS'.
+# An item's time is from its writer's clock, a table's from AWS'.
 _CLOCKS_DIFFER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:
-    """What a restore came to.
+    """The result of a restore.
 
     Args:
         tables: The new tables' names.
-        put_back: What was put back, a sentence each.
-        users: How many users' sessions were ended by this run; those of an interrupted run are done already.
-        tokens: How many one-time tokens were deleted by this run.
+        put_back: The settings that were put back, a sentence each.
+        users: How many users' sessions this run ended, without those that an interrupted run ended before.
+        tokens: How many one-time tokens this run deleted.
         verification: Whether users, identities and sessions agree.
     """
 
@@ -62,12 +62,12 @@ class RestoreReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What a table is restored from.
+    """The source of a restored table.
 
     Args:
-        operation: DynamoDB's name of the request.
-        parameters: Its parameters, but the new table's name.
-        text: What it is, for people.
+        operation: DynamoDB's name for the request.
+        parameters: Its parameters, without the new table's name.
+        text: What it is, for messages.
     """
 
     operation: str
@@ -115,12 +115,12 @@ class Restorer:
 
     @cached_property
     def _found(self) -> dict[TableName, dict[str, Any] | None]:
-        """The tables that have the new names already."""
+        """The existing tables with the new names."""
         return {table: self._control.describe(name) for table, name in self._names.items()}
 
     @property
     def begun(self) -> datetime | None:
-        """The instant that an interrupted restore to this prefix was for."""
+        """The instant of an interrupted restore to this prefix."""
         summaries = (object_of((found or {}).get("RestoreSummary")) for found in self._found.values())
         begun = (one.get("RestoreDateTime") for one in summaries if one and "SourceBackupArn" not in one)
         return moment_of(next(begun, None))
@@ -155,7 +155,7 @@ class Restorer:
         rate: Pacer | None = None,
         report: Report = silent,
     ) -> RestoreReport:
-        """Restore, put the settings back, end sessions, delete tokens, verify. Run again, it goes on.
+        """Restore, put the settings back, end sessions, delete tokens, verify. Run it again to resume.
 
         Raises:
             ConfigurationError: A table of the new prefix exists that is not a restore of the same source.
@@ -164,7 +164,7 @@ class Restorer:
         settings, scaling = self._settings(report)
         put_back = self._put_back(restored, merged(settings, options or TableOptions()), scaling, report)
         limit = rate or Pacer(None)
-        # The mark names this restore: a later one of these tables must end the sessions made in between.
+        # The mark identifies this restore: a later restore of these tables must end the sessions made in between.
         mark = table_identity(restored["users"])
         users = bump_epochs(self._target, self._client, mark=mark, rate=limit, report=report)
         born = datetime.fromtimestamp(float(restored["tokens"]["CreationDateTime"]), UTC)
@@ -178,7 +178,7 @@ class Restorer:
         )
 
     def _missing(self, sources: Mapping[TableName, Source]) -> list[TableName]:
-        """The tables still to be restored; an error if one of the new names belongs to anything else."""
+        """The tables still to be restored; an error if another table has one of the new names."""
         missing: list[TableName] = []
         for table, found in self._found.items():
             if found is None or is_going(found):
@@ -191,7 +191,7 @@ class Restorer:
         return missing
 
     def _restore(self, sources: Mapping[TableName, Source], report: Report) -> dict[TableName, dict[str, Any]]:
-        # All are looked at before the first is begun: a table in the way must not leave half a restore behind.
+        # All names are checked before the first restore begins: a table in the way must not leave half a restore.
         for table in self._missing(sources):
             source = sources[table]
             self._control.create_table(source.operation, {"TargetTableName": self._names[table], **source.parameters})
@@ -204,7 +204,7 @@ class Restorer:
         return restored
 
     def _settings(self, report: Report) -> tuple[TableOptions, list[TargetState]]:
-        """The source tables' settings that a restore loses, as far as the tables still exist."""
+        """The settings of the source tables that a restore loses, if the tables still exist."""
         options, provisioned = TableOptions(), False
         for table in TABLES:
             name = self._config.table_name(table)
@@ -256,7 +256,7 @@ class Restorer:
         return tuple(told)
 
     def _delete_tokens(self, born: datetime, rate: Pacer, report: Report) -> int:
-        """Delete the tokens that came with the restore, and none issued since, should the tables be in use already."""
+        """Delete the restored tokens, but none issued since: the tables may already be in use."""
         name, deleted = self._names["tokens"], 0
         before = to_text(born + _CLOCKS_DIFFER)
         for page in scan(self._client, name, rate=rate):
@@ -277,17 +277,17 @@ def bump_epochs(
     rate: Pacer | None = None,
     report: Report = silent,
 ) -> int:
-    """End every user's sessions, and everything else bound to the session epoch, once for each ``mark``.
+    """End every user's sessions and everything else bound to the session epoch, once for each ``mark``.
 
-    The epoch moves on by a random step, not by one: the source may have used the next epochs since the backup, and a
-    session of one of them must not become valid here.
+    The epoch grows by a random step, not by one: since the backup, the source may have used the next epochs, and a
+    session from one of them must not become valid here.
 
     Args:
         config: Where the tables are.
         client: The client.
-        mark: Names the occasion. A user that carries it already is left alone, so an interrupted run can be repeated.
-        rate: Limits the work, in capacity units.
-        report: Told how far it is.
+        mark: Identifies the occasion. Users that already have it are skipped, so an interrupted run can be repeated.
+        rate: Limits reads and writes, in capacity units a second.
+        report: Receives the progress.
 
     Returns:
         How many users this run changed.
@@ -310,7 +310,7 @@ def bump_epochs(
             try:
                 client.call("UpdateItem", update(name, {"id": item["id"]}, _BUMP, _NOT_MARKED, values))
             except ConditionFailed:
-                # Deleted, or done by another run.
+                # The user was deleted, or another run was first.
                 continue
             limit.spend(2.0)
             changed += 1
@@ -319,7 +319,7 @@ def bump_epochs(
 
 
 def merged(base: TableOptions, over: TableOptions) -> TableOptions:
-    """The options of ``over``, and where it leaves one out that of ``base``; table by table."""
+    """The options of ``over``, completed by those of ``base``, table by table."""
     result = TableOptions()
     names = [one.name for one in fields(TableOptions) if one.name != "per_table"]
     for table in TABLES:
@@ -332,5 +332,5 @@ def merged(base: TableOptions, over: TableOptions) -> TableOptions:
 
 
 def moment_of(seconds: Any) -> datetime | None:
-    """A moment as DynamoDB tells it, in seconds since 1970; ``None`` for none."""
+    """A moment from DynamoDB's seconds since 1970; ``None`` for ``None``."""
     return None if seconds is None else datetime.fromtimestamp(float(seconds), UTC)

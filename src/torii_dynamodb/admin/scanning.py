@@ -1,4 +1,4 @@
-"""Reading whole tables: by pages, in parallel segments, at a chosen rate."""
+"""Reading whole tables: page by page, in parallel segments, at a chosen rate."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Pacer:
 
     Args:
         per_second: Units a second; ``None``: no limit.
-        monotonic: Seconds that only grow.
-        pause: Sleeps that many seconds.
+        monotonic: A monotonic clock, in seconds.
+        pause: Sleeps for a number of seconds.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Pacer:
         pause: Callable[[float], object] = machine_sleep,
     ) -> None:
         if per_second is not None and not per_second > 0:
-            raise ValidationError("rate", f"{per_second!r}: give capacity units a second above 0")
+            raise ValidationError("rate", f"{per_second!r}: give a number of capacity units a second above 0")
         self._bucket = None if per_second is None else TokenBucket(per_second, burst=0)
         self._monotonic = monotonic
         self._pause = pause
@@ -48,7 +48,7 @@ class Pacer:
         self.spent = 0.0
 
     def wait(self) -> None:
-        """Wait until what was spent is worked off."""
+        """Wait until the units already spent are paid off."""
         if self._bucket is None:
             return
         with self._lock:
@@ -70,8 +70,8 @@ class ScanPage:
 
     Args:
         items: Its items.
-        scanned: How many items DynamoDB looked at.
-        next_key: Where the next page begins; ``None``: this was the last.
+        scanned: How many items DynamoDB read.
+        next_key: Where the next page begins; ``None`` after the last page.
     """
 
     items: list[Item] = field(repr=False)
@@ -95,15 +95,15 @@ def scan(
     Args:
         client: The client.
         table_name: The table's full name.
-        rate: What limits it.
+        rate: Limits the reads.
         segment: Which segment.
-        segments: How many there are.
-        start: The ``next_key`` of the last page read before.
+        segments: The number of segments.
+        start: The ``next_key`` of the last page that was read.
         consistent: Whether the reads are strong.
-        parameters: Further parameters of ``Scan``.
+        parameters: Other parameters of ``Scan``.
 
     Raises:
-        NotOffered: The endpoint gives one page again and again.
+        NotOffered: The endpoint returns the same page over and over.
     """
     payload: dict[str, Any] = {"TableName": table_name, "ConsistentRead": consistent, **parameters}
     payload["ReturnConsumedCapacity"] = "TOTAL"
@@ -118,7 +118,7 @@ def scan(
         before, start = start, answer.get("LastEvaluatedKey")
         if start is not None and start == before:
             raise NotOffered(
-                f"Scan on {table_name}: {client.where} gives the same page again (it ignores ExclusiveStartKey)",
+                f"Scan on {table_name}: {client.where} returns the same page again (it ignores ExclusiveStartKey)",
                 aws_code="ExclusiveStartKey",
             )
         items: list[Item] = answer.get("Items") or []
@@ -131,7 +131,7 @@ def key_of(table: TableName, item: Item) -> Item:
     """An item's primary key.
 
     Raises:
-        KeyError: It has none: this is not an item of the table.
+        KeyError: It has no such key, so it is not an item of the table.
     """
     schema = SCHEMA[table]
     keys = [schema.hash_key] + ([schema.range_key] if schema.range_key is not None else [])
@@ -139,19 +139,19 @@ def key_of(table: TableName, item: Item) -> Item:
 
 
 def divides(client: Client, config: DynamoDbConfig, table: TableName, segments: int, *, rate: Pacer) -> bool | None:
-    """Whether the endpoint divides a scan into segments: some emulators ignore ``Segment`` and give all to each.
+    """Whether the endpoint divides a scan into segments: some emulators ignore ``Segment`` and return everything.
 
-    Two requests for one item each: the same first item in the first segment and the last is in both.
+    It takes two requests for one item each: the first and the last segment begin with the same item if not divided.
 
     Args:
         client: The client.
         config: Names the table.
         table: Which table.
-        segments: How many segments there are to be.
-        rate: What limits it.
+        segments: The number of segments.
+        rate: Limits the reads.
 
     Returns:
-        ``None`` where the table does not tell: one of the two segments is empty.
+        ``None`` if it cannot be told, because one of the two segments is empty.
     """
     if segments == 1:
         return True
@@ -159,5 +159,5 @@ def divides(client: Client, config: DynamoDbConfig, table: TableName, segments: 
         next(scan(client, config.table_name(table), rate=rate, segment=segment, segments=segments, Limit=1)).items
         for segment in (0, segments - 1)
     )
-    # By key: the item may change between the two requests.
+    # Compared by key: the item may change between the two requests.
     return key_of(table, first[0]) != key_of(table, last[0]) if first and last else None

@@ -1,7 +1,7 @@
-"""The tables: plan, create, change, look at, delete.
+"""The tables: plan, create, change, inspect, delete.
 
-:meth:`AdminTables.ensure` makes the tables what the schema and the options want, and can be run again at any time: what
-is done is derived from what is found. ``DynamoDbStorage.initialize`` is the simple way at run time.
+:meth:`AdminTables.ensure` brings the tables to what the schema and the options ask for. It can be run again at any
+time: it changes only what differs. At run time, ``DynamoDbStorage.initialize`` is the simple way.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ __all__ = ["AdminTables", "Obstacle", "Plan", "Step", "TableStatus", "recovery_o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStatus:
-    """What a table is found to be.
+    """The state of a table.
 
     Args:
         table: Its name without the prefix.
         name: Its name on DynamoDB.
-        status: DynamoDB's word for it (``ACTIVE``, ...); ``MISSING`` if there is none.
+        status: DynamoDB's status (``ACTIVE``, ...); ``MISSING`` if there is no table.
         billing: ``"on_demand"`` or ``"provisioned"``.
-        items: How many items DynamoDB says it holds; AWS counts every six hours or so.
-        bytes: How large DynamoDB says it is, as old as the count.
-        ttl: The attribute after which items expire; ``None`` if none do.
-        point_in_time_recovery: Whether it is on; ``None`` where the endpoint does not offer it.
+        items: The number of items according to DynamoDB; AWS counts about every six hours.
+        bytes: Its size according to DynamoDB, as old as the count.
+        ttl: The TTL attribute; ``None`` if TTL is off.
+        point_in_time_recovery: Whether it is on; ``None`` if the endpoint does not offer it.
         deletion_protection: Whether DynamoDB refuses to delete it.
-        stream: What its stream's records hold; ``None`` without a stream.
+        stream: What its stream's records contain; ``None`` without a stream.
         tags: Its tags.
-        problems: What is not as the schema wants it, a sentence each.
-        not_offered: What of these the endpoint does not offer: ``"ttl"``, ``"point_in_time_recovery"``, ``"tags"``.
+        problems: Where it differs from the schema, a sentence each.
+        not_offered: What the endpoint does not offer, of ``"ttl"``, ``"point_in_time_recovery"`` and ``"tags"``.
     """
 
     table: TableName
@@ -81,8 +81,8 @@ class AdminTables:
 
     Args:
         config: Where they are.
-        client: The client to call through; :meth:`open` makes one.
-        control: How DynamoDB is waited for.
+        client: The client; :meth:`open` makes one.
+        control: Calls DynamoDB and waits for it.
     """
 
     def __init__(self, config: DynamoDbConfig, client: Client, *, control: Control | None = None) -> None:
@@ -108,21 +108,21 @@ class AdminTables:
         described: Mapping[TableName, Mapping[str, Any] | None] | None = None,
         report: Report = silent,
     ) -> Plan:
-        """Make the tables what is wanted, and wait until they are.
+        """Bring the tables to what is wanted, and wait until they are ready.
 
         Safe to run again after an interruption, and from several processes at once.
 
         Args:
             options: What is wanted.
-            described: ``DescribeTable``'s descriptions, where the caller has them already.
-            report: Told how far it is.
+            described: ``DescribeTable``'s descriptions, if the caller has them already.
+            report: Receives the progress.
 
         Returns:
-            What was done, and what was left out because the endpoint does not offer it and the library can do
-            without.
+            What was done, and what was left out because the endpoint does not offer it and the library does not need
+            it.
 
         Raises:
-            ConfigurationError: A difference cannot be removed in place; nothing was changed.
+            ConfigurationError: A difference cannot be changed in place; nothing was changed.
             NotOffered: The endpoint does not offer what an option asks for.
         """
         found = described or self._describe()
@@ -142,12 +142,12 @@ class AdminTables:
         Args:
             plan: The plan.
             settled: Tables known to be ready for a change; kept up to date.
-            report: Told how far it is.
+            report: Receives the progress.
 
         Returns:
             As :meth:`ensure`.
         """
-        # All tables are created at the same time: each takes AWS some seconds.
+        # All tables are created at the same time: each takes some seconds on AWS.
         ordered = [step for effect in ("create", "change") for step in plan.steps if step.effect == effect]
         left_out: list[Step] = []
         for done, step in enumerate(ordered):
@@ -167,13 +167,13 @@ class AdminTables:
         return Plan(steps=tuple(step for step in plan.steps if step not in left_out), left_out=tuple(left_out))
 
     def status(self) -> list[TableStatus]:
-        """What every table is, and what is wrong with it."""
+        """The state of every table, and what is wrong with it."""
         return [_status(self._observe(table, found)) for table, found in self._describe().items()]
 
     def to_delete(self) -> list[str]:
         """The names of the tables that :meth:`delete` would delete.
 
-        Those of the five that there are, and the one that consumers of the streams keep their progress in.
+        Those of the five that exist, and the one in which stream consumers keep their progress.
         """
         return list(self._to_delete())
 
@@ -182,7 +182,7 @@ class AdminTables:
         checkpoints = checkpoint_table_name(self.config)
         found = {name: self._control.describe(name) for name in [*names, checkpoints]}
         if not has_checkpoint_key(found[checkpoints] or {}):
-            # Somebody else's, under the name that ours would have.
+            # Somebody else's table, with the name that ours would have.
             del found[checkpoints]
         return {name: one for name, one in found.items() if one is not None}
 
@@ -190,17 +190,17 @@ class AdminTables:
         """Delete all five tables, everything in them, and the consumers' progress; wait until they are gone.
 
         Returns:
-            The names of the tables that there were.
+            The names of the tables that existed.
 
         Raises:
-            ConfigurationError: A table is protected against deletion; none was deleted.
+            ConfigurationError: A table is protected against deletion; nothing was deleted.
         """
         found = self._to_delete()
         protected = [name for name, one in found.items() if one.get("DeletionProtectionEnabled")]
         if protected:
             raise ConfigurationError(
                 f"deletion protection is on: {', '.join(protected)}; nothing was deleted. "
-                "Switch it off first: torii-dynamodb tables ensure --no-deletion-protection"
+                "Turn it off first: torii-dynamodb tables ensure --no-deletion-protection"
             )
         Tables(self._client, self.config).delete()
         checkpoints = checkpoint_table_name(self.config)
@@ -211,16 +211,16 @@ class AdminTables:
         return list(found)
 
     def _change(self, step: Step) -> bool:
-        """Carry out a step; ``False`` where the endpoint does not offer it and the library can do without."""
+        """Carry out a step; ``False`` if the endpoint does not offer it and the library does not need it."""
         try:
             self._control.call(step.operation, step.payload)
         except NotOffered:
-            # Expiry is checked by every read; what an option asks for is another matter.
+            # Not needed: every read checks the expiry. What an option asks for is needed.
             if step.operation == "UpdateTimeToLive":
                 return False
             raise
         except RequestRejected:
-            # Another process may have been first: then the difference is gone.
+            # If another process was first, the difference is gone.
             if step.operation != "UpdateTimeToLive":
                 raise
             ttl = _ttl_of(self._control, step.payload["TableName"])
@@ -246,7 +246,7 @@ class AdminTables:
     def _observe(self, table: TableName, description: Mapping[str, Any] | None) -> TableState:
         state = TableState(table=table, name=self.config.table_name(table), description=description)
         if description is None or rules.is_going(description):
-            # The rest cannot be asked for.
+            # The rest cannot be read.
             return state
         return replace(
             state,
@@ -256,24 +256,24 @@ class AdminTables:
         )
 
     def _new_recovery(self, name: str) -> dict[str, Any] | None:
-        """The recovery of a table that is not there yet; ``None`` where the endpoint does not offer it at all."""
+        """The recovery of a table that does not exist yet; ``None`` if the endpoint does not offer recovery."""
         try:
             return recovery_of(self._control, name)
-        except ConfigurationError:  # the operation is offered; the table is not there yet
+        except ConfigurationError:  # the operation is offered; the table does not exist yet
             return {}
 
 
 def _ttl_of(control: Control, name: str) -> dict[str, Any] | None:
-    """``DescribeTimeToLive``'s description; ``None`` where the endpoint does not offer it."""
+    """``DescribeTimeToLive``'s description; ``None`` if the endpoint does not offer it."""
     answer = control.offered("DescribeTimeToLive", {"TableName": name})
     return None if answer is None else object_of(answer.get("TimeToLiveDescription"))
 
 
 def recovery_of(control: Control, name: str, *, required: bool = False) -> dict[str, Any] | None:
-    """``DescribeContinuousBackups``' point-in-time part; ``None`` where the endpoint does not offer it.
+    """The point-in-time part of ``DescribeContinuousBackups``; ``None`` if the endpoint does not offer it.
 
     Raises:
-        NotOffered: The endpoint does not offer it, and nothing can be done without it (``required``).
+        NotOffered: The endpoint does not offer it, and it is ``required``.
     """
     ask = control.call if required else control.offered
     answer = ask("DescribeContinuousBackups", {"TableName": name})
@@ -283,7 +283,7 @@ def recovery_of(control: Control, name: str, *, required: bool = False) -> dict[
 
 
 def tags_of(control: Control, arn: str) -> dict[str, str] | None:
-    """A table's tags, all pages; ``None`` where the endpoint does not offer them."""
+    """All tags of a table; ``None`` if the endpoint does not offer tags."""
     tags: dict[str, str] = {}
     payload = {"ResourceArn": arn}
     while (answer := control.offered("ListTagsOfResource", payload)) is not None:
@@ -302,7 +302,7 @@ def _status(state: TableState) -> TableStatus:
     plan = plan_table(state, SCHEMA[state.table], TableOptions())
     problems = [obstacle.summary for obstacle in plan.obstacles] + [f"to do: {step.summary}" for step in plan.steps]
     if rules.is_going(found):
-        problems = [f"table {state.name} is being deleted; create it anew with: torii-dynamodb tables ensure"]
+        problems = [f"table {state.name} is being deleted; create it again with: torii-dynamodb tables ensure"]
     elif not rules.is_active(found):
         problems.append(f"table {state.name} cannot be used yet")
     recovery = state.recovery

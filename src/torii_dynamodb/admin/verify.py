@@ -1,7 +1,7 @@
-"""Whether users, identities and sessions agree: the check at the end of a restore or an import, and at any time.
+"""Check that users, identities and sessions agree: at the end of a restore, after an import, or at any time.
 
-The tables are read page by page, strongly, while the application runs. What looks wrong is read once more before it is
-reported, so that a change made meanwhile is no finding.
+The tables are read page by page, with strong consistency, while the application runs. Anything that looks wrong is read
+once more before it is reported, so that a change made in the meantime is not reported.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _BATCH = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that does not agree.
+    """A disagreement.
 
     Args:
         kind: What it is.
-        table: Where the item is that it was found at.
+        table: The table of the item it was found in.
         id: That item's key.
-        text: What is wrong, and what it means, for people. May hold an e-mail address; never a secret.
+        text: What is wrong and what it means, for people. May contain an email address; never a secret.
     """
 
     kind: FindingKind
@@ -58,12 +58,12 @@ class Verification:
     """What :func:`verify` found.
 
     Args:
-        users: How many users there are.
-        identities: How many identities.
-        sessions: How many session rows.
-        valid_sessions: How many of them would pass a check.
+        users: The number of users.
+        identities: The number of identities.
+        sessions: The number of session rows.
+        valid_sessions: How many of those would pass a check.
         findings: What does not agree.
-        units: Read units that it took.
+        units: Read units consumed.
     """
 
     users: int
@@ -75,22 +75,22 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether all agree."""
+        """Whether there are no findings."""
         return not self.findings
 
 
 def verify(
     config: DynamoDbConfig, client: Client, *, rate: Pacer | None = None, report: Report = silent
 ) -> Verification:
-    """Check that every user has its identities, every identity its user, and how many sessions hold.
+    """Check that every user has its identities and every identity its user, and count the valid sessions.
 
-    Rows of ended sessions are no finding: they are refused, and go by TTL.
+    Rows of ended sessions are not a finding: they are refused, and TTL deletes them.
 
     Args:
         config: Where the tables are.
         client: The client.
-        rate: What limits the reads.
-        report: Told how far it is.
+        rate: Limits the reads.
+        report: Receives the progress.
 
     Raises:
         ConfigurationError: A table is missing.
@@ -132,7 +132,7 @@ class _Verifier:
         return seen
 
     def _confirmed(self, suspects: list[Finding]) -> list[Finding]:
-        """Those suspicions that still hold when user and identities are read once more."""
+        """The findings that remain after user and identities are read once more."""
         valid, again = self._valid, list[Finding]()
         checks: dict[TableName, Callable[[Sequence[Item]], Iterable[Finding]]] = {
             "users": self._check_users,
@@ -154,7 +154,7 @@ class _Verifier:
             part = ids[begin : begin + _BATCH]
             self._rate.wait()
             found += self._client.batch_get([(name, {"id": {"S": one}}) for one in part], consistent=True)
-            # Our items are small: one read unit each, as far as 4 KB go.
+            # Our items are small: up to 4 KB cost one read unit.
             self._rate.spend(len(part))
         return found
 
@@ -174,7 +174,7 @@ class _Verifier:
                     kind="email_not_listed",
                     table="users",
                     id=user.id,
-                    text=f"user {user.id} does not list its address among its identities",
+                    text=f"user {user.id} does not list its email address among its identities",
                 )
             for identity in sorted(user.identities):
                 finding = _judge(user, identity, found[identity])
@@ -187,7 +187,10 @@ class _Verifier:
             owner = item.get("user_id", {}).get("S")
             if owner is None:
                 yield Finding(
-                    kind="unreadable", table="identities", id=_id(item), text=f"identity {_id(item)} names no user"
+                    kind="unreadable",
+                    table="identities",
+                    id=_id(item),
+                    text=f"identity {_id(item)} does not name a user",
                 )
             else:
                 owners[_id(item)] = owner
@@ -235,7 +238,7 @@ def _judge(user: User, identity: str, item: Item | None) -> Finding | None:
     if owner != user.id:
         return finding("identity_of_another", f"user {user.id} lists identity {identity}, which belongs to {owner}")
     if identity.startswith(EMAIL) and item.get("password_version", {}).get("S") != user.password_version:
-        text = f"user {user.id}: the password of its address is of another version than the user's; sign-in is refused"
+        text = f"user {user.id}: the password version of its email address is not the user's; sign-in is refused"
         return finding("password_version_differs", text)
     return None
 

@@ -19,7 +19,7 @@ def main() -> None:
         )
     from torii_dynamodb.cli.app import app
 
-    # The commands report the tables that they create in words of their own.
+    # The commands report the tables that they create themselves.
     log = logging.getLogger("torii_dynamodb.tables")
     level = log.level
     log.setLevel(logging.ERROR)

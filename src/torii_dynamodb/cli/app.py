@@ -1,4 +1,4 @@
-"""The application: its groups of commands, one line each."""
+"""The application and its groups of commands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["app"]
 app = typer.Typer(
     name="torii-dynamodb",
     cls=Commands,
-    help="Authentication you own, on DynamoDB: try it, set it up, look after it.",
+    help="Authentication you own, on DynamoDB: try it, set it up, and manage it.",
     epilog=EXIT_CODES_HELP,
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -37,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-TRY, SETUP, PEOPLE = "Try it", "Set it up", "Look after people"
+TRY, SETUP, PEOPLE = "Try it", "Set it up", "Manage users"
 
 app.command("demo", rich_help_panel=TRY)(demo.demo)
 app.command("serve", rich_help_panel=TRY)(serve.serve)
@@ -68,4 +68,4 @@ def _version(wanted: bool) -> None:
 def root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """Authentication you own, on DynamoDB: try it, set it up, look after it."""
+    """Authentication you own, on DynamoDB: try it, set it up, and manage it."""

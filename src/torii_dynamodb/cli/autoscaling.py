@@ -28,7 +28,9 @@ from torii_dynamodb.errors import NotFound, ValidationError
 
 __all__ = ["app"]
 
-app = new_group("Autoscaling of provisioned tables and their indexes. On-demand tables need none, and are refused.")
+app = new_group(
+    "Autoscaling of provisioned tables and their indexes. On-demand tables do not need it, and are refused."
+)
 
 _DEFAULT = Scaling()
 
@@ -38,11 +40,11 @@ _DEFAULT = Scaling()
 def enable(
     connection: Connection,
     minimum: Annotated[int, typer.Option("--min", help="The fewest units.")] = _DEFAULT.minimum,
-    maximum: Annotated[int, typer.Option("--max", help="The most units: what caps the bill.")] = _DEFAULT.maximum,
-    target: Annotated[float, typer.Option(help="Utilisation to keep, in percent, 20 to 90.")] = _DEFAULT.target,
+    maximum: Annotated[int, typer.Option("--max", help="The most units; this caps the bill.")] = _DEFAULT.maximum,
+    target: Annotated[float, typer.Option(help="Target utilisation in percent, 20 to 90.")] = _DEFAULT.target,
     scale_in_cooldown: Annotated[int, typer.Option(help="Seconds between decreases.")] = _DEFAULT.scale_in_cooldown,
     scale_out_cooldown: Annotated[int, typer.Option(help="Seconds between increases.")] = _DEFAULT.scale_out_cooldown,
-    indexes: Annotated[bool, typer.Option(help="Scale the indexes, too.")] = True,
+    indexes: Annotated[bool, typer.Option(help="Whether to scale the indexes, too.")] = True,
     options_file: Annotated[
         Path | None,
         typer.Option("--options", metavar="FILE", help="TOML or JSON file with [autoscaling], instead of the above."),
@@ -76,14 +78,14 @@ def enable(
 @app.command()
 @connected
 def status(connection: Connection, as_json: Json = False) -> None:
-    """Tell what is registered: limits, policies, scheduled actions."""
+    """Show what is registered: limits, policies, scheduled actions."""
     with AutoscalingAdmin.open(connection.config()) as admin:
         admin.require_tables()
         found = admin.describe()
     if as_json:
         emit({"targets": [_as_mapping(one) for one in found]})
         return
-    table = make_table("target", "units", "keeps", "cool-down in/out", "scheduled", right=("units",))
+    table = make_table("target", "units", "utilisation", "cool-down in/out", "scheduled", right=("units",))
     for one in found:
         scaling = one.scaling
         if scaling is None:
@@ -103,15 +105,15 @@ def status(connection: Connection, as_json: Json = False) -> None:
 @app.command()
 @connected
 def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Take autoscaling away, with its policies and scheduled actions. The capacities stay as they are. Asks first."""
+    """Remove autoscaling, with its policies and scheduled actions. The capacities stay as they are. Asks first."""
     with AutoscalingAdmin.open(connection.config()) as admin:
         scaled = [one for one in admin.describe() if one.scaling is not None]
         removed = [one.target for one in scaled]
         if not removed:
-            # Targets outlive their tables; where there are neither, the prefix may be mistyped.
+            # Targets outlive their tables; if there are neither, the prefix may be mistyped.
             admin.require_tables()
         if removed and not dry_run:
-            confirm(f"Take autoscaling away from {len(removed)} tables and indexes?", yes=yes)
+            confirm(f"Remove autoscaling from {len(removed)} targets?", yes=yes)
             removed = admin.deregister(scaled)
     if as_json:
         emit({"would_deregister" if dry_run else "deregistered": [one.key for one in removed]})
@@ -130,15 +132,15 @@ def schedule(
     direction: Annotated[str, typer.Argument(help="read or write")],
     name: Annotated[str, typer.Argument(help="The action's name.")],
     when: Annotated[str, typer.Argument(help="at(...), rate(...) or cron(...), in UTC.")],
-    index: Annotated[str | None, typer.Option(help="An index of the table, instead of the table.")] = None,
+    index: Annotated[str | None, typer.Option(help="An index of the table, instead of the table itself.")] = None,
     minimum: Annotated[int | None, typer.Option("--min", help="The fewest units from then on.")] = None,
     maximum: Annotated[int | None, typer.Option("--max", help="The most units from then on.")] = None,
-    start: Annotated[str | None, typer.Option(help="From when it holds.", metavar="MOMENT")] = None,
-    end: Annotated[str | None, typer.Option(help="Until when it holds.", metavar="MOMENT")] = None,
+    start: Annotated[str | None, typer.Option(help="When a recurring action begins.", metavar="MOMENT")] = None,
+    end: Annotated[str | None, typer.Option(help="When a recurring action ends.", metavar="MOMENT")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Move the limits of one target at a time, once or again and again. One of the same name is replaced."""
+    """Change the limits of one target at set times, once or repeatedly. Replaces an action with the same name."""
     config = connection.config()
     target = _target(config, table, index, direction)
     action = ScheduledAction(
@@ -154,7 +156,7 @@ def schedule(
     if as_json:
         emit({**target.key, "would_schedule" if dry_run else "action": action, "replaced": replaced})
     else:
-        how = "would replace the one of that name" if dry_run else "replaced the one of that name"
+        how = "would replace the action of that name" if dry_run else "replaced the action of that name"
         say(f"{target}: {name} {'would run ' if dry_run else ''}at {when}" + (f", {how}" if replaced else ""))
 
 
@@ -165,7 +167,7 @@ def unschedule(
     table: Annotated[str, typer.Argument(help="users, sessions, ...")],
     direction: Annotated[str, typer.Argument(help="read or write")],
     name: Annotated[str, typer.Argument(help="The action's name.")],
-    index: Annotated[str | None, typer.Option(help="An index of the table, instead of the table.")] = None,
+    index: Annotated[str | None, typer.Option(help="An index of the table, instead of the table itself.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:

@@ -41,8 +41,8 @@ from torii_dynamodb.errors import ValidationError
 
 __all__ = ["app", "verify"]
 
-app = new_group("Backups of all tables together: point-in-time recovery, sets, restores.")
-recovery = new_group("Point-in-time recovery of all tables: to any second of the last days.")
+app = new_group("Backups of all tables together: point-in-time recovery, backup sets, restores.")
+recovery = new_group("Point-in-time recovery of all tables, to any second of the recovery period.")
 app.add_typer(recovery, name="pitr")
 
 _Name = Annotated[str, typer.Argument(help="The set's name.")]
@@ -52,27 +52,29 @@ _Name = Annotated[str, typer.Argument(help="The set's name.")]
 @connected
 def recovery_on(
     connection: Connection,
-    days: Annotated[int | None, typer.Option(help="How far back, 1 to 35; else as it is (AWS: 35).")] = None,
+    days: Annotated[
+        int | None, typer.Option(help="Recovery period, 1 to 35 days. Default: unchanged (35 for new tables).")
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Switch it on. It reaches back to this moment, no further."""
+    """Turn it on. It reaches back only to this moment."""
     _switch(connection, enabled=True, days=days, dry_run=dry_run, as_json=as_json)
 
 
 @recovery.command("off")
 @connected
 def recovery_off(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Switch it off. What it could have restored is lost. Asks first."""
+    """Turn it off, and lose what it could have restored. Asks first."""
     if not dry_run:
-        confirm("Switch point-in-time recovery off, and lose what it could restore?", yes=yes)
+        confirm("Turn point-in-time recovery off, and lose what it could restore?", yes=yes)
     _switch(connection, enabled=False, days=None, dry_run=dry_run, as_json=as_json)
 
 
 @recovery.command("status")
 @connected
 def recovery_status(connection: Connection, as_json: Json = False) -> None:
-    """Tell whether it is on, and from when to when a restore can reach."""
+    """Show whether it is on, and which instants can be restored."""
     with Backups.open(connection.config()) as backups:
         found = backups.recovery()
     if as_json:
@@ -88,7 +90,7 @@ def recovery_status(connection: Connection, as_json: Json = False) -> None:
 @app.command()
 @connected
 def create(connection: Connection, name: _Name, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Back up all tables as one set, and wait until it can be restored. Interrupted, run it again: it adds the rest."""
+    """Back up all tables as one set, and wait until it can be restored. After an interruption, run it again."""
     with Backups.open(connection.config()) as backups:
         if dry_run:
             missing = [backups.config.table_name(one) for one in backups.plan(name)]
@@ -112,7 +114,7 @@ def list_sets(connection: Connection, as_json: Json = False) -> None:
     with Backups.open(connection.config()) as backups:
         found = backups.sets()
         if not found:
-            # Sets outlive their tables; where there are neither, the prefix may be mistyped.
+            # Sets outlive their tables; if there are neither, the prefix may be mistyped.
             backups.require_tables()
     if as_json:
         emit({"sets": [_as_mapping(one) for one in found]})
@@ -124,7 +126,7 @@ def list_sets(connection: Connection, as_json: Json = False) -> None:
     for one in found:
         since = min(backup.created_at for backup in one.backups.values())
         size = sum(backup.bytes for backup in one.backups.values())
-        state = "yes" if one.complete else f"no, lacks {', '.join(one.missing)}" if one.missing else "not yet"
+        state = "yes" if one.complete else f"no, without {', '.join(one.missing)}" if one.missing else "not yet"
         table.add_row(one.name, since.isoformat(" ", "seconds"), f"{size:,}", state)
     show(table)
 
@@ -151,12 +153,14 @@ def delete(
 @connected
 def restore(
     connection: Connection,
-    to_prefix: Annotated[str, typer.Option("--to-prefix", help="The new tables' prefix.", metavar="PREFIX")],
-    name: Annotated[str | None, typer.Option("--set", help="A backup set.", metavar="NAME")] = None,
+    to_prefix: Annotated[str, typer.Option("--to-prefix", help="The prefix of the new tables.", metavar="PREFIX")],
+    name: Annotated[str | None, typer.Option("--set", help="The backup set to restore.", metavar="NAME")] = None,
     at: Annotated[
         str | None,
         typer.Option(
-            "--at", help="An instant with its offset, or 'latest'; by point-in-time recovery.", metavar="MOMENT"
+            "--at",
+            help="The instant to restore, with a UTC offset, or 'latest' (point-in-time recovery).",
+            metavar="MOMENT",
         ),
     ] = None,
     options_file: OptionsFile = None,
@@ -166,9 +170,9 @@ def restore(
 ) -> None:
     """Restore all tables under a new prefix, and make them safe to use.
 
-    TTL, point-in-time recovery, tags, streams, autoscaling and deletion protection are put back; every session is ended
-    and every one-time token deleted; users, identities and sessions are verified (exit code 1 if they do not agree).
-    Interrupted, run the same again: it goes on. The source tables are not touched.
+    It puts back TTL, point-in-time recovery, tags, streams, autoscaling and deletion protection, ends every session,
+    deletes every one-time token, and verifies users, identities and sessions (exit code 1 if they do not agree). After
+    an interruption, run the same command again to resume. The source tables are not changed.
     """
     if (name is None) == (at is None):
         raise ValidationError("restore", "give --set NAME, or --at MOMENT")
@@ -205,7 +209,7 @@ def restore(
 
 @connected
 def verify(connection: Connection, rate: Rate = None, as_json: Json = False) -> None:
-    """Check that users, identities and sessions agree (exit code 1 if not). Reads all of them; changes nothing."""
+    """Check that users, identities and sessions agree (exit code 1 if not). Reads all of them, and changes nothing."""
     config = connection.config()
     with open_client(config) as client, reporting() as report:
         found = run_verify(config, client, rate=Pacer(rate), report=report)
@@ -226,7 +230,7 @@ def _switch(connection: Connection, *, enabled: bool, days: int | None, dry_run:
     if as_json:
         emit({"enabled": enabled, "would_change" if dry_run else "changed": changed})
     elif not changed:
-        say(f"Point-in-time recovery is {'on' if enabled else 'off'} already.")
+        say(f"Point-in-time recovery is already {'on' if enabled else 'off'}.")
     else:
         state = f"{'would be ' if dry_run else ''}{'on' if enabled else 'off'}"
         say(f"Point-in-time recovery {state}: {', '.join(changed)}")

@@ -1,4 +1,4 @@
-"""``torii-dynamodb capacity``: what was consumed."""
+"""``torii-dynamodb capacity``: consumed capacity."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def report(
     hours: Annotated[float, typer.Option("--hours", min=0.02, max=360, help="How far back.")] = 1.0,
     as_json: Json = False,
 ) -> None:
-    """Consumed capacity by table and index, hottest first, from CloudWatch (some minutes late).
+    """Show consumed capacity by table and index, largest first, from CloudWatch (some minutes late).
 
-    By operation it is told inside your program: give DynamoDbConfig(on_call=CapacityMeter()).
+    For figures by operation, measure inside your program: DynamoDbConfig(on_call=CapacityMeter()).
     """
     config = connection.config()
     found = capacity_from_cloudwatch(config, over=timedelta(hours=hours))
     if not any(one.read_units or one.write_units for one in found.tables):
-        # CloudWatch has no word for a table that does not exist: its figures are 0, too.
+        # CloudWatch does not tell a missing table from an unused one.
         with open_client(config) as client:
             Control(client).require_tables(config)
     if as_json:
@@ -41,4 +41,4 @@ def report(
         table.add_row(one.name, units(one.read_units), units(one.write_units), units(one.throttles))
     show(table)
     if found.throttles:
-        note("Requests were refused for capacity: see docs/throttling.md.")
+        note("Some requests were throttled: see docs/throttling.md.")

@@ -1,4 +1,4 @@
-"""``torii-dynamodb cost``: what the tables cost a month."""
+"""``torii-dynamodb cost``: the monthly cost of the tables."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from torii_dynamodb.config import TABLES
 
 __all__ = ["app"]
 
-app = new_group("What the tables cost a month, from measured units.")
+app = new_group("The monthly cost of the tables, from measured units.")
 
 _D = Workload()
 
 
 @app.command("estimate")
 def estimate_command(
-    users: Annotated[int, typer.Option(help="Users on record.")] = _D.users,
+    users: Annotated[int, typer.Option(help="Number of users.")] = _D.users,
     sign_ups: Annotated[float, typer.Option(help="Registrations a month.")] = _D.sign_ups,
     sign_ins: Annotated[float, typer.Option(help="Password sign-ins a month.")] = _D.sign_ins,
-    oauth_sign_ins: Annotated[float, typer.Option(help="Sign-ins with a known account a month.")] = _D.oauth_sign_ins,
+    oauth_sign_ins: Annotated[float, typer.Option(help="Sign-ins with OAuth a month.")] = _D.oauth_sign_ins,
     checks: Annotated[float, typer.Option(help="Session checks a month.")] = _D.checks,
     refreshes: Annotated[float, typer.Option(help="Session refreshes a month.")] = _D.refreshes,
     sign_outs: Annotated[float, typer.Option(help="Sign-outs a month.")] = _D.sign_outs,
@@ -50,22 +50,22 @@ def estimate_command(
     ] = _D.sign_outs_everywhere,
     password_changes: Annotated[float, typer.Option(help="Password changes a month.")] = _D.password_changes,
     tokens: Annotated[float, typer.Option(help="One-time tokens a month, issued and used.")] = _D.tokens,
-    session_days: Annotated[float, typer.Option(help="How long a session lives.")] = _D.session_days,
-    regions: Annotated[int, typer.Option(help="Replicas, the first included.")] = _D.regions,
+    session_days: Annotated[float, typer.Option(help="Lifetime of a session, in days.")] = _D.session_days,
+    regions: Annotated[int, typer.Option(help="Number of Regions.")] = _D.regions,
     table_class: Annotated[str, typer.Option(help="STANDARD or STANDARD_INFREQUENT_ACCESS.")] = _D.table_class,
     eventual: Annotated[bool, typer.Option("--eventual", help="Eventually consistent reads.")] = False,
     peak: Annotated[float, typer.Option(help="The busiest hour, as a multiple of the average.")] = _D.peak,
     pitr: Annotated[bool, typer.Option("--pitr", help="With point-in-time recovery.")] = False,
-    region: Annotated[str, typer.Option(help="Whose prices.")] = "us-east-1",
-    prices: Annotated[Path | None, typer.Option(help="A price file of your own.")] = None,
-    measured: Annotated[Path | None, typer.Option("--units", help="Units of your own: see cost measure.")] = None,
+    region: Annotated[str, typer.Option(help="The Region for the prices.")] = "us-east-1",
+    prices: Annotated[Path | None, typer.Option(help="Your own price file.")] = None,
+    measured: Annotated[Path | None, typer.Option("--units", help="Your own units, from cost measure.")] = None,
     chart: Annotated[Path | None, typer.Option("--svg", help="Also write the chart to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate a month: by flow and in all, on demand against provisioned, and where they break even.
+    """Estimate the monthly cost: by flow and in total, on demand and provisioned, and where they break even.
 
-    Without free tier, data transfer and taxes. Check the prices: those that come with the library are of January 2025,
-    for us-east-1.
+    Without the free tier, data transfer and taxes. Check the prices: those that come with the library are from January
+    2025, for us-east-1.
     """
     workload = Workload(
         users=users,
@@ -92,33 +92,33 @@ def estimate_command(
     if as_json:
         emit({"workload": workload, "estimate": found, "cheaper": found.cheaper})
         return
-    # Room for the longest label and for the money beside the bars.
+    # Leaves room for the longest label and the amounts.
     for line in bars(found, width=max(4, min(40, Console().width - 50))):
         say(line)
     say()
     say(f"Cheaper: {found.cheaper.replace('_', ' ')}.", style="bold")
     say(
         f"Provisioned is cheaper while the busiest hour stays below {found.break_even_peak:.1f} times the average "
-        "(large workloads: each table and index buys one unit at least)."
+        "(for large workloads: each table and index needs at least one unit)."
     )
     about = f", {found.prices_note}" if found.prices_note else ""
-    say(f"Prices of {found.region} as of {found.prices_as_of}{about}.")
-    say("Without free tier, data transfer and taxes.")
+    say(f"Prices for {found.region} as of {found.prices_as_of}{about}.")
+    say("Without the free tier, data transfer and taxes.")
 
 
 @app.command("measure")
 @connected
 def measure_command(
     connection: Connection,
-    engine: Annotated[str, typer.Option("--engine", help="What it is, for the record.")] = "unknown",
-    out: Annotated[Path | None, typer.Option("--out", help="Write units.json here.")] = None,
+    engine: Annotated[str, typer.Option("--engine", help="The engine's name, for the record.")] = "unknown",
+    out: Annotated[Path | None, typer.Option("--out", help="Write units.json to this file.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Run every flow and keep what each consumed. On an emulator, with a table prefix of its own.
+    """Run every flow and record what it consumes. Use an emulator, and a table prefix used for nothing else.
 
-    Makes the tables and users in them, and deletes the tables afterwards; tables that are there already are refused.
-    DynamoDB and Dynoxide count capacity; moto counts it wrongly.
+    It creates tables with users, and deletes the tables afterwards; existing tables are refused. DynamoDB and Dynoxide
+    count capacity correctly; moto does not.
     """
     config = connection.config()
     if dry_run:
@@ -126,7 +126,7 @@ def measure_command(
         if as_json:
             emit({"would_make_and_delete": names})
         else:
-            say(f"Would be made, and deleted again: {', '.join(names)}")
+            say(f"Would be created, and deleted again: {', '.join(names)}")
         return
     found = measure(config, engine=engine)
     if out is not None:
@@ -144,7 +144,7 @@ def measure_command(
 
 @app.command("prices")
 def prices_command(as_json: Json = False) -> None:
-    """Print the prices that come with the library, as a file to copy and change. Always JSON."""
+    """Print the prices that come with the library, as a file to copy and edit. Always JSON."""
     emit(load_prices())
 
 

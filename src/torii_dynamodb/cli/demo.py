@@ -1,4 +1,4 @@
-"""``torii-dynamodb demo``: the main job, end to end, on a local engine or on any DynamoDB."""
+"""``torii-dynamodb demo``: the main functions, end to end, on a local engine or on any DynamoDB."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ __all__ = ["data_folder", "demo"]
 
 _MOTO_PACE = Pace(hashes=1, calls=1, sign_ins=20, checks=2, racers=0)
 _MOTO_SAYS = (
-    "moto takes one call at a time here: it is not safe under concurrency, and its unit counts are wrong. So the race "
-    "is left out, and units are not shown; both are exact on Dynoxide (npm brings it) and on DynamoDB."
+    "moto gets one call at a time here, because it is not safe under concurrency, and its unit counts are wrong. So "
+    "the race is left out, and units are not shown; both are exact on Dynoxide (npm can install it) and on DynamoDB."
 )
 
 
-# The most seconds that "auto" lets the hashes of the demo take at the default strength.
+# The longest that "auto" lets hashing take at the default strength, in seconds.
 _PATIENCE = 30.0
 
 
@@ -68,7 +68,7 @@ class Hashing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where the demo runs, and what to say about it."""
+    """Where the demo runs, and how to describe it."""
 
     config: DynamoDbConfig
     moto: bool
@@ -83,19 +83,20 @@ def demo(
         typer.Option(
             "--accounts",
             metavar="FILE",
-            help="JSON lines, UTF-8: email, name, password (and user_agent, ip_address). Else 300 lines of its own.",
+            help="JSON lines, UTF-8: email, name, password (and user_agent, ip_address). Default: 300 built-in lines.",
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N lines.")] = None,
     engine: Annotated[
-        Engine, typer.Option("--engine", help="auto: Dynoxide if it is here or npm can bring it, else moto.")
+        Engine,
+        typer.Option("--engine", help="auto: Dynoxide if it is installed or npm can install it, otherwise moto."),
     ] = Engine.AUTO,
     db_path: Annotated[
         Path | None,
         typer.Option(
             "--db-path",
             metavar="FILE",
-            help="Where Dynoxide keeps the data. Else .demo/ in a checkout, or among your data.",
+            help="Where Dynoxide stores the data. Default: .demo/ in a checkout, otherwise your data folder.",
         ),
     ] = None,
     endpoint_url: Annotated[
@@ -103,7 +104,7 @@ def demo(
         typer.Option(
             "--endpoint-url",
             metavar="URL",
-            help="Run on this DynamoDB instead of a local engine, with your AWS credentials. The people stay there.",
+            help="Run on this DynamoDB instead of a local engine, with your AWS credentials. The users stay there.",
             rich_help_panel=PANEL,
         ),
     ] = None,
@@ -112,37 +113,40 @@ def demo(
     table_prefix: Annotated[
         str,
         typer.Option(
-            "--table-prefix", metavar="PREFIX", help="Tables of its own, beside yours.", rich_help_panel=PANEL
+            "--table-prefix",
+            metavar="PREFIX",
+            help="The demo's own tables, separate from yours.",
+            rich_help_panel=PANEL,
         ),
     ] = "torii_demo",
     hashing: Annotated[
         Hashing,
         typer.Option(
             "--hashing",
-            help="Argon2id's strength. default: the library's, 64 MiB. owasp: OWASP's minimum, 19 MiB. auto: the "
-            "library's, unless this machine would take minutes over three hundred.",
+            help="Strength of Argon2id. default: the library's, 64 MiB. owasp: OWASP's minimum, 19 MiB. auto: the "
+            "library's, unless three hundred hashes would take this machine minutes.",
         ),
     ] = Hashing.AUTO,
     as_json: Json = False,
 ) -> None:
-    """See it work: three hundred people sign up, sign in, are checked and sign out.
+    """See it work: three hundred people sign up, sign in, have their sessions checked, and sign out.
 
-    Starts a local engine (nothing else is needed), creates the tables, and does the main job through the library as an
-    application would. Shows that what must be refused is refused, and what each operation takes: requests, capacity
-    units, time. What it registers is kept: run it again, and it finds them.
+    It starts a local engine (nothing else is needed), creates the tables, and uses the library as an application would.
+    It shows that invalid attempts are refused, and what each operation takes: requests, capacity units, time. Accounts
+    are kept: run it again, and it finds them.
 
-    Exit code 1 if anything that must hold does not.
+    Exit code 1 if any check fails.
     """
     if endpoint_url is None and (region or profile):
-        fail("--region and --profile belong to --endpoint-url; without it the demo runs here", ExitCode.USAGE)
+        fail("--region and --profile need --endpoint-url; without it, the demo runs on a local engine", ExitCode.USAGE)
     if endpoint_url is not None and (db_path is not None or engine is not Engine.AUTO):
-        fail("--db-path and --engine belong to the local engine; leave --endpoint-url out", ExitCode.USAGE)
+        fail("--db-path and --engine are for the local engine; leave --endpoint-url out", ExitCode.USAGE)
     lines = read_lines(accounts) if accounts is not None else own_lines()
     usable, rejects = read_accounts(lines[:limit])
     if not usable:
         for reject in rejects[:20]:
             note(f"line {reject.line}: {reject.reason}")
-        fail(f"no line of {accounts or 'the list'} holds an account", ExitCode.USAGE)
+        fail(f"no line of {accounts or 'the list'} contains an account", ExitCode.USAGE)
     ledger = Ledger()
     connection = Connection(region=region, endpoint_url=endpoint_url, profile=profile, table_prefix=table_prefix)
     with _placed(connection, engine, db_path, ledger) as place:
@@ -161,14 +165,14 @@ def _placed(connection: Connection, engine: Engine, db_path: Path | None, ledger
         yield _Place(
             config=connection.config(**options),
             moto=_is_moto(url),
-            engine=f"{url}, as asked for",
+            engine=f"{url}, as requested",
             data=f"stays there; to remove it: torii-dynamodb tables delete {prefix} --endpoint-url {shlex.quote(url)}",
             again=(f"torii-dynamodb users list {prefix} --endpoint-url {shlex.quote(url)}",),
         )
         return
     path = (db_path or data_folder() / "torii.db") if engine is not Engine.MOTO else db_path
     with start_engine(engine.value, db_path=path) as running:
-        kept = str(running.db_path) if running.persistent else "in memory: gone when the demo ends"
+        kept = str(running.db_path) if running.persistent else "in memory, until the demo ends"
         again = (
             f"torii-dynamodb local --db-path {shlex.quote(str(running.db_path))}",
             f"torii-dynamodb users list {prefix}   (in another terminal)",
@@ -193,18 +197,18 @@ def _present(
     hashing: Hashing,
     as_json: bool,
 ) -> bool:
-    """Run, tell everything, and say whether all of it held."""
+    """Run the demo and show the results; return whether every check passed."""
     started = perf_counter()
     _fact(console, "Engine", place.engine)
     _fact(console, "Data", place.data)
     pace = _MOTO_PACE if place.moto else Pace(hashes=max(2, os.cpu_count() or 2))
     if place.moto:
         _fact(console, "Note", _MOTO_SAYS)
-    _fact(console, "Accounts", f"{len(accounts) + len(rejects)} lines {source or '(--accounts FILE takes your own)'}")
+    _fact(console, "Accounts", f"{len(accounts) + len(rejects)} lines {source or '(--accounts FILE uses your own)'}")
     try:
         done = asyncio.run(_run(place, ledger, console, accounts, rejects, pace, hashing))
     except KeyboardInterrupt:
-        console.print("Stopped half-way. What was written is whole, and run again it goes on from there.", style="dim")
+        console.print("Stopped. Everything written so far is consistent; run it again to continue.", style="dim")
         raise
     holds = all(finding.holds for finding in done.findings) and bool(done.findings)
     seconds = perf_counter() - started
@@ -230,23 +234,23 @@ def _present(
 
 
 def _hasher(wanted: Hashing, pace: Pace, accounts: int) -> tuple[Argon2Hasher, str]:
-    """What hashes the passwords, and what to say about it."""
+    """The password hasher, and its description."""
     standard = Argon2Hasher()
-    # OWASP, Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane at least.
+    # OWASP, Password Storage Cheat Sheet: at least 19 MiB, 2 passes, 1 lane.
     minimum = Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1)
     if wanted is Hashing.DEFAULT:
         return standard, "argon2id, the library's default strength (64 MiB, 3 passes)"
     if wanted is Hashing.OWASP:
-        return minimum, "argon2id, OWASP's minimum (19 MiB, 2 passes), as asked for"
+        return minimum, "argon2id, OWASP's minimum (19 MiB, 2 passes), as requested"
     started = perf_counter()
     with ThreadPoolExecutor(pace.hashes) as pool:
         list(pool.map(standard.hash, ["how long does one take"] * pace.hashes))
     seconds = (perf_counter() - started) / pace.hashes * (accounts + min(accounts, pace.sign_ins))
     if seconds <= _PATIENCE:
-        return standard, f"argon2id, the library's default strength (64 MiB, 3 passes): about {seconds:.0f} s in all"
+        return standard, f"argon2id, the library's default strength (64 MiB, 3 passes): about {seconds:.0f} s in total"
     return minimum, (
-        "argon2id, OWASP's minimum (19 MiB, 2 passes): at the library's default (64 MiB, 3 passes) the demo's "
-        f"passwords would take this machine about {seconds:.0f} s; --hashing default does that"
+        "argon2id, OWASP's minimum (19 MiB, 2 passes): with the library's default (64 MiB, 3 passes; --hashing "
+        f"default), the demo's passwords would take this machine about {seconds:.0f} s"
     )
 
 
@@ -260,9 +264,9 @@ async def _run(
     hashing: Hashing,
 ) -> Demo:
     async with AsyncDynamoDbStorage.open(place.config) as storage:
-        names = f"{place.config.table_name('users')} and four more"
+        names = f"{place.config.table_name('users')} and four others"
         people = await _count(storage)
-        found = f"; {people:,} people in them" if people else "; nobody in them yet"
+        found = f", with {people:,} users" if people else ", still empty"
         _fact(console, "Tables", f"{names}{found}")
         hasher, strength = await asyncio.to_thread(_hasher, hashing, pace, len(accounts))
         _fact(console, "Hashing", strength)
@@ -285,26 +289,26 @@ async def _count(storage: AsyncDynamoDbHandle) -> int:
 
 def _conclude(place: _Place, ledger: Ledger, console: Console, done: Demo, pace: Pace) -> None:
     console.print()
-    console.print("What must hold, tried:", style="bold")
+    console.print("Checks:", style="bold")
     for finding in done.findings:
         mark = ("yes  ", "green") if finding.holds else ("NO   ", "bold red")
         hang(console, Text.assemble(mark, (finding.claim, "" if finding.holds else "bold red")), indent=2, hanging=7)
         hang(console, Text(plain(finding.said), style="dim"), indent=7, hanging=7)
     if not done.findings:
-        console.print("  nothing: nobody could be registered")
+        console.print("  none: nobody could be registered")
     console.print()
-    console.print("What it took:", style="bold")
+    console.print("Figures:", style="bold")
     with_units = not place.moto
     console.print(ledger.table(with_units=with_units))
     hang(console, Text(ledger.totals(with_units=with_units)))
-    told = "Requests and units are per operation, on average. Where passwords are hashed, the time is argon2id's."
+    told = "Requests and units are averages per operation. Where passwords are hashed, argon2id takes most of the time."
     if place.moto:
-        told += " Units are not shown: moto counts them wrongly. Everything ran one by one."
+        told += " Units are not shown, because moto counts them wrongly. Operations ran one at a time."
     else:
         told += (
-            " A share below 1 means that operations which waited at the same moment shared one. "
+            " A value below 1 means that operations waiting at the same time shared a request. "
             f"Up to {pace.calls} operations ran at once, {pace.hashes} where passwords are hashed. "
-            "A refused write tells no units; DynamoDB charges it all the same."
+            "A refused write reports no units, although DynamoDB charges for it."
         )
     hang(console, Text(told, style="dim"))
 
@@ -312,15 +316,15 @@ def _conclude(place: _Place, ledger: Ledger, console: Console, done: Demo, pace:
 def _invite(place: _Place, console: Console, seconds: float, *, holds: bool) -> None:
     console.print()
     if holds:
-        console.print(Text(f"All of it held, in {seconds:.1f} s.", style="bold green"))
+        console.print(Text(f"All checks passed, in {seconds:.1f} s.", style="bold green"))
     else:
-        console.print(Text(f"Not all of it held (see NO above), in {seconds:.1f} s.", style="bold red"))
+        console.print(Text(f"Some checks failed (see NO above), in {seconds:.1f} s.", style="bold red"))
     console.print("Next:", style="bold")
-    steps = [("in a browser", "torii-dynamodb serve   (sign up, mail links, passkeys, devices, admin area)")]
+    steps = [("in a browser", "torii-dynamodb serve   (sign-up, email links, passkeys, devices, admin area)")]
     steps += [("look around" if number == 0 else "", command) for number, command in enumerate(place.again)]
-    steps.append(("your people", "torii-dynamodb demo --accounts FILE"))
-    steps.append(("your code", "README.md begins with a few lines that do this; docs/ has the rest"))
-    # Where it was run by its path (as 'make demo' does), a bare name would not be found.
+    steps.append(("your users", "torii-dynamodb demo --accounts FILE"))
+    steps.append(("your code", "README.md begins with a few lines that do this; docs/ has the details"))
+    # If it was run by its path (as 'make demo' does), the bare name would not be found.
     command = "torii-dynamodb" if shutil.which("torii-dynamodb") else os.path.relpath(sys.argv[0])
     for name, step in steps:
         shown = f"{command}{step.removeprefix('torii-dynamodb')}" if step.startswith("torii-dynamodb") else step
@@ -328,12 +332,12 @@ def _invite(place: _Place, console: Console, seconds: float, *, holds: bool) -> 
 
 
 def _fact(console: Console, name: str, text: str) -> None:
-    # Written by hand rather than as a table, so that a path can be copied whole.
+    # Not a table, so that a path can be copied as a whole.
     hang(console, Text.assemble((f"{name:<10}", "bold"), plain(text)), hanging=10)
 
 
 def data_folder() -> Path:
-    """Where data go that nobody named a file for: this checkout, else where programs keep a user's data."""
+    """The default folder for data: in this checkout, otherwise the user's data folder."""
     checkout = own_checkout()
     if checkout is not None and os.access(checkout, os.W_OK):
         folder = checkout / ".demo"
@@ -345,13 +349,13 @@ def data_folder() -> Path:
         else:
             base = xdg_folder("XDG_DATA_HOME", ".local/share")
         folder = base / "torii-dynamodb" / "demo"
-    # An older release made it readable for everybody.
+    # An older release made it readable by everybody.
     tighten(folder)
     return folder
 
 
 def _is_moto(url: str) -> bool:
-    """Whether a moto server answers there; asked of this machine only."""
+    """Whether a moto server answers there; only on this machine."""
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
         return False

@@ -1,7 +1,7 @@
-"""The accounts that the demo works with: its own three hundred lines, and a reader for anybody's.
+"""The demo's accounts: three hundred built-in lines, and a reader for other files.
 
-A line is a JSON object with ``email``, ``name`` and ``password``; ``user_agent`` and ``ip_address`` may follow. The
-people are invented, their domains are reserved for examples (RFC 2606, RFC 6761), their addresses too (RFC 5737, 3849).
+A line is a JSON object with ``email``, ``name`` and ``password``, and optionally ``user_agent`` and ``ip_address``. The
+people are invented; domains and IP addresses are reserved for examples (RFC 2606, RFC 6761, RFC 5737, RFC 3849).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOZILLA = "Mozilla/5.0"
 _CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0"
 _WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 _IPHONE = f"{_MOZILLA} (iPhone; CPU iPhone OS 18_4 like Mac OS X) {_WEBKIT}"
-# What the browsers inside apps send is long, and proxies add to it; the storage keeps 1,024 characters.
+# Browsers inside apps send long user agents, and proxies add to them; the storage keeps 1,024 characters.
 _IN_APP = "[FBAN/FBIOS;FBAV/512.0.0.52.98;FBBV/722163481;FBDV/iPhone17,1;FBMD/iPhone;FBSN/iOS;FBSV/18.4;FBLC/de_DE]"
 _PROXY = "; ".join(f".NET CLR 4.0.{30000 + part}" for part in range(60))
 _USER_AGENTS = (
@@ -46,7 +46,7 @@ _WORDS = (
     "anchor", "velvet", "ember",
 )  # fmt: skip
 
-# Line number: what stands there instead of a person, or again.
+# The malformed lines, by line number.
 _MALFORMED: dict[int, str] = {
     23: '{"email": "broken@mail.example", "name": "Half a Line"',
     47: '["list@mail.example", "A List", "not an object at all"]',
@@ -69,7 +69,7 @@ class Account:
         line: The line's number, from 1.
         email: As written.
         name: As written.
-        password: The password; never shown.
+        password: The password, kept out of the repr.
         user_agent: The browser to sign in with.
         ip_address: The address to sign in from.
     """
@@ -96,7 +96,7 @@ class Reject:
 
 
 def own_lines() -> list[str]:
-    """The demo's own lines: 280 people, ten of them twice in another spelling, and ten malformed ones."""
+    """The built-in lines: 280 people, ten of them again in another spelling, and ten malformed lines."""
     people = iter(_people())
     seen: list[dict[str, Any]] = []
     lines: list[str] = []
@@ -139,7 +139,7 @@ def _people() -> Iterator[dict[str, Any]]:
 
 def _full_name(first: str, last: str, culture: int) -> str:
     shown = first.partition("=")[0], last.partition("=")[0]
-    # Japanese, Chinese, Korean and Vietnamese names begin with the family's; the Vietnamese list is in that order.
+    # Japanese, Chinese, Korean and Vietnamese names begin with the family name; the Vietnamese list already does.
     return "".join(reversed(shown)) if culture in {18, 19, 20} else " ".join(shown)
 
 
@@ -191,12 +191,12 @@ def read_lines(path: Path) -> list[str]:
         raise ValidationError(
             "--accounts", f"{path}: line {line} is not UTF-8 (byte 0x{raw[error.start]:02x}); save the file as UTF-8"
         ) from None
-    # Only these two end a line: others may stand inside a JSON string.
+    # Only these end a line: other line separators may be inside a JSON string.
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def read_accounts(lines: Sequence[str]) -> tuple[list[Account], list[Reject]]:
-    """The accounts of JSON lines, and the lines that hold none. Empty lines are passed over."""
+    """The accounts in JSON lines, and the lines without one. Empty lines are skipped."""
     accounts: list[Account] = []
     rejects: list[Reject] = []
     for number, line in enumerate(lines, start=1):
@@ -216,7 +216,7 @@ def _read_line(number: int, line: str) -> Account | str:
     except json.JSONDecodeError as error:
         return f"is not JSON: {error.msg} at column {error.colno}"
     except (RecursionError, ValueError) as error:
-        return f"is not usable JSON ({type(error).__name__})"
+        return f"is not valid JSON ({type(error).__name__})"
     if not isinstance(parsed, dict):
         return f"is a JSON {_kind(parsed)}; give an object with email, name and password"
     fields = cast("dict[str, object]", parsed)
@@ -231,7 +231,7 @@ def _read_line(number: int, line: str) -> Account | str:
         line.encode()
         json.dumps(fields, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return "has a lone surrogate (\\ud800 to \\udfff), which is no character"
+        return "contains a lone surrogate (\\ud800 to \\udfff), which is not a character"
     return Account(
         line=number,
         email=str(fields["email"]),

@@ -1,4 +1,4 @@
-"""What the demo measures: for each operation its requests and units, from the records of the calls, and its times."""
+"""The demo's measurements: the requests, units and times of each operation."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["Figures", "Ledger"]
 
 T = TypeVar("T")
 
-# Which operation the calls belong to; tasks that an operation starts inherit it.
+# The operation to which calls belong; tasks that an operation starts inherit it.
 _operation: ContextVar[str | None] = ContextVar("operation", default=None)
 
 
 @dataclass(slots=True)
 class Figures:
-    """What one operation came to.
+    """The figures of one operation.
 
     Attributes:
-        seconds: How long each took.
-        requests: Requests sent, retries included.
+        seconds: The durations.
+        requests: Requests sent, including retries.
         retries: How many of them were retries.
         read_units: Read units consumed.
-        write_units: Write units consumed, those of the indexes included.
+        write_units: Write units consumed, including those of the indexes.
     """
 
     seconds: list[float] = field(default_factory=list[float])
@@ -43,23 +43,23 @@ class Figures:
 
     @property
     def count(self) -> int:
-        """How often it was done."""
+        """How often it ran."""
         return len(self.seconds)
 
     def percentile(self, percent: float) -> float:
-        """The time that so many percent did not exceed, in seconds (nearest rank); 0 where there is none."""
+        """A percentile of the durations in seconds (nearest rank); 0 if there are none."""
         ranked = sorted(self.seconds)
         return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)] if ranked else 0.0
 
 
 class Ledger:
-    """Figures by operation, in the order in which they were first done."""
+    """Figures by operation, in the order of their first run."""
 
     def __init__(self) -> None:
         self.figures: dict[str, Figures] = {}
 
     def on_call(self, record: CallRecord) -> None:
-        """Take a call's record down to the operation that made it; calls outside of any are left out."""
+        """Add a call to the operation that made it; calls outside operations are ignored."""
         operation = _operation.get()
         if operation is None:
             return
@@ -70,7 +70,7 @@ class Ledger:
         figures.write_units += record.write_units
 
     async def measure(self, operation: str, call: Awaitable[T]) -> T:
-        """Wait for a call, as part of an operation. A refused one counts; one with wrong arguments does not."""
+        """Await a call as part of an operation. A refused one counts; one with invalid arguments does not."""
         token = _operation.set(operation)
         started = perf_counter()
         counts = True
@@ -85,7 +85,7 @@ class Ledger:
             _operation.reset(token)
 
     def table(self, *, with_units: bool) -> Table:
-        """The figures for people, in less than 80 columns."""
+        """The figures as a table of less than 80 columns."""
         columns = ["operation", "count", "requests", "read u.", "write u.", "p50", "p99"]
         table = make_table(*columns, right=columns[1:])
         for operation, figures in self.figures.items():
@@ -99,10 +99,10 @@ class Ledger:
         return [f"{figures.requests / count:.2f}", *shown, _time(figures.percentile(50)), _time(figures.percentile(99))]
 
     def totals(self, *, with_units: bool) -> str:
-        """One sentence over all operations."""
+        """The totals, in one sentence."""
         every = self.figures.values()
         requests, retries = sum(one.requests for one in every), sum(one.retries for one in every)
-        told = f"In all: {requests:,} requests ({retries:,} of them retries)"
+        told = f"In total: {requests:,} requests ({retries:,} of them retries)"
         if with_units:
             reads, writes = sum(one.read_units for one in every), sum(one.write_units for one in every)
             told += f", {units(reads)} read units, {units(writes)} write units"

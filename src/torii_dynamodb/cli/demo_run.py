@@ -1,4 +1,4 @@
-"""What the demo does to a storage: people sign up and in, are checked and sign out; what must be refused is tried."""
+"""The demo's run: people sign up, sign in, are checked and sign out, and invalid attempts must be refused."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _WRONG_PASSWORD = "certainly not the password"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How much the demo asks of an engine.
+    """The load on an engine.
 
     Args:
         hashes: Passwords hashed at once: each takes 64 MiB and a core or more.
         calls: Other operations at once.
         sign_ins: How many people sign in with their password.
         checks: How often each session is checked.
-        racers: How many register one address at the same moment; 0: no race.
+        racers: How many register one address at the same time; 0: no race.
     """
 
     hashes: int = 2
@@ -58,12 +58,12 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must be so, tried.
+    """The result of a check.
 
     Args:
-        claim: What.
-        holds: Whether it is.
-        said: What the library said, or what came instead.
+        claim: What was checked.
+        holds: Whether it is true.
+        said: What the library said, or what happened instead.
     """
 
     claim: str
@@ -82,10 +82,10 @@ class Demo:
     """One run.
 
     Args:
-        storage: Where people are kept.
-        ledger: Takes the figures.
-        console: Takes what is told on the way.
-        pace: How much to ask for.
+        storage: The storage.
+        ledger: Records the figures.
+        console: Shows the progress.
+        pace: The load.
         hasher: Hashes the passwords.
     """
 
@@ -106,11 +106,11 @@ class Demo:
         self.known = 0
 
     async def run(self, accounts: Sequence[Account], *, earlier: bool) -> None:
-        """All of it, in order.
+        """Run everything in order.
 
         Args:
             accounts: Who takes part.
-            earlier: Whether the tables held people before: each is then looked up first.
+            earlier: Whether the tables had users before: each account is then looked up first.
         """
         first, again = self._sort(accounts)
         self.tell_rejects()
@@ -131,11 +131,11 @@ class Demo:
             await self._race()
 
     def take_rejects(self, rejects: Sequence[Reject]) -> None:
-        """Lines that held no account: they are told with the first others."""
+        """Add lines without an account; they are shown with the first other rejects."""
         self.rejects += rejects
 
     def _sort(self, accounts: Sequence[Account]) -> tuple[list[Account], list[tuple[Account, int]]]:
-        """The accounts, and those whose address a line before has, with that line."""
+        """The accounts, and those whose address is on an earlier line, with that line's number."""
         first: list[Account] = []
         again: list[tuple[Account, int]] = []
         lines: dict[str, int] = {}
@@ -156,7 +156,7 @@ class Demo:
         new: list[Account] = []
 
         async def look(account: Account) -> None:
-            user = await self._measure("look up by e-mail", self._storage.get_user_by_email(account.email))
+            user = await self._measure("look up by email", self._storage.get_user_by_email(account.email))
             if user is None:
                 new.append(account)
             else:
@@ -165,7 +165,7 @@ class Demo:
         await self._each("Looking people up", accounts, look, at_once=self._pace.calls)
         self.known = len(self._people)
         self._people.sort(key=lambda person: person.account.line)
-        self._tell(f"Found {_people(self.known)} whom an earlier run registered: they keep their accounts.")
+        self._tell(f"Found {_people(self.known)} from an earlier run: they keep their accounts.")
         return sorted(new, key=lambda account: account.line)
 
     async def _register(self, accounts: list[Account]) -> None:
@@ -197,13 +197,13 @@ class Demo:
                 why = f"line {line} has the same address" if isinstance(error, AlreadyExists) else str(error)
                 self._reject(account, f"{account.email.strip()} is refused: {why}")
             else:
-                self._find(f"a second registration of {account.email} is refused", holds=False, said="it was taken")
+                self._find(f"a second registration of {account.email} is refused", holds=False, said="it was accepted")
 
         if accounts:
             await self._each("Signing up again", accounts, register, at_once=self._pace.hashes)
 
     async def _short_session(self, user: User) -> tuple[Session, bool]:
-        """A session that ends in a moment, and whether it passes now."""
+        """A session that ends in a moment, and whether it is valid now."""
         ends = system_clock() + timedelta(seconds=3)
         session = await self._storage.create_session(NewSession(user_id=user.id, expires_at=ends), user=user)
         return session, await self._storage.get_session(session.token) is not None
@@ -219,14 +219,14 @@ class Demo:
             try:
                 person.user, session = await self._measure("sign in", work)
             except InvalidCredentials:
-                self._reject(account, f"{account.email} cannot sign in: the account has another password by now")
+                self._reject(account, f"{account.email} cannot sign in: the account now has another password")
             except (AccountLocked, ValidationError) as error:
                 self._reject(account, f"{account.email} cannot sign in: {error}")
             else:
                 person.sessions.append(session)
                 self._signed_in.append(person)
 
-        # Spread over all of them: the mixed spellings, domains and browsers all take part.
+        # Spread over all people, so that all spellings, domains and browsers take part.
         step = max(1, len(self._people) // self._pace.sign_ins)
         chosen = self._people[::step][: self._pace.sign_ins]
         await self._each("Signing in", chosen, sign_in, at_once=self._pace.hashes)
@@ -255,8 +255,10 @@ class Demo:
 
         await self._each("Checking sessions", sessions * self._pace.checks, check, at_once=self._pace.calls)
         count = len(sessions) * self._pace.checks
-        self._tell(f"Checked {len(sessions):,} sessions {self._pace.checks} times each: {count - wrong:,} passed.")
-        self._find("every session made here passes its check", holds=not wrong, said=f"{count - wrong:,} of {count:,}")
+        self._tell(
+            f"Checked {len(sessions):,} sessions {self._pace.checks} times each: {count - wrong:,} checks passed."
+        )
+        self._find("every session made here is valid", holds=not wrong, said=f"{count - wrong:,} of {count:,}")
 
     async def _sign_out(self) -> None:
         leaving = self._people[::3]
@@ -312,14 +314,14 @@ class Demo:
                 self._torii.password.authenticate(user.email, _WRONG_PASSWORD),
             ),
             (
-                "so is an address nobody has, in the same words",
+                "an unknown address is refused with the same message",
                 InvalidCredentials,
                 self._torii.password.authenticate(f"nobody-{system_random(4).hex()}@mail.example", _WRONG_PASSWORD),
             ),
         ):
             await self._must_raise(claim, kind, work)
         await self._must_be_refused(
-            "a forged session (right form, right checksum, a real user's id) is refused",
+            "a forged session (valid form and checksum, a real user's ID) is refused",
             make_session_token(user.id, system_random),
         )
         altered = person.sessions[0].token
@@ -330,7 +332,7 @@ class Demo:
         )
         session, passed = short
         await _until(session.expires_at)
-        await self._must_be_refused("a session is refused from the second it expires", session.token, holds=passed)
+        await self._must_be_refused("a session is refused as soon as it expires", session.token, holds=passed)
 
     async def _must_raise(self, claim: str, kind: type[ToriiError], work: Awaitable[object]) -> None:
         try:
@@ -338,9 +340,9 @@ class Demo:
         except kind as error:
             self._find(claim, holds=True, said=f"{type(error).__name__}: {error}")
         except AccountLocked as error:
-            self._find(claim, holds=True, said=f"AccountLocked (earlier runs tried too often): {error}")
+            self._find(claim, holds=True, said=f"AccountLocked (too many attempts in earlier runs): {error}")
         else:
-            self._find(claim, holds=False, said="it was taken")
+            self._find(claim, holds=False, said="it was accepted")
 
     async def _must_be_refused(
         self, claim: str, token: str, *, holds: bool = True, without_request: bool = False
@@ -372,7 +374,7 @@ class Demo:
         racers = range(self._pace.racers)
         await self._each("Racing for one address", racers, register, at_once=len(racers))
         self._find(
-            f"of {len(racers)} registrations of one address at the same moment, one wins",
+            f"of {len(racers)} registrations of one address at the same time, one succeeds",
             holds=len(created) == 1,
             said=f"{len(created)} created, {len(racers) - len(created)} refused",
         )
@@ -380,7 +382,7 @@ class Demo:
             await self._measure("delete a user", self._torii.delete_user(user.id))
 
     async def _each(self, title: str, things: Sequence[T], do: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
-        """Do something to each, so many at once, under a progress bar. The first error ends it all."""
+        """Do something for each of the things, several at once, with a progress bar. The first error ends it."""
         waiting = iter(things)
         with self._bar() as bar:
             task = bar.add_task(title, total=len(things))
@@ -414,7 +416,7 @@ class Demo:
         self.rejects.append(Reject(account.line, why))
 
     def tell_rejects(self) -> None:
-        """Print the lines that could not be used, those that have not been told yet."""
+        """Show the rejected lines that have not been shown yet."""
         for reject in sorted(self.rejects[self._told :], key=lambda reject: reject.line):
             text = Text.assemble((f"line {reject.line}", "yellow"), f": {plain(reject.reason)}")
             hang(self._console, text, indent=2, hanging=4)
@@ -436,6 +438,6 @@ def _refused_of(count: int, passed: int) -> str:
 
 
 async def _until(moment: datetime) -> None:
-    # A timer may fire a little early by the other clock.
+    # By the other clock, a timer may fire a little early.
     left = (moment - system_clock()).total_seconds()
     await asyncio.sleep(max(left + 0.05, 0))

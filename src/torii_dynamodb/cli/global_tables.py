@@ -1,4 +1,4 @@
-"""``torii-dynamodb global-tables``: replicas in other regions."""
+"""``torii-dynamodb global-tables``: replicas in other Regions."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from torii_dynamodb.cli.support import (
 
 __all__ = ["app"]
 
-app = new_group("Replicas of the tables in other regions (global tables, 2019.11.21). See docs/global-tables.md.")
+app = new_group("Replicas of the tables in other Regions (global tables, 2019.11.21). See docs/global-tables.md.")
 
-To = Annotated[str, typer.Argument(metavar="REGION", help="The other region.")]
+To = Annotated[str, typer.Argument(metavar="REGION", help="The other Region.")]
 
 
 @app.command()
@@ -40,14 +40,14 @@ def add(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Replicate all five tables to a region and wait. Run it again after an interruption."""
+    """Replicate all five tables to a Region, and wait. After an interruption, run it again."""
     config = connection.config()
     with open_client(config) as client, reporting() as report:
         done = add_replica(client, config, to, kms_key=kms_key, dry_run=dry_run, report=report)
     if as_json:
         emit({"dry_run": dry_run, "changes": done, "notes": NOTES})
         return
-    tell_changes(done, dry_run=dry_run, as_json=False, nothing="All replicas are there.")
+    tell_changes(done, dry_run=dry_run, as_json=False, nothing="All replicas exist already.")
     for line in NOTES:
         say(f"- {line}")
 
@@ -55,21 +55,21 @@ def add(
 @app.command()
 @connected
 def remove(connection: Connection, to: To, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Delete the replicas in a region and wait. The tables elsewhere stay. Asks first."""
+    """Delete the replicas in a Region, and wait. The tables in other Regions stay. Asks first."""
     config = connection.config()
     with open_client(config) as client:
         done = remove_replica(client, config, to, dry_run=True)
         if done and not dry_run:
-            confirm(f"Delete {len(done)} replicas in {to}? Who reads there will find nothing.", yes=yes)
+            confirm(f"Delete {len(done)} replicas in {to}? Applications that use them will stop working.", yes=yes)
             with reporting() as report:
                 done = remove_replica(client, config, to, report=report)
-    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing=f"No replica is in {to}.")
+    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing=f"There are no replicas in {to}.")
 
 
 @app.command("list")
 @connected
 def list_command(connection: Connection, as_json: Json = False) -> None:
-    """Tell which replicas there are (exit code 1 if one cannot be used)."""
+    """List the replicas (exit code 1 if one cannot be used)."""
     config = connection.config()
     with open_client(config) as client:
         found = list_replicas(client, config)

@@ -12,24 +12,26 @@ from torii_dynamodb.config import DynamoDbConfig
 
 __all__ = ["app"]
 
-app = new_group("IAM policies for the tables. Nothing is asked of AWS.")
+app = new_group("IAM policies for the tables. Makes no requests to AWS.")
 
 
 @app.command("policy")
 def print_policy(
     role: Annotated[str, typer.Option("--role", help=f"One of {', '.join(ROLES)}.")] = "runtime",
-    account: Annotated[str, typer.Option("--account", help="The account's twelve digits.")] = "*",
+    account: Annotated[str, typer.Option("--account", help="The twelve-digit account ID.")] = "*",
     partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn, aws-us-gov, ...")] = "aws",
-    region: Annotated[str | None, typer.Option("--region", help="The region; else any.")] = None,
-    home_region: Annotated[str | None, typer.Option("--home-region", help="Where all writes go, if elsewhere.")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="The Region. Default: any.")] = None,
+    home_region: Annotated[
+        str | None, typer.Option("--home-region", help="The Region of all writes, if it is another one.")
+    ] = None,
     restore_prefix: Annotated[
-        str | None, typer.Option("--restore-prefix", help="For backup: the prefix that may be restored into.")
+        str | None, typer.Option("--restore-prefix", help="For backup: the table prefix that may be restored to.")
     ] = None,
     table_prefix: TablePrefix = "torii",
     table_names: TableNames = None,
     as_json: Json = False,
 ) -> None:
-    """Print the policy document of a role, always as JSON: ready for AWS."""
+    """Print the policy document of a role, ready for AWS. Always JSON."""
     with options_given():
         names: Any = table_names_of(table_names)
         config = DynamoDbConfig(

@@ -30,20 +30,21 @@ _POLL_SECONDS = 0.5
 
 def local(
     engine: Annotated[
-        Engine, typer.Option("--engine", help="auto: Dynoxide if it is here or npm can bring it, else moto.")
+        Engine,
+        typer.Option("--engine", help="auto: Dynoxide if it is installed or npm can install it, otherwise moto."),
     ] = Engine.AUTO,
-    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Else a free one.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Default: any free port.")] = None,
     db_path: Annotated[
         Path | None,
-        typer.Option("--db-path", metavar="FILE", help="Keep the data in this file (Dynoxide). Else in memory."),
+        typer.Option("--db-path", metavar="FILE", help="Store the data in this file (Dynoxide). Default: in memory."),
     ] = None,
-    install: Annotated[bool, typer.Option(help="Whether npm may be asked for Dynoxide.")] = True,
+    install: Annotated[bool, typer.Option(help="Whether npm may install Dynoxide.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Start a local DynamoDB and keep it up until Ctrl-C.
+    """Run a local DynamoDB until Ctrl-C.
 
-    Prints on stdout the variables that point any AWS client at it: paste them into another terminal. It listens on
-    127.0.0.1 only.
+    Prints environment variables that point any AWS client to it: paste them into another terminal. It listens only on
+    127.0.0.1.
     """
     stopped = threading.Event()
 
@@ -57,8 +58,11 @@ def local(
         while not stopped.wait(_POLL_SECONDS):
             if not running.running:
                 said = running.log().strip().splitlines()
-                fail(f"{running.kind} ended by itself: {said[-1] if said else 'no word'}", ExitCode.UNAVAILABLE)
-    note("Stopped." + (f" The data are in {running.db_path}." if running.persistent else " Its data are gone."))
+                fail(
+                    f"{running.kind} stopped unexpectedly: {said[-1] if said else 'it printed nothing'}",
+                    ExitCode.UNAVAILABLE,
+                )
+    note("Stopped." + (f" The data is in {running.db_path}." if running.persistent else " The data is gone."))
 
 
 def _introduce(engine: LocalEngine, db_path: Path | None, as_json: bool) -> None:
@@ -66,10 +70,10 @@ def _introduce(engine: LocalEngine, db_path: Path | None, as_json: bool) -> None
     kept = f"in {engine.db_path}" if engine.persistent else "in memory, until it stops"
     note(f"Data: {kept}.")
     if db_path is not None and not engine.persistent:
-        note("--db-path is not used: this engine keeps nothing on disk.")
+        note("--db-path is ignored: this engine stores nothing on disk.")
     if as_json:
         emit({"engine": engine.kind, "db_path": engine.db_path, "environment": engine.environment})
     else:
         for name, value in engine.environment.items():
             say(f"export {name}={shlex.quote(value)}")
-    note("Ready. Then, in another terminal: torii-dynamodb tables ensure. Ctrl-C stops it.")
+    note("Ready. Next, in another terminal: torii-dynamodb tables ensure. Press Ctrl-C to stop.")

@@ -1,4 +1,4 @@
-"""What the commands of the control plane share: progress from their reports, options of tables, moments."""
+"""What the control-plane commands share: progress bars, table options, instants."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, but change nothing.")]
 Rate = Annotated[
-    float | None, typer.Option("--rate", metavar="UNITS", help="At most that many capacity units a second.")
+    float | None, typer.Option("--rate", metavar="UNITS", help="At most this many capacity units a second.")
 ]
 
 
 @contextmanager
 def reporting() -> Generator[Report]:
-    """Draw reports as progress bars on stderr; silent where nobody watches."""
+    """Show progress reports as bars on stderr; silent unless stderr is a terminal."""
     console = Console(stderr=True)
     with Bar(
         SpinnerColumn(),
@@ -60,7 +60,7 @@ def reporting() -> Generator[Report]:
         tasks: dict[str, TaskID] = {}
 
         def report(progress: Progress) -> None:
-            # The total is DynamoDB's count and some hours old; a bar does not go past its end.
+            # DynamoDB's count may be hours old, so the real total may be larger.
             total = None if progress.total is None else max(progress.total, progress.done)
             if progress.task not in tasks:
                 tasks[progress.task] = bar.add_task(progress.task, total=total)
@@ -70,7 +70,7 @@ def reporting() -> Generator[Report]:
 
 
 def tell_changes(done: list[str], *, dry_run: bool, as_json: bool, nothing: str) -> None:
-    """Print what was changed, or would be, a line each."""
+    """Print what was or would be changed, one line each."""
     if as_json:
         emit({"dry_run": dry_run, "changes": done})
         return
@@ -79,25 +79,25 @@ def tell_changes(done: list[str], *, dry_run: bool, as_json: bool, nothing: str)
 
 
 def moment(text: str) -> datetime:
-    """A moment from the command line, with its offset.
+    """An instant from the command line, with a UTC offset.
 
     Raises:
-        ValidationError: It is none, or has no offset.
+        ValidationError: It is invalid, or has no offset.
     """
     try:
         given = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValidationError("moment", f"{text!r}: give it like 2026-11-22T15:04:05Z") from error
+        raise ValidationError("moment", f"{text!r} is not valid: give an instant like 2026-11-22T15:04:05Z") from error
     if given.tzinfo is None:
-        raise ValidationError("moment", f"{text!r} has no offset: add Z for UTC, or for example +01:00")
+        raise ValidationError("moment", f"{text!r} has no UTC offset: add Z for UTC, or an offset such as +01:00")
     return given.astimezone(UTC)
 
 
 def read_options(path: Path | None) -> TableOptions:
-    """The options of tables in a TOML or JSON file; none for ``None``.
+    """The table options in a TOML or JSON file; the defaults for ``None``.
 
     Raises:
-        WrongOption: The file is neither, or an option in it cannot be used.
+        WrongOption: The file or an option in it is invalid.
     """
     if path is None:
         return TableOptions()
@@ -107,14 +107,14 @@ def read_options(path: Path | None) -> TableOptions:
     except ValueError as error:
         raise WrongOption(f"{path}: {error}") from error
     if not isinstance(given, dict):
-        raise WrongOption(f"{path}: give one key an option")
+        raise WrongOption(f"{path}: give one key for each option")
     try:
         return options_from_mapping(given)  # pyright: ignore[reportUnknownArgumentType]
     except ConfigurationError as error:
         raise WrongOption(f"{path}: {error}") from error
 
 
-_PANEL = "What the tables should be (what is left out stays as it is)"
+_PANEL = "Table options (those left out stay as they are)"
 
 
 def _option(name: str, help_text: str, metavar: str | None = None) -> Any:
@@ -150,7 +150,7 @@ _OPTIONS: dict[str, Any] = {
 def with_table_options(
     command: Callable[Concatenate[Connection, TableOptions, P], R],
 ) -> Callable[..., R]:
-    """Give a command the options of tables, and hand them in as its second argument. Goes below ``@connected``."""
+    """Add the table options to a command, and pass them as its second argument. Goes below ``@connected``."""
 
     @functools.wraps(command)
     def with_options(connection: Connection, *args: Any, **kwargs: Any) -> R:
@@ -180,7 +180,7 @@ def _options(*, options_file: Path | None, tag: list[str] | None, **given: Any) 
         changes["tags"] = {**base.tags, **dict(_tag(one) for one in tag)}
     if changes and base.per_table:
         raise ConfigurationError(
-            "options on the command line do not mix with a file that has per_table; write them there"
+            "options on the command line cannot be combined with a file that has per_table; put them into the file"
         )
     return replace(base, **changes) if changes else base
 

@@ -1,4 +1,4 @@
-"""``torii-dynamodb serve``: the example application on this machine, to try everything in a browser."""
+"""``torii-dynamodb serve``: the example application, to try everything in a browser."""
 
 from __future__ import annotations
 
@@ -18,31 +18,34 @@ from torii_dynamodb.local.engines import start_engine
 
 __all__ = ["serve"]
 
-_MOTO = "It runs on moto, which counts capacity wrongly: take the units below for nothing."
+_MOTO = "It runs on moto, which counts capacity wrongly: ignore the units below."
 
 
 def serve(
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Else 8000, or a free one where that is taken.")
+        int | None, typer.Option("--port", min=1, max=65535, help="Default: 8000, or a free port if that is taken.")
     ] = None,
     engine: Annotated[
-        Engine, typer.Option("--engine", help="auto: Dynoxide if it is here or npm can bring it, else moto.")
+        Engine,
+        typer.Option("--engine", help="auto: Dynoxide if it is installed or npm can install it, otherwise moto."),
     ] = Engine.AUTO,
     db_path: Annotated[
-        Path | None, typer.Option("--db-path", metavar="FILE", help="Keep the data in this file (Dynoxide).")
+        Path | None, typer.Option("--db-path", metavar="FILE", help="Store the data in this file (Dynoxide).")
     ] = None,
     admin: Annotated[
         list[str] | None,
         typer.Option(
-            "--admin", metavar="EMAIL", help="Who may see the admin area. Else everybody with a verified address."
+            "--admin",
+            metavar="EMAIL",
+            help="Who may see the admin area. Default: everybody with a verified email address.",
         ),
     ] = None,
-    install: Annotated[bool, typer.Option(help="Whether npm may be asked for Dynoxide.")] = True,
+    install: Annotated[bool, typer.Option(help="Whether npm may install Dynoxide.")] = True,
 ) -> None:
-    """Run the example application until Ctrl-C: sign up, links by mail, passkeys, devices, admin area.
+    """Run the example application until Ctrl-C: sign-up, email links, passkeys, devices, admin area.
 
-    It starts a local DynamoDB of its own, listens on this machine only, and writes mails to the console instead of
-    sending them. What is registered is kept, where the engine keeps anything.
+    It starts its own local DynamoDB, listens only on this machine, and prints emails to the console instead of sending
+    them. Accounts are kept if the engine stores data.
     """
     try:
         from torii_dynamodb.fastapi.example import create_app, server
@@ -69,22 +72,22 @@ def serve(
         def ready() -> None:
             note(f"Engine: {running.why}.")
             kept = f"in {running.db_path}" if running.persistent else "in memory, until it stops"
-            note(f"Data: {kept}. Mails: here on the console.")
+            note(f"Data: {kept}. Emails: here on the console.")
             say(f"Open {address}")
-            note("Ctrl-C stops it.")
+            note("Press Ctrl-C to stop.")
 
         server.run(app, listener, ready=ready)
-        note("Stopped." + (f" The data are in {running.db_path}." if running.persistent else " Its data are gone."))
+        note("Stopped." + (f" The data is in {running.db_path}." if running.persistent else " The data is gone."))
 
 
 def _secret(path: Path) -> str:
-    """The secret for known devices, beside the data: made when it is first asked for, readable by its owner alone."""
+    """The secret for known devices, stored next to the data: made on first use, readable only by its owner."""
     try:
         made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         kept = path.read_text(encoding="ascii").strip()
         if len(kept) < 32:
-            raise ConfigurationError(f"{path} is damaged; delete it, and a new one is made") from None
+            raise ConfigurationError(f"{path} is damaged; delete it, and a new one will be made") from None
         return kept
     with os.fdopen(made, "w", encoding="ascii") as file:
         kept = secrets.token_urlsafe(32)

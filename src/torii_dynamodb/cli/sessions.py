@@ -1,4 +1,4 @@
-"""``torii-dynamodb sessions``: who is signed in where, and sign them out."""
+"""``torii-dynamodb sessions``: list and end users' sessions."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from torii_dynamodb.cli.users import UserArgument, find_user, shown_moment
 
 __all__ = ["app"]
 
-app = new_group("See who is signed in where, and sign them out.")
+app = new_group("List and end users' sessions.")
 
 
 @app.command("list")
 @connected
 def list_sessions(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
-    """List a user's valid sessions, newest first. The list is read from an index, which may lag by a moment."""
+    """List a user's valid sessions, newest first. The list comes from an index, which may lag briefly."""
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
         user = find_user(storage, who)
         found = storage.list_sessions_for_user(user.id)
@@ -46,7 +46,7 @@ def list_sessions(connection: Connection, who: UserArgument, as_json: Json = Fal
             cut = f"{browser[:117]}..." if len(browser) > 120 else browser
             say(f"  from {plain(session.ip_address or 'an unknown address')}, {cut}")
     for one in found.corrupt:
-        note(f"Left out: {plain(one.key or 'a session without an id')}: {one}")
+        note(f"Left out: {plain(one.key or 'a session without an ID')}: {one}")
     say(f"{user.email} has {_count(len(found))}.")
 
 
@@ -56,15 +56,15 @@ def revoke(
     connection: Connection,
     who: UserArgument,
     session_id: Annotated[
-        str | None, typer.Argument(metavar="[SESSION]", help="The session's id, as 'sessions list' shows it.")
+        str | None, typer.Argument(metavar="[SESSION]", help="The session's ID, from 'sessions list'.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="End all the user's sessions: sign out everywhere.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="End all of the user's sessions.")] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """End one session of a user, or with --all every one of them. Ended is ended: at once, on every host."""
+    """End one session of a user, or all with --all. They end immediately, on every host."""
     if every == (session_id is not None):
-        raise typer.BadParameter("name one session, or give --all", param_hint="SESSION")
+        raise typer.BadParameter("give one session, or --all", param_hint="SESSION")
     with DynamoDbStorage().initialize(connection.config(create_tables=False, session_cleanup="inline")) as storage:
         user = find_user(storage, who)
         if session_id is not None:
@@ -73,15 +73,15 @@ def revoke(
             if as_json:
                 emit({"user_id": user.id, "revoked": session_id})
             else:
-                say(f"{user.email}: the session is ended.")
+                say(f"{user.email}: session ended.")
             return
         confirm(f"Sign {user.email} out everywhere?", yes=yes)
         storage.delete_sessions_for_user(user.id)
     if as_json:
         emit({"user_id": user.id, "revoked": "all"})
     else:
-        say(f"{user.email}: signed out everywhere. No session made before now is valid.")
+        say(f"{user.email}: signed out everywhere. All sessions made before now are invalid.")
 
 
 def _count(sessions: int) -> str:
-    return "no session" if not sessions else "1 session" if sessions == 1 else f"{sessions} sessions"
+    return "no sessions" if not sessions else "1 session" if sessions == 1 else f"{sessions} sessions"

@@ -1,4 +1,4 @@
-"""``torii-dynamodb streams``: switch the tables' streams on, watch what happens."""
+"""``torii-dynamodb streams``: turn the tables' streams on, print events."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ from torii_dynamodb.clock import system_clock
 
 __all__ = ["app"]
 
-app = new_group("What happens to users and sessions, as events (DynamoDB Streams).")
+app = new_group("Changes of users and sessions, as events (DynamoDB Streams).")
 
 
 @app.command()
 @connected
 def enable(connection: Connection, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Switch the streams on, with old and new images. Tables that have one are left alone."""
+    """Turn the streams on, with old and new images. Tables that already have one are left alone."""
     config = connection.config()
     with open_client(config) as client, reporting() as report:
         done = enable_streams(client, config, dry_run=dry_run, report=report)
-    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing="Every stream is on already.")
+    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing="All streams are already on.")
 
 
 @app.command()
 @connected
 def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Switch the streams off. Changes from then on are told to nobody."""
+    """Turn the streams off. Later changes are not recorded. Asks first."""
     config = connection.config()
     with open_client(config) as client:
         done = disable_streams(client, config, dry_run=True)
         if done and not dry_run:
-            confirm(f"Switch off {len(done)} streams, with all who read them?", yes=yes)
+            confirm(f"Turn off {len(done)} streams? All their readers stop receiving changes.", yes=yes)
             with reporting() as report:
                 done = disable_streams(client, config, report=report)
-    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing="Every stream is off already.")
+    tell_changes(done, dry_run=dry_run, as_json=as_json, nothing="All streams are already off.")
 
 
 @app.command()
 @connected
 def status(connection: Connection, as_json: Json = False) -> None:
-    """Tell where the streams stand (exit code 1 if events cannot be made of one)."""
+    """Show the streams (exit code 1 if events cannot be made from one)."""
     config = connection.config()
     with open_client(config) as client:
         found = stream_status(client, config)
@@ -91,17 +91,18 @@ def status(connection: Connection, as_json: Json = False) -> None:
 @connected
 def consume(
     connection: Connection,
-    name: Annotated[str, typer.Option("--name", help="The consumer's name; progress is kept under it.")] = "cli",
-    from_now: Annotated[bool, typer.Option("--from-now", help="At the first start, pass over what is past.")] = False,
+    name: Annotated[str, typer.Option("--name", help="The consumer's name; progress is stored under it.")] = "cli",
+    from_now: Annotated[bool, typer.Option("--from-now", help="At the first start, skip earlier events.")] = False,
     idle: Annotated[
-        float | None, typer.Option("--idle-seconds", min=0.0, help="End when nothing came for so long. Else: Ctrl-C.")
+        float | None,
+        typer.Option("--idle-seconds", min=0.0, help="End after this long without events. Default: run until Ctrl-C."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print events as they happen; goes on where it stopped the last time.
+    """Print events as they happen, continuing where it last stopped.
 
-    With --json one JSON object a line, for a pipe. Progress is kept in the table PREFIX_stream_checkpoints. An event
-    that was printed may be printed again after an interruption, with the same id.
+    With --json, one JSON object per line, for a pipe. Progress is stored in the table PREFIX_stream_checkpoints. After
+    an interruption, an event may be printed again, with the same ID.
     """
     config = connection.config()
     last = monotonic()

@@ -1,6 +1,6 @@
-"""What the commands share: where DynamoDB is, what is printed how, and what becomes of errors.
+"""What the commands share: connections to DynamoDB, output, and errors.
 
-A command that talks to DynamoDB takes a :class:`Connection` first and stands under :func:`connected`, which gives it
+A command that talks to DynamoDB takes a :class:`Connection` first and is decorated with :func:`connected`, which adds
 the options ``--region``, ``--endpoint-url``, ``--profile``, ``--table-prefix`` and ``--table-name``::
 
     @app.command()
@@ -8,7 +8,7 @@ the options ``--region``, ``--endpoint-url``, ``--profile``, ``--table-prefix`` 
     def ensure(connection: Connection, as_json: Json = False) -> None:
         config = connection.config()
 
-Errors are let through: :class:`Commands`, the root group, prints each as one line and exits with its branch's code.
+Commands let errors through: :class:`Commands`, the root group, prints each as one line and exits with its code.
 """
 
 from __future__ import annotations
@@ -80,50 +80,50 @@ R = TypeVar("R")
 
 
 class ExitCode(IntEnum):
-    """What the process ends with. A script can tell by it what to do."""
+    """The exit codes of the process, so that scripts can tell what to do."""
 
     OK = 0
     FAILED = 1
-    """The command ran and found what should not be (an unhealthy table, a damaged export), or the answer was no."""
+    """The command ran and found a problem (an unhealthy table, a damaged export), or the answer was no."""
     USAGE = 2
-    """What was given with the command cannot be used: an option, an argument, or a file that one of them names."""
+    """An option, an argument, or a file that one of them names is invalid."""
     CONFIGURATION = 3
-    """What the command meets is not set up: no region, no credentials, a missing table or one of another shape, no
-    local engine, a package that is not installed."""
+    """Something is not set up: no Region, no credentials, a missing or different table, no local engine, a package
+    that is not installed."""
     ACCESS = 4
     """The credentials are wrong or lack a permission."""
     NOT_FOUND = 5
-    """What was named does not exist."""
+    """Something that was named does not exist."""
     CONFLICT = 6
-    """It exists already, its place is taken, or somebody else changed it first."""
+    """It already exists, or somebody else changed it first."""
     UNAVAILABLE = 7
     """DynamoDB cannot be reached, fails or throttles. Try again later."""
     REFUSED = 8
     """A sign-in, a session or a token was refused."""
     REJECTED = 9
-    """DynamoDB, or the library before it, refuses the request for what is in it."""
+    """DynamoDB or the library rejects the contents of the request."""
     INTERNAL = 70
-    """A fault of this program (EX_SOFTWARE of sysexits.h)."""
+    """A bug in this program (EX_SOFTWARE of sysexits.h)."""
     INTERRUPTED = 130
-    """Ctrl-C (128 and SIGINT, as shells have it)."""
+    """Ctrl-C (128 plus SIGINT, as in shells)."""
 
 
 class WrongOption(errors.ToriiError):
-    """An option or a file that was given cannot be used; the message names it."""
+    """An option or a file is invalid; the message names it."""
 
     code = "wrong_option"
 
 
 @contextmanager
 def options_given() -> Generator[None]:
-    """What is wrong inside was given with the command: it ends as wrong usage, not as a wrong configuration."""
+    """Turn configuration errors inside into wrong usage: the values come from the command line."""
     try:
         yield
     except errors.ConfigurationError as error:
         raise WrongOption(error.message) from error
 
 
-# The first that fits, so the narrower branch stands before the wider.
+# The first match counts, so subclasses come before their base classes.
 _CODES: tuple[tuple[type[errors.ToriiError] | tuple[type[errors.ToriiError], ...], ExitCode], ...] = (
     ((errors.ValidationError, EngineOptionError, WrongOption), ExitCode.USAGE),
     (Occupied, ExitCode.CONFLICT),
@@ -163,7 +163,7 @@ EXIT_CODES_HELP = (
 
 
 def exit_code_of(error: errors.ToriiError) -> ExitCode:
-    """The exit code of an error's branch."""
+    """The exit code for an error."""
     for kinds, code in _CODES:
         if isinstance(error, kinds):
             return code
@@ -171,7 +171,7 @@ def exit_code_of(error: errors.ToriiError) -> ExitCode:
 
 
 class Commands(TyperGroup):
-    """The root group: the one place where errors become messages and exit codes."""
+    """The root group: it turns errors into messages and exit codes."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; end with a line on stderr and an exit code instead of a traceback."""
@@ -187,7 +187,7 @@ class Commands(TyperGroup):
             code = ExitCode.INTERRUPTED
             _complain("interrupted")
         except BrokenPipeError:
-            # The reader has gone (`... | head`); Python would complain once more when it closes stdout.
+            # The reader is gone (`... | head`); Python would report it again when it closes stdout.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = ExitCode.FAILED
         except OSError as error:
@@ -200,9 +200,9 @@ class Commands(TyperGroup):
             if type(error).__module__.startswith(("click", "typer")):
                 raise
             if type(error).__module__ == "botocore.exceptions":
-                # AWS' own settings are wrong (a profile that is not there, a file that cannot be read).
+                # AWS settings are wrong (a missing profile, an unreadable file).
                 code = ExitCode.CONFIGURATION
-                _complain(f"the AWS settings cannot be used: {error}")
+                _complain(f"the AWS settings are invalid: {error}")
             else:
                 code = ExitCode.INTERNAL
                 _complain(_internal(error))
@@ -217,23 +217,20 @@ def _complain(message: str) -> None:
 
 
 def _internal(error: Exception) -> str:
-    # Not its text: nobody has looked whether it may hold a secret.
+    # Not its text, which might contain a secret.
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return (
-        f"this should not happen: {type(error).__name__}{place}. TORII_DEBUG=1 shows where it came from; "
-        "please report it"
-    )
+    return f"this should not happen: {type(error).__name__}{place}. TORII_DEBUG=1 shows the traceback; please report it"
 
 
-# The options of the running command that say where DynamoDB is, by parameter.
+# The connection options of the running command, by parameter.
 _FLAGS: ContextVar[Mapping[str, str]] = ContextVar("_FLAGS")
 _ROOT: ContextVar[TyperGroup] = ContextVar("_ROOT")
 _ADVICE = re.compile(r"torii-dynamodb((?: [a-z][a-z-]*)+)")
 
 
 def advised(text: str) -> str:
-    """A text in which every command that it advises has the options of this one: it is about the same tables."""
+    """Add the connection options of the running command to every command that a text advises."""
     return _ADVICE.sub(_with_flags, text)
 
 
@@ -253,7 +250,7 @@ def _with_flags(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where DynamoDB is, as the options say; what they leave out comes from AWS' usual places.
+    """Where DynamoDB is, from the options; the rest comes from the usual AWS settings.
 
     Args:
         region: ``--region``.
@@ -270,7 +267,7 @@ class Connection:
     table_names: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def flags(self) -> dict[str, str]:
-        """The options that another command needs to be about the same tables, by parameter."""
+        """The options with which another command uses the same tables, by parameter."""
         prefix = None if self.table_prefix == "torii" else self.table_prefix
         found = {"region": self.region, "endpoint_url": self.endpoint_url, "profile": self.profile}
         found["table_prefix"] = prefix
@@ -279,10 +276,10 @@ class Connection:
         return flags | ({"table_names": names} if names else {})
 
     def config(self, **options: Any) -> DynamoDbConfig:
-        """The configuration; ``options`` are further fields of :class:`DynamoDbConfig`.
+        """The configuration; ``options`` are other fields of :class:`DynamoDbConfig`.
 
         Raises:
-            WrongOption: An option cannot be used, or there is no such profile.
+            WrongOption: An option is invalid, or there is no such profile.
         """
         settings: dict[str, Any] = {
             "region": self.region,
@@ -297,13 +294,13 @@ class Connection:
 
 
 def _profile_session(profile: str) -> Any:
-    # A profile that is named wins over keys in the environment, as with AWS' own command line.
+    # A named profile takes precedence over keys in the environment, as in the AWS CLI.
     from torii_dynamodb._aws import botocore_session
 
     session = botocore_session()
     if profile not in session.available_profiles:
         known = ", ".join(sorted(session.available_profiles)) or "none"
-        raise errors.ConfigurationError(f"--profile: there is no AWS profile {profile!r} (there is: {known})")
+        raise errors.ConfigurationError(f"--profile: there is no AWS profile {profile!r} (existing profiles: {known})")
     session.set_config_variable("profile", profile)
     return session
 
@@ -315,7 +312,7 @@ Region = Annotated[
     typer.Option(
         "--region",
         metavar="NAME",
-        help="AWS region. Else AWS_REGION, AWS_DEFAULT_REGION, or the profile's.",
+        help="AWS Region. Default: AWS_REGION, AWS_DEFAULT_REGION, or the profile's.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -324,8 +321,8 @@ EndpointUrl = Annotated[
     typer.Option(
         "--endpoint-url",
         metavar="URL",
-        help="Another endpoint, e.g. an emulator's. Else AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, the profile's, "
-        "or AWS'.",
+        help="Another endpoint, such as an emulator. Default: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, the "
+        "profile's, or AWS.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -334,7 +331,7 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="NAME",
-        help="Profile of the AWS configuration files. Else AWS_PROFILE.",
+        help="Profile in the AWS configuration files. Default: AWS_PROFILE.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -355,7 +352,7 @@ TableNames = Annotated[
         "--table-name",
         metavar="TABLE=NAME",
         envvar="TORII_TABLE_NAMES",
-        help="A table's full name, where the application has table_names; can be repeated.",
+        help="A table's full name, if the application sets table_names; can be repeated.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -370,7 +367,7 @@ _OPTIONS = {
 
 
 def table_names_of(given: Sequence[str] | None) -> dict[str, str]:
-    """The names that ``--table-name`` gives, by table.
+    """The names from ``--table-name``, by table.
 
     Raises:
         WrongOption: One is not ``TABLE=NAME``.
@@ -389,7 +386,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def connected(command: Callable[Concatenate[Connection, P], R]) -> Callable[..., R]:
-    """Give a command the options that say where DynamoDB is, and hand them in as its first argument."""
+    """Add the connection options to a command, and pass them as its first argument."""
 
     @functools.wraps(command)
     def with_options(*args: Any, **kwargs: Any) -> R:
@@ -407,13 +404,13 @@ def connected(command: Callable[Concatenate[Connection, P], R]) -> Callable[...,
 def take_options(
     command: Callable[..., Any], own: Sequence[inspect.Parameter], options: Mapping[str, Any], **defaults: Any
 ) -> None:
-    """Make a wrapped command take options after its own parameters.
+    """Add options to a wrapped command, after its own parameters.
 
     Args:
         command: The wrapper.
         own: Its own parameters.
-        options: Annotations of the options, by parameter.
-        defaults: Their defaults; ``None`` for those left out.
+        options: The options' annotations, by parameter.
+        defaults: Their defaults; ``None`` if left out.
     """
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=annotation)
@@ -424,12 +421,12 @@ def take_options(
 
 
 def new_group(help_text: str) -> typer.Typer:
-    """A group of commands that shows its help when it is called without one."""
+    """A group of commands that shows its help when called without a command."""
     return typer.Typer(help=help_text, no_args_is_help=True, rich_markup_mode="markdown")
 
 
 def plain(text: object) -> str:
-    """Text that cannot steer a terminal: control and direction characters are shown as escapes.
+    """Text that is safe for a terminal: control and direction characters are shown as escapes.
 
     Names, addresses and user agents come from strangers.
     """
@@ -440,7 +437,7 @@ def plain(text: object) -> str:
 
 
 def say(text: str | Text = "", *, style: str = "") -> None:
-    """Print a line to stdout; never wrapped where it goes to a file, never read as markup."""
+    """Print a line to stdout, without markup; not wrapped unless stdout is a terminal."""
     console = Console(highlight=False)
     console.print(
         text if isinstance(text, Text) else Text(advised(text)), style=style, soft_wrap=not console.is_terminal
@@ -448,7 +445,7 @@ def say(text: str | Text = "", *, style: str = "") -> None:
 
 
 def hang(console: Console, text: Text, *, indent: int = 0, hanging: int = 0) -> None:
-    """Print a paragraph, indented, later lines hanging; where it goes to a file, in one line."""
+    """Print a paragraph with a hanging indent; on one line unless stdout is a terminal."""
     room = console.width - max(indent, hanging)
     if not console.is_terminal or room < 20:
         console.print(Text(" " * indent) + text, soft_wrap=True, highlight=False)
@@ -458,14 +455,14 @@ def hang(console: Console, text: Text, *, indent: int = 0, hanging: int = 0) -> 
 
 
 def note(text: str) -> None:
-    """Print a line for people to stderr, where it is in nobody's way."""
+    """Print a line for people to stderr, so that stdout stays parseable."""
     Console(stderr=True, highlight=False).print(Text(advised(text)), style="dim", soft_wrap=True)
 
 
 def show(table: Table) -> None:
-    """Print a table to stdout; where it goes to a file or a program, as wide as it is.
+    """Print a table to stdout, at full width unless stdout is a terminal.
 
-    Where the terminal is too narrow to keep its words whole (addresses, names of tables), each row becomes a paragraph.
+    If the terminal is too narrow to keep words whole (addresses, table names), each row becomes a paragraph.
     """
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -495,7 +492,7 @@ def _show_rows(console: Console, table: Table) -> None:
 
 
 def emit(value: object) -> None:
-    """Print a value as JSON to stdout. Dataclasses, datetimes and sets are taken; secrets must be left out before."""
+    """Print a value as JSON to stdout. It may contain dataclasses, datetimes and sets, but no secrets."""
     sys.stdout.write(json.dumps(value, default=_jsonable, ensure_ascii=False, indent=2) + "\n")
     sys.stdout.flush()
 
@@ -512,13 +509,13 @@ def _jsonable(value: Any) -> Any:
     if hasattr(value, "keys"):
         return dict(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        # Shown is what repr shows: a field kept out of it holds a secret or what only the library needs.
+        # The fields that repr shows: others contain a secret or something only the library needs.
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
     return str(value)
 
 
 def make_table(*columns: str, right: Sequence[str] = (), title: str | None = None) -> Table:
-    """A plain table. Nothing in it is cut: what is too long is folded."""
+    """A plain table. Long cells are folded, never cut."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold", header_style="bold")
@@ -526,7 +523,7 @@ def make_table(*columns: str, right: Sequence[str] = (), title: str | None = Non
 
 
 def units(value: float) -> str:
-    """Capacity units for people: at most one decimal."""
+    """Capacity units for people: at most one decimal place."""
     return f"{value:,.1f}".removesuffix(".0")
 
 
@@ -534,12 +531,12 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask before something is lost.
 
     Raises:
-        Exit: The answer is no, or nobody is there to give one.
+        Exit: The answer is no, or there is no terminal to ask.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        fail(f"{question} Nobody is there to ask: give --yes", ExitCode.USAGE)
+        fail(f"{question} There is no terminal to ask on: give --yes to confirm", ExitCode.USAGE)
     if not typer.confirm(question, err=True):
         fail("nothing was done", ExitCode.FAILED)
 

@@ -1,4 +1,4 @@
-"""``torii-dynamodb tables``: plan, create, change, look at, upgrade and delete the five tables."""
+"""``torii-dynamodb tables``: plan, create, change, inspect, upgrade and delete the five tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from torii_dynamodb.config import TABLES, DynamoDbConfig
 
 __all__ = ["app"]
 
-app = new_group("The five tables: plan, create, change, look at, upgrade, delete.")
+app = new_group("The five tables: plan, create, change, inspect, upgrade, delete.")
 
 
 @app.command()
@@ -41,7 +41,7 @@ app = new_group("The five tables: plan, create, change, look at, upgrade, delete
 def plan(connection: Connection, options: TableOptions, as_json: Json = False) -> None:
     """Show what `ensure` would do with the same options. Nothing is changed.
 
-    Exit code 3 if something differs that DynamoDB cannot change in place.
+    Exit code 3 if there is a difference that DynamoDB cannot change in place.
     """
     with AdminTables.open(connection.config()) as tables:
         found = tables.plan(options)
@@ -54,7 +54,7 @@ def plan(connection: Connection, options: TableOptions, as_json: Json = False) -
 @connected
 @with_table_options
 def diff(connection: Connection, options: TableOptions, as_json: Json = False) -> None:
-    """As `plan`, for a script: exit code 1 if the tables are not as the schema and the options want them."""
+    """Like `plan`, for scripts: exit code 1 if the tables differ from the schema or the options."""
     with AdminTables.open(connection.config()) as tables:
         found = tables.plan(options)
     _tell(found, as_json=as_json)
@@ -66,9 +66,9 @@ def diff(connection: Connection, options: TableOptions, as_json: Json = False) -
 @connected
 @with_table_options
 def ensure(connection: Connection, options: TableOptions, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Create what is missing, change what differs, wait until it can be used.
+    """Create missing tables, change what differs, and wait until the tables are ready.
 
-    Safe to run again, and from many places at once. A difference that DynamoDB cannot remove in place is said, and then
+    Safe to run again, and from several places at once. If there is a difference that DynamoDB cannot change in place,
     nothing is changed (exit code 3).
     """
     config = connection.config()
@@ -83,7 +83,7 @@ def ensure(connection: Connection, options: TableOptions, dry_run: DryRun = Fals
             done = tables.ensure(options, report=report)
     created = {step.table for step in done.steps if step.effect == "create"}
     for step in done.left_out:
-        note(f"This endpoint does not offer it, left out: {step.summary}. What has expired is refused, but stays.")
+        note(f"Left out, because this endpoint does not offer it: {step.summary}. Expired rows are refused, but stay.")
     if as_json:
         emit(
             {
@@ -98,7 +98,7 @@ def ensure(connection: Connection, options: TableOptions, dry_run: DryRun = Fals
         if one in created:
             say(f"{config.table_name(one)}: created")
         elif not changes:
-            say(f"{config.table_name(one)}: was there, and is as it must be")
+            say(f"{config.table_name(one)}: already existed and is up to date")
         for change in changes:
             say(f"- {change}")
 
@@ -106,7 +106,7 @@ def ensure(connection: Connection, options: TableOptions, dry_run: DryRun = Fals
 @app.command()
 @connected
 def status(connection: Connection, as_json: Json = False) -> None:
-    """Tell what the tables are, and what is wrong with them (exit code 1 if anything is)."""
+    """Show the tables and what is wrong with them (exit code 1 if anything is)."""
     with AdminTables.open(connection.config()) as tables:
         found = tables.status()
     ok = all(one.ok for one in found)
@@ -124,12 +124,14 @@ def migrate(
     connection: Connection,
     dry_run: DryRun = False,
     rate: Rate = None,
-    segments: Annotated[int, typer.Option(help="How many parts of a table are read at once.", min=1, max=1000)] = 4,
+    segments: Annotated[
+        int, typer.Option(help="How many segments of a table are read in parallel.", min=1, max=1000)
+    ] = 4,
     as_json: Json = False,
 ) -> None:
-    """Upgrade stored items that an older release wrote. Run it again if it is interrupted: it goes on.
+    """Upgrade items that an older release wrote. After an interruption, run it again to resume.
 
-    Exit code 1 if items were found that a newer release wrote.
+    Exit code 1 if there are items that a newer release wrote.
     """
     config = connection.config()
     with open_client(config) as client, reporting() as report:
@@ -141,22 +143,22 @@ def migrate(
         _show_migration(config, found, dry_run=dry_run)
     newer = sum(found.newer.values())
     if newer:
-        fail(f"{newer} items are of a newer schema version than {found.target_version}: upgrade this program")
+        fail(f"{newer} items have a newer schema version than {found.target_version}: upgrade this program")
 
 
 @app.command()
 @connected
 def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Delete all five tables, everybody in them, and the progress of `streams consume`.
+    """Delete all five tables with all users, and the progress of `streams consume`.
 
-    Asks first; there is no way back without a backup.
+    Asks first. Without a backup, this cannot be undone.
     """
     config = connection.config()
     with AdminTables.open(config) as tables:
         names = tables.to_delete()
         if names and not dry_run:
             if not yes:
-                note(f"To be deleted, on {where_of(config)}: {', '.join(names)}")
+                note(f"To be deleted at {where_of(config)}: {', '.join(names)}")
             confirm(f"Delete {len(names)} tables and everything in them?", yes=yes)
             names = tables.delete()
     if as_json:
@@ -173,7 +175,7 @@ def _tell(found: Plan, *, as_json: bool) -> None:
         emit({"fits": found.fits, "steps": found.steps, "obstacles": found.obstacles})
         return
     if found.fits:
-        say("The tables are as they must be.")
+        say("The tables are up to date.")
     for step in found.steps:
         say(f"{'+' if step.effect == 'create' else '~'} {step.summary}")
     for obstacle in found.obstacles:
@@ -181,9 +183,7 @@ def _tell(found: Plan, *, as_json: bool) -> None:
 
 
 def _show(found: list[TableStatus]) -> None:
-    table = make_table(
-        "table", "status", "billing", "items", "bytes", "TTL", "PITR", "as it must be", right=("items", "bytes")
-    )
+    table = make_table("table", "status", "billing", "items", "bytes", "TTL", "PITR", "OK", right=("items", "bytes"))
     for one in found:
         there = one.status != "MISSING"
         recovery = {True: "on", False: "off", None: "not offered"}[one.point_in_time_recovery]

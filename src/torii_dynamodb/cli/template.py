@@ -18,13 +18,13 @@ from torii_dynamodb.config import DynamoDbConfig
 
 __all__ = ["app"]
 
-app = new_group("Infrastructure as code, from the schema; always JSON. Nothing is asked of AWS.")
+app = new_group("Infrastructure as code, from the schema. Always JSON. Makes no requests to AWS.")
 
 OptionsFile = Annotated[
     Path | None,
-    typer.Option("--options", metavar="FILE", help="What is chosen about the tables: a TOML or JSON file."),
+    typer.Option("--options", metavar="FILE", help="TOML or JSON file with the table options."),
 ]
-Stream = Annotated[bool, typer.Option("--streams", help="Switch the streams on that events are made of.")]
+Stream = Annotated[bool, typer.Option("--streams", help="Turn on the streams that events are made from.")]
 
 
 def _add(kind: TemplateKind, help_text: str) -> None:

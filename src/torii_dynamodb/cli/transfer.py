@@ -24,7 +24,9 @@ _Directory = Annotated[Path, typer.Argument(help="The export's directory.", show
 def export(
     connection: Connection,
     directory: _Directory,
-    segments: Annotated[int, typer.Option(help="How many parts of a table are read at once.", min=1, max=1000)] = 4,
+    segments: Annotated[
+        int, typer.Option(help="How many segments of a table are read in parallel.", min=1, max=1000)
+    ] = 4,
     compression: Annotated[str, typer.Option(help="gzip or none.")] = "gzip",
     rate: Rate = None,
     eventual: Annotated[
@@ -34,7 +36,8 @@ def export(
 ) -> None:
     """Write all tables to a directory: JSON lines and a manifest with checksums.
 
-    Interrupted, run it again: it goes on. Not a snapshot; see the documentation. The files hold password hashes.
+    After an interruption, run it again to resume. It is not a snapshot; see the documentation. The files contain
+    password hashes.
     """
     if compression not in ("gzip", "none"):
         raise ValidationError("compression", f"{compression!r}: give gzip or none")
@@ -52,9 +55,9 @@ def export(
             report=report,
         )
     if done.segments < segments and not done.resumed:
-        note("This endpoint does not divide scans into segments: each table was read as a whole.")
+        note("This endpoint does not divide scans into segments, so each table was read in one.")
     if done.repeated:
-        note(f"The endpoint gave {done.repeated:,} items more than once; each is in the export once.")
+        note(f"The endpoint returned {done.repeated:,} items more than once; each is in the export once.")
     if as_json:
         emit(done)
         return
@@ -67,17 +70,19 @@ def export(
 def import_(
     connection: Connection,
     directory: _Directory,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Into tables that are not empty, too. Asks.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Import even if the tables are not empty. Asks first.")
+    ] = False,
     yes: Yes = False,
-    workers: Annotated[int, typer.Option(help="How many files are read at once.", min=1, max=64)] = 4,
+    workers: Annotated[int, typer.Option(help="How many files are read in parallel.", min=1, max=64)] = 4,
     rate: Rate = None,
     read_back: Annotated[bool, typer.Option(help="Read every item back and compare.")] = True,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Write an export into empty tables, exactly as it was; every file is checked before.
+    """Write an export into empty tables, exactly as it was. Every file is checked first.
 
-    Interrupted, run it again: it goes on. Sessions of the export are valid again.
+    After an interruption, run it again to resume. The export's sessions become valid again.
     """
     config = connection.config()
     if dry_run:
@@ -90,7 +95,7 @@ def import_(
             say(f"{name}: {count:,} items would be imported")
         return
     if overwrite:
-        confirm("Replace items of the same key?", yes=yes)
+        confirm("Replace items with the same key?", yes=yes)
     with open_client(config) as client, reporting() as report:
         done = transfer.import_(
             config,
@@ -103,7 +108,7 @@ def import_(
             report=report,
         )
     if done.repeated:
-        note(f"The export holds {done.repeated:,} items more than once; the first of each was written.")
+        note(f"The export contains {done.repeated:,} items more than once; the first of each was written.")
     if as_json:
         emit(done)
         return

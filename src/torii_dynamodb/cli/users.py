@@ -1,4 +1,4 @@
-"""``torii-dynamodb users``: look people up."""
+"""``torii-dynamodb users``: look users up."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from torii_dynamodb.models import User
 
 __all__ = ["app", "find_user", "shown_moment", "user_facts"]
 
-app = new_group("Look people up.")
+app = new_group("Look users up.")
 
-UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The user's id or e-mail address.")]
+UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The user's ID or email address.")]
 
 
 def find_user(storage: DynamoDbHandle, who: str) -> User:
-    """The user of an id or an e-mail address; ends the command when there is none."""
+    """The user with an ID or email address; ends the command if there is none."""
     found = storage.get_user_by_email(who) if "@" in who else storage.get_user(who)
     if found is None:
         fail(f"there is no user {who}", ExitCode.NOT_FOUND)
@@ -41,7 +41,7 @@ def find_user(storage: DynamoDbHandle, who: str) -> User:
 
 
 def user_facts(user: User) -> dict[str, Any]:
-    """What may be shown of a user: no password version, no epochs."""
+    """The parts of a user that may be shown: no password version, no epochs."""
     return {
         "id": user.id,
         "email": user.email,
@@ -62,7 +62,7 @@ def user_facts(user: User) -> dict[str, Any]:
 @app.command("show")
 @connected
 def show_user(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
-    """Show one user: by id, or by e-mail address in whatever spelling."""
+    """Show one user, by ID or by email address in any spelling."""
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
         user = find_user(storage, who)
         sessions = storage.list_sessions_for_user(user.id)
@@ -71,7 +71,7 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
         return
     facts: list[tuple[str, str]] = [
         ("id", user.id),
-        ("e-mail", user.email),
+        ("email", user.email),
         ("as given", user.email_as_given),
         ("name", user.name or "-"),
         ("verified", shown_moment(user.email_verified_at) or "not verified"),
@@ -95,12 +95,14 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
 @connected
 def list_users(
     connection: Connection,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Users a page.")] = 100,
-    cursor: Annotated[str | None, typer.Option("--cursor", help="Begin after this: the page before names it.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Follow the pages to the end.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Users on a page.")] = 100,
+    cursor: Annotated[
+        str | None, typer.Option("--cursor", help="Begin after this; the previous page prints it.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="List all pages.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List users page by page, in no particular order. Reads the table itself: it costs what the table is large."""
+    """List users page by page, in no particular order. This reads the table, so the cost grows with its size."""
     found: list[User] = []
     corrupt: list[CorruptItem] = []
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
@@ -116,19 +118,19 @@ def list_users(
         emit({"users": [user_facts(user) for user in found], "next_cursor": cursor, "corrupt": left_out})
         return
     if found:
-        table = make_table("id", "e-mail", "name")
+        table = make_table("id", "email", "name")
         table.columns[0].no_wrap = True
         for user in found:
             table.add_row(plain(user.id), plain(user.email_as_given), plain(user.name or ""))
         show(table)
     for one in corrupt:
-        note(f"Left out: {plain(one.key or 'a user without an id')}: {one}")
+        note(f"Left out: {plain(one.key or 'a user without an ID')}: {one}")
     if cursor is None:
         say(f"{len(found)} users." if found else "There are no users.")
     else:
-        note(f"More follow: --cursor {cursor}, or --all")
+        note(f"There are more: give --cursor {cursor}, or --all")
 
 
 def shown_moment(value: datetime | None) -> str:
-    """A moment for people, to the second; empty for none."""
+    """An instant for people, to the second; empty for ``None``."""
     return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S} UTC"

@@ -28,7 +28,7 @@ TOOL = [sys.executable, "-m", "torii_dynamodb.cli"]
 
 @pytest.fixture
 def run(dynoxide: LocalEngine, table_prefix: str) -> Run:
-    """Runs a command against Dynoxide, with a table prefix of its own."""
+    """Runs a command against Dynoxide, with its own table prefix."""
 
     def call(*arguments: str, stdin: str | None = None, **changes: str | None) -> Result:
         environment = {**dynoxide.environment, "TORII_TABLE_PREFIX": table_prefix, "COLUMNS": "80", **changes}
@@ -46,7 +46,7 @@ def storage(dynoxide: LocalEngine, table_prefix: str) -> Iterator[DynamoDbHandle
 
 @pytest.fixture
 def ada(storage: DynamoDbHandle) -> User:
-    """Somebody with an address under IDNA and a name that would turn a terminal's line round."""
+    """A user with an IDNA address and a name that would reverse a terminal's line."""
     return storage.create_user(NewUser(email="Ada@Bücher.example", name="Ada \u202eLovelace"))
 
 
@@ -61,7 +61,7 @@ def signed_in(storage: DynamoDbHandle, user: User) -> str:
 
 
 def test_tables_are_created_told_and_deleted(run: Run, table_prefix: str) -> None:
-    """Missing is exit code 1; ensure creates and is safe to repeat; status is then well; delete leaves nothing."""
+    """Missing tables are exit code 1; ensure creates them, repeatably; status is then OK; delete leaves nothing."""
     missing = run("tables", "status")
     assert missing.exit_code == 1
     assert missing.stdout.count("MISSING") == 5
@@ -80,7 +80,7 @@ def test_tables_are_created_told_and_deleted(run: Run, table_prefix: str) -> Non
 
 
 def test_nothing_is_deleted_unasked(run: Run, storage: DynamoDbHandle, ada: User) -> None:
-    """Without --yes and without a person to answer, delete refuses with exit code 2 and deletes nothing."""
+    """Without --yes and without a terminal, delete refuses with exit code 2 and deletes nothing."""
     done = run("tables", "delete")
     assert done.exit_code == 2
     assert "--yes" in done.stderr
@@ -111,7 +111,7 @@ def test_a_table_of_another_shape_is_told(run: Run, dynoxide: LocalEngine, table
 
 
 def test_a_user_is_found_by_id_and_by_any_spelling(run: Run, ada: User) -> None:
-    """show takes an id, or an address however it is written, and obeys no direction character of a stranger's."""
+    """show takes an ID, or an address in any spelling, and escapes direction characters in user data."""
     for who in (ada.id, "ADA@xn--bcher-kva.example"):
         done = run("users", "show", who)
         assert done.exit_code == 0
@@ -126,7 +126,7 @@ def test_a_user_is_found_by_id_and_by_any_spelling(run: Run, ada: User) -> None:
 
 @pytest.mark.parametrize("who", ["nobody@mail.example", "usr_nobody"])
 def test_a_user_that_is_not_there_is_exit_code_5(run: Run, storage: DynamoDbHandle, who: str) -> None:
-    """A look-up that misses says so, for scripts by its exit code."""
+    """A look-up without a result says so, for scripts by the exit code."""
     assert storage is not None
     done = run("users", "show", who)
     assert done.exit_code == 5
@@ -151,7 +151,7 @@ def test_users_are_listed_page_by_page(run: Run, storage: DynamoDbHandle) -> Non
 
 
 def test_sessions_are_listed_and_revoked(run: Run, storage: DynamoDbHandle, ada: User) -> None:
-    """One session is ended by its id, all by --all; neither the list nor the JSON holds a token."""
+    """One session is ended by its ID, all by --all; neither the list nor the JSON contains a token."""
     first, second, third = (signed_in(storage, ada) for _ in range(3))
     listed = run("sessions", "list", ada.email, "--json")
     sessions = json.loads(listed.stdout)["sessions"]
@@ -215,7 +215,7 @@ def test_wrong_input_is_one_line_and_an_exit_code(
 
 @contextmanager
 def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """The process, which does not outlive the block: a test that fails waits for nobody."""
+    """The process, which does not outlive the block, even if the test fails."""
     with process:
         try:
             yield process
@@ -224,7 +224,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def lines_of(process: subprocess.Popen[str], until: str) -> list[str]:
-    """What a process prints, up to a line that begins so."""
+    """The output of a process, up to a line with this beginning."""
     assert process.stdout is not None
     found: list[str] = []
     for line in process.stdout:
@@ -256,7 +256,7 @@ def test_local_stays_up_and_keeps_its_data(tmp_path: Path, number: signal.Signal
 
 
 def demo(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    """The demo as a process of its own."""
+    """The demo in its own process."""
     environment = {**os.environ, "COLUMNS": "80", **changes}
     return subprocess.run(
         [*TOOL, "demo", "--hashing", "owasp", *arguments],
@@ -266,7 +266,7 @@ def demo(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def told_by_demo(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[dict[str, Any], str]]:
-    """Runs the demo in this process, with hashes that cost nothing: its JSON, and what it said beside it."""
+    """Runs the demo in this process, with cheap hashes; returns its JSON and its other output."""
     weak = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr("torii_dynamodb.cli.demo._hasher", lambda *_: (weak, "weak, for a test"))
 
@@ -283,12 +283,12 @@ Told = Callable[..., tuple[dict[str, Any], str]]
 
 
 def operations(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The figures of a demo's JSON, by operation."""
+    """The figures in the demo's JSON, by operation."""
     return {one["operation"]: one for one in told["operations"]}
 
 
 def test_the_demo_does_the_main_job_and_finds_it_again(told_by_demo: Told, tmp_path: Path) -> None:
-    """All that must hold holds, the budgets' figures come out, and a second run finds the people of the first."""
+    """All checks pass, the figures match the budgets, and a second run finds the people of the first."""
     arguments = ["--engine", "dynoxide", "--db-path", str(tmp_path / "demo.db"), "--limit", "30"]
     first, _ = told_by_demo(*arguments)
     assert first["ok"]
@@ -307,24 +307,24 @@ def test_the_demo_does_the_main_job_and_finds_it_again(told_by_demo: Told, tmp_p
     again, _ = told_by_demo(*arguments)
     assert again["ok"]
     assert (again["registered"], again["found"]) == (0, 28)
-    assert operations(again)["look up by e-mail"]["count"] == 28
+    assert operations(again)["look up by email"]["count"] == 28
 
 
 def test_the_demo_prints_plain_text_into_a_file(tmp_path: Path) -> None:
-    """Without a terminal: no colour, no bar, the table within 80 columns, and the way on at the end."""
+    """Without a terminal: no colour, no bar, the table within 80 columns, and the next steps at the end."""
     done = demo("--engine", "dynoxide", "--db-path", str(tmp_path / "demo.db"), "--limit", "24")
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
     assert "line 23: is not JSON" in done.stdout
-    table = done.stdout.partition("What it took:")[2].partition("In all:")[0]
+    table = done.stdout.partition("Figures:")[2].partition("In total:")[0]
     assert max(len(line) for line in table.splitlines()) <= 80
-    assert "All of it held" in done.stdout
+    assert "All checks passed" in done.stdout
     assert "README.md" in done.stdout
 
 
 def test_the_demo_runs_on_moto_without_figures_it_cannot_have(told_by_demo: Told) -> None:
-    """On moto everything holds too; units are left out, and it says why."""
+    """On moto all checks pass, too; units are left out, with the reason."""
     told, said = told_by_demo("--engine", "moto", "--limit", "12")
     assert told["ok"]
     assert all(one["read_units"] is None and one["write_units"] is None for one in told["operations"])
@@ -334,7 +334,7 @@ def test_the_demo_runs_on_moto_without_figures_it_cannot_have(told_by_demo: Told
 def test_the_demo_runs_on_any_endpoint(
     told_by_demo: Told, dynoxide: LocalEngine, table_prefix: str, tmp_path: Path
 ) -> None:
-    """--endpoint-url takes another DynamoDB and --accounts another list; the people stay there."""
+    """--endpoint-url takes another DynamoDB and --accounts another list; the users stay there."""
     path = tmp_path / "accounts.jsonl"
     people = [{"email": f"p{n}@mail.example", "name": f"P {n}", "password": f"password {n}"} for n in range(4)]
     path.write_text("\n".join(map(json.dumps, people)) + "\nnot json\n", encoding="utf-8")
@@ -351,8 +351,8 @@ def test_the_demo_runs_on_any_endpoint(
     ("content", "told"),
     [
         (None, "No such file"),
-        (b"", "holds an account"),
-        (b"nonsense\n", "holds an account"),
+        (b"", "contains an account"),
+        (b"nonsense\n", "contains an account"),
         (b'{"email": "ren\xe9@mail.example"}\n', "is not UTF-8"),
     ],
 )
@@ -368,7 +368,7 @@ def test_a_list_that_cannot_be_used_stops_the_demo_at_once(tmp_path: Path, conte
 
 
 def test_ctrl_c_half_way_loses_nothing(tmp_path: Path) -> None:
-    """Interrupted while people sign up: exit code 130, no traceback, and the next run goes on from there."""
+    """Interrupted while people sign up: exit code 130, no traceback, and the next run continues."""
     database = str(tmp_path / "demo.db")
     with ended(subprocess.Popen(
         [*TOOL, "demo", "--hashing", "default", "--engine", "dynoxide", "--db-path", database],
@@ -379,7 +379,7 @@ def test_ctrl_c_half_way_loses_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=100)
     assert process.returncode == 130, err
-    assert "Stopped half-way" in out
+    assert "Stopped. Everything written so far" in out
     assert err == "error: interrupted\n"
     told = json.loads(demo("--engine", "dynoxide", "--db-path", database, "--limit", "12", "--json").stdout)
     assert told["ok"]
@@ -387,7 +387,7 @@ def test_ctrl_c_half_way_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_rows_that_cannot_be_read_are_named(run: Run, storage: DynamoDbHandle, ada: User) -> None:
-    """A user row that something else wrote is told on stderr, or in the JSON; the others are listed."""
+    """A user row that something else wrote is reported on stderr, or in the JSON; the others are listed."""
     item = {"id": "usr_broken"}
     storage.transact_write(
         lambda builder: builder.put(storage.config.table_name("users"), item), allow_torii_tables=True

@@ -1,4 +1,4 @@
-"""The demo's accounts: its own list, and a reader that no line can stop."""
+"""The demo's accounts: the built-in list, and a reader that no line can stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torii_dynamodb.errors import ValidationError
 
 
 def test_the_own_list_is_what_it_says() -> None:
-    """300 lines: 280 people with passwords that can be used, ten spelt again, ten malformed; alike in every run."""
+    """300 lines: 280 people with valid passwords, ten in another spelling, ten malformed; the same in every run."""
     lines = own_lines()
     assert len(lines) == 300
     assert lines == own_lines()
@@ -37,7 +37,7 @@ def test_the_own_list_is_what_it_says() -> None:
 
 
 def test_the_own_list_is_international() -> None:
-    """It has names outside Latin, domains under IDNA, mixed case, and a user agent beyond what is stored."""
+    """It has non-Latin names, IDNA domains, mixed case, and a user agent longer than what is stored."""
     accounts, _ = read_accounts(own_lines())
     assert sum(not (account.name or "").isascii() for account in accounts) > 150
     assert sum(not account.email.isascii() for account in accounts) > 80
@@ -57,7 +57,7 @@ def test_the_own_list_is_international() -> None:
         ('{"email": null, "password": "long enough"}', "email is a JSON null, not a string"),
         ('{"email": "a@b.example", "password": true}', "password is a JSON boolean, not a string"),
         ('{"email": "a@b.example", "password": "long enough", "name": []}', "name is a JSON list, not a string"),
-        ('{"email": "a@b.example", "password": "\\ud800 lone"}', "has a lone surrogate"),
+        ('{"email": "a@b.example", "password": "\\ud800 lone"}', "contains a lone surrogate"),
         ("[" * 100_000, "is not"),
     ],
 )
@@ -72,13 +72,13 @@ def test_a_malformed_line_is_told_by_number_and_stops_nothing(line: str, told: s
 
 @given(st.lists(st.one_of(st.text(), st.recursive(st.none() | st.text() | st.integers(), st.lists).map(json.dumps))))
 def test_no_line_raises(lines: list[str]) -> None:
-    """Whatever stands in a line, it is an account, a reject or empty."""
+    """Any line is an account, a reject or empty."""
     accounts, rejects = read_accounts(lines)
     assert len(accounts) + len(rejects) <= len(lines)
 
 
 def test_a_password_is_never_shown() -> None:
-    """Neither an account's repr nor a reason holds the password."""
+    """Neither an account's repr nor a reason contains the password."""
     account = Account(line=1, email="a@b.example", name=None, password="hush hush")
     assert "hush" not in repr(account)
     _, rejects = read_accounts(['{"password": "hush hush", "email": 1}', '{"password": "hush hush" "email"}'])
@@ -87,14 +87,14 @@ def test_a_password_is_never_shown() -> None:
 
 
 def test_files_of_windows_are_read(tmp_path: Path) -> None:
-    """A byte order mark and CR LF line ends are no part of the lines."""
+    """A byte order mark and CR LF line ends are not part of the lines."""
     path = tmp_path / "accounts.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n{"b": 2}\r\n')
     assert read_lines(path) == ['{"a": 1}', '{"b": 2}']
 
 
 def test_a_file_in_another_encoding_is_refused_with_the_place(tmp_path: Path) -> None:
-    """What is not UTF-8 is told by line and byte, so that it can be found."""
+    """Text that is not UTF-8 is reported with line and byte."""
     path = tmp_path / "accounts.jsonl"
     path.write_bytes(b'{"a": 1}\n{"name": "Ren\xe9"}\n')
     with pytest.raises(ValidationError, match=r"line 2 is not UTF-8 \(byte 0xe9\)"):

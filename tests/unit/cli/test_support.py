@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, messages, JSON, and text that cannot steer a terminal."""
+"""What the commands share: exit codes, messages, JSON, and text that is safe for a terminal."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ MADE = [
 
 @pytest.mark.parametrize(("error", "code"), MADE, ids=lambda one: type(one).__name__)
 def test_an_error_is_one_line_and_an_exit_code(error: BaseException, code: ExitCode) -> None:
-    """Whatever a command raises: one line on stderr, nothing on stdout, no traceback, the branch's exit code."""
+    """Whatever a command raises: one line on stderr, nothing on stdout, no traceback, the error's exit code."""
     failing = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
 
     @failing.command()
@@ -85,7 +85,7 @@ def test_an_error_is_one_line_and_an_exit_code(error: BaseException, code: ExitC
 
 
 def test_every_error_of_the_library_has_a_code_of_its_branch() -> None:
-    """No public error falls through to the code for anything else."""
+    """Every public error has its own exit code."""
     kinds = [
         kind for _, kind in inspect.getmembers(errors, inspect.isclass)
         if issubclass(kind, errors.ToriiError) and kind is not errors.ToriiError
@@ -96,7 +96,7 @@ def test_every_error_of_the_library_has_a_code_of_its_branch() -> None:
 
 
 def test_the_request_id_is_told() -> None:
-    """An error of AWS' carries the id to quote to its support."""
+    """An AWS error shows the request ID for AWS support."""
     failing = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
 
     @failing.command()
@@ -125,7 +125,7 @@ def test_text_of_strangers_cannot_steer_a_terminal(given: str, shown: str) -> No
 
 
 def test_json_leaves_out_what_repr_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """A secret field of a dataclass does not get into JSON; datetimes, sets, bytes and mappings do."""
+    """A secret field of a dataclass stays out of JSON; datetimes, sets, bytes and mappings are converted."""
 
     @dataclass(frozen=True)
     class Thing:
@@ -179,7 +179,7 @@ def commands(group: typer.Typer) -> list[list[str]]:
 
 @pytest.mark.parametrize("arguments", commands(app), ids=" ".join)
 def test_help_reads_at_every_level(arguments: list[str]) -> None:
-    """Every group and command has help with a sentence of its own, in 80 columns."""
+    """Every group and command has help with its own sentence, in 80 columns."""
     done = CliRunner().invoke(app, [*arguments, "--help"], env={"COLUMNS": "80", "TERM": "dumb"})
     assert done.exit_code == 0, done.output
     assert done.output.lstrip().startswith("Usage: ")
@@ -189,7 +189,7 @@ def test_help_reads_at_every_level(arguments: list[str]) -> None:
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:
-    """Where typer is missing, the entry point names the extra instead of failing with an import error."""
+    """Without typer, the entry point names the extra instead of failing with an import error."""
     code = (
         "import importlib.util as u, sys; find = u.find_spec\n"
         "u.find_spec = lambda name, *more: None if name == 'typer' else find(name, *more)\n"
@@ -202,7 +202,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 
 
 def test_percentiles_are_by_nearest_rank() -> None:
-    """The p-th percentile is a time that was measured, which p percent did not exceed."""
+    """The p-th percentile is a measured time that p percent did not exceed."""
     figures = Figures(seconds=[float(second) for second in range(200, 0, -1)])
     assert (figures.percentile(50), figures.percentile(99), figures.percentile(100)) == (100.0, 198.0, 200.0)
     assert Figures().percentile(99) == 0.0
@@ -210,7 +210,7 @@ def test_percentiles_are_by_nearest_rank() -> None:
 
 
 def test_the_exit_codes_are_in_the_help() -> None:
-    """Every exit code that a script can meet is told by the help of the root."""
+    """The root's help explains every exit code that a script can get."""
     for code in ExitCode:
         if code != ExitCode.INTERNAL:
             assert f"{code.value} " in support.EXIT_CODES_HELP
@@ -218,7 +218,7 @@ def test_the_exit_codes_are_in_the_help() -> None:
 
 @pytest.mark.parametrize("width", [50, 80, 200])
 def test_no_word_is_broken_in_a_terminal(width: int) -> None:
-    """An address and an id are whole at any width; where a table cannot keep them, each row becomes a paragraph."""
+    """Addresses and IDs stay whole at any width; if a table is too narrow for them, each row becomes a paragraph."""
     listing = typer.Typer()
     ids = ["usr_0123456789abcdef0123456789abcdef", "usr_fedcba9876543210fedcba9876543210"]
     addresses = ["ada.lovelace@analytical-engine.example", "grace@example.com"]
@@ -250,7 +250,7 @@ def test_no_word_is_broken_in_a_terminal(width: int) -> None:
     ],
 )
 def test_advised_commands_have_the_options_in_use(text: str, options: Any, shown: str) -> None:
-    """A command that takes them gets those that say where the tables are, at the right place; others stay."""
+    """An advised command gets the connection options that it accepts, in the right place; others do not change."""
     support._ROOT.set(typer.main.get_command(app))  # type: ignore[arg-type]
     support._FLAGS.set(Connection(**options).flags())
     assert shown in support.advised(text)

@@ -1,4 +1,4 @@
-"""DynamoDB Streams: what happened to users and sessions, as typed events. See ``docs/streams.md``."""
+"""DynamoDB Streams: changes of users and sessions as typed events. See ``docs/streams.md``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a consumer has come, kept in a DynamoDB table of its own, behind a lease that one process holds."""
+"""A consumer's progress, stored in its own DynamoDB table and protected by a lease that one process holds."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from torii_dynamodb.errors import ConfigurationError, RequestRejected, ToriiErro
 
 __all__ = ["Checkpoint", "CheckpointStore", "LeaseLost", "checkpoint_table_name", "has_checkpoint_key"]
 
-# A shard and its records live for 24 hours; its checkpoint may go some time after.
+# A shard and its records live for 24 hours; the checkpoint may be deleted some time later.
 _KEEP = timedelta(days=7)
 
 
 class LeaseLost(ToriiError):
-    """Another process consumes under this name. It goes on from this one's last checkpoint; this one must stop."""
+    """Another process consumes under this name. It continues from the last checkpoint; this process must stop."""
 
     code = "lease_lost"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a shard is read.
+    """The progress in a shard.
 
     Args:
-        sequence: The last record that is dealt with; ``None``: none yet.
+        sequence: The last record that was handled; ``None``: none yet.
         finished: Whether the shard has been read to its end.
     """
 
@@ -49,23 +49,23 @@ def checkpoint_table_name(config: DynamoDbConfig) -> str:
 
 
 def has_checkpoint_key(description: Mapping[str, Any]) -> bool:
-    """Whether a described table has the key of such a table."""
+    """Whether a described table has the key of a checkpoint table."""
     return [(key["AttributeName"], key["KeyType"]) for key in list_of(description.get("KeySchema"))] == [("id", "HASH")]
 
 
 class CheckpointStore:
     """Checkpoints and the lease of one consumer, by its name.
 
-    Every checkpoint is written in one transaction with a check that the lease still holds: a process that stalled and
-    was taken over cannot set another's progress back.
+    Every checkpoint is written in one transaction with a check of the lease: a stalled process that lost its lease
+    cannot set back the progress of its successor.
 
     Args:
         client: The client.
-        config: Names the table, and has the clock.
-        name: The consumer's name; each name reads everything for itself.
-        owner: This process' name; made at random.
-        lease: How long a silent owner keeps the lease.
-        table: Another table than :func:`checkpoint_table_name`. Its key is ``id`` (S), its TTL attribute
+        config: Names the table, and provides the clock.
+        name: The consumer's name; each name reads everything.
+        owner: This process' name; random by default.
+        lease: How long the lease lasts without renewal.
+        table: The table, if not :func:`checkpoint_table_name`. Its key is ``id`` (S), its TTL attribute
             ``expires_at``.
     """
 
@@ -87,7 +87,7 @@ class CheckpointStore:
         self._lease = lease
 
     def ensure_table(self) -> bool:
-        """Create the table if there is none, and wait for it; whether it was created."""
+        """Create the table if it is missing, and wait for it; return whether it was created."""
         control = Control(self._client)
         found = control.lasting(self.table)
         if found is None:
@@ -101,20 +101,20 @@ class CheckpointStore:
                 },
             )
         elif not has_checkpoint_key(found):
-            raise ConfigurationError(f"the table {self.table} has another key than id; name another table")
+            raise ConfigurationError(f"the key of table {self.table} is not id; give another table name")
         elif is_settled(found):
             return False
         control.wait_for_table(self.table)
         try:
             control.call("UpdateTimeToLive", ttl_request(self.table, "expires_at"))
         except RequestRejected as error:
-            # Another process was first; or the endpoint has no TTL, and old checkpoints stay.
+            # Another process was first, or the endpoint has no TTL and old checkpoints stay.
             if error.aws_code != "ValidationException" and not isinstance(error, NotOffered):
                 raise
         return found is None
 
     def acquire(self) -> bool:
-        """Take the lease, or renew it; whether it is ours now."""
+        """Take or renew the lease; return whether it is ours now."""
         now = self._config.clock()
         try:
             self._client.call(
@@ -136,17 +136,17 @@ class CheckpointStore:
         return True
 
     def release(self) -> None:
-        """Give the lease back, if it is ours."""
+        """Release the lease if it is ours."""
         try:
             self._client.call("DeleteItem", ex.delete(self.table, self._key("lease"), "#owner = :me", self._me))
         except ConditionFailed:
             return
 
     def started_at(self, since: datetime | None) -> int:
-        """From when on records count, in epoch seconds: what the first start of this name asked for.
+        """The time from which records count, in epoch seconds: what the first start of this name asked for.
 
         Args:
-            since: What this start asks for; ``None``: everything there is.
+            since: What this start asks for; ``None``: all records.
         """
         wanted = 0 if since is None else epoch_seconds(since)
         start: Item = {**self._key("start"), "since": {"N": str(wanted)}}
@@ -158,14 +158,14 @@ class CheckpointStore:
         return wanted
 
     def read(self, stream_arn: str, shard_id: str) -> Checkpoint | None:
-        """A shard's checkpoint; ``None`` where there is none."""
+        """A shard's checkpoint; ``None`` if there is none."""
         item = self._get(f"{stream_arn}#{shard_id}")
         if item is None:
             return None
         return Checkpoint(item.get("sequence", {}).get("S"), bool(item.get("finished", {}).get("BOOL")))
 
     def write(self, stream_arn: str, shard_id: str, checkpoint: Checkpoint) -> None:
-        """Keep a shard's checkpoint.
+        """Store a shard's checkpoint.
 
         Raises:
             LeaseLost: Another process holds the lease.
@@ -186,7 +186,7 @@ class CheckpointStore:
             )
         except TransactionCanceled as error:
             raise LeaseLost(
-                f"another process consumes as {self._name!r} since; this one stops", request_id=error.request_id
+                f"another process now consumes as {self._name!r}; this one stops", request_id=error.request_id
             ) from error
 
     @property

@@ -1,7 +1,7 @@
-"""A consumer of the streams for those without Lambda: shard lineage, checkpoints, one reader at a time.
+"""A consumer of the streams, for use without Lambda: shard lineage, checkpoints, one reader at a time.
 
-Delivery is at least once, and in order for each item: an item's changes stand in one shard or, after DynamoDB splits
-it, in its children, and a child is begun only when its parent is finished.
+Delivery is at least once, and in order for each item: an item's changes are in one shard or, after DynamoDB splits it,
+in its children, and a child is read only after its parent is finished.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = ["HandlerFailed", "RecordsLost", "StreamConsumer", "readable_shards"]
 
 _log = logging.getLogger("torii_dynamodb")
 
-# DynamoDB takes 10 DescribeStream a second, and new shards appear every few hours.
+# DynamoDB allows 10 DescribeStream a second, and new shards appear every few hours.
 _LOOK_FOR_SHARDS = 30.0
 _ITERATOR_LOST = ("ExpiredIteratorException",)
 _TRIMMED = ("TrimmedDataAccessException",)
 
 
 class HandlerFailed(ToriiError):
-    """The handler failed for one event as often as it was allowed to. Its record is not marked as done.
+    """The handler used up its attempts for one event. The event's record is not marked as done.
 
     Attributes:
         event: The event.
@@ -49,7 +49,7 @@ class HandlerFailed(ToriiError):
 
 
 class RecordsLost(ToriiError):
-    """The consumer stood still for more than 24 hours: DynamoDB has forgotten records that were not read."""
+    """The consumer was stopped for more than 24 hours: DynamoDB has dropped records that were not read."""
 
     code = "records_lost"
 
@@ -67,7 +67,7 @@ class _Shard:
 
 
 def readable_shards(parents: Mapping[str, str | None], finished: Collection[str]) -> list[str]:
-    """Which shards may be read now: those that are not finished and whose parent is, or is not there any more.
+    """The shards that may be read now: not finished themselves, and without an unfinished parent.
 
     Args:
         parents: Each shard's parent, in the order in which the shards were described.
@@ -83,7 +83,7 @@ def readable_shards(parents: Mapping[str, str | None], finished: Collection[str]
 
 
 class StreamConsumer:
-    """Reads the tables' streams and tells a handler.
+    """Reads the tables' streams and passes events to a handler.
 
     ::
 
@@ -91,22 +91,22 @@ class StreamConsumer:
             consumer.run()
 
     Args:
-        config: Names the tables, and tells region and credentials.
-        handler: Who is told. What it raises has the event tried again.
-        name: This consumer's name: its checkpoints are kept under it, and one process at a time reads as it.
+        config: Names the tables, Region and credentials.
+        handler: Receives the events. If it raises, the event is tried again.
+        name: The consumer's name: checkpoints are stored under it, and one process at a time reads under it.
         tables: Whose streams.
-        since: Where to begin, at the very first start of this name: records of an earlier time are passed over.
-            ``None``: with everything that DynamoDB still holds (24 hours).
-        attempts: How often an event is handed over before it counts as failed.
-        on_failure: Called with such an event and the error, and the consumer goes on. ``None``: it stops with
+        since: Where to begin at the very first start of this name: earlier records are skipped. ``None``: with
+            everything that DynamoDB still has (24 hours).
+        attempts: How often an event is passed to the handler before it counts as failed.
+        on_failure: Called with a failed event and the error; then the consumer continues. ``None``: it stops with
             :class:`HandlerFailed`, and begins with that record when it is run again.
-        on_corrupt: What becomes of a record that cannot be read.
-        on_loss: What to do when DynamoDB has forgotten records that were not read: stop, or log it and go on with the
-            oldest that are left.
-        batch: How many records are asked for at once; the checkpoint is written after each such batch.
-        checkpoints: Where checkpoints are kept, if not in the table that is made for them.
+        on_corrupt: What happens to a record that cannot be read.
+        on_loss: What to do if DynamoDB has dropped records that were not read: ``"fail"``, or ``"continue"`` to log
+            it and go on with the oldest record that is left.
+        batch: How many records to ask for at once; the checkpoint is written after each batch.
+        checkpoints: Where checkpoints are stored, if not in their default table.
         streams: A boto3 ``dynamodbstreams`` client, if not one made from the configuration.
-        client: A client to use, and not to close.
+        client: A client to use; it is not closed.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class StreamConsumer:
         client: Client | None = None,
     ) -> None:
         if attempts < 1:
-            raise ConfigurationError("attempts: give at least 1")
+            raise ConfigurationError(f"attempts must be at least 1, not {attempts}")
         self._config = config
         self._handler = handler
         self._tables = tuple(tables)
@@ -154,7 +154,7 @@ class StreamConsumer:
         self.close()
 
     def close(self) -> None:
-        """Give the lease back, and close what was opened."""
+        """Release the lease, and close what was opened."""
         try:
             if self._ready:
                 self._store.release()
@@ -166,16 +166,16 @@ class StreamConsumer:
         """Read until told to stop.
 
         Args:
-            stop: Asked between batches.
-            pause: Seconds to wait when there was nothing; DynamoDB takes 5 reads a second of a shard.
+            stop: Called between batches; return true to stop.
+            pause: Seconds to wait if there was nothing; DynamoDB allows 5 reads a second for each shard.
 
         Returns:
             How many events were handled.
 
         Raises:
-            LeaseLost: Another process reads as this consumer.
-            HandlerFailed: The handler failed for good, and nothing catches that.
-            RecordsLost: Records were forgotten before they were read.
+            LeaseLost: Another process reads under this name.
+            HandlerFailed: The handler used up its attempts, and there is no ``on_failure``.
+            RecordsLost: Records were dropped before they were read.
         """
         handled = 0
         while not stop():
@@ -189,8 +189,8 @@ class StreamConsumer:
         """Read one batch of every shard that may be read.
 
         Returns:
-            How many events were handled, and how many records were read. Records of 0 do not mean that nothing is
-            left: DynamoDB answers with empty batches at times, and a shard may just have ended.
+            The numbers of events handled and of records read. 0 records do not mean that nothing is left: DynamoDB
+            sometimes returns empty batches, and a shard may just have ended.
         """
         self._begin()
         events = records = 0
@@ -205,12 +205,12 @@ class StreamConsumer:
         if self._streams is None:
             self._streams = aws_client(self._config, "dynamodbstreams")
         if not self._ready:
-            # Before a table is made that a mistyped prefix would leave behind.
+            # First, so that a mistyped prefix does not leave a table behind.
             self._with_streams()
             self._store.ensure_table()
         if not self._store.acquire():
             raise LeaseLost(
-                f"another process consumes as {self._name!r}; stop it, wait until its lease of half a minute is over, "
+                f"another process consumes as {self._name!r}; stop it and wait half a minute until its lease ends, "
                 "or choose another name"
             )
         if not self._ready:
@@ -239,7 +239,7 @@ class StreamConsumer:
         for status in stream_status(self._client, self._config, self._tables):
             if status.arn is None:
                 raise ConfigurationError(
-                    f"{status.name} has no stream; switch it on with `torii-dynamodb streams enable`"
+                    f"{status.name} has no stream; turn it on with `torii-dynamodb streams enable`"
                 )
             found.append((status, status.arn))
         return found
@@ -306,7 +306,7 @@ class StreamConsumer:
                 events += self._deal_with(record, shard.table)
                 done = sequence_number(record)
         finally:
-            # What succeeded before a failure is done, too.
+            # Records before a failed one are done.
             if done is not None:
                 self._keep(shard, Checkpoint(done, finished=False))
         shard.iterator = answer.get("NextShardIterator")
@@ -336,7 +336,7 @@ class StreamConsumer:
                 if self._on_failure is None:
                     raise HandlerFailed(
                         f"the handler failed {attempt} times for {event.id}: {type(error).__name__}; "
-                        "the consumer begins with this record when it is run again",
+                        "when run again, the consumer begins with this record",
                         event,
                     ) from error
                 self._on_failure(event, error)
@@ -350,9 +350,9 @@ class StreamConsumer:
         message = f"records of the stream of {shard.table} are lost: {self._name!r} was more than 24 hours behind"
         if self._on_loss == "fail":
             raise RecordsLost(
-                f"{message}; compare what its handler keeps with the tables, then run it with on_loss='continue'"
+                f"{message}; compare the handler's data with the tables, then run it with on_loss='continue'"
             ) from lost
-        _log.error("%s; going on with the oldest record that is left", message)
+        _log.error("%s; continuing with the oldest record that is left", message)
 
     def _ask(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -378,11 +378,11 @@ class StreamConsumer:
 
 
 class _Stale(Exception):
-    """The iterator is older than its quarter of an hour."""
+    """The iterator has expired: it lives for 15 minutes."""
 
 
 class _Lost(Exception):
-    """The place to go on from is older than 24 hours."""
+    """The position to continue from is older than 24 hours."""
 
 
 def _seconds(record: Mapping[str, Any]) -> int:

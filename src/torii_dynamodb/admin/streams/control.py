@@ -1,4 +1,4 @@
-"""Switching the tables' streams on and off."""
+"""Turns the tables' streams on and off."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torii_dynamodb.errors import ConfigurationError
 __all__ = ["VIEW_TYPE", "StreamStatus", "disable_streams", "enable_streams", "stream_status"]
 
 VIEW_TYPE: Final = "NEW_AND_OLD_IMAGES"
-"""What the events need: what changed is told by both."""
+"""What events need: they compare both images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +25,12 @@ class StreamStatus:
     """A table's stream.
 
     Args:
-        table: Which table.
+        table: The table, without the prefix.
         name: The table's full name.
-        enabled: Whether changes are recorded now.
-        view_type: What a record carries; ``None`` where nothing is recorded.
-        arn: The latest stream's ARN. It stays readable for 24 hours after the stream was switched off.
-        usable: Whether events can be made of it.
+        enabled: Whether changes are recorded.
+        view_type: What a record contains; ``None`` if nothing is recorded.
+        arn: The latest stream's ARN. A stream stays readable for 24 hours after it was turned off.
+        usable: Whether events can be made from it.
     """
 
     table: TableName
@@ -41,14 +41,14 @@ class StreamStatus:
 
     @property
     def usable(self) -> bool:
-        """Whether events can be made of it."""
+        """Whether events can be made from it."""
         return self.enabled and self.view_type == VIEW_TYPE
 
 
 def stream_status(
     client: Client, config: DynamoDbConfig, tables: Sequence[TableName] = STREAM_TABLES
 ) -> list[StreamStatus]:
-    """Where the streams of the tables stand.
+    """The status of the tables' streams.
 
     Raises:
         ConfigurationError: A table does not exist.
@@ -65,32 +65,32 @@ def enable_streams(
     dry_run: bool = False,
     report: Report = silent,
 ) -> list[str]:
-    """Switch the streams on, with old and new images, and wait. Tables that have one are left alone.
+    """Turn the streams on, with old and new images, and wait. Tables that already have one are left alone.
 
     Args:
         client: The client.
         config: Names the tables.
         tables: Which tables.
-        dry_run: Change nothing, tell what would be changed.
-        report: Told how far it is.
+        dry_run: Change nothing; only return what would be changed.
+        report: Receives the progress.
 
     Returns:
         What was (or would be) done, a sentence each.
 
     Raises:
-        ConfigurationError: A table does not exist, or has a stream of another view type; nothing was changed. That
-            cannot be changed in place: switch it off first, once its other readers agree.
+        ConfigurationError: A table does not exist, or has a stream with another view type, which cannot be changed in
+            place: turn it off first, once its other readers agree. Nothing was changed.
     """
     found = [status for status in stream_status(client, config, tables) if not status.usable]
     for status in found:
         if status.enabled:
             raise ConfigurationError(
                 f"{status.name} has a stream with the view type {status.view_type}, and events need {VIEW_TYPE}; "
-                "DynamoDB cannot change that in place: switch the stream off (`streams disable`), then on again"
+                "DynamoDB cannot change that in place: turn the stream off (`streams disable`), then on again"
             )
     if not dry_run:
-        _switch(client, [status.name for status in found], stream_on(VIEW_TYPE), "switch streams on", report)
-    return [f"switch on the stream of {status.name} ({VIEW_TYPE})" for status in found]
+        _switch(client, [status.name for status in found], stream_on(VIEW_TYPE), "turn streams on", report)
+    return [f"turn on the stream of {status.name} ({VIEW_TYPE})" for status in found]
 
 
 def disable_streams(
@@ -101,15 +101,15 @@ def disable_streams(
     dry_run: bool = False,
     report: Report = silent,
 ) -> list[str]:
-    """Switch the streams off, and wait. What was recorded stays readable for 24 hours; changes from now on are lost.
+    """Turn the streams off, and wait. Records stay readable for 24 hours; later changes are not recorded.
 
     Returns:
         What was (or would be) done, a sentence each.
     """
     names = [status.name for status in stream_status(client, config, tables) if status.enabled]
     if not dry_run:
-        _switch(client, names, {"StreamEnabled": False}, "switch streams off", report)
-    return [f"switch off the stream of {name}; nobody is told of changes from then on" for name in names]
+        _switch(client, names, {"StreamEnabled": False}, "turn streams off", report)
+    return [f"turn off the stream of {name}; later changes are not recorded" for name in names]
 
 
 def _switch(client: Client, names: Sequence[str], specification: dict[str, Any], task: str, report: Report) -> None:

@@ -1,7 +1,7 @@
-"""From a stream record to events. Pure: a record in, events out.
+"""Turns a stream record into events. Pure.
 
-Takes a record as AWS Lambda hands it over and as the Streams API (boto3) returns it; they differ in the spelling of
-``userIdentity``, in the time's type, and in that Lambda leaves bytes in base64.
+It takes a record as AWS Lambda delivers it or as the Streams API (boto3) returns it. They differ in the spelling of
+``userIdentity`` and in the type of the time, and Lambda leaves bytes in base64.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from torii_dynamodb.errors import ConfigurationError, CorruptItem
 __all__ = ["STREAM_TABLES", "decode", "ref_of", "sequence_number", "table_of"]
 
 STREAM_TABLES: Final[tuple[TableName, ...]] = ("users", "sessions", "identities", "tokens")
-"""The tables whose changes mean something to others. Attempts do not: their audit is in the table itself."""
+"""The tables whose changes are events. Attempts are not: their table is itself an audit log."""
 
 _PROFILE = ("name", "metadata", "email_as_given")
 _SETS = ("SS", "NS", "BS")
@@ -50,19 +50,19 @@ _TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 
 
 def decode(record: Mapping[str, Any], table: TableName) -> tuple[StreamEvent, ...]:
-    """The events that a record means, in the order in which to handle them; none for a write that changed nothing.
+    """The events of a record, in the order in which to handle them; none for a write that changed nothing.
 
     Args:
         record: The record.
-        table: Which of the tables it is of; see :func:`table_of`.
+        table: Its table; see :func:`table_of`.
 
     Raises:
-        ConfigurationError: The stream does not carry the old and new images.
+        ConfigurationError: The stream has no old and new images.
         CorruptItem: An image cannot be read: something else wrote it.
     """
     body = record.get("dynamodb")
     if not isinstance(body, Mapping):
-        raise ConfigurationError("this is no record of a DynamoDB stream: it has no member 'dynamodb'")
+        raise ConfigurationError("this is not a record of a DynamoDB stream: it has no member 'dynamodb'")
     change = cast("Mapping[str, Any]", body)
     old, new = _image(change.get("OldImage")), _image(change.get("NewImage"))
     name = record.get("eventName")
@@ -78,31 +78,31 @@ def decode(record: Mapping[str, Any], table: TableName) -> tuple[StreamEvent, ..
         return ()
     at = _time(change.get("ApproximateCreationDateTime"))
     made = reader(old, new, at, _is_ttl(record))
-    # AWS' record ids are unique everywhere, those of emulators within a table only.
+    # AWS' record IDs are unique everywhere, those of emulators only within a table.
     event_id = str(record.get("eventID") or change.get("SequenceNumber"))
     return tuple(kind(id=f"{table}:{event_id}:{kind.type}", at=at, **told) for kind, told in made)
 
 
 def table_of(record: Mapping[str, Any], config: DynamoDbConfig) -> TableName | None:
-    """Which of our tables a record handed over by Lambda is of; ``None`` if of none."""
+    """The table of a record that Lambda delivered; ``None`` if it is not one of ours."""
     arn = str(record.get("eventSourceARN") or "")
     name = arn.partition(":table/")[2].partition("/")[0]
     return next((table for table in TABLES if config.table_name(table) == name), None)
 
 
 def sequence_number(record: Mapping[str, Any]) -> str:
-    """Where in its shard a record stands."""
+    """A record's position in its shard."""
     body: Any = record.get("dynamodb") or {}
     return str(body.get("SequenceNumber", ""))
 
 
 def ref_of(key: str) -> str:
-    """A name for a session or token among events, that is not its key and does not lead back to it."""
+    """A reference to a session or token in events, from which its key cannot be derived."""
     return sha256(b"torii-event-ref:" + key.encode()).hexdigest()[:32]
 
 
 Made = list[tuple[type[Any], dict[str, Any]]]
-"""The events to make: their class, and what they tell beside id and time."""
+"""The events to make: their classes, and their fields besides ID and time."""
 
 
 @reading.reader("users")
@@ -131,7 +131,7 @@ def _users(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
     made: Made = []
     changed = frozenset(name for name in _PROFILE if old.get(name) != new.get(name))
     if before["email"] != after["email"]:
-        # The spelling changes with the address; that is not news of its own.
+        # The spelling changes with the address, which is not an event of its own.
         changed -= {"email_as_given"}
         made.append((StreamEmailChanged, {**whose, "old_email": before["email"], "new_email": after["email"]}))
     if changed:
@@ -186,7 +186,7 @@ def _identity_fields(item: Item) -> dict[str, Any] | None:
         return {**told, "kind": "oauth", "provider": provider, "subject": subject}
     if identity.startswith(PASSKEY):
         return {**told, "kind": "passkey", "name": reading.optional_text(item, "name")}
-    # An address: the user's own record tells of it.
+    # An email address: the user's record has the event.
     return None
 
 
@@ -240,11 +240,11 @@ def _image(image: Any) -> Item | None:
 
 
 def _plain(value: Any) -> Any:
-    """An image in one form: bytes as base64, sets in order."""
+    """An image in one form: bytes as base64, sets sorted."""
     if isinstance(value, Mapping):
         members = cast("Mapping[str, Any]", value)
         return {
-            # {"SS": [...]} is a set; an attribute that happens to be called SS holds a mapping.
+            # {"SS": [...]} is a set; an attribute that happens to be called SS contains a mapping.
             name: sorted(_plain(member)) if name in _SETS and not isinstance(member, Mapping) else _plain(member)
             for name, member in members.items()
         }
@@ -260,7 +260,7 @@ def _time(value: Any) -> datetime:
         return value.astimezone(UTC)
     if isinstance(value, int | float):
         return from_epoch_seconds(int(value))
-    raise CorruptItem("stream", "ApproximateCreationDateTime", "seconds since 1970 are expected")
+    raise CorruptItem("stream", "ApproximateCreationDateTime", "expected seconds since 1970")
 
 
 def _is_ttl(record: Mapping[str, Any]) -> bool:

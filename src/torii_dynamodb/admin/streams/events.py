@@ -1,7 +1,7 @@
-"""What happened, as frozen dataclasses.
+"""The events, as frozen dataclasses.
 
-No event holds a password hash, a token, or the digest under which a token or session is stored: a queue or a log is no
-place for them. What must be told apart is named by a ``ref`` that is derived from the key and leads nowhere back.
+No event contains a password hash, a token, or the digest under which a token or session is stored: they do not belong
+in a queue or a log. Sessions and tokens have a ``ref`` instead, derived from the key but not reversible.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEvent:
-    """What every event tells.
+    """The fields of every event.
 
     Args:
-        id: Names this event alone, and stays the same when it is delivered again: keep the ids that were dealt with,
-            and a repeated delivery does no harm. The stream record's id, and the event's type.
+        id: Unique to the event, and the same when it is delivered again: remember the IDs already handled, and a
+            repeated delivery does no harm. Made of the stream record's ID and the event's type.
         at: When DynamoDB recorded the change, to about a second.
-        user_id: Whose event it is; ``None`` where no user was named (a one-time token for an address).
+        user_id: The user; ``None`` if there is none (a one-time token for an email address).
     """
 
     type: ClassVar[str] = "event"
@@ -56,10 +56,10 @@ class StreamEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamUserCreated(StreamEvent):
-    """A user came to be.
+    """A user was created.
 
     Args:
-        email: The normalised address.
+        email: The normalised email address.
         name: The display name.
         email_verified: Whether the address was proved from the start.
         has_password: Whether the user began with a password.
@@ -78,8 +78,8 @@ class StreamUserUpdated(StreamEvent):
     """The profile changed.
 
     Args:
-        changed: Which of ``name``, ``metadata`` and ``email_as_given``. Their values are not told: metadata may hold
-            anything. Read the user for them.
+        changed: Which of ``name``, ``metadata`` and ``email_as_given``. The values are left out, because metadata may
+            contain anything; read the user for them.
     """
 
     type: ClassVar[str] = "user.updated"
@@ -89,10 +89,10 @@ class StreamUserUpdated(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamUserDeleted(StreamEvent):
-    """A user is gone, with all identities.
+    """A user was deleted, with all identities.
 
     Args:
-        email: The normalised address that the user had.
+        email: The normalised email address of the user.
     """
 
     type: ClassVar[str] = "user.deleted"
@@ -105,7 +105,7 @@ class StreamUserLocked(StreamEvent):
     """An administrator locked the account.
 
     Args:
-        locked_at: The moment that was set.
+        locked_at: When it was locked.
     """
 
     type: ClassVar[str] = "user.locked"
@@ -115,17 +115,17 @@ class StreamUserLocked(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamUserUnlocked(StreamEvent):
-    """An administrator lifted the lock."""
+    """An administrator unlocked the account."""
 
     type: ClassVar[str] = "user.unlocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEmailChanged(StreamEvent):
-    """The address changed; the new one is not proved.
+    """The email address changed; the new one is not verified yet.
 
     Args:
-        old_email: The normalised address before. Tell it there, too: the account may be in the wrong hands.
+        old_email: The normalised address before. Notify it, too: somebody else may have taken over the account.
         new_email: The normalised address now.
     """
 
@@ -137,10 +137,10 @@ class StreamEmailChanged(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEmailVerified(StreamEvent):
-    """Somebody proved to own the address.
+    """Somebody proved that they own the email address.
 
     Args:
-        email: The normalised address.
+        email: The normalised email address.
     """
 
     type: ClassVar[str] = "user.email_verified"
@@ -150,10 +150,10 @@ class StreamEmailVerified(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamPasswordChanged(StreamEvent):
-    """The password changed. A re-hash of the same password is none.
+    """The password changed. Rehashing the same password is not a change.
 
     Args:
-        change: ``"set"`` where there was none, ``"changed"``, or ``"removed"``.
+        change: ``"set"`` if there was none before, ``"changed"``, or ``"removed"``.
     """
 
     type: ClassVar[str] = "user.password_changed"
@@ -163,20 +163,20 @@ class StreamPasswordChanged(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSessionsRevoked(StreamEvent):
-    """All sessions of a user ended at once: the epoch moved on. Their rows may follow one by one, or not at all."""
+    """All sessions of a user ended at once, by a new epoch. Events for single rows may or may not follow."""
 
     type: ClassVar[str] = "sessions.revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSessionCreated(StreamEvent):
-    """A session began.
+    """A session was created.
 
     Args:
-        ref: Names the session among events; not its id.
-        expires_at: Its end.
-        user_agent: What the browser called itself.
-        ip_address: Where it came from.
+        ref: Refers to the session in events; not its ID.
+        expires_at: When it ends.
+        user_agent: The browser's user agent.
+        ip_address: The IP address.
     """
 
     type: ClassVar[str] = "session.created"
@@ -189,11 +189,11 @@ class StreamSessionCreated(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSessionRefreshed(StreamEvent):
-    """A session's end moved.
+    """A session was extended.
 
     Args:
-        ref: Names the session among events; not its id.
-        expires_at: Its end now.
+        ref: Refers to the session in events; not its ID.
+        expires_at: When it ends now.
     """
 
     type: ClassVar[str] = "session.refreshed"
@@ -207,7 +207,7 @@ class StreamSessionRevoked(StreamEvent):
     """A session's row was removed before its end: signed out, or cleaned up after all sessions were revoked.
 
     Args:
-        ref: Names the session among events; not its id.
+        ref: Refers to the session in events; not its ID.
     """
 
     type: ClassVar[str] = "session.revoked"
@@ -217,12 +217,12 @@ class StreamSessionRevoked(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSessionExpired(StreamEvent):
-    """A session's row was removed after its end. It was refused since; TTL may take days to remove it.
+    """A session's row was removed after its end. It was refused from then on; TTL may take days to remove a row.
 
     Args:
-        ref: Names the session among events; not its id.
+        ref: Refers to the session in events; not its ID.
         expires_at: When it ended.
-        by_ttl: Whether DynamoDB says that its TTL did it. In a global table it says so in one region only.
+        by_ttl: Whether DynamoDB reports that TTL removed it. In a global table, only one Region reports this.
     """
 
     type: ClassVar[str] = "session.expired"
@@ -234,13 +234,13 @@ class StreamSessionExpired(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamIdentityLinked(StreamEvent):
-    """A user gained a way to sign in beside the address.
+    """A user gained another way to sign in.
 
     Args:
         kind: ``"oauth"`` or ``"passkey"``.
-        provider: The provider, for an account.
-        subject: The account's name there, for an account.
-        name: The passkey's name, for a passkey.
+        provider: The provider, for ``"oauth"``.
+        subject: The subject at the provider, for ``"oauth"``.
+        name: The passkey's name, for ``"passkey"``.
     """
 
     type: ClassVar[str] = "identity.linked"
@@ -253,13 +253,13 @@ class StreamIdentityLinked(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamIdentityUnlinked(StreamEvent):
-    """A user lost a way to sign in, or is gone altogether.
+    """A user lost a way to sign in, or was deleted.
 
     Args:
         kind: ``"oauth"`` or ``"passkey"``.
-        provider: The provider, for an account.
-        subject: The account's name there, for an account.
-        name: The passkey's name, for a passkey.
+        provider: The provider, for ``"oauth"``.
+        subject: The subject at the provider, for ``"oauth"``.
+        name: The passkey's name, for ``"passkey"``.
     """
 
     type: ClassVar[str] = "identity.unlinked"
@@ -272,12 +272,12 @@ class StreamIdentityUnlinked(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamTokenConsumed(StreamEvent):
-    """A one-time secret was used up. That it also was accepted (address and epoch unchanged) is not said.
+    """A one-time secret was consumed. This does not mean that it was accepted (address and epoch unchanged).
 
     Args:
-        ref: Names the token among events; not its id.
+        ref: Refers to the token in events; not its ID.
         purpose: ``"magic_link"``, ``"password_reset"``, ..., or ``"pkce"``, ``"challenge"``.
-        email: The address it was bound to, if it was to one.
+        email: The email address to which it was bound, if any.
     """
 
     type: ClassVar[str] = "token.consumed"
@@ -308,11 +308,11 @@ EVENT_TYPES: Final[Mapping[str, type[StreamEvent]]] = {
         StreamTokenConsumed,
     )
 }
-"""Every type of event, by its name."""
+"""Every class of events, by its type."""
 
 
 def to_dict(event: StreamEvent) -> dict[str, Any]:
-    """The event as JSON holds it: ``type`` first, times as text, sets as sorted lists."""
+    """The event for JSON: ``type`` first, times as text, sets as sorted lists."""
     told: dict[str, Any] = {"type": event.type}
     for field in fields(event):
         value = getattr(event, field.name)

@@ -1,4 +1,4 @@
-"""Who is told: the handler's interface, a registry that makes one of plain functions, and how a record is handled."""
+"""Event handlers: their interface, a registry that makes one from functions, and the handling of a record."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _log = logging.getLogger("torii_dynamodb")
 E = TypeVar("E", bound=StreamEvent)
 
 OnCorrupt = Literal["fail", "skip"]
-"""What becomes of a record that cannot be read: it counts as failed, or it is logged and passed over."""
+"""What happens to a record that cannot be read: it counts as failed, or it is logged and skipped."""
 
 
 class EventHandler(Protocol):
-    """Something that events are told to."""
+    """Receives events."""
 
     def handle(self, event: StreamEvent, /) -> object:
-        """Deal with an event. Raise to have it delivered again.
+        """Handle an event. Raise an exception to have it delivered again.
 
         Delivery is at least once: an event may come again, with the same ``id``. Events of one item come in order.
         """
@@ -33,7 +33,7 @@ class EventHandler(Protocol):
 
 
 class Handlers:
-    """A handler made of functions, by type of event.
+    """A handler made of functions for types of events.
 
     ::
 
@@ -47,7 +47,7 @@ class Handlers:
         self._calls: list[tuple[type[StreamEvent], Callable[[Any], object]]] = []
 
     def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
-        """Call a function for each event of that class; ``StreamEvent`` is every event's."""
+        """Call a function for each event of a class; ``StreamEvent`` stands for every event."""
 
         def register(call: Callable[[E], object]) -> Callable[[E], object]:
             self._calls.append((kind, call))
@@ -56,7 +56,7 @@ class Handlers:
         return register
 
     def handle(self, event: StreamEvent, /) -> None:
-        """Call every function that asked for such events, in the order of registration. The first error ends it."""
+        """Call every function registered for the event's class, in order of registration, up to the first error."""
         for kind, call in self._calls:
             if isinstance(event, kind):
                 call(event)
@@ -65,13 +65,13 @@ class Handlers:
 def handle_record(
     record: Mapping[str, Any], table: TableName, handle: Callable[[StreamEvent], object], on_corrupt: OnCorrupt
 ) -> int:
-    """Decode a record and hand its events over.
+    """Decode a record and pass its events to a handler.
 
     Returns:
-        How many events it meant.
+        The number of its events.
 
     Raises:
-        CorruptItem: The record cannot be read, and that is to fail.
+        CorruptItem: The record cannot be read, and ``on_corrupt`` is ``"fail"``.
         Exception: Whatever the handler raised.
     """
     try:
@@ -79,7 +79,7 @@ def handle_record(
     except CorruptItem as error:
         if on_corrupt == "fail":
             raise
-        _log.warning("a record of the stream of %s was passed over: %s", table, error)
+        _log.warning("skipped a record of the stream of %s: %s", table, error)
         return 0
     for event in events:
         handle(event)

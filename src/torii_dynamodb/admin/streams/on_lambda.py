@@ -24,17 +24,17 @@ def lambda_handler(
     """Make the function that Lambda calls with a batch of records.
 
     The event source mapping needs ``FunctionResponseTypes: [ReportBatchItemFailures]`` (our templates say so): Lambda
-    then starts again from the first record that failed, and takes those before it as done. Nothing after it is
-    handled, for a later change of an item must not overtake an earlier one. Without that setting Lambda takes any
-    answer for success and a failed record would be lost.
+    then starts again from the first record that failed, and counts those before it as done. Records after it are not
+    handled, because a later change of an item must not overtake an earlier one. Without that setting, Lambda treats
+    any response as success, and a failed record is lost.
 
-    Give the mapping a ``MaximumRetryAttempts``, an ``OnFailure`` destination and ``BisectBatchOnFunctionError``, or a
-    record that always fails holds up its shard until DynamoDB forgets it after 24 hours.
+    Give the mapping a ``MaximumRetryAttempts``, an ``OnFailure`` destination and ``BisectBatchOnFunctionError``;
+    otherwise a record that always fails blocks its shard until DynamoDB drops it after 24 hours.
 
     Args:
-        config: Tells which table is which; no request is made.
-        handler: Who is told.
-        on_corrupt: What becomes of a record that cannot be read.
+        config: Names the tables; no request is made.
+        handler: Receives the events.
+        on_corrupt: What happens to a record that cannot be read.
 
     Returns:
         ``handle(event, context)``. Records of other tables are ignored.
@@ -45,7 +45,7 @@ def lambda_handler(
         for record in records:
             table = table_of(record, config)
             if table is None:
-                _log.warning("a record of a stream that is none of ours was ignored: %s", record.get("eventSourceARN"))
+                _log.warning("ignored a record of a stream that is not ours: %s", record.get("eventSourceARN"))
                 continue
             try:
                 handle_record(record, table, handler.handle, on_corrupt)

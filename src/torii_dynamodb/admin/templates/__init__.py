@@ -1,6 +1,6 @@
 """Infrastructure as code, from the schema and the chosen options: CloudFormation, SAM, CDK and Terraform, as JSON.
 
-Pure and deterministic: the same configuration and options give the same text, byte for byte.
+Pure and deterministic: the same configuration and options result in the same text, byte for byte.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _MAKERS: Final[Mapping[TemplateKind, Callable[[DynamoDbConfig, TableOptions], di
 
 
 def template(kind: TemplateKind, config: DynamoDbConfig, options: TableOptions | None = None) -> dict[str, Any]:
-    """The template of a kind, as plain values.
+    """The template of one kind, as plain values.
 
     Args:
         kind: Which tool it is for.
         config: Names the tables.
-        options: What is chosen about them; what is not managed is left to DynamoDB's defaults.
+        options: The tables' options; what is not managed has DynamoDB's defaults.
     """
     return _MAKERS[kind](config, options or TableOptions())
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """The template's text: JSON, indented, with a line's end."""
+    """The template's text: indented JSON, ending in a newline."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

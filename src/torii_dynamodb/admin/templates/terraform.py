@@ -10,7 +10,7 @@ from torii_dynamodb.schema import SCHEMA, IndexSchema
 
 __all__ = ["terraform"]
 
-# hashicorp/aws: warm_throughput of aws_dynamodb_table and recovery_period_in_days came with 5.x and 6.x.
+# hashicorp/aws: warm_throughput of aws_dynamodb_table and recovery_period_in_days were added in 5.x and 6.x.
 _PROVIDER = {"source": "hashicorp/aws", "version": ">= 6.0"}
 
 
@@ -60,8 +60,8 @@ def _table(table: TableName, config: DynamoDbConfig, options: TableOptions) -> d
         body["tags"] = dict(options.tags)
     lifecycle: dict[str, Any] = {"prevent_destroy": True}
     if provisioned and options.autoscaling is not None:
-        # Else the next apply would set back what autoscaling has chosen. Of a block in a set (an index) Terraform
-        # can ignore the whole only.
+        # Otherwise the next apply would undo what autoscaling has set. Terraform can ignore a block in a set (an
+        # index) only as a whole.
         lifecycle["ignore_changes"] = ["read_capacity", "write_capacity"]
         if schema.indexes and options.autoscaling.indexes:
             lifecycle["ignore_changes"].append("global_secondary_index")

@@ -1,15 +1,15 @@
-"""Portable export and import: all tables as JSON lines, one item a line in DynamoDB's own JSON.
+"""Portable export and import: all tables as JSON lines, one item on each line in DynamoDB's own JSON.
 
 An export is a directory::
 
     export.json              what is exported, and how; written first
-    users/part-0000.jsonl.gz one file a segment of a parallel scan
-    users/part-0000.state    how far it is; only until it is complete
-    manifest.json            every file with its items, bytes and SHA-256; written last: no manifest, no export
+    users/part-0000.jsonl.gz one file for each segment of a parallel scan
+    users/part-0000.state    the progress of the file, until it is complete
+    manifest.json            every file with its items, bytes and SHA-256; written last: without it, no export
 
-Items go through unchanged, so that an import gives back exactly what was exported: hashes stay hashes, numbers keep
-every digit. An export is not a snapshot (DynamoDB's ``Scan`` never is): for one instant of all tables, restore them to
-it (:mod:`torii_dynamodb.admin.backups`) and export those, or stop writing meanwhile.
+Items are not changed, so that an import restores exactly what was exported: hashes stay hashes, numbers keep every
+digit. An export is not a snapshot (DynamoDB's ``Scan`` never is): for one instant of all tables, restore them to it
+(:mod:`torii_dynamodb.admin.backups`) and export the restored tables, or stop all writes during the export.
 """
 
 from __future__ import annotations

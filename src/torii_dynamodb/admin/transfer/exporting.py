@@ -1,4 +1,4 @@
-"""All tables to a directory."""
+"""Exports all tables to a directory."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ __all__ = ["ExportReport", "export"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """What an export came to.
+    """The result of an export.
 
     Args:
         directory: Where it is.
         items: Items by table.
         bytes: Size of all files.
-        units: Read units that this run took.
-        resumed: Whether it went on with one that was interrupted.
-        segments: How many parts of a table were read at once: fewer than asked for where the endpoint does not divide
-            scans into segments.
-        repeated: Items that the endpoint gave more than once. Each is in the export once.
+        units: Read units that this run consumed.
+        resumed: Whether it resumed an interrupted export.
+        segments: How many segments of a table were read in parallel: fewer than requested if the endpoint does not
+            divide scans into segments.
+        repeated: Items that the endpoint returned more than once. Each is in the export once.
     """
 
     directory: Path
@@ -75,24 +75,25 @@ def export(
     consistent: bool = True,
     report: Report = silent,
 ) -> ExportReport:
-    """Write all tables to a directory. Run again after an interruption, it goes on where it was.
+    """Write all tables to a directory. After an interruption, run it again to resume.
 
     Args:
         config: Where the tables are.
         client: The client.
-        directory: Where to; made if missing, readable for its owner alone (it holds password hashes).
-        segments: How many parts of a table are read at once. Going on, those it was begun with are kept. One, where
-            the endpoint turns out to give all items in each.
+        directory: The export's directory; created if missing, readable only by its owner (it contains password
+            hashes).
+        segments: How many segments of a table are read in parallel. A resumed export keeps its number; endpoints that
+            do not divide scans get one.
         compression: ``"gzip"`` or ``"none"``.
-        rate: Limits the reads, in capacity units.
-        consistent: Strong reads; eventual ones cost half.
-        report: Told how far it is.
+        rate: Limits the reads, in capacity units a second.
+        consistent: Strongly consistent reads; eventually consistent ones cost half.
+        report: Receives the progress.
 
     Raises:
         ConfigurationError: A table is missing.
-        Occupied: The directory holds a complete export already, or something else.
-        IntegrityError: The beginning of an export in the directory is damaged; or the endpoint gave one item in two
-            segments, so that it cannot be known whether it gave all.
+        Occupied: The directory already contains a complete export, or something else.
+        IntegrityError: An incomplete export in the directory is damaged; or the endpoint returned one item in two
+            segments, so that it may not have returned all items.
     """
     if not 1 <= segments <= 1000:
         raise ValidationError("segments", f"{segments}: give 1 to 1000")
@@ -155,29 +156,29 @@ def _begin(
 ) -> tuple[dict[str, Any], bool]:
     make_private_folder(directory)
     source = {table: config.table_name(table) for table in TABLES}
-    # Whatever stands in the way of reading is reported before anything is written.
+    # Anything that prevents reading is reported before anything is written.
     for name in source.values():
         client.call("Scan", {"TableName": name, "Limit": 1})
     where = where_of(config)
     if (directory / MANIFEST).exists():
-        raise Occupied(f"{directory} holds a complete export already; give another directory")
+        raise Occupied(f"{directory} already contains a complete export; give another directory")
     try:
         start = object_of(loads((directory / START).read_bytes()))
     except FileNotFoundError:
         pass
     except DecodeError as error:
-        raise IntegrityError(f"{directory / START} is damaged; delete the directory and begin again") from error
+        raise IntegrityError(f"{directory / START} is damaged; delete the directory and export again") from error
     else:
         if (start.get("source"), start.get("where"), start.get("identities")) != (source, where, identities):
             raise Occupied(
-                f"{directory} holds the beginning of an export of other tables ({start.get('where')}), or of these "
-                "before they were deleted and made anew; give another directory"
+                f"{directory} contains an incomplete export of other tables ({start.get('where')}), or of these before "
+                "they were deleted and created again; give another directory"
             )
         return start, True
     if any(directory.iterdir()):
         raise Occupied(f"{directory} is not empty; give another directory")
     tighten(directory)
-    # The first table that tells decides for all: it is the endpoint's way.
+    # The first table that can tell decides for all of them.
     told = (divides(client, config, table, segments, rate=rate) for table in TABLES)
     if next((one for one in told if one is not None), True) is False:
         segments = 1
@@ -217,8 +218,8 @@ def _export_part(
         counter.add(part.table, state["items"])
     with os.fdopen(open_private(path, os.O_RDWR), "r+b") as file:
         if file.seek(0, os.SEEK_END) < state["bytes"]:
-            raise IntegrityError(f"{path} is shorter than it was left; delete the directory and begin again")
-        # What was written after the last state is of a page that will be read again.
+            raise IntegrityError(f"{path} is shorter than its state says; delete the directory and export again")
+        # Anything written after the last state belongs to a page that will be read again.
         file.truncate(state["bytes"])
         for chunk in chunks_of(read_items(path), 0):
             _unseen(part, chunk, seen)
@@ -237,7 +238,7 @@ def _export_part(
                 items = _unseen(part, page.items, seen)
                 lines = b"".join(dumps(item) + b"\n" for item in items)
                 if lines:
-                    # Each page is a gzip member of its own: members can be cut off and appended.
+                    # Each page is a gzip member: members can be cut off and appended.
                     file.write(gzip.compress(lines, mtime=0) if part.compression == "gzip" else lines)
                     file.flush()
                     os.fsync(file.fileno())
@@ -260,16 +261,16 @@ def _export_part(
 
 
 def _unseen(part: Part, items: list[Item], seen: SeenKeys) -> list[Item]:
-    """The items that this segment gives for the first time.
+    """The items that this segment returns for the first time.
 
     Raises:
-        IntegrityError: Another segment gave one of them.
+        IntegrityError: Another segment returned one of them.
     """
     before = seen.add(part.table, items, str(part.segment))
     other = next((place for place in before if place is not None and place != str(part.segment)), None)
     if other is not None:
         raise IntegrityError(
-            f"segments {other} and {part.segment} of {part.table} both hold an item: this endpoint does not divide "
+            f"segments {other} and {part.segment} of {part.table} both contain an item: this endpoint does not divide "
             "scans as DynamoDB does, and may have left items out; delete the directory and export with one segment "
             "(--segments 1)"
         )

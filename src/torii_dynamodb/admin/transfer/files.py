@@ -1,4 +1,4 @@
-"""What an export consists of: its files, their names, their checks."""
+"""The files of an export: their names, contents and checks."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ FORMAT_VERSION: Final = 1
 FORMAT: Final = "torii-dynamodb export"
 START: Final = "export.json"
 MANIFEST: Final = "manifest.json"
-# Several batches at once, and few enough that an interruption repeats little.
+# Several batches, yet small enough that an interruption repeats little work.
 _CHUNK = 200
 _SETS = frozenset({"SS", "NS", "BS"})
 
 
 class IntegrityError(ToriiError):
-    """An export is damaged or incomplete, or the tables do not hold what was imported. The message says where."""
+    """An export is damaged or incomplete, or the tables do not contain what was imported. The message says where."""
 
     code = "integrity_error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One segment of a table, and the file that it goes to."""
+    """One segment of a table, and its file."""
 
     table: TableName
     segment: int
@@ -62,18 +62,18 @@ class Part:
 
     @property
     def path(self) -> str:
-        """The file, within the export."""
+        """The file's path within the export."""
         return f"{self.table}/part-{self.segment:04}.jsonl{'.gz' if self.compression == 'gzip' else ''}"
 
     @property
     def state(self) -> str:
-        """Where it stands how far the file is."""
+        """The path of the file with the progress."""
         return f"{self.table}/part-{self.segment:04}.state"
 
 
 @dataclass(slots=True)
 class Counter:
-    """Adds up items by table, for several threads, and reports them."""
+    """Counts items by table, in several threads, and reports the progress."""
 
     report: Report
     verb: str
@@ -82,7 +82,7 @@ class Counter:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, table: TableName, count: int) -> None:
-        """So many more are done."""
+        """Add to a table's count."""
         with self.lock:
             self.done[table] = self.done.get(table, 0) + count
             task = f"{self.verb} {table}"
@@ -94,7 +94,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
     Raises:
         ValidationError: There is no export in the directory.
-        IntegrityError: The export is not complete, or damaged.
+        IntegrityError: The export is incomplete or damaged.
     """
     try:
         manifest = object_of(loads((directory / MANIFEST).read_bytes()))
@@ -103,9 +103,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
             raise IntegrityError(f"the export in {directory} is not complete; run the export again") from error
         raise ValidationError("directory", f"there is no export in {directory} (no {MANIFEST})") from error
     except DecodeError as error:
-        raise IntegrityError(f"{directory / MANIFEST} is damaged: no JSON") from error
+        raise IntegrityError(f"{directory / MANIFEST} is damaged: it is not JSON") from error
     if manifest.get("format") != FORMAT:
-        raise IntegrityError(f"{directory / MANIFEST} is of no export of this library")
+        raise IntegrityError(f"{directory / MANIFEST} is not from an export of this library")
     if int(manifest.get("format_version", 0)) > FORMAT_VERSION:
         raise ConfigurationError(
             f"the export has format {manifest['format_version']}; this release reads up to {FORMAT_VERSION}"
@@ -114,7 +114,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def check_files(directory: Path, manifest: dict[str, Any], report: Report) -> list[tuple[TableName, str]]:
-    """Compare every file with the manifest; the files by table.
+    """Compare every file with the manifest; return the files by table.
 
     Raises:
         IntegrityError: One is missing or damaged.
@@ -127,27 +127,27 @@ def check_files(directory: Path, manifest: dict[str, Any], report: Report) -> li
         for one in listed["files"]:
             path = directory / str(one["name"])
             if not path.resolve().is_relative_to(directory.resolve()):
-                raise IntegrityError(f"{directory / MANIFEST} names a file outside of the export: {one['name']}")
+                raise IntegrityError(f"{directory / MANIFEST} names a file outside the export: {one['name']}")
             if not path.is_file():
                 raise IntegrityError(f"{path} is missing")
             if (table, str(one["name"])) in files:
                 raise IntegrityError(f"{directory / MANIFEST} lists {one['name']} twice")
             if sha256_of(path) != one["sha256"]:
-                raise IntegrityError(f"{path} is damaged: its SHA-256 is not the manifest's")
+                raise IntegrityError(f"{path} is damaged: its SHA-256 differs from the manifest's")
             files.append((table, str(one["name"])))
             report(Progress(task="check files", done=len(files), unit="files"))
     return files
 
 
 def read_items(path: Path) -> Iterator[Item]:
-    """The items of a file, in its order."""
+    """The items of a file, in order."""
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for line in file:
             yield object_of(loads(line))
 
 
 def chunks_of(items: Iterator[Item], skip: int) -> Iterator[list[Item]]:
-    """The items in pieces, the first ``skip`` left out."""
+    """The items in chunks, without the first ``skip``."""
     chunk: list[Item] = []
     for index, item in enumerate(items):
         if index < skip:
@@ -161,23 +161,18 @@ def chunks_of(items: Iterator[Item], skip: int) -> Iterator[list[Item]]:
 
 
 def canonical(value: Any) -> Any:
-    """A value in which equal items are equal: DynamoDB keeps no order of a set."""
+    """A form in which equal items compare equal: DynamoDB does not keep the order of a set."""
     pairs, every = object_of(value), list_of(value)
     if pairs:
-        # {"SS": [...]} is a set; an attribute of a map that happens to be called SS holds a value.
+        # {"SS": [...]} is a set; an attribute of a map that happens to be called SS contains a typed value.
         return {
-            name: _in_order(list_of(inner)) if _is_set(name, inner) else canonical(inner)
-            for name, inner in pairs.items()
+            name: sorted(list_of(inner)) if _is_set(name, inner) else canonical(inner) for name, inner in pairs.items()
         }
     return [canonical(inner) for inner in every] if every else value
 
 
 def _is_set(name: str, inner: Any) -> bool:
     return name in _SETS and isinstance(inner, list)
-
-
-def _in_order(members: list[Any]) -> list[Any]:
-    return sorted(members)
 
 
 def sha256_of(path: Path) -> str:
@@ -187,5 +182,5 @@ def sha256_of(path: Path) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a file so that it is there as a whole or not at all."""
+    """Write a file atomically."""
     write_private(path, dumps(value))

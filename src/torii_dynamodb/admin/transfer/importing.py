@@ -1,4 +1,4 @@
-"""An export into tables, and what was written read back."""
+"""Imports an export into tables, and reads back what was written."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ __all__ = ["ImportReport", "import_"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What an import came to.
+    """The result of an import.
 
     Args:
-        items: Items by table, those of an interrupted run included.
+        items: Items by table, including those of an interrupted run.
         written: Items that this run wrote.
-        units: Write units that this run took, estimated from the items' sizes.
-        verified: Items that were read back and found equal; ``None`` if it was not asked for.
-        expired: Items not found again that TTL may have deleted: their time has come.
-        resumed: Whether it went on with one that was interrupted.
-        repeated: Items that stand in the export more than once (an older release wrote such exports where the endpoint
-            repeats items). The first of each was written.
+        units: Write units that this run consumed, estimated from the items' sizes.
+        verified: Items that were read back and were equal; ``None`` if nothing was read back.
+        expired: Items that were not found when read back, but have expired, so that TTL may have deleted them.
+        resumed: Whether it resumed an interrupted import.
+        repeated: Items that are in the export more than once (an older release wrote such exports if the endpoint
+            repeated items). The first of each was written.
     """
 
     items: dict[TableName, int]
@@ -72,29 +72,29 @@ def import_(
     read_back: bool = True,
     report: Report = silent,
 ) -> ImportReport:
-    """Write an export into the configuration's tables. Run again after an interruption, it goes on where it was.
+    """Write an export into the configuration's tables. After an interruption, run it again to resume.
 
-    For tables that nothing else writes to meanwhile. All files are checked before the first item is written.
+    Nothing else may write to the tables during an import. All files are checked before the first item is written.
 
     Args:
-        config: Where to. The tables must exist (``tables ensure``).
+        config: Where the tables are. They must exist (``tables ensure``).
         client: The client.
         directory: The export.
-        overwrite: Whether tables that hold items already are taken; an item of the same key is replaced.
-        workers: How many files are read at once.
-        rate: Limits the writes, in capacity units, estimated from the items' sizes.
+        overwrite: Whether the tables may contain items; items with the same key are replaced.
+        workers: How many files are read in parallel.
+        rate: Limits the writes, in capacity units a second, estimated from the items' sizes.
         read_back: Whether every item is read back and compared.
-        report: Told how far it is.
+        report: Receives the progress.
 
     Raises:
-        ConfigurationError: A table is missing; it is not empty; or a newer release made the export.
-        IntegrityError: The export is damaged or not complete (nothing was written), or an item read back differs.
+        ConfigurationError: A table is missing or not empty, or a newer release wrote the export.
+        IntegrityError: The export is damaged or incomplete (nothing was written), or an item read back differs.
     """
     manifest = read_manifest(directory)
     if int(manifest.get("schema_version", 0)) > SCHEMA_VERSION:
         raise ConfigurationError(
-            f"the export holds items of schema version {manifest['schema_version']}, this release knows up to "
-            f"{SCHEMA_VERSION}; install the release that made it, or a later one"
+            f"the export contains items of schema version {manifest['schema_version']}, this release reads up to "
+            f"{SCHEMA_VERSION}; install the release that wrote it, or a later one"
         )
     files = check_files(directory, manifest, report)
     repeated = _repeated(directory, manifest, files)
@@ -134,10 +134,10 @@ def import_(
 def _repeated(
     directory: Path, manifest: Mapping[str, Any], files: Sequence[tuple[TableName, str]]
 ) -> dict[str, frozenset[int]]:
-    """By file, the lines whose keys stand in the export before; looked at before anything is written.
+    """By file, the lines whose keys occur earlier in the export. This runs before anything is written.
 
     Raises:
-        IntegrityError: A line is no item, or a file does not hold as many as the manifest says.
+        IntegrityError: A line is not an item, or a file does not contain as many as the manifest says.
     """
     counts: dict[str, int] = {one["name"]: int(one["items"]) for table in TABLES for one in _files(manifest, table)}
     found: dict[str, frozenset[int]] = {}
@@ -151,9 +151,9 @@ def _repeated(
                             lines.add(line)
                         line += 1
             except (DecodeError, KeyError) as error:
-                raise IntegrityError(f"{directory / name} holds a line that is not an item of {table}") from error
+                raise IntegrityError(f"{directory / name} contains a line that is not an item of {table}") from error
             if line != counts[name]:
-                raise IntegrityError(f"{directory / name} holds {line} items; the manifest says {counts[name]}")
+                raise IntegrityError(f"{directory / name} contains {line} items; the manifest says {counts[name]}")
             if lines:
                 found[name] = frozenset(lines)
     return found
@@ -172,15 +172,15 @@ def _require_empty(config: DynamoDbConfig, client: Client) -> None:
     ]
     if filled:
         raise Occupied(
-            f"not empty: {', '.join(filled)}; import under another table_prefix, or with overwrite (--overwrite) "
-            "replace items of the same key"
+            f"not empty: {', '.join(filled)}; import under another table_prefix, or use overwrite (--overwrite) "
+            "to replace items with the same key"
         )
 
 
 class _ImportState:
-    """How many lines of each file are written to one target. Kept beside the export.
+    """How many lines of each file have been written to one target. Stored next to the export.
 
-    A table that was deleted and made anew since is another target: nothing of what was written is in it.
+    A table that was deleted and created again is another target: it contains nothing of what was written.
     """
 
     def __init__(self, config: DynamoDbConfig, client: Client, directory: Path) -> None:
@@ -234,7 +234,7 @@ def _import_file(
     lines = skip
     for chunk in chunks_of(read_items(directory / name), skip):
         if not lines:
-            # Written before the first item, so that tables half filled by us are known as such.
+            # Written before the first item, so that a resumed import recognises the tables that it half filled.
             state.begin()
         items = _first_of(chunk, lines, repeated)
         rate.wait()
@@ -247,7 +247,7 @@ def _import_file(
 
 
 def _first_of(chunk: list[Item], line: int, repeated: frozenset[int]) -> list[Item]:
-    """The items of a chunk that begins at a line, but those that stand in the export before."""
+    """The items of a chunk that begins at a line, without those that occur earlier in the export."""
     return [item for number, item in enumerate(chunk, line) if number not in repeated]
 
 

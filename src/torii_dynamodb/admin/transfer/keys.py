@@ -1,4 +1,4 @@
-"""Which keys have been seen, of tables of any size, in little memory."""
+"""The keys seen so far, for tables of any size, in little memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SeenKeys:
     """Remembers where each key was seen first. For several threads; a context manager."""
 
     def __init__(self) -> None:
-        # The empty name is a database of its own, on disk as far as it outgrows the cache.
+        # The empty name is a private database, on disk only when it outgrows the cache.
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._lock = threading.Lock()
         self._database.executescript(
@@ -49,7 +49,7 @@ class SeenKeys:
             place: Where they were seen.
 
         Returns:
-            For each item where its key was seen before; ``None`` where it is new.
+            For each item, where its key was seen before; ``None`` if it is new.
         """
         before: list[str | None] = []
         with self._lock:
