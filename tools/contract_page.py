@@ -134,7 +134,7 @@ def join(sections: list[Section], tests: list[Test]) -> list[str]:
     for section in sections:
         for clause in section.clauses:
             if clause.name in clauses:
-                problems.append(f"{CONTRACT}: {clause.name} stands twice")
+                problems.append(f"{CONTRACT}: {clause.name} occurs twice")
             clauses[clause.name] = clause
     names: dict[str, Test] = {}
     for test in tests:

@@ -152,7 +152,7 @@ def microsoft(
         name: What accounts are stored under.
 
     Raises:
-        ConfigurationError: ``tenant`` is none of these.
+        ConfigurationError: ``tenant`` is not one of these.
     """
     tenant = tenant.lower() if isinstance(tenant, str) else ""
     if tenant not in _SHARED_TENANTS and not re.fullmatch(rf"{_UUID}|[a-z0-9-]+(\.[a-z0-9-]+)+", tenant):

@@ -1,4 +1,4 @@
-"""What goes over the wire: the JSON of requests and answers."""
+"""The JSON of requests and responses."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ _TOKEN = "torii_t1_usr_0123.0123456789abcdefghijklmnopqrstuvwxyzABCDEFG01234567"
 Email = Annotated[str, Field(max_length=320, description="An e-mail address.", examples=[_EMAIL])]
 Password = Annotated[str, Field(max_length=1024, repr=False, description="A password.", examples=[_PASSWORD])]
 LinkToken = Annotated[
-    str, Field(max_length=512, repr=False, description="The token that a mailed link carries.", examples=[_TOKEN])
+    str, Field(max_length=512, repr=False, description="The token in a mailed link.", examples=[_TOKEN])
 ]
 Name = Annotated[str, Field(max_length=256, description="A display name.", examples=["Ada"])]
 TransportIn = Annotated[
     SessionTransport,
-    Field(description="How the session is to travel: in a cookie that is set, or as the `token` of the answer."),
+    Field(description="How to return the session: in a cookie, or as the `token` of the response."),
 ]
 
 ReplaceIn = Annotated[
     bool,
     Field(
-        description="Whether to sign in although another user is signed in in this browser, by a cookie: their session "
+        description="Whether to sign in although another user is signed in in this browser, by cookie: their session "
         "then ends. Ask the person first."
     ),
 ]
@@ -95,7 +95,7 @@ class SignInIn(_In):
 
 
 class EmailIn(_In):
-    """An address to mail to."""
+    """An address to send a mail to."""
 
     email: Email
 
@@ -107,7 +107,7 @@ class TokenIn(_In):
 
 
 class ProofIn(_In):
-    """Prove an address by a mailed link."""
+    """Prove an address with a mailed link."""
 
     token: LinkToken
     password: Annotated[
@@ -119,13 +119,13 @@ class ProofIn(_In):
         Field(
             max_length=1024,
             repr=False,
-            description="A password to set at the first proof, in place of all that was set up before.",
+            description="A password to set at the first proof, instead of everything that was set up before.",
         ),
     ] = None
 
 
 class LinkSignInIn(_In):
-    """Sign in by a mailed link."""
+    """Sign in with a mailed link."""
 
     token: LinkToken
     transport: TransportIn = "cookie"
@@ -137,7 +137,7 @@ Binding = Annotated[
     Field(
         max_length=512,
         repr=False,
-        description="For applications without cookies: the `binding` that the answer with the reason `confirm` had.",
+        description="For applications without cookies: the `binding` of the response with the reason `confirm`.",
     ),
 ]
 
@@ -150,25 +150,25 @@ class ConfirmationIn(_In):
 
 
 class ConfirmIn(ConfirmationIn):
-    """Confirm an account at a provider by a mailed link."""
+    """Confirm an account at a provider with a mailed link."""
 
     transport: TransportIn = "cookie"
     replace_session: ReplaceIn = False
 
 
 class NativeSignInIn(_In):
-    """Sign in by an ID token that a mobile SDK obtained."""
+    """Sign in with an ID token that a mobile SDK obtained."""
 
-    id_token: Annotated[str, Field(max_length=32768, repr=False, description="As the SDK gave it.")]
-    nonce: Annotated[str, Field(max_length=64, repr=False, description="From the beginning.")]
-    name: Annotated[Name | None, Field(description="As the SDK tells it; Apple tells it the first time only.")] = None
+    id_token: Annotated[str, Field(max_length=32768, repr=False, description="As returned by the SDK.")]
+    nonce: Annotated[str, Field(max_length=64, repr=False, description="From `begin`.")]
+    name: Annotated[Name | None, Field(description="From the SDK; Apple sends it only the first time.")] = None
     binding: Binding = None
     transport: TransportIn = "bearer"
     replace_session: ReplaceIn = False
 
 
 class ResetIn(_In):
-    """Choose a new password by a mailed link."""
+    """Choose a new password with a mailed link."""
 
     token: LinkToken
     new_password: Password
@@ -188,7 +188,7 @@ class NewPasswordIn(_In):
 
 
 class NewEmailIn(_In):
-    """Move to another address."""
+    """Change the address."""
 
     new_email: Email
 
@@ -202,18 +202,18 @@ class UserIn(_In):
 class PasskeyNameIn(_In):
     """Rename a passkey."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64, description="What to call it.", examples=["My phone"])]
+    name: Annotated[str, Field(min_length=1, max_length=64, description="Its display name.", examples=["My phone"])]
 
 
 class PasskeyIn(_In):
-    """Add a passkey: the browser's answer."""
+    """Add a passkey: the browser's response."""
 
     credential: Annotated[dict[str, Any], Field(repr=False, description="`credential.toJSON()`.")]
-    name: Annotated[str, Field(min_length=1, max_length=64, description="What to call it.")] = "Passkey"
+    name: Annotated[str, Field(min_length=1, max_length=64, description="Its display name.")] = "Passkey"
 
 
 class PasskeySignInIn(_In):
-    """Sign in with a passkey: the browser's answer."""
+    """Sign in with a passkey: the browser's response."""
 
     credential: Annotated[dict[str, Any], Field(repr=False, description="`credential.toJSON()`.")]
     transport: TransportIn = "cookie"
@@ -221,13 +221,13 @@ class PasskeySignInIn(_In):
 
 
 class UserOut(BaseModel):
-    """A user, as an application may show them: to themselves, or whole to its own administrators.
+    """A user, as an application may show them, to themselves or to its administrators.
 
-    ``UserOut.of(user)`` makes one; with ``response_model=UserOut`` a route may return the user itself.
+    ``UserOut.of(user)`` creates one; with ``response_model=UserOut`` a route may return the user itself.
     """
 
     id: Annotated[str, Field(examples=["usr_0123456789abcdef0123456789abcdef"])]
-    email: Annotated[str, Field(description="The address as it was given.", examples=[_EMAIL])]
+    email: Annotated[str, Field(description="The address as the user entered it.", examples=[_EMAIL])]
     name: str | None
     email_verified: bool
     has_password: bool
@@ -249,14 +249,14 @@ class UserOut(BaseModel):
 
     @classmethod
     def of(cls, user: User) -> UserOut:
-        """What the person is told of themselves."""
+        """Convert a user."""
         return cls.model_validate(user)
 
 
 class SessionOut(BaseModel):
     """A session: a device that is signed in."""
 
-    id: Annotated[str, Field(description="Names the session; it is not the token.")]
+    id: Annotated[str, Field(description="Identifies the session; it is not the token.")]
     signed_in_at: datetime
     expires_at: datetime
     user_agent: str | None
@@ -265,7 +265,7 @@ class SessionOut(BaseModel):
 
     @classmethod
     def of(cls, session: Session, current_id: str) -> SessionOut:
-        """What the person is told of a session."""
+        """Convert a session."""
         return cls(
             id=session.id,
             signed_in_at=signed_in_at(session),
@@ -282,7 +282,7 @@ class SignedInOut(BaseModel):
     user: UserOut
     session: SessionOut
     token: Annotated[
-        str | None, Field(repr=False, description="A new session's token, where it travels as bearer; else `null`.")
+        str | None, Field(repr=False, description="A new session's token if it is a bearer token, otherwise `null`.")
     ] = None
 
     @classmethod
@@ -298,26 +298,26 @@ class SessionsOut(BaseModel):
 
 
 class SentOut(BaseModel):
-    """The same whether or not anybody holds the address."""
+    """The same whether or not a user has the address."""
 
-    detail: Annotated[str, Field(examples=["if this address can be used here, a mail is on its way"])]
+    detail: Annotated[str, Field(examples=["check your email to continue"])]
 
 
 class LinkOut(BaseModel):
-    """Whether a mailed link holds. It is not used up."""
+    """Whether a mailed link is valid. It is not used up."""
 
     valid: bool
-    email: Annotated[str | None, Field(description="The address it belongs to, if it holds.")] = None
+    email: Annotated[str | None, Field(description="The address it belongs to, if it is valid.")] = None
 
 
 class OAuthStartOut(BaseModel):
-    """A sign-in through a provider that was begun."""
+    """A sign-in through a provider that was started."""
 
     url: Annotated[str, Field(description="Where to send the browser.")]
 
 
 class OAuthNativeStartOut(BaseModel):
-    """A sign-in by a mobile SDK that was begun."""
+    """A sign-in with a mobile SDK that was started."""
 
     nonce: Annotated[str, Field(description="For the SDK: as it is, or as its SHA-256 in hex.")]
     expires_at: datetime
@@ -333,7 +333,7 @@ class OAuthAccountOut(BaseModel):
 
     @classmethod
     def of(cls, account: OAuthAccount) -> OAuthAccountOut:
-        """What the person is told of it. The provider's tokens stay here."""
+        """Convert an account, without the provider's tokens."""
         return cls(
             provider=account.provider, subject=account.subject, email=account.email, linked_at=account.created_at
         )
@@ -350,9 +350,9 @@ class PasskeyOut(BaseModel):
 
     id: Annotated[str, Field(description="The credential id, base64url.")]
     name: str
-    backed_up: Annotated[bool, Field(description="Whether it was synchronised between devices when it was used last.")]
+    backed_up: Annotated[bool, Field(description="Whether it was synchronised between devices when it was last used.")]
     backup_eligible: Annotated[
-        bool | None, Field(description="Whether it ever can be; `null` where no authenticator has told yet.")
+        bool | None, Field(description="Whether it can ever be; `null` if no authenticator has reported it yet.")
     ]
     transports: list[str]
     created_at: datetime
@@ -360,7 +360,7 @@ class PasskeyOut(BaseModel):
 
     @classmethod
     def of(cls, passkey: Passkey) -> PasskeyOut:
-        """What the person is told of it."""
+        """Convert a passkey."""
         return cls(
             id=base64url.encode(passkey.credential_id),
             name=passkey.name,
@@ -388,7 +388,7 @@ class PasskeyOptionsOut(BaseModel):
 
 
 class MethodsOut(BaseModel):
-    """What is offered here."""
+    """The ways to sign in that are configured."""
 
     registration: bool
     password: bool

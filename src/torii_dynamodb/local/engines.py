@@ -4,7 +4,7 @@ There are two, each a separate process on 127.0.0.1:
 
 * **Dynoxide**, a static binary from npm. It is exact under concurrency, counts capacity, and keeps its data in a file
   if told to (``db_path``). Tests and development run on it.
-* **moto**, a Python package (extra ``local``). For machines with nothing but pip, and for the control plane
+* **moto**, a Python package (extra ``local``). For machines that only have pip, and for the control plane
   (autoscaling, backups). It is *not* safe under concurrency, ignores ``ClientRequestToken``, counts capacity wrongly
   and loses its data when it stops.
 
