@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from hashlib import sha1
 from pathlib import Path
 from typing import Protocol
 
 from torii_dynamodb.errors import ConfigurationError
 
-__all__ = ["CompromisedPasswords", "PasswordList", "PwnedPasswordsFiles"]
+__all__ = ["CompromisedPasswords", "PasswordList", "PwnedPasswordsFiles", "common_passwords"]
 
 
 class CompromisedPasswords(Protocol):
@@ -48,6 +49,13 @@ class PasswordList:
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+@cache
+def common_passwords() -> PasswordList:
+    """The 10,000 most common passwords of at least eight characters. Read from a file at the first call."""
+    lines = (Path(__file__).parent / "data" / "common_passwords.txt").read_text(encoding="utf-8").splitlines()
+    return PasswordList(line for line in lines if not line.startswith("#"))
 
 
 class PwnedPasswordsFiles:

@@ -18,6 +18,7 @@ __all__ = [
     "ClonedAuthenticator",
     "ConfigurationError",
     "CorruptItem",
+    "InvalidCode",
     "InvalidCredentials",
     "InvalidToken",
     "ItemTooLarge",
@@ -28,7 +29,9 @@ __all__ = [
     "RateLimited",
     "RequestRejected",
     "Revoked",
+    "SecondFactorRequired",
     "Throttled",
+    "TooManyFactors",
     "TooManyIdentities",
     "ToriiError",
     "TransactionFailed",
@@ -156,6 +159,20 @@ class TooManyIdentities(ToriiError):
         self.limit = limit
 
 
+class TooManyFactors(ToriiError):
+    """The user has as many authenticator apps as one atomic deletion can carry.
+
+    Attributes:
+        limit: How many a user can have.
+    """
+
+    code = "too_many_factors"
+
+    def __init__(self, message: str, *, limit: int, request_id: str | None = None) -> None:
+        super().__init__(message, request_id=request_id)
+        self.limit = limit
+
+
 class ClonedAuthenticator(ToriiError):
     """Two authenticators may have the same private key: a sign count did not increase, or backup eligibility changed.
 
@@ -179,6 +196,18 @@ class InvalidCredentials(ToriiError):
     """The sign-in is refused. It does not say whether the account exists."""
 
     code = "invalid_credentials"
+
+
+class InvalidCode(ToriiError):
+    """A typed code is wrong, was used, or has expired; or a second factor was not accepted. It does not tell which."""
+
+    code = "invalid_code"
+
+
+class SecondFactorRequired(ToriiError):
+    """A session was asked for without the second factor that the user must give."""
+
+    code = "second_factor_required"
 
 
 class InvalidToken(ToriiError):

@@ -35,7 +35,7 @@ __all__ = [
     "UserUnlocked",
 ]
 
-SignInMethod = Literal["password", "magic_link", "oauth", "passkey", "password_reset", "custom"]
+SignInMethod = Literal["password", "magic_link", "email_code", "oauth", "passkey", "password_reset", "custom"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

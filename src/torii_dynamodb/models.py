@@ -26,6 +26,8 @@ __all__ = [
     "AttemptKind",
     "AttemptResult",
     "CeremonyKind",
+    "Factor",
+    "FactorKind",
     "FailedAttempt",
     "Health",
     "Listing",
@@ -33,6 +35,7 @@ __all__ = [
     "LockoutStatus",
     "Metadata",
     "MetadataValue",
+    "NewFactor",
     "NewOAuthAccount",
     "NewPasskey",
     "NewPasskeyChallenge",
@@ -45,7 +48,9 @@ __all__ = [
     "PasskeyChallenge",
     "PasswordCredentials",
     "PkceVerifier",
+    "SecondFactorChallenge",
     "Session",
+    "SignInResult",
     "SignedIn",
     "Token",
     "Unset",
@@ -168,6 +173,8 @@ class User:
         token_serials: One-time tokens issued under an older serial of their purpose are invalid.
         disconnected: Providers whose accounts the user unlinked and has not linked again since. Another account there
             is not linked just because it has the user's address.
+        factors: Names of the second factors the user has: ``totp#<id>`` for each authenticator app, ``recovery`` for
+            recovery codes, ``passkey`` where the user's passkeys serve as one.
     """
 
     id: str
@@ -185,6 +192,7 @@ class User:
     identities: frozenset[str] = field(repr=False)
     token_serials: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     disconnected: frozenset[str] = field(default=frozenset(), repr=False)
+    factors: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def has_password(self) -> bool:
@@ -207,6 +215,9 @@ class NewSession:
         user_agent: The browser's ``User-Agent``, cut to 1,024 characters.
         ip_address: Where the sign-in came from.
         metadata: Anything of yours.
+        amr: How the person signed in, in the names of RFC 8176 (``"pwd"``, ``"otp"``, ``"mfa"``, ...); up to 16.
+        authenticated_at: When the person signed in; ``None``: when the session is created.
+        second_factor_at: When a second factor was verified; ``None``: it was not.
     """
 
     user_id: str
@@ -214,6 +225,9 @@ class NewSession:
     user_agent: str | None = None
     ip_address: str | None = None
     metadata: Metadata = field(default_factory=_nothing)
+    amr: tuple[str, ...] = ()
+    authenticated_at: datetime | None = None
+    second_factor_at: datetime | None = None
 
 
 @guarded
@@ -230,6 +244,9 @@ class Session:
         user_agent: The browser's ``User-Agent``.
         ip_address: Where the sign-in came from.
         metadata: Anything of yours.
+        amr: How the person signed in, in the names of RFC 8176.
+        authenticated_at: When the person signed in, where that was before ``created_at`` (a rotation); ``None``: then.
+        second_factor_at: When a second factor was verified; ``None``: it was not.
         token: The bearer token. Only its hash is stored, so it is ``""`` where the caller did not provide it, as in
             listed sessions; every operation treats ``""`` as it treats a malformed token.
     """
@@ -242,6 +259,9 @@ class Session:
     user_agent: str | None
     ip_address: str | None
     metadata: Metadata
+    amr: tuple[str, ...] = ()
+    authenticated_at: datetime | None = None
+    second_factor_at: datetime | None = None
     token: str = field(default="", repr=False)
 
 
@@ -250,6 +270,29 @@ class SignedIn(NamedTuple):
 
     user: User
     session: Session
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorChallenge:
+    """The first factor was right, and a second one is due: there is no session yet.
+
+    Args:
+        user: Who gave the first factor.
+        token: Give it with the second factor (``torii.second_factor.complete``). It is no session token and passes for
+            none.
+        expires_at: When the first factor has to be given again.
+        enrolment: Whether the user has no second factor and must set one up first.
+    """
+
+    user: User
+    token: str = field(repr=False)
+    expires_at: datetime
+    enrolment: bool
+
+
+SignInResult: TypeAlias = SignedIn | SecondFactorChallenge
+"""What a first factor leads to. Tell them apart by ``isinstance(result, SignedIn)``."""
 
 
 @guarded
@@ -403,6 +446,62 @@ class PasskeyChallenge:
     created_at: datetime
     expires_at: datetime
     metadata: Metadata
+
+
+FactorKind: TypeAlias = Literal["totp", "recovery"]
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFactor:
+    """An authenticator app to add to a user as a second factor. Its first code was verified.
+
+    Args:
+        user_id: Whose it is.
+        id: 1 to 64 of ``A-Z a-z 0-9 _ -``; not ``recovery`` or ``passkey``. Give the same id to repeat a call safely.
+        secret: The seed, sealed (:class:`~torii_dynamodb.secret_box.SecretBox`): stored as given.
+        name: What the person calls it, up to 64 characters.
+        last_step: The time step of the verified code. It and earlier ones are never accepted.
+    """
+
+    user_id: str
+    id: str
+    secret: bytes = field(repr=False)
+    last_step: int
+    name: str = "Authenticator app"
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """A second factor, as stored.
+
+    Args:
+        user_id: Whose it is.
+        id: Its id; ``recovery`` for the recovery codes.
+        kind: ``"totp"`` for an authenticator app, ``"recovery"`` for recovery codes.
+        name: What the person calls it.
+        created_at: When it was added; of recovery codes, when these were made.
+        last_used_at: When it was last used to sign in; ``None`` if it never was.
+        secret: The sealed seed of an authenticator app.
+        last_step: The last time step that was accepted.
+        marks: The stored marks of the recovery codes that are left.
+    """
+
+    user_id: str
+    id: str
+    kind: FactorKind
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+    secret: bytes | None = field(default=None, repr=False)
+    last_step: int | None = field(default=None, repr=False)
+    marks: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def codes_left(self) -> int:
+        """How many recovery codes are left."""
+        return len(self.marks)
 
 
 MAGIC_LINK: Final = "magic_link"

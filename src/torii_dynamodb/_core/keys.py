@@ -11,6 +11,7 @@ from torii_dynamodb.models import AttemptKind
 
 __all__ = [
     "EMAIL",
+    "FACTOR",
     "MAX_IDENTITIES",
     "OAUTH",
     "PASSKEY",
@@ -18,7 +19,9 @@ __all__ = [
     "attempt_key",
     "attempt_subject",
     "challenge_key",
+    "code_key",
     "email_key",
+    "factor_key",
     "item_key",
     "oauth_key",
     "passkey_key",
@@ -29,6 +32,7 @@ __all__ = [
 EMAIL = "email#"
 OAUTH = "oauth#"
 PASSKEY = "passkey#"
+FACTOR = "factor#"
 
 MAX_IDENTITIES = 90
 """A user and all its identities are deleted in one transaction, which takes at most 100 items; the rest is reserve."""
@@ -57,9 +61,19 @@ def passkey_key(credential_id: bytes) -> str:
     return PASSKEY + digest(credential_id)
 
 
+def factor_key(user_id: str, name: str) -> str:
+    """Where a second factor is stored: below its user. A user id has no ``#``."""
+    return f"{FACTOR}{user_id}#{name}"
+
+
 def token_key(purpose: str, token_digest: str) -> str:
     """Return the key of a one-time token. It includes the purpose, so a token is accepted for no other."""
     return f"{purpose}#{token_digest}"
+
+
+def code_key(token_digest: str) -> str:
+    """Where a code from a mail is stored. It is no one-time token, so that its flow token passes for none."""
+    return token_key("code", token_digest)
 
 
 def pkce_key(state: str) -> str:

@@ -75,6 +75,7 @@ def reset(
             "email_verified_at": now,
             "identities": frozenset({email_key(user.email)}),
             "disconnected": frozenset(),
+            "factors": frozenset(),
         }
         dropped = _drop_links(identities_table, user)
     after = changed(user, now, **fields)
@@ -90,12 +91,12 @@ def reset(
 
 def prove_email(users_table: str, identities_table: str, user: User, now: datetime, *, remove_unproven: bool) -> Change:
     """Mark the address as verified; with ``remove_unproven``, remove whatever was set up before the proof."""
-    links = len(user.identities) > 1
+    links = len(user.identities) > 1 or bool(user.factors)
     if not remove_unproven or not (links or user.has_password):
         # Sessions created before the proof may be somebody else's too, so they are ended in any case.
         fields: dict[str, Any] = {}
         if remove_unproven:
-            fields = {"session_epoch": user.session_epoch + 1, "disconnected": frozenset()}
+            fields = {"session_epoch": user.session_epoch + 1, "disconnected": frozenset(), "factors": frozenset()}
         after = changed(user, now, email_verified_at=now, **fields)
         return Change(after, (update_if_version(users_table, user, after),))
     after = changed(
@@ -106,6 +107,7 @@ def prove_email(users_table: str, identities_table: str, user: User, now: dateti
         session_epoch=user.session_epoch + 1,
         identities=frozenset({email_key(user.email)}),
         disconnected=frozenset(),
+        factors=frozenset(),
     )
     removed = [remove_hash(identities_table, user)] if user.has_password else []
     return Change(after, (update_if_version(users_table, user, after), *removed, *_drop_links(identities_table, user)))
@@ -153,6 +155,7 @@ def complete_proof(
             "session_epoch": user.session_epoch + 1,
             "identities": frozenset({email_key(email.normalised)}),
             "disconnected": frozenset(),
+            "factors": frozenset(),
         }
     after = changed(user, now, **fields)
     if moves and keep:
@@ -170,7 +173,7 @@ def complete_proof(
 
 
 def _drop_links(table: str, user: User) -> list[dict[str, Any]]:
-    links = sorted(user.identities - {email_key(user.email)})
+    links = [*sorted(user.identities - {email_key(user.email)}), *users.factor_keys(user)]
     return [drop_identity(table, name, user.id) for name in links]
 
 

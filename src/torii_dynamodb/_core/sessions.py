@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _EPOCH_WRITES = 4
+_MAX_AMR = 16
 
 
 def new_session_model(new_session: NewSession, user: User | None, now: datetime) -> NewSession:
@@ -52,7 +53,20 @@ def new_session_model(new_session: NewSession, user: User | None, now: datetime)
         user_agent=validation.user_agent(new_session.user_agent),
         ip_address=validation.ip_address(new_session.ip_address),
         metadata=validation.metadata(new_session.metadata),
+        amr=_amr(new_session.amr),
+        authenticated_at=_past(new_session.authenticated_at, "authenticated_at", now),
+        second_factor_at=_past(new_session.second_factor_at, "second_factor_at", now),
     )
+
+
+def _amr(value: object) -> tuple[str, ...]:
+    if not isinstance(value, tuple) or len(cast("tuple[object, ...]", value)) > _MAX_AMR:
+        raise ValidationError("amr", f"give a tuple of at most {_MAX_AMR} names")
+    return tuple(validation.text(name, "amr", most=32) for name in cast("tuple[object, ...]", value))
+
+
+def _past(value: object, field: str, now: datetime) -> datetime | None:
+    return None if value is None else min(validation.moment(value, field), now)
 
 
 def bind(new_session: NewSession, epoch: int, now: datetime, random: RandomBytes) -> Session:
@@ -67,6 +81,9 @@ def bind(new_session: NewSession, epoch: int, now: datetime, random: RandomBytes
         user_agent=new_session.user_agent,
         ip_address=new_session.ip_address,
         metadata=new_session.metadata,
+        amr=new_session.amr,
+        authenticated_at=new_session.authenticated_at,
+        second_factor_at=new_session.second_factor_at,
         token=token,
     )
 
@@ -87,6 +104,12 @@ def to_item(session: Session) -> Item:
         item["ip_address"] = {"S": session.ip_address}
     if session.metadata:
         item["metadata"] = av.encode(session.metadata)
+    if session.amr:
+        item["amr"] = {"L": [{"S": name} for name in session.amr]}
+    if session.authenticated_at is not None:
+        item["authenticated_at"] = {"S": to_text(session.authenticated_at)}
+    if session.second_factor_at is not None:
+        item["second_factor_at"] = {"S": to_text(session.second_factor_at)}
     check_item_size(item, "the session")
     return item
 
@@ -103,6 +126,9 @@ def read(item: Item, token: str = "") -> Session:
         user_agent=reading.optional_text(item, "user_agent"),
         ip_address=reading.optional_text(item, "ip_address"),
         metadata=reading.metadata(item),
+        amr=tuple(reading.text_list(item, "amr")),
+        authenticated_at=reading.optional_moment(item, "authenticated_at"),
+        second_factor_at=reading.optional_moment(item, "second_factor_at"),
         token=token,
     )
 

@@ -12,9 +12,9 @@ from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading, users
 from torii_dynamodb._core.attributes import Attribute, Item
-from torii_dynamodb._core.keys import challenge_key, item_key, pkce_key, token_key
+from torii_dynamodb._core.keys import challenge_key, code_key, item_key, pkce_key, token_key
 from torii_dynamodb._core.sizes import check_item_size
-from torii_dynamodb._rules import validation
+from torii_dynamodb._rules import typed_codes, validation
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.sealing import seal_under_state, unseal_under_state
 from torii_dynamodb._rules.secrets import digest, make_one_time_token
@@ -203,6 +203,57 @@ def consume(
         condition += f" AND #{name} = :{name}"
         values[f":{name}"] = {"S": value}
     return ex.update(table, item_key(token_id), "SET #consumed_by = :me", condition, values, returns=returns)
+
+
+def issue_code(new_token: NewToken, user: User | None, now: datetime, random: RandomBytes) -> Token:
+    """The flow token that a code from a mail is good with."""
+    token = issue(new_token, user, now, random)
+    return replace(token, id=code_key(digest(token.token)))
+
+
+def code_item(token: Token, user: User | None, code: str) -> Item:
+    """The item of a code: a one-time item that also has the code's mark."""
+    return {**bearer_item(token, user), "mark": {"S": typed_codes.mark(token.token, code)}}
+
+
+def check_code(code: object) -> str:
+    """A code to store or to try: eight ASCII digits."""
+    found = typed_codes.typed(code)
+    if found is None:
+        raise ValidationError("code", f"give {typed_codes.DIGITS} digits")
+    return found
+
+
+def try_code(table: str, token_id: str, purpose: str, attempt: str, now: datetime) -> dict[str, Any]:
+    """The ``UpdateItem`` that counts a try of a code, before anybody compares it.
+
+    Tries are listed in order, each with its mark: the first with the right mark is the one that counts, and a retry
+    finds itself. So counting, comparing and using up are one write.
+    """
+    return ex.update(
+        table,
+        item_key(token_id),
+        "SET #tries = list_append(if_not_exists(#tries, :none), :mine)",
+        "attribute_exists(#id) AND #expires_at > :now AND #purpose = :purpose "
+        "AND (attribute_not_exists(#tries) OR (size(#tries) < :most AND NOT contains(#tries, :me)))",
+        {
+            ":none": {"L": []},
+            ":mine": {"L": [{"S": attempt}]},
+            ":me": {"S": attempt},
+            ":most": av.number(typed_codes.TRIES),
+            ":now": av.number(epoch_seconds(now)),
+            ":purpose": {"S": purpose},
+        },
+        returns=True,
+    )
+
+
+@reading.reader("tokens")
+def code_passes(item: Item, attempt: str) -> bool:
+    """Whether a counted try is the first that has the right mark."""
+    right = reading.text(item, "mark")
+    first = next((tried for tried in reading.text_list(item, "tries") if tried.endswith(f".{right}")), None)
+    return first == attempt
 
 
 def put_new(table: str, item: Item, now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Attribute, Item
-from torii_dynamodb._core.keys import EMAIL, MAX_IDENTITIES, email_key, item_key
+from torii_dynamodb._core.keys import EMAIL, MAX_IDENTITIES, email_key, factor_key, item_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
@@ -37,6 +37,7 @@ __all__ = [
     "disconnected",
     "email_fields",
     "email_identity",
+    "factor_keys",
     "is_held_by",
     "new_random_version",
     "new_user_model",
@@ -119,6 +120,8 @@ def to_item(user: User) -> Item:
         item["metadata"] = av.encode(user.metadata)
     if user.disconnected:
         item["disconnected"] = av.string_set(user.disconnected)
+    if user.factors:
+        item["factors"] = av.string_set(user.factors)
     for purpose, serial in user.token_serials.items():
         item[_SERIAL + purpose] = {"S": serial}
     return item
@@ -143,6 +146,7 @@ def read(item: Item) -> User:
         identities=reading.string_set(item, "identities"),
         token_serials={name[len(_SERIAL) :]: reading.text(item, name) for name in item if name.startswith(_SERIAL)},
         disconnected=reading.string_set(item, "disconnected"),
+        factors=reading.string_set(item, "factors"),
     )
 
 
@@ -198,8 +202,13 @@ def deletion(users_table: str, identities_table: str, user: User) -> tuple[dict[
     unchanged = ex.delete(users_table, item_key(user.id), AS_READ, as_read(user))
     return (
         {"Delete": unchanged},
-        *(drop_identity(identities_table, name, user.id) for name in sorted(user.identities)),
+        *(drop_identity(identities_table, name, user.id) for name in (*sorted(user.identities), *factor_keys(user))),
     )
+
+
+def factor_keys(user: User, names: Iterable[str] | None = None) -> list[str]:
+    """The keys of the items of a user's factors: all, or those named. Passkeys are identities of their own."""
+    return sorted(factor_key(user.id, name) for name in (user.factors if names is None else names) if name != "passkey")
 
 
 def drop_identity(table: str, identity: str, user_id: str) -> dict[str, Any]:

@@ -26,10 +26,16 @@ class PasswordPolicy:
     Args:
         min_length: The minimum number of characters.
         max_length: The maximum number of characters: a limit on the work that one request can cause.
+        refuse_common: Whether the 10,000 most common passwords are refused (OWASP ASVS 5, 6.2.4).
+        words: Words of the application: names of the product, the company, its systems. A password that consists only
+            of these and of the user's own words (address, name), with any digits and signs, is refused (ASVS 6.1.2).
+            The name in the mail settings is added.
     """
 
     min_length: int = 8
     max_length: int = 128
+    refuse_common: bool = True
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)

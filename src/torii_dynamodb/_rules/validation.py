@@ -48,7 +48,7 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 # DynamoDB nests at most 32 levels deep ("Attributes", Constraints); a tagged number or a wrapped map takes one more.
 MAX_METADATA_DEPTH = 14
-RESERVED_PURPOSES = frozenset({"pkce", "challenge"})
+RESERVED_PURPOSES = frozenset({"pkce", "challenge", "code"})
 MAX_ATTEMPTS = 20
 
 

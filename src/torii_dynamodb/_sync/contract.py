@@ -12,7 +12,7 @@ configuration's ``consistent_reads`` for one call. What a call costs is stated f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -22,11 +22,13 @@ from torii_dynamodb.models import (
     AttemptKind,
     AttemptResult,
     CeremonyKind,
+    Factor,
     FailedAttempt,
     Listing,
     LockoutPolicy,
     LockoutStatus,
     Metadata,
+    NewFactor,
     NewOAuthAccount,
     NewPasskey,
     NewPasskeyChallenge,
@@ -52,6 +54,7 @@ __all__ = [
     "EmailPasswordStorage",
     "OAuthStorage",
     "PasskeyStorage",
+    "SecondFactorStorage",
     "SessionStorage",
     "Storage",
     "TokenStorage",
@@ -970,6 +973,57 @@ class TokenStorage(Protocol):
         """
         ...
 
+    def create_code(self, new_token: NewToken, code: str, *, user: User | None = None) -> Token:
+        """Store a code that people type from a mail, for the browser that asked for it.
+
+        Args:
+            new_token: What it is good for, and what it is bound to, as for :meth:`create_token`. Its ``revoke_earlier``
+                has no effect.
+            code: Eight digits, to be mailed. Neither it nor anything that can be compared with it is stored.
+            user: The user as read, where the caller has it (saves a read).
+
+        Returns:
+            The flow token with its secret, for the browser that asked. The code is good only with it.
+
+        Raises:
+            NotFound: There is no such user (only if ``user`` is not given).
+
+        Cost:
+            One request with the user at hand (or without a user), otherwise two: 1 write unit.
+
+        Clauses:
+            CODE-1: The flow token has 256 random bits; nothing stored tells it or the code, nor lets a code be guessed.
+            CODE-2: The flow token is no one-time token: verify_token and check_token do not know it.
+        """
+        ...
+
+    def try_code(self, token: str, code: str, *, purpose: str) -> VerifiedToken | None:
+        """Try a code. The try is counted, the code compared and, if right, used up in one write.
+
+        Args:
+            token: The flow token.
+            code: What was typed; spaces, hyphens and digits of other scripts are accepted. Anything that is not eight
+                digits is refused without being counted.
+            purpose: What it is to be good for.
+
+        Returns:
+            What the code proves, and its user; ``None`` when it is wrong, used, expired, of another purpose or flow,
+            tried too often, or when what it was bound to is not so any more.
+
+        Raises:
+            Unavailable: It is unknown whether the try was counted.
+
+        Cost:
+            One write unit; for a user's code also one read unit, at the same time.
+
+        Clauses:
+            CODE-3: At most five tries of a code are compared, however parallel; the right one afterwards is refused.
+            CODE-4: Of concurrent callers with the right code, one gets it.
+            CODE-5: It passes for its own purpose and flow token only, and is refused from expires_at on.
+            CODE-6: It dies as a one-time token does (TOKEN-6).
+        """
+        ...
+
     def cleanup_expired_tokens(self) -> int:
         """Remove rows of expired tokens, verifiers and challenges, where the store does not do so by itself.
 
@@ -980,6 +1034,185 @@ class TokenStorage(Protocol):
 
         Clauses:
             TOKEN-8: Never removes one that has not expired.
+        """
+        ...
+
+
+class SecondFactorStorage(Protocol):
+    """Second factors: authenticator apps, recovery codes, and whether passkeys serve as one.
+
+    The user's set ``factors`` names them, so that a sign-in learns from the user whether a second factor is due.
+    """
+
+    def add_factor(self, new_factor: NewFactor, *, session_epoch: int | None = None) -> Factor:
+        """Add an authenticator app whose first code was verified.
+
+        Args:
+            new_factor: The factor.
+            session_epoch: The user's epoch when this was begun.
+
+        Returns:
+            The factor as stored.
+
+        Raises:
+            NotFound: There is no such user.
+            TooManyFactors: The user has five already.
+            Revoked: All sessions were ended since ``session_epoch``.
+
+        Cost:
+            Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
+
+        Clauses:
+            FACTOR-1: The factor and its name in the user's set are written together or not at all.
+            FACTOR-2: A repeated call with the same id leaves one factor, the first.
+            FACTOR-3: With session_epoch, nothing is written once all sessions were ended since, decided in the write.
+        """
+        ...
+
+    def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
+        """List the user's authenticator apps and recovery codes, read strongly.
+
+        Args:
+            user_id: Whose.
+            user: The user as read, where the caller has it (saves a read).
+
+        Returns:
+            Recovery codes first, then authenticator apps, oldest first; empty for no such user. Passkeys are not among
+            them.
+
+        Cost:
+            Two requests, one after the other; one with the user at hand, none without factors.
+
+        Clauses:
+            FACTOR-4: Exactly those that were added and not removed.
+        """
+        ...
+
+    def remove_factor(self, user_id: str, factor_id: str, *, session_epoch: int | None = None) -> bool:
+        """Remove an authenticator app, or with ``recovery`` the recovery codes.
+
+        Returns:
+            Whether the user had it.
+
+        Raises:
+            Revoked: All sessions were ended since ``session_epoch``.
+
+        Cost:
+            Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
+
+        Clauses:
+            FACTOR-5: Of concurrent callers, one is told that it removed it.
+            FACTOR-6: Recovery codes go with the last other factor.
+            FACTOR-7: A removed factor accepts nothing any more.
+        """
+        ...
+
+    def remove_factors_for_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
+        """Remove all second factors, recovery codes included. Passkeys stay, and no longer serve as one.
+
+        Returns:
+            Whether there were any.
+
+        Raises:
+            Revoked: All sessions were ended since ``session_epoch``.
+
+        Cost:
+            Two requests, one after the other.
+
+        Clauses:
+            FACTOR-8: All go in one write, or none.
+        """
+        ...
+
+    def use_passkeys_as_factor(self, user_id: str, enabled: bool, *, session_epoch: int | None = None) -> bool:
+        """Say whether the user's passkeys serve as a second factor.
+
+        Returns:
+            Whether that changed anything.
+
+        Raises:
+            Revoked: All sessions were ended since ``session_epoch``.
+
+        Cost:
+            Two requests, one after the other: 1 read unit, 2 write units, plus 1 for the index.
+
+        Clauses:
+            FACTOR-9: ``passkey`` is in the user's set exactly while they do.
+        """
+        ...
+
+    def accept_totp_step(self, user_id: str, factor_id: str, step: int) -> bool:
+        """Accept the time step of a right code, once.
+
+        Args:
+            user_id: Whose factor it is.
+            factor_id: The factor.
+            step: Seconds since 1970 divided by 30, of the code that was verified.
+
+        Returns:
+            Whether this call is the one that it was accepted for; ``False`` also for a step before the last one, and
+            for a factor that was removed.
+
+        Cost:
+            One request: 1 write unit.
+
+        Clauses:
+            FACTOR-10: Of concurrent callers, one is told that it was accepted; steps never go back.
+        """
+        ...
+
+    def set_recovery_codes(self, user_id: str, marks: Collection[str], *, session_epoch: int | None = None) -> User:
+        """Store recovery codes, in place of all earlier ones.
+
+        Args:
+            user_id: Whose.
+            marks: What is stored of each, 1 to 32 texts of up to 128 characters: MACs, never the codes.
+            session_epoch: The user's epoch when this was begun.
+
+        Returns:
+            The user as stored.
+
+        Raises:
+            NotFound: There is no such user.
+            Revoked: All sessions were ended since ``session_epoch``.
+
+        Cost:
+            Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
+
+        Clauses:
+            FACTOR-11: Earlier codes pass no more once it has returned.
+        """
+        ...
+
+    def use_recovery_code(self, user_id: str, mark: str) -> bool:
+        """Use up a recovery code.
+
+        Args:
+            user_id: Whose.
+            mark: What is stored of it.
+
+        Returns:
+            Whether this call used it up; ``False`` where the user has no such code.
+
+        Cost:
+            One request: 1 write unit.
+
+        Clauses:
+            FACTOR-12: Of concurrent callers, one is told that it used it up; so is its own retry after a lost answer.
+        """
+        ...
+
+    def reseal_factor(self, factor: Factor, secret: bytes) -> bool:
+        """Replace the sealed seed of an authenticator app by the same one sealed anew, if it is still the one read.
+
+        Returns:
+            Whether it was replaced.
+
+        Cost:
+            One request: 2 write units.
+
+        Clauses:
+            FACTOR-13: A factor that was removed or sealed anew since it was read is left as it is.
         """
         ...
 
@@ -1123,6 +1356,7 @@ class Storage(
     OAuthStorage,
     PasskeyStorage,
     TokenStorage,
+    SecondFactorStorage,
     BruteForceStorage,
     Protocol,
 ):

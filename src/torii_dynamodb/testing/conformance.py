@@ -30,6 +30,7 @@ if "torii_dynamodb.testing._conformance" not in sys.modules:
 
 from torii_dynamodb.testing._conformance.bad_input import BadInputConformance
 from torii_dynamodb.testing._conformance.base import Conformance, clause
+from torii_dynamodb.testing._conformance.factors import SecondFactorConformance
 from torii_dynamodb.testing._conformance.invariants import (
     Dump,
     broken_invariants,
@@ -55,6 +56,7 @@ __all__ = [
     "PasskeyConformance",
     "PasswordConformance",
     "RaceConformance",
+    "SecondFactorConformance",
     "SequentialConformance",
     "SessionConformance",
     "StorageConformance",
@@ -78,6 +80,7 @@ class SequentialConformance(
     OAuthConformance,
     PasskeyConformance,
     TokenConformance,
+    SecondFactorConformance,
     LockoutConformance,
     BadInputConformance,
 ):

@@ -10,6 +10,7 @@ from types import TracebackType
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.primitives import gather, monotonic
 from torii_dynamodb._async.storage.attempts import AsyncAttempts
+from torii_dynamodb._async.storage.factors import AsyncFactors
 from torii_dynamodb._async.storage.oauth import AsyncOAuth
 from torii_dynamodb._async.storage.passkeys import AsyncPasskeys
 from torii_dynamodb._async.storage.passwords import AsyncPasswords
@@ -29,7 +30,7 @@ __all__ = ["AsyncDynamoDbHandle", "AsyncDynamoDbStorage"]
 
 
 class AsyncDynamoDbHandle(
-    AsyncUsers, AsyncSessions, AsyncPasswords, AsyncTokens, AsyncOAuth, AsyncPasskeys, AsyncAttempts
+    AsyncUsers, AsyncSessions, AsyncPasswords, AsyncTokens, AsyncOAuth, AsyncPasskeys, AsyncFactors, AsyncAttempts
 ):
     """Every storage operation, on DynamoDB. :meth:`AsyncDynamoDbStorage.initialize` and ``open`` return one.
 

@@ -1,12 +1,14 @@
 # Generated from src/torii_dynamodb/_async/services/password_checks.py by tools/unasync.py. Do not edit.
 
-"""Which new passwords are taken: by length, by list, and none that is the address itself."""
+"""Which new passwords are accepted: by length, by list, and none that is made of the user's own words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules.hashing import PasswordPolicy, check_password
+from torii_dynamodb._rules.own_words import is_built_from, words_of
 from torii_dynamodb._sync.primitives import run_in_thread
 from torii_dynamodb.errors import ValidationError
 
@@ -20,23 +22,49 @@ class PasswordChecks:
     """Checks new passwords.
 
     Args:
-        policy: Which lengths are taken.
+        policy: Which passwords are accepted.
         compromised: Knows passwords from breaches; called in a thread.
+        words: More words of the application, besides those of the policy.
     """
 
-    def __init__(self, policy: PasswordPolicy, compromised: CompromisedPasswords | None) -> None:
+    def __init__(
+        self, policy: PasswordPolicy, compromised: CompromisedPasswords | None, *, words: Sequence[str] = ()
+    ) -> None:
         self.policy = policy
         self._compromised = compromised
+        self._words = words_of(*policy.words, *words)
 
-    def check(self, password: str, *, email: str | None = None) -> str:
-        """A new password in the form in which it is hashed.
+    def check(self, password: str, *, email: str | None = None, name: str | None = None) -> str:
+        """Check a new password.
+
+        Args:
+            password: The password.
+            email: The user's address, which must not be the password.
+            name: The user's name, likewise.
+
+        Returns:
+            The password in the form in which it is hashed.
 
         Raises:
-            ValidationError: It cannot be used; the message says why, for people, and never what it is.
+            ValidationError: It cannot be used. The message says why, for people, and never what it is.
         """
         normalised = check_password(password, self.policy)
         if email is not None and normalised.casefold() in (email.casefold(), email.partition("@")[0].casefold()):
-            raise ValidationError("password", "is the e-mail address, or its first part; choose another")
-        if self._compromised is not None and run_in_thread(self._compromised.is_compromised, normalised):
-            raise ValidationError("password", "is on a list of passwords known from breaches; choose another")
+            raise ValidationError("password", "is the email address, or its first part; choose another")
+        domain = "" if email is None else email.partition("@")[2].rpartition(".")[0]
+        local_part = None if email is None else email.partition("@")[0]
+        if is_built_from(normalised, self._words | words_of(local_part, domain, name)):
+            raise ValidationError(
+                "password", "is made of your name, your email address or this application's name; choose another"
+            )
+        if run_in_thread(self._is_known, normalised):
+            raise ValidationError("password", "is common, or known from breaches; choose another")
         return normalised
+
+    def _is_known(self, password: str) -> bool:
+        if self.policy.refuse_common:
+            from torii_dynamodb.compromised import common_passwords
+
+            if common_passwords().is_compromised(password):
+                return True
+        return self._compromised is not None and self._compromised.is_compromised(password)

@@ -15,6 +15,7 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather, monotonic
 from torii_dynamodb._sync.storage.attempts import Attempts
+from torii_dynamodb._sync.storage.factors import Factors
 from torii_dynamodb._sync.storage.oauth import OAuth
 from torii_dynamodb._sync.storage.passkeys import Passkeys
 from torii_dynamodb._sync.storage.passwords import Passwords
@@ -30,7 +31,7 @@ from torii_dynamodb.models import Health
 __all__ = ["DynamoDbHandle", "DynamoDbStorage"]
 
 
-class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Attempts):
+class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factors, Attempts):
     """Every storage operation, on DynamoDB. :meth:`DynamoDbStorage.initialize` and ``open`` return one.
 
     One handle serves a whole program: share it between tasks, and close it at the end.

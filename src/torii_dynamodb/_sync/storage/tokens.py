@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import tokens, users
-from torii_dynamodb._core.keys import token_key
-from torii_dynamodb._rules import validation
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.keys import code_key, token_key
+from torii_dynamodb._rules import typed_codes, validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._sync.contract import TokenStorage
 from torii_dynamodb._sync.primitives import both
@@ -64,6 +66,39 @@ class Tokens(StorageBase, TokenStorage):
 
     def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
         return self._held_token(token, validation.purpose(purpose))
+
+    def create_code(self, new_token: NewToken, code: str, *, user: User | None = None) -> Token:
+        now = self._now()
+        checked = tokens.checked_token(new_token, user, now)
+        digits = tokens.check_code(code)
+        if user is None and checked.user_id is not None:
+            user = self._read_user(checked.user_id, consistent=True)
+            if user is None:
+                raise no_such_user()
+        token = tokens.issue_code(checked, user, now, self.config.random)
+        self._client.call("PutItem", ex.put(self._tokens, tokens.code_item(token, user, digits)))
+        return token
+
+    def try_code(self, token: str, code: str, *, purpose: str) -> VerifiedToken | None:
+        validation.purpose(purpose)
+        parsed = parse_one_time_token(validation.token_argument(token))
+        digits = typed_codes.typed(code)
+        if parsed is None or digits is None:
+            return None
+        key = code_key(parsed.digest)
+        attempt = f"{self._write_id()}.{typed_codes.mark(token, digits)}"
+        body = tokens.try_code(self._tokens, key, purpose, attempt, self._now())
+        if not parsed.user_id:
+            return tokens.verified(self._tried(body, attempt), "", None)
+        user_id = parsed.user_id
+        item, user = both(lambda: self._tried(body, attempt), lambda: self._read_user(user_id, consistent=True))
+        return tokens.verified(item, user_id, user)
+
+    def _tried(self, body: dict[str, Any], attempt: str) -> Item | None:
+        """The item, if the try is the one that counts."""
+        # If the condition failed, a retry finds its first try; all others were refused.
+        item = self._update(body)
+        return item if item is not None and tokens.code_passes(item, attempt) else None
 
     def cleanup_expired_tokens(self) -> int:
         return 0

@@ -14,7 +14,9 @@ from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import ItemTooLarge, ToriiError, ValidationError
 from torii_dynamodb.models import (
     MAGIC_LINK,
+    Factor,
     LockoutPolicy,
+    NewFactor,
     NewPasskey,
     NewPasskeyChallenge,
     NewSession,
@@ -64,7 +66,7 @@ SUBJECTS: list[Any] = [*NO_TEXT, "", "x" * 256, "é" * 128, LONG, "a\x00", "a\nb
 STATES: list[Any] = [*NO_TEXT, "", "x" * 513, LONG, SURROGATE * 20]
 CREDENTIAL_IDS: list[Any] = [None, "text", 1, b"", b"x" * 1024, b"x" * 2049, [1]]
 COUNTS: list[Any] = [None, -1, 2**32, 1.0, "1", True, float("nan"), Decimal(1)]
-PURPOSES: list[Any] = [*NO_TEXT, "", "Magic", "x" * 33, LONG, "a#b", "a b", "pkce", "challenge", "ü", SURROGATE]
+PURPOSES: list[Any] = [*NO_TEXT, "", "Magic", "x" * 33, LONG, "a#b", "a b", "pkce", "challenge", "code", "ü", SURROGATE]
 SESSION_IDS: list[Any] = [*NO_TEXT, "", "x", "0" * 63, "0" * 65, "g" * 64, "A" * 64, LONG, SURROGATE, "0" * 64 + "\n"]
 KINDS: list[Any] = [None, 1, "", "login", "Registration", LONG, ["registration"], SURROGATE]
 ATTEMPT_KINDS: list[Any] = [None, 1, "", "Login", "users", LONG, ["ip"], SURROGATE]
@@ -73,6 +75,7 @@ LIMITS: list[Any] = [None, 0, -1, 10**9, 1.5, "10", True, float("nan")]
 EPOCHS: list[Any] = [-1, 2**64, 1.0, "1", True, float("nan"), Decimal(1), [1]]
 USERS: list[Any] = ["user", 1, {"id": "x"}, b"x"]
 CURSORS: list[Any] = [1, b"x", "", "?", LONG, "ü", SURROGATE, "a\n"]
+CODES: list[Any] = [*NO_TEXT, "", "1234567", "123456789", "abcdefgh", LONG, SURROGATE]
 TOKENS: list[Any] = [None, 1, b"bytes", ["list"], 1.5]
 
 
@@ -141,6 +144,7 @@ class BadInputConformance(Conformance):
             **self._oauth(user),
             **self._passkeys(user),
             **self._tokens(user, other),
+            **self._factors(user),
             **self._attempts(user, attempt.attempt_id),
         }
 
@@ -373,6 +377,59 @@ class BadInputConformance(Conformance):
             "create_token": Case({"new_token": new}, {"new_token": tokens, "user": [*USERS, other]}),
             "verify_token": Case(use, {"token": TOKENS, "purpose": PURPOSES}),
             "check_token": Case(use, {"token": TOKENS, "purpose": PURPOSES}),
+            "create_code": Case(
+                {"new_token": new, "code": "01234567"},
+                {"new_token": tokens[:-1], "code": CODES, "user": [*USERS, other]},
+            ),
+            "try_code": Case({**use, "code": "01234567"}, {"token": TOKENS, "purpose": PURPOSES}),
+        }
+
+    def _factors(self, user: User) -> dict[str, Case]:
+        new = NewFactor(user_id=user.id, id="app", secret=b"sealed", last_step=1)
+        names = [*NO_TEXT, "", "x" * 65, LONG, "a\x00", "a\nb", SURROGATE]
+        secrets: list[Any] = [None, "text", 1, b"", b"x" * 4097]
+        steps = [None, -1, 2**60, 1.0, "1", True, float("nan")]
+        fields: dict[str, Sequence[Any]] = {
+            "user_id": IDS,
+            "id": [*IDS, "recovery", "passkey"],
+            "secret": secrets,
+            "last_step": steps,
+            "name": names,
+        }
+        factor = Factor(
+            user_id=user.id,
+            id="app",
+            kind="totp",
+            name="App",
+            created_at=self.now(),
+            last_used_at=None,
+            secret=b"sealed",
+            last_step=1,
+        )
+        marks: list[Any] = [None, 1, "mark", b"mark", [], [1], [""], ["x" * 129], ["x"] * 33, [SURROGATE]]
+        holder: dict[str, Any] = {"user_id": user.id}
+        app: dict[str, Any] = {**holder, "factor_id": "app"}
+        return {
+            "add_factor": Case(
+                {"new_factor": new},
+                {"new_factor": [None, 1, {}, user, *variants(new, fields)], "session_epoch": EPOCHS},
+            ),
+            "list_factors_for_user": Case(holder, {"user_id": IDS, "user": USERS}),
+            "remove_factor": Case(app, {"user_id": IDS, "factor_id": IDS, "session_epoch": EPOCHS}),
+            "remove_factors_for_user": Case(holder, {"user_id": IDS, "session_epoch": EPOCHS}),
+            "use_passkeys_as_factor": Case(
+                {**holder, "enabled": True}, {"user_id": IDS, "enabled": [None, *FLAGS], "session_epoch": EPOCHS}
+            ),
+            "accept_totp_step": Case({**app, "step": 2}, {"user_id": IDS, "factor_id": IDS, "step": steps}),
+            "set_recovery_codes": Case(
+                {**holder, "marks": ["mark"]}, {"user_id": IDS, "marks": marks, "session_epoch": EPOCHS}
+            ),
+            "use_recovery_code": Case(
+                {**holder, "mark": "mark"}, {"user_id": IDS, "mark": [*NO_TEXT, "", "x" * 129, SURROGATE]}
+            ),
+            "reseal_factor": Case(
+                {"factor": factor, "secret": b"sealed"}, {"factor": [None, 1, user], "secret": secrets}
+            ),
         }
 
     def _attempts(self, user: User, attempt_id: str) -> dict[str, Case]:

@@ -32,11 +32,11 @@ def broken_invariants(dump: Dump) -> list[str]:
         user = users.get(str(identity.get("user_id")))
         if user is None:
             wrong.append(f"identity {key}: its user {identity.get('user_id')!r} does not exist")
-        elif key not in user.get("identities", ()):
+        elif key not in _listed(str(user["id"]), user):
             wrong.append(f"identity {key}: its user {user['id']} does not list it")
     addresses: dict[str, str] = {}
     for user_id, user in users.items():
-        listed = set(user.get("identities", ()))
+        listed = _listed(user_id, user)
         wrong.extend(_broken_user(user_id, user, listed, identities))
         address = str(user.get("email"))
         if address in addresses:
@@ -48,6 +48,12 @@ def broken_invariants(dump: Dump) -> list[str]:
             f"{table}: {key!r} is not a SHA-256" for key in keys if not _DIGEST.fullmatch(key.rpartition("#")[2])
         )
     return wrong
+
+
+def _listed(user_id: str, user: Mapping[str, Any]) -> set[str]:
+    """The keys of the items of ``identities`` that a user lists."""
+    factors = {f"factor#{user_id}#{name}" for name in user.get("factors", ()) if name != "passkey"}
+    return {*user.get("identities", ()), *factors}
 
 
 def _broken_user(

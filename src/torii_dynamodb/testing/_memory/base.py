@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from torii_dynamodb._core import keys
+from torii_dynamodb._core import keys, users
 from torii_dynamodb._rules import validation
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
@@ -151,8 +151,9 @@ class MemoryBase:
         if not (password or others or (verified_email and user.is_email_verified)):
             raise LastSignInMethod("this is the user's last way to sign in; add another before removing it")
 
-    def _other_identities(self, user: User) -> frozenset[str]:
-        return user.identities - {keys.email_key(user.email)}
+    def _unproven(self, user: User) -> frozenset[str]:
+        """The keys of everything that the first proof of the address removes."""
+        return (user.identities - {keys.email_key(user.email)}) | set(users.factor_keys(user))
 
     def _holder_or_conflict(self, key: str, user_id: str, what: str) -> Identity | None:
         """Return the identity if this user holds it; ``None`` if nobody does."""

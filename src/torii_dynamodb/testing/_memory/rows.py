@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, cast
 from torii_dynamodb._core import attributes, keys
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import times
-from torii_dynamodb.models import OAuthAccount, Passkey, Session, User
+from torii_dynamodb.models import Factor, OAuthAccount, Passkey, Session, User
 from torii_dynamodb.testing._memory.inputs import own
 from torii_dynamodb.testing._memory.state import EmailIdentity, Identity, MemoryState, TokenRow
 
@@ -34,6 +34,7 @@ def user_row(user: User) -> Row:
         identities=user.identities,
         token_serials=dict(user.token_serials),
         disconnected=user.disconnected or None,
+        factors=user.factors or None,
     )
 
 
@@ -77,6 +78,18 @@ def identity_row(key: str, identity: Identity) -> Row:
                 created_at=created,
                 last_used_at=identity.last_used_at and times.to_text(identity.last_used_at),
             )
+        case Factor():
+            return _kept(
+                id=key,
+                user_id=identity.user_id,
+                kind=identity.kind,
+                name=identity.name,
+                secret=identity.secret,
+                last_step=identity.last_step,
+                codes=identity.marks or None,
+                created_at=created,
+                last_used_at=identity.last_used_at and times.to_text(identity.last_used_at),
+            )
 
 
 def session_row(session: Session) -> Row:
@@ -90,6 +103,9 @@ def session_row(session: Session) -> Row:
         user_agent=session.user_agent,
         ip_address=session.ip_address,
         metadata=own(session.metadata),
+        amr=list(session.amr) or None,
+        authenticated_at=session.authenticated_at and times.to_text(session.authenticated_at),
+        second_factor_at=session.second_factor_at and times.to_text(session.second_factor_at),
     )
 
 
@@ -108,6 +124,8 @@ def token_row(token: TokenRow) -> Row:
         expires_at=times.epoch_seconds(token.expires_at),
         metadata=own(token.metadata),
         consumed_by=token.consumed_by,
+        mark=token.mark,
+        tries=list(token.tries) or None,
     )
 
 

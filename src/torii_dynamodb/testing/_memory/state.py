@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock
 from typing import TypeAlias
 
-from torii_dynamodb.models import Metadata, OAuthAccount, Passkey, Session, User
+from torii_dynamodb.models import Factor, Metadata, OAuthAccount, Passkey, Session, User
 
 __all__ = ["AuditRow", "EmailIdentity", "Identity", "MemoryState", "TokenRow"]
 
@@ -23,7 +23,7 @@ class EmailIdentity:
     password_version: str | None = field(default=None, repr=False)
 
 
-Identity: TypeAlias = EmailIdentity | OAuthAccount | Passkey
+Identity: TypeAlias = EmailIdentity | OAuthAccount | Passkey | Factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,8 @@ class TokenRow:
         kind: A challenge's ceremony.
         sealed: A PKCE verifier and its metadata, sealed under its state.
         consumed_by: Identifies the call that consumed it.
+        mark: What is stored of a code from a mail.
+        tries: The marks that were tried, in order.
     """
 
     id: str
@@ -57,6 +59,8 @@ class TokenRow:
     kind: str | None = None
     sealed: bytes | None = field(default=None, repr=False)
     consumed_by: str | None = None
+    mark: str | None = field(default=None, repr=False)
+    tries: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

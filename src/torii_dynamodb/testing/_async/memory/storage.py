@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from torii_dynamodb.testing._async.memory.attempts import AsyncMemoryAttempts
+from torii_dynamodb.testing._async.memory.factors import AsyncMemoryFactors
 from torii_dynamodb.testing._async.memory.oauth import AsyncMemoryOAuth
 from torii_dynamodb.testing._async.memory.passkeys import AsyncMemoryPasskeys
 from torii_dynamodb.testing._async.memory.passwords import AsyncMemoryPasswords
@@ -23,6 +24,7 @@ class AsyncMemoryStorage(
     AsyncMemoryOAuth,
     AsyncMemoryPasskeys,
     AsyncMemoryTokens,
+    AsyncMemoryFactors,
     AsyncMemoryAttempts,
 ):
     """A storage in memory: for your own unit tests, and the contract in executable form.

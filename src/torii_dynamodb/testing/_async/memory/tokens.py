@@ -7,7 +7,7 @@ from dataclasses import replace
 from torii_dynamodb._async.contract import AsyncTokenStorage
 from torii_dynamodb._core import keys
 from torii_dynamodb._core import tokens as core
-from torii_dynamodb._rules import secrets, validation
+from torii_dynamodb._rules import secrets, typed_codes, validation
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
@@ -29,20 +29,42 @@ class AsyncMemoryTokens(MemoryBase, AsyncTokenStorage):
                 stored = self._user(new.user_id)
                 changed = self._change(stored, token_serials={**stored.token_serials, new.purpose: self._nonce()})
                 serial = self._serial(changed, new.purpose)
-            row = TokenRow(
-                id=token.id,
-                purpose=token.purpose,
-                created_at=token.created_at,
-                expires_at=token.expires_at,
-                metadata=token.metadata,
-                user_id=token.user_id,
-                email=token.email,
-                epoch=None if holder is None else holder.session_epoch,
-                serial=serial,
-            )
-            rows.check_size(rows.token_row(row), "the token")
-            self._state.tokens[row.id] = row
-            return replace(token, metadata=inputs.own(token.metadata))
+            return self._put_token(_row(token, holder, serial), token)
+
+    def _put_token(self, row: TokenRow, token: Token) -> Token:
+        rows.check_size(rows.token_row(row), "the token")
+        self._state.tokens[row.id] = row
+        return replace(token, metadata=inputs.own(token.metadata))
+
+    async def create_code(self, new_token: NewToken, code: str, *, user: User | None = None) -> Token:
+        new = core.checked_token(new_token, user, self._now())
+        digits = core.check_code(code)
+        with self._state.lock:
+            holder = self._user(new.user_id) if new.user_id is not None and user is None else user
+            token = core.issue_code(new, holder, self._now(), self._random)
+            row = _row(token, holder, None if holder is None else self._serial(holder, new.purpose))
+            return self._put_token(replace(row, mark=typed_codes.mark(token.token, digits)), token)
+
+    async def try_code(self, token: str, code: str, *, purpose: str) -> VerifiedToken | None:
+        validation.token_argument(token)
+        validation.purpose(purpose)
+        digits = typed_codes.typed(code)
+        parsed = secrets.parse_one_time_token(token)
+        if parsed is None or digits is None:
+            return None
+        with self._state.lock:
+            row = self._state.tokens.get(keys.code_key(parsed.digest))
+            if row is None or row.purpose != purpose or len(row.tries) >= typed_codes.TRIES:
+                return None
+            if self._now() >= row.expires_at:
+                return None
+            mark = typed_codes.mark(token, digits)
+            used = row.mark in row.tries
+            self._state.tokens[row.id] = replace(row, tries=(*row.tries, mark))
+            found = self._token_user(row, self._now())
+            if mark != row.mark or used or found is None or (row.user_id or "") != parsed.user_id:
+                return None
+            return _verified(*found)
 
     async def verify_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
         validation.token_argument(token)
@@ -73,6 +95,20 @@ class AsyncMemoryTokens(MemoryBase, AsyncTokenStorage):
             now, before = self._now(), len(self._state.tokens)
             self._state.tokens = {key: row for key, row in self._state.tokens.items() if now < row.expires_at}
             return before - len(self._state.tokens)
+
+
+def _row(token: Token, holder: User | None, serial: str | None) -> TokenRow:
+    return TokenRow(
+        id=token.id,
+        purpose=token.purpose,
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        metadata=token.metadata,
+        user_id=token.user_id,
+        email=token.email,
+        epoch=None if holder is None else holder.session_epoch,
+        serial=serial,
+    )
 
 
 def _verified(row: TokenRow, user: User | None) -> VerifiedToken:

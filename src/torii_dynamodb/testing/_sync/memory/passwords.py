@@ -102,13 +102,14 @@ class MemoryPasswords(MemoryBase, EmailPasswordStorage):
                 return None
             row, user = found[0], found[1]
             # Whoever proves the address first owns the account: everything linked before the proof is removed.
-            unproven = frozenset[str]() if user.is_email_verified else self._other_identities(user)
+            unproven = frozenset[str]() if user.is_email_verified else self._unproven(user)
             changed = self._write_password(
                 user,
                 hashed,
                 identities=user.identities - unproven,
                 email_verified_at=user.email_verified_at or now,
                 disconnected=user.disconnected if user.is_email_verified else frozenset(),
+                factors=user.factors if user.is_email_verified else frozenset(),
             )
             for key in unproven:
                 del self._state.identities[key]
@@ -161,8 +162,8 @@ class MemoryPasswords(MemoryBase, EmailPasswordStorage):
             version = None if password_hash is None else self._nonce()
             identity = replace(identity, password_hash=password_hash, password_version=version)
             changes |= {"password_version": version, "session_epoch": user.session_epoch + 1}
-            changes["disconnected"] = frozenset()
-            unproven = self._other_identities(user)
+            changes |= {"disconnected": frozenset(), "factors": frozenset()}
+            unproven = self._unproven(user)
         changed = self._change(user, **changes, identities=(user.identities - unproven - {old}) | {new})
         for key in (*unproven, old):
             del self._state.identities[key]

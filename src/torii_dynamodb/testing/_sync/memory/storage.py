@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from torii_dynamodb.testing._sync.memory.attempts import MemoryAttempts
+from torii_dynamodb.testing._sync.memory.factors import MemoryFactors
 from torii_dynamodb.testing._sync.memory.oauth import MemoryOAuth
 from torii_dynamodb.testing._sync.memory.passkeys import MemoryPasskeys
 from torii_dynamodb.testing._sync.memory.passwords import MemoryPasswords
@@ -25,6 +26,7 @@ class MemoryStorage(
     MemoryOAuth,
     MemoryPasskeys,
     MemoryTokens,
+    MemoryFactors,
     MemoryAttempts,
 ):
     """A storage in memory: for your own unit tests, and the contract in executable form.

@@ -124,9 +124,14 @@ class MemoryUsers(MemoryBase, UserStorage):
             now = self._now()
             if not remove_unproven:
                 return copied_user(self._change(user, email_verified_at=now))
-            unproven = self._other_identities(user)
+            unproven = self._unproven(user)
             changed = self._write_password(
-                user, None, identities=user.identities - unproven, email_verified_at=now, disconnected=frozenset()
+                user,
+                None,
+                identities=user.identities - unproven,
+                email_verified_at=now,
+                disconnected=frozenset(),
+                factors=frozenset(),
             )
             for key in unproven:
                 del self._state.identities[key]
@@ -140,7 +145,7 @@ class MemoryUsers(MemoryBase, UserStorage):
             if user_id in state.users:
                 self._require_epoch(state.users[user_id], session_epoch)
             user = state.users.pop(user_id, None)
-            for key in () if user is None else user.identities:
+            for key in () if user is None else (*user.identities, *core.factor_keys(user)):
                 del state.identities[key]
             state.sessions = {key: row for key, row in state.sessions.items() if row.user_id != user_id}
             state.tokens = {key: row for key, row in state.tokens.items() if row.user_id != user_id}

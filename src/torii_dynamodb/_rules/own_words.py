@@ -1,0 +1,26 @@
+"""Passwords that are built from words of their context: the application's name, the user's address and name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["is_built_from", "words_of"]
+
+_LEAST = 3  # characters; shorter words are parts of too many others
+_PARTS = re.compile(r"[\W\d_]+")
+
+
+def words_of(*texts: str | None) -> frozenset[str]:
+    """The words of names and addresses, in lower case."""
+    parts = {part for text in texts if text for part in _PARTS.split(text.casefold())}
+    return frozenset(part for part in parts if len(part) >= _LEAST)
+
+
+def is_built_from(password: str, words: Iterable[str]) -> bool:
+    """Whether a password's letters are nothing but the given words, whatever digits and signs stand between them."""
+    letters = _PARTS.sub(" ", password.casefold()).strip()
+    rest = letters
+    for word in sorted(words, key=len, reverse=True):
+        rest = rest.replace(word, " ")
+    return bool(letters) and not rest.strip()

@@ -1,0 +1,94 @@
+"""When a second factor is due, and what a session remembers of how it began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Literal
+
+from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.models import LockoutPolicy, Session, User
+
+__all__ = ["SECOND_FACTOR", "SecondFactorPolicy", "amr_of", "factor_kinds", "is_enrolled", "with_second_factor"]
+
+SECOND_FACTOR: Final = "second_factor"
+"""The purpose of the tokens that challenges are."""
+
+_MAX_CHALLENGE = timedelta(hours=1)
+_MAX_TRUST = timedelta(days=365)
+
+# RFC 8176. It has no name for a link or a provider; a passkey proves possession of a key.
+_AMR = {"password": ("pwd",), "passkey": ("pop",), "email_code": ("otp",), "magic_link": ("otp",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorPolicy:
+    """Who must give a second factor, and for how long a browser may do without.
+
+    Args:
+        required: ``"enrolled"``: whoever has set up a second factor. ``"always"``: everybody; who has none sets one up
+            before the first session begins. A function: it is given the user and says whether a second factor is
+            required; users who have one are always asked.
+        trust_devices_for: For how long a browser that gave a second factor need not give it again, if the user ticks
+            "trust this device". ``None``: the choice is not offered.
+        challenge_for: For how long the second factor can be given after the first.
+        attempts: How many wrong answers are accepted in which time, over all second factors of a user.
+    """
+
+    required: Literal["enrolled", "always"] | Callable[[User], bool] = "enrolled"
+    trust_devices_for: timedelta | None = None
+    challenge_for: timedelta = timedelta(minutes=10)
+    attempts: LockoutPolicy = field(default_factory=LockoutPolicy)
+
+    def __post_init__(self) -> None:
+        if not callable(self.required) and self.required not in ("enrolled", "always"):
+            raise ConfigurationError(
+                f'second_factor.required: give "enrolled", "always" or a function, not {self.required!r}'
+            )
+        check_fields(self)
+        if not timedelta(minutes=1) <= self.challenge_for <= _MAX_CHALLENGE:
+            raise ConfigurationError("second_factor.challenge_for: give one minute to one hour")
+        if self.trust_devices_for is not None and not timedelta(0) < self.trust_devices_for <= _MAX_TRUST:
+            raise ConfigurationError("second_factor.trust_devices_for: give at most 365 days, or None")
+        if not self.attempts.enabled:
+            raise ConfigurationError("second_factor.attempts: six digits can be guessed without a limit; enable it")
+
+    def is_required_of(self, user: User) -> bool:
+        """Whether the user must give a second factor."""
+        if is_enrolled(user) or self.required == "always":
+            return True
+        return callable(self.required) and self.required(user)
+
+
+def factor_kinds(user: User) -> frozenset[Literal["totp", "passkey", "recovery"]]:
+    """The kinds of second factor that the user can give. Recovery codes alone are none."""
+    kinds: set[Literal["totp", "passkey", "recovery"]] = set()
+    if any(name.startswith("totp#") for name in user.factors):
+        kinds.add("totp")
+    if "passkey" in user.factors and any(name.startswith("passkey#") for name in user.identities):
+        kinds.add("passkey")
+    if kinds and "recovery" in user.factors:
+        kinds.add("recovery")
+    return frozenset(kinds)
+
+
+def is_enrolled(user: User) -> bool:
+    """Whether the user has a second factor."""
+    return bool(factor_kinds(user))
+
+
+def amr_of(method: str) -> tuple[str, ...]:
+    """What a session remembers of its first factor, in the names of RFC 8176."""
+    return _AMR.get(method, ())
+
+
+def with_second_factor(amr: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The same, after a second factor: its name, and ``mfa``."""
+    return tuple(dict.fromkeys((*amr, name, "mfa")))
+
+
+def has_second_factor(session: Session) -> bool:
+    """Whether a second factor was given for a session."""
+    return session.second_factor_at is not None

@@ -1,0 +1,132 @@
+# Generated from src/torii_dynamodb/_async/storage/factors.py by tools/unasync.py. Do not edit.
+
+"""Second factors on DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from torii_dynamodb._core import factors, reading, users
+from torii_dynamodb._core.keys import item_key
+from torii_dynamodb._core.users import Change
+from torii_dynamodb._rules import validation
+from torii_dynamodb._sync.contract import SecondFactorStorage
+from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
+from torii_dynamodb._wire.errors import ConditionFailed
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.models import Factor, Listing, NewFactor, User
+
+__all__ = ["Factors"]
+
+
+class Factors(StorageBase, SecondFactorStorage):
+    """``SecondFactorStorage`` on DynamoDB."""
+
+    def add_factor(self, new_factor: NewFactor, *, session_epoch: int | None = None) -> Factor:
+        checked = factors.checked(new_factor)
+        epoch = validation.session_epoch(session_epoch)
+        factor = Factor(
+            user_id=checked.user_id,
+            id=checked.id,
+            kind="totp",
+            name=checked.name,
+            created_at=self._now(),
+            last_used_at=None,
+            secret=checked.secret,
+            last_step=checked.last_step,
+        )
+
+        def decide(user: User) -> Change | None:
+            users.check_epoch(user, epoch)
+            return factors.addition(self._users, self._identities, user, factor, self._now())
+
+        if self._change_user(checked.user_id, decide) is None:
+            raise no_such_user()
+        return factor
+
+    def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
+        validation.user_id(user_id)
+        if user is None:
+            user = self._read_user(user_id, consistent=True)
+        else:
+            validation.instance(user, "user", User)
+            if user.id != user_id:
+                raise ValidationError("user", "is another user than user_id names")
+        keys = [] if user is None else users.factor_keys(user)
+        if not keys:
+            return Listing()
+        items = self._client.batch_get([(self._identities, item_key(key)) for key in keys], consistent=True)
+        found = reading.listing((item for item in items if item is not None), factors.read)
+        found.sort(key=lambda factor: (factor.kind, factor.created_at, factor.id))
+        return found
+
+    def remove_factor(self, user_id: str, factor_id: str, *, session_epoch: int | None = None) -> bool:
+        name = factors.factor_name(factor_id)
+        return self._remove(user_id, lambda _: [name], session_epoch)
+
+    def remove_factors_for_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
+        return self._remove(user_id, lambda user: sorted(user.factors), session_epoch)
+
+    def use_passkeys_as_factor(self, user_id: str, enabled: bool, *, session_epoch: int | None = None) -> bool:
+        if not validation.flag(enabled, "enabled"):
+            return self._remove(user_id, lambda _: [factors.PASSKEY], session_epoch)
+        return self._change(user_id, session_epoch, lambda user: factors.with_passkeys(self._users, user, self._now()))
+
+    def _remove(self, user_id: str, names: Callable[[User], Sequence[str]], session_epoch: int | None) -> bool:
+        return self._change(
+            user_id,
+            session_epoch,
+            lambda user: factors.removal(self._users, self._identities, user, names(user), self._now()),
+        )
+
+    def _change(self, user_id: str, session_epoch: int | None, change: Callable[[User], Change | None]) -> bool:
+        validation.user_id(user_id)
+        epoch = validation.session_epoch(session_epoch)
+        changed = False
+
+        def decide(user: User) -> Change | None:
+            nonlocal changed
+            users.check_epoch(user, epoch)
+            found = change(user)
+            changed = found is not None
+            return found
+
+        return self._change_user(user_id, decide) is not None and changed
+
+    def accept_totp_step(self, user_id: str, factor_id: str, step: int) -> bool:
+        name, write_id = factors.factor_name(factor_id), self._write_id()
+        checked = validation.integer(step, "step", least=0, most=2**53)
+        body = factors.accept(self._identities, validation.user_id(user_id), name, checked, write_id, self._now())
+        return self._used(body, write_id)
+
+    def use_recovery_code(self, user_id: str, mark: str) -> bool:
+        write_id = self._write_id()
+        checked = validation.text(mark, "mark", most=128)
+        body = factors.use_recovery_code(self._identities, validation.user_id(user_id), checked, write_id, self._now())
+        return self._used(body, write_id)
+
+    def _used(self, body: dict[str, Any], write_id: str) -> bool:
+        try:
+            self._client.call("UpdateItem", body)
+        except ConditionFailed as refused:
+            return factors.was_used_by(refused.item, write_id)
+        return True
+
+    def set_recovery_codes(self, user_id: str, marks: Collection[str], *, session_epoch: int | None = None) -> User:
+        checked = factors.check_marks(marks)
+        epoch = validation.session_epoch(session_epoch)
+
+        def decide(user: User) -> Change:
+            users.check_epoch(user, epoch)
+            return factors.recovery(self._users, self._identities, user, checked, self._now())
+
+        user = self._change_user(validation.user_id(user_id), decide)
+        if user is None:
+            raise no_such_user()
+        return user
+
+    def reseal_factor(self, factor: Factor, secret: bytes) -> bool:
+        validation.instance(factor, "factor", Factor)
+        body = factors.reseal(self._identities, factor, validation.binary(secret, "secret", most=4096))
+        return self._transact({"Update": body}) is None
