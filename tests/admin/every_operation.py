@@ -15,6 +15,7 @@ from torii_dynamodb import (
     NewToken,
     NewUser,
 )
+from torii_dynamodb.models import NewFactor
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
 SOON = timedelta(hours=1)
@@ -39,6 +40,10 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
     def token(purpose: str) -> str:
         made = storage.create_token(NewToken(purpose=purpose, user_id="usr_ada", expires_at=now + SOON))
         return made.token
+
+    def code() -> str:
+        new = NewToken(purpose="magic_link", user_id="usr_ada", expires_at=now + SOON)
+        return storage.create_code(new, "12345678").token
 
     def session() -> str:
         return str(kept["session"].token) if "session" in kept else "torii_s1_bad"
@@ -103,6 +108,17 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
         ("update_passkey_use", lambda: storage.update_passkey_use(ada, credential, sign_count=1)),
         ("store_passkey_challenge", lambda: storage.store_passkey_challenge(challenge)),
         ("consume_passkey_challenge", lambda: storage.consume_passkey_challenge(b"x" * 32, kind="authentication")),
+        ("add_factor", lambda: storage.add_factor(NewFactor(user_id=ada, id="app", secret=b"sealed", last_step=1))),
+        ("set_recovery_codes", lambda: storage.set_recovery_codes(ada, ["mark"])),
+        ("use_passkeys_as_factor", lambda: storage.use_passkeys_as_factor(ada, True)),
+        ("list_factors_for_user", keep("factors", lambda: storage.list_factors_for_user(ada))),
+        ("accept_totp_step", lambda: storage.accept_totp_step(ada, "app", 2)),
+        ("use_recovery_code", lambda: storage.use_recovery_code(ada, "mark")),
+        ("reseal_factor", lambda: storage.reseal_factor(kept["factors"][-1], b"sealed anew")),
+        ("remove_factor", lambda: storage.remove_factor(ada, "app")),
+        ("remove_factors_for_user", lambda: storage.remove_factors_for_user(ada)),
+        ("create_code", code),
+        ("try_code", lambda: storage.try_code(code(), "12345678", purpose="magic_link")),
         ("acquire_login_attempt", keep("attempt", lambda: storage.acquire_login_attempt(email))),
         ("acquire_attempt", lambda: storage.acquire_attempt("ip", "192.0.2.1")),
         ("record_failed_attempt", lambda: storage.record_failed_attempt(email, kept["attempt"].attempt_id)),

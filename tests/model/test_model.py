@@ -35,7 +35,9 @@ from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     UNSET,
+    Factor,
     LockoutPolicy,
+    NewFactor,
     NewOAuthAccount,
     NewPasskey,
     NewPasskeyChallenge,
@@ -55,6 +57,9 @@ IDS = ("u1", "u2", "u3")
 ADDRESSES = ("ada@example.com", "Ada@Example.com", "grace@example.com", "alan@example.com")
 SUBJECTS = ("s1", "s2")
 CREDENTIALS = (b"credential-1", b"credential-2")
+APPS = ("app-1", "app-2")
+CODES = ("11111111", "22222222")
+MARKS = ("mark-1", "mark-2", "mark-3")
 HASHES = tuple(f"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${letter * 20}" for letter in "abc")
 POLICY = LockoutPolicy(max_attempts=3, window=timedelta(minutes=1), retention=timedelta(hours=1))
 
@@ -96,6 +101,7 @@ class Histories(RuleBasedStateMachine):
 
     sessions = Bundle("sessions")
     tokens = Bundle("tokens")
+    flows = Bundle("flows")
     readings = Bundle("readings")
     attempts = Bundle("attempts")
 
@@ -469,6 +475,83 @@ class Histories(RuleBasedStateMachine):
                     texts[side], purpose=purpose, new_email=email, keep=how == "keep", password_hash=password
                 )
             )
+
+    # Codes from mails.
+
+    @rule(target=flows, user_id=ids, code=st.sampled_from(CODES))
+    def issue_code(self, user_id: str, code: str) -> Pair:
+        """For a user who may not exist."""
+        new = NewToken(purpose="magic_link", user_id=user_id, expires_at=self._later)
+        return self._keep(self.both(lambda s, _: s.create_code(new, code)))
+
+    @rule(flow=flows, code=st.sampled_from(CODES), purpose=st.sampled_from(("magic_link", "password_reset")))
+    def try_code(self, flow: Pair, code: str, purpose: str) -> None:
+        """Right or wrong, perhaps once too often, for its purpose or another."""
+        if isinstance(flow.real, Token):
+            texts = (flow.real.token, flow.model.token)
+            self.both(lambda s, side: s.try_code(texts[side], code, purpose=purpose))
+            self.both(lambda s, side: s.verify_token(texts[side], purpose=purpose))
+
+    # Second factors.
+
+    @rule(user_id=ids, factor_id=st.sampled_from(APPS), step=st.integers(0, 3))
+    def add_factor(self, user_id: str, factor_id: str, step: int) -> None:
+        """Perhaps again."""
+        new = NewFactor(user_id=user_id, id=factor_id, secret=f"sealed-{step}".encode(), last_step=step)
+        self.both(lambda s, _: isinstance(s.add_factor(new), Factor))
+
+    @rule(reading=readings, factor_id=st.sampled_from(APPS), how=st.sampled_from(("add", "codes", "remove", "all")))
+    def change_factors_as_begun(self, reading: Pair, factor_id: str, how: str) -> None:
+        """Under the epoch of a reading, which may be over."""
+        if isinstance(reading.real, User) and isinstance(reading.model, User):
+            epochs, user_id = (reading.real.session_epoch, reading.model.session_epoch), reading.real.id
+            new = NewFactor(user_id=user_id, id=factor_id, secret=b"sealed", last_step=0)
+
+            def call(storage: Any, side: int) -> object:
+                if how == "add":
+                    return isinstance(storage.add_factor(new, session_epoch=epochs[side]), Factor)
+                if how == "codes":
+                    return storage.set_recovery_codes(user_id, MARKS, session_epoch=epochs[side])
+                if how == "remove":
+                    return storage.remove_factor(user_id, factor_id, session_epoch=epochs[side])
+                return storage.remove_factors_for_user(user_id, session_epoch=epochs[side])
+
+            self.both(call)
+
+    @rule(user_id=ids, factor_id=st.sampled_from((*APPS, "recovery", "passkey")))
+    def remove_factor(self, user_id: str, factor_id: str) -> None:
+        """May not be there."""
+        self.both(lambda s, _: s.remove_factor(user_id, factor_id))
+
+    @rule(user_id=ids, enabled=st.booleans())
+    def use_passkeys(self, user_id: str, enabled: bool) -> None:
+        """Or no longer."""
+        self.both(lambda s, _: s.use_passkeys_as_factor(user_id, enabled))
+
+    @rule(user_id=ids, factor_id=st.sampled_from(APPS), step=st.integers(0, 6))
+    def accept_step(self, user_id: str, factor_id: str, step: int) -> None:
+        """A later step or an earlier one."""
+        self.both(lambda s, _: s.accept_totp_step(user_id, factor_id, step))
+
+    @rule(user_id=ids, marks=st.sets(st.sampled_from(MARKS), min_size=1))
+    def set_recovery_codes(self, user_id: str, marks: set[str]) -> None:
+        """In place of earlier ones."""
+        self.both(lambda s, _: s.set_recovery_codes(user_id, marks))
+
+    @rule(user_id=ids, mark=st.sampled_from(MARKS))
+    def use_recovery_code(self, user_id: str, mark: str) -> None:
+        """Perhaps used already."""
+        self.both(lambda s, _: s.use_recovery_code(user_id, mark))
+
+    @rule(user_id=ids)
+    def list_and_reseal(self, user_id: str) -> None:
+        """As read before, and as stored now."""
+        listed = self.both(lambda s, _: s.list_factors_for_user(user_id))
+        for real, model in zip(listed.real, listed.model, strict=True):
+            if real.kind == "totp":
+                read = (real, model)
+                self.both(lambda s, side, read=read: s.reseal_factor(read[side], b"sealed anew"))  # type: ignore[misc]
+                self.both(lambda s, side, read=read: s.reseal_factor(read[side], b"again"))  # type: ignore[misc]
 
     @rule(number=st.integers(0, 2), verb=st.sampled_from(("store", "get", "consume")))
     def pkce(self, number: int, verb: str) -> None:

@@ -337,7 +337,7 @@ def imported_by(statement: str) -> set[str]:
 
 HEAVY = {
     "boto3", "botocore", "aiohttp", "moto", "typer", "click", "rich", "fastapi", "starlette", "pydantic", "argon2",
-    "cryptography", "hypothesis", "pytest",
+    "cryptography", "hypothesis", "pyotp", "pytest",
 }  # fmt: skip
 
 
@@ -346,6 +346,7 @@ HEAVY = {
     [
         ("import torii_dynamodb", set[str]()),
         ("from torii_dynamodb import DynamoDbConfig", set[str]()),
+        ("from torii_dynamodb import AsyncDynamoDbStorage, DynamoDbStorage", set[str]()),
         ("import torii_dynamodb.local.engines", set[str]()),
         ("import torii_dynamodb.cli", {"typer", "click", "rich"}),
     ],

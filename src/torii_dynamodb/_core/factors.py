@@ -29,6 +29,7 @@ __all__ = [
     "accept",
     "addition",
     "check_marks",
+    "check_user",
     "checked",
     "factor_name",
     "read",
@@ -77,6 +78,14 @@ def checked(new_factor: NewFactor) -> NewFactor:
         name=validation.text(new_factor.name, "name", most=64),
         last_step=validation.integer(new_factor.last_step, "last_step", least=0, most=2**53),
     )
+
+
+def check_user(user: User | None, user_id: str) -> None:
+    """Check that a user that the caller has read is the one that is named."""
+    if user is not None:
+        validation.instance(user, "user", User)
+        if user.id != user_id:
+            raise ValidationError("user", "is not the user that user_id names")
 
 
 def to_item(factor: Factor) -> Item:

@@ -272,6 +272,7 @@ class SessionStorage(Protocol):
                 stored.
             SESSION-2: A session created from a user read before the epoch increased never passes a check.
             SESSION-3: A session for a user that does not exist raises NotFound, or never passes a check.
+            SESSION-19: A check returns amr, authenticated_at and second_factor_at as they were given.
         """
         ...
 

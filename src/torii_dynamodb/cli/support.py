@@ -136,6 +136,7 @@ _CODES: tuple[tuple[type[errors.ToriiError] | tuple[type[errors.ToriiError], ...
             errors.VersionConflict,
             errors.LastSignInMethod,
             errors.TooManyIdentities,
+            errors.TooManyFactors,
             errors.TransactionFailed,
         ),
         ExitCode.CONFLICT,
@@ -145,6 +146,8 @@ _CODES: tuple[tuple[type[errors.ToriiError] | tuple[type[errors.ToriiError], ...
         (
             errors.InvalidCredentials,
             errors.InvalidToken,
+            errors.InvalidCode,
+            errors.SecondFactorRequired,
             errors.AccountLocked,
             errors.RateLimited,
             errors.ClonedAuthenticator,

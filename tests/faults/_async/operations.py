@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.faults._async.world import HASH, OTHER_HASH, STRICT, AsyncWorld
+from tests.faults._async.world import CODE, HASH, OTHER_HASH, STRICT, AsyncWorld
 
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
 from torii_dynamodb._core.transactions import TransactionBuilder
@@ -22,6 +22,7 @@ from torii_dynamodb.errors import (
     VersionConflict,
 )
 from torii_dynamodb.models import (
+    NewFactor,
     NewOAuthAccount,
     NewPasskey,
     NewPasskeyChallenge,
@@ -36,6 +37,7 @@ Run = Callable[[AsyncDynamoDbHandle, AsyncWorld], Awaitable[Any]]
 
 STATE = "state-" + "x" * 32
 ADA, EVE = b"ada" * 8, b"eve" * 8
+APP = NewFactor(user_id="usr_ada", id="new", secret=b"sealed", last_step=100)
 THREE = replace(STRICT, max_attempts=3)
 
 
@@ -407,6 +409,45 @@ OPERATIONS = [
     Operation("verify_token", "without a user", lambda s, w: s.verify_token(w.known.bearer, purpose="magic_link")),
     Operation("verify_token", "used", lambda s, w: s.verify_token(w.known.used, purpose="magic_link")),
     Operation("check_token", "", lambda s, w: s.check_token(w.known.link, purpose="magic_link")),
+    # Second factors.
+    Operation("add_factor", "", lambda s, w: s.add_factor(APP)),
+    Operation("add_factor", "once more, with the same id", lambda s, w: s.add_factor(replace(APP, id="app"))),
+    Operation(
+        "add_factor",
+        "begun under an epoch that is over",
+        lambda s, w: s.add_factor(APP, session_epoch=1),
+        Revoked,
+    ),
+    Operation("list_factors_for_user", "", lambda s, w: s.list_factors_for_user("usr_ada")),
+    Operation("list_factors_for_user", "without any", lambda s, w: s.list_factors_for_user("usr_bob")),
+    Operation("remove_factor", "", lambda s, w: s.remove_factor("usr_ada", "app")),
+    Operation("remove_factor", "another's", lambda s, w: s.remove_factor("usr_bob", "app")),
+    Operation("remove_factors_for_user", "", lambda s, w: s.remove_factors_for_user("usr_ada")),
+    Operation("use_passkeys_as_factor", "", lambda s, w: s.use_passkeys_as_factor("usr_ada", True)),
+    Operation("use_passkeys_as_factor", "no longer", lambda s, w: s.use_passkeys_as_factor("usr_eve", False)),
+    Operation("accept_totp_step", "", lambda s, w: s.accept_totp_step("usr_ada", "app", 101)),
+    Operation("accept_totp_step", "used", lambda s, w: s.accept_totp_step("usr_ada", "app", 100)),
+    Operation("set_recovery_codes", "", lambda s, w: s.set_recovery_codes("usr_ada", ["mark-x", "mark-y"])),
+    Operation("set_recovery_codes", "gone", lambda s, w: s.set_recovery_codes("usr_x", ["mark-x"]), NotFound),
+    Operation("use_recovery_code", "", lambda s, w: s.use_recovery_code("usr_ada", "mark-1")),
+    Operation("use_recovery_code", "used", lambda s, w: s.use_recovery_code("usr_ada", "mark-0")),
+    Operation("reseal_factor", "", lambda s, w: s.reseal_factor(w.known.app, b"sealed anew")),
+    Operation(
+        "reseal_factor",
+        "sealed anew since",
+        lambda s, w: s.reseal_factor(replace(w.known.app, secret=b"sealed before"), b"sealed anew"),
+    ),
+    # Codes from mails.
+    Operation(
+        "create_code",
+        "",
+        lambda s, w: s.create_code(
+            NewToken(purpose="magic_link", expires_at=w.later(), user_id="usr_ada"), CODE, user=w.known.ada
+        ),
+    ),
+    Operation("try_code", "", lambda s, w: s.try_code(w.known.flow, CODE, purpose="magic_link")),
+    Operation("try_code", "wrong", lambda s, w: s.try_code(w.known.flow, "76543210", purpose="magic_link")),
+    Operation("try_code", "used", lambda s, w: s.try_code(w.known.used_flow, CODE, purpose="magic_link")),
     # Attempts.
     Operation("acquire_login_attempt", "", lambda s, w: s.acquire_login_attempt("ada@example.com")),
     Operation(

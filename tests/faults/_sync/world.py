@@ -21,7 +21,9 @@ from torii_dynamodb.config import TABLES, Credentials, DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     PASSWORD_RESET,
+    Factor,
     LockoutPolicy,
+    NewFactor,
     NewOAuthAccount,
     NewPasskey,
     NewPasskeyChallenge,
@@ -35,6 +37,7 @@ from torii_dynamodb.testing.clock import FakeClock
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$ada"
 OTHER_HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$other"
 STRICT = LockoutPolicy(max_attempts=2)
+CODE = "01234567"
 
 Item = dict[str, Any]
 Tables = dict[str, dict[bytes, Item]]
@@ -88,12 +91,16 @@ class Known:
     bearer: str
     used: str
     attempt_id: str
+    app: Factor
+    flow: str
+    used_flow: str
 
 
 class World:
     """A set of tables, reached directly and through a separate proxy.
 
-    ``ada`` has a password, an account, a passkey and two sessions; ``bob`` only an account; ``eve`` only a passkey.
+    ``ada`` has a password, an account, a passkey, an authenticator app, recovery codes and two sessions; ``bob`` only an
+    account; ``eve`` only a passkey, which serves as a second factor.
     There are one-time secrets of each kind, attempts and a full register. Nothing expires: the clock stands still.
     """
 
@@ -164,6 +171,10 @@ class World:
         s.link_oauth_account(
             ada.id, NewOAuthAccount(provider="google", subject="ada", email="ada@gmail.example", tokens={"n": 1})
         )
+        app = s.add_factor(NewFactor(user_id=ada.id, id="app", secret=b"sealed", last_step=100))
+        s.set_recovery_codes(ada.id, ["mark-0", "mark-1", "mark-2"])
+        s.use_recovery_code(ada.id, "mark-0")
+        s.use_passkeys_as_factor(eve.id, True)
         # Eve disconnected a provider.
         s.link_oauth_account(eve.id, NewOAuthAccount(provider="github", subject="old"))
         s.unlink_oauth_account(eve.id, "github", "old")
@@ -182,6 +193,11 @@ class World:
         ]
         secrets = [token.token for token in made]
         s.verify_token(secrets[3], purpose="magic_link")
+        codes = [
+            s.create_code(NewToken(purpose="magic_link", expires_at=later(), user_id=ada.id), CODE) for _ in range(2)
+        ]
+        flows = [code.token for code in codes]
+        s.try_code(flows[1], CODE, purpose="magic_link")
         s.store_pkce_verifier("state-" + "x" * 32, "v" * 43, expires_at=later())
         s.store_passkey_challenge(NewPasskeyChallenge(challenge=b"c" * 32, kind="authentication", expires_at=later()))
         first = s.acquire_login_attempt("ada@example.com")
@@ -202,6 +218,9 @@ class World:
             bearer=secrets[2],
             used=secrets[3],
             attempt_id=last.attempt_id,
+            app=app,
+            flow=flows[0],
+            used_flow=flows[1],
         )
 
     def _user(self, s: DynamoDbHandle, user_id: str) -> User:

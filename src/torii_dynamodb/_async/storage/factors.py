@@ -12,7 +12,6 @@ from torii_dynamodb._core.keys import item_key
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._wire.errors import ConditionFailed
-from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import Factor, Listing, NewFactor, User
 
 __all__ = ["AsyncFactors"]
@@ -45,12 +44,9 @@ class AsyncFactors(AsyncStorageBase, AsyncSecondFactorStorage):
 
     async def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
         validation.user_id(user_id)
+        factors.check_user(user, user_id)
         if user is None:
             user = await self._read_user(user_id, consistent=True)
-        else:
-            validation.instance(user, "user", User)
-            if user.id != user_id:
-                raise ValidationError("user", "is another user than user_id names")
         keys = [] if user is None else users.factor_keys(user)
         if not keys:
             return Listing()

@@ -1,6 +1,6 @@
 # Generated from src/torii_dynamodb/_async/services/password_checks.py by tools/unasync.py. Do not edit.
 
-"""Which new passwords are accepted: by length, by list, and none that is made of the user's own words."""
+"""Which new passwords are accepted: by length, by lists, and by the words that belong to the user."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ class PasswordChecks:
         """
         normalised = check_password(password, self.policy)
         if email is not None and normalised.casefold() in (email.casefold(), email.partition("@")[0].casefold()):
-            raise ValidationError("password", "is the email address, or its first part; choose another")
+            raise ValidationError("password", "is the e-mail address, or its first part; choose another")
         domain = "" if email is None else email.partition("@")[2].rpartition(".")[0]
         local_part = None if email is None else email.partition("@")[0]
         if is_built_from(normalised, self._words | words_of(local_part, domain, name)):
             raise ValidationError(
-                "password", "is made of your name, your email address or this application's name; choose another"
+                "password", "is made of your name, your e-mail address or this application's name; choose another"
             )
-        if run_in_thread(self._is_known, normalised):
-            raise ValidationError("password", "is common, or known from breaches; choose another")
+        if self.policy.refuse_common and run_in_thread(_is_common, normalised):
+            raise ValidationError("password", "is one of the most common passwords; choose another")
+        if self._compromised is not None and run_in_thread(self._compromised.is_compromised, normalised):
+            raise ValidationError("password", "is on a list of passwords known from breaches; choose another")
         return normalised
 
-    def _is_known(self, password: str) -> bool:
-        if self.policy.refuse_common:
-            from torii_dynamodb.compromised import common_passwords
 
-            if common_passwords().is_compromised(password):
-                return True
-        return self._compromised is not None and self._compromised.is_compromised(password)
+def _is_common(password: str) -> bool:
+    from torii_dynamodb.compromised import common_passwords
+
+    return common_passwords().is_compromised(password)

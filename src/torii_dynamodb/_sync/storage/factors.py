@@ -14,7 +14,6 @@ from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.contract import SecondFactorStorage
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
 from torii_dynamodb._wire.errors import ConditionFailed
-from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import Factor, Listing, NewFactor, User
 
 __all__ = ["Factors"]
@@ -47,12 +46,9 @@ class Factors(StorageBase, SecondFactorStorage):
 
     def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
         validation.user_id(user_id)
+        factors.check_user(user, user_id)
         if user is None:
             user = self._read_user(user_id, consistent=True)
-        else:
-            validation.instance(user, "user", User)
-            if user.id != user_id:
-                raise ValidationError("user", "is another user than user_id names")
         keys = [] if user is None else users.factor_keys(user)
         if not keys:
             return Listing()

@@ -264,6 +264,7 @@ class SecondFactorConformance(Conformance):
         with pytest.raises(ValidationError):
             await storage.add_factor(new_factor(user, factor_id))
 
+    @clause("SESSION-19")
     async def test_a_session_remembers_how_it_began(self, storage: AsyncStorage) -> None:
         """Methods and moments come back as given, and are absent where nothing was given."""
         user = await self.user(storage)

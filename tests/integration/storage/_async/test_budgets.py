@@ -25,6 +25,7 @@ from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     LockoutPolicy,
+    NewFactor,
     NewOAuthAccount,
     NewPasskey,
     NewPasskeyChallenge,
@@ -113,6 +114,7 @@ class World:
     meter: Meter
     user: User
     session: Session
+    flow: str
 
     def __init__(self, config: DynamoDbConfig) -> None:
         self.config = config
@@ -450,6 +452,99 @@ async def issue_only_token(world: World) -> object:
     )
 
 
+async def factors(world: World) -> object:
+    """An authenticator app and recovery codes."""
+    await world.storage.add_factor(NewFactor(user_id=world.user.id, id="app", secret=b"s" * 80, last_step=1))
+    await world.storage.set_recovery_codes(world.user.id, [f"{number:081d}" for number in range(10)])
+    await world.refresh()
+    return world
+
+
+async def code(world: World) -> object:
+    """A code from a mail, its flow token kept on the world."""
+    new = NewToken(purpose="magic_link", user_id=world.user.id, expires_at=world.later)
+    world.flow = (await world.storage.create_code(new, "01234567", user=world.user)).token
+    return world
+
+
+async def add_factor(world: World) -> object:
+    return await world.storage.add_factor(NewFactor(user_id=world.user.id, id="phone", secret=b"s" * 80, last_step=1))
+
+
+async def list_factors(world: World) -> object:
+    assert len(await world.storage.list_factors_for_user(world.user.id, user=world.user)) == 2
+    return world
+
+
+async def list_factors_reading(world: World) -> object:
+    assert len(await world.storage.list_factors_for_user(world.user.id)) == 2
+    return world
+
+
+async def list_no_factors(world: World) -> object:
+    assert await world.storage.list_factors_for_user(world.user.id, user=world.user) == []
+    return world
+
+
+async def remove_factor(world: World) -> object:
+    assert await world.storage.remove_factor(world.user.id, "recovery")
+    return world
+
+
+async def remove_factors(world: World) -> object:
+    assert await world.storage.remove_factors_for_user(world.user.id)
+    return world
+
+
+async def use_passkeys(world: World) -> object:
+    assert await world.storage.use_passkeys_as_factor(world.user.id, True)
+    return world
+
+
+async def accept_step(world: World) -> object:
+    assert await world.storage.accept_totp_step(world.user.id, "app", 2)
+    return world
+
+
+async def set_codes(world: World) -> object:
+    return await world.storage.set_recovery_codes(world.user.id, [f"{number:081d}" for number in range(10)])
+
+
+async def use_recovery(world: World) -> object:
+    assert await world.storage.use_recovery_code(world.user.id, f"{7:081d}")
+    return world
+
+
+async def list_and_reseal(world: World) -> object:
+    [_, app] = await world.storage.list_factors_for_user(world.user.id, user=world.user)
+    assert await world.storage.reseal_factor(app, b"t" * 80)
+    return world
+
+
+async def issue_code(world: World) -> object:
+    return await code(world)
+
+
+async def issue_code_reading(world: World) -> object:
+    new = NewToken(purpose="magic_link", user_id=world.user.id, expires_at=world.later)
+    return await world.storage.create_code(new, "01234567")
+
+
+async def try_code(world: World) -> object:
+    assert await world.storage.try_code(world.flow, "01234567", purpose="magic_link") is not None
+    return world
+
+
+async def try_wrong_code(world: World) -> object:
+    assert await world.storage.try_code(world.flow, "76543210", purpose="magic_link") is None
+    return world
+
+
+async def try_no_code(world: World) -> object:
+    assert await world.storage.try_code(world.flow, "0123456", purpose="magic_link") is None
+    return world
+
+
 async def acquire(world: World) -> object:
     assert (await world.storage.acquire_login_attempt("ada@example.com")).allowed
     return world
@@ -555,6 +650,22 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, issue_token_reading, Cost(2, 2, 1, 1)),
     (nothing, issue_token_for_nobody, Cost(1, 1, 0, 1)),
     (nothing, issue_only_token, Cost(1, 1, 0, 5)),
+    (nothing, add_factor, Cost(2, 2, 1, 5)),
+    (factors, list_factors, Cost(1, 1, 2, 0)),
+    (factors, list_factors_reading, Cost(2, 2, 3, 0)),
+    (nothing, list_no_factors, Cost(0, 0, 0, 0)),
+    (factors, remove_factor, Cost(2, 2, 1, 5)),
+    (factors, remove_factors, Cost(2, 2, 1, 7)),
+    (nothing, use_passkeys, Cost(2, 2, 1, 3)),
+    (factors, accept_step, Cost(1, 1, 0, 1)),
+    (nothing, set_codes, Cost(2, 2, 1, 5)),
+    (factors, use_recovery, Cost(1, 1, 0, 1)),
+    (factors, list_and_reseal, Cost(2, 2, 2, 2)),
+    (nothing, issue_code, Cost(1, 1, 0, 1)),
+    (nothing, issue_code_reading, Cost(2, 2, 1, 1)),
+    (code, try_code, Cost(2, 1, 1, 1)),
+    (code, try_wrong_code, Cost(2, 1, 1, 1)),
+    (code, try_no_code, Cost(0, 0, 0, 0)),
     (nothing, acquire, Cost(1, 1, 0, 1)),
     # DynamoDB charges for a refused write too, but its response does not say so.
     (acquire, acquire_refused, Cost(1, 1, 0, 0)),

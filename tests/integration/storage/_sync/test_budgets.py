@@ -27,6 +27,7 @@ from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     LockoutPolicy,
+    NewFactor,
     NewOAuthAccount,
     NewPasskey,
     NewPasskeyChallenge,
@@ -115,6 +116,7 @@ class World:
     meter: Meter
     user: User
     session: Session
+    flow: str
 
     def __init__(self, config: DynamoDbConfig) -> None:
         self.config = config
@@ -444,6 +446,99 @@ def issue_only_token(world: World) -> object:
     )
 
 
+def factors(world: World) -> object:
+    """An authenticator app and recovery codes."""
+    world.storage.add_factor(NewFactor(user_id=world.user.id, id="app", secret=b"s" * 80, last_step=1))
+    world.storage.set_recovery_codes(world.user.id, [f"{number:081d}" for number in range(10)])
+    world.refresh()
+    return world
+
+
+def code(world: World) -> object:
+    """A code from a mail, its flow token kept on the world."""
+    new = NewToken(purpose="magic_link", user_id=world.user.id, expires_at=world.later)
+    world.flow = (world.storage.create_code(new, "01234567", user=world.user)).token
+    return world
+
+
+def add_factor(world: World) -> object:
+    return world.storage.add_factor(NewFactor(user_id=world.user.id, id="phone", secret=b"s" * 80, last_step=1))
+
+
+def list_factors(world: World) -> object:
+    assert len(world.storage.list_factors_for_user(world.user.id, user=world.user)) == 2
+    return world
+
+
+def list_factors_reading(world: World) -> object:
+    assert len(world.storage.list_factors_for_user(world.user.id)) == 2
+    return world
+
+
+def list_no_factors(world: World) -> object:
+    assert world.storage.list_factors_for_user(world.user.id, user=world.user) == []
+    return world
+
+
+def remove_factor(world: World) -> object:
+    assert world.storage.remove_factor(world.user.id, "recovery")
+    return world
+
+
+def remove_factors(world: World) -> object:
+    assert world.storage.remove_factors_for_user(world.user.id)
+    return world
+
+
+def use_passkeys(world: World) -> object:
+    assert world.storage.use_passkeys_as_factor(world.user.id, True)
+    return world
+
+
+def accept_step(world: World) -> object:
+    assert world.storage.accept_totp_step(world.user.id, "app", 2)
+    return world
+
+
+def set_codes(world: World) -> object:
+    return world.storage.set_recovery_codes(world.user.id, [f"{number:081d}" for number in range(10)])
+
+
+def use_recovery(world: World) -> object:
+    assert world.storage.use_recovery_code(world.user.id, f"{7:081d}")
+    return world
+
+
+def list_and_reseal(world: World) -> object:
+    [_, app] = world.storage.list_factors_for_user(world.user.id, user=world.user)
+    assert world.storage.reseal_factor(app, b"t" * 80)
+    return world
+
+
+def issue_code(world: World) -> object:
+    return code(world)
+
+
+def issue_code_reading(world: World) -> object:
+    new = NewToken(purpose="magic_link", user_id=world.user.id, expires_at=world.later)
+    return world.storage.create_code(new, "01234567")
+
+
+def try_code(world: World) -> object:
+    assert world.storage.try_code(world.flow, "01234567", purpose="magic_link") is not None
+    return world
+
+
+def try_wrong_code(world: World) -> object:
+    assert world.storage.try_code(world.flow, "76543210", purpose="magic_link") is None
+    return world
+
+
+def try_no_code(world: World) -> object:
+    assert world.storage.try_code(world.flow, "0123456", purpose="magic_link") is None
+    return world
+
+
 def acquire(world: World) -> object:
     assert (world.storage.acquire_login_attempt("ada@example.com")).allowed
     return world
@@ -549,6 +644,22 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, issue_token_reading, Cost(2, 2, 1, 1)),
     (nothing, issue_token_for_nobody, Cost(1, 1, 0, 1)),
     (nothing, issue_only_token, Cost(1, 1, 0, 5)),
+    (nothing, add_factor, Cost(2, 2, 1, 5)),
+    (factors, list_factors, Cost(1, 1, 2, 0)),
+    (factors, list_factors_reading, Cost(2, 2, 3, 0)),
+    (nothing, list_no_factors, Cost(0, 0, 0, 0)),
+    (factors, remove_factor, Cost(2, 2, 1, 5)),
+    (factors, remove_factors, Cost(2, 2, 1, 7)),
+    (nothing, use_passkeys, Cost(2, 2, 1, 3)),
+    (factors, accept_step, Cost(1, 1, 0, 1)),
+    (nothing, set_codes, Cost(2, 2, 1, 5)),
+    (factors, use_recovery, Cost(1, 1, 0, 1)),
+    (factors, list_and_reseal, Cost(2, 2, 2, 2)),
+    (nothing, issue_code, Cost(1, 1, 0, 1)),
+    (nothing, issue_code_reading, Cost(2, 2, 1, 1)),
+    (code, try_code, Cost(2, 1, 1, 1)),
+    (code, try_wrong_code, Cost(2, 1, 1, 1)),
+    (code, try_no_code, Cost(0, 0, 0, 0)),
     (nothing, acquire, Cost(1, 1, 0, 1)),
     # DynamoDB charges for a refused write too, but its response does not say so.
     (acquire, acquire_refused, Cost(1, 1, 0, 0)),

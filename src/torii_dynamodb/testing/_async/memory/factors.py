@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from torii_dynamodb._async.contract import AsyncSecondFactorStorage
 from torii_dynamodb._core import factors, keys, users
 from torii_dynamodb._rules import validation
 from torii_dynamodb.errors import TooManyFactors
 from torii_dynamodb.models import Factor, Listing, NewFactor, User
-from torii_dynamodb.testing._memory import inputs
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
 
 __all__ = ["AsyncMemoryFactors"]
 
 
-class AsyncMemoryFactors(MemoryBase):
+class AsyncMemoryFactors(MemoryBase, AsyncSecondFactorStorage):
     """The contract's ``AsyncSecondFactorStorage``."""
 
     async def add_factor(self, new_factor: NewFactor, *, session_epoch: int | None = None) -> Factor:
-        """Add an authenticator app."""
         new = factors.checked(new_factor)
         validation.session_epoch(session_epoch)
         name = factors.factor_name(new.id)
@@ -49,9 +48,8 @@ class AsyncMemoryFactors(MemoryBase):
         return found if isinstance(found, Factor) else None
 
     async def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
-        """The user's factors."""
         validation.user_id(user_id)
-        inputs.user_read(user, user_id)
+        factors.check_user(user, user_id)
         with self._state.lock:
             holder = self._state.users.get(user_id) if user is None else user
             found = [self._factor(user_id, name) for name in (() if holder is None else holder.factors)]
@@ -63,16 +61,13 @@ class AsyncMemoryFactors(MemoryBase):
             )
 
     async def remove_factor(self, user_id: str, factor_id: str, *, session_epoch: int | None = None) -> bool:
-        """Remove one factor."""
         return self._drop(user_id, frozenset({factors.factor_name(factor_id)}), session_epoch)
 
     async def remove_factors_for_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
-        """Remove all."""
         return self._drop(user_id, None, session_epoch)
 
     async def use_passkeys_as_factor(self, user_id: str, enabled: bool, *, session_epoch: int | None = None) -> bool:
-        """Let passkeys serve as a second factor, or not."""
-        if not inputs.flag(enabled, "enabled"):
+        if not validation.flag(enabled, "enabled"):
             return self._drop(user_id, frozenset({factors.PASSKEY}), session_epoch)
         validation.user_id(user_id)
         validation.session_epoch(session_epoch)
@@ -105,7 +100,6 @@ class AsyncMemoryFactors(MemoryBase):
             return bool(gone)
 
     async def accept_totp_step(self, user_id: str, factor_id: str, step: int) -> bool:
-        """Accept a step once."""
         validation.user_id(user_id)
         name = factors.factor_name(factor_id)
         validation.integer(step, "step", least=0, most=2**53)
@@ -120,7 +114,6 @@ class AsyncMemoryFactors(MemoryBase):
     async def set_recovery_codes(
         self, user_id: str, marks: Collection[str], *, session_epoch: int | None = None
     ) -> User:
-        """Store recovery codes."""
         checked = factors.check_marks(marks)
         validation.user_id(user_id)
         validation.session_epoch(session_epoch)
@@ -140,7 +133,6 @@ class AsyncMemoryFactors(MemoryBase):
             return copied_user(changed)
 
     async def use_recovery_code(self, user_id: str, mark: str) -> bool:
-        """Use up a recovery code."""
         validation.user_id(user_id)
         validation.text(mark, "mark", most=128)
         with self._state.lock:
@@ -152,7 +144,6 @@ class AsyncMemoryFactors(MemoryBase):
             return True
 
     async def reseal_factor(self, factor: Factor, secret: bytes) -> bool:
-        """Replace a sealed seed."""
         validation.instance(factor, "factor", Factor)
         new = validation.binary(secret, "secret", most=4096)
         name = factors.factor_name(factor.id)
