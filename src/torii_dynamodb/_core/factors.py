@@ -208,7 +208,7 @@ def _use(
 
 
 def was_used_by(item: Item | None, write_id: str) -> bool:
-    """Whether a write was applied by an earlier try whose answer was lost."""
+    """Whether a write was applied, be it by an earlier try whose answer was lost."""
     names = (f"{_USED}{index}" for index in range(1, _REMEMBERED_WRITES + 1))
     return item is not None and any(item.get(name) == {"S": write_id} for name in names)
 

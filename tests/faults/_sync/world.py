@@ -99,8 +99,8 @@ class Known:
 class World:
     """A set of tables, reached directly and through a separate proxy.
 
-    ``ada`` has a password, an account, a passkey, an authenticator app, recovery codes and two sessions; ``bob`` only an
-    account; ``eve`` only a passkey, which serves as a second factor.
+    ``ada`` has a password, an account, a passkey, an authenticator app, recovery codes and two sessions; ``bob`` only
+    an account; ``eve`` only a passkey, which serves as a second factor.
     There are one-time secrets of each kind, attempts and a full register. Nothing expires: the clock stands still.
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
 
 from torii_dynamodb._async.contract import AsyncSecondFactorStorage
 from torii_dynamodb._async.storage.base import AsyncStorageBase, no_such_user
@@ -11,7 +10,6 @@ from torii_dynamodb._core import factors, reading, users
 from torii_dynamodb._core.keys import item_key
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
-from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb.models import Factor, Listing, NewFactor, User
 
 __all__ = ["AsyncFactors"]
@@ -94,20 +92,13 @@ class AsyncFactors(AsyncStorageBase, AsyncSecondFactorStorage):
         name, write_id = factors.factor_name(factor_id), self._write_id()
         checked = validation.integer(step, "step", least=0, most=2**53)
         body = factors.accept(self._identities, validation.user_id(user_id), name, checked, write_id, self._now())
-        return await self._used(body, write_id)
+        return factors.was_used_by(await self._update(body), write_id)
 
     async def use_recovery_code(self, user_id: str, mark: str) -> bool:
         write_id = self._write_id()
         checked = validation.text(mark, "mark", most=128)
         body = factors.use_recovery_code(self._identities, validation.user_id(user_id), checked, write_id, self._now())
-        return await self._used(body, write_id)
-
-    async def _used(self, body: dict[str, Any], write_id: str) -> bool:
-        try:
-            await self._client.call("UpdateItem", body)
-        except ConditionFailed as refused:
-            return factors.was_used_by(refused.item, write_id)
-        return True
+        return factors.was_used_by(await self._update(body), write_id)
 
     async def set_recovery_codes(
         self, user_id: str, marks: Collection[str], *, session_epoch: int | None = None
