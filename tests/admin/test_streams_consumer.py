@@ -171,14 +171,14 @@ def test_a_failing_handler_stops_the_consumer_and_loses_nothing(config: DynamoDb
     with DynamoDbStorage.open(config) as storage:
         for name in "abc":
             storage.create_user(NewUser(email=f"{name}@example.com"))
-    broken, mended = Kept(fail_at=1), Kept()
+    broken, fixed = Kept(fail_at=1), Kept()
     with StreamConsumer(config, broken, attempts=1) as consumer, pytest.raises(HandlerFailed) as caught:
         consumer.poll()
-    with StreamConsumer(config, mended) as consumer:
+    with StreamConsumer(config, fixed) as consumer:
         consumer.poll()
     assert len(broken.events) == 1
-    assert len(mended.events) == 2
-    assert caught.value.event == mended.events[0]
+    assert len(fixed.events) == 2
+    assert caught.value.event == fixed.events[0]
 
 
 def test_a_poison_event_can_be_put_aside(config: DynamoDbConfig, client: Client) -> None:

@@ -22,7 +22,7 @@ def add_passkey(page: Page, name: str) -> None:
 
 
 def test_passkey(page: Page, person: Person) -> None:
-    """Add one, sign out, sign in with nothing but it; rename it; remove it; then it signs in no more."""
+    """Add one, sign out, sign in with only the passkey, rename it, remove it; then it no longer signs in."""
     person.arrive(page)
     session, device = authenticator(page)
     add_passkey(page, "My laptop")

@@ -83,7 +83,7 @@ def test_every_field_is_checked() -> None:
     None, Credentials(access_key_id="a", secret_access_key="b"), boto3.Session(), botocore.session.Session(),
 ])  # fmt: skip
 def test_every_kind_of_credentials_is_taken(given: Any) -> None:
-    """Keys and sessions; a source of one's own is tried elsewhere."""
+    """Keys and sessions are accepted; another test covers your own source."""
     assert DynamoDbConfig(credentials=given).credentials is given
 
 

@@ -121,7 +121,7 @@ RULES = [
     Rule(
         "errors of the wire do not leave storage and admin",
         files=("*.py", "_async/services/**", "_sync/services/**", "fastapi/**", "cli/**"),
-        # What a transport of one's own has to raise.
+        # The errors that your own transport has to raise.
         but=("transport.py",),
         forbidden=own("_wire.errors", "_wire.failures"),
         broken_by=("fastapi/routes.py", "from torii_dynamodb._wire import errors"),

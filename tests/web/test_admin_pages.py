@@ -46,7 +46,7 @@ async def test_others_find_nothing(path: str, who: str) -> None:
 
 @pytest.mark.parametrize("what", ["lock", "unlock", "end-session", "end-sessions", "clear-attempts", "delete"])
 async def test_others_change_nothing(what: str) -> None:
-    """A user's forms to the admin area come to nothing, although the token is good."""
+    """A user's forms to the admin area have no effect, although the token is valid."""
     site = Paged()
     user = await site.user("victim@example.com")
     await site.user()

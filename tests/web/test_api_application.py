@@ -1,4 +1,4 @@
-"""The dependencies and the middleware in an application of one's own; the ten lines; the engine; fuzzed requests."""
+"""The dependencies and the middleware in your own application; the ten lines; the engine; fuzzed requests."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ async def test_a_page_is_kept_from_harm(path: str) -> None:
 
 @pytest.mark.parametrize("path", [*OPEN, "/auth/account", "/auth/account/delete"])
 async def test_every_field_has_a_label_and_every_id_is_one(path: str) -> None:
-    """Each field that a person fills in is named by a label, and no id stands twice."""
+    """Each field that a person fills in has a label, and no id occurs twice."""
     site = Paged()
     tab = site.tab()
     if "account" in path:
@@ -485,7 +485,7 @@ async def test_passkey_options_are_for_pages_of_ours() -> None:
 
 
 async def test_a_passkey_of_nobody_cannot_be_named_or_removed() -> None:
-    """Ids that are none, or somebody else's, come to nothing."""
+    """Ids that are not valid, or somebody else's, have no effect."""
     site = Paged()
     await site.user()
     tab = site.tab()

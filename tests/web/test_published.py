@@ -263,7 +263,7 @@ async def test_the_read_model() -> None:
 
 
 def test_a_model_is_no_input() -> None:
-    """A request's body does not become a user: nothing but a user validates as one, whole."""
+    """A request's body does not become a user: only a user validates as one."""
 
     class Holder(BaseModel):
         user: User

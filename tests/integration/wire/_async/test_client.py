@@ -306,7 +306,7 @@ async def test_a_rejected_request_is_told_without_its_values(opened: Opener) -> 
 
 
 class Rotating:
-    """A source that hands out other credentials each time."""
+    """A source that returns other credentials each time."""
 
     def __init__(self, *expiries: datetime | None) -> None:
         self.loads = 0

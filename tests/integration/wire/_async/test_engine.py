@@ -18,7 +18,7 @@ NEW = "attribute_not_exists(id)"
 
 
 class Tables:
-    """Two tables of one's own, and a client."""
+    """Two tables for this test, and a client."""
 
     def __init__(self, client: AsyncClient, prefix: str, records: list[CallRecord]) -> None:
         self.client = client

@@ -308,7 +308,7 @@ def test_a_rejected_request_is_told_without_its_values(opened: Opener) -> None:
 
 
 class Rotating:
-    """A source that hands out other credentials each time."""
+    """A source that returns other credentials each time."""
 
     def __init__(self, *expiries: datetime | None) -> None:
         self.loads = 0

@@ -20,7 +20,7 @@ NEW = "attribute_not_exists(id)"
 
 
 class Tables:
-    """Two tables of one's own, and a client."""
+    """Two tables for this test, and a client."""
 
     def __init__(self, client: Client, prefix: str, records: list[CallRecord]) -> None:
         self.client = client
