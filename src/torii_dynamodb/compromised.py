@@ -1,8 +1,8 @@
-"""Lists of passwords that are known from breaches, looked up on this machine. Nothing here uses the network.
+"""Lists of passwords known from breaches, looked up on this machine. Nothing here uses the network.
 
-Any object with ``is_compromised(password) -> bool`` will do; it is called in a thread. Two are here:
-:class:`PasswordList` for a short list in memory, and :class:`PwnedPasswordsFiles` for the whole of Have I Been Pwned's
-"Pwned Passwords", downloaded once (by its own downloader) as one file for each five hexadecimal digits of SHA-1.
+Any object with ``is_compromised(password) -> bool`` works; it is called in a thread. There are two here:
+:class:`PasswordList` for a short list in memory, and :class:`PwnedPasswordsFiles` for all of Have I Been Pwned's
+"Pwned Passwords", downloaded once with its own downloader as one file per prefix of five hexadecimal digits of SHA-1.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["CompromisedPasswords", "PasswordList", "PwnedPasswordsFiles", "commo
 
 
 class CompromisedPasswords(Protocol):
-    """Knows passwords that must not be taken."""
+    """Knows passwords that must not be accepted."""
 
     def is_compromised(self, password: str) -> bool:
         """Whether the password is known from a breach, or too common. Blocks; it is called in a thread."""
@@ -28,7 +28,7 @@ class CompromisedPasswords(Protocol):
 
 
 class PasswordList:
-    """A list in memory; upper and lower case are one.
+    """A list in memory, which ignores case.
 
     Args:
         passwords: The passwords.
@@ -39,7 +39,7 @@ class PasswordList:
 
     @classmethod
     def from_file(cls, path: Path | str) -> PasswordList:
-        """A list from a file, one password a line, UTF-8."""
+        """Read a UTF-8 file with one password per line."""
         with Path(path).open(encoding="utf-8", errors="replace") as file:
             return cls(line.rstrip("\r\n") for line in file)
 
@@ -59,25 +59,25 @@ def common_passwords() -> PasswordList:
 
 
 class PwnedPasswordsFiles:
-    """Pwned Passwords in a folder, one file ``<5 hex digits>.txt`` a prefix, lines ``<35 hex digits>:<count>``.
+    """Pwned Passwords in a folder: one file ``<5 hex digits>.txt`` a prefix, lines ``<35 hex digits>:<count>``.
 
     Args:
-        folder: Where the files are.
-        least: A password counts as compromised from so many occurrences on.
+        folder: The folder with the files.
+        least: The occurrences from which a password counts as compromised.
 
     Raises:
-        ConfigurationError: The folder is not there, or has no such file.
+        ConfigurationError: The folder does not exist or contains no such file.
     """
 
     def __init__(self, folder: Path | str, *, least: int = 1) -> None:
         self._folder = Path(folder)
         self._least = least
         if not self._folder.is_dir() or next(self._folder.glob("?????.txt"), None) is None:
-            raise ConfigurationError(f"{self._folder}: there are no files '<5 hexadecimal digits>.txt' in it")
+            raise ConfigurationError(f"{self._folder}: contains no files '<5 hexadecimal digits>.txt'")
 
     def is_compromised(self, password: str) -> bool:
-        """See :class:`CompromisedPasswords`. Reads one file of about 40 KB; a prefix without a file is not known."""
-        # SHA-1 because that is what the lists are keyed by; nothing is protected by it.
+        """See :class:`CompromisedPasswords`. Reads one file of about 40 KB; no file means unknown."""
+        # SHA-1 because the lists are keyed by it; it protects nothing.
         digest = sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
         try:
             text = (self._folder / f"{digest[:5]}.txt").read_text(encoding="ascii")

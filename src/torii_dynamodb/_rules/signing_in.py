@@ -13,20 +13,20 @@ __all__ = ["INVALID_LINK", "WRONG_PASSWORD", "Browser", "refuse_locked", "refuse
 
 # Used in several places, because the messages must not distinguish the cases.
 INVALID_LINK = "the link was used, has expired, or is not one of ours"
-WRONG_PASSWORD = "the e-mail address or the password is wrong"
+WRONG_PASSWORD = "the email address or the password is wrong"
 
 
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
-    """Where a request comes from, as far as the application knows.
+    """The browser (or app) that sent a request, as far as the application knows.
 
     Args:
         user_agent: Its ``User-Agent``.
         ip_address: Its IP address.
         metadata: Your own data for the new session.
         device_token: What ``torii.devices.issue`` left with it after an earlier sign-in. A browser that the user signed
-            in from before has attempts of its own, so strangers who lock the address do not lock its owner out.
+            in from before has its own attempts, so strangers who lock the address out do not lock out its owner.
     """
 
     user_agent: str | None = None

@@ -253,7 +253,7 @@ async def test_an_administrators_lock_refuses_the_right_password() -> None:
     [
         ("short", "has 5 characters"),
         ("x" * 129, "has 129 characters"),
-        ("ada@example.COM", "is the e-mail address"),
+        ("ada@example.COM", "is the email address"),
         ("trustno1trustno1", "list of passwords known from breaches"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The services: what an application calls. They stand on the contract alone, so they run on any storage."""
+"""The services: what an application calls. They use only the contract, so they run on any storage."""
 
 from __future__ import annotations
 

@@ -44,16 +44,16 @@ class AsyncPasswordChecks:
             The password in the form in which it is hashed.
 
         Raises:
-            ValidationError: It cannot be used. The message says why, for people, and never what it is.
+            ValidationError: It cannot be used. The message says why, without the password.
         """
         normalised = check_password(password, self.policy)
         if email is not None and normalised.casefold() in (email.casefold(), email.partition("@")[0].casefold()):
-            raise ValidationError("password", "is the e-mail address, or its first part; choose another")
+            raise ValidationError("password", "is the email address, or its first part; choose another")
         domain = "" if email is None else email.partition("@")[2].rpartition(".")[0]
         local_part = None if email is None else email.partition("@")[0]
         if is_built_from(normalised, self._words | words_of(local_part, domain, name)):
             raise ValidationError(
-                "password", "is made of your name, your e-mail address or this application's name; choose another"
+                "password", "is made of your name, your email address or this application's name; choose another"
             )
         if self.policy.refuse_common and await run_in_thread(_is_common, normalised):
             raise ValidationError("password", "is one of the most common passwords; choose another")

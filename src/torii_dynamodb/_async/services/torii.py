@@ -188,7 +188,7 @@ class AsyncTorii:
 
     @cached_property
     def sessions(self) -> AsyncSessionService:
-        """Sessions. What applications need most often is also here, as ``get_signed_in`` and its siblings."""
+        """Sessions. What applications need most often is also on this object: ``get_signed_in`` and its siblings."""
         return AsyncSessionService(
             self.storage,
             policy=self._session_policy,
@@ -246,7 +246,7 @@ class AsyncTorii:
 
     @cached_property
     def email_verification(self) -> AsyncEmailVerificationService:
-        """Verifying addresses, and changing them.
+        """Verifying and changing addresses.
 
         Raises:
             ConfigurationError: There is no mailer.
@@ -365,8 +365,8 @@ class AsyncTorii:
         """Return one page of all users, in no particular order. It reads the whole table: for administrators.
 
         Args:
-            limit: The most users per page, 1 to 1,000.
-            cursor: ``next_cursor`` of the page before; ``None`` starts at the first page.
+            limit: The maximum number of users per page, 1 to 1,000.
+            cursor: ``next_cursor`` of the previous page; ``None`` for the first.
         """
         return await self.storage.list_users(limit=limit, cursor=cursor)
 
@@ -380,7 +380,7 @@ class AsyncTorii:
         Args:
             user: The user as read.
             name: The new display name; ``None`` removes it.
-            metadata: The new metadata, which replaces the old as a whole.
+            metadata: The new metadata, which replaces all of the old.
 
         Returns:
             The user as stored now.
@@ -424,7 +424,7 @@ class AsyncTorii:
         return user
 
     async def unlock_user(self, user_id: str) -> User | None:
-        """Lift an administrator's lock. Returns the user as stored now; ``None`` where there is none."""
+        """Lift an administrator's lock. Returns the user as stored now; ``None`` if there is none."""
         user = await self.storage.set_locked_at(user_id, None)
         if user is not None:
             await self.events.emit(UserUnlocked(at=self.clock(), user_id=user_id))
@@ -487,7 +487,7 @@ class AsyncTorii:
         """Sign out everywhere: when it returns, no earlier session is valid, on any host."""
         await self.sessions.end_all(user_id)
 
-    # The end
+    # Ending
 
     async def close(self) -> None:
         """Wait for mails in progress. The storage stays open."""

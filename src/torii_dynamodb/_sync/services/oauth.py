@@ -291,7 +291,7 @@ class OAuthService:
             iss: As received (RFC 9207).
             posted_user: Apple's ``user`` field as received; it contains the person's name only the first time.
             session: The session that is signed in now, as checked; needed to link.
-            browser: Where the request comes from.
+            browser: The browser that sent the request.
             confirmation_binding: From the cookie of an earlier :class:`OAuthConfirmationSent`, if any.
 
         Raises:
@@ -418,7 +418,7 @@ class OAuthService:
             id_token: As the SDK returned it.
             nonce: From :meth:`begin_native`.
             name: The display name from the SDK (Apple sends it only the first time); it is not signed.
-            browser: Where the request comes from.
+            browser: The browser that sent the request.
             confirmation_binding: The binding of an earlier :class:`OAuthConfirmationSent` on the device, if any.
 
         Raises:
@@ -686,7 +686,7 @@ class OAuthService:
         Args:
             token: The link's token.
             browser_binding: From the cookie: only the browser that started the sign-in can complete it.
-            browser: Where the request comes from.
+            browser: The browser that sent the request.
 
         Raises:
             InvalidToken: The link is not valid, or its user has ended all sessions or changed the address since.

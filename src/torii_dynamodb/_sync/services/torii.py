@@ -190,7 +190,7 @@ class Torii:
 
     @cached_property
     def sessions(self) -> SessionService:
-        """Sessions. What applications need most often is also here, as ``get_signed_in`` and its siblings."""
+        """Sessions. What applications need most often is also on this object: ``get_signed_in`` and its siblings."""
         return SessionService(
             self.storage,
             policy=self._session_policy,
@@ -248,7 +248,7 @@ class Torii:
 
     @cached_property
     def email_verification(self) -> EmailVerificationService:
-        """Verifying addresses, and changing them.
+        """Verifying and changing addresses.
 
         Raises:
             ConfigurationError: There is no mailer.
@@ -367,8 +367,8 @@ class Torii:
         """Return one page of all users, in no particular order. It reads the whole table: for administrators.
 
         Args:
-            limit: The most users per page, 1 to 1,000.
-            cursor: ``next_cursor`` of the page before; ``None`` starts at the first page.
+            limit: The maximum number of users per page, 1 to 1,000.
+            cursor: ``next_cursor`` of the previous page; ``None`` for the first.
         """
         return self.storage.list_users(limit=limit, cursor=cursor)
 
@@ -380,7 +380,7 @@ class Torii:
         Args:
             user: The user as read.
             name: The new display name; ``None`` removes it.
-            metadata: The new metadata, which replaces the old as a whole.
+            metadata: The new metadata, which replaces all of the old.
 
         Returns:
             The user as stored now.
@@ -424,7 +424,7 @@ class Torii:
         return user
 
     def unlock_user(self, user_id: str) -> User | None:
-        """Lift an administrator's lock. Returns the user as stored now; ``None`` where there is none."""
+        """Lift an administrator's lock. Returns the user as stored now; ``None`` if there is none."""
         user = self.storage.set_locked_at(user_id, None)
         if user is not None:
             self.events.emit(UserUnlocked(at=self.clock(), user_id=user_id))
@@ -485,7 +485,7 @@ class Torii:
         """Sign out everywhere: when it returns, no earlier session is valid, on any host."""
         self.sessions.end_all(user_id)
 
-    # The end
+    # Ending
 
     def close(self) -> None:
         """Wait for mails in progress. The storage stays open."""
