@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -160,7 +161,8 @@ RULES = [
 ]
 
 
-def imports_of(tree: ast.AST, path: str) -> Iterator[Import]:
+@cache
+def imports_of(source: str, path: str) -> list[Import]:
     """All imports of a module, relative ones resolved."""
     package = [PACKAGE, *Path(path).parent.parts]
 
@@ -186,7 +188,7 @@ def imports_of(tree: ast.AST, path: str) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             yield from walk(child, min(when, When.CALL) if inside else when)
 
-    return walk(tree, When.IMPORT)
+    return list(walk(ast.parse(source), When.IMPORT))
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:
@@ -203,13 +205,14 @@ def violations(rule: Rule, path: str, source: str) -> list[str]:
         return []
     found = [
         f"{path}:{one.line} imports {one.module}"
-        for one in imports_of(ast.parse(source), path)
+        for one in imports_of(source, path)
         for name in rule.forbidden
         if one.when >= rule.since and (one.module == name or one.module.startswith(f"{name}."))
     ]
     return list(dict.fromkeys(found))
 
 
+@cache
 def modules() -> list[tuple[str, str]]:
     """Every module of the package: its path below it, and its source."""
     return [
@@ -225,7 +228,7 @@ def dependencies(sources: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     }
     found: dict[str, set[str]] = {}
     for name, (path, source) in trees.items():
-        imported = {one.module for one in imports_of(ast.parse(source), path) if one.when != When.CALL} & trees.keys()
+        imported = {one.module for one in imports_of(source, path) if one.when != When.CALL} & trees.keys()
         # `from package import module` means the module.
         packages = {one for one in imported if any(other.startswith(f"{one}.") for other in imported)}
         found[name] = imported - packages
@@ -239,10 +242,11 @@ def clock_reads(path: str, source: str) -> list[str]:
         "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today",
         "secrets.token_bytes", "secrets.token_hex", "secrets.token_urlsafe", "os.urandom", "uuid.uuid4",
     }  # fmt: skip
+    last = {name.rpartition(".")[2] for name in wanted}
     return [
         f"{path}:{node.lineno} uses {ast.unparse(node)}"
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in wanted
+        if isinstance(node, ast.Attribute) and node.attr in last and ast.unparse(node) in wanted
     ]
 
 
