@@ -18,7 +18,7 @@ def words_of(*texts: str | None) -> frozenset[str]:
 
 
 def is_built_from(password: str, words: Iterable[str]) -> bool:
-    """Whether a password's letters are nothing but the given words, whatever digits and signs stand between them."""
+    """Whether a password's letters consist only of the given words, with any digits and signs between them."""
     letters = _PARTS.sub(" ", password.casefold()).strip()
     rest = letters
     for word in sorted(words, key=len, reverse=True):
