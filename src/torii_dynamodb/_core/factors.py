@@ -226,16 +226,23 @@ def check_marks(value: object, *, most: int = _MAX_MARKS) -> frozenset[str]:
 def recovery(users_table: str, identities_table: str, user: User, marks: frozenset[str], now: datetime) -> Change:
     """The writes that replace a user's recovery codes."""
     after = users.changed(user, now, factors=user.factors | {RECOVERY})
-    item: Item = {
-        "id": {"S": factor_key(user.id, RECOVERY)},
-        "user_id": {"S": user.id},
-        "kind": {"S": "recovery"},
-        "name": {"S": "Recovery codes"},
-        "created_at": {"S": to_text(now)},
-        "codes": av.string_set(marks),
-        "schema_version": av.number(SCHEMA_VERSION),
-    }
-    return Change(after, (users.update_if_version(users_table, user, after), {"Put": ex.put(identities_table, item)}))
+    # Not a put: the item keeps the last uses of earlier codes, so that their retries are recognised (was_used_by).
+    update = ex.update(
+        identities_table,
+        item_key(factor_key(user.id, RECOVERY)),
+        "SET #user_id = :user_id, #kind = :kind, #name = :name, #created_at = :now, #codes = :codes, "
+        "#schema_version = :schema REMOVE #last_used_at",
+        "attribute_not_exists(#id) OR #user_id = :user_id",
+        {
+            ":user_id": {"S": user.id},
+            ":kind": {"S": "recovery"},
+            ":name": {"S": "Recovery codes"},
+            ":now": {"S": to_text(now)},
+            ":codes": av.string_set(marks),
+            ":schema": av.number(SCHEMA_VERSION),
+        },
+    )
+    return Change(after, (users.update_if_version(users_table, user, after), {"Update": update}))
 
 
 def reseal(table: str, factor: Factor, secret: bytes) -> dict[str, Any]:

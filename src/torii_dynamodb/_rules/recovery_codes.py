@@ -7,6 +7,7 @@ import unicodedata
 from base64 import b32encode
 from collections.abc import Sequence
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb.clock import RandomBytes
 
 __all__ = ["RecoveryCodes"]
@@ -56,7 +57,7 @@ def _key_id(key: bytes) -> str:
 
 def _mark(key: bytes, user_id: str, code: str) -> str:
     # The code has a fixed length, so that the two cannot be divided otherwise.
-    return f"{_key_id(key)}.{hmac.digest(key, f'{code}.{user_id}'.encode(), 'sha256').hex()}"
+    return f"{_key_id(key)}.{base64url.encode(hmac.digest(key, f'{code}.{user_id}'.encode(), 'sha256'))}"
 
 
 def _typed(typed: object) -> str | None:

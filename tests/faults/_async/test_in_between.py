@@ -11,8 +11,8 @@ from datetime import timedelta
 
 import pytest
 from tests import fault_proxy as faults
-from tests.faults._async.operations import ADA, STATE
-from tests.faults._async.world import HASH, OTHER_HASH, AsyncWorld
+from tests.faults._async.operations import ADA, APP, STATE
+from tests.faults._async.world import CODE, HASH, OTHER_HASH, AsyncWorld
 from tests.faults.other import other_writer
 
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle
@@ -320,3 +320,129 @@ async def test_a_failure_recorded_before_a_lock_is_kept(
         assert len(await storage.list_failed_attempts(ADDRESS)) == 2
     finally:
         world.clock.advance(-timedelta(days=30))
+
+
+@pytest.mark.parametrize("others", [1, 2, 3])
+async def test_a_recovery_code_recognises_its_use_behind_others(
+    storage: AsyncDynamoDbHandle, meanwhile: Meanwhile, others: int
+) -> None:
+    """Used, up to three other codes used, retried: this call used its code up, and nobody can use it again."""
+    codes = [f"code-{number}" for number in range(5)]
+    await storage.set_recovery_codes("usr_ada", codes)
+    told: list[bool] = []
+
+    def use(other: Other) -> None:
+        told.append(other.use_recovery_code("usr_ada", codes[0]))
+        told.extend(other.use_recovery_code("usr_ada", code) for code in codes[1 : others + 1])
+
+    meanwhile(use)
+    assert await storage.use_recovery_code("usr_ada", codes[0])
+    assert told == [False, *[True] * others]
+    [left, _] = await storage.list_factors_for_user("usr_ada")
+    assert left.codes_left == 4 - others
+
+
+async def test_a_recovery_code_recognises_its_use_although_the_codes_were_replaced(
+    storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Used, all codes replaced, retried: this call used its code up, and the new codes are untouched."""
+    meanwhile(lambda other: other.set_recovery_codes("usr_ada", ["new-1", "new-2"]))
+    assert await storage.use_recovery_code("usr_ada", "mark-1")
+    [codes, _] = await storage.list_factors_for_user("usr_ada")
+    assert (codes.marks, codes.last_used_at) == ({"new-1", "new-2"}, None)
+
+
+@pytest.mark.parametrize("others", [1, 2, 3])
+async def test_an_accepted_step_recognises_itself_behind_others(
+    storage: AsyncDynamoDbHandle, meanwhile: Meanwhile, others: int
+) -> None:
+    """Accepted, later steps accepted, retried: the step was accepted once, for this call."""
+    told: list[bool] = []
+
+    def accept(other: Other) -> None:
+        told.append(other.accept_totp_step("usr_ada", "app", 101))
+        told.extend(other.accept_totp_step("usr_ada", "app", 102 + later) for later in range(others))
+
+    meanwhile(accept)
+    assert await storage.accept_totp_step("usr_ada", "app", 101)
+    assert told == [False, *[True] * others]
+    [_, app] = await storage.list_factors_for_user("usr_ada")
+    assert app.last_step == 101 + others
+
+
+async def test_a_factor_removed_while_it_is_used_stays_removed(
+    storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """A step accepted, a code used, a seed sealed anew, all factors removed, retried: nothing comes back."""
+    for use in (
+        lambda: storage.accept_totp_step("usr_ada", "app", 101),
+        lambda: storage.use_recovery_code("usr_ada", "mark-1"),
+    ):
+        await storage.add_factor(replace(APP, id="app"))
+        await storage.set_recovery_codes("usr_ada", ["mark-1"])
+        meanwhile(lambda other: other.remove_factors_for_user("usr_ada"))
+        await use()
+        assert await storage.list_factors_for_user("usr_ada") == []
+
+
+async def test_a_factor_sealed_anew_is_told_although_it_was_removed_since(
+    world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Sealed anew, removed, retried: it was sealed anew, and it stays removed."""
+    meanwhile(lambda other: other.remove_factor("usr_ada", "app"))
+    assert await storage.reseal_factor(world.known.app, b"sealed anew")
+    assert await storage.list_factors_for_user("usr_ada") == []
+
+
+async def test_a_factor_removed_meanwhile_is_not_added_again(
+    storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Added, removed by another, retried: it was added, and it stays removed."""
+    meanwhile(lambda other: other.remove_factor("usr_ada", "new"))
+    assert (await storage.add_factor(APP)).id == "new"
+    assert "new" not in {factor.id for factor in await storage.list_factors_for_user("usr_ada")}
+
+
+async def test_a_factor_added_meanwhile_is_not_removed(storage: AsyncDynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """All removed, one added by another, retried: the removal succeeded, and the new factor stays."""
+    meanwhile(lambda other: other.add_factor(APP))
+    assert await storage.remove_factors_for_user("usr_ada")
+    assert [factor.id for factor in await storage.list_factors_for_user("usr_ada")] == ["new"]
+
+
+async def test_recovery_codes_made_later_stay(storage: AsyncDynamoDbHandle, meanwhile: Meanwhile) -> None:
+    """Replaced, replaced by another, retried: the later codes are stored."""
+    meanwhile(lambda other: other.set_recovery_codes("usr_ada", ["later"]))
+    await storage.set_recovery_codes("usr_ada", ["earlier"])
+    [codes, _] = await storage.list_factors_for_user("usr_ada")
+    assert codes.marks == {"later"}
+
+
+async def test_a_code_recognises_its_use_behind_others(
+    world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """Used, tried by others until no try is left, retried: this call gets what it proves, and nobody else."""
+    told: list[object] = []
+
+    def guess(other: Other) -> None:
+        told.append(other.try_code(world.known.flow, CODE, purpose="magic_link"))
+        told.extend(other.try_code(world.known.flow, f"{wrong:08d}", purpose="magic_link") for wrong in range(5))
+
+    meanwhile(guess)
+    found = await storage.try_code(world.known.flow, CODE, purpose="magic_link")
+    assert found is not None
+    assert told == [None] * 6
+
+
+async def test_a_wrong_code_counts_once_though_its_response_is_lost(
+    world: AsyncWorld, storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
+) -> None:
+    """A wrong code, tried again, and three others: the right one still passes at the fifth try."""
+
+    def guess(other: Other) -> None:
+        for wrong in range(3):
+            other.try_code(world.known.flow, f"{wrong:08d}", purpose="magic_link")
+
+    meanwhile(guess)
+    assert await storage.try_code(world.known.flow, "76543210", purpose="magic_link") is None
+    assert await storage.try_code(world.known.flow, CODE, purpose="magic_link") is not None
