@@ -12,7 +12,7 @@ _ENDINGS = {".py", ".md", ".html", ".txt", ".js"}
 # Each phrase, and what to write instead. Only phrases that are wrong wherever they occur: no test replaces a reader.
 _PHRASES = {
     r"mend(?:s|ed|ing)?": "fix, correct",
-    r"is no (?:valid|usable|longer than)": "is not a valid ...",
+    r"(?<!there )is no (?:valid|usable|longer than)": "is not a valid ...",
     r"is none to": "does not ...",
     r"look into your": "check your",
     r"what an? [\w ]{1,20} came to": "the result of",
