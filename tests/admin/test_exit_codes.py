@@ -151,7 +151,7 @@ def test_an_unknown_option_is_wrong_usage(command: str) -> None:
 @pytest.mark.parametrize(
     ("option", "what"),
     [
-        ("--table-prefix a/b", "DynamoDB takes"),
+        ("--table-prefix a/b", "give 3 to 255 of the characters"),
         ("--table-name people=x", "no such table: .?people"),
         ("--table-name users", "give TABLE=NAME"),
         ("--region Nowhere!", "region"),
@@ -186,11 +186,11 @@ def test_an_option_that_cannot_be_used_is_wrong_usage(
         ("backup pitr on --days 99", "recovery_days"),
         ("backup create a/b", "name"),
         ("template sam --options {folder}/bad.toml", "bad.toml"),
-        ("template sam --table-prefix a/b", "DynamoDB takes"),
+        ("template sam --table-prefix a/b", "give 3 to 255 of the characters"),
         ("template sam --table-name people=x", "no such table: .?people"),
         ("iam policy --role king", "no role"),
-        ("iam policy --role backup --restore-prefix *", "DynamoDB takes"),
-        ("iam policy --table-prefix a/b", "DynamoDB takes"),
+        ("iam policy --role backup --restore-prefix *", "give 3 to 255 of the characters"),
+        ("iam policy --table-prefix a/b", "give 3 to 255 of the characters"),
         ("cost estimate --region mars-1", "mars-1"),
         ("cost estimate --prices {folder}/bad.toml", "bad.toml"),
         ("cost estimate --units {folder}/bad.toml", "bad.toml"),
