@@ -1,4 +1,4 @@
-"""What ``on_call`` is told about each call to AWS: feeds logs, traces, the budget tests and the cost model."""
+"""What ``on_call`` receives for each call to AWS: for logs, traces, budget tests and the cost model."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class CallRecord:
         retries: How many of them were retries under the retry policy. A resend over a new connection, with new
             credentials or a corrected clock, counts only as an attempt.
         throttles: How many responses reported throttling.
-        quota_exhausted: Whether the call was given up because the retry quota was used up.
-        latency: Seconds from the call to its end, pauses included.
+        quota_exhausted: Whether the call failed because the retry quota was used up.
+        latency: Seconds from start to end, including pauses.
         read_units: Read units consumed, as the last response reports them.
         write_units: Write units consumed, as the last response reports them.
         capacity: The same, by table.

@@ -1,4 +1,4 @@
-"""What goes between this library and a transport. Public as :mod:`torii_dynamodb.transport`."""
+"""The interface between this library and a transport. Public as :mod:`torii_dynamodb.transport`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["AsyncTransport", "Endpoint", "Request", "Response", "Transport"]
 
 
 class Endpoint:
-    """Where requests go, taken apart from its URL.
+    """Where requests go: the parts of a URL.
 
     Attributes:
-        url: The URL as given, without a trailing slash.
+        url: The URL without a trailing slash.
         host: The host to connect to, without brackets.
         port: The port to connect to.
         tls: Whether to speak TLS.
-        authority: What the ``Host`` header says: the port only where it is not the scheme's own.
-        path: What is asked for, ``/`` at least.
+        authority: The ``Host`` header: with the port only if it is not the scheme's default.
+        path: The path, at least ``/``.
     """
 
     __slots__ = ("authority", "host", "path", "port", "tls", "url")
@@ -41,10 +41,10 @@ class Endpoint:
 
 
 class Request:
-    """One signed request, ready to be written.
+    """One signed request, ready to be sent.
 
     Attributes:
-        head: The request line and all headers, the empty line after them included.
+        head: The request line and all headers, including the empty line after them.
         body: The JSON document.
     """
 
@@ -56,25 +56,25 @@ class Request:
 
     @property
     def target(self) -> str:
-        """The path that is asked for."""
+        """The path."""
         return self.head.split(b" ", 2)[1].decode("ascii")
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers by name, for transports that build their own head."""
+        """The headers, by name, for transports that build their own head."""
         lines = self.head.split(b"\r\n")[1:-2]
         pairs = (line.split(b": ", 1) for line in lines)
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
 
 
 class Response:
-    """One answer, complete.
+    """One complete response.
 
-    Its headers are found when asked for: of a dozen, the hot path reads three.
+    Headers are searched for on demand: of a dozen, a successful call reads three or four.
 
     Attributes:
         status: The HTTP status.
-        head: The status line and the headers, as they came.
+        head: The status line and the headers, as received.
         body: The whole body.
     """
 
@@ -88,12 +88,12 @@ class Response:
 
     @classmethod
     def of(cls, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Response:
-        """For transports that have parsed the head already."""
+        """Build a response from a head that a transport has already parsed."""
         lines = "".join(f"\r\n{name}: {value}" for name, value in headers)
         return cls(status, f"HTTP/1.1 {status}{lines}".encode("latin-1"), body)
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of a header (RFC 9112, 5), by its name in lower case; ``None`` if it is missing."""
+        """Return the value of a header (RFC 9112, 5) by its name in lower case; ``None`` if it is missing."""
         start = self._folded.find(b"\r\n" + name + b":")
         if start < 0:
             return None
@@ -103,10 +103,10 @@ class Response:
 
 
 class AsyncTransport(Protocol):
-    """Sends one request and returns its answer: the asynchronous kind.
+    """Sends one request and returns its response; asynchronous.
 
-    ``timeout`` is in seconds, for the request and its answer. With ``fresh`` the request must go over a new connection
-    (the last one had been closed by the other side). It raises only
+    ``timeout`` is in seconds, for the request and its response. With ``fresh``, the request must use a new connection
+    (the server had closed the last one). It raises only
     :class:`~torii_dynamodb._wire.errors.TransportError`.
     """
 
@@ -116,7 +116,7 @@ class AsyncTransport(Protocol):
 
 
 class Transport(Protocol):
-    """Sends one request and returns its answer: the blocking kind; threads share it. See :class:`AsyncTransport`."""
+    """Sends one request and returns its response; blocking, and shared by threads. See :class:`AsyncTransport`."""
 
     def __call__(self, request: Request, timeout: float, fresh: bool = False) -> Response: ...
 

@@ -35,10 +35,10 @@ Item = dict[str, Any]
 
 
 class WireError(Exception):
-    """The root of what the wire raises for the storage and admin layers. Never reaches a caller of the library."""
+    """The base class of what the wire raises for the storage and admin layers. It never leaves the library."""
 
     def strip(self) -> WireError:
-        """Drop every item this error carries, and return it: ``raise Public(...) from error.strip()``."""
+        """Drop every item that this error carries, and return the error: ``raise Public(...) from error.strip()``."""
         return self
 
 
@@ -46,7 +46,7 @@ class ConditionFailed(WireError):
     """A condition of a single write did not hold. Nothing was written.
 
     Attributes:
-        item: The stored item, if ``ReturnValuesOnConditionCheckFailure`` asked for it and there is one. Holds secrets.
+        item: The stored item, if ``ReturnValuesOnConditionCheckFailure`` asked for it and it exists. Contains secrets.
         request_id: AWS' id of the request.
     """
 
@@ -68,9 +68,10 @@ class CancellationReason:
     """Why one item of a transaction was refused.
 
     Args:
-        code: ``"None"`` where the item was not the cause, else DynamoDB's code, e.g. ``"ConditionalCheckFailed"``.
-        message: DynamoDB's words.
-        item: The stored item, if it was asked for. Holds secrets.
+        code: ``"None"`` if the item was not the cause; otherwise DynamoDB's code, for example
+            ``"ConditionalCheckFailed"``.
+        message: DynamoDB's message.
+        item: The stored item, if it was asked for. Contains secrets.
     """
 
     code: str
@@ -79,7 +80,7 @@ class CancellationReason:
 
 
 class TransactionCanceled(WireError):
-    """A transaction was cancelled. Nothing of it was applied.
+    """A transaction was cancelled. None of it was applied.
 
     Attributes:
         reasons: One for each item, in the order of the request.
@@ -102,11 +103,11 @@ class TransactionCanceled(WireError):
 
 
 class ServiceError(WireError):
-    """DynamoDB refused, or failed.
+    """DynamoDB refused the request, or failed.
 
     Attributes:
         code: DynamoDB's name of the error, without its namespace.
-        message: DynamoDB's words, without the values it may have quoted.
+        message: DynamoDB's message, without the values that it may have quoted.
         status: The HTTP status.
         request_id: AWS' id of the request.
     """
@@ -120,22 +121,22 @@ class ServiceError(WireError):
 
 
 class TransportError(WireError):
-    """A request did not get an answer."""
+    """A request got no response."""
 
     code = "TransportError"
 
 
 class ConnectFailed(TransportError):
-    """No connection could be made: nothing was sent."""
+    """The connection failed: nothing was sent."""
 
     code = "ConnectFailed"
 
 
 class ProxyRefused(ConnectFailed):
-    """The proxy did not connect us: nothing was sent to DynamoDB.
+    """The proxy refused the connection: nothing was sent to DynamoDB.
 
     Attributes:
-        final: Whether it will say the same next time (it wants a password, it does not allow the address).
+        final: Whether it will refuse the next attempt, too: it wants a password, or does not allow the address.
     """
 
     code = "ProxyRefused"
@@ -146,17 +147,17 @@ class ProxyRefused(ConnectFailed):
 
 
 class TimedOut(TransportError):
-    """No complete answer came in time. It is unknown whether the request was carried out."""
+    """No complete response arrived in time. The request may have been applied."""
 
     code = "TimedOut"
 
 
 class Disconnected(TransportError):
-    """The connection ended before the answer was complete. It is unknown whether the request was carried out.
+    """The connection ended before the response was complete. The request may have been applied.
 
     Attributes:
-        stale: Whether this was a kept connection that ended before a single byte of an answer: most likely the other
-            side had closed it while it was idle.
+        stale: Whether this was a reused connection that ended before the first byte of a response: most likely the
+            server had closed it while it was idle.
     """
 
     code = "Disconnected"
@@ -167,22 +168,22 @@ class Disconnected(TransportError):
 
 
 class BadResponse(TransportError):
-    """What came back is no answer: not HTTP, torn, not JSON, or with a wrong checksum."""
+    """The response is not usable: not HTTP, incomplete, not JSON, or with a wrong checksum."""
 
     code = "BadResponse"
 
 
 class Failure:
-    """One failed attempt, understood.
+    """One failed attempt, classified.
 
     Attributes:
-        kind: What to do about it. ``throttle``, ``transient``, ``timeout`` and ``conflict`` are worth another try
-            later; ``stale`` at once, over a new connection; ``skew`` after correcting the clock; ``expired`` after
-            fetching credentials; ``final`` is not worth any.
-        code: DynamoDB's name of the error, or the transport error's.
-        error: The exception that tells it.
-        request_id: AWS' id of the request, where there was an answer.
-        server_time: The server's ``Date``, where there was an answer.
+        kind: What to do about it. ``throttle``, ``transient``, ``timeout`` and ``conflict`` are retried after a pause;
+            ``stale`` at once, over a new connection; ``skew`` after correcting the clock; ``expired`` after
+            fetching credentials; ``final`` is not retried.
+        code: DynamoDB's name of the error, or that of the transport error.
+        error: The exception that describes it.
+        request_id: AWS' id of the request, if there was a response.
+        server_time: The ``Date`` header, if there was a response.
     """
 
     __slots__ = ("code", "error", "kind", "request_id", "server_time")
@@ -203,7 +204,7 @@ class Failure:
 
 
 def copy_error(error: Exception) -> Exception:
-    """Another exception that says the same, for another caller: one object raised in two places mixes tracebacks."""
+    """Copy an exception for another caller: raising one object in two places would mix their tracebacks."""
     copy = type(error).__new__(type(error))
     copy.args = error.args
     copy.__dict__.update(error.__dict__)

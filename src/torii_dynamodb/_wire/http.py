@@ -1,8 +1,8 @@
-"""Answers: HTTP/1.1 as far as DynamoDB speaks it, and the document in it. Pure.
+"""Responses: HTTP/1.1 as far as DynamoDB uses it, and the document in the body. Pure.
 
-It takes what RFC 9112 allows a server to send to a client that does not pipeline: a length, chunks, or a body that
-ends with the connection. The parser is our own: httptools would save 2 µs of each answer and add 2 to 4 ms to each
-start, as much as 1,000 answers or more save (docs/decisions.md).
+The parser accepts what RFC 9112 allows a server to send to a client that does not pipeline: a length, chunks, or a body
+that ends with the connection. It is our own: httptools would save 2 µs for each response and cost 2 to 4 ms at each
+start, as much as it saves in 1,000 responses or more (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torii_dynamodb._wire.json import DecodeError, loads
 
 __all__ = ["ResponseParser", "read_answer"]
 
-# A head of DynamoDB's is under 1 KB; its largest answer 16 MB of items, which JSON and base64 can more than double.
+# DynamoDB's heads are under 1 KB. Its largest response is 16 MB of items, which JSON and base64 can more than double.
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 
 
 class ResponseParser:
-    """Parses the answers of one connection, one after the other.
+    """Parses the responses of one connection, one after another.
 
     Attributes:
-        started: Whether a byte of the present answer has come.
-        keep_alive: Whether the connection may be used again after the answer that was returned last.
+        started: Whether the first byte of the current response has arrived.
+        keep_alive: Whether the connection can be reused after the last response.
     """
 
     __slots__ = (
@@ -52,10 +52,10 @@ class ResponseParser:
         self._chunked = False
 
     def feed(self, data: bytes) -> Response | None:
-        """Take bytes as they come; return the answer once it is complete.
+        """Take bytes as they arrive; return the response once it is complete.
 
         Raises:
-            BadResponse: If this is no HTTP answer, or one over the limits.
+            BadResponse: This is not an HTTP response, or it exceeds the limits.
         """
         self.started = True
         if self._response is not None:
@@ -66,12 +66,12 @@ class ResponseParser:
             end = data.find(b"\r\n\r\n")
             if end < 0:
                 if len(data) > MAX_HEAD:
-                    raise BadResponse("the head of the answer is over 64 KB")
+                    raise BadResponse("the head of the response is over 64 KB")
                 self._buffer = data
                 return None
             if self._read_head(data[:end]):
                 break
-            data = data[end + 4 :]  # an interim answer (1xx): the real one follows
+            data = data[end + 4 :]  # an interim response (1xx): the final one follows
         body = data[end + 4 :]
         self._buffer = b""
         if len(body) == self._remaining:  # the common case: all of it in one piece
@@ -79,7 +79,7 @@ class ResponseParser:
         return self._feed_body(body)
 
     def end(self) -> Response | None:
-        """The other side closed the connection; return the answer if that is how it ends, ``None`` if it is torn."""
+        """The server closed the connection: return the response if that ends it, ``None`` if it is incomplete."""
         if self._response is not None and self._remaining < 0 and not self._chunked:
             self.keep_alive = False
             return self._finish(b"".join(self._parts))
@@ -88,7 +88,7 @@ class ResponseParser:
     def _read_head(self, head: bytes) -> bool:
         status = head[9:12]
         if head[:7] != b"HTTP/1." or head[8:9] != b" " or not status.isdigit() or len(status) != 3:
-            raise BadResponse("the answer is not HTTP/1.1")
+            raise BadResponse("the response is not HTTP/1.1")
         code = int(status)
         if code < 200:
             return False
@@ -102,16 +102,16 @@ class ResponseParser:
         length = response.header(b"content-length")
         if coding is not None:
             if coding.lower() != b"chunked":
-                raise BadResponse("the answer's transfer encoding is not known")
+                raise BadResponse("the transfer encoding of the response is unknown")
             self._chunked = True
         elif code in (204, 304):
             self._remaining = 0
         elif length is not None:
             if not length.isdigit() or len(length) > 12:
-                raise BadResponse("the answer's length is not a number")
+                raise BadResponse("the length of the response is not a number")
             self._remaining = int(length)
             if self._remaining > MAX_BODY:
-                raise BadResponse("the answer is over 64 MB")
+                raise BadResponse("the response is over 64 MB")
         return True
 
     def _feed_body(self, data: bytes) -> Response | None:
@@ -121,25 +121,25 @@ class ResponseParser:
         self._parts.append(data)
         if self._remaining < 0:
             if self._size > MAX_BODY:
-                raise BadResponse("the answer is over 64 MB")
+                raise BadResponse("the response is over 64 MB")
             return None
         if self._size < self._remaining:
             return None
         body = b"".join(self._parts)
         if self._size > self._remaining:
-            self.keep_alive = False  # more than was asked for: whatever follows is not ours to read
+            self.keep_alive = False  # something follows that belongs to no request of ours
             body = body[: self._remaining]
         return self._finish(body)
 
     def _feed_chunks(self, data: bytes) -> Response | None:
-        # Chunks come only from proxies: DynamoDB sends a length. So this is plain rather than fast.
+        # Only proxies send chunks (DynamoDB sends a length), so this is simple rather than fast.
         buffer = self._buffer + data
         position = 0
         while True:
             end = buffer.find(b"\r\n", position)
             if end < 0:
                 if len(buffer) - position > 1024:
-                    raise BadResponse("a chunk of the answer has no size")
+                    raise BadResponse("a chunk of the response has no size")
                 break
             text = buffer[position:end].split(b";", 1)[0].strip()
             try:
@@ -147,7 +147,7 @@ class ResponseParser:
             except ValueError:
                 size = -1
             if size < 0 or self._size + size > MAX_BODY:
-                raise BadResponse("a chunk of the answer has no fair size")
+                raise BadResponse("a chunk of the response has an invalid size")
             if size == 0:
                 if buffer[end + 2 : end + 4] == b"\r\n":
                     finish = end + 4
@@ -155,7 +155,7 @@ class ResponseParser:
                     last = buffer.find(b"\r\n\r\n", end)
                     if last < 0:
                         if len(buffer) - end > MAX_HEAD:
-                            raise BadResponse("the answer's trailers are over 64 KB")
+                            raise BadResponse("the trailers of the response are over 64 KB")
                         break
                     finish = last + 4
                 if len(buffer) > finish:
@@ -164,7 +164,7 @@ class ResponseParser:
             if len(buffer) < end + 2 + size + 2:
                 break
             if buffer[end + 2 + size : end + 4 + size] != b"\r\n":
-                raise BadResponse("a chunk of the answer does not end where it says")
+                raise BadResponse("a chunk of the response does not end at its size")
             self._parts.append(buffer[end + 2 : end + 2 + size])
             self._size += size
             position = end + 4 + size
@@ -187,17 +187,17 @@ class ResponseParser:
 
 
 def read_answer(response: Response) -> dict[str, Any] | Failure:
-    """The answer's document if it is one of success, else what went wrong."""
+    """Return the document of a successful response, or what went wrong."""
     body = response.body
     checksum = response.header(b"x-amz-crc32")
     if checksum is not None and checksum != b"%d" % crc32(body):
-        return torn_answer(response, "the answer's checksum (x-amz-crc32) is wrong")
+        return torn_answer(response, "the checksum of the response (x-amz-crc32) is wrong")
     if response.status != 200:
         return failure_of_response(response)
     try:
         answer = loads(body)
     except DecodeError:
-        return torn_answer(response, "the answer is no JSON")
+        return torn_answer(response, "the response is not JSON")
     if type(answer) is not dict:
-        return torn_answer(response, "the answer is no JSON object")
+        return torn_answer(response, "the response is not a JSON object")
     return cast("dict[str, Any]", answer)

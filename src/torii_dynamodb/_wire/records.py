@@ -1,4 +1,4 @@
-"""What is told about every call to AWS: feeds logs, traces, the budget tests and the cost model. Pure."""
+"""The record of each call to AWS, from its request and its response. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["count_items", "make_record", "read_capacity", "tables_of"]
 
 
 def tables_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
-    """The tables that a request touches, each once, in its order."""
+    """Return the tables that a request touches, each once, in the order of the request."""
     name = payload.get("TableName")
     if isinstance(name, str):
         return (name,)
@@ -29,7 +29,7 @@ def tables_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def read_capacity(operation: str, answer: Mapping[str, Any]) -> tuple[TableCapacity, ...]:
-    """The capacity that an answer reports, by table."""
+    """Return the capacity that a response reports, by table."""
     given = answer.get("ConsumedCapacity")
     if not given:
         return ()
@@ -58,7 +58,7 @@ def _table_capacity(given: Mapping[str, Any], reads: bool) -> TableCapacity:
 
 
 def count_items(answer: Mapping[str, Any]) -> int:
-    """How many items an answer holds."""
+    """Return how many items a response contains."""
     if "Item" in answer or "Attributes" in answer:
         return 1
     if "Items" in answer:
@@ -81,8 +81,8 @@ def make_record(
     error: str | None,
     quota_exhausted: bool = False,
 ) -> CallRecord:
-    """The record of a call that has ended, from its request and its answer (``None`` if it failed)."""
-    from torii_dynamodb._calls import CallRecord  # here: a start without a hook does not pay for it
+    """Return the record of a finished call, from its request and its response (``None`` if it failed)."""
+    from torii_dynamodb._calls import CallRecord  # here: without a hook, a start does not pay for it
 
     capacity = read_capacity(operation, answer) if answer is not None else ()
     return CallRecord(

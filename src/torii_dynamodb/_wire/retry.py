@@ -1,4 +1,4 @@
-"""How a call goes on after a failed attempt, and the quota that keeps an outage from being amplified. Pure.
+"""What to do after a failed attempt, and the quota that keeps retries from making an outage worse. Pure.
 
 The quota is that of the AWS SDKs' standard retry mode: a bucket of tokens shared by all calls. A retry takes 5, or 10
 after a time-out. A call that succeeds gives back what its last retry took, or 1 if it needed none.
@@ -20,12 +20,12 @@ Step = Literal["resend", "correct clock", "renew credentials", "pause", "give up
 _REMEDIES: dict[Kind, Step] = {"stale": "resend", "skew": "correct clock", "expired": "renew credentials"}
 _FINAL = frozenset[Kind]({"skew", "expired", "final"})
 
-# The first pause is drawn from 0 to this many seconds, each further one from twice as much.
-# 25 ms is what the AWS SDKs take for DynamoDB; throttled requests wait longer, as capacity refills by the second.
+# The upper bound of the first pause in seconds; it doubles with each retry.
+# The AWS SDKs use 25 ms for DynamoDB. Throttled requests wait longer, because capacity refills each second.
 _BASE = 0.025
 _BASE_THROTTLE = 0.1
 _LONGEST = 5.0
-# Clocks closer than this are not why a signature was refused: AWS grants five minutes, and the network takes its time.
+# A smaller difference does not explain a refused signature: AWS allows five minutes.
 _SKEW_WORTH_IT = timedelta(seconds=30)
 _QUOTA_USED_UP = "the retry quota is used up: too many calls fail"
 
@@ -69,7 +69,7 @@ class RetryPolicy:
         self._random = config.random
 
     def grant(self, kind: Kind, retry: int, elapsed: float) -> float | str:
-        """How many seconds to wait before the ``retry``-th retry (from 1), or why there is none.
+        """Return how many seconds to wait before the ``retry``-th retry (from 1), or why there is none.
 
         Args:
             kind: The kind of the last failure.
@@ -80,36 +80,36 @@ class RetryPolicy:
             return "no retries left" if self._retries else "retries are off"
         pause = self._pause(kind, retry)
         if elapsed + pause >= self._deadline:
-            return "the deadline is over"
+            return "the deadline has passed"
         return pause if self.quota.take(_cost(kind)) else _QUOTA_USED_UP
 
     def time_left(self, elapsed: float) -> float:
-        """How many seconds an attempt may take that begins after so many seconds."""
+        """Return how many seconds an attempt may take that begins ``elapsed`` seconds after the call."""
         return min(self.timeout, self._deadline - elapsed)
 
     def _pause(self, kind: Kind, retry: int) -> float:
-        """Full jitter, exponential."""
+        """Exponential backoff with full jitter."""
         base = _BASE_THROTTLE if kind == "throttle" else _BASE
         longest = min(_LONGEST, base * 2.0 ** min(retry - 1, 16))
         return longest * int.from_bytes(self._random(4), "big") / 0x1_0000_0000
 
 
 def _cost(kind: Kind) -> int:
-    """What a retry after such a failure takes from the quota."""
+    """Return what a retry after such a failure takes from the quota."""
     return 10 if kind == "timeout" else 5
 
 
 class Attempts:
-    """The attempts of one call: decides after each failure how the call goes on.
+    """The attempts of one call: decides after each failure what to do.
 
     Attributes:
         failed: How many attempts have failed.
         retries: How many of the attempts were retries that the policy granted.
-        throttles: How many answers said that capacity is short.
+        throttles: How many responses reported throttling.
         pause: Seconds to wait, after ``"pause"``.
         timeout: Seconds that the next attempt may take.
         fresh: Whether the next attempt needs a new connection.
-        why: Why the call was given up, where the failure does not say it.
+        why: Why the call was given up, if the failure does not say it.
         refund: What a success gives back to the quota.
     """
 
@@ -127,11 +127,10 @@ class Attempts:
         self.timeout = policy.timeout
 
     def after(self, failure: Failure, elapsed: float, *, closed: bool = False) -> Step:
-        """How the call goes on.
+        """Return what to do next.
 
-        ``"resend"``, ``"correct clock"`` and ``"renew credentials"`` come at most once each and cost no retry: send
-        again without a pause, the latter two only if the clock was wrong or there are other credentials; if not, the
-        call has failed.
+        ``"resend"``, ``"correct clock"`` and ``"renew credentials"`` are returned at most once each and do not count as
+        retries: send again without a pause. If the clock was right, or there are no other credentials, give up.
 
         Args:
             failure: What went wrong with the last attempt.
@@ -170,12 +169,12 @@ class Attempts:
 
 
 def measured_skew(server_time: datetime | None, now: datetime, known: timedelta | None) -> timedelta | None:
-    """How far AWS' clock is ahead of this machine's, if that explains a refused signature; ``None`` if it does not.
+    """Return how far AWS' clock is ahead of this machine's; ``None`` if that does not explain a refused signature.
 
     Args:
-        server_time: AWS' time in the refusal.
-        now: This machine's.
-        known: What the refused request was corrected by already.
+        server_time: The time in AWS' response.
+        now: The time on this machine.
+        known: The correction that the refused request already had.
     """
     if server_time is None:
         return None

@@ -131,7 +131,7 @@ def test_attempts_fit_into_the_deadline() -> None:
     assert attempts.after(failure("throttle"), 8) == "pause"
     assert (attempts.pause, attempts.timeout) == (0.1, 15 - 8 - 0.1)
     assert attempts.after(failure("throttle"), 14.8) == "give up"
-    assert attempts.why == "the deadline is over"
+    assert attempts.why == "the deadline has passed"
     assert Attempts(policy(read_timeout=10, deadline=3)).timeout == 3
 
 
