@@ -1,4 +1,4 @@
-"""The library's errors travel: between processes, and into logs without their secrets."""
+"""The library's errors can cross processes, and be logged without secrets."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ ONE_OF_EACH: list[ToriiError] = [
 
 
 def test_all_are_here() -> None:
-    """There is one of each public error above."""
+    """Every public error is in the list above."""
     assert {type(error).__name__ for error in ONE_OF_EACH} == set(errors.__all__)
 
 
 @pytest.mark.parametrize("error", ONE_OF_EACH, ids=lambda error: type(error).__name__)
 def test_an_error_survives_pickling_and_copying(error: ToriiError) -> None:
-    """A worker process can send it home: type, text and attributes are the same afterwards."""
+    """An error survives pickling: its type, text and attributes stay the same."""
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(again) is type(error)
         assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))

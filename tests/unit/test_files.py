@@ -1,4 +1,4 @@
-"""Files that hold hashes, addresses or links are their owner's alone, from their first moment on."""
+"""Files with hashes, addresses or links are private to their owner from the moment they are created."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX'")
 
 
 def mode(path: Path) -> int:
-    """A file's permissions."""
+    """Return a file's permissions."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o177], ids=oct)
 def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The process' umask, for the length of a test."""
+    """Set the umask of the process for a test."""
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
 
 
 def test_folders_are_made_private_whatever_the_umask(umask: int, tmp_path: Path) -> None:
-    """Every folder that is made is 0700, those in between too; one that was there keeps its mode."""
+    """Every created folder is 0700, including parents; existing folders keep their mode."""
     there = tmp_path / "there"
     there.mkdir()
     there.chmod(0o755)
@@ -38,14 +38,14 @@ def test_folders_are_made_private_whatever_the_umask(umask: int, tmp_path: Path)
 
 
 def test_a_file_in_a_folders_place_is_named(tmp_path: Path) -> None:
-    """Where a file stands in the way, the error names it."""
+    """If a file is in the way, the error names it."""
     (tmp_path / "file").write_text("x", encoding="ascii")
     with pytest.raises(NotADirectoryError, match="file"):
         make_private_folder(tmp_path / "file")
 
 
 def test_a_file_is_opened_private_whatever_the_umask(umask: int, tmp_path: Path) -> None:
-    """A new file is 0600; so is an old one that everybody could read, and its content stays."""
+    """A new file is 0600; an existing file that others could read becomes 0600 and keeps its content."""
     old = tmp_path / "old"
     old.write_text("kept", encoding="ascii")
     old.chmod(0o644)
@@ -64,7 +64,7 @@ def test_what_is_no_file_keeps_its_mode() -> None:
 
 
 def test_a_written_file_is_private_and_whole(umask: int, tmp_path: Path) -> None:
-    """It replaces what was there, as a new file: whoever had the old one open does not read the new content."""
+    """The content goes into a new file: a process that has the old one open does not see it."""
     path = tmp_path / "report.json"
     path.write_bytes(b"old")
     path.chmod(0o644)
@@ -78,7 +78,7 @@ def test_a_written_file_is_private_and_whole(umask: int, tmp_path: Path) -> None
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk costs the new content alone, and leaves no half file."""
+    """On a full disk only the new content is lost, and no partial file remains."""
     path = tmp_path / "report.json"
     path.write_bytes(b"old")
 
@@ -92,7 +92,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
 
 
 def test_tightening_takes_away_from_others_alone(tmp_path: Path) -> None:
-    """What others could read becomes private; what is stricter already, or missing, is left."""
+    """A file that others could read becomes private; stricter or missing files are left alone."""
     loose, strict = tmp_path / "loose", tmp_path / "strict"
     for path, given in ((loose, 0o644), (strict, 0o400)):
         path.write_text("x", encoding="ascii")

@@ -1,7 +1,6 @@
 """Who may import whom: the directions between the layers, read from the source by `ast`.
 
-The rules stand in the table RULES. Each is tried on an example that breaks it, so that a rule which can no longer fail
-is noticed.
+The rules are in the table RULES. Each is tried on an example that breaks it, to notice a rule that can no longer fail.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Rule:
 
 
 def own(*parts: str) -> tuple[str, ...]:
-    """Modules of this package."""
+    """Return names of modules of this package."""
     return tuple(f"{PACKAGE}.{part}" for part in parts)
 
 
@@ -83,7 +82,7 @@ RULES = [
     Rule(
         "the wire does no I/O",
         files=("_wire/**",),
-        # It makes the TLS settings that both twins share: it reads the certificates and connects to nothing.
+        # It makes the TLS settings for both twins: it reads certificates and connects to nothing.
         but=("_wire/tls.py",),
         forbidden=(*IO, *own("_async", "_sync"), *OUTER),
         broken_by=("_wire/retry.py", "from asyncio import sleep"),
@@ -163,7 +162,7 @@ RULES = [
 
 @cache
 def imports_of(source: str, path: str) -> list[Import]:
-    """All imports of a module, relative ones resolved."""
+    """Yield all imports of a module, with relative ones resolved."""
     package = [PACKAGE, *Path(path).parent.parts]
 
     def walk(node: ast.AST, when: When) -> Iterator[Import]:
@@ -200,7 +199,7 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 
 
 def violations(rule: Rule, path: str, source: str) -> list[str]:
-    """What in a module breaks a rule, for people to read."""
+    """Describe what in a module breaks a rule."""
     if not matches(path, rule.files) or matches(path, rule.but):
         return []
     found = [
@@ -236,7 +235,7 @@ def dependencies(sources: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 
 
 def clock_reads(path: str, source: str) -> list[str]:
-    """Where a module asks the machine for the time of day, or for randomness, instead of the configuration."""
+    """Find where a module takes the time of day or randomness from the machine instead of the configuration."""
     wanted = {
         "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns",
         "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today",
@@ -252,7 +251,7 @@ def clock_reads(path: str, source: str) -> list[str]:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_the_source_keeps_the_rule(rule: Rule) -> None:
-    """No module imports what its layer must not know."""
+    """No module imports what its layer must not use."""
     broken = [line for path, source in modules() for line in violations(rule, path, source)]
     assert not broken, f"{rule.name}:\n" + "\n".join(broken)
 
@@ -263,7 +262,7 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_the_cycle_test_can_fail() -> None:
-    """Two modules that know each other, one of them for typing only, are found."""
+    """Two modules that import each other, one of them for typing only, are found."""
     first = "from torii_dynamodb import models"
     second = "if TYPE_CHECKING:\n    from torii_dynamodb.config import DynamoDbConfig"
     with pytest.raises(CycleError):
@@ -272,7 +271,7 @@ def test_the_cycle_test_can_fail() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_the_rule_can_fail(rule: Rule) -> None:
-    """Each rule finds the fault in its own example."""
+    """Each rule finds the violation in its own example."""
     path, source = rule.broken_by
     assert violations(rule, path, source)
 
@@ -294,12 +293,12 @@ def test_the_rule_can_fail(rule: Rule) -> None:
     ],
 )
 def test_every_form_of_import_is_seen(source: str, found: bool) -> None:
-    """Plain, aliased, relative, nested and typing-only imports count; names that only begin alike do not."""
+    """Plain, aliased, relative, nested and typing-only imports count; names with the same beginning do not."""
     assert bool(violations(RULES[0], "_core/users.py", source)) is found
 
 
 def test_a_lazy_import_is_told_from_an_eager_one() -> None:
-    """A rule about import time lets an import inside a function, or for typing only, pass."""
+    """A rule about import time allows imports inside functions and for typing only."""
     eager = next(rule for rule in RULES if rule.name == "and by them only when called")
     lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import boto3\ndef f():\n    import boto3"
     assert not violations(eager, "admin/autoscaling.py", lazy)
@@ -308,13 +307,13 @@ def test_a_lazy_import_is_told_from_an_eager_one() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_an_exempt_file_exists_for_a_reason(rule: Rule) -> None:
-    """An exception from a rule names files that are there: a stale one would hide a later fault."""
+    """An exception to a rule names existing files: a stale one would hide a later violation."""
     for pattern in rule.but:
         assert any(matches(path, [pattern]) for path, _ in modules()), pattern
 
 
 def test_only_the_clock_asks_the_machine() -> None:
-    """Time of day and randomness come from the configuration; `clock.py` alone takes them from the machine.
+    """Time of day and randomness come from the configuration; only `clock.py` takes them from the machine.
 
     The shipped test tools and the command line make their own sample data and are exempt.
     """
@@ -327,13 +326,13 @@ def test_only_the_clock_asks_the_machine() -> None:
     "use", ["datetime.now(UTC)", "time.time()", "f(default_factory=datetime.utcnow)", "uuid.uuid4()"]
 )
 def test_the_clock_rule_can_fail(use: str) -> None:
-    """Calls and mere mentions of the machine's clock and randomness are found; monotonic time is not one."""
+    """Calls and references to the machine's clock and randomness are found; monotonic time is allowed."""
     assert clock_reads("x.py", f"x = {use}")
     assert not clock_reads("x.py", "x = time.monotonic()")
 
 
 def imported_by(statement: str) -> set[str]:
-    """The top-level modules that a fresh interpreter holds after a statement."""
+    """Return the top-level modules that a new interpreter has loaded after a statement."""
     code = f"{statement}\nimport sys, json; print(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     return set(json.loads(done.stdout))
@@ -356,7 +355,7 @@ HEAVY = {
     ],
 )
 def test_an_import_is_light(statement: str, allowed: set[str]) -> None:
-    """Importing the library brings in no SDK, no web framework and no hash function: cold starts pay for each."""
+    """Importing the library loads no SDK, no web framework and no hash function, which would slow down cold starts."""
     assert imported_by(statement) & HEAVY <= allowed
 
 

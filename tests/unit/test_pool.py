@@ -18,7 +18,7 @@ from torii_dynamodb.policies import HashingPool
 
 
 class Work:
-    """Work that waits until it is let go, and notes how much ran at the same time, and in which order."""
+    """Work that waits until it is released, and records how much ran at the same time and in which order."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -39,19 +39,19 @@ class Work:
 
 
 def test_no_more_than_the_width_run_at_once_first_come_first_served() -> None:
-    """Of forty that want to, two run at the same time, in the order in which they came; all come to an end."""
+    """Of forty jobs, two run at a time, in the order of arrival; all finish."""
     pool, work = HashingPool(width=2, queue=38), Work()
     with ExitStack() as stack:
         futures = [stack.enter_context(pool.turn())(work, name) for name in range(40)]
         work.go.set()
         assert [future.result(30) for future in futures] == list(range(40))
     assert work.most <= 2
-    # Two threads take their work in order; which of two notes its own first is chance.
+    # Two threads take their work in order; which of them records its own first is chance.
     assert all(abs(place - name) <= 1 for place, name in enumerate(work.begun))
 
 
 def test_beyond_the_queue_callers_are_refused_and_places_come_back() -> None:
-    """With all places taken a turn raises Overloaded with a time to wait; a place that is given back is free again."""
+    """With all places taken, a turn raises Overloaded with a time to wait; a released place is free again."""
     pool = HashingPool(width=1, queue=1)
     with pool.turn():
         with pool.turn():
@@ -63,7 +63,7 @@ def test_beyond_the_queue_callers_are_refused_and_places_come_back() -> None:
 
 
 async def test_who_gives_up_waiting_never_runs() -> None:
-    """A cancelled caller gives its place back, and what it waited for is not worked on."""
+    """A cancelled caller releases its place, and its work is not started."""
     pool, work = HashingPool(width=1, queue=1), Work()
 
     async def ask(name: int) -> int:
@@ -84,7 +84,7 @@ async def test_who_gives_up_waiting_never_runs() -> None:
 
 
 def test_an_error_is_the_callers() -> None:
-    """What the work raises is raised where it is waited for, and the place comes back."""
+    """The error of the work is raised in its caller, and the place is released."""
     pool = HashingPool(width=1, queue=0)
     with pool.turn() as submit:
         failed: Future[Any] = submit(int, "x")
@@ -97,7 +97,7 @@ def test_an_error_is_the_callers() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_has_threads_and_places_of_its_own() -> None:
-    """After a fork within a turn, the child hashes with all places, and leaving the turn there breaks nothing."""
+    """After a fork during a turn, the child has all places, and leaving the turn there does no harm."""
     pool = HashingPool(width=1, queue=0)
     with pool.turn() as submit:
         assert submit(sum, [1]).result(30) == 1
@@ -114,12 +114,12 @@ def test_a_forked_process_has_threads_and_places_of_its_own() -> None:
 
 @pytest.mark.parametrize("options", [{"width": 0}, {"width": 65}, {"width": True}, {"queue": -1}, {"queue": "100"}])
 def test_wrong_sizes_are_refused_by_name(options: dict[str, Any]) -> None:
-    """A size that cannot be used raises ConfigurationError which names the option."""
+    """An invalid size raises a ConfigurationError that names the option."""
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         HashingPool(**options)
 
 
 def test_the_process_has_one_small_pool() -> None:
-    """The shared pool is one, at most four wide: at most 256 MiB with the default hasher."""
+    """There is one shared pool, at most four wide: at most 256 MiB with the default hasher."""
     assert shared_pool() is shared_pool()
     assert 1 <= shared_pool().width <= 4

@@ -1,4 +1,4 @@
-"""Wrong objects and wrong settings are told at construction, by name, in both twins."""
+"""Wrong objects and settings are reported at construction, by name, in both twins."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SECRET = "s" * 32
 
 
 class AwaitedMailer:
-    """A mailer of somebody else's, asynchronous."""
+    """A third-party asynchronous mailer."""
 
     async def send(self, message: object) -> None:
         raise NotImplementedError
 
 
 class PassingOn:
-    """Stands for any storage, as a proxy or a double does."""
+    """Passes everything on, as a proxy or a test double does."""
 
     def __init__(self, storage: object) -> None:
         self._storage = storage
@@ -43,7 +43,7 @@ class PassingOn:
 
 
 def refused(make: Callable[[], object], *words: str) -> None:
-    """Making it raises a ConfigurationError that has these words and shows no value."""
+    """Assert that construction raises a ConfigurationError with these words that shows no value."""
     with pytest.raises(ConfigurationError) as told:
         make()
     for word in words:
@@ -90,7 +90,7 @@ def test_wrong_options_of_the_services(services: Any, twin: bool, options: dict[
 
 
 async def test_wrong_storages() -> None:
-    """Not opened, the class, nothing, the other twin's, or not awaited: each is named."""
+    """A storage that is not opened, a class, None, from the other twin or not awaited: the message says which."""
     making = AsyncMemoryStorage().get_user("usr_x")
     never: list[tuple[Any, Any, str]] = [
         (AsyncTorii, AsyncDynamoDbStorage(), "AsyncDynamoDbStorage is not open"),
@@ -106,13 +106,13 @@ async def test_wrong_storages() -> None:
     for services, storage, word in never:
         refused(lambda services=services, storage=storage: services(storage), "storage", word)  # type: ignore[misc]
     making.close()
-    # What passes everything on is believed.
+    # What passes everything on is accepted.
     AsyncTorii(PassingOn(AsyncMemoryStorage()))
     Torii(PassingOn(MemoryStorage()))
 
 
 def test_mailers_of_the_other_twin() -> None:
-    """Ours are told by where they come from, others by their ``async def``; what may be awaitable passes."""
+    """Our classes are recognised by their module, others by ``async def``; what might be awaitable passes."""
     mail = MailSettings(**MAIL)
     refused(lambda: AsyncTorii(AsyncMemoryStorage(), mailer=MemoryMailer(), mail=mail), "mailer", "async def")  # type: ignore[arg-type]
     refused(lambda: Torii(MemoryStorage(), mailer=AsyncMemoryMailer(), mail=mail), "mailer", "`def send")  # type: ignore[arg-type]
@@ -180,24 +180,24 @@ def test_settings_of_the_wrong_kind(settings: Any, options: dict[str, Any]) -> N
     ],
 )
 def test_wrong_settings_of_a_provider(option: str, make: Callable[[], object]) -> None:
-    """What would only show at the first sign-in, as "invalid_client", a 404 or a traceback, is told at once."""
+    """Mistakes that would appear only at the first sign-in ("invalid_client", a 404) are reported at once."""
     refused(make, option)
 
 
 def company(**options: Any) -> object:
-    """A provider with these settings, right otherwise."""
+    """Return a provider that is valid except for these settings."""
     right = {"name": "company", "issuer": "https://id.example", "client_id": "a", "client_secret": "hunter2"}
     return oidc(**(right | options))
 
 
 def test_password_lengths_must_be_possible() -> None:
-    """A policy that takes no password at all is refused."""
+    """A policy that accepts no password is refused."""
     for options in ({"min_length": 0}, {"min_length": 20, "max_length": 10}, {"max_length": 10**9}):
         refused(lambda options=options: PasswordPolicy(**options), "min_length")  # type: ignore[misc]
 
 
 def test_wrong_objects_in_the_web_layer() -> None:
-    """Blocking services, a router in place of its web, a dictionary in place of settings: each is named."""
+    """Blocking services, a router instead of its web, a dictionary instead of settings: the message names each."""
     torii = AsyncTorii(AsyncMemoryStorage(), secret=SECRET, mailer=AsyncMemoryMailer(), mail=MailSettings(**MAIL))
     auth = router(torii)
     blocking: Any = Torii(MemoryStorage(), secret=SECRET)

@@ -1,4 +1,4 @@
-"""A small HTTP proxy: tunnels by CONNECT, forwards what is not TLS, refuses, hangs and closes early. In threads."""
+"""A small HTTP proxy in threads: it tunnels by CONNECT, forwards plain HTTP, refuses, hangs or closes early."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class ConnectProxy:
     """Serves until the ``with`` statement ends.
 
     Args:
-        password: ``name:password`` that it wants; ``None``: it lets everybody.
-        raw: What it says to everything, instead of working; ``b""``: it closes at once.
-        hang: Whether it never answers.
+        password: The ``name:password`` that it requires; ``None`` for none.
+        raw: What it responds to everything instead of working; with ``b""`` it closes at once.
+        hang: Whether it never responds.
     """
 
     def __init__(self, *, password: str | None = None, raw: bytes | None = None, hang: bool = False) -> None:

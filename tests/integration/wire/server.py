@@ -1,4 +1,4 @@
-"""A DynamoDB endpoint that does what a script says, request by request, faults included. It runs in threads."""
+"""A scripted DynamoDB endpoint, request by request, with faults. It runs in threads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it came."""
+    """A request as received."""
 
     operation: str
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, whole or spoilt."""
+    """A response, correct or corrupted."""
 
     body: Any = field(default_factory=dict)
     status: int = 200
@@ -69,7 +69,7 @@ class Answer:
 
 
 class Act(Enum):
-    """What a server can do instead of answering."""
+    """What a server can do instead of responding."""
 
     RESET = "reset"
     CLOSE = "close"
@@ -80,12 +80,12 @@ Step = Answer | Act | Callable[[Seen], "Answer | Act"]
 
 
 def error(code: str, status: int = 400, message: str = "as the script says", **more: Any) -> Answer:
-    """An error as DynamoDB tells it."""
+    """Return an error as DynamoDB sends it."""
     return Answer({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **more}, status)
 
 
 class Server:
-    """Answers the first requests by the script, all others by ``otherwise``."""
+    """Responds to the first requests by the script, to all others by ``otherwise``."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Server:
             thread.join()
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = 10) -> None:
-        """Wait until something holds of what was seen."""
+        """Wait until a condition on the requests holds."""
         with self.changed:
             assert self.changed.wait_for(condition, timeout), "it did not come to that in time"
 

@@ -1,4 +1,4 @@
-"""What only the asynchronous client can do: be cancelled, and wait in one loop with hundreds of others."""
+"""What only the asynchronous client can do: be cancelled, and serve hundreds of callers in one loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Opener = Callable[..., AsyncClient]
 
 
 def config(server: Server, **options: Any) -> DynamoDbConfig:
-    """A configuration for a server."""
+    """Return a configuration for a server."""
     return DynamoDbConfig(
         region="eu-central-1",
         endpoint_url=server.url,
@@ -31,7 +31,7 @@ def config(server: Server, **options: Any) -> DynamoDbConfig:
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Opener]:
-    """Opens clients, closes them after the test."""
+    """Open clients, and close them after the test."""
     clients: list[AsyncClient] = []
 
     def open_client(server: Server, **options: Any) -> AsyncClient:
@@ -49,24 +49,24 @@ async def seen(server: Server, condition: Callable[[], bool]) -> None:
 
 
 def key(number: int) -> tuple[str, dict[str, Any]]:
-    """A key by number."""
+    """Return a key by its number."""
     return ("torii_users", {"id": {"S": str(number)}})
 
 
 def ids(request: Seen) -> list[str]:
-    """The ids that a BatchGetItem asks for."""
+    """Return the ids in a BatchGetItem."""
     return [asked["id"]["S"] for asked in request.payload["RequestItems"]["torii_users"]["Keys"]]
 
 
 def number_of(answer: list[dict[str, Any] | None]) -> str:
-    """The number in the first item of an answer."""
+    """Return the number in the first item of a response."""
     assert answer[0] is not None
     number: str = answer[0]["n"]["N"]
     return number
 
 
 class Gate:
-    """Answers batches only once it is open; refuses those with a bad key; forgets unprocessed ones."""
+    """Responds to batches only once it is open; refuses those with a bad key; leaves some keys unprocessed."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -89,7 +89,7 @@ class Gate:
 
 
 async def fill(client: AsyncClient, server: Server) -> list[asyncio.Task[Any]]:
-    """Put the first requests in flight, one caller each, so that what comes next has to wait."""
+    """Put the first requests in flight, one caller each, so that later ones have to wait."""
     tasks: list[asyncio.Task[Any]] = []
     for number in range(1000, 1003):
         tasks.append(asyncio.create_task(client.batch_get([key(number)], consistent=True)))
@@ -98,7 +98,7 @@ async def fill(client: AsyncClient, server: Server) -> list[asyncio.Task[Any]]:
 
 
 async def test_reads_that_wait_share_a_request(opened: Opener) -> None:
-    """Three are on their way; 120 further callers for 60 keys go with one request, each key asked once."""
+    """With three requests in flight, 120 more callers for 60 keys share one request with each key once."""
     gate = Gate()
     with Server(otherwise=gate) as server:
         client = opened(server)
@@ -114,7 +114,7 @@ async def test_reads_that_wait_share_a_request(opened: Opener) -> None:
 
 
 async def test_reads_of_one_moment_share_a_request(opened: Opener) -> None:
-    """Callers that ask in the same round of an idle loop need one request, sent in that round."""
+    """Callers in the same round of an idle loop share one request, sent in that round."""
     gate = Gate()
     gate.open.set()
     with Server(otherwise=gate) as server:
@@ -125,7 +125,7 @@ async def test_reads_of_one_moment_share_a_request(opened: Opener) -> None:
 
 
 async def test_consistency_modes_are_not_mixed(opened: Opener) -> None:
-    """A strong read never rides in an eventual one, nor the other way round."""
+    """Strongly and eventually consistent reads never share a request."""
     gate = Gate()
     gate.open.set()
     with Server(otherwise=gate) as server:
@@ -138,7 +138,7 @@ async def test_consistency_modes_are_not_mixed(opened: Opener) -> None:
 
 
 async def test_a_bad_key_fails_its_caller_alone(opened: Opener) -> None:
-    """A batch that DynamoDB refuses is asked again one by one: only who brought the bad key sees the refusal."""
+    """A refused batch is repeated caller by caller: only the caller of the bad key sees the refusal."""
     gate = Gate()
     gate.open.set()
     gate.bad = {"13"}
@@ -157,7 +157,7 @@ async def test_a_bad_key_fails_its_caller_alone(opened: Opener) -> None:
 
 
 async def test_keys_left_over_delay_their_caller_alone(opened: Opener) -> None:
-    """Who has all its items goes on; only the caller of a key that stays unprocessed asks again, and is told."""
+    """Callers with all their items continue; only the caller of a key that stays unprocessed asks again and fails."""
     gate = Gate()
     gate.open.set()
     gate.left = {"7"}
@@ -171,7 +171,7 @@ async def test_keys_left_over_delay_their_caller_alone(opened: Opener) -> None:
 
 
 async def test_a_shared_outage_gives_each_an_error_of_its_own(opened: Opener) -> None:
-    """Unavailable goes to all, as different objects: one caller's traceback is not another's."""
+    """All callers get Unavailable, as separate objects with separate tracebacks."""
     with Server(otherwise=error("InternalServerError", 500)) as server:
         client = opened(server)
         answers = await asyncio.gather(
@@ -182,7 +182,7 @@ async def test_a_shared_outage_gives_each_an_error_of_its_own(opened: Opener) ->
 
 
 async def test_a_cancelled_reader_takes_nobody_along(opened: Opener) -> None:
-    """Cancelled while waiting, its key is not asked; cancelled on its way, the others have their answers."""
+    """A reader cancelled in the queue is not requested; cancelled in flight, it does not affect the others."""
     gate = Gate()
     with Server(otherwise=gate) as server:
         client = opened(server)
@@ -201,7 +201,7 @@ async def test_a_cancelled_reader_takes_nobody_along(opened: Opener) -> None:
 
 
 async def test_cancellation_closes_the_connection_in_use(opened: Opener) -> None:
-    """Its answer belongs to nobody: the connection is closed, its place is free, no task is left."""
+    """The connection is closed, because its response belongs to no request; its slot is free and no task is left."""
     tasks = asyncio.all_tasks()
     with Server(Act.HANG) as server:
         client = opened(server, max_connections=1)
@@ -216,7 +216,7 @@ async def test_cancellation_closes_the_connection_in_use(opened: Opener) -> None
 
 
 async def test_connections_are_bounded_and_the_queue_is_fair(opened: Opener) -> None:
-    """Never more connections than allowed; who waits is served in order, and a cancelled waiter holds nobody up."""
+    """There are never more connections than allowed; waiters are served in order, and a cancelled one blocks none."""
     with Server() as server:
         client = opened(server, max_connections=3)
         await asyncio.gather(*(client.call("GetItem", GET) for _ in range(40)))
@@ -238,7 +238,7 @@ async def test_connections_are_bounded_and_the_queue_is_fair(opened: Opener) -> 
 
 
 async def test_waiting_for_a_connection_ends_in_time(opened: Opener) -> None:
-    """With all connections busy, a caller waits no longer than for an answer, and is told why."""
+    """With all connections busy, a caller waits at most as long as for a response; the error says why."""
     with Server(otherwise=Act.HANG) as server:
         client = opened(server, max_connections=1, read_timeout=0.3, retry_attempts=0)
         first = asyncio.create_task(client.call("GetItem", GET))
@@ -252,7 +252,7 @@ async def test_waiting_for_a_connection_ends_in_time(opened: Opener) -> None:
 
 
 async def test_a_client_belongs_to_one_loop() -> None:
-    """Used from a second loop while the first runs, it says so instead of hanging."""
+    """A client used in a second loop while the first runs raises an error instead of hanging."""
     with Server() as server:
         client = AsyncClient(config(server))
         await client.call("GetItem", GET)
@@ -266,7 +266,7 @@ async def test_a_client_belongs_to_one_loop() -> None:
 
 
 async def test_gather_cancels_the_rest() -> None:
-    """The first error is raised, the others are cancelled and waited for, in bounded numbers too."""
+    """The first error is raised; the other calls are cancelled and awaited, with a limit, too."""
     ended: list[int] = []
 
     async def one(number: int) -> int:
@@ -318,7 +318,7 @@ async def test_both_returns_both_results() -> None:
 
 
 async def test_background_work_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """Closing waits for all of it; what fails is logged by its name."""
+    """Closing waits for all background work; failures are logged by name."""
     background = Background()
     done: list[str] = []
 
@@ -338,7 +338,7 @@ async def test_background_work_is_waited_for(caplog: pytest.LogCaptureFixture) -
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_client_survives_its_loop() -> None:
-    """A loop that ends in the middle of a read leaves nothing behind that would hold up the next one."""
+    """A loop that ends during a read leaves nothing behind that would block the next one."""
     gate = Gate()
     gate.open.set()
     with Server(otherwise=gate) as server:

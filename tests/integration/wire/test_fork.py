@@ -1,4 +1,4 @@
-"""The blocking library after a fork, and where no thread is to be had."""
+"""The blocking library after a fork, and when no thread can be started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torii_dynamodb.local.engines import LocalEngine
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform does not fork")
 def test_a_child_reads_although_its_parent_was_reading(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Forked while the parent's threads had reads on their way, children read too, and close."""
+    """Children forked while the parent's threads read can read, and close."""
     with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix)) as storage:
         user = storage.create_user(NewUser(email="ada@example.com"))
         over = threading.Event()
@@ -49,7 +49,7 @@ def _child_reads(storage: object, user_id: str) -> int:
 
 
 def test_without_threads_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no thread can be started, gather works in the one there is; background work is left out, closing ends."""
+    """If no thread can be started, gather works in the current one, background work is skipped, and closing ends."""
 
     def refused(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -20,7 +20,7 @@ Opener = Callable[..., Client]
 
 @pytest.fixture
 def opened() -> Iterator[Opener]:
-    """Opens clients, closes them after the test."""
+    """Open clients, and close them after the test."""
     clients: list[Client] = []
 
     def open_client(server: Server, **options: Any) -> Client:
@@ -33,7 +33,7 @@ def opened() -> Iterator[Opener]:
 
 
 class Caller(threading.Thread):
-    """A thread with an outcome."""
+    """A thread with a result."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Caller(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Call, and keep what comes of it."""
+        """Call, and store the result or the error."""
         try:
             self.outcome = self.call()
         except errors.ToriiError as error:
@@ -56,7 +56,7 @@ class Caller(threading.Thread):
 
 
 def fill(client: Client, server: Server) -> list[Caller]:
-    """Put the first requests in flight, so that what comes next has to wait."""
+    """Put the first requests in flight, so that later ones have to wait."""
     callers: list[Caller] = []
     for number in range(1000, 1003):
         callers.append(Caller(lambda n=number: client.batch_get([key(n)], consistent=True)))  # type: ignore[misc]
@@ -65,7 +65,7 @@ def fill(client: Client, server: Server) -> list[Caller]:
 
 
 def queue_up(client: Client, numbers: range) -> list[Caller]:
-    """Threads that wait for a place in a batch, all of them in the queue."""
+    """Start threads, and wait until all of them are in the queue for a batch."""
     assert client._mergers is not None
     waiting = client._mergers[True]._waiting
     callers: list[Caller] = []
@@ -77,7 +77,7 @@ def queue_up(client: Client, numbers: range) -> list[Caller]:
 
 
 def test_threads_that_wait_share_a_request(opened: Opener) -> None:
-    """Three are on their way; 30 further threads go with one request, and each has its own item."""
+    """With three requests in flight, 30 more threads share one request, and each gets its own item."""
     gate = Gate()
     with Server(otherwise=gate) as server:
         client = opened(server)
@@ -90,7 +90,7 @@ def test_threads_that_wait_share_a_request(opened: Opener) -> None:
 
 
 def test_a_bad_key_fails_its_thread_alone(opened: Opener) -> None:
-    """A refused batch is asked again one by one, each thread for itself."""
+    """A refused batch is repeated by each thread separately."""
     gate = Gate()
     gate.bad = {"4"}
     with Server(otherwise=gate) as server:
@@ -104,7 +104,7 @@ def test_a_bad_key_fails_its_thread_alone(opened: Opener) -> None:
 
 
 def test_keys_left_over_delay_their_thread_alone(opened: Opener) -> None:
-    """Only who brought the key that stays unprocessed is throttled."""
+    """Only the caller of the key that stays unprocessed is throttled."""
     gate = Gate()
     gate.left = {"4"}
     with Server(otherwise=gate) as server:
@@ -119,7 +119,7 @@ def test_keys_left_over_delay_their_thread_alone(opened: Opener) -> None:
 
 
 def test_connections_are_bounded(opened: Opener) -> None:
-    """40 threads over two connections all get their answers."""
+    """40 threads over two connections all get their responses."""
     with Server() as server:
         client = opened(server, max_connections=2)
         callers = [Caller(lambda: client.call("GetItem", GET)) for _ in range(40)]
@@ -128,7 +128,7 @@ def test_connections_are_bounded(opened: Opener) -> None:
 
 
 def test_waiting_for_a_connection_ends_in_time(opened: Opener) -> None:
-    """With the only connection busy, another thread is told why it got none."""
+    """With the only connection busy, the error of another thread says why."""
     with Server(otherwise=Act.HANG) as server:
         client = opened(server, max_connections=1, read_timeout=5.0, retry_attempts=0)
         first = Caller(lambda: client.call("GetItem", GET))
@@ -143,7 +143,7 @@ def test_waiting_for_a_connection_ends_in_time(opened: Opener) -> None:
 
 
 def test_closing_wakes_who_waits(opened: Opener) -> None:
-    """A thread in the queue for a connection does not sleep on when the client is closed."""
+    """Closing the client wakes threads in the queue for a connection."""
     with Server(otherwise=Act.HANG) as server:
         client = opened(server, max_connections=1, read_timeout=5.0, retry_attempts=0)
         first = Caller(lambda: client.call("GetItem", GET))
@@ -159,7 +159,7 @@ def test_closing_wakes_who_waits(opened: Opener) -> None:
 
 
 def test_a_forked_process_has_connections_of_its_own(opened: Opener) -> None:
-    """A child never writes on its parent's connection."""
+    """A forked child never uses its parent's connection."""
     with Server() as server:
         client = opened(server)
         client.call("GetItem", GET)
@@ -170,7 +170,7 @@ def test_a_forked_process_has_connections_of_its_own(opened: Opener) -> None:
 
 
 def test_gather_runs_at_the_same_time() -> None:
-    """Calls that wait for each other all come to their end; results stand in order; the first error is raised."""
+    """Calls that wait for each other finish; results are in order; the first error is raised."""
     barrier = threading.Barrier(3, timeout=10)
 
     def meet(number: int) -> int:
@@ -208,7 +208,7 @@ def test_both_returns_both_results() -> None:
 
 
 def test_background_work_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """Closing waits for all of it; what fails is logged by its name."""
+    """Closing waits for all background work; failures are logged by name."""
     background = Background()
     gate = threading.Event()
     done: list[bool] = []

@@ -16,25 +16,25 @@ def test_a_quantile_lies_between_its_neighbours() -> None:
 
 
 def test_a_quantile_of_nothing_is_refused() -> None:
-    """No figure comes out of no measurement."""
+    """Without measurements there is no figure."""
     with pytest.raises(ValueError, match="no values"):
         quantile([], 0.5)
 
 
 def test_the_spread_is_the_median_with_its_quartiles() -> None:
-    """One wild round moves neither the median nor the quartiles far."""
+    """One outlier moves neither the median nor the quartiles far."""
     found = spread([1, 2, 3, 4, 1000])
     assert (found.median, found.low, found.high) == (3, 2, 4)
 
 
 def test_ratios_compare_what_was_measured_in_the_same_round() -> None:
-    """A machine twice as slow in one round changes no ratio."""
+    """A machine that is half as fast in one round changes no ratio."""
     assert ratios([10, 20, 10], [20, 40, 20]) == [0.5, 0.5, 0.5]
     assert ratio([10, 20, 10], [20, 40, 20]).median == 0.5
 
 
 def test_rounds_that_do_not_match_are_refused() -> None:
-    """A ratio of different rounds would mean nothing."""
+    """Ratios of different rounds are refused."""
     with pytest.raises(ValueError, match="2 rounds beside 1"):
         ratios([1, 2], [1])
 
@@ -50,12 +50,12 @@ def test_rounds_that_do_not_match_are_refused() -> None:
     ],
 )
 def test_operations_fill_the_window_in_whole_lanes(each: float, concurrency: int, most: int, expected: int) -> None:
-    """Every lane does the same number of operations, at least one, and about as many as fill the window."""
+    """Every lane does the same number of operations: at least one, and about as many as fill the window."""
     assert operations_for(0.25, each, concurrency, most) == expected
 
 
 def test_everybody_begins_a_round_once() -> None:
-    """Over as many rounds as there are names, no place in the order is anybody's for good."""
+    """Over as many rounds as there are names, each name takes every place in the order."""
     names = ["a", "b", "c", "d"]
     orders = [turns(names, number) for number in range(4)]
     assert all(sorted(order) == names for order in orders)

@@ -1,4 +1,4 @@
-"""The benchmarks' page, charts and judgement."""
+"""The benchmarks' page, charts and verdicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def cell(contestant: str, cpu: float, *, flow: str = "check", concurrency: int = 16) -> dict[str, Any]:
-    """A cell whose two rounds are alike but for the machine, twice as slow in the second."""
+    """Return a cell with two equal rounds, on a machine that is half as fast in the second."""
     return {
         "flow": flow,
         "concurrency": concurrency,
@@ -29,7 +29,7 @@ def cell(contestant: str, cpu: float, *, flow: str = "check", concurrency: int =
 
 
 def result(**more: Any) -> dict[str, Any]:
-    """A small result, as a run leaves it."""
+    """Return a small result of a run."""
     flows = [cell("ours_async_alone", 120), cell("ours_async", 60), cell("floor", 100), cell("boto3", 2000)]
     flows += [cell("ours_sync", 500), cell("aiodynamo", 400)]
     found: dict[str, Any] = {
@@ -51,7 +51,7 @@ def result(**more: Any) -> dict[str, Any]:
 
 
 def test_aims_are_judged_by_the_median_of_the_rounds_ratios() -> None:
-    """Met, not met, and not measured are told apart."""
+    """The page distinguishes met, not met and not measured."""
     told = {one["what"]: one for one in result()["targets"]}
     unmerged = told["session check, reads not merged, 16 at once: CPU against one bare aiohttp POST"]
     assert unmerged["met"] is True
@@ -62,7 +62,7 @@ def test_aims_are_judged_by_the_median_of_the_rounds_ratios() -> None:
 
 
 def test_a_flow_is_ahead_only_if_it_is_ahead_of_every_peer() -> None:
-    """The peer that needs least is the one to beat, not the first one."""
+    """The peer that needs the least is the one to beat, not the first."""
     flows = [cell("ours_async", 90, flow="register"), cell("boto3", 900, flow="register")]
     flows += [cell("aiodynamo", 80, flow="register"), cell("floor", 50, flow="register")]
     found = next(one for one in judge({"flows": flows}) if one["what"].startswith("register, 16"))
@@ -71,14 +71,14 @@ def test_a_flow_is_ahead_only_if_it_is_ahead_of_every_peer() -> None:
 
 
 def test_a_contestant_without_the_flow_is_not_judged() -> None:
-    """What was not measured is None, never zero."""
+    """A missing measurement is None, never zero."""
     cells = Cells([cell("ours_async", 90)])
     assert cells.ratio("check", 16, "ours_async", "boto3") is None
     assert cells.best_peer("check", 16, "ours_async", ("boto3",)) is None
 
 
 def test_the_page_holds_ratios_in_units_of_the_floor(tmp_path: Path) -> None:
-    """Page and charts are written; the slower second round shows in no figure."""
+    """The page and the charts are written; the slower second round affects no figure."""
     written = write(result(), tmp_path)
     page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     assert {path.name for path in written} >= {"benchmarks.md", "benchmarks-check.svg", "benchmarks-cold-start.svg"}
@@ -90,14 +90,14 @@ def test_the_page_holds_ratios_in_units_of_the_floor(tmp_path: Path) -> None:
 
 
 def test_a_page_without_some_parts_is_drawn_from_the_rest() -> None:
-    """Parts that were not measured leave no empty table."""
+    """Parts that were not measured leave no empty tables."""
     page = render({**result(), "flows": [], "cold": {}, "sizes": {"1000": {"p50_ms": [1.0], "cpu_us": [1.0]}}})
     assert "## Session check" not in page
     assert "| 1,000 | 1.00 (1.00 to 1.00) |" in page
 
 
 def test_a_chart_is_well_formed_and_says_in_words_what_it_shows() -> None:
-    """A reader who hears the chart gets every figure; names are escaped; both colour settings are there."""
+    """Screen readers get every figure; names are escaped; both colour schemes are there."""
     drawn = bars(
         "A <chart>",
         "a note",
@@ -124,7 +124,7 @@ def test_a_chart_without_bars_is_refused() -> None:
 
 @pytest.mark.parametrize("longest", [0.04, 0.9, 1.0, 3.7, 8.0, 22.4, 100.0, 12_345.0])
 def test_the_grid_begins_at_zero_and_has_a_handful_of_round_lines(longest: float) -> None:
-    """Neither a crowd of lines nor none, whatever the scale."""
+    """At any scale there are some grid lines, but not too many."""
     marks = grid(longest)
     assert marks[0] == 0
     assert 2 <= len(marks) <= 9
@@ -137,5 +137,5 @@ def test_digits_are_as_many_as_mean_something() -> None:
 
 
 def test_a_bar_in_a_cell_does_not_break_the_table() -> None:
-    """Markdown's own separator is escaped."""
+    """Markdown's column separator is escaped."""
     assert table(("a",), [("b|c",)]).splitlines()[-1] == "| b\\|c |"

@@ -1,4 +1,4 @@
-"""Batches of reads: whose answer is whose."""
+"""Batches of reads: which items belong to which caller."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def item_of(table: str, key: dict[str, Any]) -> dict[str, Any] | None:
 
 @given(asked=units, data=st.data())
 def test_every_unit_gets_its_own(asked: list[list[tuple[str, dict[str, Any]]]], data: st.DataObject) -> None:
-    """However answers are ordered and keys left unprocessed, each unit ends with its items, in its order."""
+    """Whatever the order of the items and the unprocessed keys, each unit gets its items in its own order."""
     waiting = [ReadUnit(unit) for unit in asked]
     everyone = list(waiting)
     rounds = 0
@@ -59,12 +59,12 @@ def test_every_unit_gets_its_own(asked: list[list[tuple[str, dict[str, Any]]]], 
     ],
 )
 def test_keys_are_told_apart(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
-    """Equal exactly where DynamoDB takes them for one key."""
+    """Identifiers are equal exactly if DynamoDB treats the keys as the same."""
     assert (key_id("t", one) == key_id("t", other)) is same
 
 
 def test_composite_and_number_keys_find_their_items() -> None:
-    """Any key schema is matched, also where DynamoDB writes a number otherwise than it was asked for."""
+    """Any key schema works, even if DynamoDB writes a number differently than the request did."""
     unit = ReadUnit(
         [("attempts", {"subject": {"S": "a"}, "attempt": {"S": "#register"}}), ("numbers", {"n": {"N": "1.50"}})]
     )
@@ -76,7 +76,7 @@ def test_composite_and_number_keys_find_their_items() -> None:
 
 
 def test_an_empty_answer_is_no_answer() -> None:
-    """Without responses and unprocessed keys nothing is taken for missing."""
+    """A response without items and unprocessed keys is an error: no item counts as missing."""
     batch = ReadBatch((ReadUnit([("users", {"id": {"S": "1"}})]),), True)
     with pytest.raises(Unavailable):
         batch.absorb({})
@@ -84,7 +84,7 @@ def test_an_empty_answer_is_no_answer() -> None:
 
 @given(sizes=st.lists(st.integers(1, MAX_KEYS), min_size=1, max_size=8), shared=st.booleans())
 def test_a_batch_takes_from_the_head_what_fits(sizes: list[int], shared: bool) -> None:
-    """At most 100 different keys, at least one unit, first come first served, nobody left out."""
+    """At most 100 different keys, at least one unit, first come first served, and every unit is taken."""
     waiting = [
         ReadUnit([("t", {"id": {"S": f"{0 if shared else number}-{key}"}}) for key in range(size)])
         for number, size in enumerate(sizes)

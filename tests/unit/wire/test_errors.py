@@ -1,4 +1,4 @@
-"""The map from DynamoDB's answers to exceptions."""
+"""How DynamoDB's responses become exceptions."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def answer(code: str, status: int = 400, **more: Any) -> Response:
     ],
 )
 def test_each_code_has_its_treatment(code: str, status: int, kind: Kind) -> None:
-    """What is retried, and how, hangs on the code alone."""
+    """Whether and how a failure is retried depends only on the code."""
     failure = failure_of_response(answer(code, status))
     assert (failure.kind, failure.code, failure.request_id) == (kind, code, "ID1")
 
@@ -76,7 +76,7 @@ def test_each_code_has_its_treatment(code: str, status: int, kind: Kind) -> None
     ],
 )
 def test_a_cancellation_is_passing_only_if_every_reason_is(codes: list[str], kind: Kind) -> None:
-    """One reason that stays makes the whole transaction final."""
+    """One final reason makes the whole transaction final."""
     given_reasons = [{"Code": code} for code in codes]
     failure = failure_of_response(answer("TransactionCanceledException", CancellationReasons=given_reasons))
     assert failure.kind == kind
@@ -85,7 +85,7 @@ def test_a_cancellation_is_passing_only_if_every_reason_is(codes: list[str], kin
 
 
 def test_reasons_are_read_from_the_message_if_need_be() -> None:
-    """Some answers carry them there alone."""
+    """Some responses contain the reasons only in the message."""
     message = (
         "Transaction cancelled, please refer cancellation reasons for specific reasons [None, TransactionConflict]"
     )
@@ -95,7 +95,7 @@ def test_reasons_are_read_from_the_message_if_need_be() -> None:
 
 
 def test_xml_and_html_are_understood() -> None:
-    """Emulators that check permissions answer with XML, proxies with HTML."""
+    """Emulators that check permissions respond with XML, proxies with HTML."""
     xml = Response.of(403, [], b"<Response><Errors><Error><Code>AccessDenied</Code></Error></Errors></Response>")
     assert failure_of_response(xml).code == "AccessDenied"
     html = Response.of(418, [], b"<html>teapot</html>")
@@ -104,7 +104,7 @@ def test_xml_and_html_are_understood() -> None:
 
 @given(status=st.integers(300, 599), body=st.binary(max_size=200) | st.from_type(dict).map(lambda d: repr(d).encode()))
 def test_any_answer_becomes_a_failure(status: int, body: bytes) -> None:
-    """No answer breaks the reader."""
+    """No response makes the reader raise another exception."""
     assert failure_of_response(Response.of(status, [("Date", "not a date")], body)).code
 
 
@@ -121,13 +121,13 @@ junk = st.recursive(
     message=junk,
 )
 def test_odd_documents_become_a_failure(code: str, reasons: Any, item: Any, message: Any) -> None:
-    """Attributes of other types than documented break nothing."""
+    """Attributes of undocumented types cause no other exception."""
     assert failure_of_response(answer(code, CancellationReasons=reasons, Item=item, message=message)).code == code
 
 
 @given(junk, st.sampled_from(["Items", "Responses", "ConsumedCapacity", "Item"]))
 def test_odd_documents_become_a_record(value: Any, name: str) -> None:
-    """The record of a call never breaks the call."""
+    """Whatever the response, the record of a call can be made."""
     record = make_record(
         operation="Query",
         payload={"RequestItems": value, "TransactItems": value},
@@ -143,7 +143,7 @@ def test_odd_documents_become_a_record(value: Any, name: str) -> None:
 
 
 def test_the_tables_of_a_request_are_known() -> None:
-    """Single, batch and transaction; each table once, in order."""
+    """For single, batch and transaction requests, each table is named once, in order."""
     assert tables_of({"TableName": "a"}) == ("a",)
     assert tables_of({"RequestItems": {"b": [], "a": []}}) == ("b", "a")
     actions = [{"Put": {"TableName": "b"}}, {"ConditionCheck": {"TableName": "a"}}, {"Update": {"TableName": "b"}}]
@@ -151,7 +151,7 @@ def test_the_tables_of_a_request_are_known() -> None:
 
 
 def chain(error: BaseException) -> str:
-    """An error and all it hangs on, as a log would show it, attributes included."""
+    """Return an error and its causes as a log would show them, including attributes."""
     text = ""
     following: BaseException | None = error
     while following is not None:
@@ -169,7 +169,7 @@ def translate(error: ConditionFailed | TransactionCanceled) -> None:
 
 
 def test_stripped_errors_hold_no_item() -> None:
-    """What becomes the cause of a public error carries no hash, not even in an attribute."""
+    """The cause of a public error contains no hash, not even in an attribute."""
     failed = ConditionFailed(dict(SECRET), "ID1")
     cancelled = TransactionCanceled((CancellationReason("ConditionalCheckFailed", "words", dict(SECRET)),), "ID1")
     for error in (failed, cancelled):
@@ -181,7 +181,7 @@ def test_stripped_errors_hold_no_item() -> None:
 
 
 def test_final_errors_hold_no_item() -> None:
-    """A transaction given up for conflicts carries none of the items that came with it."""
+    """The error of a transaction that was given up for conflicts contains none of the returned items."""
     reasons = [{"Code": "TransactionConflict", "Item": SECRET}]
     failure = failure_of_response(answer("TransactionCanceledException", CancellationReasons=reasons))
     error = final_error(failure, operation="TransactWriteItems", tables=("a", "b"), where="here", attempts=4)
@@ -190,14 +190,14 @@ def test_final_errors_hold_no_item() -> None:
 
 
 def test_transport_errors_have_their_treatment() -> None:
-    """A stale connection is replaced, a time-out costs more, all else is passing."""
+    """A stale connection is replaced, a time-out costs more, and everything else is transient."""
     assert failure_of_transport(Disconnected("x", stale=True)).kind == "stale"
     assert failure_of_transport(Disconnected("x")).kind == "transient"
     assert failure_of_transport(TimedOut("x")).kind == "timeout"
 
 
 def test_a_copy_says_the_same() -> None:
-    """Callers that share a batch each get an error of their own."""
+    """Each caller that shares a batch gets its own error."""
     error = errors.Throttled("slow down", attempts=3, request_id="ID1")
     error.__cause__ = ServiceError("ThrottlingException", "words", 400, "ID1")
     copy = copy_error(error)

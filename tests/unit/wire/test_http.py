@@ -1,4 +1,4 @@
-"""The parser of HTTP answers."""
+"""The parser of HTTP responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EMPTY = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
-    """The data cut at some places."""
+    """Return the data, cut in some places."""
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     return [data[start:end] for start, end in pairwise(places)]
 
@@ -29,7 +29,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 @pytest.mark.parametrize("data", [WITH_LENGTH, CHUNKED, INTERIM, EMPTY], ids=["length", "chunks", "interim", "empty"])
 @given(cuts=st.lists(st.integers(0, 400), max_size=12))
 def test_pieces_do_not_matter(data: bytes, cuts: list[int]) -> None:
-    """However the network cuts an answer, it is the same, complete with its last byte, twice in a row."""
+    """However the network cuts a response, the result is the same, complete at the last byte, and twice in a row."""
     parser = ResponseParser()
     for _ in range(2):
         *early, last = pieces(data, cuts)
@@ -43,7 +43,7 @@ def test_pieces_do_not_matter(data: bytes, cuts: list[int]) -> None:
 
 @given(data=st.binary(max_size=300), cuts=st.lists(st.integers(0, 300), max_size=5))
 def test_garbage_is_refused_by_name(data: bytes, cuts: list[int]) -> None:
-    """Whatever comes, the parser answers, waits for more, or raises BadResponse."""
+    """Whatever arrives, the parser returns a response, waits for more, or raises BadResponse."""
     parser = ResponseParser()
     for piece in pieces(b"HTTP/1.1 200 OK\r\n" * (len(data) % 2) + data, cuts):
         try:
@@ -71,7 +71,7 @@ def test_garbage_is_refused_by_name(data: bytes, cuts: list[int]) -> None:
     ],
 )
 def test_what_is_no_fair_answer_is_refused(data: bytes) -> None:
-    """Other protocols, lengths and codings that cannot be, heads and bodies without measure."""
+    """Other protocols, impossible lengths and encodings, and oversized heads and bodies are refused."""
     with pytest.raises(BadResponse):
         ResponseParser().feed(data)
 
@@ -87,14 +87,14 @@ def test_what_is_no_fair_answer_is_refused(data: bytes) -> None:
     ],
 )
 def test_the_connection_is_kept_where_the_answer_allows(head: bytes, keeps: bool) -> None:
-    """RFC 9112, 9.3."""
+    """A connection is kept as RFC 9112, section 9.3, says."""
     parser = ResponseParser()
     assert parser.feed(head + b"content-length: 0\r\n\r\n") is not None
     assert parser.keep_alive is keeps
 
 
 def test_more_than_was_asked_for_ends_the_connection() -> None:
-    """Bytes after an answer belong to nobody: the answer counts, the connection is not used again."""
+    """Bytes after a response belong to no request: the response counts, and the connection is not reused."""
     parser = ResponseParser()
     response = parser.feed(WITH_LENGTH + b"HTTP/1.1 200 OK\r\n")
     assert response is not None
@@ -103,7 +103,7 @@ def test_more_than_was_asked_for_ends_the_connection() -> None:
 
 
 def test_an_answer_without_length_ends_with_its_connection() -> None:
-    """No length and no chunks: the end of the connection is the end of the body. Within a length it is a tear."""
+    """Without length and chunks, the end of the connection ends the body; with a length, an early end is an error."""
     parser = ResponseParser()
     assert parser.feed(b"HTTP/1.1 200 OK\r\n\r\nhel") is None
     assert parser.feed(b"lo") is None
@@ -117,7 +117,7 @@ def test_an_answer_without_length_ends_with_its_connection() -> None:
 
 
 def test_headers_are_found_in_any_case() -> None:
-    """Names in any case, values as they came, none where there is none, never a piece of another."""
+    """Names match in any case, values are unchanged, missing headers are None, and parts of others never match."""
     response = Response(200, b"HTTP/1.1 200 OK\r\nX-Note: x-amz-crc32: 1\r\nX-AMZ-CRC32:  Abc \r\nDate: now", b"")
     assert response.header(b"x-amz-crc32") == b"Abc"
     assert response.header(b"date") == b"now"
@@ -126,7 +126,7 @@ def test_headers_are_found_in_any_case() -> None:
 
 
 def test_a_request_can_be_read_by_other_transports() -> None:
-    """Path and headers are at hand by name."""
+    """A request has its path, and its headers by name."""
     request = Request(b"POST /db HTTP/1.1\r\nhost: h\r\nx-amz-target: T\r\n\r\n", b"{}")
     assert request.target == "/db"
     assert request.headers == {"host": "h", "x-amz-target": "T"}

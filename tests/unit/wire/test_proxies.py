@@ -1,4 +1,4 @@
-"""Which proxy: held against urllib, which botocore asks, and what we understand beyond it."""
+"""Which proxy is used: compared with urllib, which botocore uses, and what we support beyond it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROXY = "http://proxy:3128"
 
 
 def shown(proxy: Proxy | None) -> str | None:
-    """Its address."""
+    """Return the address of the proxy."""
     return None if proxy is None else proxy.url
 
 
@@ -39,7 +39,7 @@ def shown(proxy: Proxy | None) -> str | None:
     ({"HTTPS_PROXY": "http://u:p@proxy:3128/"}, AWS.url, PROXY),
 ])  # fmt: skip
 def test_the_proxy_is_that_of_the_environment(environ: dict[str, str], url: str, expected: str | None) -> None:
-    """By the endpoint's scheme; lower case first, empty takes the other back; not from a CGI request's header."""
+    """The endpoint's scheme decides; lower case comes first, empty cancels the other, CGI headers are ignored."""
     assert shown(proxy_for(Endpoint(url), environ)) == expected
 
 
@@ -72,7 +72,7 @@ def test_the_proxy_is_that_of_the_environment(environ: dict[str, str], url: str,
     (".", AWS.url, False),
 ])  # fmt: skip
 def test_exceptions_in_every_form(no_proxy: str, url: str, straight: bool) -> None:
-    """Names with all below them, leading dots and stars, ports, addresses and networks."""
+    """NO_PROXY takes names with their subdomains, leading dots and stars, ports, addresses and networks."""
     found = proxy_for(Endpoint(url), {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy})
     assert (found is None) is straight
 
@@ -84,7 +84,7 @@ _entries = st.builds("{}{}{}".format, st.sampled_from(["", ".", " "]), _hosts, s
 
 @given(host=_hosts, entries=st.lists(_entries, max_size=4))
 def test_names_are_excepted_as_urllib_does(host: str, entries: list[str]) -> None:
-    """What urllib reaches without a proxy, and so botocore, we do; and of these forms nothing else."""
+    """We use no proxy exactly where urllib, and so botocore, uses none."""
     no_proxy = ",".join(entries)
     bypass: Any = urllib.request
     theirs = bypass.proxy_bypass_environment(f"{host}:443", {"no": no_proxy})
@@ -97,7 +97,7 @@ def test_names_are_excepted_as_urllib_does(host: str, entries: list[str]) -> Non
     "http://", "ftp://u:hushhush@proxy", "http://u:hushhush@proxy:port", "http://u:hushhush@[::1", "https://u:hushhush@proxy",
 ])  # fmt: skip
 def test_a_wrong_address_is_told_without_its_password(url: str) -> None:
-    """By the variable's name."""
+    """The message names the variable and does not show the password."""
     with pytest.raises(ConfigurationError, match="HTTPS_PROXY: ") as told:
         proxy_for(AWS, {"HTTPS_PROXY": url})
     assert "hushhush" not in repr(told.value)
@@ -106,7 +106,7 @@ def test_a_wrong_address_is_told_without_its_password(url: str) -> None:
 
 
 def test_a_proxy_shows_no_password() -> None:
-    """Neither repr nor its URL."""
+    """Neither repr nor the URL shows the password."""
     proxy = proxy_for(AWS, {"HTTPS_PROXY": "http://user:hushhush@proxy:3128"})
     assert proxy is not None
     assert repr(proxy) == f"Proxy({PROXY!r})"
@@ -114,7 +114,7 @@ def test_a_proxy_shows_no_password() -> None:
 
 
 def test_a_line_break_in_a_password_stays_in_it() -> None:
-    """Nothing of the URL can begin another header."""
+    """No part of the URL can begin another header."""
     proxy = proxy_for(AWS, {"HTTPS_PROXY": "http://u%0d%0ax-evil:%0d%0a@proxy"})
     assert proxy is not None
     assert b"x-evil" not in proxy.connect(AWS)

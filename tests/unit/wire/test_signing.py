@@ -34,7 +34,7 @@ operations = st.sampled_from([b"GetItem", b"BatchGetItem", b"TransactWriteItems"
 
 
 def by_botocore(request: Request, url: str, given: Credentials, region: str, when: datetime) -> str:
-    """The Authorization header that botocore gives the same request."""
+    """Return the Authorization header that botocore makes for the same request."""
     names = ("content-type", "x-amz-target")
     theirs = AWSRequest("POST", url, headers={name: request.headers[name] for name in names}, data=request.body)
     signer: Any = SigV4Auth(
@@ -62,7 +62,7 @@ def test_signatures_are_those_of_botocore(
 
 @given(moments=st.lists(times, min_size=2, max_size=6))
 def test_one_signer_signs_at_any_time(moments: list[datetime]) -> None:
-    """What is kept between calls (the day's key, the second's text) never leaks into another time."""
+    """What is cached between calls (the key of the day, the text of the second) is never used at another time."""
     given_credentials = Credentials(access_key_id="AKID", secret_access_key="secret")
     endpoint = Endpoint("https://dynamodb.eu-central-1.amazonaws.com")
     kept = Signer(given_credentials, region="eu-central-1", endpoint=endpoint)
@@ -72,7 +72,7 @@ def test_one_signer_signs_at_any_time(moments: list[datetime]) -> None:
 
 
 def test_a_time_of_any_zone_is_signed_in_utc() -> None:
-    """The same moment gives the same signature wherever the clock stands."""
+    """The same moment gives the same signature in any time zone."""
     signer = Signer(
         Credentials(access_key_id="AKID", secret_access_key="s"), region="eu-central-1", endpoint=Endpoint("http://h")
     )
@@ -81,7 +81,7 @@ def test_a_time_of_any_zone_is_signed_in_utc() -> None:
 
 
 def test_a_signer_hides_its_secrets() -> None:
-    """Neither secret nor session token show in repr."""
+    """repr shows neither the secret nor the session token."""
     signer = Signer(
         Credentials(access_key_id="AKID", secret_access_key="hidden-1", session_token="hidden-2"),
         region="eu-central-1",
@@ -101,7 +101,7 @@ def test_a_signer_hides_its_secrets() -> None:
     ],
 )
 def test_an_endpoint_is_taken_apart(url: str, host: str, port: int, authority: str | None, tls: bool) -> None:
-    """Host without brackets, the port in the Host header only where it is not the scheme's own."""
+    """The host has no brackets, and the Host header has the port only if it is not the scheme's default."""
     endpoint = Endpoint(url)
     assert (endpoint.host, endpoint.port, endpoint.tls) == (host, port, tls)
     assert endpoint.authority == (authority or host)

@@ -1,6 +1,6 @@
 # Generated from tests/integration/wire/_async/test_tls.py by tools/unasync.py. Do not edit.
 
-"""TLS: the right certificate and name, or no connection."""
+"""TLS: without the right certificate and name there is no connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GET = {"TableName": "torii_users", "Key": {"id": {"S": "usr_1"}}}
 
 
 def certificate(folder: Path, *names: x509.GeneralName) -> ssl.SSLContext:
-    """A self-signed certificate for these names, written to ``ca.pem``, and a server's context with it."""
+    """Write a self-signed certificate for these names to ``ca.pem``, and return a server's context with it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
@@ -52,7 +52,7 @@ def certificate(folder: Path, *names: x509.GeneralName) -> ssl.SSLContext:
 
 
 def client_of(url: str) -> Client:
-    """A client for an address."""
+    """Return a client for an address."""
     return Client(
         DynamoDbConfig(
             region="eu-central-1",
@@ -64,7 +64,7 @@ def client_of(url: str) -> Client:
 
 
 def test_a_trusted_certificate_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """By name and by address, with a big answer, over one kept connection."""
+    """A host is reached by name and by address, with a large response, over one reused connection."""
     context = certificate(tmp_path, x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     answer = {"Item": {"big": {"S": "x" * 300_000}}}
@@ -90,7 +90,7 @@ def test_another_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_an_unknown_issuer_is_refused(tmp_path: Path) -> None:
-    """Nobody vouches for it: no connection."""
+    """A certificate that nobody vouches for ends the connection."""
     context = certificate(tmp_path, x509.DNSName("localhost"))
     with Server(tls=context) as server:
         client = client_of(server.url.replace("127.0.0.1", "localhost"))
