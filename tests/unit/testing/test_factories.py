@@ -8,9 +8,7 @@ import pytest
 
 from torii_dynamodb._core import sessions, users
 from torii_dynamodb._rules.secrets import parse_session_token
-from torii_dynamodb.models import Session, User
 from torii_dynamodb.testing import FakeClock, make_session, make_user
-from torii_dynamodb.testing.factories import SessionFields, UserFields
 
 
 def test_they_are_as_a_storage_returns_them() -> None:
@@ -47,9 +45,7 @@ def test_fields_that_are_given_decide_the_others() -> None:
 
 
 def test_every_field_can_be_given() -> None:
-    """The fields are those of the models; a name that is not one is an error."""
-    assert set(UserFields.__annotations__) == set(User.__dataclass_fields__)
-    assert set(SessionFields.__annotations__) | {"user_id"} == set(Session.__dataclass_fields__)
+    """Any field of the model may be given; a name that is not one is an error."""
     assert make_user(locked_at=None, name=None, password_version="1").has_password
     with pytest.raises(TypeError):
-        make_user(nickname="Ada")  # type: ignore[call-arg]
+        make_user(nickname="Ada")
