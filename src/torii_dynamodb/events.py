@@ -23,6 +23,10 @@ __all__ = [
     "PasswordChanged",
     "PasswordRemoved",
     "PasswordReset",
+    "RecoveryCodeUsed",
+    "RecoveryCodesReplaced",
+    "SecondFactorAdded",
+    "SecondFactorRemoved",
     "SessionEnded",
     "SessionRotated",
     "SessionsEnded",
@@ -131,7 +135,7 @@ class SignInFailed(Event):
     name = "user.sign_in_failed"
 
     method: SignInMethod
-    reason: Literal["credentials", "lockout", "locked", "unverified"]
+    reason: Literal["credentials", "lockout", "locked", "unverified", "second_factor"]
     email: str | None = None
     provider: str | None = None
     ip_address: str | None = None
@@ -205,6 +209,58 @@ class PasswordRemoved(Event):
     """A password was removed; all sessions ended."""
 
     name = "password.removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorAdded(Event):
+    """A user set up a second factor.
+
+    Args:
+        kind: Which kind.
+        factor_id: Which authenticator app; ``None`` for passkeys.
+    """
+
+    name = "second_factor.added"
+
+    kind: Literal["totp", "passkey"]
+    factor_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorRemoved(Event):
+    """A second factor is gone.
+
+    Args:
+        kind: Which kind; ``"all"`` when all were removed at once.
+        factor_id: Which authenticator app, if one was removed.
+        by_administrator: Whether an administrator removed it.
+    """
+
+    name = "second_factor.removed"
+
+    kind: Literal["totp", "passkey", "recovery", "all"]
+    factor_id: str | None = None
+    by_administrator: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodesReplaced(Event):
+    """A user has new recovery codes; earlier ones are dead."""
+
+    name = "recovery_codes.replaced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodeUsed(Event):
+    """Somebody signed in with a recovery code.
+
+    Args:
+        left: How many are left.
+    """
+
+    name = "recovery_codes.used"
+
+    left: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

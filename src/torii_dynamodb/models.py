@@ -26,6 +26,8 @@ __all__ = [
     "AttemptKind",
     "AttemptResult",
     "CeremonyKind",
+    "EmailCodePurpose",
+    "EnrolledFactor",
     "Factor",
     "FactorKind",
     "FailedAttempt",
@@ -53,6 +55,7 @@ __all__ = [
     "SignInResult",
     "SignedIn",
     "Token",
+    "TotpEnrolment",
     "Unset",
     "User",
     "VerifiedToken",
@@ -448,6 +451,7 @@ class PasskeyChallenge:
     metadata: Metadata
 
 
+EmailCodePurpose: TypeAlias = Literal["magic_link", "email_verification", "password_reset"]
 FactorKind: TypeAlias = Literal["totp", "recovery"]
 
 
@@ -502,6 +506,36 @@ class Factor:
     def codes_left(self) -> int:
         """How many recovery codes are left."""
         return len(self.marks)
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotpEnrolment:
+    """An authenticator app that is being set up. Nothing is stored before its first code was right.
+
+    Args:
+        uri: The ``otpauth://`` URI, for a QR code.
+        secret: The seed as text, for people who type it into the app.
+        token: Give it back with the first code. It is sealed, and holds for 15 minutes.
+    """
+
+    uri: str = field(repr=False)
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolledFactor:
+    """An authenticator app that was set up.
+
+    Args:
+        factor: The factor.
+        recovery_codes: Show these once: they are not stored. Empty where the user had some before.
+    """
+
+    factor: Factor
+    recovery_codes: tuple[str, ...] = field(default=(), repr=False)
 
 
 MAGIC_LINK: Final = "magic_link"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torii_dynamodb._pool import HashingPool
 from torii_dynamodb._rules.hashing import Argon2Hasher, PasswordHasher, PasswordPolicy, SeveralKinds
+from torii_dynamodb._rules.second_factor import SecondFactorPolicy
 from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb.models import LockoutPolicy
 
@@ -13,6 +14,7 @@ __all__ = [
     "LockoutPolicy",
     "PasswordHasher",
     "PasswordPolicy",
+    "SecondFactorPolicy",
     "SessionPolicy",
     "SeveralKinds",
     "signed_in_at",

@@ -4,7 +4,11 @@ Anybody can lock an address out by failing often enough, from anywhere. A browse
 has a device token, and with it attempts that strangers cannot use up (OWASP, "Device Cookies").
 
 ``torii_d1_<user id>.<device id>.<issued>.<MAC>``: the MAC (HMAC-SHA256) also covers address and password version, which
-are not in the token. So a change of either invalidates it, also for somebody who knew the old password.
+the token does not tell. So it dies with a change of either: whoever knew an old password has no say any more.
+
+A browser that is trusted to do without a second factor has ``.<when it gave one>.<MAC>`` behind that. This MAC also
+covers the set of factors and the session epoch: so the trust ends when a factor is added or removed, and with signing
+out everywhere.
 """
 
 from __future__ import annotations
@@ -12,12 +16,12 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.checking import wrong
-from torii_dynamodb._rules.times import epoch_seconds
+from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import PasswordCredentials, User
@@ -26,7 +30,9 @@ __all__ = ["Devices", "secret_keys"]
 
 _PREFIX = "torii_d1_"
 _TOKEN = re.compile(
-    r"torii_d1_([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{22})\.([0-9a-f]{8,12})\.([A-Za-z0-9_-]{43})", re.ASCII
+    r"torii_d1_([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{22})\.([0-9a-f]{8,12})\.([A-Za-z0-9_-]{43})"
+    r"(?:\.([0-9a-f]{8,12})\.([A-Za-z0-9_-]{43}))?",
+    re.ASCII,
 )
 _LEAST_SECRET = 32  # bytes: RFC 2104, 3: a key shorter than the hash weakens HMAC
 
@@ -72,18 +78,34 @@ class Devices:
         self._random = random
         self.lifetime = lifetime
 
-    def issue(self, user: User, presented: str | None = None) -> str:
-        """Issue a token for the browser that this user just signed in with.
+    def issue(self, user: User, presented: str | None = None, *, trusted_since: datetime | None = None) -> str:
+        """The token to leave with a browser that has just signed this user in.
 
         Args:
-            user: The user.
-            presented: The token that the browser sent, if any: its id is kept, so that repeated sign-ins do not turn
-                one device into several.
+            user: Who signed in.
+            presented: The token that the browser came with, if any: it keeps its id, so that signing in again and
+                again does not make more devices of one. It also stays trusted.
+            trusted_since: When the browser gave the second factor that it need not give again for a while; ``None``:
+                it is not trusted unless it was before.
         """
         known = self.recognise(presented, user)
         device = known if known is not None else base64url.encode(self._random(16))
         issued = f"{epoch_seconds(self._clock()):08x}"
-        return f"{_PREFIX}{user.id}.{device}.{issued}.{_mac(self._keys[0], user, device, issued)}"
+        token = f"{_PREFIX}{user.id}.{device}.{issued}.{_mac(self._keys[0], user, device, issued)}"
+        passed = self.second_factor_at(presented, user) if trusted_since is None else trusted_since
+        if passed is None:
+            return token
+        when = f"{epoch_seconds(passed):08x}"
+        return f"{token}.{when}.{_mac(self._keys[0], user, device, when, *_factors(user))}"
+
+    def second_factor_at(self, token: str | None, user: User) -> datetime | None:
+        """When the browser gave the second factor that it is trusted for; ``None`` if it is not trusted."""
+        device = self.recognise(token, user)
+        match = None if token is None else _TOKEN.fullmatch(token)
+        if device is None or match is None or match[5] is None:
+            return None
+        good = [hmac.compare_digest(match[6], _mac(key, user, device, match[5], *_factors(user))) for key in self._keys]
+        return from_epoch_seconds(int(match[5], 16)) if any(good) else None
 
     def user_of(self, token: str | None) -> str | None:
         """Return the user that a token names, unverified; ``None`` if it is malformed."""
@@ -95,7 +117,7 @@ class Devices:
         match = None if token is None else _TOKEN.fullmatch(token)
         if match is None or user is None:
             return None
-        named, device, issued, mac = match.groups()
+        named, device, issued, mac = match.groups()[:4]
         if named != _id(user):
             return None
         age = epoch_seconds(self._clock()) - int(issued, 16)
@@ -109,9 +131,13 @@ def _id(user: User | PasswordCredentials) -> str:
     return user.id if isinstance(user, User) else user.user_id
 
 
-def _mac(key: bytes, user: User | PasswordCredentials, device: str, issued: str) -> str:
+def _factors(user: User) -> tuple[str, ...]:
+    return ("second factor", str(user.session_epoch), *sorted(user.factors))
+
+
+def _mac(key: bytes, user: User | PasswordCredentials, *parts: str) -> str:
     message = b""
-    for part in (_id(user), user.email, user.password_version or "", device, issued):
+    for part in (_id(user), user.email, user.password_version or "", *parts):
         raw = part.encode()
         message += len(raw).to_bytes(4, "big") + raw
     return base64url.encode(hmac.new(key, message, sha256).digest())

@@ -14,7 +14,7 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb._rules.outbound import Reach, checked_url
 from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
-from torii_dynamodb.models import Session, User
+from torii_dynamodb.models import SecondFactorChallenge, Session, User
 
 __all__ = [
     "AppleKey",
@@ -196,6 +196,8 @@ class OAuthProvider:
         checks: Called in order with every identity, before any user is looked up or a session is created. Each returns
             why the identity is refused, as a message for the person, or ``None``.
         apple: For Apple: team id, key id and private key, from which the client secret is made.
+        trust_second_factor: Whether the provider is trusted to have asked for a second factor: a sign-in through it
+            then counts as one with a second factor, and is not challenged.
         keep_tokens: Whether the provider's tokens are kept, sealed under the application's ``secret`` (or by your
             own ``secret_box``), for ``torii.oauth.access_token``. Most providers give a refresh token only on request:
             Google by ``parameters={"access_type": "offline", "prompt": "consent"}``, others by the scope
@@ -235,6 +237,7 @@ class OAuthProvider:
     checks: tuple[Check, ...] = ()
     apple: AppleKey | None = None
     keep_tokens: bool = False
+    trust_second_factor: bool = False
     native_client_ids: tuple[str, ...] = ()
     allow_insecure_http: bool = False
     allow_private_network: bool = False
@@ -445,7 +448,9 @@ class OAuthResult:
 
     Args:
         user: The user.
-        session: The new session with its token; ``None`` if an account was linked to a signed-in user.
+        session: The new session with its token; ``None`` if an account was linked to a signed-in user, or if a second
+            factor is due.
+        challenge: What asks for the second factor, if one is due.
         provider: The provider.
         identity: The person, as the provider describes them.
         created: Whether the user was created.
@@ -456,6 +461,7 @@ class OAuthResult:
 
     user: User
     session: Session | None
+    challenge: SecondFactorChallenge | None
     provider: str
     identity: OAuthIdentity
     created: bool

@@ -34,12 +34,15 @@ class SecondFactorPolicy:
         trust_devices_for: For how long a browser that gave a second factor need not give it again, if the user ticks
             "trust this device". ``None``: the choice is not offered.
         challenge_for: For how long the second factor can be given after the first.
+        issuer: The application's name in authenticator apps; ``None``: the ``app_name`` of the mail settings, or the
+            ``rp_name`` of the passkey settings.
         attempts: How many wrong answers are accepted in which time, over all second factors of a user.
     """
 
     required: Literal["enrolled", "always"] | Callable[[User], bool] = "enrolled"
     trust_devices_for: timedelta | None = None
     challenge_for: timedelta = timedelta(minutes=10)
+    issuer: str | None = None
     attempts: LockoutPolicy = field(default_factory=LockoutPolicy)
 
     def __post_init__(self) -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from torii_dynamodb._rules.checking import check_fields
-from torii_dynamodb._rules.times import from_text, to_text
-from torii_dynamodb.errors import ConfigurationError, ValidationError
-from torii_dynamodb.models import Metadata, MetadataValue, Session
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.models import Session
 
-__all__ = ["SIGNED_IN_AT", "SessionPolicy", "carry_sign_in", "signed_in_at"]
-
-SIGNED_IN_AT = "torii:signed_in_at"
-"""The metadata key in which a rotated session stores when the person signed in. Callers cannot set it."""
+__all__ = ["SessionPolicy", "signed_in_at"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,29 +45,5 @@ class SessionPolicy:
 
 
 def signed_in_at(session: Session) -> datetime:
-    """Return when the person signed in. Unlike ``created_at``, a rotation does not change it."""
-    noted = session.metadata.get(SIGNED_IN_AT)
-    if not isinstance(noted, str):
-        return session.created_at
-    try:
-        return min(from_text(noted), session.created_at)
-    except ValueError:
-        return session.created_at
-
-
-def carry_sign_in(session: Session) -> dict[str, MetadataValue]:
-    """Return the metadata of a session that replaces another."""
-    return {**session.metadata, SIGNED_IN_AT: to_text(signed_in_at(session))}
-
-
-def own_metadata(metadata: Metadata | None) -> Metadata:
-    """Check a caller's metadata for a new session.
-
-    Raises:
-        ValidationError: It has a reserved key.
-    """
-    if metadata is None:
-        return {}
-    if isinstance(metadata, Mapping) and SIGNED_IN_AT in metadata:
-        raise ValidationError("metadata", f"the key {SIGNED_IN_AT!r} is reserved; choose another")
-    return metadata
+    """When the person signed in. Unlike ``created_at``, a rotation does not move it."""
+    return session.created_at if session.authenticated_at is None else session.authenticated_at

@@ -134,11 +134,13 @@ class Use:
         sign_count: Its counter.
         backup_eligible: Whether the passkey can be synchronised.
         backed_up: Whether it currently is.
+        user_verified: Whether the authenticator asked the person for a PIN or a biometric.
     """
 
     sign_count: int
     backup_eligible: bool
     backed_up: bool
+    user_verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,7 @@ def verify_sign_in(settings: PasskeySettings, answer: Mapping[str, Any], challen
     except Exception as error:  # webauthn's decoders raise all kinds of errors on malformed input
         raise PasskeyError("refused", f"the passkey is not accepted: {type(error).__name__}") from error
     _refuse_embedding(answer)
-    return Use(found.new_sign_count, _eligible(found), found.credential_backed_up)
+    return Use(found.new_sign_count, _eligible(found), found.credential_backed_up, found.user_verified)
 
 
 def _refuse_embedding(answer: Mapping[str, Any]) -> None:

@@ -1070,6 +1070,20 @@ class SecondFactorStorage(Protocol):
         """
         ...
 
+    def get_factor(self, user_id: str, factor_id: str) -> Factor | None:
+        """Read an authenticator app, or with ``recovery`` the recovery codes, strongly.
+
+        Returns:
+            The factor; ``None`` where the user does not have it.
+
+        Cost:
+            One request: 1 read unit.
+
+        Clauses:
+            FACTOR-14: The factor as :meth:`list_factors_for_user` lists it.
+        """
+        ...
+
     def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
         """List the user's authenticator apps and recovery codes, read strongly.
 
@@ -1297,6 +1311,23 @@ class BruteForceStorage(Protocol):
 
         Clauses:
             LOCKOUT-8: After it, max_attempts are allowed again; with attempt_id, later attempts still count.
+        """
+        ...
+
+    def clear_attempt(self, kind: AttemptKind, value: str, *, attempt_id: str, purpose: str | None = None) -> None:
+        """Clear the count of a subject of :meth:`acquire_attempt` after a success.
+
+        Args:
+            kind: As for :meth:`acquire_attempt`.
+            value: As for :meth:`acquire_attempt`.
+            attempt_id: The attempt that succeeded. If there have been later ones, nothing is cleared.
+            purpose: As for :meth:`acquire_attempt`.
+
+        Cost:
+            One request: 1 write unit.
+
+        Clauses:
+            LOCKOUT-14: Later attempts are kept.
         """
         ...
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from torii_dynamodb import AsyncDynamoDbHandle, AsyncTorii, Browser, NewSession, NewUser, Session, User
+from torii_dynamodb import AsyncDynamoDbHandle, AsyncTorii, Browser, NewSession, NewUser, Session, SignedIn, User
 from torii_dynamodb._async.primitives import gather
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.hashing import PasswordHasher
@@ -217,13 +217,16 @@ class Demo:
                 browser=Browser(user_agent=account.user_agent, ip_address=account.ip_address),
             )
             try:
-                person.user, session = await self._measure("sign in", work)
+                result = await self._measure("sign in", work)
             except InvalidCredentials:
                 self._reject(account, f"{account.email} cannot sign in: the account now has another password")
             except (AccountLocked, ValidationError) as error:
                 self._reject(account, f"{account.email} cannot sign in: {error}")
             else:
-                person.sessions.append(session)
+                # The demo sets up no second factors.
+                assert isinstance(result, SignedIn)
+                person.user = result.user
+                person.sessions.append(result.session)
                 self._signed_in.append(person)
 
         # Spread over all people, so that all spellings, domains and browsers take part.

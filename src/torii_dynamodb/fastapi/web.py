@@ -26,7 +26,7 @@ from torii_dynamodb.fastapi.limits import ClientAddress, network_of
 from torii_dynamodb.fastapi.navigation import Navigation
 from torii_dynamodb.fastapi.settings import Credential, SessionTransport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
-from torii_dynamodb.models import LockoutPolicy, Session, User
+from torii_dynamodb.models import LockoutPolicy, Session, SignedIn, SignInResult, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
@@ -296,6 +296,16 @@ class Web:
         """Leave a sign-up's binding with the browser, for as long as the mailed link holds."""
         self.cookies.set(response, self.cookies.sign_up, binding, until=self.torii.email_verification.lifetime)
 
+    def signed_in_by(self, result: SignInResult) -> SignedIn:
+        """Who is signed in by a first factor.
+
+        Raises:
+            Problem: A second factor is due.
+        """
+        if not isinstance(result, SignedIn):
+            raise Problem(403, "second_factor_required", "a second factor is needed to sign in")
+        return result
+
     async def begin_session(
         self,
         connection: HTTPConnection,
@@ -410,7 +420,8 @@ class Web:
         # The password is part of what a device token vouches for: renew it first, or the browser counts as a stranger.
         if self.torii.remembers_devices and self.torii.devices.recognise(browser.device_token, signed_in.user):
             browser = replace(browser, device_token=self.torii.devices.issue(user, browser.device_token))
-        session = await self.torii.create_session(user, browser=browser, method=method)
+        session = await self.torii.sessions.renew(signed_in.session, user)
+        await self.torii.sessions.announce(user, session, browser, method=method)
         if signed_in.transport == "bearer":
             return session, session.token
         self.leave_session(response, session)

@@ -54,6 +54,7 @@ class MailSettings:
         magic_link_for: How long a sign-in link is valid.
         reset_password_for: How long a reset link is valid.
         confirm_provider_for: How long a link that confirms an account at a provider is valid.
+        email_code_for: How long a code that people type is valid.
     """
 
     sender: str
@@ -77,6 +78,7 @@ class MailSettings:
     magic_link_for: timedelta = timedelta(minutes=15)
     reset_password_for: timedelta = timedelta(minutes=30)
     confirm_provider_for: timedelta = timedelta(minutes=30)
+    email_code_for: timedelta = timedelta(minutes=10)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -103,7 +105,13 @@ class MailSettings:
         ):
             if getattr(self, option).count("{token}") != 1:
                 raise ConfigurationError(f"{option}: it must contain {{token}} once")
-        for option in ("verify_email_for", "magic_link_for", "reset_password_for", "confirm_provider_for"):
+        for option in (
+            "verify_email_for",
+            "magic_link_for",
+            "reset_password_for",
+            "confirm_provider_for",
+            "email_code_for",
+        ):
             if not timedelta(minutes=1) <= getattr(self, option) <= timedelta(days=30):
                 raise ConfigurationError(f"{option}: give one minute to 30 days")
 

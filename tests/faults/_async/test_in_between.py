@@ -5,7 +5,7 @@ Covers every write outside transactions, and the transactions whose effect anoth
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -349,7 +349,7 @@ async def test_a_recovery_code_recognises_its_use_although_the_codes_were_replac
     meanwhile(lambda other: other.set_recovery_codes("usr_ada", ["new-1", "new-2"]))
     assert await storage.use_recovery_code("usr_ada", "mark-1")
     [codes, _] = await storage.list_factors_for_user("usr_ada")
-    assert (codes.marks, codes.last_used_at) == ({"new-1", "new-2"}, None)
+    assert (codes.marks, codes.last_used_at) == (frozenset({"new-1", "new-2"}), None)
 
 
 @pytest.mark.parametrize("others", [1, 2, 3])
@@ -374,10 +374,11 @@ async def test_a_factor_removed_while_it_is_used_stays_removed(
     storage: AsyncDynamoDbHandle, meanwhile: Meanwhile
 ) -> None:
     """A step accepted, a code used, a seed sealed anew, all factors removed, retried: nothing comes back."""
-    for use in (
+    uses: list[Callable[[], Awaitable[object]]] = [
         lambda: storage.accept_totp_step("usr_ada", "app", 101),
         lambda: storage.use_recovery_code("usr_ada", "mark-1"),
-    ):
+    ]
+    for use in uses:
         await storage.add_factor(replace(APP, id="app"))
         await storage.set_recovery_codes("usr_ada", ["mark-1"])
         meanwhile(lambda other: other.remove_factors_for_user("usr_ada"))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from torii_dynamodb import AsyncTorii, SignedIn
+from torii_dynamodb import AsyncTorii, SignedIn, SignInResult
 from torii_dynamodb.errors import InvalidCredentials
 from torii_dynamodb.events import Event
 from torii_dynamodb.mail import AsyncMemoryMailer, MailSettings
@@ -80,7 +80,7 @@ class AsyncSetting:
     async def signed_in(self, email: str = EMAIL) -> SignedIn:
         """Register a user and sign them in."""
         await self.torii.password.register(email, PASSWORD)
-        return await self.torii.password.authenticate(email, PASSWORD)
+        return as_signed_in(await self.torii.password.authenticate(email, PASSWORD))
 
     async def guess_wrong(self, *, times: int) -> None:
         """Try to sign in with a wrong password."""
@@ -99,6 +99,12 @@ class AsyncSetting:
         found = re.search(r"token=(\S+)", self.mailer.messages[-1].text)
         assert found is not None, self.mailer.messages[-1].text
         return found[1]
+
+
+def as_signed_in(result: SignInResult) -> SignedIn:
+    """Who is signed in, where no second factor is due."""
+    assert isinstance(result, SignedIn)
+    return result
 
 
 def settings(**options: Any) -> MailSettings:

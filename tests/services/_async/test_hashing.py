@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 import pytest
-from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher, recording
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher, as_signed_in, recording
 
 from torii_dynamodb.errors import InvalidCredentials, Overloaded, RateLimited, ToriiError
 from torii_dynamodb.models import NewUser
@@ -65,7 +65,7 @@ async def test_a_full_pool_does_not_undo_a_sign_in() -> None:
 
     torii = AsyncSetting(storage=Busy(), hashing=pool, hasher=here.hasher).torii
     with ExitStack() as stack:
-        _, session = await torii.password.authenticate(EMAIL, PASSWORD)
+        _, session = as_signed_in(await torii.password.authenticate(EMAIL, PASSWORD))
     assert session.token
 
 

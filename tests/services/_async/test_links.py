@@ -11,6 +11,7 @@ from tests.services._async.support import (
     EMAIL,
     PASSWORD,
     AsyncSetting,
+    as_signed_in,
     assert_only_first_is_mailed,
     just_before,
     settings,
@@ -37,7 +38,7 @@ async def test_a_magic_link_signs_in_once() -> None:
     token = await here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
     assert await here.torii.magic_link.check(token) is not None
-    found, session = await here.torii.magic_link.complete(token)
+    found, session = as_signed_in(await here.torii.magic_link.complete(token))
     assert (found.id, found.is_email_verified) == (user.id, True)
     assert session.token
     assert await here.torii.get_signed_in(session.token) is not None
@@ -63,7 +64,7 @@ async def test_a_magic_link_signs_up() -> None:
     await here.torii.magic_link.send(EMAIL)
     token = await here.link()
     assert await here.storage.get_user_by_email(EMAIL) is None
-    user, _ = await here.torii.magic_link.complete(token)
+    user, _ = as_signed_in(await here.torii.magic_link.complete(token))
     assert (user.email_as_given.partition("@")[0], user.is_email_verified) == ("Ada", True)
     assert here.names() == ["user.created", "email.verified", "user.signed_in"]
 
@@ -74,7 +75,7 @@ async def test_a_sign_up_link_takes_over_a_later_registration() -> None:
     await here.torii.magic_link.send(EMAIL)
     token = await here.link()
     thief = await here.torii.password.register(EMAIL, PASSWORD)
-    user, _ = await here.torii.magic_link.complete(token)
+    user, _ = as_signed_in(await here.torii.magic_link.complete(token))
     assert user.id == thief.id
     assert not user.has_password
     with pytest.raises(InvalidCredentials):
@@ -92,7 +93,7 @@ async def test_an_old_sign_up_link_does_not_sign_in(end: bool) -> None:
     for _ in range(2):
         await here.torii.magic_link.send(EMAIL)
         links.append(await here.link())
-    user, _ = await here.torii.magic_link.complete(links[1])
+    user, _ = as_signed_in(await here.torii.magic_link.complete(links[1]))
     if end:
         await here.torii.delete_sessions_for_user(user.id)
     before = len(await here.torii.list_sessions(user.id))
@@ -116,7 +117,7 @@ async def test_the_first_proof_removes_what_was_set_before() -> None:
     here = AsyncSetting()
     _, session = await here.signed_in()
     await here.torii.magic_link.send(EMAIL)
-    user, mine = await here.torii.magic_link.complete(await here.link())
+    user, mine = as_signed_in(await here.torii.magic_link.complete(await here.link()))
     assert not user.has_password
     assert session.token
     assert await here.torii.get_signed_in(session.token) is None
@@ -125,7 +126,7 @@ async def test_the_first_proof_removes_what_was_set_before() -> None:
     # After the first proof, a password that the owner sets stays.
     await here.torii.password.set_password(user.id, PASSWORD)
     await here.torii.magic_link.send(EMAIL)
-    user, _ = await here.torii.magic_link.complete(await here.link())
+    user, _ = as_signed_in(await here.torii.magic_link.complete(await here.link()))
     assert user.has_password
 
 

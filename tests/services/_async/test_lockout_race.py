@@ -8,7 +8,7 @@ from threading import Lock
 
 import pytest
 from tests.faults._async.primitives import together
-from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, QuickHasher, as_signed_in
 
 from torii_dynamodb import Browser, LockoutPolicy, SignedIn
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbStorage
@@ -63,7 +63,9 @@ def tried(here: AsyncSetting) -> list[str]:
 async def guess(here: AsyncSetting, email: str, password: str) -> SignedIn | Exception:
     """Try to sign in; returns the user and session, or the refusal."""
     try:
-        return await here.torii.password.authenticate(email, password, browser=Browser(ip_address="192.0.2.1"))
+        return as_signed_in(
+            await here.torii.password.authenticate(email, password, browser=Browser(ip_address="192.0.2.1"))
+        )
     except (AccountLocked, InvalidCredentials) as refused:
         return refused
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.services._async.support import EMAIL, PASSWORD, refuses
+from tests.services._async.support import EMAIL, PASSWORD, as_signed_in, refuses
 from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.services.provider import ISSUER
 
@@ -256,7 +256,7 @@ async def test_the_owner_is_notified_of_every_linked_account(way: str) -> None:
         user = await have_user(here)
         session = None
         if way == "signed in":
-            _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+            _, session = as_signed_in(await here.torii.password.authenticate(EMAIL, PASSWORD))
             here.provider.claims["email"] = "work@example.org"
         result = await here.sign_in(link_to=session)
         assert (result.user.id, result.linked) == (user.id, True)
@@ -273,7 +273,7 @@ async def test_repeated_linking_does_not_flood_a_mailbox(verified: bool, mails: 
     """A verified owner is notified of every linked account, an unverified address only up to the limit."""
     async with AsyncOAuthSetting() as here:
         user = await have_user(here, verified=verified)
-        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+        _, session = as_signed_in(await here.torii.password.authenticate(EMAIL, PASSWORD))
         here.provider.claims["email"] = "work@example.org"
         for _ in range(7):
             result = await here.sign_in(link_to=session)

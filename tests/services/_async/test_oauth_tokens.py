@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from tests.services._async.support import PASSWORD, SECRET, AsyncSetting, refuses
+from tests.services._async.support import PASSWORD, SECRET, AsyncSetting, as_signed_in, refuses
 from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.services.provider import ISSUER, FakeProvider
 
@@ -203,7 +203,7 @@ async def test_which_account_is_meant() -> None:
             with pytest.raises(NotFound):
                 await token(here, **asked)
         here.provider.claims |= {"sub": "subject-2"}
-        _, session = await here.torii.password.authenticate("eve@example.com", PASSWORD)
+        _, session = as_signed_in(await here.torii.password.authenticate("eve@example.com", PASSWORD))
         await here.sign_in(link_to=session)
         assert (await token(here, other.id)).subject == "subject-2"
         await here.storage.link_oauth_account(other.id, NewOAuthAccount(provider="issuer", subject="subject-3"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting
+from tests.services._async.support import EMAIL, PASSWORD, AsyncSetting, as_signed_in
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator
 
 from torii_dynamodb import CallRecord, LockoutPolicy
@@ -52,7 +52,7 @@ async def test_budgets(on: AsyncOnDynoxide) -> None:
     """Registering sends 1 request, sign-in 5, a check 1, a change of password 2 (5 with lockout), sign-out 1."""
     user = await on.torii.password.register(EMAIL, PASSWORD)
     assert on.requests() == ["TransactWriteItems"]
-    _, session = await on.torii.password.authenticate(EMAIL, PASSWORD)
+    _, session = as_signed_in(await on.torii.password.authenticate(EMAIL, PASSWORD))
     assert len(on.requests()) == 5
     assert session.token
     assert await on.torii.get_signed_in(session.token) is not None
@@ -81,10 +81,10 @@ async def test_reset_and_links(on: AsyncOnDynoxide) -> None:
     with pytest.raises(InvalidCredentials):
         await on.torii.password.authenticate(EMAIL, PASSWORD)
     await on.torii.magic_link.send(EMAIL)
-    found, _ = await on.torii.magic_link.complete(await on.here.link())
+    found, _ = as_signed_in(await on.torii.magic_link.complete(await on.here.link()))
     assert found.id == user.id
     await on.torii.magic_link.send("grace@example.com")
-    grace, _ = await on.torii.magic_link.complete(await on.here.link())
+    grace, _ = as_signed_in(await on.torii.magic_link.complete(await on.here.link()))
     assert grace.email == "grace@example.com"
 
 
@@ -120,7 +120,7 @@ async def test_a_wrong_password_sends_the_same_requests_for_everybody(on: AsyncO
 async def test_end_others_and_rotate(on: AsyncOnDynoxide) -> None:
     """The calling device stays signed in, with a new token; the others are signed out."""
     await on.torii.password.register(EMAIL, PASSWORD)
-    tokens = [(await on.torii.password.authenticate(EMAIL, PASSWORD)).session.token for _ in range(2)]
+    tokens = [(as_signed_in(await on.torii.password.authenticate(EMAIL, PASSWORD))).session.token for _ in range(2)]
     kept = await on.torii.delete_other_sessions(tokens[0])
     assert kept is not None
     assert [await on.torii.get_signed_in(token) for token in tokens] == [None, None]
@@ -138,6 +138,6 @@ async def test_passkeys(on: AsyncOnDynoxide) -> None:
     await on.torii.passkeys.complete_registration(user, device.create(options))
     options = await on.torii.passkeys.begin_sign_in()
     on.requests()
-    found, _ = await on.torii.passkeys.complete_sign_in(device.get(options))
+    found, _ = as_signed_in(await on.torii.passkeys.complete_sign_in(device.get(options)))
     assert found.id == user.id
     assert len(on.requests()) == 6

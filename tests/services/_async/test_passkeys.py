@@ -8,7 +8,7 @@ from typing import Any
 
 import cbor2
 import pytest
-from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, AsyncSetting, just_before, refuses
+from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, AsyncSetting, as_signed_in, just_before, refuses
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
 
 from torii_dynamodb import Browser, SignedIn, User
@@ -41,7 +41,7 @@ class AsyncPasskeySetting(AsyncSetting):
     async def sign_in(self, device: Authenticator | None = None) -> SignedIn:
         """Sign in with a passkey, from start to finish."""
         options = await self.passkeys.begin_sign_in()
-        return await self.passkeys.complete_sign_in((device or self.device).get(options))
+        return as_signed_in(await self.passkeys.complete_sign_in((device or self.device).get(options)))
 
 
 async def test_add_and_sign_in() -> None:
@@ -52,8 +52,8 @@ async def test_add_and_sign_in() -> None:
         options = await here.passkeys.begin_sign_in()
         assert not options.get("allowCredentials")
         assert options["userVerification"] == "required"
-        found, session = await here.passkeys.complete_sign_in(
-            here.device.get(options), browser=Browser(user_agent=FIREFOX)
+        found, session = as_signed_in(
+            await here.passkeys.complete_sign_in(here.device.get(options), browser=Browser(user_agent=FIREFOX))
         )
         assert found.id == user.id
         assert session.token
@@ -73,7 +73,7 @@ async def test_no_registration_outlives_a_sign_out_everywhere() -> None:
     user = await here.torii.password.register(EMAIL, PASSWORD)
     options = await here.passkeys.begin_registration(user)
     await here.torii.delete_sessions_for_user(user.id)
-    anew, _ = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    anew, _ = as_signed_in(await here.torii.password.authenticate(EMAIL, PASSWORD))
     for who in (user, anew):
         with pytest.raises((Revoked, PasskeyError)):
             await here.passkeys.complete_registration(who, here.device.create(options))
@@ -315,7 +315,7 @@ async def test_ids_as_password_managers_write_them() -> None:
     user = await here.added()
     answer = here.device.get(await here.passkeys.begin_sign_in())
     del answer["rawId"]
-    found, _ = await here.passkeys.complete_sign_in(answer)
+    found, _ = as_signed_in(await here.passkeys.complete_sign_in(answer))
     assert found.id == user.id
     here.device.members = {"rawId": b64(b"another")}
     with pytest.raises(PasskeyError):
@@ -388,7 +388,7 @@ async def test_related_origins() -> None:
         answer = here.device.get(await here.passkeys.begin_sign_in())
         if taken:
             await here.passkeys.complete_registration(user, registered)
-            found, _ = await here.passkeys.complete_sign_in(answer)
+            found, _ = as_signed_in(await here.passkeys.complete_sign_in(answer))
             assert found.id == user.id
         else:
             with pytest.raises(PasskeyError):

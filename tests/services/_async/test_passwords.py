@@ -12,6 +12,7 @@ from tests.services._async.support import (
     FIREFOX,
     PASSWORD,
     AsyncSetting,
+    as_signed_in,
     assert_only_first_is_mailed,
     just_before,
     recording,
@@ -40,8 +41,10 @@ async def test_register_and_sign_in() -> None:
     """A registered user can sign in with any spelling of the address; both are published as events."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD, name="Ada")
-    found, session = await here.torii.password.authenticate(
-        "ADA@EXAMPLE.COM", PASSWORD, browser=Browser(user_agent=FIREFOX, ip_address="192.0.2.1")
+    found, session = as_signed_in(
+        await here.torii.password.authenticate(
+            "ADA@EXAMPLE.COM", PASSWORD, browser=Browser(user_agent=FIREFOX, ip_address="192.0.2.1")
+        )
     )
     assert found.id == user.id
     assert session.token
@@ -154,7 +157,9 @@ async def test_a_known_device_is_not_locked_out_by_strangers() -> None:
     user = await here.torii.password.register(EMAIL, PASSWORD)
     token = here.torii.devices.issue(user)
     await here.guess_wrong(times=5)
-    _, session = await here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(device_token=token))
+    _, session = as_signed_in(
+        await here.torii.password.authenticate(EMAIL, PASSWORD, browser=Browser(device_token=token))
+    )
     told = here.events[-1]
     assert isinstance(told, UserSignedIn)
     assert told.known_device is True
@@ -442,7 +447,7 @@ async def test_a_failing_rehash_does_not_fail_the_sign_in(caplog: pytest.LogCapt
         raise Throttled("no capacity", attempts=4)
 
     with just_before(here.storage, "rehash_password", fail):
-        _, session = await here.torii.password.authenticate(EMAIL, PASSWORD)
+        _, session = as_signed_in(await here.torii.password.authenticate(EMAIL, PASSWORD))
     assert session.token
     assert await here.torii.get_signed_in(session.token) is not None
     assert "throttled" in caplog.text

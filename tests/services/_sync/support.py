@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from torii_dynamodb import SignedIn, Torii
+from torii_dynamodb import SignedIn, SignInResult, Torii
 from torii_dynamodb.errors import InvalidCredentials
 from torii_dynamodb.events import Event
 from torii_dynamodb.mail import MailSettings, MemoryMailer
@@ -82,7 +82,7 @@ class Setting:
     def signed_in(self, email: str = EMAIL) -> SignedIn:
         """Register a user and sign them in."""
         self.torii.password.register(email, PASSWORD)
-        return self.torii.password.authenticate(email, PASSWORD)
+        return as_signed_in(self.torii.password.authenticate(email, PASSWORD))
 
     def guess_wrong(self, *, times: int) -> None:
         """Try to sign in with a wrong password."""
@@ -101,6 +101,12 @@ class Setting:
         found = re.search(r"token=(\S+)", self.mailer.messages[-1].text)
         assert found is not None, self.mailer.messages[-1].text
         return found[1]
+
+
+def as_signed_in(result: SignInResult) -> SignedIn:
+    """Who is signed in, where no second factor is due."""
+    assert isinstance(result, SignedIn)
+    return result
 
 
 def settings(**options: Any) -> MailSettings:

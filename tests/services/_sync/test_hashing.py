@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 import pytest
-from tests.services._sync.support import EMAIL, PASSWORD, QuickHasher, Setting, recording
+from tests.services._sync.support import EMAIL, PASSWORD, QuickHasher, Setting, as_signed_in, recording
 
 from torii_dynamodb.errors import InvalidCredentials, Overloaded, RateLimited, ToriiError
 from torii_dynamodb.models import NewUser
@@ -67,7 +67,7 @@ def test_a_full_pool_does_not_undo_a_sign_in() -> None:
 
     torii = Setting(storage=Busy(), hashing=pool, hasher=here.hasher).torii
     with ExitStack() as stack:
-        _, session = torii.password.authenticate(EMAIL, PASSWORD)
+        _, session = as_signed_in(torii.password.authenticate(EMAIL, PASSWORD))
     assert session.token
 
 

@@ -13,6 +13,7 @@ from tests.services._sync.support import (
     EMAIL,
     PASSWORD,
     Setting,
+    as_signed_in,
     assert_only_first_is_mailed,
     just_before,
     settings,
@@ -39,7 +40,7 @@ def test_a_magic_link_signs_in_once() -> None:
     token = here.link()
     assert here.mailer.messages[-1].to == "Ada@example.com"
     assert here.torii.magic_link.check(token) is not None
-    found, session = here.torii.magic_link.complete(token)
+    found, session = as_signed_in(here.torii.magic_link.complete(token))
     assert (found.id, found.is_email_verified) == (user.id, True)
     assert session.token
     assert here.torii.get_signed_in(session.token) is not None
@@ -65,7 +66,7 @@ def test_a_magic_link_signs_up() -> None:
     here.torii.magic_link.send(EMAIL)
     token = here.link()
     assert here.storage.get_user_by_email(EMAIL) is None
-    user, _ = here.torii.magic_link.complete(token)
+    user, _ = as_signed_in(here.torii.magic_link.complete(token))
     assert (user.email_as_given.partition("@")[0], user.is_email_verified) == ("Ada", True)
     assert here.names() == ["user.created", "email.verified", "user.signed_in"]
 
@@ -76,7 +77,7 @@ def test_a_sign_up_link_takes_over_a_later_registration() -> None:
     here.torii.magic_link.send(EMAIL)
     token = here.link()
     thief = here.torii.password.register(EMAIL, PASSWORD)
-    user, _ = here.torii.magic_link.complete(token)
+    user, _ = as_signed_in(here.torii.magic_link.complete(token))
     assert user.id == thief.id
     assert not user.has_password
     with pytest.raises(InvalidCredentials):
@@ -94,7 +95,7 @@ def test_an_old_sign_up_link_does_not_sign_in(end: bool) -> None:
     for _ in range(2):
         here.torii.magic_link.send(EMAIL)
         links.append(here.link())
-    user, _ = here.torii.magic_link.complete(links[1])
+    user, _ = as_signed_in(here.torii.magic_link.complete(links[1]))
     if end:
         here.torii.delete_sessions_for_user(user.id)
     before = len(here.torii.list_sessions(user.id))
@@ -118,7 +119,7 @@ def test_the_first_proof_removes_what_was_set_before() -> None:
     here = Setting()
     _, session = here.signed_in()
     here.torii.magic_link.send(EMAIL)
-    user, mine = here.torii.magic_link.complete(here.link())
+    user, mine = as_signed_in(here.torii.magic_link.complete(here.link()))
     assert not user.has_password
     assert session.token
     assert here.torii.get_signed_in(session.token) is None
@@ -127,7 +128,7 @@ def test_the_first_proof_removes_what_was_set_before() -> None:
     # After the first proof, a password that the owner sets stays.
     here.torii.password.set_password(user.id, PASSWORD)
     here.torii.magic_link.send(EMAIL)
-    user, _ = here.torii.magic_link.complete(here.link())
+    user, _ = as_signed_in(here.torii.magic_link.complete(here.link()))
     assert user.has_password
 
 

@@ -10,7 +10,7 @@ from threading import Lock
 
 import pytest
 from tests.faults._sync.primitives import together
-from tests.services._sync.support import EMAIL, PASSWORD, QuickHasher, Setting
+from tests.services._sync.support import EMAIL, PASSWORD, QuickHasher, Setting, as_signed_in
 
 from torii_dynamodb import Browser, LockoutPolicy, SignedIn
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
@@ -65,7 +65,7 @@ def tried(here: Setting) -> list[str]:
 def guess(here: Setting, email: str, password: str) -> SignedIn | Exception:
     """Try to sign in; returns the user and session, or the refusal."""
     try:
-        return here.torii.password.authenticate(email, password, browser=Browser(ip_address="192.0.2.1"))
+        return as_signed_in(here.torii.password.authenticate(email, password, browser=Browser(ip_address="192.0.2.1")))
     except (AccountLocked, InvalidCredentials) as refused:
         return refused
 

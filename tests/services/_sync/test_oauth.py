@@ -16,7 +16,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.services._sync.support import EMAIL, PASSWORD, Setting, just_before, refuses
+from tests.services._sync.support import EMAIL, PASSWORD, Setting, as_signed_in, just_before, refuses
 from tests.services.provider import ISSUER, FakeProvider
 
 from torii_dynamodb import NewOAuthAccount, NewUser, Session
@@ -188,7 +188,7 @@ def test_a_signed_in_user_links_an_account() -> None:
     """Linking needs the session that began it, works with an unverified address, and makes no session."""
     with OAuthSetting() as here:
         user, session = here.signed_in("grace@example.com")
-        _, other = here.torii.password.authenticate("grace@example.com", PASSWORD)
+        _, other = as_signed_in(here.torii.password.authenticate("grace@example.com", PASSWORD))
         here.provider.claims["email_verified"] = False
         for wrong in (None, other):
             with refuses(OAuthError, "browser"):

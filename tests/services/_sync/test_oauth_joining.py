@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.services._sync.support import EMAIL, PASSWORD, refuses
+from tests.services._sync.support import EMAIL, PASSWORD, as_signed_in, refuses
 from tests.services._sync.test_oauth import OAuthSetting
 from tests.services.provider import ISSUER
 
@@ -258,7 +258,7 @@ def test_the_owner_is_notified_of_every_linked_account(way: str) -> None:
         user = have_user(here)
         session = None
         if way == "signed in":
-            _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+            _, session = as_signed_in(here.torii.password.authenticate(EMAIL, PASSWORD))
             here.provider.claims["email"] = "work@example.org"
         result = here.sign_in(link_to=session)
         assert (result.user.id, result.linked) == (user.id, True)
@@ -275,7 +275,7 @@ def test_repeated_linking_does_not_flood_a_mailbox(verified: bool, mails: int) -
     """A verified owner is notified of every linked account, an unverified address only up to the limit."""
     with OAuthSetting() as here:
         user = have_user(here, verified=verified)
-        _, session = here.torii.password.authenticate(EMAIL, PASSWORD)
+        _, session = as_signed_in(here.torii.password.authenticate(EMAIL, PASSWORD))
         here.provider.claims["email"] = "work@example.org"
         for _ in range(7):
             result = here.sign_in(link_to=session)

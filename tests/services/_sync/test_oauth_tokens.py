@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from tests.services._sync.support import PASSWORD, SECRET, Setting, refuses
+from tests.services._sync.support import PASSWORD, SECRET, Setting, as_signed_in, refuses
 from tests.services._sync.test_oauth import OAuthSetting
 from tests.services.provider import ISSUER, FakeProvider
 
@@ -205,7 +205,7 @@ def test_which_account_is_meant() -> None:
             with pytest.raises(NotFound):
                 token(here, **asked)
         here.provider.claims |= {"sub": "subject-2"}
-        _, session = here.torii.password.authenticate("eve@example.com", PASSWORD)
+        _, session = as_signed_in(here.torii.password.authenticate("eve@example.com", PASSWORD))
         here.sign_in(link_to=session)
         assert (token(here, other.id)).subject == "subject-2"
         here.storage.link_oauth_account(other.id, NewOAuthAccount(provider="issuer", subject="subject-3"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.services._sync.support import EMAIL, PASSWORD, Setting
+from tests.services._sync.support import EMAIL, PASSWORD, Setting, as_signed_in
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator
 
 from torii_dynamodb import CallRecord, LockoutPolicy
@@ -54,7 +54,7 @@ def test_budgets(on: OnDynoxide) -> None:
     """Registering sends 1 request, sign-in 5, a check 1, a change of password 2 (5 with lockout), sign-out 1."""
     user = on.torii.password.register(EMAIL, PASSWORD)
     assert on.requests() == ["TransactWriteItems"]
-    _, session = on.torii.password.authenticate(EMAIL, PASSWORD)
+    _, session = as_signed_in(on.torii.password.authenticate(EMAIL, PASSWORD))
     assert len(on.requests()) == 5
     assert session.token
     assert on.torii.get_signed_in(session.token) is not None
@@ -83,10 +83,10 @@ def test_reset_and_links(on: OnDynoxide) -> None:
     with pytest.raises(InvalidCredentials):
         on.torii.password.authenticate(EMAIL, PASSWORD)
     on.torii.magic_link.send(EMAIL)
-    found, _ = on.torii.magic_link.complete(on.here.link())
+    found, _ = as_signed_in(on.torii.magic_link.complete(on.here.link()))
     assert found.id == user.id
     on.torii.magic_link.send("grace@example.com")
-    grace, _ = on.torii.magic_link.complete(on.here.link())
+    grace, _ = as_signed_in(on.torii.magic_link.complete(on.here.link()))
     assert grace.email == "grace@example.com"
 
 
@@ -122,7 +122,7 @@ def test_a_wrong_password_sends_the_same_requests_for_everybody(on: OnDynoxide) 
 def test_end_others_and_rotate(on: OnDynoxide) -> None:
     """The calling device stays signed in, with a new token; the others are signed out."""
     on.torii.password.register(EMAIL, PASSWORD)
-    tokens = [(on.torii.password.authenticate(EMAIL, PASSWORD)).session.token for _ in range(2)]
+    tokens = [(as_signed_in(on.torii.password.authenticate(EMAIL, PASSWORD))).session.token for _ in range(2)]
     kept = on.torii.delete_other_sessions(tokens[0])
     assert kept is not None
     assert [on.torii.get_signed_in(token) for token in tokens] == [None, None]
@@ -140,6 +140,6 @@ def test_passkeys(on: OnDynoxide) -> None:
     on.torii.passkeys.complete_registration(user, device.create(options))
     options = on.torii.passkeys.begin_sign_in()
     on.requests()
-    found, _ = on.torii.passkeys.complete_sign_in(device.get(options))
+    found, _ = as_signed_in(on.torii.passkeys.complete_sign_in(device.get(options)))
     assert found.id == user.id
     assert len(on.requests()) == 6

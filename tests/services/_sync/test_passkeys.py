@@ -10,7 +10,7 @@ from typing import Any
 
 import cbor2
 import pytest
-from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, Setting, just_before, refuses
+from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, Setting, as_signed_in, just_before, refuses
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
 
 from torii_dynamodb import Browser, SignedIn, User
@@ -43,7 +43,7 @@ class PasskeySetting(Setting):
     def sign_in(self, device: Authenticator | None = None) -> SignedIn:
         """Sign in with a passkey, from start to finish."""
         options = self.passkeys.begin_sign_in()
-        return self.passkeys.complete_sign_in((device or self.device).get(options))
+        return as_signed_in(self.passkeys.complete_sign_in((device or self.device).get(options)))
 
 
 def test_add_and_sign_in() -> None:
@@ -54,7 +54,9 @@ def test_add_and_sign_in() -> None:
         options = here.passkeys.begin_sign_in()
         assert not options.get("allowCredentials")
         assert options["userVerification"] == "required"
-        found, session = here.passkeys.complete_sign_in(here.device.get(options), browser=Browser(user_agent=FIREFOX))
+        found, session = as_signed_in(
+            here.passkeys.complete_sign_in(here.device.get(options), browser=Browser(user_agent=FIREFOX))
+        )
         assert found.id == user.id
         assert session.token
         assert here.torii.get_signed_in(session.token) is not None
@@ -73,7 +75,7 @@ def test_no_registration_outlives_a_sign_out_everywhere() -> None:
     user = here.torii.password.register(EMAIL, PASSWORD)
     options = here.passkeys.begin_registration(user)
     here.torii.delete_sessions_for_user(user.id)
-    anew, _ = here.torii.password.authenticate(EMAIL, PASSWORD)
+    anew, _ = as_signed_in(here.torii.password.authenticate(EMAIL, PASSWORD))
     for who in (user, anew):
         with pytest.raises((Revoked, PasskeyError)):
             here.passkeys.complete_registration(who, here.device.create(options))
@@ -315,7 +317,7 @@ def test_ids_as_password_managers_write_them() -> None:
     user = here.added()
     answer = here.device.get(here.passkeys.begin_sign_in())
     del answer["rawId"]
-    found, _ = here.passkeys.complete_sign_in(answer)
+    found, _ = as_signed_in(here.passkeys.complete_sign_in(answer))
     assert found.id == user.id
     here.device.members = {"rawId": b64(b"another")}
     with pytest.raises(PasskeyError):
@@ -388,7 +390,7 @@ def test_related_origins() -> None:
         answer = here.device.get(here.passkeys.begin_sign_in())
         if taken:
             here.passkeys.complete_registration(user, registered)
-            found, _ = here.passkeys.complete_sign_in(answer)
+            found, _ = as_signed_in(here.passkeys.complete_sign_in(answer))
             assert found.id == user.id
         else:
             with pytest.raises(PasskeyError):

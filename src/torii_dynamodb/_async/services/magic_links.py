@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._async.services.proofs import prove_email
@@ -10,7 +10,7 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
-from torii_dynamodb.models import MAGIC_LINK, NewUser, SignedIn, User, VerifiedToken
+from torii_dynamodb.models import MAGIC_LINK, NewUser, SignInResult, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
@@ -78,7 +78,7 @@ class AsyncMagicLinkService:
         """Check a link without using it up, for the page that asks for a click. ``None`` if it is not valid."""
         return await self._storage.check_token(token, purpose=MAGIC_LINK)
 
-    async def complete(self, token: str, *, browser: Browser = Browser()) -> SignedIn:
+    async def complete(self, token: str, *, browser: Browser = Browser()) -> SignInResult:
         """Use a link: sign in. It proves the address; the first proof removes what was set up before it.
 
         Returns:
@@ -91,17 +91,23 @@ class AsyncMagicLinkService:
         verified = await self._storage.verify_token(token, purpose=MAGIC_LINK)
         if verified is None:
             raise InvalidToken(INVALID_LINK)
+        return await self.sign_in_by(verified, browser, method="magic_link")
+
+    async def sign_in_by(
+        self, verified: VerifiedToken, browser: Browser, *, method: Literal["magic_link", "email_code"]
+    ) -> SignInResult:
+        """Sign in by a proof of the address that was used up: a link, or a code from a mail."""
         user = verified.user
         if user is None:
             user = await self._sign_up_by(verified)
-        await self._sessions.refuse_locked(user, browser, method="magic_link")
+        await self._sessions.refuse_locked(user, browser, method=method)
         email = verified.token.email
         proved = await prove_email(
             self._storage, self._events, self._clock, user, email=user.email if email is None else email
         )
         if proved is None:
             raise InvalidToken(INVALID_LINK)
-        return SignedIn(proved, await self._sessions.sign_in(proved, browser, method="magic_link"))
+        return await self._sessions.sign_in(proved, browser, method=method)
 
     async def _sign_up_by(self, verified: VerifiedToken) -> User:
         """Create a user, or return the one who has registered the address since without proving it.

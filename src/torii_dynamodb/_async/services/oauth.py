@@ -46,7 +46,10 @@ from torii_dynamodb.models import (
     NewOAuthAccount,
     NewUser,
     OAuthAccount,
+    SecondFactorChallenge,
     Session,
+    SignedIn,
+    SignInResult,
     Token,
     User,
 )
@@ -314,7 +317,7 @@ class AsyncOAuthService:
             nonce=oidc.nonce_of(flow.browser_binding),
             posted_user=posted_user,
         )
-        made: Session | None = None
+        result: SignInResult | None = None
         if link_to is not None:
             who = await self._link(*link_to, flow.provider, identity)
             await self._keep(who.user, flow.provider, identity, tokens)
@@ -322,10 +325,11 @@ class AsyncOAuthService:
             kept: Mapping[str, Any] = tokens if client.provider.keep_tokens else {}
             who = await self._find(flow.provider, identity, browser, flow.next_url, confirmation_binding, kept)
             await self._keep(who.user, flow.provider, identity, tokens)
-            made = await self._sessions.sign_in(who.user, browser, method="oauth", provider=flow.provider)
+            result = await self._sign_in(who.user, browser, flow.provider)
         return OAuthResult(
             user=who.user,
-            session=made,
+            session=result.session if isinstance(result, SignedIn) else None,
+            challenge=result if isinstance(result, SecondFactorChallenge) else None,
             provider=flow.provider,
             identity=identity,
             created=who.created,
@@ -434,10 +438,11 @@ class AsyncOAuthService:
             id_token, nonce=nonce, access_token=None, name=oidc.shown_name(name), native=True
         )
         who = await self._find(provider, identity, browser, None, confirmation_binding, {})
-        made = await self._sessions.sign_in(who.user, browser, method="oauth", provider=provider)
+        result = await self._sign_in(who.user, browser, provider)
         return OAuthResult(
             user=who.user,
-            session=made,
+            session=result.session if isinstance(result, SignedIn) else None,
+            challenge=result if isinstance(result, SecondFactorChallenge) else None,
             provider=provider,
             identity=identity,
             created=who.created,
@@ -717,16 +722,28 @@ class AsyncOAuthService:
                 raise InvalidToken(INVALID_LINK)
             who = await self._create_or_join(opened.provider, opened.identity, browser)
         await self._keep(who.user, opened.provider, opened.identity, opened.tokens)
-        session = await self._sessions.sign_in(who.user, browser, method="oauth", provider=opened.provider)
+        result = await self._sign_in(who.user, browser, opened.provider)
         return OAuthResult(
             user=who.user,
-            session=session,
+            session=result.session if isinstance(result, SignedIn) else None,
+            challenge=result if isinstance(result, SecondFactorChallenge) else None,
             provider=opened.provider,
             identity=opened.identity,
             created=who.created,
             linked=who.linked,
             next_url=opened.next_url,
             tokens={},
+        )
+
+    async def _sign_in(self, user: User, browser: Browser, provider: str) -> SignInResult:
+        # A provider that is trusted to have asked for a second factor has given it.
+        asked = self._client(provider).provider.trust_second_factor
+        return await self._sessions.sign_in(
+            user,
+            browser,
+            method="oauth",
+            provider=provider,
+            second_factor_at=self._clock() if asked else None,
         )
 
     async def _create_or_join(self, provider: str, identity: OAuthIdentity, browser: Browser) -> _Found:

@@ -21,6 +21,7 @@ _CLASSES = {
     "passwords": (f"{_RULES}.hashing.PasswordPolicy", "PasswordPolicy(...)"),
     "hashing": ("torii_dynamodb._pool.HashingPool", "HashingPool(...)"),
     "mail": ("torii_dynamodb.mail.settings.MailSettings", "MailSettings(...)"),
+    "second_factor": (f"{_RULES}.second_factor.SecondFactorPolicy", "SecondFactorPolicy(...)"),
     "passkeys": (f"{_RULES}.webauthn.PasskeySettings", "PasskeySettings(...)"),
     "jwt": (f"{_RULES}.jwt.JwtSettings", "JwtSettings(...)"),
 }

@@ -75,7 +75,7 @@ class AsyncPasswordResets:
             raise InvalidToken(INVALID_LINK)
         before = found.user
         refuse_locked(before)
-        normalised = await self._checks.check(new_password, email=before.email_as_given)
+        normalised = await self._checks.check(new_password, email=before.email_as_given, name=before.name)
         with self._hashing.turn() as submit:
             counted = await self._storage.acquire_attempt("user", before.id, purpose=PASSWORD_RESET, policy=_TRIES)
             refuse_more(counted, "this link was tried too often; try again later")

@@ -26,6 +26,7 @@ from torii_dynamodb.models import (
     NewUser,
     PasswordCredentials,
     SignedIn,
+    SignInResult,
     User,
     VerifiedToken,
 )
@@ -89,7 +90,7 @@ class AsyncPasswordService:
         self._require_verified = require_verified
         self._random = random
         self._policy = policy
-        self._checks = AsyncPasswordChecks(policy, compromised)
+        self._checks = AsyncPasswordChecks(policy, compromised, words=() if mail is None else (mail.settings.app_name,))
         self._resets = AsyncPasswordResets(storage, self._checks, hashing, events=events, clock=clock, mail=mail)
         self._attempts = AsyncAttempts(storage, lockout=lockout, events=events, clock=clock, devices=devices)
         self._events = events
@@ -117,7 +118,7 @@ class AsyncPasswordService:
         """
         # Before the hash, which costs more than everything else together.
         address = normalise_email(email)
-        normalised = await self._checks.check(password, email=address.as_given)
+        normalised = await self._checks.check(password, email=address.as_given, name=name)
         with self._hashing.turn() as submit:
             password_hash = await self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
@@ -157,7 +158,7 @@ class AsyncPasswordService:
         mail = self._resets.mail()
         bound = bound_to(browser_binding)
         address = normalise_email(email)
-        normalised = await self._checks.check(password, email=address.as_given)
+        normalised = await self._checks.check(password, email=address.as_given, name=name)
         with self._hashing.turn() as submit:
             await mail.throttle(email, _SIGN_UP, mail.settings.verify_email_for)
             password_hash = await self._hashing.hash(submit, normalised)
@@ -197,7 +198,7 @@ class AsyncPasswordService:
         *,
         browser: Browser = Browser(),
         require_verified: bool = False,
-    ) -> SignedIn:
+    ) -> SignInResult:
         """Sign in.
 
         The attempt is counted before the password is checked. An unknown address takes the same work as a known one.
@@ -238,12 +239,13 @@ class AsyncPasswordService:
         if user is None or credentials is None or unverified:
             await self._attempts.refuse(email, credentials, attempt, browser, unverified=unverified)
         await self._sessions.refuse_locked(user, browser, method="password")
-        session, _ = await both(
-            partial(self._sessions.create, user, browser), lambda: self._attempts.clear(email, attempt)
+        result, _ = await both(
+            partial(self._sessions.open, user, browser, method="password"), lambda: self._attempts.clear(email, attempt)
         )
         await self._rehash(user, credentials, attempted)
-        await self._sessions.announce(user, session, browser, method="password")
-        return SignedIn(user, session)
+        if isinstance(result, SignedIn):
+            await self._sessions.announce(user, result.session, browser, method="password")
+        return result
 
     async def change_password(
         self,
@@ -285,7 +287,7 @@ class AsyncPasswordService:
             if user is None:
                 raise InvalidCredentials(WRONG_PASSWORD)
         refuse_locked(user)
-        normalised = await self._checks.check(new_password, email=user.email_as_given)
+        normalised = await self._checks.check(new_password, email=user.email_as_given, name=user.name)
         with self._hashing.turn() as submit:
             await self._count_change(user_id)
             attempt, credentials = await self._counted(
@@ -325,7 +327,7 @@ class AsyncPasswordService:
             RateLimited: This user's password was changed as often as lockout allows attempts.
             Overloaded: Too many passwords are being hashed. Nothing was counted.
         """
-        normalised = await self._checks.check(new_password, email=user.email_as_given)
+        normalised = await self._checks.check(new_password, email=user.email_as_given, name=user.name)
         with self._hashing.turn() as submit:
             await self._count_change(user.id)
             return await self._hashing.hash(submit, normalised)

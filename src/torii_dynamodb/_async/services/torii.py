@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.services.events import AsyncEvents
 from torii_dynamodb._async.services.options import check_options
 from torii_dynamodb._async.services.sessions import AsyncSessionService
+from torii_dynamodb._rules.second_factor import SecondFactorPolicy
 from torii_dynamodb._rules.session_policy import SessionPolicy
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
-from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.errors import ConfigurationError, SecondFactorRequired
 from torii_dynamodb.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb.models import UNSET, Listing, LockoutPolicy, Metadata, Page, Session, SignedIn, Unset, User
+from torii_dynamodb.models import (
+    UNSET,
+    Listing,
+    LockoutPolicy,
+    Metadata,
+    Page,
+    Session,
+    SignedIn,
+    SignInResult,
+    Unset,
+    User,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -22,6 +35,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.mail import AsyncMailer
     from torii_dynamodb._async.secret_box import AsyncSecretBox
+    from torii_dynamodb._async.services.email_codes import AsyncEmailCodeService
     from torii_dynamodb._async.services.email_verification import AsyncEmailVerificationService
     from torii_dynamodb._async.services.jwt import AsyncJwtService
     from torii_dynamodb._async.services.magic_links import AsyncMagicLinkService
@@ -30,6 +44,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services.passkeys import AsyncPasskeyService
     from torii_dynamodb._async.services.passwords import AsyncPasswordService
     from torii_dynamodb._async.services.provider_tokens import AsyncProviderTokens
+    from torii_dynamodb._async.services.second_factor import AsyncSecondFactorService
     from torii_dynamodb._pool import HashingPool
     from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb._rules.hashing import PasswordHasher, PasswordPolicy
@@ -78,6 +93,8 @@ class AsyncTorii:
         http: Your own HTTP client for requests to providers, for example one with a proxy; you close it. ``None`` for
             our own connections, which are made only to public addresses.
         passkeys: The settings of passkeys (``torii_dynamodb.passkeys``).
+        second_factor: Who must give a second factor (``torii_dynamodb.policies.SecondFactorPolicy``); ``None``: whoever
+            has set one up.
         jwt: How access tokens are made (``torii_dynamodb.jwt``).
         clock: The clock; should be the storage's.
         random: The randomness.
@@ -104,6 +121,7 @@ class AsyncTorii:
         oauth_sign_up: bool = True,
         http: httpx.AsyncClient | None = None,
         passkeys: PasskeySettings | None = None,
+        second_factor: SecondFactorPolicy | None = None,
         jwt: JwtSettings | None = None,
         clock: Clock = system_clock,
         random: RandomBytes = system_random,
@@ -130,6 +148,7 @@ class AsyncTorii:
         self._oauth_sign_up = oauth_sign_up
         self._http = http
         self._passkey_settings = passkeys
+        self._second_factor_policy = second_factor or SecondFactorPolicy()
         self._jwt_settings = jwt
         # A wrong secret is reported at the start, not at the first sign-in.
         if secret is not None:
@@ -196,6 +215,7 @@ class AsyncTorii:
             events=self.events,
             devices=self._known_devices,
             mail=self._mail,
+            second_factor=self._second_factor_policy,
         )
 
     @cached_property
@@ -243,6 +263,58 @@ class AsyncTorii:
             clock=self.clock,
             sign_up=self._magic_link_sign_up,
         )
+
+    @cached_property
+    def email_code(self) -> AsyncEmailCodeService:
+        """Codes by mail, to sign in, to verify an address or to reset a password.
+
+        Raises:
+            ConfigurationError: There is no mailer.
+        """
+        from torii_dynamodb._async.services.email_codes import AsyncEmailCodeService
+
+        return AsyncEmailCodeService(
+            self.storage,
+            self._needed_mail(),
+            lambda: self.magic_link,
+            clock=self.clock,
+            random=self._random,
+            sign_up=self._magic_link_sign_up,
+        )
+
+    @cached_property
+    def second_factor(self) -> AsyncSecondFactorService:
+        """Second factors: authenticator apps, passkeys and recovery codes.
+
+        Raises:
+            ConfigurationError: There is no ``secret``, under which seeds are sealed and recovery codes marked.
+        """
+        from torii_dynamodb._async.services.second_factor import AsyncSecondFactorService
+        from torii_dynamodb._rules.devices import secret_keys
+        from torii_dynamodb._rules.recovery_codes import RecoveryCodes
+
+        if self._secret is None:
+            raise ConfigurationError("second factors need secret=...: 32 random bytes that stay the same")
+        mail, passkeys = self._mail_settings, self._passkey_settings
+        name = "" if mail is None else mail.app_name
+        return AsyncSecondFactorService(
+            self.storage,
+            self.sessions,
+            policy=self._second_factor_policy,
+            box=self.secret_box,
+            recovery=RecoveryCodes(secret_keys(self._secret), random=self._random),
+            passkeys=None if passkeys is None else lambda: self.passkeys,
+            issuer=self._second_factor_policy.issuer or name or ("" if passkeys is None else passkeys.rp_name),
+            events=self.events,
+            clock=self.clock,
+            random=self._random,
+            mail=self._mail,
+        )
+
+    @property
+    def takes_second_factors(self) -> bool:
+        """Whether there is a ``secret``, so that :attr:`second_factor` can be used."""
+        return self._secret is not None
 
     @cached_property
     def email_verification(self) -> AsyncEmailVerificationService:
@@ -436,9 +508,9 @@ class AsyncTorii:
         """Check a session's token, and return its user and session; ``None`` if it is not valid. One request."""
         return await self.storage.get_signed_in(token)
 
-    async def create_session(
+    async def sign_in(
         self, user: User, *, browser: Browser = Browser(), method: SignInMethod = "custom"
-    ) -> Session:
+    ) -> SignInResult:
         """Sign in a user whom you have authenticated yourself.
 
         Args:
@@ -446,10 +518,39 @@ class AsyncTorii:
             browser: The browser that sent the request.
             method: The method, for the event.
 
+        Returns:
+            The user and a session, or a challenge where the user must give a second factor.
+
         Raises:
             AccountLocked: An administrator locked the account.
         """
         return await self.sessions.sign_in(user, browser, method=method)
+
+    async def create_session(
+        self,
+        user: User,
+        *,
+        browser: Browser = Browser(),
+        method: SignInMethod = "custom",
+        second_factor_at: datetime | None = None,
+    ) -> Session:
+        """Create a session where no second factor can be asked for; otherwise use :meth:`sign_in`.
+
+        Args:
+            user: As for :meth:`sign_in`.
+            browser: Where the request comes from.
+            method: The method, for the event.
+            second_factor_at: When you verified a second factor of the user; ``None``: you did not.
+
+        Raises:
+            SecondFactorRequired: The user must give a second factor, and ``second_factor_at`` is not given.
+            AccountLocked: An administrator locked the account.
+        """
+        if second_factor_at is None and self._second_factor_policy.is_required_of(user):
+            raise SecondFactorRequired("this user must give a second factor: use sign_in(user), which asks for it")
+        result = await self.sessions.sign_in(user, browser, method=method, second_factor_at=second_factor_at)
+        assert isinstance(result, SignedIn)
+        return result.session
 
     async def refresh_session(self, token: str) -> Session | None:
         """Check a session and, if it is due, move its end. ``None`` if it is not valid."""

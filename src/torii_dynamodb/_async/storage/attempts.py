@@ -89,12 +89,19 @@ class AsyncAttempts(AsyncStorageBase, AsyncBruteForceStorage):
             # A transaction, so that a retry does not delete attempts made after the first try was applied.
             await self._transact({"Delete": attempts.clear(self._attempts, subject, None)})
             return
-        try:
-            body = attempts.clear(self._attempts, subject, attempts.attempt_id(attempt_id))
-            await self._client.call("DeleteItem", body)
-        except ConditionFailed:
-            # There have been later attempts, or it is cleared already.
-            return
+        await self._clear(subject, attempts.attempt_id(attempt_id))
+
+    async def clear_attempt(
+        self, kind: AttemptKind, value: str, *, attempt_id: str, purpose: str | None = None
+    ) -> None:
+        subject = attempts.subject(kind, value, purpose)
+        if attempt_id != "":
+            await self._clear(subject, attempts.attempt_id(attempt_id))
+
+    async def _clear(self, subject: str, attempt_id: str) -> None:
+        # Where the condition fails, others were made since, or it is cleared already.
+        with suppress(ConditionFailed):
+            await self._client.call("DeleteItem", attempts.clear(self._attempts, subject, attempt_id))
 
     async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         validation.integer(limit, "limit", least=1, most=10_000)

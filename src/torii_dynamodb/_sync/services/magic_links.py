@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser
@@ -12,7 +12,7 @@ from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
-from torii_dynamodb.models import MAGIC_LINK, NewUser, SignedIn, User, VerifiedToken
+from torii_dynamodb.models import MAGIC_LINK, NewUser, SignInResult, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage
@@ -80,7 +80,7 @@ class MagicLinkService:
         """Check a link without using it up, for the page that asks for a click. ``None`` if it is not valid."""
         return self._storage.check_token(token, purpose=MAGIC_LINK)
 
-    def complete(self, token: str, *, browser: Browser = Browser()) -> SignedIn:
+    def complete(self, token: str, *, browser: Browser = Browser()) -> SignInResult:
         """Use a link: sign in. It proves the address; the first proof removes what was set up before it.
 
         Returns:
@@ -93,17 +93,23 @@ class MagicLinkService:
         verified = self._storage.verify_token(token, purpose=MAGIC_LINK)
         if verified is None:
             raise InvalidToken(INVALID_LINK)
+        return self.sign_in_by(verified, browser, method="magic_link")
+
+    def sign_in_by(
+        self, verified: VerifiedToken, browser: Browser, *, method: Literal["magic_link", "email_code"]
+    ) -> SignInResult:
+        """Sign in by a proof of the address that was used up: a link, or a code from a mail."""
         user = verified.user
         if user is None:
             user = self._sign_up_by(verified)
-        self._sessions.refuse_locked(user, browser, method="magic_link")
+        self._sessions.refuse_locked(user, browser, method=method)
         email = verified.token.email
         proved = prove_email(
             self._storage, self._events, self._clock, user, email=user.email if email is None else email
         )
         if proved is None:
             raise InvalidToken(INVALID_LINK)
-        return SignedIn(proved, self._sessions.sign_in(proved, browser, method="magic_link"))
+        return self._sessions.sign_in(proved, browser, method=method)
 
     def _sign_up_by(self, verified: VerifiedToken) -> User:
         """Create a user, or return the one who has registered the address since without proving it.

@@ -22,7 +22,7 @@ from torii_dynamodb.models import (
     NewPasskeyChallenge,
     Passkey,
     PasskeyChallenge,
-    SignedIn,
+    SignInResult,
     User,
 )
 
@@ -121,7 +121,7 @@ class PasskeyService:
         challenge = self._challenge("authentication", user)
         return ceremonies.sign_in_options(self.settings, held, challenge)
 
-    def complete_sign_in(self, answer: Mapping[str, Any], *, browser: Browser = Browser()) -> SignedIn:
+    def complete_sign_in(self, answer: Mapping[str, Any], *, browser: Browser = Browser()) -> SignInResult:
         """Verify the browser's response and sign in. Six requests in four rounds.
 
         Args:
@@ -138,7 +138,7 @@ class PasskeyService:
             AccountLocked: An administrator locked the account.
         """
         try:
-            user = self._verify(answer)
+            user, verified = self._verify(answer)
         except (PasskeyError, ClonedAuthenticator):
             self._events.emit(
                 SignInFailed(
@@ -151,9 +151,29 @@ class PasskeyService:
                 )
             )
             raise
-        return SignedIn(user, self._sessions.sign_in(user, browser, method="passkey"))
+        # The authenticator asked for a PIN or a biometric: possession and that are two factors.
+        return self._sessions.sign_in(
+            user,
+            browser,
+            method="passkey",
+            second_factor_at=self._clock() if verified else None,
+            second_factor="user" if verified else None,
+        )
 
-    def _verify(self, answer: Mapping[str, Any]) -> User:
+    def verify(self, answer: Mapping[str, Any], *, user: User) -> User:
+        """Verify the browser's answer to options that were made for this user, and record the use.
+
+        Returns:
+            The user as stored now.
+
+        Raises:
+            PasskeyError: It is not valid, or not a passkey of this user; ``reason`` says why.
+            ClonedAuthenticator: As for :meth:`complete_sign_in`.
+        """
+        found, _ = self._verify(answer, of=user.id)
+        return found
+
+    def _verify(self, answer: Mapping[str, Any], *, of: str | None = None) -> tuple[User, bool]:
         claimed = ceremonies.read_sign_in(answer)
         issued, passkey = both(
             lambda: self._consume(claimed.challenge, "authentication", None),
@@ -163,7 +183,11 @@ class PasskeyService:
             raise PasskeyError("unknown", _UNKNOWN)
         # WebAuthn, 7.2 step 6: a user who was named must respond; otherwise the authenticator must name the user.
         asked = issued.user_id
-        if asked not in (None, passkey.user_id) or claimed.user_handle not in (None, passkey.user_id):
+        if (
+            of not in (None, asked)
+            or asked not in (None, passkey.user_id)
+            or claimed.user_handle not in (None, passkey.user_id)
+        ):
             raise PasskeyError("unknown", _UNKNOWN)
         if asked is None and claimed.user_handle is None:
             raise PasskeyError("refused", "the authenticator does not say whose passkey it is")
@@ -172,7 +196,7 @@ class PasskeyService:
         # The session created next is bound to the user as read here.
         if asked is not None and _epoch_of(issued) != user.session_epoch:
             raise PasskeyError("challenge", _CHALLENGE)
-        return user
+        return user, use.user_verified
 
     def _use(self, passkey: Passkey, use: ceremonies.Use) -> User:
         """Record the use and read the user at the same time."""

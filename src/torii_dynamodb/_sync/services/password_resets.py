@@ -77,7 +77,7 @@ class PasswordResets:
             raise InvalidToken(INVALID_LINK)
         before = found.user
         refuse_locked(before)
-        normalised = self._checks.check(new_password, email=before.email_as_given)
+        normalised = self._checks.check(new_password, email=before.email_as_given, name=before.name)
         with self._hashing.turn() as submit:
             counted = self._storage.acquire_attempt("user", before.id, purpose=PASSWORD_RESET, policy=_TRIES)
             refuse_more(counted, "this link was tried too often; try again later")

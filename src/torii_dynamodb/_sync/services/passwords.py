@@ -28,6 +28,7 @@ from torii_dynamodb.models import (
     NewUser,
     PasswordCredentials,
     SignedIn,
+    SignInResult,
     User,
     VerifiedToken,
 )
@@ -91,7 +92,7 @@ class PasswordService:
         self._require_verified = require_verified
         self._random = random
         self._policy = policy
-        self._checks = PasswordChecks(policy, compromised)
+        self._checks = PasswordChecks(policy, compromised, words=() if mail is None else (mail.settings.app_name,))
         self._resets = PasswordResets(storage, self._checks, hashing, events=events, clock=clock, mail=mail)
         self._attempts = Attempts(storage, lockout=lockout, events=events, clock=clock, devices=devices)
         self._events = events
@@ -117,7 +118,7 @@ class PasswordService:
         """
         # Before the hash, which costs more than everything else together.
         address = normalise_email(email)
-        normalised = self._checks.check(password, email=address.as_given)
+        normalised = self._checks.check(password, email=address.as_given, name=name)
         with self._hashing.turn() as submit:
             password_hash = self._hashing.hash(submit, normalised)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
@@ -157,7 +158,7 @@ class PasswordService:
         mail = self._resets.mail()
         bound = bound_to(browser_binding)
         address = normalise_email(email)
-        normalised = self._checks.check(password, email=address.as_given)
+        normalised = self._checks.check(password, email=address.as_given, name=name)
         with self._hashing.turn() as submit:
             mail.throttle(email, _SIGN_UP, mail.settings.verify_email_for)
             password_hash = self._hashing.hash(submit, normalised)
@@ -195,7 +196,7 @@ class PasswordService:
         *,
         browser: Browser = Browser(),
         require_verified: bool = False,
-    ) -> SignedIn:
+    ) -> SignInResult:
         """Sign in.
 
         The attempt is counted before the password is checked. An unknown address takes the same work as a known one.
@@ -236,10 +237,13 @@ class PasswordService:
         if user is None or credentials is None or unverified:
             self._attempts.refuse(email, credentials, attempt, browser, unverified=unverified)
         self._sessions.refuse_locked(user, browser, method="password")
-        session, _ = both(partial(self._sessions.create, user, browser), lambda: self._attempts.clear(email, attempt))
+        result, _ = both(
+            partial(self._sessions.open, user, browser, method="password"), lambda: self._attempts.clear(email, attempt)
+        )
         self._rehash(user, credentials, attempted)
-        self._sessions.announce(user, session, browser, method="password")
-        return SignedIn(user, session)
+        if isinstance(result, SignedIn):
+            self._sessions.announce(user, result.session, browser, method="password")
+        return result
 
     def change_password(
         self,
@@ -281,7 +285,7 @@ class PasswordService:
             if user is None:
                 raise InvalidCredentials(WRONG_PASSWORD)
         refuse_locked(user)
-        normalised = self._checks.check(new_password, email=user.email_as_given)
+        normalised = self._checks.check(new_password, email=user.email_as_given, name=user.name)
         with self._hashing.turn() as submit:
             self._count_change(user_id)
             attempt, credentials = self._counted(submit, user, attempted, browser, "the current password is wrong")
@@ -319,7 +323,7 @@ class PasswordService:
             RateLimited: This user's password was changed as often as lockout allows attempts.
             Overloaded: Too many passwords are being hashed. Nothing was counted.
         """
-        normalised = self._checks.check(new_password, email=user.email_as_given)
+        normalised = self._checks.check(new_password, email=user.email_as_given, name=user.name)
         with self._hashing.turn() as submit:
             self._count_change(user.id)
             return self._hashing.hash(submit, normalised)

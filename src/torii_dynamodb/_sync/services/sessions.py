@@ -8,8 +8,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from torii_dynamodb._rules.second_factor import (
+    SECOND_FACTOR,
+    SecondFactorPolicy,
+    amr_of,
+    is_enrolled,
+    with_second_factor,
+)
 from torii_dynamodb._rules.secrets import parse_session_token
-from torii_dynamodb._rules.session_policy import SessionPolicy, carry_sign_in, own_metadata, signed_in_at
+from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
 from torii_dynamodb._rules.signing_in import Browser, refuse_locked
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import AccountLocked
@@ -21,7 +28,7 @@ from torii_dynamodb.events import (
     SignInMethod,
     UserSignedIn,
 )
-from torii_dynamodb.models import NewSession, Session, User
+from torii_dynamodb.models import NewSession, NewToken, SecondFactorChallenge, Session, SignedIn, SignInResult, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._rules.devices import Devices
@@ -45,6 +52,7 @@ class SessionService:
         events: Gets the events.
         devices: Recognises browsers; ``None`` to recognise none.
         mail: Mails the owner about sign-ins from unknown browsers; ``None`` for no mails.
+        second_factor: Who must give a second factor; ``None``: whoever has set one up.
     """
 
     def __init__(
@@ -56,41 +64,119 @@ class SessionService:
         events: Events,
         devices: Devices | None = None,
         mail: Mail | None = None,
+        second_factor: SecondFactorPolicy | None = None,
     ) -> None:
         self._storage = storage
+        self.second_factor = second_factor or SecondFactorPolicy()
         self.policy = policy
         self._clock = clock
         self._events = events
         self._devices = devices
         self._mail = mail
 
-    def create(self, user: User, browser: Browser) -> Session:
+    def create(
+        self,
+        user: User,
+        browser: Browser,
+        *,
+        method: SignInMethod = "custom",
+        second_factor_at: datetime | None = None,
+        second_factor: str | None = None,
+    ) -> Session:
         """Create a session for a user as read by the caller that authenticated them. Emits no event.
+
+        Args:
+            user: The user.
+            browser: Where the request comes from.
+            method: The first factor.
+            second_factor_at: When a second factor was verified; ``None``: it was not.
+            second_factor: Its name in RFC 8176.
 
         Raises:
             AccountLocked: An administrator locked the account.
         """
         refuse_locked(user)
         now = self._clock()
+        amr = amr_of(method)
         new_session = NewSession(
             user_id=user.id,
             expires_at=self.policy.end(now, now),
             user_agent=browser.user_agent,
             ip_address=browser.ip_address,
-            metadata=own_metadata(browser.metadata),
+            metadata=browser.metadata or {},
+            amr=amr if second_factor is None else with_second_factor(amr, second_factor),
+            second_factor_at=second_factor_at,
         )
         return self._storage.create_session(new_session, user=user)
 
-    def sign_in(self, user: User, browser: Browser, *, method: SignInMethod, provider: str | None = None) -> Session:
-        """Create a session, and emit the event.
+    def open(
+        self,
+        user: User,
+        browser: Browser,
+        *,
+        method: SignInMethod,
+        provider: str | None = None,
+        second_factor_at: datetime | None = None,
+        second_factor: str | None = None,
+    ) -> SignInResult:
+        """Create a session, or a challenge where a second factor is due: one write either way. Emits no event."""
+        if second_factor_at is None and self.second_factor.is_required_of(user):
+            second_factor_at = self._trusted_since(user, browser)
+            if second_factor_at is None:
+                return self._challenge(user, method, provider)
+        session = self.create(
+            user, browser, method=method, second_factor_at=second_factor_at, second_factor=second_factor
+        )
+        return SignedIn(user, session)
+
+    def _trusted_since(self, user: User, browser: Browser) -> datetime | None:
+        """When this browser gave a second factor, if it is trusted still and the user has one."""
+        trust = self.second_factor.trust_devices_for
+        if self._devices is None or trust is None or not is_enrolled(user):
+            return None
+        passed = self._devices.second_factor_at(browser.device_token, user)
+        return passed if passed is not None and self._clock() - passed < trust else None
+
+    def _challenge(self, user: User, method: SignInMethod, provider: str | None) -> SecondFactorChallenge:
+        refuse_locked(user)
+        new_token = NewToken(
+            purpose=SECOND_FACTOR,
+            expires_at=self._clock() + self.second_factor.challenge_for,
+            user_id=user.id,
+            metadata={"method": method} if provider is None else {"method": method, "provider": provider},
+        )
+        token = self._storage.create_token(new_token, user=user)
+        return SecondFactorChallenge(
+            user=user, token=token.token, expires_at=token.expires_at, enrolment=not is_enrolled(user)
+        )
+
+    def sign_in(
+        self,
+        user: User,
+        browser: Browser,
+        *,
+        method: SignInMethod,
+        provider: str | None = None,
+        second_factor_at: datetime | None = None,
+        second_factor: str | None = None,
+    ) -> SignInResult:
+        """Create a session and emit the event, or create a challenge where a second factor is due.
 
         Raises:
             AccountLocked: An administrator locked the account.
         """
         self.refuse_locked(user, browser, method=method, provider=provider)
-        session = self.create(user, browser)
-        self.announce(user, session, browser, method=method, provider=provider)
-        return session
+        result = self.open(
+            user,
+            browser,
+            method=method,
+            provider=provider,
+            second_factor_at=second_factor_at,
+            second_factor=second_factor,
+        )
+        if isinstance(result, SignedIn):
+            self.announce(user, result.session, browser, method=method, provider=provider)
+        return result
 
     def refuse_locked(self, user: User, browser: Browser, *, method: SignInMethod, provider: str | None = None) -> None:
         """Refuse to sign in to an account that an administrator locked, and emit the event."""
@@ -170,7 +256,7 @@ class SessionService:
         if found is None:
             return None
         user, old = found
-        new = self._successor(old, user)
+        new = self.renew(old, user)
         # Ending the old one decides: a session that was signed out meanwhile must not continue under another id.
         if not self._storage.delete_session_by_id(user.id, old.id):
             self._storage.delete_session_by_id(user.id, new.id)
@@ -193,11 +279,18 @@ class SessionService:
         # Exactly one more; otherwise another request ended all sessions since the check, including this one.
         if epoch != user.session_epoch + 1:
             return None
-        new = self._successor(old, replace(user, session_epoch=epoch))
+        new = self.renew(old, replace(user, session_epoch=epoch))
         self._events.emit(SessionsEnded(at=self._clock(), user_id=user.id, kept_session_id=new.id))
         return new
 
-    def _successor(self, old: Session, user: User) -> Session:
+    def renew(self, old: Session, user: User, *, second_factor: str | None = None) -> Session:
+        """Create the session that takes another's place: with its end, and what it remembers of the sign-in.
+
+        Args:
+            old: The session.
+            user: The user as read, to whom the new session is bound.
+            second_factor: The name in RFC 8176 of a second factor that was verified just now.
+        """
         refuse_locked(user)
         now = self._clock()
         new_session = NewSession(
@@ -205,7 +298,10 @@ class SessionService:
             expires_at=self._end(old, now),
             user_agent=old.user_agent,
             ip_address=old.ip_address,
-            metadata=carry_sign_in(old),
+            metadata=old.metadata,
+            amr=old.amr if second_factor is None else with_second_factor(old.amr, second_factor),
+            authenticated_at=signed_in_at(old),
+            second_factor_at=old.second_factor_at if second_factor is None else now,
         )
         return self._storage.create_session(new_session, user=user)
 

@@ -5,18 +5,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from torii_dynamodb._rules.second_factor import SecondFactorPolicy
 from torii_dynamodb._rules.session_policy import SessionPolicy
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.events import Events
 from torii_dynamodb._sync.services.options import check_options
 from torii_dynamodb._sync.services.sessions import SessionService
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
-from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.errors import ConfigurationError, SecondFactorRequired
 from torii_dynamodb.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb.models import UNSET, Listing, LockoutPolicy, Metadata, Page, Session, SignedIn, Unset, User
+from torii_dynamodb.models import (
+    UNSET,
+    Listing,
+    LockoutPolicy,
+    Metadata,
+    Page,
+    Session,
+    SignedIn,
+    SignInResult,
+    Unset,
+    User,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -30,6 +43,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.mail import Mailer
     from torii_dynamodb._sync.secret_box import SecretBox
+    from torii_dynamodb._sync.services.email_codes import EmailCodeService
     from torii_dynamodb._sync.services.email_verification import EmailVerificationService
     from torii_dynamodb._sync.services.jwt import JwtService
     from torii_dynamodb._sync.services.magic_links import MagicLinkService
@@ -38,6 +52,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.services.passkeys import PasskeyService
     from torii_dynamodb._sync.services.passwords import PasswordService
     from torii_dynamodb._sync.services.provider_tokens import ProviderTokens
+    from torii_dynamodb._sync.services.second_factor import SecondFactorService
     from torii_dynamodb.compromised import CompromisedPasswords
     from torii_dynamodb.mail.settings import MailSettings
     from torii_dynamodb.mail.templates import Templates
@@ -80,6 +95,8 @@ class Torii:
         http: Your own HTTP client for requests to providers, for example one with a proxy; you close it. ``None`` for
             our own connections, which are made only to public addresses.
         passkeys: The settings of passkeys (``torii_dynamodb.passkeys``).
+        second_factor: Who must give a second factor (``torii_dynamodb.policies.SecondFactorPolicy``); ``None``: whoever
+            has set one up.
         jwt: How access tokens are made (``torii_dynamodb.jwt``).
         clock: The clock; should be the storage's.
         random: The randomness.
@@ -106,6 +123,7 @@ class Torii:
         oauth_sign_up: bool = True,
         http: httpx.Client | None = None,
         passkeys: PasskeySettings | None = None,
+        second_factor: SecondFactorPolicy | None = None,
         jwt: JwtSettings | None = None,
         clock: Clock = system_clock,
         random: RandomBytes = system_random,
@@ -132,6 +150,7 @@ class Torii:
         self._oauth_sign_up = oauth_sign_up
         self._http = http
         self._passkey_settings = passkeys
+        self._second_factor_policy = second_factor or SecondFactorPolicy()
         self._jwt_settings = jwt
         # A wrong secret is reported at the start, not at the first sign-in.
         if secret is not None:
@@ -198,6 +217,7 @@ class Torii:
             events=self.events,
             devices=self._known_devices,
             mail=self._mail,
+            second_factor=self._second_factor_policy,
         )
 
     @cached_property
@@ -245,6 +265,58 @@ class Torii:
             clock=self.clock,
             sign_up=self._magic_link_sign_up,
         )
+
+    @cached_property
+    def email_code(self) -> EmailCodeService:
+        """Codes by mail, to sign in, to verify an address or to reset a password.
+
+        Raises:
+            ConfigurationError: There is no mailer.
+        """
+        from torii_dynamodb._sync.services.email_codes import EmailCodeService
+
+        return EmailCodeService(
+            self.storage,
+            self._needed_mail(),
+            lambda: self.magic_link,
+            clock=self.clock,
+            random=self._random,
+            sign_up=self._magic_link_sign_up,
+        )
+
+    @cached_property
+    def second_factor(self) -> SecondFactorService:
+        """Second factors: authenticator apps, passkeys and recovery codes.
+
+        Raises:
+            ConfigurationError: There is no ``secret``, under which seeds are sealed and recovery codes marked.
+        """
+        from torii_dynamodb._rules.devices import secret_keys
+        from torii_dynamodb._rules.recovery_codes import RecoveryCodes
+        from torii_dynamodb._sync.services.second_factor import SecondFactorService
+
+        if self._secret is None:
+            raise ConfigurationError("second factors need secret=...: 32 random bytes that stay the same")
+        mail, passkeys = self._mail_settings, self._passkey_settings
+        name = "" if mail is None else mail.app_name
+        return SecondFactorService(
+            self.storage,
+            self.sessions,
+            policy=self._second_factor_policy,
+            box=self.secret_box,
+            recovery=RecoveryCodes(secret_keys(self._secret), random=self._random),
+            passkeys=None if passkeys is None else lambda: self.passkeys,
+            issuer=self._second_factor_policy.issuer or name or ("" if passkeys is None else passkeys.rp_name),
+            events=self.events,
+            clock=self.clock,
+            random=self._random,
+            mail=self._mail,
+        )
+
+    @property
+    def takes_second_factors(self) -> bool:
+        """Whether there is a ``secret``, so that :attr:`second_factor` can be used."""
+        return self._secret is not None
 
     @cached_property
     def email_verification(self) -> EmailVerificationService:
@@ -436,7 +508,7 @@ class Torii:
         """Check a session's token, and return its user and session; ``None`` if it is not valid. One request."""
         return self.storage.get_signed_in(token)
 
-    def create_session(self, user: User, *, browser: Browser = Browser(), method: SignInMethod = "custom") -> Session:
+    def sign_in(self, user: User, *, browser: Browser = Browser(), method: SignInMethod = "custom") -> SignInResult:
         """Sign in a user whom you have authenticated yourself.
 
         Args:
@@ -444,10 +516,39 @@ class Torii:
             browser: The browser that sent the request.
             method: The method, for the event.
 
+        Returns:
+            The user and a session, or a challenge where the user must give a second factor.
+
         Raises:
             AccountLocked: An administrator locked the account.
         """
         return self.sessions.sign_in(user, browser, method=method)
+
+    def create_session(
+        self,
+        user: User,
+        *,
+        browser: Browser = Browser(),
+        method: SignInMethod = "custom",
+        second_factor_at: datetime | None = None,
+    ) -> Session:
+        """Create a session where no second factor can be asked for; otherwise use :meth:`sign_in`.
+
+        Args:
+            user: As for :meth:`sign_in`.
+            browser: Where the request comes from.
+            method: The method, for the event.
+            second_factor_at: When you verified a second factor of the user; ``None``: you did not.
+
+        Raises:
+            SecondFactorRequired: The user must give a second factor, and ``second_factor_at`` is not given.
+            AccountLocked: An administrator locked the account.
+        """
+        if second_factor_at is None and self._second_factor_policy.is_required_of(user):
+            raise SecondFactorRequired("this user must give a second factor: use sign_in(user), which asks for it")
+        result = self.sessions.sign_in(user, browser, method=method, second_factor_at=second_factor_at)
+        assert isinstance(result, SignedIn)
+        return result.session
 
     def refresh_session(self, token: str) -> Session | None:
         """Check a session and, if it is due, move its end. ``None`` if it is not valid."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from torii_dynamodb._core import factors, reading, users
-from torii_dynamodb._core.keys import item_key
+from torii_dynamodb._core.keys import factor_key, item_key
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.contract import SecondFactorStorage
@@ -41,6 +41,11 @@ class Factors(StorageBase, SecondFactorStorage):
         if self._change_user(checked.user_id, decide) is None:
             raise no_such_user()
         return factor
+
+    def get_factor(self, user_id: str, factor_id: str) -> Factor | None:
+        key = factor_key(validation.user_id(user_id), factors.factor_name(factor_id))
+        item = self._get(self._identities, item_key(key), consistent=True)
+        return None if item is None else factors.read(item)
 
     def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
         validation.user_id(user_id)

@@ -70,7 +70,9 @@ def add(router: APIRouter, site: Site) -> None:
         form = await site.form(request)
         await web.limit(request)
         try:
-            user, session = await torii.magic_link.complete(form.get("token", ""), browser=web.browser(request))
+            user, session = web.signed_in_by(
+                await torii.magic_link.complete(form.get("token", ""), browser=web.browser(request))
+            )
         except InvalidToken:
             return await no_magic(request)
         return await enter(site, request, user, session, None, replaces=form.get("replaces"))

@@ -74,8 +74,13 @@ def add(router: APIRouter, site: Site) -> None:
             if form.get("way") == "link" and torii.sends_mail:
                 await torii.magic_link.send(email)
                 return site.redirect(site.path("check-mail", kind="magic-link"))
-            user, session = await torii.password.authenticate(
-                email, form.get("password", ""), require_verified=web.requires_verified, browser=web.browser(request)
+            user, session = web.signed_in_by(
+                await torii.password.authenticate(
+                    email,
+                    form.get("password", ""),
+                    require_verified=web.requires_verified,
+                    browser=web.browser(request),
+                )
             )
         except (ValidationError, AccountLocked, RateLimited) as error:
             errors, status = refusal(error, _FIELDS, wait_at="email")
@@ -116,7 +121,9 @@ def add(router: APIRouter, site: Site) -> None:
         target = form.get("next", "")
         try:
             await web.limit(request)
-            user, session = await torii.passkeys.complete_sign_in(answer_of(form), browser=web.browser(request))
+            user, session = web.signed_in_by(
+                await torii.passkeys.complete_sign_in(answer_of(form), browser=web.browser(request))
+            )
         except (PasskeyError, ClonedAuthenticator):
             message = "The passkey was not accepted. Try again, or sign in another way."
             errors, status = [FieldError("passkey-sign-in", message)], 401

@@ -169,7 +169,7 @@ def _add_magic_link(router: APIRouter, web: Web) -> None:
             found = await torii.magic_link.check(body.token)
             if found is not None:
                 await web.refuse_switch(request, None if found.user is None else found.user.id)
-        user, session = await torii.magic_link.complete(body.token, browser=web.browser(request))
+        user, session = web.signed_in_by(await torii.magic_link.complete(body.token, browser=web.browser(request)))
         token = await web.begin_session(
             request, response, user, session, transport=body.transport, replace=body.replace_session
         )

@@ -116,7 +116,9 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         """Verifies the browser's answer and signs in."""
         web.require_transport(body.transport)
         await web.limit(request)
-        user, session = await torii.passkeys.complete_sign_in(body.credential, browser=web.browser(request))
+        user, session = web.signed_in_by(
+            await torii.passkeys.complete_sign_in(body.credential, browser=web.browser(request))
+        )
         token = await web.begin_session(
             request, response, user, session, transport=body.transport, replace=body.replace_session
         )

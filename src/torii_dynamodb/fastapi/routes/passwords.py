@@ -102,8 +102,10 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         """Signs in. A wrong password, an unknown address and one that must be verified first are one answer."""
         web.require_transport(body.transport)
         await web.limit(request)
-        user, session = await torii.password.authenticate(
-            body.email, body.password, require_verified=web.requires_verified, browser=web.browser(request)
+        user, session = web.signed_in_by(
+            await torii.password.authenticate(
+                body.email, body.password, require_verified=web.requires_verified, browser=web.browser(request)
+            )
         )
         token = await web.begin_session(
             request, response, user, session, transport=body.transport, replace=body.replace_session

@@ -414,6 +414,7 @@ class BadInputConformance(Conformance):
                 {"new_factor": new},
                 {"new_factor": [None, 1, {}, user, *variants(new, fields)], "session_epoch": EPOCHS},
             ),
+            "get_factor": Case(app, {"user_id": IDS, "factor_id": IDS}),
             "list_factors_for_user": Case(holder, {"user_id": IDS, "user": USERS}),
             "remove_factor": Case(app, {"user_id": IDS, "factor_id": IDS, "session_epoch": EPOCHS}),
             "remove_factors_for_user": Case(holder, {"user_id": IDS, "session_epoch": EPOCHS}),
@@ -457,6 +458,15 @@ class BadInputConformance(Conformance):
             ),
             "get_lockout_status": Case(email, {"email": EMAILS, "policy": policies()}),
             "clear_attempts": Case(email, {"email": EMAILS, "attempt_id": [1, b"x", ["x"]]}),
+            "clear_attempt": Case(
+                {"kind": "ip", "value": "192.0.2.1", "attempt_id": attempt_id},
+                {
+                    "kind": ATTEMPT_KINDS,
+                    "value": [None, *IPS],
+                    "purpose": [purpose for purpose in PURPOSES if purpose is not None],
+                    "attempt_id": [*NO_TEXT, LONG, "\x00", SURROGATE, "#register"],
+                },
+            ),
             "list_failed_attempts": Case(email, {"email": EMAILS, "limit": LIMITS}),
             "cleanup_old_attempts": Case({**email, "before": self.later()}, {"email": EMAILS, "before": MOMENTS}),
             "set_locked_at": Case({"user_id": user.id, "locked_at": None}, {"user_id": IDS, "locked_at": MOMENTS[1:]}),

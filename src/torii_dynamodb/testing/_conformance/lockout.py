@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from torii_dynamodb.contract import AsyncStorage
-from torii_dynamodb.models import MAGIC_LINK, AttemptKind, LockoutPolicy
+from torii_dynamodb.models import MAGIC_LINK, AttemptKind, AttemptResult, LockoutPolicy
 from torii_dynamodb.testing._conformance.base import Conformance, clause, fresh, new_address, new_hash
 from torii_dynamodb.testing.clock import FakeClock
 
@@ -34,6 +34,23 @@ class LockoutConformance(Conformance):
         return ids
 
     # The window.
+
+    @clause("LOCKOUT-14")
+    async def test_a_success_forgets_the_attempts_of_its_subject(self, storage: AsyncStorage) -> None:
+        """The latest attempt forgets those before it; an earlier one, another purpose or another subject do not."""
+        policy = LockoutPolicy(max_attempts=2)
+        user = fresh("u")
+
+        async def attempt() -> AttemptResult:
+            return await storage.acquire_attempt("user", user, purpose="second_factor", policy=policy)
+
+        first, second = await attempt(), await attempt()
+        await storage.clear_attempt("user", user, purpose="second_factor", attempt_id=first.attempt_id)
+        await storage.clear_attempt("user", user, purpose="other", attempt_id=second.attempt_id)
+        await storage.clear_attempt("user", fresh("u"), purpose="second_factor", attempt_id=second.attempt_id)
+        assert not (await attempt()).allowed
+        await storage.clear_attempt("user", user, purpose="second_factor", attempt_id=second.attempt_id)
+        assert (await attempt()).allowed
 
     @clause("LOCKOUT-1", "LOCKOUT-2")
     async def test_the_defaults_are_five_in_fifteen_minutes(self, storage: AsyncStorage, clock: FakeClock) -> None:

@@ -479,6 +479,11 @@ async def add_factor(world: World) -> object:
     return await world.storage.add_factor(NewFactor(user_id=world.user.id, id="phone", secret=b"s" * 80, last_step=1))
 
 
+async def get_factor(world: World) -> object:
+    assert await world.storage.get_factor(world.user.id, "recovery") is not None
+    return world
+
+
 async def list_factors(world: World) -> object:
     assert len(await world.storage.list_factors_for_user(world.user.id, user=world.user)) == 2
     return world
@@ -566,6 +571,12 @@ async def acquire_refused(world: World) -> object:
 
 async def acquire_ip(world: World) -> object:
     return await world.storage.acquire_attempt("ip", "192.0.2.1")
+
+
+async def acquire_and_clear_ip(world: World) -> object:
+    taken = await world.storage.acquire_attempt("ip", "192.0.2.1")
+    await world.storage.clear_attempt("ip", "192.0.2.1", attempt_id=taken.attempt_id)
+    return world
 
 
 async def lockout_status(world: World) -> object:
@@ -659,6 +670,7 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, issue_token_for_nobody, Cost(1, 1, 0, 1)),
     (nothing, issue_only_token, Cost(1, 1, 0, 5)),
     (nothing, add_factor, Cost(2, 2, 1, 5)),
+    (factors, get_factor, Cost(1, 1, 1, 0)),
     (factors, list_factors, Cost(1, 1, 2, 0)),
     (factors, list_factors_reading, Cost(2, 2, 3, 0)),
     (nothing, list_no_factors, Cost(0, 0, 0, 0)),
@@ -678,6 +690,7 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     # DynamoDB charges for a refused write too, but its response does not say so.
     (acquire, acquire_refused, Cost(1, 1, 0, 0)),
     (nothing, acquire_ip, Cost(1, 1, 0, 1)),
+    (nothing, acquire_and_clear_ip, Cost(2, 2, 0, 2)),
     (acquire, lockout_status, Cost(1, 1, 1, 0)),
     (acquire, clear, Cost(1, 1, 0, 2)),
     (nothing, record_failure, Cost(3, 3, 2, 1)),

@@ -473,6 +473,11 @@ def add_factor(world: World) -> object:
     return world.storage.add_factor(NewFactor(user_id=world.user.id, id="phone", secret=b"s" * 80, last_step=1))
 
 
+def get_factor(world: World) -> object:
+    assert world.storage.get_factor(world.user.id, "recovery") is not None
+    return world
+
+
 def list_factors(world: World) -> object:
     assert len(world.storage.list_factors_for_user(world.user.id, user=world.user)) == 2
     return world
@@ -560,6 +565,12 @@ def acquire_refused(world: World) -> object:
 
 def acquire_ip(world: World) -> object:
     return world.storage.acquire_attempt("ip", "192.0.2.1")
+
+
+def acquire_and_clear_ip(world: World) -> object:
+    taken = world.storage.acquire_attempt("ip", "192.0.2.1")
+    world.storage.clear_attempt("ip", "192.0.2.1", attempt_id=taken.attempt_id)
+    return world
 
 
 def lockout_status(world: World) -> object:
@@ -653,6 +664,7 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, issue_token_for_nobody, Cost(1, 1, 0, 1)),
     (nothing, issue_only_token, Cost(1, 1, 0, 5)),
     (nothing, add_factor, Cost(2, 2, 1, 5)),
+    (factors, get_factor, Cost(1, 1, 1, 0)),
     (factors, list_factors, Cost(1, 1, 2, 0)),
     (factors, list_factors_reading, Cost(2, 2, 3, 0)),
     (nothing, list_no_factors, Cost(0, 0, 0, 0)),
@@ -672,6 +684,7 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     # DynamoDB charges for a refused write too, but its response does not say so.
     (acquire, acquire_refused, Cost(1, 1, 0, 0)),
     (nothing, acquire_ip, Cost(1, 1, 0, 1)),
+    (nothing, acquire_and_clear_ip, Cost(2, 2, 0, 2)),
     (acquire, lockout_status, Cost(1, 1, 1, 0)),
     (acquire, clear, Cost(1, 1, 0, 2)),
     (nothing, record_failure, Cost(3, 3, 2, 1)),

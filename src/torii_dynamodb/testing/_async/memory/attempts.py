@@ -99,9 +99,20 @@ class AsyncMemoryAttempts(MemoryBase, AsyncBruteForceStorage):
         # An attempt that no policy counted has the id "".
         named = attempt_id if not attempt_id and attempt_id in (None, "") else attempts.attempt_id(attempt_id)
         with self._state.lock:
-            register = self._state.registers.get(subject, ())
-            if named is None or (register and register[0] == named):
-                self._state.registers.pop(subject, None)
+            self._clear(subject, named)
+
+    async def clear_attempt(
+        self, kind: AttemptKind, value: str, *, attempt_id: str, purpose: str | None = None
+    ) -> None:
+        subject = attempts.subject(kind, value, purpose)
+        named = attempt_id if attempt_id == "" else attempts.attempt_id(attempt_id)
+        with self._state.lock:
+            self._clear(subject, named)
+
+    def _clear(self, subject: str, named: str | None) -> None:
+        register = self._state.registers.get(subject, ())
+        if named is None or (register and register[0] == named):
+            self._state.registers.pop(subject, None)
 
     async def list_failed_attempts(self, email: str, *, limit: int = 100) -> Listing[FailedAttempt]:
         normalised = normalise_email(email).normalised

@@ -49,6 +49,12 @@ class MemoryFactors(MemoryBase, SecondFactorStorage):
         found = self._state.identities.get(keys.factor_key(user_id, name))
         return found if isinstance(found, Factor) else None
 
+    def get_factor(self, user_id: str, factor_id: str) -> Factor | None:
+        validation.user_id(user_id)
+        name = factors.factor_name(factor_id)
+        with self._state.lock:
+            return self._factor(user_id, name)
+
     def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
         validation.user_id(user_id)
         factors.check_user(user, user_id)

@@ -1,0 +1,166 @@
+"""Codes that people type from a mail, for those whose mail opens on another device than their browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from torii_dynamodb._async.services.mail import mailbox
+from torii_dynamodb._rules import typed_codes
+from torii_dynamodb._rules.bindings import bound_to
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.signing_in import Browser
+from torii_dynamodb.clock import Clock, RandomBytes
+from torii_dynamodb.errors import InvalidCode
+from torii_dynamodb.mail.templates import duration
+from torii_dynamodb.models import (
+    EMAIL_VERIFICATION,
+    MAGIC_LINK,
+    EmailCodePurpose,
+    NewToken,
+    SignInResult,
+    User,
+    VerifiedToken,
+)
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb._async.services.magic_links import AsyncMagicLinkService
+    from torii_dynamodb._async.services.mail import AsyncMail
+
+__all__ = ["AsyncEmailCodeService"]
+
+_WRONG_CODE = "the code is wrong, was used, or has expired; after five tries, ask for a new one"
+
+
+class AsyncEmailCodeService:
+    """Eight digits by mail, to sign in, to verify an address, or to reset a password.
+
+    A code is good for ten minutes and five tries, and only with the flow token that the browser which asked for it
+    holds. Keep the flow token in a cookie or in the front end; never mail it.
+
+    Args:
+        storage: Where codes are kept.
+        mail: Sends them.
+        magic_links: Completes a sign-in, as a link would.
+        clock: What time it is.
+        random: Makes the codes.
+        sign_up: Whether a code sent to an address without an account creates one when it is used.
+    """
+
+    def __init__(
+        self,
+        storage: AsyncStorage,
+        mail: AsyncMail,
+        magic_links: Callable[[], AsyncMagicLinkService],
+        *,
+        clock: Clock,
+        random: RandomBytes,
+        sign_up: bool,
+    ) -> None:
+        self._storage = storage
+        self._mail = mail
+        self._magic_links = magic_links
+        self._clock = clock
+        self._random = random
+        self._sign_up = sign_up
+
+    async def send(
+        self,
+        email: str,
+        *,
+        purpose: EmailCodePurpose = MAGIC_LINK,
+        browser_binding: str | None = None,
+    ) -> str:
+        """Mail a code. Makes the same requests for known, unknown and locked addresses. Three rounds of requests.
+
+        Args:
+            email: The address.
+            purpose: What the code is for: signing in, verifying the address, or resetting the password.
+            browser_binding: What the browser that signs up was left with
+                (``torii.email_verification.new_browser_binding()``); for a verification.
+
+        Returns:
+            The flow token, to keep in the browser that asked.
+
+        Raises:
+            ValidationError: It is not a valid address.
+            RateLimited: Enough mails were sent to this mailbox.
+        """
+        address = normalise_email(email)
+        lifetime = self._mail.settings.email_code_for
+        user = await self._mail.find(email, f"{purpose}_code", lifetime)
+        code = typed_codes.new_code(self._random)
+        new_token = NewToken(
+            purpose=purpose,
+            expires_at=self._clock() + lifetime,
+            user_id=None if user is None else user.id,
+            email=address.normalised if user is None else None,
+            metadata={"email_as_given": address.as_given, **(bound_to(browser_binding) or {})},
+        )
+        token = await self._storage.create_code(new_token, code, user=user)
+        if self._is_mailed(user, purpose):
+            to = address.normalised if user is None else mailbox(user)
+            context = {"code": f"{code[:4]} {code[4:]}", "purpose": purpose, "expires_in": duration(lifetime)}
+            await self._mail.send("email_code", to, context, user_id=None if user is None else user.id)
+        return token.token
+
+    def _is_mailed(self, user: User | None, purpose: EmailCodePurpose) -> bool:
+        if user is None:
+            return purpose == MAGIC_LINK and self._sign_up
+        return user.locked_at is None and not (purpose == EMAIL_VERIFICATION and user.is_email_verified)
+
+    async def complete(self, flow_token: str, code: str, *, browser: Browser = Browser()) -> SignInResult:
+        """Sign in by a code. It proves the address as a link does; the first proof removes what was set up before.
+
+        Args:
+            flow_token: What :meth:`send` returned.
+            code: What the person typed; spaces and hyphens do not matter.
+            browser: Where the request comes from.
+
+        Returns:
+            Who is signed in, or a challenge where a second factor is due.
+
+        Raises:
+            InvalidCode: The code is wrong, was used, has expired, or was tried five times.
+            AccountLocked: An administrator locked the account.
+        """
+        verified = await self._try(flow_token, code, MAGIC_LINK)
+        return await self._magic_links().sign_in_by(verified, browser, method="email_code")
+
+    async def exchange(self, flow_token: str, code: str, *, purpose: EmailCodePurpose) -> str:
+        """Exchange a code for the token of the link that it stands for.
+
+        Give the token to ``torii.email_verification.complete`` or ``torii.password.complete_reset``, which decide what
+        the proof means, as for a link.
+
+        Args:
+            flow_token: What :meth:`send` returned.
+            code: What the person typed.
+            purpose: What the code was sent for.
+
+        Returns:
+            The token. It holds for ten minutes.
+
+        Raises:
+            InvalidCode: The code is wrong, was used, has expired, or was tried five times.
+        """
+        verified = await self._try(flow_token, code, purpose)
+        if verified.user is None:
+            raise InvalidCode(_WRONG_CODE)
+        token = await self._storage.create_token(
+            NewToken(
+                purpose=purpose,
+                expires_at=self._clock() + self._mail.settings.email_code_for,
+                user_id=verified.user.id,
+                metadata=verified.token.metadata,
+            ),
+            user=verified.user,
+        )
+        return token.token
+
+    async def _try(self, flow_token: str, code: str, purpose: EmailCodePurpose) -> VerifiedToken:
+        verified = await self._storage.try_code(flow_token, code, purpose=purpose)
+        if verified is None:
+            raise InvalidCode(_WRONG_CODE)
+        return verified

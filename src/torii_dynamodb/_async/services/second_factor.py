@@ -1,0 +1,581 @@
+"""Second factors: setting them up, asking for them, and losing them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+from torii_dynamodb._async.primitives import both
+from torii_dynamodb._rules import base64url, totp
+from torii_dynamodb._rules.second_factor import SECOND_FACTOR, SecondFactorPolicy, factor_kinds, is_enrolled
+from torii_dynamodb._rules.secrets import parse_one_time_token
+from torii_dynamodb._rules.signing_in import Browser, refuse_locked
+from torii_dynamodb._rules.webauthn import PasskeyError
+from torii_dynamodb.errors import (
+    AccountLocked,
+    ClonedAuthenticator,
+    ConfigurationError,
+    InvalidCode,
+    InvalidToken,
+    NotFound,
+    Revoked,
+)
+from torii_dynamodb.events import (
+    RecoveryCodesReplaced,
+    RecoveryCodeUsed,
+    SecondFactorAdded,
+    SecondFactorRemoved,
+    SessionRotated,
+    SignInFailed,
+    SignInMethod,
+)
+from torii_dynamodb.models import (
+    EnrolledFactor,
+    Factor,
+    Listing,
+    NewFactor,
+    SecondFactorChallenge,
+    Session,
+    SignedIn,
+    TotpEnrolment,
+    User,
+    VerifiedToken,
+)
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.contract import AsyncStorage
+    from torii_dynamodb._async.secret_box import AsyncSecretBox
+    from torii_dynamodb._async.services.events import AsyncEvents
+    from torii_dynamodb._async.services.mail import AsyncMail
+    from torii_dynamodb._async.services.passkeys import AsyncPasskeyService
+    from torii_dynamodb._async.services.sessions import AsyncSessionService
+    from torii_dynamodb._rules.recovery_codes import RecoveryCodes
+    from torii_dynamodb.clock import Clock, RandomBytes
+
+__all__ = ["AsyncSecondFactorService"]
+
+_ENROLMENT_FOR = timedelta(minutes=15)
+_WRONG_CODE = "the code is wrong, was used, or has expired"
+_NO_CHALLENGE = "the sign-in has expired or was completed; sign in again"
+_NO_ENROLMENT = "this was begun too long ago, or for somebody else; begin again"
+_TOO_MANY = "there were too many wrong codes; wait, then try again"
+
+
+class AsyncSecondFactorService:
+    """Authenticator apps (TOTP), passkeys as a second factor, and recovery codes.
+
+    Args:
+        storage: Where factors are kept.
+        sessions: Makes the sessions.
+        policy: Who must give a second factor.
+        box: Seals the seeds.
+        recovery: Makes recovery codes and their marks.
+        passkeys: The passkey service; ``None``: passkeys cannot serve.
+        issuer: The application's name in authenticator apps.
+        events: Who is told.
+        clock: What time it is.
+        random: Makes seeds and ids.
+        mail: Tells the owner of changes; ``None``: nobody is told.
+    """
+
+    def __init__(
+        self,
+        storage: AsyncStorage,
+        sessions: AsyncSessionService,
+        *,
+        policy: SecondFactorPolicy,
+        box: AsyncSecretBox,
+        recovery: RecoveryCodes,
+        passkeys: Callable[[], AsyncPasskeyService] | None,
+        issuer: str,
+        events: AsyncEvents,
+        clock: Clock,
+        random: RandomBytes,
+        mail: AsyncMail | None,
+    ) -> None:
+        self._storage = storage
+        self._sessions = sessions
+        self.policy = policy
+        self._box = box
+        self._recovery = recovery
+        self._passkeys = passkeys
+        self._issuer = issuer
+        self._events = events
+        self._clock = clock
+        self._random = random
+        self._mail = mail
+
+    # What a user has
+
+    def is_enrolled(self, user: User) -> bool:
+        """Whether the user has a second factor."""
+        return is_enrolled(user)
+
+    def kinds(self, user: User) -> frozenset[Literal["totp", "passkey", "recovery"]]:
+        """What the user can give as a second factor."""
+        return factor_kinds(user)
+
+    async def list_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
+        """The user's authenticator apps and recovery codes. ``user``: as read, to save a request."""
+        return await self._storage.list_factors_for_user(user_id, user=user)
+
+    # Setting up
+
+    async def begin_enrolment(self, user: User, *, name: str = "Authenticator app") -> TotpEnrolment:
+        """Begin to set up an authenticator app. Ask for a recent sign-in before. No request is made.
+
+        Args:
+            user: Who is signed in, or has given the first factor (:meth:`check`).
+            name: What the person calls the app, up to 64 characters.
+        """
+        refuse_locked(user)
+        seed = totp.new_seed(self._random)
+        sealed = {
+            "seed": base64url.encode(seed),
+            "id": self._random(9).hex(),
+            "name": name,
+            "epoch": user.session_epoch,
+            "until": (self._clock() + _ENROLMENT_FOR).isoformat(),
+        }
+        token = await self._box.seal(json.dumps(sealed).encode(), associated=_enrolment_of(user.id))
+        uri = totp.enrolment_uri(seed, issuer=self._issuer, account=user.email_as_given)
+        return TotpEnrolment(uri=uri, secret=totp.seed_text(seed), token=base64url.encode(token))
+
+    async def complete_enrolment(self, user: User, enrolment: str, code: str) -> EnrolledFactor:
+        """Verify the app's first code, and add the app as a second factor.
+
+        Args:
+            user: Who began, as read by the session check.
+            enrolment: ``TotpEnrolment.token``.
+            code: What the app shows.
+
+        Returns:
+            The factor, with recovery codes where the user had none.
+
+        Raises:
+            InvalidCode: The code is wrong. The same enrolment can be tried again.
+            InvalidToken: The enrolment is not this user's, or was begun too long ago.
+            AccountLocked: Too many wrong codes, or locked by an administrator.
+            Revoked: All the user's sessions were ended since ``user`` was read.
+            TooManyFactors: The user has five apps already.
+        """
+        refuse_locked(user)
+        seed, begun = await self._opened_enrolment(user, enrolment)
+        attempt = await self._attempt(user.id)
+        step = self._matching_step(seed, code, after=None)
+        if step is None:
+            raise InvalidCode(_WRONG_CODE)
+        factor_id = begun["id"]
+        factor = await self._storage.add_factor(
+            NewFactor(
+                user_id=user.id,
+                id=factor_id,
+                secret=await self._box.seal(seed, associated=_place(user.id, factor_id)),
+                name=begun["name"],
+                last_step=step,
+            ),
+            session_epoch=user.session_epoch,
+        )
+        await self._clear(user.id, attempt)
+        now = self._clock()
+        await self._events.emit(SecondFactorAdded(at=now, user_id=user.id, kind="totp", factor_id=factor_id))
+        await self._tell(user, "second_factor_added", {"factor": factor.name})
+        if "recovery" in user.factors:
+            return EnrolledFactor(factor=factor)
+        return EnrolledFactor(factor=factor, recovery_codes=await self.make_recovery_codes(user, tell=False))
+
+    async def use_passkeys(self, user: User, enabled: bool = True) -> tuple[str, ...]:
+        """Say whether the user's passkeys serve as a second factor. Ask for a recent sign-in before.
+
+        Returns:
+            Recovery codes, to show once, where the user had none.
+
+        Raises:
+            NotFound: ``what="passkey"``: the user has no passkey, or passkeys are not set up.
+            Revoked: All the user's sessions were ended since ``user`` was read.
+        """
+        if enabled and (self._passkeys is None or not any(name.startswith("passkey#") for name in user.identities)):
+            raise NotFound("passkey", "the user has no passkey; add one first")
+        changed = await self._storage.use_passkeys_as_factor(user.id, enabled, session_epoch=user.session_epoch)
+        if not changed:
+            return ()
+        now = self._clock()
+        if not enabled:
+            await self._events.emit(SecondFactorRemoved(at=now, user_id=user.id, kind="passkey"))
+            await self._tell(user, "second_factor_removed", {"factor": "Passkeys"})
+            return ()
+        await self._events.emit(SecondFactorAdded(at=now, user_id=user.id, kind="passkey"))
+        await self._tell(user, "second_factor_added", {"factor": "Passkeys"})
+        return () if "recovery" in user.factors else await self.make_recovery_codes(user, tell=False)
+
+    async def make_recovery_codes(self, user: User, *, tell: bool = True) -> tuple[str, ...]:
+        """Make ten recovery codes in place of earlier ones. Show them once: they are not stored.
+
+        Args:
+            user: As read by the session check.
+            tell: Whether the owner is told by mail.
+
+        Raises:
+            Revoked: All the user's sessions were ended since ``user`` was read.
+        """
+        codes = self._recovery.make()
+        marks = [self._recovery.mark(user.id, code) for code in codes]
+        await self._storage.set_recovery_codes(user.id, marks, session_epoch=user.session_epoch)
+        await self._events.emit(RecoveryCodesReplaced(at=self._clock(), user_id=user.id))
+        if tell:
+            await self._tell(user, "recovery_codes_replaced", {})
+        return codes
+
+    # Removing
+
+    async def remove(self, user: User, factor_id: str) -> bool:
+        """Remove an authenticator app, or with ``"recovery"`` the recovery codes. Ask for a second factor before.
+
+        Returns:
+            Whether the user had it.
+
+        Raises:
+            Revoked: All the user's sessions were ended since ``user`` was read.
+        """
+        gone = await self._storage.remove_factor(user.id, factor_id, session_epoch=user.session_epoch)
+        if gone:
+            kind: Literal["totp", "recovery"] = "recovery" if factor_id == "recovery" else "totp"
+            told = None if kind == "recovery" else factor_id
+            await self._events.emit(SecondFactorRemoved(at=self._clock(), user_id=user.id, kind=kind, factor_id=told))
+            name = "Recovery codes" if kind == "recovery" else "Authenticator app"
+            await self._tell(user, "second_factor_removed", {"factor": name})
+        return gone
+
+    async def remove_all(self, user_id: str) -> bool:
+        """Remove all second factors as an administrator, for a user who lost them. The owner is told by mail.
+
+        Returns:
+            Whether there were any.
+        """
+        gone = await self._storage.remove_factors_for_user(user_id)
+        if gone:
+            await self._events.emit(
+                SecondFactorRemoved(at=self._clock(), user_id=user_id, kind="all", by_administrator=True)
+            )
+            user = await self._storage.get_user(user_id, consistent=True)
+            if user is not None:
+                await self._tell(user, "second_factors_removed", {})
+        return gone
+
+    # Signing in
+
+    async def check(self, challenge: str) -> SecondFactorChallenge | None:
+        """What a challenge asks for, without using it up; ``None`` if it does not hold. One request."""
+        found = await self._storage.check_token(challenge, purpose=SECOND_FACTOR)
+        if found is None or found.user is None:
+            return None
+        user = found.user
+        return SecondFactorChallenge(
+            user=user, token=challenge, expires_at=found.token.expires_at, enrolment=not is_enrolled(user)
+        )
+
+    async def complete(
+        self, challenge: str, code: str, *, factor_id: str | None = None, browser: Browser = Browser()
+    ) -> SignedIn:
+        """Give the second factor, and sign in: a code of an authenticator app, or a recovery code.
+
+        The attempt is counted before the code is looked at, over all second factors of the user and all routes. A wrong
+        code does not use up the challenge. Three rounds of requests with ``factor_id``: (count the attempt, read the
+        challenge, read the factor), (use up the challenge, accept the code), (store the session, clear the count).
+
+        Args:
+            challenge: ``SecondFactorChallenge.token``.
+            code: Six digits, or a recovery code; spaces and hyphens do not matter.
+            factor_id: Which app the code is from. Left out, each of the user's is tried, with a request more.
+            browser: Where the request comes from.
+
+        Returns:
+            The user and a new session with its token.
+
+        Raises:
+            InvalidCode: The code is wrong or was used. Try again with the same challenge.
+            InvalidToken: The challenge does not hold: the person signs in again.
+            AccountLocked: Too many wrong codes (``retry_after``), or locked by an administrator.
+        """
+        parsed = parse_one_time_token(challenge)
+        if parsed is None or not parsed.user_id:
+            raise InvalidToken(_NO_CHALLENGE)
+        user_id = parsed.user_id
+        named = "recovery" if self._recovery.candidates(user_id, code) else factor_id
+        attempt, (found, factors) = await both(
+            lambda: self._attempt(user_id), lambda: self._read(challenge, user_id, named)
+        )
+        user = self._challenged(found)
+        if named is None:
+            factors = await self._storage.list_factors_for_user(user_id, user=user)
+        accept = await self._matching_factor(user, factors, code)
+        if accept is not None:
+            accepted, used = await both(accept, lambda: self._storage.verify_token(challenge, purpose=SECOND_FACTOR))
+            if used is None:
+                raise InvalidToken(_NO_CHALLENGE)
+            if accepted:
+                # The session is bound to the user as read when the challenge was used up.
+                return await self._begin_session(used, browser, "otp", attempt)
+        await self._failed(user, browser, found)
+        raise InvalidCode(_WRONG_CODE)
+
+    async def begin_passkey(self, challenge: str) -> dict[str, Any]:
+        """Options for ``navigator.credentials.get``, to give a passkey as the second factor.
+
+        Raises:
+            InvalidToken: The challenge does not hold.
+            ConfigurationError: Passkeys are not set up.
+        """
+        found = self._challenged(await self._storage.check_token(challenge, purpose=SECOND_FACTOR))
+        return await self._passkey_service().begin_sign_in(user=found)
+
+    async def complete_with_passkey(
+        self, challenge: str, answer: Mapping[str, Any], *, browser: Browser = Browser()
+    ) -> SignedIn:
+        """Give a passkey as the second factor, and sign in.
+
+        Args:
+            challenge: ``SecondFactorChallenge.token``.
+            answer: ``credential.toJSON()``.
+            browser: Where the request comes from.
+
+        Raises:
+            InvalidToken: The challenge does not hold.
+            PasskeyError: The answer does not hold.
+            InvalidCode: It is not a passkey of this user, or the user's passkeys do not serve as a second factor.
+        """
+        found = await self._storage.check_token(challenge, purpose=SECOND_FACTOR)
+        user = self._challenged(found)
+        if "passkey" not in factor_kinds(user):
+            raise InvalidCode("passkeys do not serve as a second factor of this user")
+        try:
+            await self._passkey_service().verify(answer, user=user)
+        except (PasskeyError, ClonedAuthenticator):
+            await self._failed(user, browser, found)
+            raise
+        return await self._begin_session(await self._used_up(challenge), browser, "pop")
+
+    async def complete_by_enrolling(
+        self, challenge: str, enrolment: str, code: str, *, browser: Browser = Browser()
+    ) -> tuple[SignedIn, EnrolledFactor]:
+        """Set up the first second factor where one is required, and sign in.
+
+        Args:
+            challenge: ``SecondFactorChallenge.token`` with ``enrolment`` set.
+            enrolment: ``TotpEnrolment.token``, from :meth:`begin_enrolment` for the challenge's user.
+            code: What the app shows.
+            browser: Where the request comes from.
+
+        Raises:
+            As :meth:`complete` and :meth:`complete_enrolment`; InvalidToken also for a user who has a second factor.
+        """
+        found = await self._storage.check_token(challenge, purpose=SECOND_FACTOR)
+        user = self._challenged(found)
+        # Whoever has a second factor gives it: a new one would walk around it.
+        if is_enrolled(user):
+            raise InvalidToken(_NO_CHALLENGE)
+        enrolled = await self.complete_enrolment(user, enrolment, code)
+        return await self._begin_session(await self._used_up(challenge), browser, "otp"), enrolled
+
+    # For somebody who is signed in
+
+    async def step_up(self, signed_in: SignedIn, code: str) -> SignedIn:
+        """Ask somebody who is signed in for a second factor once more ("step-up"). The session gets another token.
+
+        Args:
+            signed_in: As the session check returned it.
+            code: Six digits, or a recovery code.
+
+        Returns:
+            The user and the session that takes the old one's place, with ``second_factor_at`` of now.
+
+        Raises:
+            InvalidCode: The code is wrong or was used.
+            AccountLocked: Too many wrong codes, or locked by an administrator.
+            Revoked: The session was ended meanwhile.
+        """
+        user, session = signed_in
+        refuse_locked(user)
+        attempt, factors = await both(
+            lambda: self._attempt(user.id), lambda: self._storage.list_factors_for_user(user.id, user=user)
+        )
+        accept = await self._matching_factor(user, factors, code)
+        if accept is None or not await accept():
+            await self._failed(user, Browser(), None)
+            raise InvalidCode(_WRONG_CODE)
+        await self._clear(user.id, attempt)
+        return await self._raise(user, session, "otp")
+
+    async def step_up_with_passkey(self, signed_in: SignedIn, answer: Mapping[str, Any]) -> SignedIn:
+        """The same with a passkey. Begin with ``torii.passkeys.begin_sign_in(user=...)``.
+
+        Raises:
+            PasskeyError: The answer does not hold.
+            Revoked: The session was ended meanwhile.
+        """
+        user, session = signed_in
+        await self._passkey_service().verify(answer, user=user)
+        return await self._raise(user, session, "pop")
+
+    # Rotating the secret
+
+    async def reseal(self, user_id: str) -> int:
+        """Seal the user's seeds anew under the first secret, if they are under another. Returns how many were."""
+        done = 0
+        for factor in await self._storage.list_factors_for_user(user_id):
+            if factor.secret is not None:
+                place = _place(factor.user_id, factor.id)
+                seed = await self._box.open(factor.secret, associated=place)
+                done += await self._storage.reseal_factor(factor, await self._box.seal(seed, associated=place))
+        return done
+
+    # Within
+
+    async def _read(
+        self, challenge: str, user_id: str, factor_id: str | None
+    ) -> tuple[VerifiedToken | None, list[Factor]]:
+        if factor_id is None:
+            return await self._storage.check_token(challenge, purpose=SECOND_FACTOR), []
+        found, factor = await both(
+            lambda: self._storage.check_token(challenge, purpose=SECOND_FACTOR),
+            lambda: self._storage.get_factor(user_id, factor_id),
+        )
+        return found, [] if factor is None else [factor]
+
+    def _challenged(self, found: VerifiedToken | None) -> User:
+        if found is None or found.user is None:
+            raise InvalidToken(_NO_CHALLENGE)
+        refuse_locked(found.user)
+        return found.user
+
+    async def _used_up(self, challenge: str) -> VerifiedToken:
+        used = await self._storage.verify_token(challenge, purpose=SECOND_FACTOR)
+        if used is None:
+            raise InvalidToken(_NO_CHALLENGE)
+        return used
+
+    async def _attempt(self, user_id: str) -> str:
+        """Count an attempt. Returns its name."""
+        attempt = await self._storage.acquire_attempt(
+            "user", user_id, purpose=SECOND_FACTOR, policy=self.policy.attempts
+        )
+        if not attempt.allowed:
+            raise AccountLocked(_TOO_MANY, retry_after=attempt.retry_after)
+        return attempt.attempt_id
+
+    async def _clear(self, user_id: str, attempt: str) -> None:
+        await self._storage.clear_attempt("user", user_id, purpose=SECOND_FACTOR, attempt_id=attempt)
+
+    async def _matching_factor(
+        self, user: User, factors: Sequence[Factor], code: str
+    ) -> Callable[[], Awaitable[bool]] | None:
+        """What accepts the code, once; ``None`` if no factor matches."""
+        candidates = self._recovery.candidates(user.id, code)
+        for factor in factors:
+            if factor.kind == "recovery":
+                for mark in factor.marks.intersection(candidates):
+                    return partial(self._accept_recovery, user, mark, factor.codes_left - 1)
+            elif factor.secret is not None:
+                seed = await self._box.open(factor.secret, associated=_place(user.id, factor.id))
+                step = self._matching_step(seed, code, after=factor.last_step)
+                if step is not None:
+                    return partial(self._storage.accept_totp_step, user.id, factor.id, step)
+        return None
+
+    def _matching_step(self, seed: bytes, code: str, *, after: int | None) -> int | None:
+        digits = totp.typed_digits(code, totp.DIGITS)
+        return None if digits is None else totp.matching_step(seed, digits, self._clock(), after=after)
+
+    async def _accept_recovery(self, user: User, mark: str, left: int) -> bool:
+        used = await self._storage.use_recovery_code(user.id, mark)
+        if used:
+            await self._events.emit(RecoveryCodeUsed(at=self._clock(), user_id=user.id, left=left))
+            await self._tell(user, "recovery_code_used", {"left": left})
+        return used
+
+    async def _begin_session(
+        self, used: VerifiedToken, browser: Browser, second_factor: str, attempt: str | None = None
+    ) -> SignedIn:
+        user = self._challenged(used)
+        method, provider = _began(used)
+        now = self._clock()
+
+        async def create() -> Session:
+            return await self._sessions.create(
+                user, browser, method=method, second_factor_at=now, second_factor=second_factor
+            )
+
+        async def clear() -> None:
+            if attempt is not None:
+                await self._clear(user.id, attempt)
+
+        session, _ = await both(create, clear)
+        await self._sessions.announce(user, session, browser, method=method, provider=provider)
+        return SignedIn(user, session)
+
+    async def _raise(self, user: User, session: Session, second_factor: str) -> SignedIn:
+        """Replace the session by one for which a second factor was given."""
+        new = await self._sessions.renew(session, user, second_factor=second_factor)
+        if not await self._storage.delete_session_by_id(user.id, session.id):
+            await self._storage.delete_session_by_id(user.id, new.id)
+            raise Revoked("the session was ended meanwhile; sign in again")
+        await self._events.emit(
+            SessionRotated(at=self._clock(), user_id=user.id, old_session_id=session.id, session_id=new.id)
+        )
+        return SignedIn(user, new)
+
+    async def _failed(self, user: User, browser: Browser, found: VerifiedToken | None) -> None:
+        method: SignInMethod = "custom"
+        provider: str | None = None
+        if found is not None:
+            method, provider = _began(found)
+        await self._events.emit(
+            SignInFailed(
+                at=self._clock(),
+                user_id=user.id,
+                method=method,
+                reason="second_factor",
+                email=user.email,
+                provider=provider,
+                ip_address=browser.ip_address,
+                user_agent=browser.user_agent,
+            )
+        )
+
+    async def _opened_enrolment(self, user: User, enrolment: str) -> tuple[bytes, dict[str, str]]:
+        try:
+            sealed = base64url.decode(enrolment)
+            begun = json.loads(await self._box.open(sealed, associated=_enrolment_of(user.id)))
+        except ValueError:
+            raise InvalidToken(_NO_ENROLMENT) from None
+        if begun["epoch"] != user.session_epoch or datetime.fromisoformat(begun["until"]) <= self._clock():
+            raise InvalidToken(_NO_ENROLMENT)
+        return base64url.decode(begun["seed"]), begun
+
+    def _passkey_service(self) -> AsyncPasskeyService:
+        if self._passkeys is None:
+            raise ConfigurationError("passkeys are not set up: give the services passkeys=PasskeySettings(...)")
+        return self._passkeys()
+
+    async def _tell(self, user: User, template: str, context: dict[str, Any]) -> None:
+        if self._mail is not None:
+            await self._mail.notify(template, user, context)
+
+
+def _place(user_id: str, factor_id: str) -> bytes:
+    """What a sealed seed is bound to: it opens for no other user and no other factor."""
+    return f"factor#{user_id}#{factor_id}".encode()
+
+
+def _enrolment_of(user_id: str) -> bytes:
+    return f"enrolment#{user_id}".encode()
+
+
+def _began(found: VerifiedToken) -> tuple[SignInMethod, str | None]:
+    """The first factor that a challenge remembers."""
+    method, provider = found.token.metadata.get("method"), found.token.metadata.get("provider")
+    known = method if method in get_args(SignInMethod) else "custom"
+    return cast("SignInMethod", known), provider if isinstance(provider, str) else None

@@ -1,0 +1,465 @@
+"""Second factors: setting them up, giving them, losing them, and every way that must not lead around them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pyotp
+import pytest
+from tests.faults._async.primitives import together
+from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, SECRET, AsyncSetting, just_before
+from tests.services._async.test_passkeys import settings as passkey_settings
+from tests.services.authenticator import Authenticator
+
+from torii_dynamodb import Browser, SecondFactorChallenge, SignedIn, User
+from torii_dynamodb.errors import (
+    AccountLocked,
+    ConfigurationError,
+    InvalidCode,
+    InvalidToken,
+    NotFound,
+    Revoked,
+    SecondFactorRequired,
+)
+from torii_dynamodb.events import RecoveryCodeUsed, SecondFactorAdded, SecondFactorRemoved, SignInFailed, UserSignedIn
+from torii_dynamodb.models import LockoutPolicy
+from torii_dynamodb.policies import SecondFactorPolicy
+
+
+class AsyncFactorSetting(AsyncSetting):
+    """Services with passkeys, and a user with an authenticator app."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(passkeys=passkey_settings(), **options)
+        self.factors = self.torii.second_factor
+        self.device = Authenticator()
+        self.app: pyotp.TOTP | None = None
+        self.recovery_codes: tuple[str, ...] = ()
+
+    def code(self, *, later: int = 0) -> str:
+        """What the app shows now, or this many steps later."""
+        assert self.app is not None
+        return self.app.at(self.clock() + timedelta(seconds=30 * later))
+
+    def next_code(self) -> str:
+        """A code that was not used yet: that of the next step, once the clock has reached it."""
+        self.clock.advance(timedelta(seconds=30))
+        return self.code()
+
+    async def enrolled(self) -> User:
+        """Register a user, verify the address and set up an authenticator app."""
+        user = await self.torii.password.register(EMAIL, PASSWORD)
+        await self.storage.mark_email_verified(user.id, email=user.email)
+        user = await self.reread(user)
+        await self.enrol(user)
+        self.mailer.messages.clear()
+        return await self.reread(user)
+
+    async def enrol(self, user: User) -> None:
+        """Set up an authenticator app."""
+        begun = await self.factors.begin_enrolment(user, name="Phone")
+        self.app = pyotp.TOTP(begun.secret)
+        enrolled = await self.factors.complete_enrolment(user, begun.token, self.code())
+        self.recovery_codes = enrolled.recovery_codes
+
+    async def reread(self, user: User) -> User:
+        """The user as stored now."""
+        found = await self.storage.get_user(user.id)
+        assert found is not None
+        return found
+
+    async def challenge(self, browser: Browser = Browser()) -> SecondFactorChallenge:  # noqa: B008
+        """Give the right password."""
+        result = await self.torii.password.authenticate(EMAIL, PASSWORD, browser=browser)
+        assert isinstance(result, SecondFactorChallenge)
+        return result
+
+
+async def test_set_up_and_sign_in() -> None:
+    """An app is set up with its first code; then the password leads to a challenge, and a code to a session."""
+    here = AsyncFactorSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    before = await here.torii.password.authenticate(EMAIL, PASSWORD)
+    assert isinstance(before, SignedIn)
+    assert (before.session.amr, before.session.second_factor_at) == (("pwd",), None)
+    await here.enrol(user)
+    assert len(here.recovery_codes) == 10
+    challenge = await here.challenge()
+    assert (challenge.enrolment, challenge.expires_at) == (False, here.clock() + timedelta(minutes=10))
+    assert challenge.token not in repr(challenge)
+    assert await here.torii.get_signed_in(challenge.token) is None
+    found = await here.factors.check(challenge.token)
+    assert found is not None
+    assert here.factors.kinds(found.user) == {"totp", "recovery"}
+    signed_in = await here.factors.complete(challenge.token, here.next_code())
+    assert signed_in.session.amr == ("pwd", "otp", "mfa")
+    assert signed_in.session.second_factor_at == here.clock()
+    assert await here.torii.get_signed_in(signed_in.session.token) is not None
+    assert [type(event) for event in here.events if isinstance(event, UserSignedIn | SecondFactorAdded)] == [
+        UserSignedIn,
+        SecondFactorAdded,
+        UserSignedIn,
+    ]
+
+
+async def test_a_wrong_code_leaves_the_challenge_and_a_right_one_uses_it_up() -> None:
+    """The same challenge can be tried again after a wrong code, and not after a right one."""
+    here = AsyncFactorSetting()
+    await here.enrolled()
+    challenge = await here.challenge()
+    with pytest.raises(InvalidCode):
+        await here.factors.complete(challenge.token, "000000")
+    assert isinstance(here.events[-1], SignInFailed)
+    assert here.events[-1].reason == "second_factor"
+    code = here.next_code()
+    assert await here.factors.complete(challenge.token, f"{code[:3]} {code[3:]}")
+    with pytest.raises(InvalidToken):
+        await here.factors.complete(challenge.token, here.next_code())
+
+
+async def test_a_code_is_accepted_once_in_any_browser() -> None:
+    """The code that was used, also the one of the set-up, opens no second challenge."""
+    here = AsyncFactorSetting()
+    await here.enrolled()
+    first, second = await here.challenge(), await here.challenge()
+    with pytest.raises(InvalidCode):
+        await here.factors.complete(first.token, here.code())
+    code = here.next_code()
+    await here.factors.complete(first.token, code)
+    with pytest.raises(InvalidCode):
+        await here.factors.complete(second.token, code)
+
+
+async def test_of_parallel_right_codes_one_signs_in() -> None:
+    """Nine calls with the right code on one challenge, and on nine challenges, make one session each."""
+    here = AsyncFactorSetting(second_factor=SecondFactorPolicy(attempts=LockoutPolicy(max_attempts=20)))
+    user = await here.enrolled()
+    one = (await here.challenge()).token
+    for tokens in ([one] * 9, [(await here.challenge()).token for _ in range(9)]):
+        code = here.next_code()
+        results = await together(*(partial(here.factors.complete, token, code) for token in tokens))
+        assert len([result for result in results if isinstance(result, SignedIn)]) == 1
+    assert len(await here.torii.list_sessions(user.id)) == 2
+
+
+async def test_guessing_is_bounded_over_all_factors_and_routes() -> None:
+    """Of 200 parallel wrong answers five are compared, whichever factor they are for; the password's limit is apart."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    challenge = await here.challenge()
+    signed_in = await here.factors.complete(challenge.token, here.next_code())
+    challenges = [await here.challenge() for _ in range(4)]
+    answers = [f"{guess:06d}" for guess in range(100)] + ["aaaa-aaaa-aaaa-aaaa"] * 100
+    results = await together(
+        *(partial(here.factors.complete, challenges[index % 4].token, answer) for index, answer in enumerate(answers))
+    )
+    assert len([result for result in results if isinstance(result, InvalidCode)]) == 5
+    assert len([result for result in results if isinstance(result, AccountLocked)]) == 195
+    late: list[Callable[[], Awaitable[object]]] = [
+        lambda: here.factors.complete(challenges[0].token, here.next_code()),
+        lambda: here.factors.complete(challenges[0].token, here.recovery_codes[0]),
+        lambda: here.factors.step_up(signed_in, here.next_code()),
+    ]
+    for call in late:
+        with pytest.raises(AccountLocked) as locked:
+            await call()
+        assert locked.value.retry_after is not None
+    assert isinstance(await here.challenge(), SecondFactorChallenge)
+    assert user.id == signed_in.user.id
+    here.clock.advance(timedelta(minutes=16))
+    assert await here.factors.complete((await here.challenge()).token, here.next_code())
+
+
+async def test_a_recovery_code_is_used_once_and_told() -> None:
+    """It signs in however it is typed, once; the owner hears of it and of how many are left."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    typed = here.recovery_codes[3].upper().replace("-", " ")
+    assert await here.factors.complete((await here.challenge()).token, typed)
+    with pytest.raises(InvalidCode):
+        await here.factors.complete((await here.challenge()).token, here.recovery_codes[3])
+    assert [event.left for event in here.events if isinstance(event, RecoveryCodeUsed)] == [9]
+    assert "recovery_code_used" in await here.templates()
+    fresh = await here.factors.make_recovery_codes(await here.reread(user))
+    for code in here.recovery_codes:
+        with pytest.raises((InvalidCode, AccountLocked)):
+            await here.factors.complete((await here.challenge()).token, code)
+    here.clock.advance(timedelta(minutes=16))
+    assert await here.factors.complete((await here.challenge()).token, fresh[0])
+
+
+async def end_sessions(here: AsyncFactorSetting, user: User) -> None:
+    """Sign out everywhere."""
+    await here.torii.delete_sessions_for_user(user.id)
+
+
+async def reset(here: AsyncFactorSetting, user: User) -> None:
+    """Reset the password by mail."""
+    await here.torii.password.send_reset(EMAIL)
+    await here.torii.password.complete_reset(await here.link(), "another good passphrase")
+
+
+async def delete(here: AsyncFactorSetting, user: User) -> None:
+    """Delete the user."""
+    await here.torii.delete_user(user.id)
+
+
+async def lock(here: AsyncFactorSetting, user: User) -> None:
+    """Lock the account."""
+    await here.torii.lock_user(user.id)
+
+
+async def remove(here: AsyncFactorSetting, user: User) -> None:
+    """Remove the factors."""
+    await here.factors.remove_all(user.id)
+
+
+ENDS = [end_sessions, reset, delete, lock, remove]
+
+
+@pytest.mark.parametrize(
+    ("event", "late"),
+    [*((event, False) for event in ENDS), *((event, True) for event in ENDS if event is not remove)],
+)
+async def test_an_open_challenge_ends_with_what_it_was_begun_under(
+    event: Callable[[AsyncFactorSetting, User], Awaitable[None]], late: bool
+) -> None:
+    """Signing out everywhere, a reset, a deletion, a lock or a removal ends it; the first four also late."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    challenge = await here.challenge()
+    code = here.next_code()
+    if not late:
+        await event(here, user)
+        with pytest.raises((InvalidToken, InvalidCode, AccountLocked)):
+            await here.factors.complete(challenge.token, code)
+    else:
+        happened: list[object] = []
+
+        async def act() -> None:
+            if not happened:
+                happened.append(event)
+                await event(here, user)
+
+        with just_before(here.storage, "verify_token", act), pytest.raises((InvalidToken, InvalidCode, AccountLocked)):
+            await here.factors.complete(challenge.token, code)
+        assert happened
+    assert not await here.torii.list_sessions(user.id)
+
+
+async def test_a_session_made_just_before_everything_ends_is_dead() -> None:
+    """Signing out everywhere between the use of the challenge and the session leaves a session that is not valid."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    challenge = await here.challenge()
+    with just_before(here.storage, "create_session", lambda: here.storage.delete_sessions_for_user(user.id)):
+        signed_in = await here.factors.complete(challenge.token, here.next_code())
+    assert await here.torii.get_signed_in(signed_in.session.token) is None
+
+
+async def test_enrolment_is_the_users_own_and_ends() -> None:
+    """Somebody else's enrolment, an old one, one begun before signing out everywhere, or garbage: refused."""
+    here = AsyncFactorSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    other = await here.torii.password.register("eve@example.com", PASSWORD)
+    begun = await here.factors.begin_enrolment(other)
+    code = pyotp.TOTP(begun.secret).at(here.clock())
+    for token in (begun.token, "garbage", "", "é"):
+        with pytest.raises(InvalidToken):
+            await here.factors.complete_enrolment(user, token, code)
+    begun = await here.factors.begin_enrolment(user)
+    with pytest.raises(InvalidCode):
+        await here.factors.complete_enrolment(user, begun.token, "000000")
+    here.clock.advance(timedelta(minutes=15))
+    with pytest.raises(InvalidToken):
+        await here.factors.complete_enrolment(user, begun.token, pyotp.TOTP(begun.secret).at(here.clock()))
+    begun = await here.factors.begin_enrolment(user)
+    await here.torii.delete_sessions_for_user(user.id)
+    code = pyotp.TOTP(begun.secret).at(here.clock())
+    with pytest.raises(Revoked):
+        await here.factors.complete_enrolment(user, begun.token, code)
+    with pytest.raises(InvalidToken):
+        await here.factors.complete_enrolment(await here.reread(user), begun.token, code)
+    assert await here.factors.list_for_user(user.id) == []
+
+
+async def test_a_factor_that_is_always_required_is_set_up_before_the_session() -> None:
+    """With ``required="always"``, the challenge leads to an enrolment, and the session begins after it."""
+    here = AsyncFactorSetting(second_factor=SecondFactorPolicy(required="always"))
+    await here.torii.password.register(EMAIL, PASSWORD)
+    challenge = await here.challenge()
+    assert challenge.enrolment
+    with pytest.raises(InvalidCode):
+        await here.factors.complete(challenge.token, "123456")
+    begun = await here.factors.begin_enrolment(challenge.user)
+    code = pyotp.TOTP(begun.secret).at(here.clock())
+    signed_in, enrolled = await here.factors.complete_by_enrolling(challenge.token, begun.token, code)
+    assert len(enrolled.recovery_codes) == 10
+    assert signed_in.session.second_factor_at == here.clock()
+    assert await here.torii.get_signed_in(signed_in.session.token) is not None
+    second = await here.challenge()
+    assert not second.enrolment
+    again = await here.factors.begin_enrolment(second.user)
+    with pytest.raises(InvalidToken):
+        await here.factors.complete_by_enrolling(second.token, again.token, pyotp.TOTP(again.secret).at(here.clock()))
+
+
+async def test_a_policy_may_ask_some_users_only() -> None:
+    """A function decides for users without a factor; whoever has one is asked whatever it says."""
+    here = AsyncFactorSetting(second_factor=SecondFactorPolicy(required=lambda user: user.name == "Admin"))
+    await here.torii.password.register("admin@example.com", PASSWORD, name="Admin")
+    assert isinstance(await here.torii.password.authenticate("admin@example.com", PASSWORD), SecondFactorChallenge)
+    await here.torii.password.register("eve@example.com", PASSWORD)
+    assert isinstance(await here.torii.password.authenticate("eve@example.com", PASSWORD), SignedIn)
+    await here.enrolled()
+    assert isinstance(await here.challenge(), SecondFactorChallenge)
+
+
+async def test_a_trusted_device_does_without_for_a_while() -> None:
+    """Within the policy's time it signs in by password only; not later, nor after any change of factors or password."""
+    here = AsyncFactorSetting(second_factor=SecondFactorPolicy(trust_devices_for=timedelta(days=30)))
+    user = await here.enrolled()
+
+    async def trusted() -> Browser:
+        signed_in = await here.factors.complete((await here.challenge()).token, here.next_code())
+        token = here.torii.devices.issue(signed_in.user, trusted_since=signed_in.session.second_factor_at)
+        return Browser(device_token=token, user_agent=FIREFOX)
+
+    browser = await trusted()
+    here.clock.advance(timedelta(days=29))
+    result = await here.torii.password.authenticate(EMAIL, PASSWORD, browser=browser)
+    assert isinstance(result, SignedIn)
+    assert result.session.second_factor_at is not None
+    assert result.session.second_factor_at < here.clock() - timedelta(days=28)
+    renewed = here.torii.devices.issue(user, browser.device_token)
+    here.clock.advance(timedelta(days=2))
+    assert isinstance(await here.challenge(Browser(device_token=renewed)), SecondFactorChallenge)
+
+    events: list[Callable[[], Awaitable[object]]] = [
+        lambda: here.torii.delete_sessions_for_user(user.id),
+        lambda: here.factors.make_recovery_codes(user_now[0]),
+        lambda: here.factors.remove(user_now[0], "recovery"),
+    ]
+    for number, event in enumerate(events):
+        browser, user_now = await trusted(), [await here.reread(user)]
+        await event()
+        # New recovery codes do not change which factors there are.
+        kept = number == 1
+        result = await here.torii.password.authenticate(EMAIL, PASSWORD, browser=browser)
+        assert isinstance(result, SignedIn) is kept, number
+
+
+async def test_trust_is_off_unless_the_policy_has_it() -> None:
+    """Without ``trust_devices_for`` a device token that says so changes nothing."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    token = here.torii.devices.issue(user, trusted_since=here.clock())
+    assert isinstance(await here.challenge(Browser(device_token=token)), SecondFactorChallenge)
+
+
+async def test_step_up_replaces_the_session() -> None:
+    """Somebody who is signed in gives the factor again: another token, the time of now, the old one dead."""
+    here = AsyncFactorSetting()
+    await here.enrolled()
+    old = await here.factors.complete((await here.challenge()).token, here.next_code())
+    here.clock.advance(timedelta(hours=2))
+    with pytest.raises(InvalidCode):
+        await here.factors.step_up(old, "000000")
+    new = await here.factors.step_up(old, here.next_code())
+    assert new.session.second_factor_at == here.clock()
+    assert new.session.authenticated_at == old.session.created_at
+    assert new.session.amr == ("pwd", "otp", "mfa")
+    assert await here.torii.get_signed_in(old.session.token) is None
+    with pytest.raises(Revoked):
+        await here.factors.step_up(old, here.next_code())
+
+
+async def test_a_passkey_as_second_factor() -> None:
+    """A passkey serves where its user says so, for its user only, and not when it was removed."""
+    here = AsyncFactorSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    with pytest.raises(NotFound):
+        await here.factors.use_passkeys(user)
+    options = await here.torii.passkeys.begin_registration(user)
+    passkey = await here.torii.passkeys.complete_registration(user, here.device.create(options))
+    assert isinstance(await here.torii.password.authenticate(EMAIL, PASSWORD), SignedIn)
+    assert len(await here.factors.use_passkeys(await here.reread(user))) == 10
+    challenge = await here.challenge()
+    assert here.factors.kinds(challenge.user) == {"passkey", "recovery"}
+    options = await here.factors.begin_passkey(challenge.token)
+    signed_in = await here.factors.complete_with_passkey(challenge.token, here.device.get(options))
+    assert signed_in.session.amr == ("pwd", "pop", "mfa")
+    assert signed_in.session.second_factor_at == here.clock()
+    challenge = await here.challenge()
+    await here.torii.passkeys.remove(user.id, passkey.credential_id)
+    with pytest.raises(InvalidCode):
+        await here.factors.complete_with_passkey(challenge.token, here.device.get(options))
+    assert isinstance(await here.torii.password.authenticate(EMAIL, PASSWORD), SignedIn)
+
+
+async def test_a_verified_passkey_is_both_factors() -> None:
+    """With user verification it signs in at once, and the session says that two factors were given."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    options = await here.torii.passkeys.begin_registration(user)
+    await here.torii.passkeys.complete_registration(user, here.device.create(options))
+    options = await here.torii.passkeys.begin_sign_in()
+    result = await here.torii.passkeys.complete_sign_in(here.device.get(options))
+    assert isinstance(result, SignedIn)
+    assert result.session.second_factor_at == here.clock()
+    assert "mfa" in result.session.amr
+
+
+async def test_losing_all_factors() -> None:
+    """An administrator removes them; the owner is told, and the password is enough again."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    assert await here.factors.remove_all(user.id)
+    assert not await here.factors.remove_all(user.id)
+    assert "second_factors_removed" in await here.templates()
+    removed = [event for event in here.events if isinstance(event, SecondFactorRemoved)]
+    assert [(event.kind, event.by_administrator) for event in removed] == [("all", True)]
+    assert isinstance(await here.torii.password.authenticate(EMAIL, PASSWORD), SignedIn)
+
+
+async def test_seeds_are_sealed_anew_under_a_new_secret() -> None:
+    """After a rotation, old seeds work; resealed, they work without the old secret, and old recovery codes do not."""
+    old = AsyncFactorSetting()
+    user = await old.enrolled()
+    both = AsyncFactorSetting(storage=old.storage, secret=["n" * 32, SECRET], clock=old.clock)
+    both.app, both.clock = old.app, old.clock
+    result = await both.torii.password.authenticate(EMAIL, PASSWORD)
+    assert isinstance(result, SecondFactorChallenge)
+    assert await both.factors.complete(result.token, old.next_code())
+    assert await both.factors.reseal(user.id) == 1
+    new = AsyncFactorSetting(storage=old.storage, secret="n" * 32, clock=old.clock)
+    result = await new.torii.password.authenticate(EMAIL, PASSWORD)
+    assert isinstance(result, SecondFactorChallenge)
+    with pytest.raises(InvalidCode):
+        await new.factors.complete(result.token, old.recovery_codes[0])
+    assert await new.factors.complete(result.token, old.next_code())
+
+
+async def test_without_a_secret_there_is_no_second_factor() -> None:
+    """The option that is missing is named; a user with factors is still not let in by the password only."""
+    here = AsyncFactorSetting()
+    await here.enrolled()
+    bare = AsyncSetting(storage=here.storage, secret=None, clock=here.clock)
+    result = await bare.torii.password.authenticate(EMAIL, PASSWORD)
+    assert isinstance(result, SecondFactorChallenge)
+    with pytest.raises(ConfigurationError, match="secret"):
+        await bare.torii.second_factor.complete(result.token, here.next_code())
+
+
+async def test_an_applications_own_sign_in_cannot_forget_the_second_factor() -> None:
+    """``create_session`` refuses a user who must give one, unless it is told that they did."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    with pytest.raises(SecondFactorRequired):
+        await here.torii.create_session(user)
+    session = await here.torii.create_session(user, second_factor_at=here.clock())
+    assert session.second_factor_at == here.clock()
+    assert isinstance(await here.torii.sign_in(user), SecondFactorChallenge)
