@@ -101,7 +101,7 @@ def test_a_maker_of_dependencies_is_no_dependency(which: str) -> None:
     async def danger() -> None:
         """A route."""
 
-    with pytest.raises(ConfigurationError, match="is called"):
+    with pytest.raises(ConfigurationError, match="call it"):
         site.app.get("/danger", dependencies=[Depends(maker)])(danger)
 
 

@@ -324,7 +324,7 @@ async def test_verification_by_whoever_is_signed_in() -> None:
         proof = {**link, "password": PASSWORD}
         assert (await browser.post(f"{API}/email/verification/complete", json=proof)).status_code == 200
         again = await browser.post(f"{API}/email/verification")
-        assert again.json()["detail"] == "your address is verified already"
+        assert again.json()["detail"] == "your address is already verified"
 
 
 async def test_the_first_proof_removes_what_a_stranger_set_up() -> None:

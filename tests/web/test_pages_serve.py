@@ -79,4 +79,4 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
             command, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=tmp_path, env=dict(os.environ)
         )
     assert done.returncode == 2
-    assert "give another --port" in done.stderr
+    assert "choose another --port" in done.stderr

@@ -1,4 +1,4 @@
-"""The router: all JSON routes, and the dependencies for an application's own."""
+"""The router: all JSON routes, and dependencies for the application's own routes."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = ["AuthRouter", "router"]
 
 
 class AuthRouter(Router):
-    """The routes, to include in an application; and with ``Depends``, who is signed in. Made by :func:`router`.
+    """The JSON routes, to include in an application, and dependencies. Created by :func:`router`.
 
-    Included, it opens a storage made by ``dynamodb()`` when the application starts, and when it ends it waits for mails
-    under way and closes the storage. One that you opened you close. An application that is mounted below another has
-    neither start nor end: there the storage is opened when it is first used. To have both, hand ``lifespan_context`` of
-    this router to the outer application as its ``lifespan``.
+    Once included, it opens a storage made by ``dynamodb()`` when the application starts; when the application ends, it
+    waits for mails being sent and closes the storage. Any other storage you close yourself. A mounted application gets
+    neither event: there the storage is opened at its first use. To get both, pass ``lifespan_context`` of this router
+    to the outer application as its ``lifespan``.
 
     Attributes:
-        web: What pages and the middleware share with the routes.
-        requirements: All dependencies; those needed most often are also here.
-        current_user: A dependency: the user; 401 where nobody is signed in.
+        web: What the pages and the middleware share with the routes.
+        requirements: All dependencies; those needed most often are also attributes of the router.
+        current_user: A dependency: the user; 401 if nobody is signed in.
         current_session: A dependency: the session.
         optional_user: A dependency: the user, or ``None``.
-        require_verified: A dependency: the user, whose address is verified; else 403.
+        require_verified: A dependency: the user; 403 unless their address is verified.
 
-    With ``"jwt"`` among the configuration's ``transports`` these take access tokens too.
+    With ``"jwt"`` among the configuration's ``transports``, these also accept access tokens.
     """
 
     def __init__(self, web: Web) -> None:
@@ -51,7 +51,7 @@ class AuthRouter(Router):
 
         @asynccontextmanager
         async def lifespan(_: object) -> AsyncGenerator[None]:
-            # FastAPI runs the lifespan of a router that is included, inside the application's own.
+            # FastAPI runs the lifespan of an included router inside the application's own.
             await web.start()
             try:
                 yield
@@ -59,7 +59,8 @@ class AuthRouter(Router):
                 await web.end()
 
         async def refuse_cross_site(request: Request) -> None:
-            # A provider that posts its answer is another site by nature; state and binding cookie guard that one.
+            # A provider that posts its response is always another site; state and the binding cookie protect that
+            # request.
             if not (request.method == "POST" and request.url.path.endswith(oauth.CALLBACK)):
                 web.refuse_cross_site(request)
 
@@ -84,13 +85,13 @@ class AuthRouter(Router):
 
     @property
     def access_claims(self) -> Callable[..., Awaitable[AccessClaims]]:
-        """A dependency: what the access token says, without a request to the storage; see ``Dependencies``."""
+        """A dependency: the access token's claims, without a storage request; see ``Dependencies``."""
         return self.requirements.access_claims
 
     def require_recent_sign_in(
         self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)
     ) -> Callable[..., Awaitable[User]]:
-        """A dependency: the user, who signed in at most so long ago; else 403."""
+        """Return a dependency: the user; 403 unless they signed in at most ``max_age`` ago."""
         return self.requirements.require_recent_sign_in(max_age)
 
 
@@ -102,16 +103,16 @@ def _require_services(torii: AsyncTorii, config: WebConfig) -> None:
     """
     if config.registration == "private" and not torii.sends_mail:
         raise ConfigurationError(
-            "private registration answers by mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
-            "choose WebConfig(registration='direct'), which tells strangers which addresses are taken"
+            "private registration sends mail: give AsyncTorii mailer=... and mail=MailSettings(...), or "
+            "choose WebConfig(registration='direct'), which reveals which addresses are taken"
         )
     if config.registration == "direct" and torii.require_verified_to_sign_in:
         raise ConfigurationError(
-            "WebConfig(registration='direct') signs in whoever registers, before their address is verified: choose "
-            "'private', or leave require_verified_to_sign_in out"
+            "WebConfig(registration='direct') signs in new users before their address is verified: choose "
+            "'private', or leave out require_verified_to_sign_in"
         )
     if torii.oauth_providers and config.base_url is None:
-        raise ConfigurationError("sign-in through providers needs WebConfig(base_url='https://...')")
+        raise ConfigurationError("sign-in through providers requires WebConfig(base_url='https://...')")
     needed = {"passkeys": ["webauthn"] * torii.takes_passkeys}
     needed["oauth"] = ["authlib", "httpx"] if torii.oauth_providers else []
     for extra, modules in needed.items():
@@ -127,14 +128,14 @@ def _slug(path: str) -> str:
 
 
 def router(torii: AsyncTorii, *, config: WebConfig | None = None) -> AuthRouter:
-    """All JSON routes for what the services are set up for.
+    """Return a router with the JSON routes for everything that the services offer.
 
     Args:
         torii: The services.
         config: How the web layer behaves; ``None``: the defaults.
 
     Raises:
-        ConfigurationError: The services lack something that the configuration asks for.
+        ConfigurationError: The services lack something that the configuration requires.
 
     Warns:
         UserWarning: The services have no ``secret``.
@@ -142,9 +143,9 @@ def router(torii: AsyncTorii, *, config: WebConfig | None = None) -> AuthRouter:
     made = AuthRouter(Web(torii, WebConfig() if config is None else config))
     if not torii.remembers_devices:
         warnings.warn(
-            "AsyncTorii has no secret: browsers that signed in before are not recognised, so a stranger who tries "
-            "wrong passwords also keeps the owner from signing in by password. Give secret=...: 32 random bytes that "
-            "stay the same over restarts and hosts, for example from secrets.token_urlsafe(32), in the environment",
+            "AsyncTorii has no secret, so it does not recognise browsers that signed in before, and a stranger who "
+            "tries wrong passwords locks out the owner too. Give secret=...: 32 random bytes, the same on all hosts "
+            "and after restarts, for example from secrets.token_urlsafe(32), in the environment",
             stacklevel=2,
         )
     return made

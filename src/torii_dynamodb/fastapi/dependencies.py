@@ -19,11 +19,11 @@ from torii_dynamodb.models import Session, User
 
 __all__ = ["Dependencies", "access_claims"]
 
-_BEARER = {False: "The session token.", True: "The session token, or for an application's own routes an access token."}
+_BEARER = {False: "The session token.", True: "The session token, or an access token for the application's own routes."}
 
 
 class _CookieScheme(APIKeyCookie):
-    """Tells OpenAPI of the cookie, which is read elsewhere. FastAPI's own fails in the route of a WebSocket."""
+    """Declares the cookie to OpenAPI; it is read elsewhere. FastAPI's own class fails in WebSocket routes."""
 
     async def __call__(self) -> None:  # type: ignore[override]
         """Nothing to do."""
@@ -37,20 +37,20 @@ class _BearerScheme(HTTPBearer):
 
 
 class _Uncalled:
-    """Stands where a maker of dependencies is taken for one: ``Depends(auth.require_recent_sign_in)``.
+    """Detects a dependency factory that is used as a dependency: ``Depends(auth.require_recent_sign_in)``.
 
-    FastAPI would call the maker and be content with what it makes: the route would be open to everybody. As it asks for
-    the signature of each dependency when a route is defined, the mistake is told there.
+    FastAPI would call the factory and accept what it returns, so the route would be open to everyone. Since FastAPI
+    reads the signature of each dependency when a route is defined, the mistake is reported there.
     """
 
     @property
     def __signature__(self) -> Signature:
         raise ConfigurationError(
-            "require_recent_sign_in makes a dependency when it is called: write Depends(auth.require_recent_sign_in())"
+            "require_recent_sign_in returns a dependency: call it, as in Depends(auth.require_recent_sign_in())"
         )
 
     def __call__(self) -> None:
-        """Never reached, unless FastAPI comes to do without the signature."""
+        """Never reached unless FastAPI stops reading the signature."""
         _ = self.__signature__
 
 
@@ -58,21 +58,22 @@ UNCALLED = _Uncalled()
 
 
 class Dependencies:
-    """What routes ask for, with ``Depends``. All of one request share one check of the session.
+    """Dependencies for ``Depends``. All of them share one check of the session per request.
 
-    They raise :class:`~torii_dynamodb.fastapi.Problem`, an ``HTTPException``: 401 where nobody is signed in, 403 where
-    a cookie came along with a request of another site, or where more is asked for, 503 where the storage cannot be
-    reached. They work in WebSocket routes, too, where such an answer denies the connection.
+    They raise :class:`~torii_dynamodb.fastapi.Problem`, an ``HTTPException``: 401 if nobody is signed in, 403 if a
+    request from another site carries the cookie or if more is required, 503 if the storage cannot be reached. They also
+    work in WebSocket routes, where such a response denies the connection.
 
-    With ``"jwt"`` among the configuration's ``transports``, those that give a user or a session take an access token
-    too, and check the session behind it with the storage. Those that give :class:`~torii_dynamodb.fastapi.Caller`,
-    and :meth:`recent`, take the session itself alone: 403 with the code ``session_required``.
+    With ``"jwt"`` among the configuration's ``transports``, those that return a user or a session accept an access
+    token too, and check the session behind it with the storage. Those that return
+    :class:`~torii_dynamodb.fastapi.Caller`, and :meth:`recent`, accept only a session token: otherwise 403 with the
+    code ``session_required``.
 
     Attributes:
         optional_signed_in: Who is signed in and how, or ``None``.
         signed_in: Who is signed in and how.
-        optional_caller: Who asks, by a session or an access token, or ``None``.
-        caller: Who asks, by a session or an access token.
+        optional_caller: Who is signed in by a session or an access token, or ``None``.
+        caller: Who is signed in by a session or an access token.
         current_user: The user.
         current_session: The session.
         optional_user: The user, or ``None``.
@@ -112,7 +113,7 @@ class Dependencies:
 
         async def optional_signed_in(found: Caller | None = Security(optional_caller)) -> Caller | None:
             if found is not None and found.transport == "jwt":
-                raise Problem(403, "session_required", "an access token does not do here: send the session itself")
+                raise Problem(403, "session_required", "an access token is not enough here: send the session token")
             return found
 
         async def signed_in(found: Caller | None = Security(optional_signed_in)) -> Caller:
@@ -145,10 +146,10 @@ class Dependencies:
 
     @property
     def access_claims(self) -> Callable[..., Awaitable[AccessClaims]]:
-        """A dependency: what the access token of the request says, without a request to the storage.
+        """A dependency: the claims of the request's access token, without a storage request.
 
-        Fast, and blind to what happened since the token was issued: a session that was ended, a user who was locked or
-        deleted pass until it expires (``JwtSettings.lifetime``). 401 where there is none, or it does not hold.
+        It is fast, but unaware of what happened after the token was issued: an ended session and a locked or deleted
+        user pass until the token expires (``JwtSettings.lifetime``). 401 if there is no valid token.
 
         Raises:
             ConfigurationError: Access tokens are not set up.
@@ -156,10 +157,10 @@ class Dependencies:
         return access_claims(self._web.torii.jwt)
 
     def recent(self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)) -> Callable[..., Awaitable[Caller]]:
-        """A dependency: who is signed in and how, having signed in at most so long ago.
+        """Return a dependency: who is signed in and how, after a recent sign-in.
 
         Args:
-            max_age: How long; ``None``: the configuration's ``recent_sign_in``.
+            max_age: The maximum age of the sign-in; ``None``: the configuration's ``recent_sign_in``.
         """
         web = self._web
         limit = web.config.recent_sign_in if max_age is None else max_age
@@ -179,7 +180,7 @@ class Dependencies:
     def require_recent_sign_in(
         self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)
     ) -> Callable[..., Awaitable[User]]:
-        """A dependency: the user, who signed in at most so long ago (``None``: the configuration's time)."""
+        """Return a dependency: the user, who signed in at most ``max_age`` ago (``None``: as configured)."""
 
         async def require_recent(found: Caller = Security(self.recent(max_age))) -> User:
             return found.user
@@ -196,13 +197,13 @@ class _Verifies(Protocol):
 
 
 def access_claims(tokens: _Verifies) -> Callable[..., Awaitable[AccessClaims]]:
-    """A dependency for services that have no tables: what the access token of a request says.
+    """Return a dependency for services without tables: the claims of a request's access token.
 
-    Nothing is asked, so what was revoked since the token was issued passes until it expires. 401 where there is none in
-    ``Authorization: Bearer``, or it does not hold.
+    There is no storage request, so a revoked session passes until the token expires. 401 without a valid token in
+    ``Authorization: Bearer``.
 
     Args:
-        tokens: ``torii_dynamodb.jwt.JwtTokens(JwtSettings(...))``, with the public keys of whoever issues.
+        tokens: ``torii_dynamodb.jwt.JwtTokens(JwtSettings(...))``, with the issuer's public keys.
     """
     scheme = _BearerScheme(scheme_name="access token", description="An access token (JWT).", auto_error=False)
 

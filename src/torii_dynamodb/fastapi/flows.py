@@ -1,4 +1,4 @@
-"""A sign-in through a provider, as the browser sees it: bound by a cookie of its own, and ended somewhere in words."""
+"""A sign-in through a provider, as the browser sees it: bound to it by a cookie, with a page to return to."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Sent = TypeVar("Sent", bound=Response)
 
 CALLBACK = "/callback"
 
-# A browser that restores its tabs may begin several at once. Each costs a cookie of 100 bytes, so there is a bound.
+# A browser that restores its tabs may begin several at once. Each takes a cookie of 100 bytes.
 _MOST = 5
 
 
 def callback_url(web: Web, provider: str) -> str:
-    """Where a provider sends the browser back to; what is registered there."""
+    """The redirect URI to register with the provider."""
     return web.navigation.url(f"{web.config.prefix}/oauth/{provider}{CALLBACK}")
 
 
@@ -52,17 +52,17 @@ async def begin_flow(
     replace: bool = False,
     link_to: Caller | None = None,
 ) -> OAuthStart:
-    """Begin, and leave the binding with the browser. The oldest of too many flows in one browser are given up.
+    """Begin a sign-in and store its binding in the browser, which drops its oldest flows if it has too many.
 
     Args:
         web: The web layer.
         request: The request.
-        response: Where the cookie goes.
+        response: The response that sets the cookie.
         provider: The provider's name.
-        next_url: Where to go after it; anything that leads elsewhere is dropped.
-        failure_url: Where to go if it comes to nothing; the same.
-        replace: Whether the person agreed to replace the session of whoever is signed in in this browser now.
-        link_to: Who is signed in, to link instead of signing in.
+        next_url: Where to go afterwards; a target on an untrusted site is dropped.
+        failure_url: Where to go after a failure; likewise.
+        replace: Whether the person agreed to replace the session of the user who is now signed in in this browser.
+        link_to: Who is signed in, to link the account instead of signing in.
     """
     other = await web.other_user(request, None) if replace else None
     start = await web.torii.oauth.begin(
@@ -80,10 +80,10 @@ async def begin_flow(
 
 
 def asked_again(web: Web, request: Request) -> Response | None:
-    """A page that comes back to the same address from this site; ``None`` where that is not needed.
+    """A page that reloads the same URL from this site; ``None`` if that is not needed.
 
-    Browsers send no ``SameSite=Strict`` cookie with a navigation that another site began, nor with the redirects that
-    follow it: nobody could link an account, and who signs in would seem signed out at the end.
+    Browsers send no ``SameSite=Strict`` cookie with a navigation that another site started, nor with the redirects that
+    follow it: nobody could link an account, and people would appear signed out after signing in.
     """
     marker = "again"
     site = request.headers.get("sec-fetch-site")
@@ -99,7 +99,7 @@ def asked_again(web: Web, request: Request) -> Response | None:
 
 
 def drop_flow(web: Web, request: Request, response: Response, state: str | None) -> str | None:
-    """The binding of the flow with this state, whose cookie goes with the response; those of others stay."""
+    """Return the binding of the flow with this state, and delete its cookie. Other flows stay."""
     if not state:
         return None
     name = web.cookies.flow(state)
@@ -112,9 +112,9 @@ def drop_flow(web: Web, request: Request, response: Response, state: str | None)
 def failure_target(
     web: Web, provider: str, began_at: str | None, error: ToriiError, signed_in: Caller | None
 ) -> str | None:
-    """Where to go after a failure, with ``error`` and ``provider`` in the query; ``None``: nowhere, answer a problem.
+    """Where to go after a failure, with ``error`` and ``provider`` in the query; ``None``: respond with a problem.
 
-    Where it began, if that is known; else the configuration's ``oauth_error_path``; else a page, where there are pages.
+    The place that the request named, otherwise the configuration's ``oauth_error_path``, otherwise a page.
     """
     if isinstance(error, NotFound):
         return None
@@ -125,18 +125,18 @@ def failure_target(
         path = web.page("sign-in" if signed_in is None else "account")
     if path is None:
         return None
-    problem_of(error)  # logs what went wrong inside
+    problem_of(error)  # logs internal errors
     query = urlencode({"error": reason_of(error), "provider": provider})
     path, hash_sign, fragment = path.partition("#")
     return f"{path}{'&' if '?' in path else '?'}{query}{hash_sign}{fragment}"
 
 
 def reason_of(error: ToriiError) -> str:
-    """What to call a failure in an address: ``OAuthError.reason``, else the error's code."""
+    """The name of a failure in a URL: ``OAuthError.reason``, or the code of any other error."""
     return str(getattr(error, "reason", error.code)) if error.code == "oauth_error" else error.code
 
 
 def with_cookies(response: Sent, carrier: Response) -> Sent:
-    """An answer with the cookies that were set on another one."""
+    """Copy the cookies that were set on another response."""
     response.raw_headers.extend(pair for pair in carrier.raw_headers if pair[0] == b"set-cookie")
     return response

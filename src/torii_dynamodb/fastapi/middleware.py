@@ -1,4 +1,4 @@
-"""Who is signed in, for applications on Starlette (or any ASGI framework) without FastAPI."""
+"""Middleware for applications on Starlette or another ASGI framework, without FastAPI."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ __all__ = ["ToriiMiddleware"]
 
 
 class ToriiMiddleware:
-    """Puts ``user``, ``session`` and ``signed_in`` on ``request.state`` (``None`` where nobody is signed in).
+    """Sets ``user``, ``session`` and ``signed_in`` on ``request.state`` (``None`` if nobody is signed in).
 
-    ``signed_in`` is a :class:`~torii_dynamodb.fastapi.Caller`, which also says how they are: with ``"jwt"`` among the
-    configuration's ``transports`` that may be by an access token.
+    ``signed_in`` is a :class:`~torii_dynamodb.fastapi.Caller`, which also says how they are signed in: with ``"jwt"``
+    among the configuration's ``transports``, that may be by an access token.
 
-    One storage request for a request that carries a session, none for others. A request of another site that carries
-    the cookie and may change something is refused: 403. Where the storage cannot be asked, the answer is 503 (or 500,
-    for what time does not heal), as problem details. A WebSocket that is refused never opens.
+    A request with a session costs one storage request, others none. A request from another site that carries the cookie
+    and may change something is refused with 403. If the storage cannot be reached, the response is 503 (500 if a retry
+    would not help), as problem details. A refused WebSocket is never opened.
 
-    It opens a storage made by ``dynamodb()`` when the application starts, and at its end waits for mails under way and
-    closes that storage.
+    It opens a storage made by ``dynamodb()`` when the application starts; when the application ends, it waits for mails
+    being sent and closes that storage.
 
     Args:
         app: The application.
         torii: The services.
-        config: How the web layer behaves; that of the router, if there is one.
-        web: Instead of both: a router's ``web``; then the check of the session is shared with its dependencies.
+        config: How the web layer behaves; the router's configuration, if there is a router.
+        web: A router's ``web``, instead of both: then its dependencies share the check of the session.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class ToriiMiddleware:
         await self.app(scope, receive, self._setting(send, found) if moved and found is not None else send)
 
     def _with_storage(self, send: Send) -> Send:
-        """Opens the storage before the application says that it has started, and closes it when it has ended."""
+        """Open the storage before the application reports that it has started, and close it when it has ended."""
 
         async def sending(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
@@ -91,7 +91,7 @@ class ToriiMiddleware:
         return sending
 
     def _setting(self, send: Send, found: Caller) -> Send:
-        """Sends the session's cookie along, unless the application sets or deletes it itself."""
+        """Set the session cookie, unless the application sets or deletes it itself."""
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -111,7 +111,7 @@ class ToriiMiddleware:
         if scope["type"] == "websocket":
             await receive()
             if "websocket.http.response" not in scope.get("extensions", {}):
-                # Closed before it is accepted: the server answers 403, whatever the code (ASGI, "Close").
+                # Closed before it is accepted: the server responds with 403, whatever the code (ASGI, "Close").
                 await send({"type": "websocket.close", "code": 1008 if problem.status_code < 500 else 1011})
                 return
         await ProblemResponse(problem)(scope, receive, send)

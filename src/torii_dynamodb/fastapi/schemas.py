@@ -51,7 +51,7 @@ _EMAIL = "ada@example.com"
 _PASSWORD = "correct horse battery staple"
 _TOKEN = "torii_t1_usr_0123.0123456789abcdefghijklmnopqrstuvwxyzABCDEFG01234567"
 
-Email = Annotated[str, Field(max_length=320, description="An e-mail address.", examples=[_EMAIL])]
+Email = Annotated[str, Field(max_length=320, description="An email address.", examples=[_EMAIL])]
 Password = Annotated[str, Field(max_length=1024, repr=False, description="A password.", examples=[_PASSWORD])]
 LinkToken = Annotated[
     str, Field(max_length=512, repr=False, description="The token in a mailed link.", examples=[_TOKEN])

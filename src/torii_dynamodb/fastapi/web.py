@@ -1,4 +1,4 @@
-"""What routes, pages, dependencies and the middleware share: who asks, from where, what the browser is left with."""
+"""What routes, pages, dependencies and the middleware share: who is signed in, and what is stored in the browser."""
 
 from __future__ import annotations
 
@@ -46,12 +46,13 @@ class Caller:
 
     Args:
         user: The user.
-        session: The session; by an access token it is the one behind it, without its token.
-        token: What was presented: the session's token, or the access token.
-        transport: How it came. ``"jwt"``: an access token, which proves less than the session does: it is handed on to
-            other services, so it neither changes credentials nor gets further tokens, and is never a recent sign-in.
-        claims: What the access token says; ``None`` where it was the session's token.
-        moved: Whether the session's end was moved just now, so that the cookie is to be set again.
+        session: The session; for an access token, the session behind it.
+        token: The credential of the request: the session token or the access token.
+        transport: How the credential was sent. ``"jwt"``: an access token, which proves less than a session token: it
+            is passed on to other services, so it can neither change credentials nor obtain further tokens, and never
+            counts as a recent sign-in.
+        claims: The claims of the access token; ``None`` for a session token.
+        moved: Whether this request extended the session, so that the cookie has to be set again.
     """
 
     user: User
@@ -62,12 +63,12 @@ class Caller:
     moved: bool = False
 
     def outlives(self, change: User) -> bool:
-        """Whether the session is valid still, after a change that left the user so."""
+        """Whether the session is still valid after a change that returned this user."""
         return self.session.epoch == change.session_epoch
 
 
 class Web:
-    """The web layer around the services. One stands behind each router; pages and the middleware use it too.
+    """The web layer around the services. Each router has one; the pages and the middleware use it too.
 
     Attributes:
         torii: The services.
@@ -75,14 +76,14 @@ class Web:
         cookies: The cookies.
         navigation: Where browsers are sent.
         forms: Form tokens.
-        page: Gives the path of a page by its name, where there are pages; else ``None``.
+        page: Returns the path of a page by its name; ``None`` if there are no pages.
 
     Args:
         torii: The services.
         config: How the web layer behaves.
 
     Raises:
-        ConfigurationError: Access tokens are to be accepted but not set up, or their keys are too weak.
+        ConfigurationError: Access tokens are accepted but not set up, or their keys are too weak.
     """
 
     def __init__(self, torii: AsyncTorii, config: WebConfig) -> None:
@@ -90,9 +91,9 @@ class Web:
         check_kind("torii", torii, services, "AsyncTorii(...): Torii would block the event loop")
         check_kind("config", config, "torii_dynamodb.fastapi.settings.WebConfig", "WebConfig(...)")
         if torii.issues_jwt:
-            torii.jwt  # noqa: B018 - a wrong key is told at the start, not at the first token
+            torii.jwt  # noqa: B018 - reports a wrong key at startup, not at the first token
         elif "jwt" in config.transports:
-            raise ConfigurationError("transports: 'jwt' needs access tokens: give AsyncTorii jwt=JwtSettings(...)")
+            raise ConfigurationError("transports: 'jwt' requires access tokens: give AsyncTorii jwt=JwtSettings(...)")
         self.torii = torii
         self.config = config
         self.cookies = Cookies(config, torii.clock)
@@ -104,45 +105,45 @@ class Web:
 
     @property
     def requires_verified(self) -> bool:
-        """Whether a password signs in only users whose address is verified."""
+        """Whether users can sign in with a password only once their address is verified."""
         decided = self.torii.require_verified_to_sign_in
         return (self.config.registration == "private" and self.torii.sends_mail) if decided is None else decided
 
     async def start(self) -> None:
-        """When the application starts: open the storage, so that what is wrong with it is told now."""
+        """Open the storage when the application starts, so that problems are reported now."""
         await open_storage(self.torii.storage)
 
     async def end(self) -> None:
-        """When the application ends: wait for mails under way, and close what was opened here."""
+        """When the application ends, wait for mails being sent, and close what was opened here."""
         try:
             await self.torii.close()
         finally:
             await close_storage(self.torii.storage)
 
-    # Who asks
+    # Who is signed in
 
     async def signed_in(self, connection: HTTPConnection) -> Caller | None:
-        """Who is signed in, by the session itself: an access token counts for nothing here.
+        """Who is signed in by a session token; access tokens are ignored.
 
         Returns:
-            ``None`` where nobody is.
+            ``None`` if nobody is.
 
         Raises:
-            Problem: The session came in a cookie, but the request from another site.
+            Problem: The session came in a cookie, but the request came from another site.
         """
         found = await self.caller(connection)
         return None if found is None or found.transport == "jwt" else found
 
     async def caller(self, connection: HTTPConnection) -> Caller | None:
-        """Who asks, by a session or an access token.
+        """Who is signed in by a session token or an access token.
 
-        Looked up once a request: one storage request, and a write where the session's end is due.
+        It is looked up once per request: one storage request, and a write if the session is due for an extension.
 
         Returns:
-            ``None`` where nobody is signed in.
+            ``None`` if nobody is signed in.
 
         Raises:
-            Problem: The session came in a cookie, but the request from another site.
+            Problem: The session came in a cookie, but the request came from another site.
         """
         memo: dict[int, Caller | None] = connection.scope.setdefault(_MEMO, {})
         key = id(self)
@@ -163,7 +164,7 @@ class Web:
         if checked is None:
             return None
         user, session = checked
-        # HEAD asks what GET would answer, and is no use of the session.
+        # HEAD does not count as use of the session.
         looking = connection.scope.get("method") == "HEAD"
         touched = session if looking else await self.torii.touch_session(session)
         if touched is None:
@@ -192,7 +193,7 @@ class Web:
         return found[0] if found is not None and found[1] == "bearer" and "bearer" in self.config.transports else None
 
     def refuse_cross_site(self, connection: HTTPConnection, *, cookie: bool = False) -> None:
-        """Refuse a request that another site's page made the browser send; one with a bearer token never is.
+        """Refuse a request that a page of another site made the browser send, which needs no bearer token.
 
         Raises:
             Problem: It is such a request.
@@ -204,28 +205,24 @@ class Web:
             raise Problem(
                 403,
                 "cross_site",
-                "the browser does not say that this request comes from this site; "
-                "origins that may ask are named in trusted_origins",
+                "the browser does not confirm that this request comes from this site; "
+                "name other origins that may send requests in trusted_origins",
             )
 
     def is_recent(self, signed_in: Caller, max_age: timedelta | None = None) -> bool:
-        """Whether somebody signed in a short while ago; by an access token nobody did."""
+        """Whether the sign-in is recent. An access token never counts as recent."""
         if signed_in.transport == "jwt":
             return False
         age = self.torii.clock() - signed_in_at(signed_in.session)
         return age <= (self.config.recent_sign_in if max_age is None else max_age)
 
-    # From where
-
-    def client_ip(self, connection: HTTPConnection) -> str | None:
-        """The client's IP address; ``None`` where there is none (a Unix socket)."""
-        return self._client.of(connection)
+    # Where the request comes from
 
     def browser(self, connection: HTTPConnection) -> Browser:
         """The browser that a request comes from, for the services."""
         return Browser(
             user_agent=connection.headers.get("user-agent"),
-            ip_address=self.client_ip(connection),
+            ip_address=self._client.of(connection),
             device_token=self.cookies.read(connection, self.cookies.device),
         )
 
@@ -233,7 +230,7 @@ class Web:
         """Count a request from this IP address. One storage request.
 
         Raises:
-            RateLimited: Enough came from there.
+            RateLimited: There were too many from this address.
         """
         address = None if self.config.ip_limit is None else self._client.counted_as(connection)
         if self.config.ip_limit is None or address is None:
@@ -247,10 +244,10 @@ class Web:
             )
 
     async def _known_user_may(self, connection: HTTPConnection, policy: LockoutPolicy) -> bool:
-        """Whether a browser that signed somebody in before may go on, though its IP address is used up.
+        """Whether a browser that signed someone in before may continue although its IP address is over the limit.
 
-        Whole offices, and sites behind a proxy that is not named, share one address: strangers there shall not keep the
-        owner out. Counted by user, not by device: anybody can have many devices of one account.
+        Whole offices, and all users behind an unnamed proxy, share one address: strangers there must not keep the owner
+        out. Counted by user, not by device, because anyone can have many devices of one account.
         """
         if not self.torii.remembers_devices:
             return False
@@ -261,10 +258,10 @@ class Web:
             return False
         return (await self.torii.storage.acquire_attempt("user", user.id, purpose="ip", policy=policy)).allowed
 
-    # What the browser is left with
+    # What is stored in the browser
 
     def leave_session(self, response: Response, session: Session) -> None:
-        """Set the session cookie. It lasts as long as the session may; the storage ends it earlier if it is idle."""
+        """Set the session cookie. It lasts as long as the session can; the storage ends an idle session earlier."""
         last = max(session.expires_at, signed_in_at(session) + self.torii.sessions.policy.absolute)
         self.cookies.set(response, self.cookies.session, session.token, until=last)
 
@@ -273,27 +270,26 @@ class Web:
         self.cookies.delete(response, self.cookies.session)
 
     def leave_device(self, response: Response, user: User, presented: str | None) -> None:
-        """Set the known-device cookie, where the services have a ``secret``."""
+        """Set the known-device cookie, if the services have a ``secret``."""
         if self.torii.remembers_devices:
             devices = self.torii.devices
             self.cookies.set(response, self.cookies.device, devices.issue(user, presented), until=devices.lifetime)
 
     def sign_up_binding(self, connection: HTTPConnection) -> str:
-        """What binds a sign-up to this browser: what it holds from an earlier one, or something new.
+        """What binds a sign-up to this browser: its earlier binding, or a new one.
 
-        One for all sign-ups of a browser: who signs up a second time while the first mail is under way can still use
-        the first link.
+        A browser has one for all its sign-ups, so that after a second sign-up the first link still works.
         """
         held = self.held_binding(connection)
         return self.torii.email_verification.new_browser_binding() if held is None else held
 
     def held_binding(self, connection: HTTPConnection) -> str | None:
-        """The binding that a sign-up left with this browser; ``None`` where there is none."""
+        """The binding that a sign-up stored in this browser, or ``None``."""
         held = self.cookies.read(connection, self.cookies.sign_up)
         return held if held is not None and _BINDING.fullmatch(held) else None
 
     def leave_binding(self, response: Response, binding: str) -> None:
-        """Leave a sign-up's binding with the browser, for as long as the mailed link holds."""
+        """Store a sign-up's binding in the browser, for as long as the mailed link is valid."""
         self.cookies.set(response, self.cookies.sign_up, binding, until=self.torii.email_verification.lifetime)
 
     def signed_in_by(self, result: SignInResult) -> SignedIn:
@@ -316,25 +312,25 @@ class Web:
         transport: SessionTransport = "cookie",
         replace: bool = False,
     ) -> str | None:
-        """Hand a new session to whoever signed in, and end those that the request came with (ASVS 7.2.4).
+        """Give the client its new session, and end the sessions that the request came with (ASVS 7.2.4).
 
-        They are what its cookie and its ``Authorization`` header hold, whichever way the new one travels: whoever sent
-        them could sign them out as well. A cookie that another site made the browser send is left alone; so is one of
+        Those are the sessions in its cookie and its ``Authorization`` header, whichever way the new one is sent: the
+        client could sign them out anyway. A cookie that another site made the browser send is left alone; so is that of
         another user, unless the person agreed.
 
         Args:
             connection: The request.
-            response: Where cookies go.
+            response: The response that sets cookies.
             user: Who signed in.
             session: Their new session.
-            transport: How it is to travel.
-            replace: Whether it may take the place of another user's session in this browser: the person was asked.
+            transport: How the client wants to receive it.
+            replace: Whether it may replace another user's session in this browser, because the person was asked.
 
         Returns:
-            The token for the answer's body, with ``transport="bearer"``; else ``None``.
+            The token for the response's body with ``transport="bearer"``, otherwise ``None``.
 
         Raises:
-            Problem: Another user is signed in in this browser. The new session is ended.
+            Problem: Another user is signed in in this browser. The new session has been ended.
         """
         if not replace and transport == "cookie":
             try:
@@ -359,15 +355,15 @@ class Web:
         return None
 
     def has_cookie(self, connection: HTTPConnection) -> bool:
-        """Whether a session cookie came along, of whatever worth."""
+        """Whether the request has a session cookie, valid or not."""
         return self.cookies.read(connection, self.cookies.session) is not None
 
     async def other_user(self, connection: HTTPConnection, user_id: str | None) -> User | None:
-        """Who is signed in by this browser's cookie, if that is somebody else. One request, where there is a cookie.
+        """The user who is signed in by this browser's cookie, if it is someone else. One storage request with a cookie.
 
         Args:
             connection: The request.
-            user_id: Who is about to sign in; ``None``: somebody who has no account yet.
+            user_id: Who is about to sign in; ``None``: someone without an account.
         """
         cookie = self.cookies.read(connection, self.cookies.session)
         if cookie is None or "cookie" not in self.config.transports:
@@ -376,7 +372,7 @@ class Web:
         return None if found is None or found.user.id == user_id else found.user
 
     async def refuse_switch(self, connection: HTTPConnection, user_id: str | None) -> None:
-        """Refuse to sign in over the session of another user: nobody is to become somebody else unasked.
+        """Refuse to replace the session of another user, so that nobody becomes someone else unawares.
 
         Raises:
             Problem: Another user is signed in in this browser.
@@ -389,35 +385,35 @@ class Web:
             )
 
     def leave_pending(self, response: Response, session: Session) -> None:
-        """Keep a new session aside, while the person is asked whether it may replace another user's."""
+        """Set a new session aside while the person is asked whether it may replace another user's."""
         self.cookies.set(response, self.cookies.pending, session.token, until=_PENDING)
 
     def require_transport(self, transport: SessionTransport) -> None:
-        """Refuse a transport that is not offered, before anything is done.
+        """Refuse a transport that is not enabled, before anything else happens.
 
         Raises:
-            Problem: It is not offered.
+            Problem: It is not enabled.
         """
         if transport not in self.config.transports:
-            raise Problem(422, "validation_error", f"transport: {transport!r} is not offered here")
+            raise Problem(422, "validation_error", f"transport: {transport!r} is not enabled")
 
     async def renew_session(
         self, connection: HTTPConnection, response: Response, signed_in: Caller, user: User, *, method: SignInMethod
     ) -> tuple[Session, str | None]:
-        """Sign a browser in anew, after something that ended all sessions of its user, done by that very user.
+        """Sign a browser in again after its user did something that ended all their sessions.
 
         Args:
             connection: The request.
-            response: Where cookies go.
+            response: The response that sets cookies.
             signed_in: Who was signed in until then.
-            user: The user as that write left them.
-            method: How they proved to be who they are.
+            user: The user after that change.
+            method: How they proved who they are.
 
         Returns:
-            The session, and the token for the answer's body where the old one came as bearer.
+            The session, and the token for the response's body if the old one was sent as bearer.
         """
         browser = self.browser(connection)
-        # The password is part of what a device token vouches for: renew it first, or the browser counts as a stranger.
+        # A device token depends on the password: renew it first, or the browser counts as unknown.
         if self.torii.remembers_devices and self.torii.devices.recognise(browser.device_token, signed_in.user):
             browser = replace(browser, device_token=self.torii.devices.issue(user, browser.device_token))
         session = await self.torii.sessions.renew(signed_in.session, user)
@@ -431,7 +427,7 @@ class Web:
     # Forms
 
     def form_token(self, connection: HTTPConnection, response: Response) -> str:
-        """A token for a form of a page. Before there is a session, a cookie of its own is set to make it of."""
+        """A token for a form. Until there is a session, it is derived from a separate cookie, which is set here."""
         secret = self.cookies.read(connection, self.cookies.session) or self.cookies.read(connection, self.cookies.form)
         if not secret:
             secret = system_random(32).hex()
@@ -442,19 +438,19 @@ class Web:
         """Check a form's token, and that the request comes from this site.
 
         Raises:
-            Problem: It does not hold.
+            Problem: It is not valid.
         """
         self.refuse_cross_site(connection)
         secrets = [self.cookies.read(connection, name) for name in (self.cookies.session, self.cookies.form)]
         if not any(self.forms.holds(secret, token) for secret in secrets):
-            raise Problem(403, "cross_site", "the form is too old, or not one of ours; load the page again")
+            raise Problem(403, "cross_site", "the form has expired or does not come from this site; reload the page")
 
 
 def bearer_of(connection: HTTPConnection) -> tuple[str, Literal["bearer", "jwt"]] | None:
-    """What ``Authorization: Bearer`` holds, and what it is by its form; ``None`` where there is no such header.
+    """The credential in ``Authorization: Bearer`` and its kind; ``None`` without such a header.
 
-    A JWT has three parts with dots between them (RFC 7515, 7.1), a session's token two: so each is checked as what it
-    is, and neither is tried as the other.
+    A JWT has three parts separated by dots (RFC 7515, 7.1), a session token has two, so neither is ever tried as the
+    other.
     """
     scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":

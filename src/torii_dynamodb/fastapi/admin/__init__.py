@@ -1,4 +1,4 @@
-"""The admin area: users, their sessions and attempts, and what goes on."""
+"""The admin area: users, their sessions and failed attempts, and activity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes on in this process: counted from the services' events and the storage's calls, kept in memory."""
+"""Counts of the services' events and the storage's calls in this process, kept in memory."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _MINUTE = timedelta(minutes=1)
 
 
 class Activity:
-    """Counts sign-ins, failures, lockouts and consumed capacity, by the minute, for a day.
+    """Counts sign-ins, failures, lockouts and consumed capacity per minute, for a day.
 
-    It knows of one process alone, and forgets when that ends: a look at what goes on, no record. For the whole fleet
-    there are the spans, metrics and logs of ``torii_dynamodb.otel``::
+    It covers one process and ends with it: a quick look, not a record. For a whole fleet, use the spans, metrics and
+    logs of ``torii_dynamodb.otel``::
 
         activity = Activity()
         torii = AsyncTorii(dynamodb(DynamoDbConfig(on_call=activity.on_call)), ...)
         activity.watch(torii.events)
 
     Args:
-        clock: What time it is.
-        keep: For how long counts are kept.
+        clock: The time.
+        keep: How long counts are kept.
     """
 
     def __init__(self, *, clock: Clock = system_clock, keep: timedelta = timedelta(days=1)) -> None:
@@ -47,7 +47,7 @@ class Activity:
         self.meter = CapacityMeter()
 
     def watch(self, events: AsyncEvents) -> Callable[[], None]:
-        """Count sign-ins, failures and lockouts. Returns a function that ends it."""
+        """Count sign-ins, failures and lockouts. Returns a function that stops it."""
         ends = (events.subscribe(self._on_sign_in, UserSignedIn), events.subscribe(self._on_failure, SignInFailed))
 
         def end() -> None:
@@ -63,7 +63,7 @@ class Activity:
         self._add("failures" if event.reason == "credentials" else "lockouts", 1)
 
     def on_call(self, record: CallRecord) -> None:
-        """Count what a call to DynamoDB consumed: for ``DynamoDbConfig(on_call=...)``."""
+        """Count the capacity that a call consumed: for ``DynamoDbConfig(on_call=...)``."""
         self.meter(record)
         if record.read_units:
             self._add("read_units", record.read_units)
@@ -81,9 +81,9 @@ class Activity:
             counts[series] += amount
 
     def counts(self, series: Series, *, bars: int, minutes: int) -> list[tuple[datetime, float]]:
-        """The last ``bars`` spans of so many minutes, oldest first: when each begins, and its count."""
+        """The last ``bars`` spans of ``minutes`` each, oldest first: when each begins, and its count."""
         now = self._clock()
-        # Spans begin at round times, so that bars do not change from one look to the next.
+        # Spans begin at round times, so that bars do not change from one view to the next.
         newest = _minute_of(now) // minutes
         with self._lock:
             found: list[tuple[datetime, float]] = []

@@ -32,7 +32,7 @@ _ATTEMPTS = 50
 
 
 class Admin:
-    """The admin area. Whoever is no administrator finds nothing there (404), as if it did not exist.
+    """The admin area. For anyone who is not an administrator its pages do not exist (404).
 
     ::
 
@@ -40,15 +40,15 @@ class Admin:
         app.include_router(pages(auth.web, settings, admin=admin))
         app.include_router(admin.router(auth.web, settings))
 
-    Everything that changes something asks for a recent sign-in, and is logged with the administrator's id.
+    Every change requires a recent sign-in, and is logged with the administrator's ID.
 
     Args:
-        is_admin: Who is: e-mail addresses, which count only once they are verified; or a function of the user, async or
-            not, which must check that itself.
-        activity: Counts what goes on; ``None``: there is no page about it.
-        lockout: The services' ``lockout``, if it is not the default one.
-        prefix: Where the area is.
-        note: Something to tell on every page of it.
+        is_admin: Who is an administrator: email addresses, which count only once they are verified; or a function of
+            the user, async or not, which must check that itself.
+        activity: Counts activity; ``None``: there is no page for it.
+        lockout: The services' ``lockout``, if it is not the default.
+        prefix: The path of the area.
+        note: A note to show on all of its pages.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Admin:
         note: str | None = None,
     ) -> None:
         if isinstance(is_admin, str) or not (callable(is_admin) or isinstance(is_admin, Collection)):
-            raise wrong("is_admin", is_admin, "a set of e-mail addresses, or a function of the user")
+            raise wrong("is_admin", is_admin, "a set of email addresses, or a function of the user")
         check_policy("lockout", lockout)
         self._decide = is_admin if callable(is_admin) else None
         self._emails = (
@@ -74,11 +74,11 @@ class Admin:
 
     @property
     def prefix(self) -> str:
-        """Where the area is."""
+        """The path of the area."""
         return self._prefix
 
     async def admits(self, signed_in: Caller) -> bool:
-        """Whether somebody is an administrator."""
+        """Whether this person is an administrator."""
         user = signed_in.user
         if self._decide is None:
             return user.is_email_verified and user.email in self._emails
@@ -86,11 +86,11 @@ class Admin:
         return bool(await decided if isawaitable(decided) else decided)
 
     def router(self, web: Web, settings: PagesConfig) -> APIRouter:
-        """The pages, to include in an application.
+        """Return a router with the pages, to include in an application.
 
         Args:
             web: The web layer of the JSON routes.
-            settings: How the pages look, and where those of the account are.
+            settings: The configuration of the account's pages.
         """
         site = Site(web, settings, admin=self)
         router = new_router(site, self._prefix)
@@ -132,7 +132,7 @@ class _Area:
             router, "clear-attempts", "attempts-cleared", lambda user, _: torii.storage.clear_attempts(user.email)
         )
 
-    # Who asks
+    # Who is signed in
 
     async def _who(self, request: Request) -> Caller:
         found = await self._site.person(request)
@@ -188,10 +188,10 @@ class _Area:
             **context,
         )
 
-    # Looking
+    # Viewing
 
     async def users(self, request: Request) -> Response:
-        """All users, by pages; or the one that was searched for."""
+        """All users, page by page, or the one that was searched for."""
         found = await self._who(request)
         query = request.query_params.get("q", "").strip()
         cursor = request.query_params.get("cursor") or None
@@ -222,7 +222,7 @@ class _Area:
             return None
 
     async def user(self, request: Request, user_id: str) -> Response:
-        """One user, and all that belongs to it."""
+        """One user with everything that belongs to it."""
         found = await self._who(request)
         user = await self._user(user_id)
         storage = self._torii.storage
@@ -298,7 +298,7 @@ class _Area:
         router.add_api_route(f"/users/{{user_id}}/{path}", handle, methods=["POST"])
 
     async def ask_to_delete(self, request: Request, user_id: str) -> Response:
-        """Ask whether the user is to go."""
+        """Ask for confirmation."""
         found = await self._who(request)
         user = await self._user(user_id)
         return await self._page(request, "admin_delete", found, user=user, base=self._path(user.id))

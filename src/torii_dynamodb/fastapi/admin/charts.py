@@ -1,4 +1,4 @@
-"""Bar charts: what stands where. The template draws them, as SVG in the page."""
+"""The geometry of bar charts, which the template draws as SVG."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 __all__ = ["Bar", "Chart", "bar_chart"]
 
 WIDTH, HEIGHT = 600.0, 120.0
-"""The drawing's own measures; it is stretched to its place on the page."""
+"""The size of the drawing, which is scaled to its place on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Chart:
         id: Its name on the page.
         title: What it shows.
         bars: The bars.
-        top: The number at its upper edge.
+        top: The number at its top edge.
         begins: When the first bar begins.
-        totals: For each series its name, its style and its sum.
-        rows: For each bar that is not empty when it begins and its numbers: the chart as a table.
+        totals: For each series, its name, style and sum.
+        rows: The chart as a table: for each bar that is not empty, when it begins and its numbers.
     """
 
     id: str
@@ -48,18 +48,18 @@ class Chart:
 
     @property
     def summary(self) -> str:
-        """The chart in words, for those who do not see it."""
+        """The chart in words, for people who cannot see it."""
         parts = ", ".join(f"{name}: {total}" for name, _, total in self.totals)
-        return f"{self.title}. In all: {parts}. The table below has the numbers."
+        return f"{self.title}. Totals: {parts}. The table below has the numbers."
 
 
 def bar_chart(id: str, title: str, series: Sequence[tuple[str, str, Sequence[tuple[datetime, float]]]]) -> Chart:  # noqa: A002
-    """A chart of bars, of several series one above the other.
+    """Return a bar chart with stacked series.
 
     Args:
         id: Its name on the page.
         title: What it shows.
-        series: For each its name, its style, and its counts; all of the same times.
+        series: For each, its name, style, and counts; all at the same times.
     """
     times = [when for when, _ in series[0][2]]
     stacks = [[counts[place][1] for _, _, counts in series] for place in range(len(times))]
@@ -102,7 +102,7 @@ def number(amount: float) -> str:
 
 
 def _round_up(most: float) -> float:
-    """The next number with few digits, for the edge of a chart."""
+    """The next round number, for the top edge of a chart."""
     if most <= 1:
         return 1
     size = 10.0 ** math.floor(math.log10(most))

@@ -51,19 +51,19 @@ def create_app(
     web: WebConfig | None = None,
     **services: Any,
 ) -> FastAPI:
-    """The example application: JSON routes, pages and admin area, on one host.
+    """Return the example application: JSON routes, pages and admin area on one host.
 
     Args:
-        storage: Where everything is kept. A configuration: DynamoDB, opened when the application starts and closed when
-            it ends. What is handed in open stays open.
+        storage: The storage. A configuration means DynamoDB, opened when the application starts and closed when it
+            ends. A storage that is already open stays open.
         base_url: Where browsers reach it.
-        mailer: Sends the mails; ``None``: they are written to the console.
+        mailer: Sends the mails; ``None``: they are printed to the console.
         secret: For known devices: 32 random bytes that stay the same.
         oauth: Providers to sign in through.
-        admins: Addresses of those who may see the admin area, once verified; ``None``: everybody with a verified one,
-            for this is an example.
-        note: Something to tell in the admin area.
-        web: How the web layer behaves; ``None``: cookies as ``base_url`` needs them.
+        admins: Verified addresses that may see the admin area; ``None``: everyone with a verified address, because this
+            is an example.
+        note: A note to show in the admin area.
+        web: Configures the web layer; ``None``: cookies to match ``base_url``.
         services: More arguments of ``AsyncTorii``.
     """
     parts = urlsplit(base_url)
@@ -119,11 +119,11 @@ def _is_verified(user: User) -> bool:
 
 
 class _OneHost:
-    """Keeps browsers on the one address that cookies, passkeys and mails are made for.
+    """Redirects browsers to the origin that cookies, passkeys and mails are made for.
 
     Args:
         app: The application.
-        origin: The address.
+        origin: The origin.
     """
 
     def __init__(self, app: ASGIApp, origin: str) -> None:

@@ -21,13 +21,13 @@ _HOST = "127.0.0.1"
 
 
 def listen(port: int | None) -> socket.socket:
-    """A socket on this machine's own address, listening.
+    """Return a listening socket on the loopback address.
 
     Args:
-        port: Which port; ``None``: 8000, or any other where that is taken.
+        port: The port; ``None``: 8000, or a free one if that is taken.
 
     Raises:
-        ConfigurationError: The port is taken, or may not be used.
+        ConfigurationError: The port is taken or not permitted.
     """
     for candidate in (8000, 0) if port is None else (port,):
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -38,21 +38,21 @@ def listen(port: int | None) -> socket.socket:
             made.close()
             if port is not None:
                 raise ConfigurationError(
-                    f"port {port} cannot be used: {error.strerror}; give another --port"
+                    f"port {port} cannot be used: {error.strerror}; choose another --port"
                 ) from error
         else:
             made.listen(128)
             return made
-    raise ConfigurationError("no free port was found; give one with --port")
+    raise ConfigurationError("no free port was found; choose one with --port")
 
 
 def run(app: FastAPI, listener: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM; finishes what is under way.
+    """Serve until Ctrl-C or SIGTERM, and finish open requests.
 
     Args:
         app: The application.
-        listener: Where it listens.
-        ready: Called once it answers.
+        listener: The socket it listens on.
+        ready: Called once it accepts requests.
 
     Raises:
         ConfigurationError: It could not start; the log says why.
@@ -61,7 +61,7 @@ def run(app: FastAPI, listener: socket.socket, *, ready: Callable[[], None]) -> 
 
 
 def settings(app: ASGIApp) -> uvicorn.Config:
-    """How it is served. uvicorn believes ``X-Forwarded-For`` from 127.0.0.1 by default, and that is everybody here."""
+    """Uvicorn's configuration. By default it trusts ``X-Forwarded-For`` from 127.0.0.1, which is every client here."""
     return uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, lifespan="on", proxy_headers=False)
 
 
@@ -69,7 +69,7 @@ async def _serve(app: FastAPI, listener: socket.socket, ready: Callable[[], None
     server = _Server(settings(app), ready)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no such handlers on its loop; there Ctrl-C ends the loop itself.
+        # Event loops on Windows have no signal handlers; there Ctrl-C ends the loop itself.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, server.stop)
     await server.serve(sockets=[listener])
@@ -78,7 +78,7 @@ async def _serve(app: FastAPI, listener: socket.socket, ready: Callable[[], None
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which tells when it answers, and leaves signals to us."""
+    """uvicorn that reports when it is ready, and does not handle signals."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -86,12 +86,12 @@ class _Server(uvicorn.Server):
         self.was_ready = False
 
     def stop(self) -> None:
-        """End; the second time without waiting."""
+        """Stop; the second time without waiting."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell."""
+        """Start, and report."""
         await super().startup(sockets)
         if self.started:
             self.was_ready = True
@@ -99,5 +99,5 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leave signals alone: uvicorn would send them once more at the end."""
+        """Do nothing: uvicorn would raise the signals again at the end."""
         yield

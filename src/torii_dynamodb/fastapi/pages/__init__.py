@@ -1,4 +1,4 @@
-"""Pages: sign up, sign in, links from mails, and the account. Server-rendered; without JavaScript but for passkeys."""
+"""Server-rendered pages: sign up, sign in, mailed links, and the account. Only passkeys need JavaScript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account: profile, e-mail address, password, and the end of it."""
+"""The account: profile, email address, password, and deletion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Account", "add"]
 
 
 class Account:
-    """What the account's routes share.
+    """What the routes of the account share.
 
     Args:
         site: The pages.
@@ -62,7 +62,7 @@ class Account:
         return await self.who(request, recent=recent), form
 
     def done(self, notice: str) -> Response:
-        """Back to the account, which tells what was done."""
+        """Redirect to the account, which shows the notice."""
         return self.site.redirect(self.site.path("account", notice=notice))
 
     async def show(
@@ -74,7 +74,7 @@ class Account:
         status: int = 200,
         **typed: Any,
     ) -> Response:
-        """The account's page."""
+        """The account page."""
         user, torii = found.user, self.torii
         sessions = await torii.list_sessions(user.id)
         linked = await torii.storage.list_oauth_accounts_for_user(user.id)

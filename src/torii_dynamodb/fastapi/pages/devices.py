@@ -1,4 +1,4 @@
-"""The account's devices: who is signed in where, and how to end that."""
+"""The account's devices: signing them out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add(router: APIRouter, site: Site) -> None:
     @router.post("/account/devices/end")
     async def end_one(request: Request) -> Response:
         found, form = await account.changing(request)
-        # One that has ended by itself meanwhile is ended, too.
+        # A session that has already ended counts as ended.
         await torii.delete_session_by_id(found.user.id, form.get("session_id", ""))
         return account.done("device-ended")
 

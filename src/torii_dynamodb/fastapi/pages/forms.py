@@ -1,4 +1,4 @@
-"""Reading what a form sent."""
+"""Reading forms, and reporting what is wrong with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CSRF", "FieldError", "field_error", "read_form", "refusal", "wait_te
 CSRF = "csrf_token"
 """The name of the field with the form token."""
 
-_MOST_BYTES = 65_536  # a passkey's answer takes some 4 KB; all else is less
+_MOST_BYTES = 65_536  # a passkey takes about 4 KB, everything else less
 _MOST_FIELDS = 32
 
 
@@ -27,7 +27,7 @@ class FieldError:
 
     Args:
         id: The field's id on the page.
-        message: What is wrong, a whole sentence.
+        message: What is wrong, as a sentence.
     """
 
     id: str
@@ -35,19 +35,19 @@ class FieldError:
 
 
 def field_error(error: ValidationError, names: Mapping[str, tuple[str, str]]) -> FieldError:
-    """An error of an argument as one of a field.
+    """Turn the error of an argument into that of a field.
 
     Args:
         error: The error.
-        names: For each argument the field's id on the page, and how a sentence about it begins.
+        names: For each argument, the field's id on the page and the beginning of a sentence about it.
     """
     field, begins = names.get(error.field, next(iter(names.values())))
     # Bytes are for programmers.
     reason = re.sub(r" \(\d+ bytes\)", "", error.reason)
-    # What the checker of addresses says is a sentence of its own.
-    told = reason.partition("is not a valid email address: ")[2]
-    if told:
-        return FieldError(field, told)
+    # The validator of addresses returns whole sentences.
+    sentence = reason.partition("is not a valid email address: ")[2]
+    if sentence:
+        return FieldError(field, sentence)
     return FieldError(field, f"{begins} {reason}{'' if reason.endswith('.') else '.'}")
 
 
@@ -67,10 +67,10 @@ def refusal(
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form, sent as ``application/x-www-form-urlencoded``; of several of one name the last.
+    """The fields of a form sent as ``application/x-www-form-urlencoded``. For repeated names, the last one counts.
 
     Raises:
-        Problem: It is too large, or of another form.
+        Problem: It is too large or has another content type.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -89,12 +89,12 @@ async def read_form(request: Request) -> dict[str, str]:
             max_num_fields=_MOST_FIELDS,
         )
     except ValueError as error:
-        raise Problem(400, "validation_error", "the form cannot be read") from error
+        raise Problem(400, "validation_error", "the form is not valid") from error
     return dict(pairs)
 
 
 def wait_text(error: AccountLocked | RateLimited) -> str:
-    """What to tell somebody who has to wait."""
+    """What to tell someone who has to wait."""
     if error.retry_after is None:
         return "This account is locked. Contact the operator of this site."
     # Rounded up, so that the next attempt is not too early.

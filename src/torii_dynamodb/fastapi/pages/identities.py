@@ -1,4 +1,4 @@
-"""The account's other ways to sign in: passkeys, and accounts at providers."""
+"""The account's other ways to sign in: passkeys and accounts at providers."""
 
 from __future__ import annotations
 

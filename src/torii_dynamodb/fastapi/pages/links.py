@@ -1,4 +1,4 @@
-"""Where links from mails lead. A visit changes nothing, for mail scanners visit them too: a click on a button does."""
+"""The pages of mailed links. Visiting them changes nothing, because mail scanners do too; clicking a button does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WAITS = timedelta(minutes=15)
 
 
 def add(router: APIRouter, site: Site) -> None:
-    """Add the pages to a router; none where no mail can be sent."""
+    """Add the pages to a router, if mail can be sent."""
     web, torii = site.web, site.torii
     if not torii.sends_mail:
         return
@@ -136,7 +136,7 @@ def add(router: APIRouter, site: Site) -> None:
         return response
 
     def sign_in_first(token: str) -> Response:
-        # The token waits in a cookie: an address is written to logs, kept in histories, and sent on as ``next``.
+        # The token is kept in a cookie: URLs end up in logs and histories, and are passed on as ``next``.
         response = site.redirect(site.path("sign-in", next=site.path("change-email")))
         if token:
             web.cookies.set(response, web.cookies.link, token, until=_WAITS)
@@ -146,7 +146,7 @@ def add(router: APIRouter, site: Site) -> None:
     async def change_email(request: Request) -> Response:
         token = request.query_params.get("token") or web.cookies.read(request, web.cookies.link) or ""
         signed_in = await web.signed_in(request)
-        # Only what can be a token may go into a cookie.
+        # Only a valid token may go into a cookie.
         found = await torii.email_verification.check_change(token) if token else None
         if signed_in is None and (found is not None or not token):
             return sign_in_first(token)

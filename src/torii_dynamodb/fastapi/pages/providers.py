@@ -1,4 +1,4 @@
-"""Signing in through a provider: the buttons' form, and what a failure is called in words."""
+"""Signing in through a provider: the form with the buttons, and failures in words."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from torii_dynamodb.fastapi.web import Caller
 
 __all__ = ["add", "failure_of", "go_on", "offered"]
 
-# The pages with buttons for providers; where a failure comes back to.
+# The pages with buttons for providers, to which a failure leads back.
 _PAGES = ("sign-in", "sign-up")
 
 
 def add(router: APIRouter, site: Site) -> None:
-    """Add the page to a router; none where there are no providers."""
+    """Add the pages to a router, if there are providers."""
     if not site.torii.oauth_providers:
         return
 
@@ -89,12 +89,12 @@ def add(router: APIRouter, site: Site) -> None:
 
 
 def offered(site: Site) -> list[dict[str, str]]:
-    """The providers, by name and as people call them."""
+    """The providers, by name and label."""
     return [{"name": one.name, "label": provider_label(one.name)} for one in site.torii.oauth_providers]
 
 
 def failure_of(site: Site, request: Request) -> str | None:
-    """What to say of a sign-in through a provider that came to nothing, as the page's address tells."""
+    """What to say about a failed sign-in through a provider, which the query names."""
     reason = request.query_params.get("error")
     if not reason:
         return None
@@ -112,7 +112,7 @@ async def go_on(
     failure_url: str,
     link_to: Caller | None = None,
 ) -> Response:
-    """The page that leads on to the provider; or back, if that cannot be reached."""
+    """The page that leads to the provider, or a redirect back if the provider cannot be reached."""
     carrier = Response()
     try:
         start = await begin_flow(
@@ -123,6 +123,6 @@ async def go_on(
         if back is None:
             raise
         return site.redirect(back)
-    # A page, and no redirect: "form-action 'self'" forbids that a form leads to another site.
+    # A page instead of a redirect, because "form-action 'self'" forbids that a form leads to another site.
     page = await site.page(request, "connect", signed_in=link_to, url=start.url, label=provider_label(provider))
     return with_cookies(page, carrier)

@@ -1,4 +1,4 @@
-"""What a page asks of who proves an address: nothing, the password, or a new one in place of all that was set up."""
+"""What a page asks of people who prove an address: nothing, the password, or a new password to start afresh."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["chosen", "refused"]
 
 
 def chosen(form: dict[str, str]) -> dict[str, str]:
-    """What was chosen on the page, as arguments for the service; empty where nothing was asked.
+    """The choice made on the page, as arguments for the service; empty if nothing was asked.
 
     Raises:
-        InvalidCredentials: The password was left empty; that is no attempt at it.
+        InvalidCredentials: The password is empty, which does not count as an attempt.
     """
     choice = form.get("choice")
     if choice == "afresh":

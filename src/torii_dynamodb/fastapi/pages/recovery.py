@@ -1,4 +1,4 @@
-"""A forgotten password: asking for a link, and using it."""
+"""A forgotten password: requesting a link and using it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["add"]
 
 
 def add(router: APIRouter, site: Site) -> None:
-    """Add the pages to a router; none where no mail can be sent."""
+    """Add the pages to a router, if mail can be sent."""
     web, torii = site.web, site.torii
     if not torii.sends_mail:
         return

@@ -1,4 +1,4 @@
-"""Pages from templates: Jinja2, everything escaped, each replaceable by a file of the same name."""
+"""Renders pages with Jinja2. Everything is escaped, and a file with the same name replaces a template."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ _HERE = Path(__file__).parent
 
 
 class AdminLink(Protocol):
-    """What the pages want to know of the admin area."""
+    """What the pages need to know about the admin area."""
 
     @property
     def prefix(self) -> str:
-        """Where it is."""
+        """Its path."""
         ...
 
     async def admits(self, signed_in: Caller) -> bool:
-        """Whether somebody may see it."""
+        """Whether this person may see it."""
         ...
 
 
 class Renderer:
-    """Fills templates in.
+    """Renders templates.
 
     Args:
-        folders: Where templates are looked for, the first first.
+        folders: Where to look for templates, in this order.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -62,11 +62,11 @@ class Renderer:
 
 @lru_cache(maxsize=16)
 def _environment(folders: tuple[Path, ...]) -> Environment:
-    """One for each set of folders: it keeps the compiled templates, which cost more than the rest of a start."""
+    """One per set of folders: it keeps the compiled templates, which take most of the startup time."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
-        raise ConfigurationError("pages need Jinja2: pip install 'torii-dynamodb[pages]'") from error
+        raise ConfigurationError("pages require Jinja2: pip install 'torii-dynamodb[pages]'") from error
     environment = Environment(
         loader=FileSystemLoader(folders),
         autoescape=True,
@@ -92,12 +92,12 @@ class Redirected(Exception):
 
 
 class Site:
-    """What all pages share: who asks, what they look like, how they are kept from harm.
+    """What all pages share: appearance, security headers, forms and errors.
 
     Args:
         web: The web layer.
-        settings: How they look.
-        admin: The admin area, to link to; ``None``: there is none.
+        settings: The configuration of the pages.
+        admin: The admin area to link to, if there is one.
     """
 
     def __init__(
@@ -132,18 +132,18 @@ class Site:
         signed_in: Caller | None = None,
         **context: Any,
     ) -> Response:
-        """A page.
+        """Render a page.
 
         Args:
             request: The request.
-            template: Its template's name, without ``.html``.
-            status: The answer's status.
-            errors: What is wrong with what was sent.
+            template: The template's name, without ``.html``.
+            status: The status of the response.
+            errors: What is wrong with the form.
             headers: More headers.
-            signed_in: Who is signed in, where that is known.
-            context: What the template needs.
+            signed_in: Who is signed in, if that is known.
+            context: Variables for the template.
         """
-        note_root_path(request)  # pages of errors are made outside our routes, too
+        note_root_path(request)  # error pages are also rendered outside our routes
         carrier = Response()
         token = self.web.form_token(request, carrier)
         if signed_in is not None and signed_in.moved:
@@ -188,17 +188,17 @@ class Site:
         return found if found is not None and found.transport == "cookie" else None
 
     async def form(self, request: Request) -> dict[str, str]:
-        """The fields of a form of ours.
+        """Read a form and check its token.
 
         Raises:
-            Problem: It is not one of ours, or too large.
+            Problem: The token is not valid, or the form is too large.
         """
         fields = await read_form(request)
         self.web.check_form(request, fields.get(CSRF))
         return fields
 
     async def error(self, request: Request, problem: Problem) -> Response:
-        """The page that tells what went wrong."""
+        """The page for an error."""
         title, text = TITLES.get(problem.code, TITLES["error"])
         return await self.page(
             request,
@@ -212,10 +212,10 @@ class Site:
 
 
 def page_headers(origins: Sequence[str] = ()) -> dict[str, str]:
-    """The headers of every page: nothing from elsewhere, no frame around it, nothing kept.
+    """The headers of every page: no foreign content, no framing, no caching.
 
     Args:
-        origins: Where forms may lead besides this site: browsers apply ``form-action`` to the redirect after it, too.
+        origins: Where forms may lead besides this site: browsers also apply ``form-action`` to redirects.
     """
     targets = " ".join(["'self'", *(origin for origin in origins if origin.startswith("http"))])
     policy = (
@@ -225,8 +225,8 @@ def page_headers(origins: Sequence[str] = ()) -> dict[str, str]:
     return {
         "Content-Security-Policy": policy,
         "Cache-Control": "no-store",
-        # An address may hold a mailed token, and what it leads to, this site's own style sheet too, would log it. With
-        # "no-referrer" browsers would send "Origin: null" with forms.
+        # A URL may contain a mailed token, and every request from the page, even for its style sheet, would send it as
+        # the referrer. With "no-referrer" browsers would send "Origin: null" with forms.
         "Referrer-Policy": "strict-origin",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
@@ -236,7 +236,7 @@ def page_headers(origins: Sequence[str] = ()) -> dict[str, str]:
 
 
 def new_router(site: Site, prefix: str) -> Router:
-    """A router whose errors are pages."""
+    """Return a router whose errors are pages."""
 
     class PageRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -34,7 +34,7 @@ _TYPES = {
 
 
 def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | None = None) -> APIRouter:
-    """A router with all pages.
+    """Return a router with all pages.
 
     ::
 
@@ -42,17 +42,17 @@ def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | N
         app.include_router(auth)
         app.include_router(pages(auth.web, PagesConfig(app_name="Example")))
 
-    They share cookies and sessions with the JSON routes. Sign-in through providers needs those routes beside it: that
-    is where providers send the browser back.
+    They share cookies and sessions with the JSON routes. Sign-in through providers requires those routes, because
+    providers send the browser back to them.
 
     Args:
         web: The web layer of the JSON routes.
-        settings: How the pages look.
-        admin: The admin area, to link to it for those who may see it.
+        settings: The configuration of the pages.
+        admin: The admin area, which is linked for those who may see it.
     """
     site = Site(web, settings or PagesConfig(app_name="Your account"), admin=admin)
     router = new_router(site, site.settings.prefix)
-    # The JSON routes send browsers here: after a failure at a provider, and to ask before they replace a session.
+    # The JSON routes send browsers here after a failure at a provider, and to ask before they replace a session.
     web.page = site.path
 
     @router.get("/static/{name}")

@@ -27,7 +27,7 @@ __all__ = ["add", "answer_of"]
 _FIELDS = {"email": ("email", "The email address"), "password": ("password", "The password")}
 _KINDS = ("magic-link", "provider", "reset", "sign-up")
 _WRONG = "The email address or password is wrong."
-# To everybody alike: whether the address is verified is its owner's to know.
+# Shown to everyone, because only its owner may learn whether the address is verified.
 _WRONG_OR_NEW = f"{_WRONG} If you have just signed up, open the link in the email first."
 
 
@@ -135,7 +135,7 @@ def add(router: APIRouter, site: Site) -> None:
 
 
 def answer_of(form: dict[str, str]) -> dict[str, Any]:
-    """The browser's answer to a passkey ceremony, from the form that the script filled in.
+    """The credential that the script put into the form.
 
     Raises:
         PasskeyError: There is none.

@@ -14,15 +14,15 @@ __all__ = ["add", "enter"]
 async def enter(
     site: Site, request: Request, user: User, session: Session, target: str | None, *, replaces: str | None = None
 ) -> Response:
-    """Leave a new session with the browser and go on; or ask first, where it would replace that of another user.
+    """Give the browser its new session and redirect, or ask first if it would replace another user's.
 
     Args:
         site: The pages.
         request: The request.
         user: Who signed in.
         session: Their new session.
-        target: Where to go; ``None``: where a mailed link wanted to be opened, else the default.
-        replaces: The id of the user whose session the person has agreed to replace.
+        target: Where to go; ``None``: to a mailed link that waits to be opened, otherwise the default.
+        replaces: The ID of the user whose session the person agreed to replace.
     """
     web = site.web
     if not target and web.cookies.read(request, web.cookies.link) is not None:
@@ -70,7 +70,7 @@ def add(router: APIRouter, site: Site) -> None:
             return site.redirect(site.path("sign-in", next=target))
         user, session = found
         if form.get("user") != user.id:
-            # Another sign-in has taken its place since the page was made: ask again.
+            # Another sign-in has replaced it since the page was rendered: ask again.
             return site.redirect(site.path("switch", next=target))
         if form.get("way") == "stay":
             response = site.redirect(site.path("account"))

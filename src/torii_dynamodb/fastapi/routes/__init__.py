@@ -1,1 +1,1 @@
-"""The JSON routes, one module a way to sign in."""
+"""The JSON routes, with a module for each way to sign in."""

@@ -1,4 +1,4 @@
-"""Verifying and changing the e-mail address, and signing in by a mailed link."""
+"""Verifying and changing the email address, and signing in with a mailed link."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LIMITED = (*BODY, "rate_limited")
 
 
 def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    """Add the routes, where there is a mailer."""
+    """Add the routes, if there is a mailer."""
     if web.torii.sends_mail:
         _add_verification(router, web, dependencies)
         _add_change(router, web, dependencies)
@@ -40,23 +40,23 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
     @router.post(
         "/email/verification",
         status_code=202,
-        summary="Ask for a verification link",
+        summary="Request a verification link",
         responses=problems("cross_site", "not_signed_in", "rate_limited"),
     )
     async def send(request: Request, found: Caller = Depends(dependencies.signed_in)) -> SentOut:
-        """To the address of whoever is signed in."""
+        """Sends it to the address of the signed-in user."""
         await web.limit(request)
         sent = await torii.email_verification.send(found.user, browser_binding=web.held_binding(request))
-        return SentOut(detail="a mail is on its way" if sent else "your address is verified already")
+        return SentOut(detail="a mail is on its way" if sent else "your address is already verified")
 
     @router.post(
         "/email/verification/send",
         status_code=202,
-        summary="Ask for a verification link without signing in",
+        summary="Request a verification link without signing in",
         responses=problems(*_LIMITED),
     )
     async def send_to(body: EmailIn, request: Request) -> SentOut:
-        """Answers alike for known and unknown addresses."""
+        """The response is the same for known and unknown addresses."""
         await web.limit(request)
         await torii.email_verification.send_to(body.email)
         return SentOut(detail=SENT)
@@ -72,10 +72,10 @@ def _add_verification(router: APIRouter, web: Web, dependencies: Dependencies) -
         response: Response,
         found: Caller | None = Depends(dependencies.optional_signed_in),
     ) -> UserOut:
-        """Uses a link. It signs nobody in. Whoever is signed in can use only their own.
+        """Uses a link. It does not sign in. A signed-in user can use only their own links.
 
         The first proof of the address removes what was set up before it: password, sessions, linked accounts, passkeys,
-        links. It is kept in the browser that signed up (a cookie tells), and where `password` is the right one.
+        links. It is kept in the browser that signed up (identified by a cookie), or if `password` is correct.
         """
         await web.limit(request)
         user = await torii.email_verification.complete(
@@ -97,27 +97,27 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
     @router.post(
         "/email/change",
         status_code=202,
-        summary="Ask to move to another address",
+        summary="Request a change of the email address",
         responses=problems(*_LIMITED, *RECENT),
     )
     async def change(body: NewEmailIn, request: Request, found: Caller = Depends(dependencies.recent())) -> SentOut:
-        """A link goes to the new address; nothing changes before it is used. Answers alike if somebody holds it."""
+        """Sends a link to the new address; using it makes the change. The response is the same for a taken address."""
         await web.limit(request)
         await torii.email_verification.send_change(found.user, body.new_email, session=found.session)
         return SentOut(detail=SENT)
 
     @router.post(
         "/email/change/complete",
-        summary="Move to another address",
+        summary="Change the email address",
         responses=problems(*_LIMITED, *_PROOF, "not_signed_in", "already_exists"),
     )
     async def complete_change(
         body: ProofIn, request: Request, response: Response, found: Caller = Depends(dependencies.signed_in)
     ) -> UserOut:
-        """Uses a link. The old address is told.
+        """Uses a link. The old address is notified.
 
-        It is the first proof of the new address. What was set up before is kept for the session that asked for the
-        link, and where `password` is the right one; else it is removed, this session too.
+        It is the first proof of the new address. What was set up before is kept for the session that requested the
+        link, or if `password` is correct; otherwise it is removed, including this session.
         """
         await web.limit(request)
         browser = web.browser(request)
@@ -132,7 +132,7 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         if found.transport == "cookie" and not found.outlives(user):
             web.forget_session(response)
         elif found.transport == "cookie" and torii.remembers_devices:
-            # The address is part of what a device token vouches for.
+            # A device token depends on the address.
             known = torii.devices.recognise(browser.device_token, found.user) is not None
             web.leave_device(response, user, browser.device_token if known else None)
         return UserOut.of(user)
@@ -141,31 +141,31 @@ def _add_change(router: APIRouter, web: Web, dependencies: Dependencies) -> None
 def _add_magic_link(router: APIRouter, web: Web) -> None:
     torii = web.torii
 
-    @router.post("/magic-link", status_code=202, summary="Ask for a sign-in link", responses=problems(*_LIMITED))
+    @router.post("/magic-link", status_code=202, summary="Request a sign-in link", responses=problems(*_LIMITED))
     async def send(body: EmailIn, request: Request) -> SentOut:
-        """Answers alike for known and unknown addresses."""
+        """The response is the same for known and unknown addresses."""
         await web.limit(request)
         await torii.magic_link.send(body.email)
         return SentOut(detail=SENT)
 
-    @router.post("/magic-link/check", summary="Check a link without using it up", responses=problems(*_LIMITED))
+    @router.post("/magic-link/check", summary="Check a link without using it", responses=problems(*_LIMITED))
     async def check(body: TokenIn, request: Request) -> LinkOut:
-        """For the page that asks for a click: mail scanners follow links, and would use it up."""
+        """For a page that asks for a click: mail scanners follow links, and would use them."""
         await web.limit(request)
         found = await torii.magic_link.check(body.token)
         return LinkOut(valid=found is not None, email=None if found is None else found.token.email)
 
     @router.post(
         "/magic-link/complete",
-        summary="Sign in by a link",
+        summary="Sign in with a link",
         responses=problems(*_LIMITED, "invalid_token", "account_locked_by_administrator", "other_user_signed_in"),
     )
     async def complete(body: LinkSignInIn, request: Request, response: Response) -> SignedInOut:
-        """Uses a link. It proves the address too."""
+        """Uses a link. This also proves the address."""
         web.require_transport(body.transport)
         await web.limit(request)
         if body.transport == "cookie" and not body.replace_session and web.has_cookie(request):
-            # Asked before the link is used up.
+            # Checked before the link is used.
             found = await torii.magic_link.check(body.token)
             if found is not None:
                 await web.refuse_switch(request, None if found.user is None else found.user.id)

@@ -40,24 +40,24 @@ __all__ = ["CALLBACK", "add"]
 Provider = Annotated[str, Path(pattern="^[a-z0-9_-]{1,32}$", description="The provider's name.", examples=["google"])]
 Next = Annotated[
     str | None,
-    Query(max_length=2048, description="Where to go at the end: a path, or an address at a trusted origin."),
+    Query(max_length=2048, description="Where to go afterwards: a path, or a URL at a trusted origin."),
 ]
 Failure = Annotated[
     str | None,
     Query(
         max_length=2048,
-        description="Where to go if it comes to nothing, with `error` and `provider` in the query: a path, or an "
-        "address at a trusted origin.",
+        description="Where to go after a failure, with `error` and `provider` in the query: a path, or a URL at a "
+        "trusted origin.",
     ),
 ]
 Replace = Annotated[
     bool,
     Query(
-        description="Whether the sign-in may take the place of the session of another user who is signed in in this "
-        "browser now, by a cookie. Ask the person first."
+        description="Whether the sign-in may replace the session of another user who is signed in in this browser by a "
+        "cookie. Ask the person first."
     ),
 ]
-# Without a bound of their own (the server bounds addresses): whatever comes back, the person is led to a page.
+# Without bounds (the server bounds URLs), so that the person arrives at a page whatever the provider sends.
 Answer = Annotated[str | None, Query()]
 Posted = Annotated[str | None, Form(max_length=8192)]
 
@@ -65,8 +65,8 @@ Posted = Annotated[str | None, Form(max_length=8192)]
 def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     """Add the routes.
 
-    Those to begin, to come back and to link exist where there are providers. Linked accounts are listed and unlinked
-    always: they stay when a provider is not offered any more, and an application may link accounts by the storage.
+    Beginning, returning and linking require providers. Listing and unlinking accounts is always available: accounts
+    stay when a provider is removed, and an application may link accounts through the storage.
     """
     if web.torii.oauth_providers:
         _add_beginning(router, web, dependencies)
@@ -79,8 +79,7 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
 
 
 def _add_beginning(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    # There is no way to begin by GET: another site could send the browser there, and have somebody signed in without
-    # their doing.
+    # There is no GET route to begin: another site could send the browser there and sign someone in unawares.
 
     @router.post(
         "/oauth/{provider}/begin",
@@ -95,7 +94,7 @@ def _add_beginning(router: APIRouter, web: Web, dependencies: Dependencies) -> N
         failure: Failure = None,
         replace_session: Replace = False,
     ) -> OAuthStartOut:
-        """Tells where to send the browser."""
+        """Returns where to send the browser."""
         await web.limit(request)
         start = await begin_flow(
             web, request, response, provider, next_url=next, failure_url=failure, replace=replace_session
@@ -115,7 +114,7 @@ def _add_beginning(router: APIRouter, web: Web, dependencies: Dependencies) -> N
         failure: Failure = None,
         found: Caller = Depends(dependencies.recent()),
     ) -> OAuthStartOut:
-        """Tells where to send the browser; back again, the account is linked to whoever is signed in now."""
+        """Returns where to send the browser. Afterwards the account is linked to the signed-in user."""
         start = await begin_flow(web, request, response, provider, next_url=next, failure_url=failure, link_to=found)
         return OAuthStartOut(url=start.url)
 
@@ -127,7 +126,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         "/oauth/{provider}" + CALLBACK,
         status_code=303,
         response_class=RedirectResponse,
-        summary="Back from a provider",
+        summary="Return from a provider",
         responses=problems(
             "not_found",
             "validation_error",
@@ -150,7 +149,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         user: Answer = None,
         found: Caller | None = Depends(dependencies.optional_signed_in),
     ) -> Response:
-        """Signs in, or links, and goes on to where the person wanted to be; after a failure back to where they were."""
+        """Signs in or links, and redirects to the requested target, or to the failure target."""
         once_more = asked_again(web, request)
         if once_more is not None:
             return once_more
@@ -192,7 +191,7 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         "/oauth/{provider}" + CALLBACK,
         status_code=303,
         response_class=RedirectResponse,
-        summary="Back from a provider that posts (Apple)",
+        summary="Return from a provider that posts (Apple)",
         responses=problems("validation_error", "body_too_large"),
     )
     async def posted_callback(
@@ -203,10 +202,10 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         iss: Posted = None,
         user: Posted = None,
     ) -> Response:
-        """Sends the browser on to the same address by GET.
+        """Redirects the browser to the same URL with GET.
 
-        A POST from another site carries no ``SameSite=Lax`` cookie; the GET that follows it does. So the binding cookie
-        can stay ``Lax``.
+        A POST from another site carries no ``SameSite=Lax`` cookie, but the GET that follows it does. So the binding
+        cookie can stay ``Lax``.
         """
         given = {"state": state, "code": code, "error": error, "iss": iss, "user": user}
         query = urlencode({name: value for name, value in given.items() if value is not None})
@@ -219,11 +218,11 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
 
     @router.post(
         "/oauth/confirmation/check",
-        summary="Check a confirming link without using it up",
+        summary="Check a confirmation link without using it",
         responses=problems(*body_problems),
     )
     async def check_confirmation(body: ConfirmationIn, request: Request) -> LinkOut:
-        """For the page that asks for a click. It holds only in the browser that began the sign-in."""
+        """For a page that asks for a click. The link is valid only in the browser that began the sign-in."""
         await web.limit(request)
         binding = body.binding or web.cookies.read(request, web.cookies.confirm)
         found = await torii.oauth.check_confirmation(body.token, browser_binding=binding)
@@ -231,7 +230,7 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
 
     @router.post(
         "/oauth/confirmation/complete",
-        summary="Confirm an account at a provider by a mailed link, and sign in",
+        summary="Confirm an account at a provider with a mailed link, and sign in",
         responses=problems(
             *body_problems,
             "invalid_token",
@@ -242,12 +241,12 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
         ),
     )
     async def confirm(body: ConfirmIn, request: Request, response: Response) -> SignedInOut:
-        """Uses a link. It proves the address, too, and links the account to whoever holds it, or makes a user."""
+        """Uses a link. This also proves the address, and links the account to its user or creates a user."""
         web.require_transport(body.transport)
         await web.limit(request)
         binding = body.binding or web.cookies.read(request, web.cookies.confirm)
         if body.transport == "cookie" and not body.replace_session and web.has_cookie(request):
-            # Asked before the link is used up.
+            # Checked before the link is used.
             found = await torii.oauth.check_confirmation(body.token, browser_binding=binding)
             if found is not None:
                 await web.refuse_switch(request, None if found.user is None else found.user.id)
@@ -266,18 +265,18 @@ def _add_native(router: APIRouter, web: Web) -> None:
 
     @router.post(
         "/oauth/{provider}/native/begin",
-        summary="Begin to sign in by a mobile SDK",
+        summary="Begin a sign-in with a mobile SDK",
         responses=problems("cross_site", "not_found", "validation_error", "rate_limited"),
     )
     async def begin_native(provider: Provider, request: Request) -> OAuthNativeStartOut:
-        """The nonce for Google's or Apple's SDK. It is good once, for ten minutes."""
+        """Returns the nonce for Google's or Apple's SDK. It is valid once, for ten minutes."""
         await web.limit(request)
         start = await torii.oauth.begin_native(provider)
         return OAuthNativeStartOut(nonce=start.nonce, expires_at=start.expires_at)
 
     @router.post(
         "/oauth/{provider}/native/complete",
-        summary="Sign in by an ID token that a mobile SDK obtained",
+        summary="Sign in with an ID token from a mobile SDK",
         responses=problems(
             *BODY,
             "not_found",
@@ -291,10 +290,10 @@ def _add_native(router: APIRouter, web: Web) -> None:
     async def complete_native(
         provider: Provider, body: NativeSignInIn, request: Request, response: Response
     ) -> SignedInOut:
-        """Checks the token, finds the account by the rules that hold in a browser too, and signs in.
+        """Checks the token, finds the account by the same rules as in a browser, and signs in.
 
-        Where the address has to be confirmed first, the answer has the reason `confirm` and a `binding` to keep on the
-        device: only with it the mailed link works.
+        If the address has to be confirmed first, the response has the reason `confirm` and a `binding` to store on the
+        device: the mailed link works only with it.
         """
         web.require_transport(body.transport)
         await web.limit(request)
@@ -328,7 +327,7 @@ def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> No
 
     @router.get("/oauth/accounts", summary="Linked accounts", responses=problems("not_signed_in"))
     async def accounts(found: Caller = Depends(dependencies.signed_in)) -> OAuthAccountsOut:
-        """The accounts at providers that sign this user in."""
+        """The accounts at providers that this user can sign in with."""
         linked = await torii.oauth.accounts(found.user.id)
         return OAuthAccountsOut(accounts=[OAuthAccountOut.of(account) for account in linked])
 
@@ -340,10 +339,10 @@ def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> No
     )
     async def unlink(
         provider: Provider,
-        subject: Annotated[str, Query(max_length=255, description="As the list of accounts names it.")],
+        subject: Annotated[str, Query(max_length=255, description="From the list of accounts.")],
         found: Caller = Depends(dependencies.recent()),
     ) -> None:
-        """The account does not sign this user in any more."""
+        """The user can no longer sign in with this account."""
         if not await torii.oauth.unlink(
             found.user.id, provider, subject, user=found.user, allow_verified_email=torii.sends_mail
         ):

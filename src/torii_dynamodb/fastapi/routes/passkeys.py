@@ -29,12 +29,12 @@ __all__ = ["add", "credential_id"]
 _MISSING = "you have no such passkey"
 
 PasskeyId = Annotated[
-    str, Path(pattern="^[A-Za-z0-9_-]{1,1400}$", description="The credential id, base64url, as the list names it.")
+    str, Path(pattern="^[A-Za-z0-9_-]{1,1400}$", description="The credential ID, base64url, from the list of passkeys.")
 ]
 
 
 def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    """Add the routes, where passkeys are set up."""
+    """Add the routes, if passkeys are set up."""
     if web.torii.takes_passkeys:
         _add_registration(router, web, dependencies)
         _add_signing_in(router, web)
@@ -47,15 +47,15 @@ def _add_related_origins(router: APIRouter, web: Web) -> None:
     async def related_origins(_: Request) -> JSONResponse:
         return JSONResponse(web.torii.passkeys.related_origins())
 
-    # Browsers look at the root of the domain, wherever the other routes are: so it has no prefix.
+    # Browsers look at the root of the domain, so it has no prefix.
     router.routes.append(Route("/.well-known/webauthn", related_origins, include_in_schema=False))
 
 
 def credential_id(text: str) -> bytes:
-    """A credential id from its base64url.
+    """Decode a credential ID from base64url.
 
     Raises:
-        NotFound: It is none.
+        NotFound: It is not valid.
     """
     try:
         return base64url.decode(text)
@@ -68,11 +68,11 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
 
     @router.post(
         "/passkeys/registration/begin",
-        summary="Begin to add a passkey",
+        summary="Begin adding a passkey",
         responses=problems("cross_site", *RECENT),
     )
     async def begin(found: Caller = Depends(dependencies.recent())) -> PasskeyOptionsOut:
-        """Options for `navigator.credentials.create`."""
+        """Returns options for `navigator.credentials.create`."""
         return PasskeyOptionsOut(options=await torii.passkeys.begin_registration(found.user))
 
     @router.post(
@@ -82,7 +82,7 @@ def _add_registration(router: APIRouter, web: Web, dependencies: Dependencies) -
         responses=problems(*BODY, *RECENT, "passkey_error", "already_exists", "too_many_identities", "revoked"),
     )
     async def complete(body: PasskeyIn, found: Caller = Depends(dependencies.recent())) -> PasskeyOut:
-        """Verifies the browser's answer and adds the passkey."""
+        """Verifies the browser's response and adds the passkey."""
         passkey = await torii.passkeys.complete_registration(found.user, body.credential, name=body.name)
         return PasskeyOut.of(passkey)
 
@@ -92,11 +92,11 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
 
     @router.post(
         "/passkeys/sign-in/begin",
-        summary="Begin to sign in with a passkey",
+        summary="Begin a sign-in with a passkey",
         responses=problems("cross_site", "rate_limited"),
     )
     async def begin(request: Request) -> PasskeyOptionsOut:
-        """Options for `navigator.credentials.get`: the person picks a passkey, no address is asked for."""
+        """Returns options for `navigator.credentials.get`. The person picks a passkey, without typing an address."""
         await web.limit(request)
         return PasskeyOptionsOut(options=await torii.passkeys.begin_sign_in())
 
@@ -113,7 +113,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         ),
     )
     async def complete(body: PasskeySignInIn, request: Request, response: Response) -> SignedInOut:
-        """Verifies the browser's answer and signs in."""
+        """Verifies the browser's response and signs in."""
         web.require_transport(body.transport)
         await web.limit(request)
         user, session = web.signed_in_by(
@@ -142,7 +142,7 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
     async def rename(
         passkey_id: PasskeyId, body: PasskeyNameIn, found: Caller = Depends(dependencies.signed_in)
     ) -> PasskeyOut:
-        """Calls it otherwise."""
+        """Changes its name."""
         renamed = await torii.passkeys.rename(found.user.id, credential_id(passkey_id), body.name)
         if renamed is None:
             raise NotFound("passkey", _MISSING)
@@ -155,7 +155,7 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
         responses=problems("cross_site", "validation_error", *RECENT, "not_found", "last_sign_in_method", "revoked"),
     )
     async def remove(passkey_id: PasskeyId, found: Caller = Depends(dependencies.recent())) -> None:
-        """It does not sign this user in any more."""
+        """The user can no longer sign in with it."""
         if not await torii.passkeys.remove(
             found.user.id, credential_id(passkey_id), user=found.user, allow_verified_email=torii.sends_mail
         ):

@@ -47,9 +47,9 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             responses=problems(*BODY, "rate_limited", "overloaded"),
         )
         async def register(body: RegisterIn, request: Request, response: Response) -> SentOut:
-            """Answers alike whether or not the address is taken: a mail goes to the address, which tells the rest.
+            """The response is the same whether or not the address is taken; the mail to the address says which.
 
-            A cookie is left: with it, the link in the mail keeps the password. Elsewhere the link asks for it.
+            It sets a cookie: in this browser, the link in the mail keeps the password. Elsewhere the link asks for it.
             """
             await web.limit(request)
             binding = web.sign_up_binding(request)
@@ -66,7 +66,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             responses=problems(*BODY, "rate_limited", "overloaded", "already_exists", "other_user_signed_in"),
         )
         async def register_directly(body: RegisterIn, request: Request, response: Response) -> SignedInOut:
-            """Registers and signs in at once. It tells whether an address is taken."""
+            """Registers and signs in at once. It reveals whether an address is taken."""
             web.require_transport(body.transport)
             await web.limit(request)
             if body.transport == "cookie" and not body.replace_session:
@@ -77,7 +77,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
                 request, response, user, session, transport=body.transport, replace=body.replace_session
             )
             if torii.sends_mail:
-                # For the link that is asked for next.
+                # For the link that is requested next.
                 web.leave_binding(response, web.sign_up_binding(request))
             return SignedInOut.of(user, session, token)
 
@@ -99,7 +99,7 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
         ),
     )
     async def sign_in(body: SignInIn, request: Request, response: Response) -> SignedInOut:
-        """Signs in. A wrong password, an unknown address and one that must be verified first are one answer."""
+        """Signs in. The response is the same for a wrong password, an unknown address and an unverified one."""
         web.require_transport(body.transport)
         await web.limit(request)
         user, session = web.signed_in_by(
@@ -136,7 +136,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         response: Response,
         found: Caller = Depends(dependencies.signed_in),
     ) -> SignedInOut:
-        """All sessions end, also this one: it is replaced by a new one."""
+        """All sessions end. This one is replaced with a new one."""
         await web.limit(request)
         user = await torii.password.change_password(
             found.user.id, body.current_password, body.new_password, user=found.user, browser=web.browser(request)
@@ -155,7 +155,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         response: Response,
         found: Caller = Depends(dependencies.recent()),
     ) -> SignedInOut:
-        """For somebody who signs in otherwise so far. All sessions end; this one is replaced by a new one."""
+        """For users without a password. All sessions end. This one is replaced with a new one."""
         await web.limit(request)
         user = await torii.password.set_password(found.user.id, body.new_password, user=found.user)
         session, token = await web.renew_session(request, response, found, user, method="password")
@@ -168,7 +168,7 @@ def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         responses=problems("cross_site", *RECENT, "last_sign_in_method", "revoked"),
     )
     async def remove_password(response: Response, found: Caller = Depends(dependencies.recent())) -> None:
-        """All sessions end, this one too: sign in otherwise."""
+        """All sessions end, including this one: sign in another way."""
         await torii.password.remove_password(found.user.id, user=found.user, allow_verified_email=torii.sends_mail)
         if found.transport == "cookie":
             web.forget_session(response)
@@ -180,18 +180,18 @@ def _add_reset(router: APIRouter, web: Web) -> None:
     @router.post(
         "/password/reset",
         status_code=202,
-        summary="Ask for a link to choose a new password",
+        summary="Request a link to choose a new password",
         responses=problems(*BODY, "rate_limited"),
     )
     async def reset(body: EmailIn, request: Request) -> SentOut:
-        """Answers alike for known and unknown addresses."""
+        """The response is the same for known and unknown addresses."""
         await web.limit(request)
         await torii.password.send_reset(body.email)
         return SentOut(detail=SENT)
 
     @router.post(
         "/password/reset/check",
-        summary="Check a link without using it up",
+        summary="Check a link without using it",
         responses=problems(*BODY, "rate_limited"),
     )
     async def check(body: TokenIn, request: Request) -> LinkOut:
@@ -208,7 +208,7 @@ def _add_reset(router: APIRouter, web: Web) -> None:
         responses=problems(*BODY, "invalid_token", "rate_limited", "overloaded", "account_locked_by_administrator"),
     )
     async def complete(body: ResetIn, request: Request, response: Response) -> None:
-        """All sessions and links end. It signs nobody in."""
+        """All sessions and links become invalid. It does not sign in."""
         await web.limit(request)
         await torii.password.complete_reset(body.token, body.new_password)
         web.forget_session(response)

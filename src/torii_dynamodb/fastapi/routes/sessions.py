@@ -1,4 +1,4 @@
-"""Who is signed in, where, and signing out."""
+"""The signed-in user, their sessions, and signing out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = ["add"]
 
-SessionId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="As the list of sessions names it.")]
+SessionId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="From the list of sessions.")]
 
 
 def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
@@ -28,9 +28,9 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
 def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     torii = web.torii
 
-    @router.get("/methods", summary="What is offered here", responses=problems())
+    @router.get("/methods", summary="The available ways to sign in", responses=problems())
     async def methods() -> MethodsOut:
-        """For a front end that draws the sign-in page."""
+        """For a front end with its own sign-in page."""
         return MethodsOut(
             registration=web.config.registration != "off",
             password=True,
@@ -40,9 +40,9 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
             access_tokens=torii.issues_jwt,
         )
 
-    @router.get("/me", summary="Who is signed in", responses=problems("not_signed_in"))
+    @router.get("/me", summary="The signed-in user", responses=problems("not_signed_in"))
     async def me(found: Caller = Depends(dependencies.caller)) -> UserOut:
-        """The user."""
+        """Returns the user."""
         return UserOut.of(found.user)
 
     @router.patch(
@@ -61,7 +61,7 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         responses=problems("cross_site", *RECENT, "revoked"),
     )
     async def delete_me(response: Response, found: Caller = Depends(dependencies.recent())) -> None:
-        """Deletes the user with all identities, sessions and links. There is no way back."""
+        """Deletes the user with all identities, sessions and links. This cannot be undone."""
         await torii.delete_user(found.user.id, user=found.user)
         _forget(web, response, found)
 
@@ -101,7 +101,7 @@ def _add_ending(router: APIRouter, web: Web, dependencies: Dependencies) -> None
 
     @router.post("/sign-out", status_code=204, summary="Sign out", responses=problems("cross_site", "session_required"))
     async def sign_out(response: Response, found: Caller | None = Depends(dependencies.optional_signed_in)) -> None:
-        """Ends the session, and the cookie also where it is not valid any more."""
+        """Ends the session, and deletes the cookie even if it is no longer valid."""
         if found is not None:
             await torii.delete_session(found.token)
         if found is None or found.transport == "cookie":
@@ -115,10 +115,10 @@ def _add_ending(router: APIRouter, web: Web, dependencies: Dependencies) -> None
     async def end_others(
         request: Request, response: Response, found: Caller = Depends(dependencies.signed_in)
     ) -> SignedInOut:
-        """All sessions end; this one is replaced by a new one."""
+        """All sessions end. This one is replaced with a new one."""
         session = await torii.delete_other_sessions(found.token)
         if session is None:
-            raise Problem(401, "not_signed_in", "all sessions were ended elsewhere; sign in again")
+            raise Problem(401, "not_signed_in", "all sessions have ended; sign in again")
         if found.transport == "bearer":
             return SignedInOut.of(found.user, session, session.token)
         web.leave_session(response, session)
@@ -131,7 +131,7 @@ def _add_ending(router: APIRouter, web: Web, dependencies: Dependencies) -> None
         responses=problems("cross_site", "not_signed_in"),
     )
     async def end_all(response: Response, found: Caller = Depends(dependencies.signed_in)) -> None:
-        """When it returns, no session of the user is valid, on any device."""
+        """When it returns, no session of the user is valid on any device."""
         await torii.delete_sessions_for_user(found.user.id)
         _forget(web, response, found)
 

@@ -15,19 +15,19 @@ __all__ = ["add"]
 
 
 def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    """Add the routes, where access tokens are set up."""
+    """Add the routes, if access tokens are set up."""
     torii = web.torii
     if not torii.issues_jwt:
         return
 
     @router.post("/token", summary="Get an access token", responses=problems("cross_site", "not_signed_in"))
     async def token(found: Caller = Depends(dependencies.signed_in)) -> AccessTokenOut:
-        """The session is what gets it, and the next one: there is no other refresh token."""
+        """Use the session to get another one later: there is no separate refresh token."""
         issued = torii.jwt.issue(found.user, found.session)
         seconds = int((issued.expires_at - torii.clock()).total_seconds())
         return AccessTokenOut(access_token=issued.token, expires_in=max(seconds, 0))
 
-    @router.get("/jwks.json", summary="The keys that access tokens are signed with", responses=problems())
+    @router.get("/jwks.json", summary="The keys for verifying access tokens", responses=problems())
     async def jwks() -> dict[str, Any]:
-        """The public keys (RFC 7517), for others who check access tokens."""
+        """Returns the public keys (RFC 7517), for services that verify access tokens."""
         return torii.jwt.jwks()
