@@ -17,15 +17,25 @@ if TYPE_CHECKING:
 __all__ = ["TEMPLATES", "Rendered", "Templates", "duration"]
 
 TEMPLATES = (
+    "account_deleted",
     "account_exists",
     "change_email",
     "confirm_provider",
     "email_changed",
+    "email_code",
     "magic_link",
     "new_sign_in",
+    "passkey_added",
+    "passkey_removed",
     "password_changed",
     "provider_connected",
+    "provider_disconnected",
+    "recovery_code_used",
+    "recovery_codes_replaced",
     "reset_password",
+    "second_factor_added",
+    "second_factor_removed",
+    "second_factors_removed",
     "verify_email",
 )
 """All templates. Each has two files: ``<name>.txt`` (first line ``Subject: ...``, an empty line, the text) and

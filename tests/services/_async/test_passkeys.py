@@ -486,3 +486,19 @@ def test_wrong_settings_are_refused(options: dict[str, Any]) -> None:
     """Origins must be https and on the relying party's domain."""
     with pytest.raises(ConfigurationError):
         settings(**options)
+
+
+async def test_the_owner_is_told_of_passkeys_that_come_and_go() -> None:
+    """The owner gets a mail when a passkey is added, with its name, and when one is removed, whoever removes it."""
+    here = AsyncPasskeySetting()
+    user = await here.added()
+    (passkey,) = await here.passkeys.list_for_user(user.id)
+    await here.passkeys.remove(user.id, passkey.credential_id, user=user)
+    assert not await here.passkeys.remove(user.id, passkey.credential_id)
+    other = Authenticator()
+    await here.passkeys.complete_registration(user, other.create(await here.passkeys.begin_registration(user)))
+    (passkey,) = await here.passkeys.list_for_user(user.id)
+    await here.passkeys.remove(user.id, passkey.credential_id)
+    assert await here.templates() == ["passkey_added", "passkey_removed"] * 2
+    assert {message.to for message in here.mailer.messages} == {"Ada@example.com"}
+    assert '"Laptop"' in here.mailer.messages[0].text

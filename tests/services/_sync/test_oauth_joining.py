@@ -270,6 +270,19 @@ def test_the_owner_is_notified_of_every_linked_account(way: str) -> None:
             assert ("work@example.org" if way == "signed in" else "ada@example.com") in part
 
 
+def test_the_owner_is_notified_of_an_unlinked_account() -> None:
+    """When an account is unlinked, the owner gets a mail that names the provider; when none was, no mail is sent."""
+    with OAuthSetting() as here:
+        have_user(here)
+        result = here.sign_in()
+        for user in (result.user, None):
+            here.torii.oauth.unlink(result.user.id, result.provider, result.identity.subject, user=user)
+        here.torii.wait_for_mail()
+        (message,) = [one for one in here.mailer.messages if one.template == "provider_disconnected"]
+        assert message.to == "Ada@example.com"
+        assert "Issuer" in message.text
+
+
 @pytest.mark.parametrize(("verified", "mails"), [(True, 7), (False, 5)])
 def test_repeated_linking_does_not_flood_a_mailbox(verified: bool, mails: int) -> None:
     """A verified owner is notified of every linked account, an unverified address only up to the limit."""

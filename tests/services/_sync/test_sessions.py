@@ -226,6 +226,17 @@ def test_deleting_and_locking_publish_events() -> None:
     assert here.names()[-3:] == ["user.locked", "user.unlocked", "user.deleted"]
 
 
+def test_the_owner_is_told_of_the_deletion() -> None:
+    """The mail goes to the mailbox that the account had, whether or not the caller hands the user in."""
+    here = Setting()
+    for handed_in in (False, True):
+        user, _ = here.signed_in()
+        assert here.torii.delete_user(user.id, user=user if handed_in else None)
+        assert not here.torii.delete_user(user.id)
+    assert here.templates() == ["account_deleted"] * 2
+    assert {message.to for message in here.mailer.messages} == {"Ada@example.com"}
+
+
 def test_users_are_found_listed_and_updated() -> None:
     """The users' operations of the services do what those of the storage do; a new address is not among them."""
     here = Setting()

@@ -165,6 +165,14 @@ class AsyncMail:
         """
         await self.send(template, mailbox(user), context, user_id=user.id, counted=user.email)
 
+    async def notify_by_id(
+        self, template: str, user_id: str, context: dict[str, Any], *, user: User | None = None
+    ) -> None:
+        """Do the same for a user by id. One more request if ``user`` is not given."""
+        owner = await self._storage.get_user(user_id, consistent=True) if user is None else user
+        if owner is not None:
+            await self.notify(template, owner, context)
+
     async def send(
         self,
         template: str,

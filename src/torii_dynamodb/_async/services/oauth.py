@@ -495,6 +495,9 @@ class AsyncOAuthService:
         )
         if gone:
             await self._events.emit(OAuthUnlinked(at=self._clock(), user_id=user_id, provider=provider))
+            if self._mail is not None:
+                context = {"provider": provider_label(provider)}
+                await self._mail.notify_by_id("provider_disconnected", user_id, context, user=user)
         return gone
 
     def _client(self, provider: str) -> AsyncProviderClient:

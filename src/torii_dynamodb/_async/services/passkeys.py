@@ -27,6 +27,7 @@ from torii_dynamodb.models import (
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.services.events import AsyncEvents
+    from torii_dynamodb._async.services.mail import AsyncMail
     from torii_dynamodb._async.services.sessions import AsyncSessionService
 
 __all__ = ["AsyncPasskeyService"]
@@ -46,6 +47,7 @@ class AsyncPasskeyService:
         events: Gets the events.
         clock: The clock.
         random: The randomness for challenges.
+        mail: Mails the owner about passkeys that were added or removed; ``None`` for no mails.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class AsyncPasskeyService:
         events: AsyncEvents,
         clock: Clock,
         random: RandomBytes,
+        mail: AsyncMail | None = None,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
@@ -64,6 +67,7 @@ class AsyncPasskeyService:
         self._events = events
         self._clock = clock
         self._random = random
+        self._mail = mail
 
     async def begin_registration(self, user: User) -> dict[str, Any]:
         """Return options for ``navigator.credentials.create``: a discoverable passkey for a signed-in user.
@@ -104,6 +108,8 @@ class AsyncPasskeyService:
                 passkey_name=passkey.name,
             )
         )
+        if self._mail is not None:
+            await self._mail.notify("passkey_added", user, {"passkey": passkey.name})
         return passkey
 
     async def begin_sign_in(self, *, user: User | None = None) -> dict[str, Any]:
@@ -253,6 +259,8 @@ class AsyncPasskeyService:
             await self._events.emit(
                 PasskeyRemoved(at=self._clock(), user_id=user_id, credential_id=base64url.encode(credential_id))
             )
+            if self._mail is not None:
+                await self._mail.notify_by_id("passkey_removed", user_id, {}, user=user)
         return gone
 
     async def _challenge(self, kind: CeremonyKind, user: User | None) -> bytes:

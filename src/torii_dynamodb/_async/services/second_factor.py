@@ -260,9 +260,8 @@ class AsyncSecondFactorService:
             await self._events.emit(
                 SecondFactorRemoved(at=self._clock(), user_id=user_id, kind="all", by_administrator=True)
             )
-            user = await self._storage.get_user(user_id, consistent=True)
-            if user is not None:
-                await self._tell(user, "second_factors_removed", {})
+            if self._mail is not None:
+                await self._mail.notify_by_id("second_factors_removed", user_id, {})
         return gone
 
     # Signing in

@@ -398,6 +398,7 @@ class AsyncTorii:
             events=self.events,
             clock=self.clock,
             random=self._random,
+            mail=self._mail,
         )
 
     @property
@@ -465,11 +466,12 @@ class AsyncTorii:
         return await self.storage.update_user(user, name=name, metadata=metadata)
 
     async def delete_user(self, user_id: str, *, user: User | None = None) -> bool:
-        """Delete a user with all identities, sessions and tokens.
+        """Delete a user with all identities, sessions and tokens. The owner is told by mail.
 
         Args:
             user_id: The user.
             user: The user as the session check read it: nothing is deleted if all sessions have been ended since.
+                Without it, one more request reads the mailbox.
 
         Returns:
             Whether there was one.
@@ -478,9 +480,13 @@ class AsyncTorii:
             Revoked: All sessions have been ended since ``user`` was read.
         """
         epoch = None if user is None else user.session_epoch
+        # Afterwards nobody knows the mailbox.
+        owner = await self.storage.get_user(user_id) if user is None and self._mail is not None else user
         deleted = await self.storage.delete_user(user_id, session_epoch=epoch)
         if deleted:
             await self.events.emit(UserDeleted(at=self.clock(), user_id=user_id))
+            if owner is not None and self._mail is not None:
+                await self._mail.notify("account_deleted", owner, {})
         return deleted
 
     async def lock_user(self, user_id: str) -> User | None:

@@ -29,6 +29,7 @@ from torii_dynamodb.models import (
 if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.services.events import Events
+    from torii_dynamodb._sync.services.mail import Mail
     from torii_dynamodb._sync.services.sessions import SessionService
 
 __all__ = ["PasskeyService"]
@@ -48,6 +49,7 @@ class PasskeyService:
         events: Gets the events.
         clock: The clock.
         random: The randomness for challenges.
+        mail: Mails the owner about passkeys that were added or removed; ``None`` for no mails.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class PasskeyService:
         events: Events,
         clock: Clock,
         random: RandomBytes,
+        mail: Mail | None = None,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
@@ -66,6 +69,7 @@ class PasskeyService:
         self._events = events
         self._clock = clock
         self._random = random
+        self._mail = mail
 
     def begin_registration(self, user: User) -> dict[str, Any]:
         """Return options for ``navigator.credentials.create``: a discoverable passkey for a signed-in user.
@@ -106,6 +110,8 @@ class PasskeyService:
                 passkey_name=passkey.name,
             )
         )
+        if self._mail is not None:
+            self._mail.notify("passkey_added", user, {"passkey": passkey.name})
         return passkey
 
     def begin_sign_in(self, *, user: User | None = None) -> dict[str, Any]:
@@ -255,6 +261,8 @@ class PasskeyService:
             self._events.emit(
                 PasskeyRemoved(at=self._clock(), user_id=user_id, credential_id=base64url.encode(credential_id))
             )
+            if self._mail is not None:
+                self._mail.notify_by_id("passkey_removed", user_id, {}, user=user)
         return gone
 
     def _challenge(self, kind: CeremonyKind, user: User | None) -> bytes:
