@@ -8,6 +8,7 @@ from typing import Any
 from torii_dynamodb import DynamoDbStorage, NewOAuthAccount, NewSession, NewToken, NewUser, Session
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.models import NewFactor
 from torii_dynamodb.schema import SCHEMA, Key
 
 
@@ -25,6 +26,11 @@ def people(config: DynamoDbConfig, count: int = 3) -> list[Session]:
             if index == 0:
                 storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="old"))
                 storage.unlink_oauth_account(user.id, "google", "old")
+            # And one has second factors.
+            if index == 1:
+                storage.add_factor(NewFactor(user_id=user.id, id="app", secret=b"\x00sealed", last_step=1))
+                storage.set_recovery_codes(user.id, ["mark-1", "mark-2"])
+                storage.use_recovery_code(user.id, "mark-1")
             later = datetime.now(UTC) + timedelta(days=1)
             storage.create_token(NewToken(purpose="magic_link", user_id=user.id, expires_at=later))
             sessions.append(storage.create_session(NewSession(user_id=user.id, expires_at=later)))

@@ -71,7 +71,7 @@ def test_a_restored_set_has_everything_but_sessions_and_tokens(
     report = backups.restore(target.table_prefix, backup_set="nightly")
 
     assert report.verification.ok, report.verification.findings
-    assert (report.users, report.verification.users, report.verification.identities) == (3, 3, 6)
+    assert (report.users, report.verification.users, report.verification.identities) == (3, 3, 8)
     assert report.verification.sessions == 3
     assert report.verification.valid_sessions == 0
     after = dump(target, moto_client)

@@ -24,6 +24,7 @@ from torii_dynamodb.admin.streams import (
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.local.engines import LocalEngine
+from torii_dynamodb.models import NewFactor
 
 SOON = timedelta(hours=1)
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
@@ -69,6 +70,10 @@ def a_life(config: DynamoDbConfig) -> None:
         storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="1"))
         token = storage.create_token(NewToken(purpose="magic_link", user_id=user.id, expires_at=now + SOON))
         assert storage.verify_token(token.token, purpose="magic_link") is not None
+        code = storage.create_code(NewToken(purpose="magic_link", user_id=user.id, expires_at=now + SOON), "01234567")
+        assert storage.try_code(code.token, "01234567", purpose="magic_link") is not None
+        storage.add_factor(NewFactor(user_id=user.id, id="app", secret=b"sealed", last_step=1))
+        assert storage.accept_totp_step(user.id, "app", 2)
         storage.mark_email_verified(user.id, email="ada@example.com")
         storage.delete_sessions_for_user(user.id)
         storage.set_locked_at(user.id, now)
@@ -120,13 +125,14 @@ def test_a_life_is_told_in_order(config: DynamoDbConfig, client: Client) -> None
         consumer.poll()
     told = {
         prefix: [kind for kind in kept.types if kind.startswith(f"{prefix}.")]
-        for prefix in ("user", "session", "identity", "token")
+        for prefix in ("user", "session", "identity", "second_factor", "token")
     }
     assert told == {
         "user": ["user.created", "user.email_verified", "user.locked", "user.unlocked", "user.deleted"],
         "session": ["session.created", "session.refreshed", "session.revoked"],
         "identity": ["identity.linked", "identity.unlinked"],
-        "token": ["token.consumed"],
+        "second_factor": ["second_factor.added", "second_factor.used", "second_factor.removed"],
+        "token": ["token.consumed", "token.consumed"],
     }
     assert kept.types.count("sessions.revoked") == 2
     assert len({event.id for event in kept.events}) == len(kept.events)

@@ -19,6 +19,10 @@ from torii_dynamodb.admin.streams import (
     StreamIdentityLinked,
     StreamIdentityUnlinked,
     StreamPasswordChanged,
+    StreamRecoveryCodesReplaced,
+    StreamSecondFactorAdded,
+    StreamSecondFactorRemoved,
+    StreamSecondFactorUsed,
     StreamSessionCreated,
     StreamSessionExpired,
     StreamSessionRefreshed,
@@ -74,6 +78,30 @@ PASSKEY: dict[str, Any] = {
     "user_id": {"S": "usr_1"},
     "name": {"S": "Key"},
     "public_key": {"B": "aHVzaA=="},
+}
+APP: dict[str, Any] = {
+    "id": {"S": "factor#usr_1#totp#app"},
+    "user_id": {"S": "usr_1"},
+    "kind": {"S": "totp"},
+    "name": {"S": "Phone"},
+    "created_at": {"S": LATER},
+    "secret": {"B": "aHVzaA=="},
+    "last_step": {"N": "100"},
+}
+RECOVERY: dict[str, Any] = {
+    "id": {"S": "factor#usr_1#recovery"},
+    "user_id": {"S": "usr_1"},
+    "kind": {"S": "recovery"},
+    "name": {"S": "Recovery codes"},
+    "created_at": {"S": LATER},
+    "codes": {"SS": ["hush-1", "hush-2"]},
+}
+CODE: dict[str, Any] = {
+    "id": {"S": "code#" + DIGEST},
+    "purpose": {"S": "magic_link"},
+    "user_id": {"S": "usr_1"},
+    "email": {"S": "ada@example.com"},
+    "mark": {"S": "hush"},
 }
 TOKEN: dict[str, Any] = {
     "id": {"S": "password_reset#" + DIGEST},
@@ -182,6 +210,55 @@ def test_a_reset_is_told_in_order() -> None:
     assert len({event.id for event in made}) == 3
 
 
+def test_a_life_of_second_factors_is_told() -> None:
+    """Set up, used, replaced and removed: each has its event, which says what it is of and contains no secret."""
+    used_app = with_(APP, last_step={"N": "101"}, last_used_at={"S": LATER}, used_by_1={"S": "x"})
+    used_code = with_(RECOVERY, codes={"SS": ["hush-2"]}, last_used_at={"S": LATER}, used_by_1={"S": "x"})
+    no_code = {name: value for name, value in used_code.items() if name != "codes"}
+    passkeys = with_(USER, factors={"SS": ["passkey"]})
+    made = [
+        the_one(events("identities", None, APP), StreamSecondFactorAdded),
+        the_one(events("identities", None, RECOVERY), StreamRecoveryCodesReplaced),
+        the_one(events("users", USER, passkeys), StreamSecondFactorAdded),
+        the_one(events("identities", APP, used_app), StreamSecondFactorUsed),
+        the_one(events("identities", RECOVERY, used_code), StreamSecondFactorUsed),
+        the_one(events("identities", used_code, no_code), StreamSecondFactorUsed),
+        the_one(events("identities", used_code, RECOVERY), StreamRecoveryCodesReplaced),
+        the_one(events("users", passkeys, USER), StreamSecondFactorRemoved),
+        the_one(events("identities", APP, None), StreamSecondFactorRemoved),
+        the_one(events("identities", RECOVERY, None), StreamSecondFactorRemoved),
+    ]
+    facts = [
+        (event.type, *(getattr(event, name, None) for name in ("kind", "factor_id", "name", "codes_left")))
+        for event in made
+    ]
+    assert facts == [
+        ("second_factor.added", "totp", "app", "Phone", None),
+        ("recovery_codes.replaced", None, None, None, None),
+        ("second_factor.added", "passkey", None, None, None),
+        ("second_factor.used", "totp", "app", None, None),
+        ("second_factor.used", "recovery", None, None, 1),
+        ("second_factor.used", "recovery", None, None, 0),
+        ("recovery_codes.replaced", None, None, None, None),
+        ("second_factor.removed", "passkey", None, None, None),
+        ("second_factor.removed", "totp", "app", "Phone", None),
+        ("second_factor.removed", "recovery", None, None, None),
+    ]
+    assert {event.user_id for event in made} == {"usr_1"}
+    assert "hush" not in json.dumps([to_dict(event) for event in made])
+    assert "aHVzaA" not in json.dumps([to_dict(event) for event in made])
+
+
+def test_a_mailed_code_is_consumed_by_the_right_try() -> None:
+    """The right code, after a wrong one, is told once, with the purpose that the code was for."""
+    wrong = with_(CODE, tries={"L": [{"S": "1.other"}]})
+    made = the_one(
+        events("tokens", wrong, with_(CODE, tries={"L": [{"S": "1.other"}, {"S": "2.hush"}]})), StreamTokenConsumed
+    )
+    assert (made.purpose, made.email, made.user_id) == ("magic_link", "ada@example.com", "usr_1")
+    assert DIGEST not in made.ref
+
+
 @pytest.mark.parametrize(
     ("table", "old", "new"),
     [
@@ -192,6 +269,15 @@ def test_a_reset_is_told_in_order() -> None:
         ("sessions", SESSION, SESSION),
         ("identities", OAUTH, with_(OAUTH, tokens={"M": {}})),
         ("identities", None, {"id": {"S": "email#ada@example.com"}, "user_id": {"S": "usr_1"}}),
+        ("identities", APP, with_(APP, secret={"B": "b3RoZXI="})),
+        ("users", USER, with_(USER, factors={"SS": ["totp#app", "recovery"]})),
+        ("tokens", None, CODE),
+        ("tokens", CODE, with_(CODE, tries={"L": [{"S": "1.other"}]})),
+        (
+            "tokens",
+            with_(CODE, tries={"L": [{"S": "1.hush"}]}),
+            with_(CODE, tries={"L": [{"S": "1.hush"}, {"S": "2.hush"}]}),
+        ),
         ("tokens", None, TOKEN),
         ("tokens", with_(TOKEN, consumed_by={"S": "x"}), None),
         ("login_attempts", None, {"subject": {"S": "x"}, "attempt": {"S": "#register"}}),
@@ -267,6 +353,9 @@ def test_no_event_holds_a_secret() -> None:
         *events("identities", None, OAUTH),
         *events("identities", None, PASSKEY),
         *events("identities", OAUTH, None),
+        *events("identities", None, APP),
+        *events("identities", None, RECOVERY),
+        *events("tokens", CODE, with_(CODE, tries={"L": [{"S": "1.hush"}]})),
         *events("tokens", TOKEN, with_(TOKEN, consumed_by={"S": "secret-writer"}, sealed_flow={"B": "secret"})),
     ]
     told = repr(made) + json.dumps([to_dict(event) for event in made])
@@ -276,7 +365,7 @@ def test_no_event_holds_a_secret() -> None:
 
 def test_every_event_is_json_under_its_name() -> None:
     """Names are unique and stable, and every event turns into JSON."""
-    assert len(EVENT_TYPES) == 16
+    assert len(EVENT_TYPES) == 20
     told = to_dict(events("users", USER, with_(USER, name={"S": "A"}, metadata={"M": {}}))[0])
     assert json.loads(json.dumps(told)) == {
         "type": "user.updated",

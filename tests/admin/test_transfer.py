@@ -242,8 +242,13 @@ def test_verification_finds_what_does_not_agree(on_dynoxide: DynamoDbConfig, dyn
     change(users, ids[2], "SET password_version = :v", {":v": {"S": "other"}})
     dynoxide_client.call("DeleteItem", {"TableName": users, "Key": {"id": ids[3]}})
     change(users, ids[4], "REMOVE created_at")
+    change(users, ids[1], "SET factors = :f", {":f": {"SS": ["recovery", "passkey"]}})
+    recovery = {"S": f"factor#{ids[1]['S']}#recovery"}
+    dynoxide_client.call("DeleteItem", {"TableName": identities, "Key": {"id": recovery}})
     found = verify(on_dynoxide, dynoxide_client)
     assert sorted(one.kind for one in found.findings) == [
+        "factor_missing",
+        "factor_not_listed",
         "identity_missing",
         "identity_not_listed",
         "identity_of_another",
@@ -252,7 +257,7 @@ def test_verification_finds_what_does_not_agree(on_dynoxide: DynamoDbConfig, dyn
         "user_missing",
         "user_missing",
     ]
-    assert (found.users, found.identities, found.sessions, found.valid_sessions) == (4, 9, 5, 4)
+    assert (found.users, found.identities, found.sessions, found.valid_sessions) == (4, 10, 5, 4)
     assert "argon2" not in str(found)
 
 

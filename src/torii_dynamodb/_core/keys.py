@@ -10,6 +10,7 @@ from torii_dynamodb._rules.secrets import digest
 from torii_dynamodb.models import AttemptKind
 
 __all__ = [
+    "CODE",
     "EMAIL",
     "FACTOR",
     "MAX_IDENTITIES",
@@ -33,6 +34,7 @@ EMAIL = "email#"
 OAUTH = "oauth#"
 PASSKEY = "passkey#"
 FACTOR = "factor#"
+CODE = "code"
 
 MAX_IDENTITIES = 90
 """A user and all its identities are deleted in one transaction, which takes at most 100 items; the rest is reserve."""
@@ -73,7 +75,7 @@ def token_key(purpose: str, token_digest: str) -> str:
 
 def code_key(token_digest: str) -> str:
     """Where a code from a mail is stored. It is no one-time token, so that its flow token passes for none."""
-    return token_key("code", token_digest)
+    return token_key(CODE, token_digest)
 
 
 def pkce_key(state: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from torii_dynamodb._core import sessions, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import EMAIL, email_key
+from torii_dynamodb._core.keys import EMAIL, FACTOR, email_key, factor_key
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.progress import Progress, Report, silent
@@ -31,6 +31,8 @@ FindingKind = Literal[
     "password_version_differs",
     "user_missing",
     "identity_not_listed",
+    "factor_missing",
+    "factor_not_listed",
 ]
 
 _BATCH = 100
@@ -165,7 +167,7 @@ class _Verifier:
                 readable.append(users.read(item))
             except CorruptItem as error:
                 yield _unreadable("users", item, error)
-        wanted = [identity for user in readable for identity in sorted(user.identities)]
+        wanted = [key for user in readable for key in (*sorted(user.identities), *users.factor_keys(user))]
         found = dict(zip(wanted, self._read("identities", wanted), strict=True))
         for user in readable:
             own = email_key(user.email)
@@ -180,6 +182,15 @@ class _Verifier:
                 finding = _judge(user, identity, found[identity])
                 if finding is not None:
                     yield finding
+            for factor in users.factor_keys(user):
+                if found[factor] is None:
+                    yield Finding(
+                        kind="factor_missing",
+                        table="users",
+                        id=user.id,
+                        text=f"user {user.id} lists second factor {factor}, which does not exist: sign-in asks for it, "
+                        "and accepts no code of it",
+                    )
 
     def _check_identities(self, items: Sequence[Item]) -> Iterable[Finding]:
         owners: dict[str, str] = {}
@@ -205,6 +216,16 @@ class _Verifier:
                     id=identity,
                     text=f"identity {identity} belongs to user {owner}, who does not exist: nobody can register it",
                 )
+            elif identity.startswith(FACTOR):
+                listed = {factor_key(owner, name) for name in user.get("factors", {}).get("SS", [])}
+                if identity not in listed:
+                    yield Finding(
+                        kind="factor_not_listed",
+                        table="identities",
+                        id=identity,
+                        text=f"second factor {identity} belongs to user {owner}, who does not list it: sign-in does "
+                        "not ask for it",
+                    )
             elif identity not in user.get("identities", {}).get("SS", []):
                 yield Finding(
                     kind="identity_not_listed",

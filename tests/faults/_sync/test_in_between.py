@@ -361,7 +361,7 @@ def test_an_accepted_step_recognises_itself_behind_others(
 
 
 def test_a_factor_removed_while_it_is_used_stays_removed(storage: DynamoDbHandle, meanwhile: Meanwhile) -> None:
-    """A step accepted, a code used, a seed sealed anew, all factors removed, retried: nothing comes back."""
+    """A step accepted, or a code used, all factors removed, retried: nothing comes back."""
     uses: list[Callable[[], object]] = [
         lambda: storage.accept_totp_step("usr_ada", "app", 101),
         lambda: storage.use_recovery_code("usr_ada", "mark-1"),

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import OAUTH, PASSKEY
+from torii_dynamodb._core.keys import CODE, FACTOR, OAUTH, PASSKEY
 from torii_dynamodb._rules.times import from_epoch_seconds
 from torii_dynamodb.admin.streams.events import (
     StreamEmailChanged,
@@ -23,6 +23,10 @@ from torii_dynamodb.admin.streams.events import (
     StreamIdentityLinked,
     StreamIdentityUnlinked,
     StreamPasswordChanged,
+    StreamRecoveryCodesReplaced,
+    StreamSecondFactorAdded,
+    StreamSecondFactorRemoved,
+    StreamSecondFactorUsed,
     StreamSessionCreated,
     StreamSessionExpired,
     StreamSessionRefreshed,
@@ -115,6 +119,7 @@ def _user_fields(item: Item) -> dict[str, Any]:
         "locked": reading.optional_moment(item, "locked_at"),
         "epoch": reading.integer(item, "session_epoch"),
         "password": reading.optional_text(item, "password_version"),
+        "passkeys_serve": "passkey" in reading.string_set(item, "factors"),
     }
 
 
@@ -145,6 +150,9 @@ def _users(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
         made.append((StreamUserLocked, {**whose, "locked_at": after["locked"]}))
     if before["locked"] is not None and after["locked"] is None:
         made.append((StreamUserUnlocked, whose))
+    if before["passkeys_serve"] != after["passkeys_serve"]:
+        factor = StreamSecondFactorAdded if after["passkeys_serve"] else StreamSecondFactorRemoved
+        made.append((factor, {**whose, "kind": "passkey", "factor_id": None, "name": None}))
     if before["epoch"] != after["epoch"]:
         made.append((StreamSessionsRevoked, whose))
     return made
@@ -190,7 +198,40 @@ def _identity_fields(item: Item) -> dict[str, Any] | None:
     return None
 
 
+@reading.reader("identities")
+def _factor_fields(item: Item) -> dict[str, Any]:
+    whose, kind = reading.text(item, "user_id"), reading.text(item, "kind")
+    told = {"user_id": whose, "kind": kind, "factor_id": None, "name": None}
+    if kind == "totp":
+        told |= {"factor_id": reading.text(item, "id").rpartition("#")[2], "name": reading.optional_text(item, "name")}
+    return {
+        "told": told,
+        "codes": reading.string_set(item, "codes"),
+        "step": reading.integer(item, "last_step") if kind == "totp" else None,
+    }
+
+
+def _factors(old: Item | None, new: Item | None) -> Made:
+    found = _factor_fields(_one(new, old))
+    told = found["told"]
+    recovery = told["kind"] == "recovery"
+    if new is None:
+        return [(StreamSecondFactorRemoved, told)]
+    before = None if old is None else _factor_fields(old)
+    if recovery and (before is None or not found["codes"] <= before["codes"]):
+        return [(StreamRecoveryCodesReplaced, {"user_id": told["user_id"]})]
+    if before is None:
+        return [(StreamSecondFactorAdded, told)]
+    # A seed that is sealed anew is not a use.
+    if (before["codes"], before["step"]) == (found["codes"], found["step"]):
+        return []
+    used = {"user_id": told["user_id"], "kind": told["kind"], "factor_id": told["factor_id"]}
+    return [(StreamSecondFactorUsed, {**used, "codes_left": len(found["codes"]) if recovery else None})]
+
+
 def _identities(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
+    if str(_one(new, old).get("id", {}).get("S")).startswith(FACTOR):
+        return _factors(old, new)
     before = None if old is None else _identity_fields(old)
     after = None if new is None else _identity_fields(new)
     if before is not None and after is not None and before["user_id"] == after["user_id"]:
@@ -206,18 +247,27 @@ def _identities(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> 
 @reading.reader("tokens")
 def _tokens_read(item: Item) -> dict[str, Any]:
     key = reading.text(item, "id")
+    kind = key.partition("#")[0]
     return {
         "user_id": reading.optional_text(item, "user_id"),
         "ref": ref_of(key),
-        "purpose": key.partition("#")[0],
+        "purpose": kind if kind != CODE else reading.text(item, "purpose"),
         "email": reading.optional_text(item, "email"),
     }
 
 
 def _tokens(old: Item | None, new: Item | None, at: datetime, ttl: bool) -> Made:
-    if new is None or "consumed_by" not in new or (old is not None and "consumed_by" in old):
+    if new is None or not _is_consumed(new) or (old is not None and _is_consumed(old)):
         return []
     return [(StreamTokenConsumed, _tokens_read(new))]
+
+
+@reading.reader("tokens")
+def _is_consumed(item: Item) -> bool:
+    if reading.text(item, "id").partition("#")[0] != CODE:
+        return "consumed_by" in item
+    right = reading.text(item, "mark")
+    return any(tried.endswith(f".{right}") for tried in reading.text_list(item, "tries"))
 
 
 _READERS: Final[dict[TableName, Callable[..., Made]]] = {

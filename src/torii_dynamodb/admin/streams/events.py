@@ -21,6 +21,10 @@ __all__ = [
     "StreamIdentityLinked",
     "StreamIdentityUnlinked",
     "StreamPasswordChanged",
+    "StreamRecoveryCodesReplaced",
+    "StreamSecondFactorAdded",
+    "StreamSecondFactorRemoved",
+    "StreamSecondFactorUsed",
     "StreamSessionCreated",
     "StreamSessionExpired",
     "StreamSessionRefreshed",
@@ -271,6 +275,64 @@ class StreamIdentityUnlinked(StreamEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSecondFactorAdded(StreamEvent):
+    """A user set up a second factor.
+
+    Args:
+        kind: ``"totp"`` for an authenticator app; ``"passkey"`` if the user's passkeys serve as one from now on.
+        factor_id: The ID of the authenticator app; ``None`` for passkeys.
+        name: The name of the authenticator app; ``None`` for passkeys.
+    """
+
+    type: ClassVar[str] = "second_factor.added"
+
+    kind: Literal["totp", "passkey"]
+    factor_id: str | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSecondFactorRemoved(StreamEvent):
+    """A second factor was removed, by the user, by an administrator or with the user.
+
+    Args:
+        kind: ``"totp"``, ``"recovery"`` for all recovery codes, or ``"passkey"`` if passkeys no longer serve as one.
+        factor_id: The ID of the authenticator app; ``None`` otherwise.
+        name: The name of the authenticator app; ``None`` otherwise.
+    """
+
+    type: ClassVar[str] = "second_factor.removed"
+
+    kind: Literal["totp", "recovery", "passkey"]
+    factor_id: str | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSecondFactorUsed(StreamEvent):
+    """A code of an authenticator app, or a recovery code, was accepted. Passkeys are not reported.
+
+    Args:
+        kind: ``"totp"`` or ``"recovery"``.
+        factor_id: The ID of the authenticator app; ``None`` for recovery codes.
+        codes_left: The number of recovery codes that are left; ``None`` for an authenticator app.
+    """
+
+    type: ClassVar[str] = "second_factor.used"
+
+    kind: Literal["totp", "recovery"]
+    factor_id: str | None
+    codes_left: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRecoveryCodesReplaced(StreamEvent):
+    """A user has new recovery codes; earlier ones are no longer accepted."""
+
+    type: ClassVar[str] = "recovery_codes.replaced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamTokenConsumed(StreamEvent):
     """A one-time secret was consumed. This does not mean that it was accepted (address and epoch unchanged).
 
@@ -305,6 +367,10 @@ EVENT_TYPES: Final[Mapping[str, type[StreamEvent]]] = {
         StreamSessionExpired,
         StreamIdentityLinked,
         StreamIdentityUnlinked,
+        StreamSecondFactorAdded,
+        StreamSecondFactorRemoved,
+        StreamSecondFactorUsed,
+        StreamRecoveryCodesReplaced,
         StreamTokenConsumed,
     )
 }
