@@ -35,6 +35,8 @@ class Cookies:
         pending: The token of a new session, while the person is asked whether it may replace another user's.
         form: The secret of form tokens until there is a session.
         sign_up: Binds a sign-up to this browser, until the address is verified.
+        challenge: The token of a sign-in that still needs a second factor.
+        email_code: The flow token of a code that was mailed: the code is valid only with it.
 
     Args:
         config: How they are set.
@@ -55,6 +57,9 @@ class Cookies:
         self.pending = f"{own}-pending"
         self.form = f"{own}-form"
         self.sign_up = f"{own}-sign-up"
+        self.challenge = f"{own}-challenge"
+        self.email_code = f"{own}-email-code"
+        self._led_to = (self.oauth, self.confirm, self.link, self.pending, self.sign_up, self.challenge)
 
     def flow(self, state: str) -> str:
         """The name of the cookie for the sign-in with this ``state``: concurrent sign-ins do not interfere."""
@@ -77,7 +82,7 @@ class Cookies:
         # These must be sent when a provider or a mailed link leads here, which is a cross-site navigation: with
         # "strict" they would not be. The others follow the configuration.
         same_site: Literal["lax", "strict", "none"] = self._config.same_site
-        if same_site == "strict" and name.startswith((self.oauth, self.confirm, self.link, self.pending, self.sign_up)):
+        if same_site == "strict" and name.startswith(self._led_to):
             same_site = "lax"
         response.set_cookie(
             name,

@@ -10,12 +10,14 @@ from starlette.responses import HTMLResponse, Response
 
 from torii_dynamodb.errors import NotFound, ToriiError
 from torii_dynamodb.fastapi.errors import problem_of
+from torii_dynamodb.models import SignedIn
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from torii_dynamodb._rules.oauth import OAuthStart
+    from torii_dynamodb._rules.oauth import OAuthResult, OAuthStart
     from torii_dynamodb.fastapi.web import Caller, Web
+    from torii_dynamodb.models import SignInResult
 
 __all__ = [
     "CALLBACK",
@@ -25,6 +27,8 @@ __all__ = [
     "drop_flow",
     "failure_target",
     "reason_of",
+    "second_factor_target",
+    "sign_in_of",
     "with_cookies",
 ]
 
@@ -126,9 +130,33 @@ def failure_target(
     if path is None:
         return None
     problem_of(error)  # logs internal errors
-    query = urlencode({"error": reason_of(error), "provider": provider})
+    return _with_query(path, error=reason_of(error), provider=provider)
+
+
+def second_factor_target(web: Web, provider: str, began_at: str | None, next_url: str) -> str:
+    """Where to go when a second factor is needed: to its page, if there are pages.
+
+    Without pages: back to where the sign-in began, otherwise to the configuration's ``oauth_error_path``, otherwise to
+    where it was to lead; with ``error=second_factor_required``, ``provider`` and ``next`` in the query. There a front
+    end asks ``second-factor/check`` what the challenge, which is in a cookie, asks for.
+    """
+    if web.page is not None:
+        return f"{web.page('second-factor')}?{urlencode({'next': next_url})}"
+    path = next(one for one in (began_at, web.config.oauth_error_path, next_url) if one is not None)
+    return _with_query(path, error="second_factor_required", provider=provider, next=next_url)
+
+
+def sign_in_of(result: OAuthResult) -> SignInResult:
+    """What a completed sign-in through a provider led to: a session, or a challenge."""
+    if result.challenge is not None:
+        return result.challenge
+    assert result.session is not None
+    return SignedIn(result.user, result.session)
+
+
+def _with_query(path: str, **query: str) -> str:
     path, hash_sign, fragment = path.partition("#")
-    return f"{path}{'&' if '?' in path else '?'}{query}{hash_sign}{fragment}"
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(query)}{hash_sign}{fragment}"
 
 
 def reason_of(error: ToriiError) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from torii_dynamodb._rules import base64url
+from torii_dynamodb._rules.second_factor import factor_kinds
 from torii_dynamodb._rules.session_policy import signed_in_at
 from torii_dynamodb.fastapi.settings import SessionTransport
-from torii_dynamodb.models import OAuthAccount, Passkey, Session, User
+from torii_dynamodb.models import OAuthAccount, Passkey, SecondFactorChallenge, Session, User
 
 __all__ = [
     "AccessTokenOut",
@@ -18,6 +19,7 @@ __all__ = [
     "ConfirmIn",
     "ConfirmationIn",
     "EmailIn",
+    "FactorChoiceOut",
     "LinkOut",
     "LinkSignInIn",
     "MethodsOut",
@@ -37,10 +39,12 @@ __all__ = [
     "ProofIn",
     "RegisterIn",
     "ResetIn",
+    "SecondFactorOut",
     "SentOut",
     "SessionOut",
     "SessionsOut",
     "SignInIn",
+    "SignInOut",
     "SignedInOut",
     "TokenIn",
     "UserIn",
@@ -279,6 +283,7 @@ class SessionOut(BaseModel):
 class SignedInOut(BaseModel):
     """Who is signed in."""
 
+    status: Literal["signed_in"]
     user: UserOut
     session: SessionOut
     token: Annotated[
@@ -288,7 +293,56 @@ class SignedInOut(BaseModel):
     @classmethod
     def of(cls, user: User, session: Session, token: str | None = None) -> SignedInOut:
         """A sign-in's answer."""
-        return cls(user=UserOut.of(user), session=SessionOut.of(session, session.id), token=token)
+        return cls(status="signed_in", user=UserOut.of(user), session=SessionOut.of(session, session.id), token=token)
+
+
+class FactorChoiceOut(BaseModel):
+    """A second factor that the user can give."""
+
+    id: Annotated[str, Field(description="For an authenticator app its id, otherwise the kind.")]
+    kind: Literal["totp", "passkey", "recovery"]
+
+
+class SecondFactorOut(BaseModel):
+    """The first factor was right, and a second one is needed: nobody is signed in yet."""
+
+    status: Literal["second_factor_required"]
+    factors: Annotated[list[FactorChoiceOut], Field(description="What can be given; empty if `enrolment` is true.")]
+    enrolment: Annotated[bool, Field(description="Whether the user has no second factor and must set one up first.")]
+    expires_at: Annotated[datetime, Field(description="Until when the second factor can be given.")]
+    trust_device_for: Annotated[
+        int | None,
+        Field(description="For how many seconds this browser can be trusted without it; `null` if it cannot be."),
+    ]
+    challenge: Annotated[
+        str | None,
+        Field(repr=False, description="The token to send with the second factor; `null` if it is in a cookie."),
+    ] = None
+
+    @classmethod
+    def of(
+        cls, challenge: SecondFactorChallenge, *, trust_device_for: timedelta | None, token: str | None
+    ) -> SecondFactorOut:
+        """Convert a challenge."""
+        kinds, apps = factor_kinds(challenge.user), sorted(challenge.user.factors)
+        choices = [
+            FactorChoiceOut(id=name.removeprefix("totp#"), kind="totp") for name in apps if name.startswith("totp#")
+        ]
+        if "passkey" in kinds:
+            choices.append(FactorChoiceOut(id="passkey", kind="passkey"))
+        if "recovery" in kinds:
+            choices.append(FactorChoiceOut(id="recovery", kind="recovery"))
+        return cls(
+            status="second_factor_required",
+            factors=choices,
+            enrolment=challenge.enrolment,
+            expires_at=challenge.expires_at,
+            trust_device_for=None if trust_device_for is None else int(trust_device_for.total_seconds()),
+            challenge=token,
+        )
+
+
+SignInOut = Annotated[SignedInOut | SecondFactorOut, Field(discriminator="status")]
 
 
 class SessionsOut(BaseModel):

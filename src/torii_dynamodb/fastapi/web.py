@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import HTTPConnection
@@ -26,10 +26,11 @@ from torii_dynamodb.fastapi.limits import ClientAddress, network_of
 from torii_dynamodb.fastapi.navigation import Navigation
 from torii_dynamodb.fastapi.settings import Credential, SessionTransport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
-from torii_dynamodb.models import LockoutPolicy, Session, SignedIn, SignInResult, User
+from torii_dynamodb.models import LockoutPolicy, SecondFactorChallenge, Session, SignedIn, SignInResult, User
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
+    from torii_dynamodb.fastapi.schemas import SecondFactorOut, SignedInOut
 
 __all__ = ["Caller", "Web", "bearer_of"]
 
@@ -269,11 +270,21 @@ class Web:
         """Remove the session cookie."""
         self.cookies.delete(response, self.cookies.session)
 
-    def leave_device(self, response: Response, user: User, presented: str | None) -> None:
-        """Set the known-device cookie, if the services have a ``secret``."""
+    def leave_device(
+        self, response: Response, user: User, presented: str | None, *, trusted_since: datetime | None = None
+    ) -> None:
+        """Set the known-device cookie, if the services have a ``secret``.
+
+        Args:
+            response: Where the cookie goes.
+            user: Who signed in.
+            presented: The token that the browser came with. What it was trusted for, it stays trusted for.
+            trusted_since: When the browser gave the second factor that it need not give again for a while.
+        """
         if self.torii.remembers_devices:
             devices = self.torii.devices
-            self.cookies.set(response, self.cookies.device, devices.issue(user, presented), until=devices.lifetime)
+            token = devices.issue(user, presented, trusted_since=trusted_since)
+            self.cookies.set(response, self.cookies.device, token, until=devices.lifetime)
 
     def sign_up_binding(self, connection: HTTPConnection) -> str:
         """What binds a sign-up to this browser: its earlier binding, or a new one.
@@ -302,6 +313,98 @@ class Web:
             raise Problem(403, "second_factor_required", "a second factor is needed to sign in")
         return result
 
+    async def answer(
+        self,
+        connection: HTTPConnection,
+        response: Response,
+        result: SignInResult,
+        *,
+        transport: SessionTransport,
+        replace: bool,
+        trust_device: bool = False,
+    ) -> SignedInOut | SecondFactorOut:
+        """Answer a sign-in by JSON: with the session, or with the challenge that asks for a second factor.
+
+        A challenge sets neither a session nor a device cookie, and ends no session: the completed sign-in does that.
+
+        Args:
+            connection: The request.
+            response: Where cookies go.
+            result: What the services returned.
+            transport: How session or challenge are to travel.
+            replace: Whether the session may replace another user's in this browser.
+            trust_device: Whether the browser need not give a second factor for a while, if that is offered.
+
+        Raises:
+            Problem: Another user is signed in in this browser.
+        """
+        if isinstance(result, SignedIn):
+            # The middleware uses this module without FastAPI and pydantic.
+            from torii_dynamodb.fastapi.schemas import SignedInOut
+
+            user, session = result
+            token = await self.begin_session(
+                connection, response, user, session, transport=transport, replace=replace, trust_device=trust_device
+            )
+            return SignedInOut.of(user, session, token)
+        if transport == "cookie":
+            if not replace:
+                await self.refuse_switch(connection, result.user.id)
+            self.leave_challenge(response, result)
+        return self.describe_challenge(result, transport=transport)
+
+    # A sign-in that needs a second factor, and codes from mails: tokens that the browser holds meanwhile
+
+    def describe_challenge(self, challenge: SecondFactorChallenge, *, transport: SessionTransport) -> SecondFactorOut:
+        """What a challenge asks for, as JSON. Only with ``transport="bearer"`` does it contain the token."""
+        from torii_dynamodb.fastapi.schemas import SecondFactorOut
+
+        bearer = transport == "bearer"
+        # A browser is trusted by its device cookie, which only those that use cookies have.
+        trust = self.torii.sessions.second_factor.trust_devices_for
+        offered = None if bearer or not self.torii.remembers_devices else trust
+        return SecondFactorOut.of(challenge, trust_device_for=offered, token=challenge.token if bearer else None)
+
+    def leave_challenge(self, response: Response, challenge: SecondFactorChallenge) -> None:
+        """Leave a challenge's token with the browser, for as long as it is valid."""
+        self.cookies.set(response, self.cookies.challenge, challenge.token, until=challenge.expires_at)
+
+    def challenge_token(self, connection: HTTPConnection, given: str | None = None) -> str | None:
+        """The token of a challenge: what the request's body contains, otherwise the cookie.
+
+        Raises:
+            Problem: It came in a cookie, but the request from another site.
+        """
+        return self._held(connection, self.cookies.challenge, given)
+
+    def forget_challenge(self, response: Response) -> None:
+        """Delete the challenge's cookie."""
+        self.cookies.delete(response, self.cookies.challenge)
+
+    def leave_email_code(self, response: Response, flow_token: str) -> None:
+        """Leave a mailed code's flow token with the browser, for as long as the code is valid."""
+        self.cookies.set(response, self.cookies.email_code, flow_token, until=self.torii.email_code.lifetime)
+
+    def email_code_token(self, connection: HTTPConnection, given: str | None = None) -> str | None:
+        """A mailed code's flow token: what the request's body contains, otherwise the cookie.
+
+        Raises:
+            Problem: It came in a cookie, but the request from another site.
+        """
+        return self._held(connection, self.cookies.email_code, given)
+
+    def forget_email_code(self, response: Response) -> None:
+        """Delete the cookie with a mailed code's flow token."""
+        self.cookies.delete(response, self.cookies.email_code)
+
+    def _held(self, connection: HTTPConnection, cookie: str, given: str | None) -> str | None:
+        if given is not None:
+            return given
+        held = self.cookies.read(connection, cookie)
+        if held is not None:
+            self.refuse_cross_site(connection, cookie=True)
+        return held
+
     async def begin_session(
         self,
         connection: HTTPConnection,
@@ -311,6 +414,7 @@ class Web:
         *,
         transport: SessionTransport = "cookie",
         replace: bool = False,
+        trust_device: bool = False,
     ) -> str | None:
         """Give the client its new session, and end the sessions that the request came with (ASVS 7.2.4).
 
@@ -325,6 +429,8 @@ class Web:
             session: Their new session.
             transport: How the client wants to receive it.
             replace: Whether it may replace another user's session in this browser, because the person was asked.
+            trust_device: Whether the browser need not give a second factor for a while (only if the policy offers it,
+                and one was given for this session).
 
         Returns:
             The token for the response's body with ``transport="bearer"``, otherwise ``None``.
@@ -351,7 +457,13 @@ class Web:
                 self.forget_session(response)
             return session.token
         self.leave_session(response, session)
-        self.leave_device(response, user, self.cookies.read(connection, self.cookies.device))
+        trusts = trust_device and self.torii.sessions.second_factor.trust_devices_for is not None
+        trusted_since = session.second_factor_at if trusts else None
+        presented = self.cookies.read(connection, self.cookies.device)
+        self.leave_device(response, user, presented, trusted_since=trusted_since)
+        for cookie in (self.cookies.challenge, self.cookies.email_code):
+            if self.cookies.read(connection, cookie) is not None:
+                self.cookies.delete(response, cookie)
         return None
 
     def has_cookie(self, connection: HTTPConnection) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.services.mail import mailbox
@@ -65,6 +66,11 @@ class AsyncEmailCodeService:
         self._random = random
         self._sign_up = sign_up
 
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a code is valid."""
+        return self._mail.settings.email_code_for
+
     async def send(
         self,
         email: str,
@@ -88,7 +94,7 @@ class AsyncEmailCodeService:
             RateLimited: Enough mails were sent to this mailbox.
         """
         address = normalise_email(email)
-        lifetime = self._mail.settings.email_code_for
+        lifetime = self.lifetime
         user = await self._mail.find(email, f"{purpose}_code", lifetime)
         code = typed_codes.new_code(self._random)
         new_token = NewToken(
@@ -151,7 +157,7 @@ class AsyncEmailCodeService:
         token = await self._storage.create_token(
             NewToken(
                 purpose=purpose,
-                expires_at=self._clock() + self._mail.settings.email_code_for,
+                expires_at=self._clock() + self.lifetime,
                 user_id=verified.user.id,
                 metadata=verified.token.metadata,
             ),

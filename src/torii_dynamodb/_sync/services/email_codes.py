@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules import typed_codes
@@ -67,6 +68,11 @@ class EmailCodeService:
         self._random = random
         self._sign_up = sign_up
 
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a code is valid."""
+        return self._mail.settings.email_code_for
+
     def send(
         self,
         email: str,
@@ -90,7 +96,7 @@ class EmailCodeService:
             RateLimited: Enough mails were sent to this mailbox.
         """
         address = normalise_email(email)
-        lifetime = self._mail.settings.email_code_for
+        lifetime = self.lifetime
         user = self._mail.find(email, f"{purpose}_code", lifetime)
         code = typed_codes.new_code(self._random)
         new_token = NewToken(
@@ -153,7 +159,7 @@ class EmailCodeService:
         token = self._storage.create_token(
             NewToken(
                 purpose=purpose,
-                expires_at=self._clock() + self._mail.settings.email_code_for,
+                expires_at=self._clock() + self.lifetime,
                 user_id=verified.user.id,
                 metadata=verified.token.metadata,
             ),

@@ -14,7 +14,7 @@ from torii_dynamodb.fastapi.schemas import (
     NewEmailIn,
     ProofIn,
     SentOut,
-    SignedInOut,
+    SignInOut,
     TokenIn,
     UserOut,
 )
@@ -160,7 +160,7 @@ def _add_magic_link(router: APIRouter, web: Web) -> None:
         summary="Sign in with a link",
         responses=problems(*_LIMITED, "invalid_token", "account_locked_by_administrator", "other_user_signed_in"),
     )
-    async def complete(body: LinkSignInIn, request: Request, response: Response) -> SignedInOut:
+    async def complete(body: LinkSignInIn, request: Request, response: Response) -> SignInOut:
         """Uses a link. This also proves the address."""
         web.require_transport(body.transport)
         await web.limit(request)
@@ -169,8 +169,5 @@ def _add_magic_link(router: APIRouter, web: Web) -> None:
             found = await torii.magic_link.check(body.token)
             if found is not None:
                 await web.refuse_switch(request, None if found.user is None else found.user.id)
-        user, session = web.signed_in_by(await torii.magic_link.complete(body.token, browser=web.browser(request)))
-        token = await web.begin_session(
-            request, response, user, session, transport=body.transport, replace=body.replace_session
-        )
-        return SignedInOut.of(user, session, token)
+        result = await torii.magic_link.complete(body.token, browser=web.browser(request))
+        return await web.answer(request, response, result, transport=body.transport, replace=body.replace_session)

@@ -19,6 +19,8 @@ from torii_dynamodb.fastapi.flows import (
     callback_url,
     drop_flow,
     failure_target,
+    second_factor_target,
+    sign_in_of,
     with_cookies,
 )
 from torii_dynamodb.fastapi.routing import BODY, RECENT, problems
@@ -31,7 +33,7 @@ from torii_dynamodb.fastapi.schemas import (
     OAuthAccountsOut,
     OAuthNativeStartOut,
     OAuthStartOut,
-    SignedInOut,
+    SignInOut,
 )
 from torii_dynamodb.fastapi.web import Caller, Web
 
@@ -149,7 +151,11 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
         user: Answer = None,
         found: Caller | None = Depends(dependencies.optional_signed_in),
     ) -> Response:
-        """Signs in or links, and redirects to the requested target, or to the failure target."""
+        """Signs in or links, and redirects to the requested target, or to the failure target.
+
+        If a second factor is needed, a cookie holds the challenge, and the browser is sent to the page for it; without
+        pages to the failure target, with `error=second_factor_required` and `next`.
+        """
         once_more = asked_again(web, request)
         if once_more is not None:
             return once_more
@@ -169,7 +175,10 @@ def _add_callback(router: APIRouter, web: Web, dependencies: Dependencies) -> No
                 browser=web.browser(request),
             )
             target = web.navigation.safe_next(result.next_url)
-            if result.session is not None:
+            if result.challenge is not None:
+                web.leave_challenge(response, result.challenge)
+                target = second_factor_target(web, provider, flow.failure_url, target)
+            elif result.session is not None:
                 other = await web.other_user(request, result.user.id)
                 agreed = other is None or other.id == flow.replaces
                 if web.page is not None and not agreed:
@@ -240,7 +249,7 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
             "other_user_signed_in",
         ),
     )
-    async def confirm(body: ConfirmIn, request: Request, response: Response) -> SignedInOut:
+    async def confirm(body: ConfirmIn, request: Request, response: Response) -> SignInOut:
         """Uses a link. This also proves the address, and links the account to its user or creates a user."""
         web.require_transport(body.transport)
         await web.limit(request)
@@ -253,11 +262,9 @@ def _add_confirmation(router: APIRouter, web: Web) -> None:
         result = await torii.oauth.complete_confirmation(
             body.token, browser_binding=binding, browser=web.browser(request)
         )
-        assert result.session is not None
-        token = await web.begin_session(
-            request, response, result.user, result.session, transport=body.transport, replace=body.replace_session
+        return await web.answer(
+            request, response, sign_in_of(result), transport=body.transport, replace=body.replace_session
         )
-        return SignedInOut.of(result.user, result.session, token)
 
 
 def _add_native(router: APIRouter, web: Web) -> None:
@@ -289,7 +296,7 @@ def _add_native(router: APIRouter, web: Web) -> None:
     )
     async def complete_native(
         provider: Provider, body: NativeSignInIn, request: Request, response: Response
-    ) -> SignedInOut:
+    ) -> SignInOut:
         """Checks the token, finds the account by the same rules as in a browser, and signs in.
 
         If the address has to be confirmed first, the response has the reason `confirm` and a `binding` to store on the
@@ -315,11 +322,9 @@ def _add_native(router: APIRouter, web: Web) -> None:
                 str(told.detail),
                 extra={**told.extra, "binding": sent.browser_binding},
             ) from None
-        assert result.session is not None
-        token = await web.begin_session(
-            request, response, result.user, result.session, transport=body.transport, replace=body.replace_session
+        return await web.answer(
+            request, response, sign_in_of(result), transport=body.transport, replace=body.replace_session
         )
-        return SignedInOut.of(result.user, result.session, token)
 
 
 def _add_accounts(router: APIRouter, web: Web, dependencies: Dependencies) -> None:

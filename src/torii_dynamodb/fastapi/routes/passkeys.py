@@ -20,7 +20,7 @@ from torii_dynamodb.fastapi.schemas import (
     PasskeyOut,
     PasskeySignInIn,
     PasskeysOut,
-    SignedInOut,
+    SignInOut,
 )
 from torii_dynamodb.fastapi.web import Caller, Web
 
@@ -112,17 +112,12 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
             "other_user_signed_in",
         ),
     )
-    async def complete(body: PasskeySignInIn, request: Request, response: Response) -> SignedInOut:
-        """Verifies the browser's response and signs in."""
+    async def complete(body: PasskeySignInIn, request: Request, response: Response) -> SignInOut:
+        """Verifies the browser's response and signs in. A passkey that verified its user counts as both factors."""
         web.require_transport(body.transport)
         await web.limit(request)
-        user, session = web.signed_in_by(
-            await torii.passkeys.complete_sign_in(body.credential, browser=web.browser(request))
-        )
-        token = await web.begin_session(
-            request, response, user, session, transport=body.transport, replace=body.replace_session
-        )
-        return SignedInOut.of(user, session, token)
+        result = await torii.passkeys.complete_sign_in(body.credential, browser=web.browser(request))
+        return await web.answer(request, response, result, transport=body.transport, replace=body.replace_session)
 
 
 def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> None:

@@ -16,6 +16,7 @@ from torii_dynamodb.fastapi.schemas import (
     SentOut,
     SignedInOut,
     SignInIn,
+    SignInOut,
     TokenIn,
 )
 from torii_dynamodb.fastapi.web import Caller, Web
@@ -65,21 +66,19 @@ def _add_registration(router: APIRouter, web: Web) -> None:
             summary="Register and sign in",
             responses=problems(*BODY, "rate_limited", "overloaded", "already_exists", "other_user_signed_in"),
         )
-        async def register_directly(body: RegisterIn, request: Request, response: Response) -> SignedInOut:
+        async def register_directly(body: RegisterIn, request: Request, response: Response) -> SignInOut:
             """Registers and signs in at once. It reveals whether an address is taken."""
             web.require_transport(body.transport)
             await web.limit(request)
             if body.transport == "cookie" and not body.replace_session:
                 await web.refuse_switch(request, None)
             user = await torii.password.register(body.email, body.password, name=body.name)
-            session = await torii.create_session(user, method="password", browser=web.browser(request))
-            token = await web.begin_session(
-                request, response, user, session, transport=body.transport, replace=body.replace_session
-            )
+            result = await torii.sign_in(user, method="password", browser=web.browser(request))
+            answer = await web.answer(request, response, result, transport=body.transport, replace=body.replace_session)
             if torii.sends_mail:
                 # For the link that is requested next.
                 web.leave_binding(response, web.sign_up_binding(request))
-            return SignedInOut.of(user, session, token)
+            return answer
 
 
 def _add_signing_in(router: APIRouter, web: Web) -> None:
@@ -98,19 +97,14 @@ def _add_signing_in(router: APIRouter, web: Web) -> None:
             "other_user_signed_in",
         ),
     )
-    async def sign_in(body: SignInIn, request: Request, response: Response) -> SignedInOut:
+    async def sign_in(body: SignInIn, request: Request, response: Response) -> SignInOut:
         """Signs in. The response is the same for a wrong password, an unknown address and an unverified one."""
         web.require_transport(body.transport)
         await web.limit(request)
-        user, session = web.signed_in_by(
-            await torii.password.authenticate(
-                body.email, body.password, require_verified=web.requires_verified, browser=web.browser(request)
-            )
+        result = await torii.password.authenticate(
+            body.email, body.password, require_verified=web.requires_verified, browser=web.browser(request)
         )
-        token = await web.begin_session(
-            request, response, user, session, transport=body.transport, replace=body.replace_session
-        )
-        return SignedInOut.of(user, session, token)
+        return await web.answer(request, response, result, transport=body.transport, replace=body.replace_session)
 
 
 def _add_password(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
