@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hmac
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
 
+from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.models import LockoutPolicy, Session, User
+from torii_dynamodb.models import LockoutPolicy, User
 
-__all__ = ["SECOND_FACTOR", "SecondFactorPolicy", "amr_of", "factor_kinds", "is_enrolled", "with_second_factor"]
+__all__ = [
+    "SECOND_FACTOR",
+    "Challenges",
+    "SecondFactorPolicy",
+    "amr_of",
+    "factor_kinds",
+    "is_enrolled",
+    "with_second_factor",
+]
 
 SECOND_FACTOR: Final = "second_factor"
 """The purpose of the tokens that challenges are."""
@@ -82,6 +92,35 @@ def is_enrolled(user: User) -> bool:
     return bool(factor_kinds(user))
 
 
+class Challenges:
+    """Vouches for challenges, so that nobody can make one up to use up a stranger's attempts. No I/O.
+
+    A challenge is a one-time token, ``~`` and a MAC of it under the application's secret.
+
+    Args:
+        secrets: The application's secrets: the first signs, all are recognised.
+    """
+
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        self._keys = [hmac.digest(secret, b"torii-dynamodb/challenge/1", "sha256") for secret in secrets]
+
+    def sign(self, token: str) -> str:
+        """The challenge that a one-time token is."""
+        return f"{token}~{_mac(self._keys[0], token)}"
+
+    def token_of(self, challenge: object) -> str | None:
+        """The one-time token of a challenge; ``None`` if it was not issued here."""
+        if not isinstance(challenge, str) or len(challenge) > 512:
+            return None
+        token, _, mac = challenge.rpartition("~")
+        good = [hmac.compare_digest(mac.encode(), _mac(key, token).encode()) for key in self._keys]
+        return token if any(good) else None
+
+
+def _mac(key: bytes, token: str) -> str:
+    return base64url.encode(hmac.digest(key, token.encode(errors="surrogatepass"), "sha256"))
+
+
 def amr_of(method: str) -> tuple[str, ...]:
     """What a session remembers of its first factor, in the names of RFC 8176."""
     return _AMR.get(method, ())
@@ -90,8 +129,3 @@ def amr_of(method: str) -> tuple[str, ...]:
 def with_second_factor(amr: tuple[str, ...], name: str) -> tuple[str, ...]:
     """The same, after a second factor: its name, and ``mfa``."""
     return tuple(dict.fromkeys((*amr, name, "mfa")))
-
-
-def has_second_factor(session: Session) -> bool:
-    """Whether a second factor was given for a session."""
-    return session.second_factor_at is not None

@@ -12,7 +12,7 @@ from tests.services._async.support import EMAIL, PASSWORD, just_before
 from tests.services._async.test_oauth import AsyncOAuthSetting
 
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, InvalidToken, ValidationError
-from torii_dynamodb.models import MAGIC_LINK, NewOAuthAccount, NewPasskey, NewToken, Session, User
+from torii_dynamodb.models import MAGIC_LINK, NewFactor, NewOAuthAccount, NewPasskey, NewToken, Session, User
 
 NEW = "a brand new password"
 ELSEWHERE = "ada@example.org"
@@ -59,10 +59,12 @@ class AsyncWorld:
             left.add("token")
         if here.torii.devices.recognise(self.device, user) is not None:
             left.add("device")
+        if user.factors or await here.storage.accept_totp_step(self.user_id, "stranger", 2):
+            left.add("factor")
         return left
 
 
-EVERYTHING = {"password", "account", "passkey", "session", "token", "device"}
+EVERYTHING = {"password", "account", "passkey", "session", "token", "device", "factor"}
 
 
 async def a_world(here: AsyncOAuthSetting) -> AsyncWorld:
@@ -81,6 +83,7 @@ async def a_world(here: AsyncOAuthSetting) -> AsyncWorld:
     later = here.clock() + here.torii.email_verification.lifetime
     made = await here.storage.create_token(NewToken(purpose=MAGIC_LINK, expires_at=later, user_id=user.id))
     device = here.torii.devices.issue(user)
+    await here.storage.add_factor(NewFactor(user_id=user.id, id="stranger", secret=b"sealed", last_step=1))
     return AsyncWorld(here, user, session, binding, device, made.token)
 
 
@@ -137,7 +140,7 @@ async def by_change(world: AsyncWorld) -> None:
     """A change-of-address link to the victim, used by the victim while signed in as the stranger (login CSRF)."""
     torii = world.here.torii
     await torii.email_verification.send_change(await world.now(), ELSEWHERE, session=world.session)
-    victims = await torii.create_session(await world.now())
+    victims = await torii.create_session(await world.now(), second_factor_at=world.here.clock())
     await torii.email_verification.complete_change(await world.here.link(), user_id=world.user_id, session=victims)
 
 
@@ -213,7 +216,7 @@ async def changed_with_the_password(world: AsyncWorld) -> None:
     torii = world.here.torii
     await torii.email_verification.send_change(await world.now(), ELSEWHERE, session=world.session)
     token = await world.here.link()
-    other = await torii.create_session(await world.now())
+    other = await torii.create_session(await world.now(), second_factor_at=world.here.clock())
     await torii.email_verification.complete_change(token, user_id=world.user_id, session=other, password=PASSWORD)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -10,11 +14,14 @@ from typing import Any
 import pyotp
 import pytest
 from tests.faults._async.primitives import together
-from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, SECRET, AsyncSetting, just_before
+from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, SECRET, AsyncSetting, just_before, recording
+from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.services._async.test_passkeys import settings as passkey_settings
 from tests.services.authenticator import Authenticator
+from tests.services.provider import ISSUER
 
-from torii_dynamodb import Browser, SecondFactorChallenge, SignedIn, User
+from torii_dynamodb import Browser, NewOAuthAccount, SecondFactorChallenge, SignedIn, SignInResult, User
+from torii_dynamodb._rules import secrets
 from torii_dynamodb.errors import (
     AccountLocked,
     ConfigurationError,
@@ -26,6 +33,7 @@ from torii_dynamodb.errors import (
 )
 from torii_dynamodb.events import RecoveryCodeUsed, SecondFactorAdded, SecondFactorRemoved, SignInFailed, UserSignedIn
 from torii_dynamodb.models import LockoutPolicy
+from torii_dynamodb.oauth import OAuthResult, oidc
 from torii_dynamodb.policies import SecondFactorPolicy
 
 
@@ -463,3 +471,211 @@ async def test_an_applications_own_sign_in_cannot_forget_the_second_factor() -> 
     session = await here.torii.create_session(user, second_factor_at=here.clock())
     assert session.second_factor_at == here.clock()
     assert isinstance(await here.torii.sign_in(user), SecondFactorChallenge)
+
+
+async def test_strangers_cannot_use_up_the_owners_attempts() -> None:
+    """A challenge that was made up costs no request; whoever has the password leaves a known browser its own tries."""
+    calls: list[str] = []
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    challenge = await here.challenge()
+    made_up = secrets.make_one_time_token(user.id, lambda size: b"x" * size)
+    spied = AsyncFactorSetting(storage=recording(here.storage, calls), clock=here.clock)
+    token, _, mac = challenge.token.rpartition("~")
+    for forged in (
+        made_up,
+        f"{made_up}~{mac}",
+        token,
+        f"{token}~",
+        f"{token}~{mac[:-1]}A",
+        "",
+        "~",
+        "x" * 10_000,
+        "\ud800~",
+    ):
+        with pytest.raises(InvalidToken):
+            await spied.torii.second_factor.complete(forged, "123456")
+        assert await spied.torii.second_factor.check(forged) is None
+    assert calls == []
+    known = Browser(device_token=here.torii.devices.issue(user))
+    for _ in range(5):
+        with pytest.raises(InvalidCode):
+            await here.factors.complete(challenge.token, "000000")
+    with pytest.raises(AccountLocked):
+        await here.factors.complete(challenge.token, here.next_code())
+    assert await here.factors.complete(challenge.token, here.next_code(), browser=known)
+    challenge = await here.challenge()
+    for _ in range(4):
+        with pytest.raises(InvalidCode):
+            await here.factors.complete(challenge.token, "000000", browser=known)
+    with pytest.raises(AccountLocked):
+        await here.factors.complete(challenge.token, here.next_code(), browser=known)
+
+
+async def test_a_lost_secret_is_named() -> None:
+    """A seed sealed under a secret that is not configured any more is a configuration error, not a wrong code."""
+    here = AsyncFactorSetting()
+    await here.enrolled()
+    other = AsyncFactorSetting(storage=here.storage, secret="z" * 32, clock=here.clock)
+    result = await other.torii.password.authenticate(EMAIL, PASSWORD)
+    assert isinstance(result, SecondFactorChallenge)
+    with pytest.raises(ConfigurationError, match="secret"):
+        await other.factors.complete(result.token, here.next_code())
+
+
+async def test_three_rounds_of_requests_give_the_second_factor() -> None:
+    """With the factor named: count, challenge and factor; accept and use up; session and clear. Six write units."""
+    calls: list[str] = []
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    [_, app] = await here.factors.list_for_user(user.id)
+    challenge = await here.challenge()
+    spied = AsyncFactorSetting(storage=recording(here.storage, calls), clock=here.clock)
+    await spied.factors.complete(challenge.token, here.next_code(), factor_id=app.id)
+    assert calls == [
+        *("acquire_attempt", "check_token", "get_factor"),
+        *("accept_totp_step", "verify_token"),
+        *("create_session", "clear_attempt"),
+    ]
+
+
+async def test_no_secret_is_stored_told_or_mailed() -> None:
+    """Neither the seed, a code, a recovery code nor a challenge is in a table, an event, a log or a mail."""
+    here = AsyncFactorSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    begun = await here.factors.begin_enrolment(user)
+    here.app = pyotp.TOTP(begun.secret)
+    enrolled = await here.factors.complete_enrolment(user, begun.token, here.code())
+    challenge = await here.challenge()
+    code = here.next_code()
+    await here.factors.complete(challenge.token, code)
+    await here.factors.complete((await here.challenge()).token, enrolled.recovery_codes[0])
+    await here.torii.wait_for_mail()
+    shown = repr((here.storage.dump(), here.events, begun, enrolled, challenge))
+    shown += "".join(message.text + (message.html or "") for message in here.mailer.messages)
+    random_part = challenge.token.rpartition(".")[2][:43]
+    for secret in (
+        begun.secret,
+        begun.token,
+        *enrolled.recovery_codes,
+        random_part,
+        base64.b32decode(begun.secret).hex(),
+    ):
+        assert secret not in shown
+        assert secret.replace("-", "") not in shown
+
+
+ROUTES: dict[str, Callable[[AsyncOAuthSetting], Awaitable[SignInResult | OAuthResult]]] = {}
+
+
+def route(call: Callable[[AsyncOAuthSetting], Awaitable[SignInResult | OAuthResult]]) -> Any:
+    """Enter a way to sign in."""
+    ROUTES[call.__name__] = call
+    return call
+
+
+@route
+async def password(here: AsyncOAuthSetting) -> SignInResult:
+    """The right password."""
+    return await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+@route
+async def magic_link(here: AsyncOAuthSetting) -> SignInResult:
+    """A link from a mail."""
+    await here.torii.magic_link.send(EMAIL)
+    return await here.torii.magic_link.complete(await here.link())
+
+
+@route
+async def email_code(here: AsyncOAuthSetting) -> SignInResult:
+    """A code from a mail."""
+    flow = await here.torii.email_code.send(EMAIL)
+    return await here.torii.email_code.complete(flow, await mailed_code(here))
+
+
+@route
+async def provider(here: AsyncOAuthSetting) -> OAuthResult:
+    """A provider that vouches for the address."""
+    return await here.sign_in()
+
+
+@route
+async def after_a_reset(here: AsyncOAuthSetting) -> SignInResult:
+    """A reset, and the new password."""
+    await here.torii.password.send_reset(EMAIL)
+    await here.torii.password.complete_reset(await here.link(), "another good passphrase")
+    return await here.torii.password.authenticate(EMAIL, "another good passphrase")
+
+
+@route
+async def after_a_reset_by_code(here: AsyncOAuthSetting) -> SignInResult:
+    """A reset by code, and an application that signs the user in."""
+    flow = await here.torii.email_code.send(EMAIL, purpose="password_reset")
+    token = await here.torii.email_code.exchange(flow, await mailed_code(here), purpose="password_reset")
+    user = await here.torii.password.complete_reset(token, "another good passphrase")
+    return await here.torii.sign_in(user, method="password_reset")
+
+
+@route
+async def unverified_passkey(here: AsyncOAuthSetting) -> SignInResult:
+    """A passkey whose authenticator did not ask for a PIN or a biometric."""
+    user = await here.storage.get_user_by_email(EMAIL)
+    assert user is not None
+    device = Authenticator()
+    answer = device.create(await here.torii.passkeys.begin_registration(user))
+    await here.torii.passkeys.complete_registration(user, answer)
+    device.verified = False
+    return await here.torii.passkeys.complete_sign_in(device.get(await here.torii.passkeys.begin_sign_in()))
+
+
+@route
+async def registered_again(here: AsyncOAuthSetting) -> SignInResult:
+    """A second sign-up with the address, and its password."""
+    with contextlib.suppress(Exception):
+        await here.torii.password.sign_up(EMAIL, "a second passphrase")
+    return await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+async def mailed_code(here: AsyncSetting) -> str:
+    """The code in the last mail."""
+    await here.torii.wait_for_mail()
+    found = re.search(r"^([0-9]{4} [0-9]{4})$", here.mailer.messages[-1].text, re.MULTILINE)
+    assert found is not None, here.mailer.messages[-1].text
+    return found[1]
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+async def test_no_way_leads_around_the_second_factor(name: str) -> None:
+    """Whoever has a second factor gets a challenge from every first factor, and no session (P11)."""
+    settings = passkey_settings(user_verification="preferred")
+    async with AsyncOAuthSetting(passkeys=settings) as here:
+        user = await here.torii.password.register(EMAIL, PASSWORD)
+        await here.storage.mark_email_verified(user.id, email=user.email)
+        await here.storage.link_oauth_account(user.id, NewOAuthAccount(provider="issuer", subject="subject-1"))
+        found = await here.storage.get_user(user.id)
+        assert found is not None
+        begun = await here.torii.second_factor.begin_enrolment(found)
+        code = pyotp.TOTP(begun.secret).at(here.clock())
+        await here.torii.second_factor.complete_enrolment(found, begun.token, code)
+        result = await ROUTES[name](here)
+        challenge = result.challenge if isinstance(result, OAuthResult) else result
+        assert isinstance(challenge, SecondFactorChallenge), name
+        assert not challenge.enrolment
+        if isinstance(result, OAuthResult):
+            assert result.session is None
+        assert await here.torii.list_sessions(user.id) == []
+        assert "user.signed_in" not in here.names()
+        assert await here.torii.get_signed_in(challenge.token) is None
+        assert await here.torii.get_signed_in(challenge.token.partition("~")[0]) is None
+
+
+async def test_a_trusted_provider_gives_both_factors() -> None:
+    """With ``trust_second_factor`` a sign-in through the provider is not challenged."""
+    trusted = oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=("*",))
+    trusted = replace(trusted, trust_second_factor=True)
+    async with AsyncOAuthSetting(trusted, second_factor=SecondFactorPolicy(required="always")) as here:
+        result = await here.sign_in()
+        assert result.challenge is None
+        assert result.session is not None
+        assert result.session.second_factor_at == here.clock()

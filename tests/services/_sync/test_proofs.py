@@ -14,7 +14,7 @@ from tests.services._sync.support import EMAIL, PASSWORD, just_before
 from tests.services._sync.test_oauth import OAuthSetting
 
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, InvalidToken, ValidationError
-from torii_dynamodb.models import MAGIC_LINK, NewOAuthAccount, NewPasskey, NewToken, Session, User
+from torii_dynamodb.models import MAGIC_LINK, NewFactor, NewOAuthAccount, NewPasskey, NewToken, Session, User
 
 NEW = "a brand new password"
 ELSEWHERE = "ada@example.org"
@@ -61,10 +61,12 @@ class World:
             left.add("token")
         if here.torii.devices.recognise(self.device, user) is not None:
             left.add("device")
+        if user.factors or here.storage.accept_totp_step(self.user_id, "stranger", 2):
+            left.add("factor")
         return left
 
 
-EVERYTHING = {"password", "account", "passkey", "session", "token", "device"}
+EVERYTHING = {"password", "account", "passkey", "session", "token", "device", "factor"}
 
 
 def a_world(here: OAuthSetting) -> World:
@@ -83,6 +85,7 @@ def a_world(here: OAuthSetting) -> World:
     later = here.clock() + here.torii.email_verification.lifetime
     made = here.storage.create_token(NewToken(purpose=MAGIC_LINK, expires_at=later, user_id=user.id))
     device = here.torii.devices.issue(user)
+    here.storage.add_factor(NewFactor(user_id=user.id, id="stranger", secret=b"sealed", last_step=1))
     return World(here, user, session, binding, device, made.token)
 
 
@@ -139,7 +142,7 @@ def by_change(world: World) -> None:
     """A change-of-address link to the victim, used by the victim while signed in as the stranger (login CSRF)."""
     torii = world.here.torii
     torii.email_verification.send_change(world.now(), ELSEWHERE, session=world.session)
-    victims = torii.create_session(world.now())
+    victims = torii.create_session(world.now(), second_factor_at=world.here.clock())
     torii.email_verification.complete_change(world.here.link(), user_id=world.user_id, session=victims)
 
 
@@ -215,7 +218,7 @@ def changed_with_the_password(world: World) -> None:
     torii = world.here.torii
     torii.email_verification.send_change(world.now(), ELSEWHERE, session=world.session)
     token = world.here.link()
-    other = torii.create_session(world.now())
+    other = torii.create_session(world.now(), second_factor_at=world.here.clock())
     torii.email_verification.complete_change(token, user_id=world.user_id, session=other, password=PASSWORD)
 
 

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,11 +16,14 @@ from typing import Any
 import pyotp
 import pytest
 from tests.faults._sync.primitives import together
-from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, SECRET, Setting, just_before
+from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, SECRET, Setting, just_before, recording
+from tests.services._sync.test_oauth import OAuthSetting
 from tests.services._sync.test_passkeys import settings as passkey_settings
 from tests.services.authenticator import Authenticator
+from tests.services.provider import ISSUER
 
-from torii_dynamodb import Browser, SecondFactorChallenge, SignedIn, User
+from torii_dynamodb import Browser, NewOAuthAccount, SecondFactorChallenge, SignedIn, SignInResult, User
+from torii_dynamodb._rules import secrets
 from torii_dynamodb.errors import (
     AccountLocked,
     ConfigurationError,
@@ -28,6 +35,7 @@ from torii_dynamodb.errors import (
 )
 from torii_dynamodb.events import RecoveryCodeUsed, SecondFactorAdded, SecondFactorRemoved, SignInFailed, UserSignedIn
 from torii_dynamodb.models import LockoutPolicy
+from torii_dynamodb.oauth import OAuthResult, oidc
 from torii_dynamodb.policies import SecondFactorPolicy
 
 
@@ -465,3 +473,211 @@ def test_an_applications_own_sign_in_cannot_forget_the_second_factor() -> None:
     session = here.torii.create_session(user, second_factor_at=here.clock())
     assert session.second_factor_at == here.clock()
     assert isinstance(here.torii.sign_in(user), SecondFactorChallenge)
+
+
+def test_strangers_cannot_use_up_the_owners_attempts() -> None:
+    """A challenge that was made up costs no request; whoever has the password leaves a known browser its own tries."""
+    calls: list[str] = []
+    here = FactorSetting()
+    user = here.enrolled()
+    challenge = here.challenge()
+    made_up = secrets.make_one_time_token(user.id, lambda size: b"x" * size)
+    spied = FactorSetting(storage=recording(here.storage, calls), clock=here.clock)
+    token, _, mac = challenge.token.rpartition("~")
+    for forged in (
+        made_up,
+        f"{made_up}~{mac}",
+        token,
+        f"{token}~",
+        f"{token}~{mac[:-1]}A",
+        "",
+        "~",
+        "x" * 10_000,
+        "\ud800~",
+    ):
+        with pytest.raises(InvalidToken):
+            spied.torii.second_factor.complete(forged, "123456")
+        assert spied.torii.second_factor.check(forged) is None
+    assert calls == []
+    known = Browser(device_token=here.torii.devices.issue(user))
+    for _ in range(5):
+        with pytest.raises(InvalidCode):
+            here.factors.complete(challenge.token, "000000")
+    with pytest.raises(AccountLocked):
+        here.factors.complete(challenge.token, here.next_code())
+    assert here.factors.complete(challenge.token, here.next_code(), browser=known)
+    challenge = here.challenge()
+    for _ in range(4):
+        with pytest.raises(InvalidCode):
+            here.factors.complete(challenge.token, "000000", browser=known)
+    with pytest.raises(AccountLocked):
+        here.factors.complete(challenge.token, here.next_code(), browser=known)
+
+
+def test_a_lost_secret_is_named() -> None:
+    """A seed sealed under a secret that is not configured any more is a configuration error, not a wrong code."""
+    here = FactorSetting()
+    here.enrolled()
+    other = FactorSetting(storage=here.storage, secret="z" * 32, clock=here.clock)
+    result = other.torii.password.authenticate(EMAIL, PASSWORD)
+    assert isinstance(result, SecondFactorChallenge)
+    with pytest.raises(ConfigurationError, match="secret"):
+        other.factors.complete(result.token, here.next_code())
+
+
+def test_three_rounds_of_requests_give_the_second_factor() -> None:
+    """With the factor named: count, challenge and factor; accept and use up; session and clear. Six write units."""
+    calls: list[str] = []
+    here = FactorSetting()
+    user = here.enrolled()
+    [_, app] = here.factors.list_for_user(user.id)
+    challenge = here.challenge()
+    spied = FactorSetting(storage=recording(here.storage, calls), clock=here.clock)
+    spied.factors.complete(challenge.token, here.next_code(), factor_id=app.id)
+    assert calls == [
+        *("acquire_attempt", "check_token", "get_factor"),
+        *("accept_totp_step", "verify_token"),
+        *("create_session", "clear_attempt"),
+    ]
+
+
+def test_no_secret_is_stored_told_or_mailed() -> None:
+    """Neither the seed, a code, a recovery code nor a challenge is in a table, an event, a log or a mail."""
+    here = FactorSetting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    begun = here.factors.begin_enrolment(user)
+    here.app = pyotp.TOTP(begun.secret)
+    enrolled = here.factors.complete_enrolment(user, begun.token, here.code())
+    challenge = here.challenge()
+    code = here.next_code()
+    here.factors.complete(challenge.token, code)
+    here.factors.complete((here.challenge()).token, enrolled.recovery_codes[0])
+    here.torii.wait_for_mail()
+    shown = repr((here.storage.dump(), here.events, begun, enrolled, challenge))
+    shown += "".join(message.text + (message.html or "") for message in here.mailer.messages)
+    random_part = challenge.token.rpartition(".")[2][:43]
+    for secret in (
+        begun.secret,
+        begun.token,
+        *enrolled.recovery_codes,
+        random_part,
+        base64.b32decode(begun.secret).hex(),
+    ):
+        assert secret not in shown
+        assert secret.replace("-", "") not in shown
+
+
+ROUTES: dict[str, Callable[[OAuthSetting], SignInResult | OAuthResult]] = {}
+
+
+def route(call: Callable[[OAuthSetting], SignInResult | OAuthResult]) -> Any:
+    """Enter a way to sign in."""
+    ROUTES[call.__name__] = call
+    return call
+
+
+@route
+def password(here: OAuthSetting) -> SignInResult:
+    """The right password."""
+    return here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+@route
+def magic_link(here: OAuthSetting) -> SignInResult:
+    """A link from a mail."""
+    here.torii.magic_link.send(EMAIL)
+    return here.torii.magic_link.complete(here.link())
+
+
+@route
+def email_code(here: OAuthSetting) -> SignInResult:
+    """A code from a mail."""
+    flow = here.torii.email_code.send(EMAIL)
+    return here.torii.email_code.complete(flow, mailed_code(here))
+
+
+@route
+def provider(here: OAuthSetting) -> OAuthResult:
+    """A provider that vouches for the address."""
+    return here.sign_in()
+
+
+@route
+def after_a_reset(here: OAuthSetting) -> SignInResult:
+    """A reset, and the new password."""
+    here.torii.password.send_reset(EMAIL)
+    here.torii.password.complete_reset(here.link(), "another good passphrase")
+    return here.torii.password.authenticate(EMAIL, "another good passphrase")
+
+
+@route
+def after_a_reset_by_code(here: OAuthSetting) -> SignInResult:
+    """A reset by code, and an application that signs the user in."""
+    flow = here.torii.email_code.send(EMAIL, purpose="password_reset")
+    token = here.torii.email_code.exchange(flow, mailed_code(here), purpose="password_reset")
+    user = here.torii.password.complete_reset(token, "another good passphrase")
+    return here.torii.sign_in(user, method="password_reset")
+
+
+@route
+def unverified_passkey(here: OAuthSetting) -> SignInResult:
+    """A passkey whose authenticator did not ask for a PIN or a biometric."""
+    user = here.storage.get_user_by_email(EMAIL)
+    assert user is not None
+    device = Authenticator()
+    answer = device.create(here.torii.passkeys.begin_registration(user))
+    here.torii.passkeys.complete_registration(user, answer)
+    device.verified = False
+    return here.torii.passkeys.complete_sign_in(device.get(here.torii.passkeys.begin_sign_in()))
+
+
+@route
+def registered_again(here: OAuthSetting) -> SignInResult:
+    """A second sign-up with the address, and its password."""
+    with contextlib.suppress(Exception):
+        here.torii.password.sign_up(EMAIL, "a second passphrase")
+    return here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+def mailed_code(here: Setting) -> str:
+    """The code in the last mail."""
+    here.torii.wait_for_mail()
+    found = re.search(r"^([0-9]{4} [0-9]{4})$", here.mailer.messages[-1].text, re.MULTILINE)
+    assert found is not None, here.mailer.messages[-1].text
+    return found[1]
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_no_way_leads_around_the_second_factor(name: str) -> None:
+    """Whoever has a second factor gets a challenge from every first factor, and no session (P11)."""
+    settings = passkey_settings(user_verification="preferred")
+    with OAuthSetting(passkeys=settings) as here:
+        user = here.torii.password.register(EMAIL, PASSWORD)
+        here.storage.mark_email_verified(user.id, email=user.email)
+        here.storage.link_oauth_account(user.id, NewOAuthAccount(provider="issuer", subject="subject-1"))
+        found = here.storage.get_user(user.id)
+        assert found is not None
+        begun = here.torii.second_factor.begin_enrolment(found)
+        code = pyotp.TOTP(begun.secret).at(here.clock())
+        here.torii.second_factor.complete_enrolment(found, begun.token, code)
+        result = ROUTES[name](here)
+        challenge = result.challenge if isinstance(result, OAuthResult) else result
+        assert isinstance(challenge, SecondFactorChallenge), name
+        assert not challenge.enrolment
+        if isinstance(result, OAuthResult):
+            assert result.session is None
+        assert here.torii.list_sessions(user.id) == []
+        assert "user.signed_in" not in here.names()
+        assert here.torii.get_signed_in(challenge.token) is None
+        assert here.torii.get_signed_in(challenge.token.partition("~")[0]) is None
+
+
+def test_a_trusted_provider_gives_both_factors() -> None:
+    """With ``trust_second_factor`` a sign-in through the provider is not challenged."""
+    trusted = oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=("*",))
+    trusted = replace(trusted, trust_second_factor=True)
+    with OAuthSetting(trusted, second_factor=SecondFactorPolicy(required="always")) as here:
+        result = here.sign_in()
+        assert result.challenge is None
+        assert result.session is not None
+        assert result.session.second_factor_at == here.clock()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from torii_dynamodb._async.primitives import both
-from torii_dynamodb._rules import base64url, totp
-from torii_dynamodb._rules.second_factor import SECOND_FACTOR, SecondFactorPolicy, factor_kinds, is_enrolled
+from torii_dynamodb._rules import base64url, totp, validation
+from torii_dynamodb._rules.second_factor import SECOND_FACTOR, Challenges, SecondFactorPolicy, factor_kinds, is_enrolled
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._rules.signing_in import Browser, refuse_locked
 from torii_dynamodb._rules.webauthn import PasskeyError
@@ -33,6 +34,7 @@ from torii_dynamodb.events import (
     SignInMethod,
 )
 from torii_dynamodb.models import (
+    AttemptResult,
     EnrolledFactor,
     Factor,
     Listing,
@@ -52,11 +54,13 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services.mail import AsyncMail
     from torii_dynamodb._async.services.passkeys import AsyncPasskeyService
     from torii_dynamodb._async.services.sessions import AsyncSessionService
+    from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb._rules.recovery_codes import RecoveryCodes
     from torii_dynamodb.clock import Clock, RandomBytes
 
 __all__ = ["AsyncSecondFactorService"]
 
+_KNOWN_DEVICE = "second_factor_known"
 _ENROLMENT_FOR = timedelta(minutes=15)
 _WRONG_CODE = "the code is wrong, was used, or has expired"
 _NO_CHALLENGE = "the sign-in has expired or was completed; sign in again"
@@ -73,6 +77,8 @@ class AsyncSecondFactorService:
         policy: Who must give a second factor.
         box: Seals the seeds.
         recovery: Makes recovery codes and their marks.
+        challenges: Recognises the challenges that were issued here.
+        devices: Recognises browsers that signed the user in before.
         passkeys: The passkey service; ``None``: passkeys cannot serve.
         issuer: The application's name in authenticator apps.
         events: Who is told.
@@ -89,6 +95,8 @@ class AsyncSecondFactorService:
         policy: SecondFactorPolicy,
         box: AsyncSecretBox,
         recovery: RecoveryCodes,
+        challenges: Challenges,
+        devices: Devices,
         passkeys: Callable[[], AsyncPasskeyService] | None,
         issuer: str,
         events: AsyncEvents,
@@ -101,6 +109,8 @@ class AsyncSecondFactorService:
         self.policy = policy
         self._box = box
         self._recovery = recovery
+        self._challenges = challenges
+        self._devices = devices
         self._passkeys = passkeys
         self._issuer = issuer
         self._events = events
@@ -132,6 +142,7 @@ class AsyncSecondFactorService:
             name: What the person calls the app, up to 64 characters.
         """
         refuse_locked(user)
+        validation.text(name, "name", most=64)
         seed = totp.new_seed(self._random)
         sealed = {
             "seed": base64url.encode(seed),
@@ -164,7 +175,7 @@ class AsyncSecondFactorService:
         """
         refuse_locked(user)
         seed, begun = await self._opened_enrolment(user, enrolment)
-        attempt = await self._attempt(user.id)
+        attempt = await self._attempt(user)
         step = self._matching_step(seed, code, after=None)
         if step is None:
             raise InvalidCode(_WRONG_CODE)
@@ -268,7 +279,8 @@ class AsyncSecondFactorService:
 
     async def check(self, challenge: str) -> SecondFactorChallenge | None:
         """What a challenge asks for, without using it up; ``None`` if it does not hold. One request."""
-        found = await self._storage.check_token(challenge, purpose=SECOND_FACTOR)
+        token = self._challenges.token_of(challenge)
+        found = None if token is None else await self._storage.check_token(token, purpose=SECOND_FACTOR)
         if found is None or found.user is None:
             return None
         user = found.user
@@ -299,25 +311,28 @@ class AsyncSecondFactorService:
             InvalidToken: The challenge does not hold: the person signs in again.
             AccountLocked: Too many wrong codes (``retry_after``), or locked by an administrator.
         """
-        parsed = parse_one_time_token(challenge)
+        token = self._token(challenge)
+        parsed = parse_one_time_token(token)
         if parsed is None or not parsed.user_id:
             raise InvalidToken(_NO_CHALLENGE)
         user_id = parsed.user_id
         named = "recovery" if self._recovery.candidates(user_id, code) else factor_id
         attempt, (found, factors) = await both(
-            lambda: self._attempt(user_id), lambda: self._read(challenge, user_id, named)
+            lambda: self._acquire(user_id, SECOND_FACTOR), lambda: self._read(token, user_id, named)
         )
         user = self._challenged(found)
+        if not attempt.allowed:
+            attempt = await self._known_device(attempt, user, browser, found)
         if named is None:
             factors = await self._storage.list_factors_for_user(user_id, user=user)
         accept = await self._matching_factor(user, factors, code)
         if accept is not None:
-            accepted, used = await both(accept, lambda: self._storage.verify_token(challenge, purpose=SECOND_FACTOR))
+            accepted, used = await both(accept, lambda: self._storage.verify_token(token, purpose=SECOND_FACTOR))
             if used is None:
                 raise InvalidToken(_NO_CHALLENGE)
             if accepted:
                 # The session is bound to the user as read when the challenge was used up.
-                return await self._begin_session(used, browser, "otp", attempt)
+                return await self._begin_session(used, browser, "otp", attempt.attempt_id)
         await self._failed(user, browser, found)
         raise InvalidCode(_WRONG_CODE)
 
@@ -328,7 +343,7 @@ class AsyncSecondFactorService:
             InvalidToken: The challenge does not hold.
             ConfigurationError: Passkeys are not set up.
         """
-        found = self._challenged(await self._storage.check_token(challenge, purpose=SECOND_FACTOR))
+        found = self._challenged(await self._storage.check_token(self._token(challenge), purpose=SECOND_FACTOR))
         return await self._passkey_service().begin_sign_in(user=found)
 
     async def complete_with_passkey(
@@ -346,7 +361,8 @@ class AsyncSecondFactorService:
             PasskeyError: The answer does not hold.
             InvalidCode: It is not a passkey of this user, or the user's passkeys do not serve as a second factor.
         """
-        found = await self._storage.check_token(challenge, purpose=SECOND_FACTOR)
+        token = self._token(challenge)
+        found = await self._storage.check_token(token, purpose=SECOND_FACTOR)
         user = self._challenged(found)
         if "passkey" not in factor_kinds(user):
             raise InvalidCode("passkeys do not serve as a second factor of this user")
@@ -355,7 +371,7 @@ class AsyncSecondFactorService:
         except (PasskeyError, ClonedAuthenticator):
             await self._failed(user, browser, found)
             raise
-        return await self._begin_session(await self._used_up(challenge), browser, "pop")
+        return await self._begin_session(await self._used_up(token), browser, "pop")
 
     async def complete_by_enrolling(
         self, challenge: str, enrolment: str, code: str, *, browser: Browser = Browser()
@@ -371,13 +387,14 @@ class AsyncSecondFactorService:
         Raises:
             As :meth:`complete` and :meth:`complete_enrolment`; InvalidToken also for a user who has a second factor.
         """
-        found = await self._storage.check_token(challenge, purpose=SECOND_FACTOR)
+        token = self._token(challenge)
+        found = await self._storage.check_token(token, purpose=SECOND_FACTOR)
         user = self._challenged(found)
         # Whoever has a second factor gives it: a new one would walk around it.
         if is_enrolled(user):
             raise InvalidToken(_NO_CHALLENGE)
         enrolled = await self.complete_enrolment(user, enrolment, code)
-        return await self._begin_session(await self._used_up(challenge), browser, "otp"), enrolled
+        return await self._begin_session(await self._used_up(token), browser, "otp"), enrolled
 
     # For somebody who is signed in
 
@@ -399,7 +416,7 @@ class AsyncSecondFactorService:
         user, session = signed_in
         refuse_locked(user)
         attempt, factors = await both(
-            lambda: self._attempt(user.id), lambda: self._storage.list_factors_for_user(user.id, user=user)
+            lambda: self._attempt(user), lambda: self._storage.list_factors_for_user(user.id, user=user)
         )
         accept = await self._matching_factor(user, factors, code)
         if accept is None or not await accept():
@@ -427,19 +444,32 @@ class AsyncSecondFactorService:
         for factor in await self._storage.list_factors_for_user(user_id):
             if factor.secret is not None:
                 place = _place(factor.user_id, factor.id)
-                seed = await self._box.open(factor.secret, associated=place)
+                seed = await self._open(factor.secret, place)
                 done += await self._storage.reseal_factor(factor, await self._box.seal(seed, associated=place))
         return done
 
     # Within
 
-    async def _read(
-        self, challenge: str, user_id: str, factor_id: str | None
-    ) -> tuple[VerifiedToken | None, list[Factor]]:
+    def _token(self, challenge: str) -> str:
+        token = self._challenges.token_of(challenge)
+        if token is None:
+            raise InvalidToken(_NO_CHALLENGE)
+        return token
+
+    async def _open(self, sealed: bytes, place: bytes) -> bytes:
+        try:
+            return await self._box.open(sealed, associated=place)
+        except ValueError as error:
+            raise ConfigurationError(
+                "a seed of an authenticator app does not open under the configured secrets: "
+                "add the one it was sealed under to secret=[new, old]"
+            ) from error
+
+    async def _read(self, token: str, user_id: str, factor_id: str | None) -> tuple[VerifiedToken | None, list[Factor]]:
         if factor_id is None:
-            return await self._storage.check_token(challenge, purpose=SECOND_FACTOR), []
+            return await self._storage.check_token(token, purpose=SECOND_FACTOR), []
         found, factor = await both(
-            lambda: self._storage.check_token(challenge, purpose=SECOND_FACTOR),
+            lambda: self._storage.check_token(token, purpose=SECOND_FACTOR),
             lambda: self._storage.get_factor(user_id, factor_id),
         )
         return found, [] if factor is None else [factor]
@@ -450,20 +480,33 @@ class AsyncSecondFactorService:
         refuse_locked(found.user)
         return found.user
 
-    async def _used_up(self, challenge: str) -> VerifiedToken:
-        used = await self._storage.verify_token(challenge, purpose=SECOND_FACTOR)
+    async def _used_up(self, token: str) -> VerifiedToken:
+        used = await self._storage.verify_token(token, purpose=SECOND_FACTOR)
         if used is None:
             raise InvalidToken(_NO_CHALLENGE)
         return used
 
-    async def _attempt(self, user_id: str) -> str:
-        """Count an attempt. Returns its name."""
-        attempt = await self._storage.acquire_attempt(
-            "user", user_id, purpose=SECOND_FACTOR, policy=self.policy.attempts
-        )
+    async def _acquire(self, user_id: str, purpose: str) -> AttemptResult:
+        return await self._storage.acquire_attempt("user", user_id, purpose=purpose, policy=self.policy.attempts)
+
+    async def _attempt(self, user: User) -> str:
+        """Count an attempt of somebody who is signed in, or sets up the first factor. Returns its id."""
+        attempt = await self._acquire(user.id, SECOND_FACTOR)
         if not attempt.allowed:
             raise AccountLocked(_TOO_MANY, retry_after=attempt.retry_after)
         return attempt.attempt_id
+
+    async def _known_device(
+        self, refused: AttemptResult, user: User, browser: Browser, found: VerifiedToken | None
+    ) -> AttemptResult:
+        """Count an attempt of a browser that signed the user in before: others cannot use up all of the owner's."""
+        if self._devices.recognise(browser.device_token, user) is not None:
+            own = await self._acquire(user.id, _KNOWN_DEVICE)
+            if own.allowed:
+                # It is not cleared after a success: the others' count is not this browser's to clear.
+                return replace(own, attempt_id="")
+        await self._failed(user, browser, found)
+        raise AccountLocked(_TOO_MANY, retry_after=refused.retry_after)
 
     async def _clear(self, user_id: str, attempt: str) -> None:
         await self._storage.clear_attempt("user", user_id, purpose=SECOND_FACTOR, attempt_id=attempt)
@@ -478,7 +521,7 @@ class AsyncSecondFactorService:
                 for mark in factor.marks.intersection(candidates):
                     return partial(self._accept_recovery, user, mark, factor.codes_left - 1)
             elif factor.secret is not None:
-                seed = await self._box.open(factor.secret, associated=_place(user.id, factor.id))
+                seed = await self._open(factor.secret, _place(user.id, factor.id))
                 step = self._matching_step(seed, code, after=factor.last_step)
                 if step is not None:
                     return partial(self._storage.accept_totp_step, user.id, factor.id, step)
@@ -508,7 +551,7 @@ class AsyncSecondFactorService:
             )
 
         async def clear() -> None:
-            if attempt is not None:
+            if attempt:
                 await self._clear(user.id, attempt)
 
         session, _ = await both(create, clear)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules.second_factor import (
     SECOND_FACTOR,
+    Challenges,
     SecondFactorPolicy,
     amr_of,
     is_enrolled,
@@ -51,6 +52,7 @@ class AsyncSessionService:
         devices: Recognises browsers; ``None`` to recognise none.
         mail: Mails the owner about sign-ins from unknown browsers; ``None`` for no mails.
         second_factor: Who must give a second factor; ``None``: whoever has set one up.
+        challenges: Vouches for challenges; ``None`` without a ``secret``: then no challenge can be completed.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class AsyncSessionService:
         devices: Devices | None = None,
         mail: AsyncMail | None = None,
         second_factor: SecondFactorPolicy | None = None,
+        challenges: Challenges | None = None,
     ) -> None:
         self._storage = storage
         self.second_factor = second_factor or SecondFactorPolicy()
+        self._challenges = challenges
         self.policy = policy
         self._clock = clock
         self._events = events
@@ -145,7 +149,10 @@ class AsyncSessionService:
         )
         token = await self._storage.create_token(new_token, user=user)
         return SecondFactorChallenge(
-            user=user, token=token.token, expires_at=token.expires_at, enrolment=not is_enrolled(user)
+            user=user,
+            token=token.token if self._challenges is None else self._challenges.sign(token.token),
+            expires_at=token.expires_at,
+            enrolment=not is_enrolled(user),
         )
 
     async def sign_in(

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._rules.second_factor import SecondFactorPolicy
+from torii_dynamodb._rules.second_factor import Challenges, SecondFactorPolicy
 from torii_dynamodb._rules.session_policy import SessionPolicy
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.events import Events
@@ -218,6 +218,7 @@ class Torii:
             devices=self._known_devices,
             mail=self._mail,
             second_factor=self._second_factor_policy,
+            challenges=self._challenges,
         )
 
     @cached_property
@@ -305,6 +306,8 @@ class Torii:
             policy=self._second_factor_policy,
             box=self.secret_box,
             recovery=RecoveryCodes(secret_keys(self._secret), random=self._random),
+            challenges=Challenges(secret_keys(self._secret)),
+            devices=self.devices,
             passkeys=None if passkeys is None else lambda: self.passkeys,
             issuer=self._second_factor_policy.issuer or name or ("" if passkeys is None else passkeys.rp_name),
             events=self.events,
@@ -312,6 +315,14 @@ class Torii:
             random=self._random,
             mail=self._mail,
         )
+
+    @property
+    def _challenges(self) -> Challenges | None:
+        if self._secret is None:
+            return None
+        from torii_dynamodb._rules.devices import secret_keys
+
+        return Challenges(secret_keys(self._secret))
 
     @property
     def takes_second_factors(self) -> bool:
