@@ -1,4 +1,4 @@
-"""The example application for the browser tests: on Dynoxide, served by uvicorn in a thread, its mails at hand."""
+"""The example application for the browser tests, on Dynoxide, served by uvicorn in a thread, with its mails."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Application:
         self._loop = loop
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let the server's event loop do something."""
+        """Run a coroutine in the server's event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_SECONDS)
 
     def mails(self, to: str) -> list[MailMessage]:
@@ -54,7 +54,7 @@ class Application:
         return [message for message in self._mailer.messages if message.to.lower() == to.lower()]
 
     def mail(self, to: str, template: str, number: int = 1) -> MailMessage:
-        """The so-manieth mail of a kind to an address; waited for, as a person waits for it."""
+        """Wait for the nth mail of a kind to an address."""
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline:
             found = [message for message in self.mails(to) if message.template == template]

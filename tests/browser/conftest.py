@@ -20,10 +20,10 @@ from tools.chromium import find_chromium
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.oauth import oidc
 
-# What the machine's sandbox and closed network need; nothing that changes how pages behave.
+# Required by the sandbox and the closed network of the machine; none of it changes how pages behave.
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
-# A page that is not there in that time is not there, on a busy machine either.
+# Even on a busy machine, a page that has not appeared by then never will.
 _PATIENCE_MS = 20_000
 
 _numbers = count(1)
@@ -31,7 +31,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium, one a module: its event loop must be gone when another module's tests want one of theirs."""
+    """Headless Chromium, one per module: its event loop must be gone before another module's tests need one."""
     path = find_chromium()
     if path is None:
         pytest.fail("Chromium is not installed: run 'make setup' as root on Debian, or install it")
@@ -44,13 +44,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def web() -> dict[str, Any]:
-    """More for the application's ``WebConfig``; a module may say otherwise."""
+    """More options for the application's ``WebConfig``; a module may override them."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def app(dynoxide: LocalEngine, web: dict[str, Any]) -> Iterator[Application]:
-    """The example application on tables of its own, with a provider to sign in through."""
+    """The example application on its own tables, with a provider to sign in through."""
     listener = socket.create_server(("127.0.0.1", 0))
     back = f"http://localhost:{listener.getsockname()[1]}/api/auth/oauth/test-id/callback"
     with listener, RealProvider([client("app", redirect_uris=[back])]) as provider:
@@ -62,7 +62,7 @@ def app(dynoxide: LocalEngine, web: dict[str, Any]) -> Iterator[Application]:
 
 @pytest.fixture
 def new_context(browser: Browser, app: Application) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes browsers that share nothing; options are Playwright's. Scripts that fail in them fail the test."""
+    """Creates browsers that share nothing, with Playwright's options. A failing script fails the test."""
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
@@ -70,7 +70,7 @@ def new_context(browser: Browser, app: Application) -> Iterator[Callable[..., Br
         context = browser.new_context(base_url=app.url, **options)  # type: ignore[arg-type]
         context.set_default_timeout(_PATIENCE_MS)
         context.on("weberror", lambda error: faults.append(f"{error.error}"))
-        # What the Content-Security-Policy blocks is told on the console.
+        # What the Content-Security-Policy blocks is reported on the console.
         context.on("console", lambda line: faults.append(line.text) if "Security Policy" in line.text else None)
         contexts.append(context)
         return context
@@ -83,19 +83,19 @@ def new_context(browser: Browser, app: Application) -> Iterator[Callable[..., Br
 
 @pytest.fixture
 def page(new_context: Callable[..., BrowserContext]) -> Page:
-    """A page in a browser of its own."""
+    """A page in its own browser."""
     return new_context().new_page()
 
 
 @pytest.fixture
 def person(app: Application) -> Person:
-    """Somebody new."""
+    """A new person."""
     return Person(app, f"person{os.getpid()}x{next(_numbers)}@example.com")
 
 
 @pytest.fixture
 def pictures() -> Path | None:
-    """Where pictures of the pages go, to be looked at: TORII_PICTURES=folder. ``None``: none are taken."""
+    """The folder for pictures of the pages, from TORII_PICTURES; ``None``: none are taken."""
     named = os.environ.get("TORII_PICTURES")
     if not named:
         return None

@@ -1,4 +1,4 @@
-"""A program that runs beside a browser test, and what it writes."""
+"""A program that runs during a browser test, and its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS = 40.0
 
 
 class Console:
-    """The process, and what it writes.
+    """The process and its output.
 
     Attributes:
         url: Where it serves, where the test knows.
@@ -36,7 +36,7 @@ class Console:
             self._lines.put(line)
 
     def find(self, pattern: str) -> str:
-        """What is written next that fits; waited for."""
+        """Wait for the next output that matches."""
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline:
             try:

@@ -1,4 +1,4 @@
-"""What a person does on the pages, told as one would tell it."""
+"""What a person does on the pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PASSWORD = "correct horse battery staple"
 
 
 class Person:
-    """Somebody with an address and a password.
+    """A person with an address and a password.
 
     Args:
         app: The application.
@@ -22,7 +22,7 @@ class Person:
         self.password = PASSWORD
 
     def sign_up(self, page: Page, name: str = "Ada Lovelace") -> None:
-        """Sign up, open the link in the mail, and say that the address is theirs."""
+        """Sign up, open the link in the mail, and confirm the address."""
         page.goto("/auth/sign-up")
         page.get_by_label("Name").fill(name)
         page.get_by_label("Email address").fill(self.email)
@@ -34,7 +34,7 @@ class Person:
         expect(page.locator("#notice")).to_contain_text("is verified")
 
     def sign_in(self, page: Page, password: str | None = None) -> None:
-        """Fill in the sign-in page, and send it."""
+        """Fill in the sign-in page and submit it."""
         if "/auth/sign-in" not in page.url:
             page.goto("/auth/sign-in?next=/auth/account")
         page.get_by_label("Email address").fill(self.email)
@@ -42,7 +42,7 @@ class Person:
         page.get_by_role("button", name="Sign in", exact=True).click()
 
     def exist(self) -> None:
-        """Have an account already, with a verified address. By the services, for flows that begin later."""
+        """Create an account with a verified address through the services, for flows that begin later."""
 
         async def make() -> None:
             torii = self.app.torii
@@ -52,25 +52,25 @@ class Person:
         self.app.run(make())
 
     def arrive(self, page: Page) -> None:
-        """Have an account, sign in, and stand on the account's page."""
+        """Create an account, sign in, and open the account page."""
         self.exist()
         self.sign_in(page)
         on_account(page)
 
 
 def on_account(page: Page) -> None:
-    """The account's page is shown."""
+    """Expect the account page."""
     expect(page.get_by_role("heading", name="Account", exact=True)).to_be_visible()
 
 
 def on_sign_in(page: Page) -> None:
-    """The sign-in page is shown, so nobody is signed in."""
+    """Expect the sign-in page, so nobody is signed in."""
     page.goto("/auth/account")
     expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
 
 
 def authenticator(page: Page) -> tuple[CDPSession, str]:
-    """Give the page's browser an authenticator that says yes: a platform one, with discoverable credentials."""
+    """Add a platform authenticator with discoverable credentials that always agrees."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     options = {

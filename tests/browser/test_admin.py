@@ -14,7 +14,7 @@ Contexts = Callable[..., BrowserContext]
 
 
 def test_an_administrators_day(page: Page, new_context: Contexts, app: Application, pictures: Path | None) -> None:
-    """Search a user, see what belongs to it, end its sessions, lock, unlock and delete it; what goes on is drawn."""
+    """Search for a user, view it, end its sessions, lock, unlock and delete it, and look at the charts."""
     admin, person = Person(app, "admin@example.com"), Person(app, f"user-{id(page)}@example.com")
     admin.arrive(page)
     user = new_context().new_page()
@@ -57,7 +57,7 @@ def test_an_administrators_day(page: Page, new_context: Contexts, app: Applicati
 
 
 def test_nobody_else(page: Page, app: Application, person: Person) -> None:
-    """Whoever is no administrator finds nothing there, and no link to it, signed in or not."""
+    """For anyone who is not an administrator there is no admin area and no link to it, signed in or not."""
     page.goto("/admin")
     expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     person.arrive(page)

@@ -1,4 +1,4 @@
-"""Every flow of the pages in a real browser, as a person goes through it."""
+"""Every flow of the pages in a real browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Contexts = Callable[..., BrowserContext]
 
 
 def test_sign_up_to_sign_out(page: Page, person: Person) -> None:
-    """Sign up, open the mail, verify, sign in, see the account, sign out; the back button shows nothing any more."""
+    """Sign up, open the mail, verify, sign in, see the account, sign out; the back button shows nothing."""
     person.sign_up(page)
     page.goto("/auth/account")
     person.sign_in(page)
@@ -31,7 +31,7 @@ def test_sign_up_to_sign_out(page: Page, person: Person) -> None:
 
 
 def test_cookies(page: Page, person: Person) -> None:
-    """The session's cookie is ``__Host-``, ``Secure``, ``HttpOnly`` and ``SameSite=Lax``; scripts see no cookie."""
+    """The session cookie is ``__Host-``, ``Secure``, ``HttpOnly`` and ``SameSite=Lax``; scripts see no cookie."""
     person.arrive(page)
     cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
     session = cookies["__Host-torii"]
@@ -44,7 +44,7 @@ def test_cookies(page: Page, person: Person) -> None:
 
 
 def test_wrong_password_and_lockout(new_context: Contexts, page: Page, person: Person) -> None:
-    """A wrong password says no more than an unknown address; after five, a stranger waits and the owner does not."""
+    """A wrong password looks like an unknown address; after five, a stranger has to wait and the owner does not."""
     person.arrive(page)
     stranger = new_context().new_page()
     stranger.goto("/auth/sign-in")
@@ -55,7 +55,7 @@ def test_wrong_password_and_lockout(new_context: Contexts, page: Page, person: P
     for _ in range(5):
         person.sign_in(stranger, "a wrong password")
         assert stranger.locator("#errors").inner_text() == unknown
-        # What was typed is still there, but for the password.
+        # The input is still there, except for the password.
         expect(stranger.get_by_label("Email address")).to_have_value(person.email)
         expect(stranger.get_by_label("Password", exact=True)).to_have_value("")
     person.sign_in(stranger)
@@ -68,7 +68,7 @@ def test_wrong_password_and_lockout(new_context: Contexts, page: Page, person: P
 
 
 def test_forgotten_password(new_context: Contexts, page: Page, person: Person) -> None:
-    """Ask, open the mail, choose a password: signed in, everywhere else signed out, the old password and link dead."""
+    """A reset signs in here and out everywhere else; the old password and the link no longer work."""
     person.arrive(page)
     other = new_context().new_page()
     other.goto("/auth/sign-in")
@@ -95,7 +95,7 @@ def test_forgotten_password(new_context: Contexts, page: Page, person: Person) -
 
 
 def test_a_link_to_an_unknown_address(page: Page, app: Application) -> None:
-    """Reset and sign-in link answer alike for an address that nobody has, and no reset mail goes out."""
+    """Requests for an unknown address look the same, and no reset mail is sent."""
     for field, button in (("/auth/forgot-password", "Send link"), ("/auth/sign-in", "Email me a sign-in link")):
         page.goto(field)
         page.get_by_label("Email address").fill("unknown@example.com")
@@ -106,7 +106,7 @@ def test_a_link_to_an_unknown_address(page: Page, app: Application) -> None:
 
 
 def test_magic_link(new_context: Contexts, page: Page, person: Person) -> None:
-    """A link from a mail signs in after a click, once; a look at it alone (a mail scanner's) uses nothing up."""
+    """A mailed link signs in after a click, once; merely visiting it (as mail scanners do) does not use it up."""
     person.exist()
     page.goto("/auth/sign-in")
     page.get_by_label("Email address").fill(person.email)
@@ -125,7 +125,7 @@ def test_magic_link(new_context: Contexts, page: Page, person: Person) -> None:
 
 
 def test_change_of_password(new_context: Contexts, page: Page, person: Person) -> None:
-    """The current password is asked for; this browser stays signed in, others do not."""
+    """The current password is required; this browser stays signed in, others do not."""
     person.arrive(page)
     other = new_context().new_page()
     person.sign_in(other)
@@ -142,7 +142,7 @@ def test_change_of_password(new_context: Contexts, page: Page, person: Person) -
 
 
 def test_change_of_address(new_context: Contexts, page: Page, person: Person) -> None:
-    """The new address takes effect when its link is opened; the old one is told."""
+    """The new address takes effect when its link is used; the old one is notified."""
     person.arrive(page)
     new = f"new-{person.email}"
     page.get_by_label("New email address").fill(new)
@@ -156,7 +156,7 @@ def test_change_of_address(new_context: Contexts, page: Page, person: Person) ->
 
 
 def test_devices(new_context: Contexts, page: Page, person: Person) -> None:
-    """Each device is listed; one can be signed out, all others, or all: at once, in the other browser."""
+    """Each device is listed; one, all others or all can be signed out, which takes effect at once."""
     person.arrive(page)
     agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     others = [new_context(user_agent=agent).new_page() for _ in range(2)]
@@ -179,7 +179,7 @@ def test_devices(new_context: Contexts, page: Page, person: Person) -> None:
 
 
 def test_sign_out_everywhere(new_context: Contexts, page: Page, person: Person) -> None:
-    """In one browser "Sign out everywhere"; the next click in the other one finds nobody signed in."""
+    """After "Sign out everywhere" in one browser, the next click in another finds nobody signed in."""
     person.arrive(page)
     other = new_context().new_page()
     person.sign_in(other)
@@ -192,7 +192,7 @@ def test_sign_out_everywhere(new_context: Contexts, page: Page, person: Person) 
 
 
 def test_deletion(page: Page, person: Person) -> None:
-    """It is asked once more; afterwards the account is gone, and the address free."""
+    """After a confirmation the account is deleted, and the address is free."""
     person.arrive(page)
     page.get_by_role("link", name="Delete account").click()
     page.get_by_role("button", name="Delete account").click()
@@ -205,7 +205,7 @@ def test_deletion(page: Page, person: Person) -> None:
 
 
 def test_a_taken_address(page: Page, person: Person) -> None:
-    """Signing up with a taken address looks the same, and the owner is told by mail."""
+    """Signing up with a taken address looks the same, and the owner is notified by mail."""
     person.exist()
     page.goto("/auth/sign-up")
     page.get_by_label("Email address").fill(person.email)
@@ -216,13 +216,13 @@ def test_a_taken_address(page: Page, person: Person) -> None:
 
 
 def test_javascript_off(new_context: Contexts, person: Person) -> None:
-    """Without JavaScript all works but passkeys, which say so."""
+    """Without JavaScript everything works except passkeys, which say so."""
     page = new_context(java_script_enabled=False).new_page()
     person.sign_up(page)
     page.goto("/auth/account")
     person.sign_in(page)
     on_account(page)
-    # Chromium shows this where scripts are off by setting; not where Playwright stops them.
+    # Chromium shows it if scripts are disabled in its settings, but not if Playwright disables them.
     assert "requires JavaScript" in page.content()
     expect(page.locator("#add-passkey")).to_be_hidden()
     page.get_by_role("button", name="Save profile").click()
@@ -232,7 +232,7 @@ def test_javascript_off(new_context: Contexts, person: Person) -> None:
 
 
 def test_keyboard_only(page: Page, person: Person) -> None:
-    """Signing in, saving the profile and signing out need no mouse; what has the focus can be seen."""
+    """Signing in, saving the profile and signing out need no mouse, and the focus is visible."""
     person.exist()
     page.goto("/auth/sign-in?next=/auth/account")
     press_until(page, "#email")
@@ -254,7 +254,7 @@ def test_keyboard_only(page: Page, person: Person) -> None:
 
 
 def test_errors_take_the_focus(page: Page, person: Person) -> None:
-    """After a mistake the summary has the focus, and its link leads to the field, which says what is wrong."""
+    """After an error the summary has the focus, and its link leads to the field, which says what is wrong."""
     page.goto("/auth/sign-up")
     page.get_by_label("Email address").fill("no address")
     page.get_by_role("button", name="Sign up").click()
@@ -275,7 +275,7 @@ def press_until(page: Page, selector: str) -> None:
 
 
 def test_password_managers_work(page: Page) -> None:
-    """Password fields hide what is typed, say what they are for, and take what is pasted, also 64 characters."""
+    """Password fields hide their text, declare their purpose, and accept pasted text, even 64 characters."""
     for path, kinds in (
         ("/auth/sign-in", {"password": "current-password"}),
         ("/auth/sign-up", {"password": "new-password"}),
@@ -287,7 +287,7 @@ def test_password_managers_work(page: Page) -> None:
             assert place.get_attribute("autocomplete") == kind
             assert place.get_attribute("maxlength") is None
             place.focus()
-            # What a paste does: the whole text at once, as input.
+            # A paste inserts the whole text at once.
             page.keyboard.insert_text("p" * 64)
             expect(place).to_have_value("p" * 64)
         assert page.locator("#email").get_attribute("autocomplete") == "username"

@@ -15,14 +15,14 @@ Contexts = Callable[..., BrowserContext]
 
 
 def add_passkey(page: Page, name: str) -> None:
-    """Add a passkey on the account's page."""
+    """Add a passkey on the account page."""
     page.get_by_label("Name of the new passkey").fill(name)
     page.get_by_role("button", name="Add a passkey").click()
     expect(page.locator("#notice")).to_contain_text("passkey was added")
 
 
 def test_passkey(page: Page, person: Person) -> None:
-    """Add one, sign out, sign in with only the passkey, rename it, remove it; then it no longer signs in."""
+    """Add a passkey, sign in with it, rename it and remove it; then it no longer signs in."""
     person.arrive(page)
     session, device = authenticator(page)
     add_passkey(page, "My laptop")
@@ -50,7 +50,7 @@ def test_passkey(page: Page, person: Person) -> None:
 
 
 def test_a_passkey_a_second_time(page: Page, person: Person) -> None:
-    """A device that has one for the account already says so; a second device adds another."""
+    """A device that already has a passkey for the account says so; a second device adds another."""
     person.arrive(page)
     session, device = authenticator(page)
     add_passkey(page, "First")
@@ -64,7 +64,7 @@ def test_a_passkey_a_second_time(page: Page, person: Person) -> None:
 
 
 def test_a_person_who_is_not_verified(page: Page, person: Person) -> None:
-    """Without fingerprint, face or PIN the device makes no passkey, and the page says that nothing was done."""
+    """Without fingerprint, face or PIN the device creates no passkey, and the page says so."""
     person.arrive(page)
     session, device = authenticator(page)
     session.send("WebAuthn.setUserVerified", {"authenticatorId": device, "isUserVerified": False})
@@ -75,7 +75,7 @@ def test_a_person_who_is_not_verified(page: Page, person: Person) -> None:
 
 
 def test_a_cloned_passkey(page: Page, person: Person) -> None:
-    """A passkey whose counter goes back was copied: it is refused."""
+    """A passkey whose counter goes back is refused, because it was copied."""
     person.arrive(page)
     session, device = authenticator(page)
     add_passkey(page, "Copied")
@@ -92,7 +92,7 @@ def test_a_cloned_passkey(page: Page, person: Person) -> None:
 
 
 def through(page: Page, email: str, *, subject: str, verified: bool = True, answer: str = "Allow") -> None:
-    """Be the person at the provider."""
+    """Sign in at the provider."""
     expect(page.get_by_role("heading", name="Sign in to continue to app")).to_be_visible()
     page.get_by_label("Subject").fill(subject)
     page.get_by_label("Email address").fill(email)
@@ -102,7 +102,7 @@ def through(page: Page, email: str, *, subject: str, verified: bool = True, answ
 
 
 def test_sign_in_through_a_provider(page: Page, person: Person) -> None:
-    """A new person signs up through the provider, comes back to where they wanted, and can add a password."""
+    """A new person signs up through the provider, returns to the requested page, and can add a password."""
     page.goto("/auth/sign-in?next=/auth/account")
     page.get_by_role("button", name="Continue with").click()
     through(page, person.email, subject=person.email)
@@ -120,7 +120,7 @@ def test_sign_in_through_a_provider(page: Page, person: Person) -> None:
 
 
 def test_two_tabs(page: Page, person: Person) -> None:
-    """Two tabs of one browser that begin at once both arrive, in the other order."""
+    """Two tabs of one browser that begin concurrently both succeed, in the reverse order."""
     other = page.context.new_page()
     for tab in (page, other):
         tab.goto("/auth/sign-in?next=/auth/account")
@@ -132,7 +132,7 @@ def test_two_tabs(page: Page, person: Person) -> None:
 
 
 def test_refused_at_the_provider(page: Page, app: Application, person: Person) -> None:
-    """Who says no there is back on the sign-in page, which says so in words; nobody is signed in."""
+    """A person who refuses returns to the sign-in page, which explains it; nobody is signed in."""
     page.goto("/auth/sign-in")
     page.get_by_role("button", name="Continue with").click()
     through(page, person.email, subject=person.email, answer="Deny")
@@ -144,7 +144,7 @@ def test_refused_at_the_provider(page: Page, app: Application, person: Person) -
 def test_an_address_that_the_provider_is_not_sure_of(
     page: Page, new_context: Contexts, app: Application, person: Person
 ) -> None:
-    """A link is mailed to it, which works in the browser that began and in no other; from there one goes on."""
+    """A link is mailed to the address, and works only in the browser where the sign-in began."""
     page.goto("/auth/sign-in?next=/auth/account")
     page.get_by_role("button", name="Continue with").click()
     through(page, person.email, subject=person.email, verified=False)
@@ -160,7 +160,7 @@ def test_an_address_that_the_provider_is_not_sure_of(
 
 
 def test_login_csrf(page: Page, app: Application, person: Person) -> None:
-    """An attacker's answer from the provider, opened in another browser, signs nobody in there."""
+    """An attacker's response from the provider, opened in another browser, signs nobody in there."""
     begun = httpx.post(f"{app.url}/api/auth/oauth/test-id/begin")
     brought = sign_in(begun.json()["url"], sub=person.email, email=person.email)
     page.goto(f"/api/auth/oauth/test-id/callback?{urlencode(brought)}")
@@ -169,7 +169,7 @@ def test_login_csrf(page: Page, app: Application, person: Person) -> None:
 
 
 def test_connect_and_disconnect(page: Page, new_context: Contexts, person: Person) -> None:
-    """Who is signed in connects an account of another address, signs in by it elsewhere, and disconnects it."""
+    """A user connects an account with another address, signs in with it elsewhere, and disconnects it."""
     person.arrive(page)
     page.get_by_role("button", name="Connect").click()
     through(page, f"other-{person.email}", subject=person.email, verified=False)

@@ -1,4 +1,4 @@
-"""Every page, in light and dark, wide and narrow: what axe finds, and that nothing sticks out."""
+"""Every page, in light and dark, wide and narrow: axe finds no barriers, and nothing overflows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.oidc.provider import MODULES
 Contexts = Callable[..., BrowserContext]
 
 _AXE = MODULES / "axe-core" / "axe.min.js"
-# A finding of these is a barrier; "minor" and "moderate" are printed for whoever looks.
+# Findings of these kinds are barriers; "minor" and "moderate" are only printed.
 _SEVERE = ("serious", "critical")
 _PHONE: ViewportSize = {"width": 360, "height": 740}
 
 
 class Looker:
-    """Looks at pages: lets axe find what is wrong in light and dark, and takes pictures where they are wanted.
+    """Checks pages with axe in light and dark, and takes pictures if requested.
 
     Args:
         page: The page.
@@ -38,7 +38,7 @@ class Looker:
         self._axe = _AXE.read_text(encoding="utf-8")
 
     def look(self, name: str) -> None:
-        """Look at the page as it is now."""
+        """Check the page in its present state."""
         self.seen.append(name)
         schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
         for scheme in schemes:
@@ -46,7 +46,7 @@ class Looker:
             self._picture(f"{name}-{scheme}")
             # Through the debugger, so that the page's Content-Security-Policy stays as it is.
             self.page.evaluate(self._axe)
-            # Only colours differ in the dark.
+            # Only colours differ in dark mode.
             rules = ", runOnly: ['color-contrast']" if scheme == "dark" else ""
             found = self.page.evaluate(f"axe.run(document, {{resultTypes: ['violations']{rules}}})")
             self._note(f"{name} ({scheme})", found["violations"])
@@ -78,7 +78,7 @@ class Looker:
 
 @contextmanager
 def looking(page: Page, folder: Path | None) -> Iterator[Looker]:
-    """Look at pages; at the end all findings are told at once."""
+    """Check pages, and report all findings at the end."""
     if not _AXE.is_file():
         pytest.fail("axe-core is not installed: run 'make setup' (needs npm)")
     looker = Looker(page, folder)
@@ -87,7 +87,7 @@ def looking(page: Page, folder: Path | None) -> Iterator[Looker]:
 
 
 def test_pages_before_signing_in(page: Page, app: Application, person: Person, pictures: Path | None) -> None:
-    """The pages for everybody, also with mistakes on them, have no serious finding."""
+    """The public pages, also with errors on them, have no serious findings."""
     with looking(page, pictures) as looker:
         for name, path in (
             ("home", "/"),
@@ -132,7 +132,7 @@ def test_pages_before_signing_in(page: Page, app: Application, person: Person, p
 
 
 def test_pages_of_an_account(page: Page, app: Application, person: Person, pictures: Path | None) -> None:
-    """The account's pages, full and empty and with mistakes on them, have no serious finding."""
+    """The account pages, full, empty and with errors on them, have no serious findings."""
     with looking(page, pictures) as looker:
         person.arrive(page)
         looker.look("account")
@@ -160,7 +160,7 @@ def test_pages_of_an_account(page: Page, app: Application, person: Person, pictu
 
 
 def test_headers(page: Page) -> None:
-    """Pages load nothing from elsewhere, run no inline script, are not framed, not kept, and tell no referrer."""
+    """Pages load nothing from elsewhere, run no inline script, cannot be framed or cached, and send no referrer."""
     page.goto("/auth/sign-in")
     loaded: list[str] = []
     page.on("request", lambda request: loaded.append(request.url))

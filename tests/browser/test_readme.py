@@ -1,4 +1,4 @@
-"""The README's application as a stranger gets it: from the wheel, in an environment of its own, in a browser."""
+"""The README's application as a newcomer gets it: from the wheel, in its own environment, in a browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.ports import reserved_port
 from torii_dynamodb.local.engines import LocalEngine
 
 ROOT = Path(__file__).parents[2]
-# Packages come from the registry: a slow one is not a fault of ours.
+# Packages come from the registry, which may be slow.
 _INSTALL_SECONDS = 300
 
 
@@ -28,13 +28,13 @@ def _section() -> str:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment's folder of programs, with the wheel and exactly the extras that the README names."""
+    """The bin folder of a new environment, with the wheel and exactly the extras that the README names."""
     smallest = re.search(r"`pip install 'torii-dynamodb\[([a-z,]+)\]' (\w+)`", _section())
     assert smallest is not None
     folder = tmp_path_factory.mktemp("readme")
     _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
     programs = folder / "bin"
-    # Most modules are never imported: compiling all of them takes longer than compiling those.
+    # Most modules are never imported, and compiling all of them would take longer.
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q"]
     install = ["--python", str(programs / "python"), "install", "--no-compile"]
     _run(*pip, *install, f"{wheel}[{smallest[1]}]", smallest[2])
@@ -43,7 +43,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def console(installed: Path, dynoxide: LocalEngine, table_prefix: str, tmp_path: Path) -> Iterator[Console]:
-    """The README's block as app.py, run by the README's command; only the port is a free one, the tables new ones."""
+    """The README's block as app.py, run with the README's command, on a free port and new tables."""
     block = re.search(r"```python\n(.*?)```", _section(), re.DOTALL)
     assert block is not None
     assert "uvicorn app:app" in _section()
@@ -61,7 +61,7 @@ def console(installed: Path, dynoxide: LocalEngine, table_prefix: str, tmp_path:
 
 @pytest.mark.timeout(_INSTALL_SECONDS + 120)
 def test_the_readmes_application_from_wheel_to_signed_in(console: Console, browser: Browser) -> None:
-    """It says which tables it made; somebody signs up, opens the link on the console, signs in and is greeted."""
+    """It says which tables it created; a person signs up, opens the printed link, signs in and is greeted."""
     console.find(r"created the tables \S+users")
     console.find(r"Application startup complete")
     page = browser.new_context(base_url=console.url).new_page()

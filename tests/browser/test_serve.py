@@ -1,4 +1,4 @@
-"""``torii-dynamodb serve`` as somebody new meets it: a console and a browser."""
+"""``torii-dynamodb serve`` for a newcomer: a console and a browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.browser.person import PASSWORD, authenticator
 
 @pytest.fixture
 def console(tmp_path: Path, dynoxide: object) -> Iterator[Console]:
-    # Its data in a file of its own: the default one may be somebody's.
+    # Its data goes to a separate file, because the default one may be in use.
     command = [sys.executable, "-P", "-m", "torii_dynamodb.cli", "serve", "--db-path", str(tmp_path / "serve.db")]
     command += ["--engine", "dynoxide", "--no-install"]
     with running(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as console:
@@ -23,7 +23,7 @@ def console(tmp_path: Path, dynoxide: object) -> Iterator[Console]:
 
 
 def test_a_new_users_first_minutes(console: Console, browser: Browser) -> None:
-    """Open the address, sign up, get the mail on the console, sign in, add a passkey, sign out everywhere."""
+    """Open the URL, sign up, get the mail on the console, sign in, add a passkey, sign out everywhere."""
     url = console.find(r"http://localhost:\d+")
     context = browser.new_context(base_url=url)
     page = context.new_page()

@@ -1,4 +1,4 @@
-"""Cookies that are ``SameSite=Strict``: what browsers leave out of a navigation that another site began."""
+"""``SameSite=Strict`` cookies, which browsers do not send with a navigation that another site started."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.browser.test_identities import through
 
 @pytest.fixture(scope="module")
 def web() -> dict[str, Any]:
-    """Such cookies. The provider, at 127.0.0.1, is another site than localhost."""
+    """Strict cookies. The provider at 127.0.0.1 is a different site from localhost."""
     return {"same_site": "strict"}
 
 
 def test_a_provider(page: Page, person: Person) -> None:
-    """An account can be connected, and whoever signs in by it is signed in at once when they come back."""
+    """An account can be connected, and a person who signs in with it is signed in at once on return."""
     person.arrive(page)
     page.get_by_role("button", name="Connect").click()
     through(page, person.email, subject=person.email)

@@ -19,7 +19,7 @@ UNLIMITED = LockoutPolicy(enabled=False)
 
 
 class Counting:
-    """A storage that counts what is asked of it."""
+    """A storage that counts its calls."""
 
     def __init__(self, storage: Any) -> None:
         self.storage = storage
@@ -30,7 +30,7 @@ class Counting:
         return getattr(self.storage, name)
 
     def taken(self) -> Counter[str]:
-        """The calls since the last question."""
+        """The calls since this was last called."""
         calls = Counter(self.calls)
         self.calls.clear()
         return calls
@@ -60,7 +60,7 @@ class Site:
         self.app.include_router(self.auth)
 
     def browser(self, *, origin: str | None = SITE, client: str = "198.51.100.7", **headers: str) -> httpx.AsyncClient:
-        """A browser, at a page of this origin."""
+        """A browser on a page of this origin."""
         given = {} if origin is None else {"Origin": origin}
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, client=(client, 50000)),
@@ -69,7 +69,7 @@ class Site:
         )
 
     async def user(self, email: str = EMAIL, password: str = PASSWORD, *, verified: bool = True) -> User:
-        """A user with a password, the address verified: without that nobody signs in where registration is private."""
+        """A user with a password and a verified address, which private registration requires to sign in."""
         user: User = await self.torii.password.register(email, password)
         if verified:
             marked = await self.here.storage.mark_email_verified(user.id, email=user.email)
@@ -92,7 +92,7 @@ class Site:
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The answer's problem, which must be this one."""
+    """Assert that the response is this problem, and return it."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     body: dict[str, Any] = answer.json()
     assert (body["status"], body["code"]) == (status, code), body

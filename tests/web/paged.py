@@ -21,7 +21,7 @@ ADMIN = "ops@example.com"
 
 
 class Reader(HTMLParser):
-    """What a page holds.
+    """The content of a page.
 
     Attributes:
         tags: All elements, as name and attributes.
@@ -53,7 +53,7 @@ class Reader(HTMLParser):
 
 
 class Tab:
-    """A browser's tab: it reads a page, fills its form in, and follows where that leads."""
+    """A browser's tab: it reads a page, fills in its form, and follows redirects."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
@@ -63,7 +63,7 @@ class Tab:
         return await self.client.get(path, **options)
 
     async def send(self, page: str, action: str, *, follow: bool = True, **fields: str) -> httpx.Response:
-        """Open a page, and send its form to ``action`` with these fields."""
+        """Open a page, and submit its form for ``action`` with these fields."""
         text = (await self.client.get(page, follow_redirects=True)).text
         forms = Reader(text).forms
         assert action in forms, f"{page} has no form for {action}, but for {sorted(forms)}"
@@ -98,7 +98,7 @@ class Paged:
         self.app.include_router(self.admin.router(self.auth.web, settings))
 
     def tab(self, *, site: str = "same-origin", **headers: str) -> Tab:
-        """A tab of a browser that has no cookies yet."""
+        """A tab of a browser without cookies."""
         return Tab(
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(self.app, client=("198.51.100.7", 50000)),
@@ -118,5 +118,5 @@ class Paged:
 
 
 def words(answer: httpx.Response) -> str:
-    """A page's text, characters unescaped."""
+    """A page's text, unescaped."""
     return unescape(answer.text)

@@ -1,4 +1,4 @@
-"""What the server's access log tells."""
+"""The server's access log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.web.paged import Paged
 
 
 async def test_no_token_stands_in_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
-    """A visit to a mailed link does not use it up, so whoever reads the log must not find it; the path stays."""
+    """A mailed link stays valid after a visit, so its token is redacted in the log; the path stays."""
     site = Paged()
     await site.user()
     await site.torii.password.send_reset("ada@example.com")

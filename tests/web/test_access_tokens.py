@@ -1,4 +1,4 @@
-"""Access tokens (JWT) at an application's own routes: what they open, what they never do."""
+"""Access tokens (JWT) on an application's own routes: what they allow, and what they never do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALL: tuple[Credential, ...] = ("cookie", "bearer", "jwt")
 
 
 class Issued:
-    """An application that takes access tokens, and one of them.
+    """An application that accepts access tokens, and one of them.
 
     Attributes:
         site: The application.
@@ -46,7 +46,7 @@ class Issued:
 
     @classmethod
     async def made(cls, transports: Any = ALL) -> Issued:
-        """With somebody signed in, of whom only the access token is sent along."""
+        """With a signed-in user, whose access token is the only credential sent."""
         here = cls()
         passkeys = PasskeySettings(rp_id=RP_ID, rp_name="E", origins=[ORIGIN])
         config = WebConfig(ip_limit=UNLIMITED, transports=transports)
@@ -61,12 +61,12 @@ class Issued:
         return here
 
     def client(self, token: str | None = None) -> httpx.AsyncClient:
-        """A program that sends the access token, or another."""
+        """A program that sends the access token, or another one."""
         return self.site.browser(origin=None, Authorization=f"Bearer {token or self.token}")
 
 
 async def test_the_dependencies_take_access_tokens() -> None:
-    """User and session are those behind the token, as stored now; one storage request, as for a session."""
+    """User and session are those behind the token, as stored now. It costs one storage request, as for a session."""
     here = await Issued.made()
 
     @here.site.app.get("/how")
@@ -85,7 +85,7 @@ async def test_the_dependencies_take_access_tokens() -> None:
 
 @pytest.mark.parametrize("how", ["sign out", "everywhere", "lock", "delete", "password"])
 async def test_what_ends_the_session_ends_the_token(how: str) -> None:
-    """At once, at every dependency that gives a user; the check without the storage cannot know, until it expires."""
+    """Every dependency that returns a user notices at once; the check without storage only when the token expires."""
     here = await Issued.made()
     torii = here.site.torii
 
@@ -113,7 +113,7 @@ async def test_what_ends_the_session_ends_the_token(how: str) -> None:
 
 
 async def test_no_route_of_ours_takes_one_for_a_session() -> None:
-    """Whatever changes something, issues a token or shows the account's devices wants the session itself."""
+    """Every route that changes something, issues a token or lists the account's devices requires a session token."""
     here = await Issued.made()
     tried = 0
     async with here.client() as client:
@@ -152,7 +152,7 @@ async def test_it_signs_nobody_in_to_the_pages() -> None:
 
 
 async def test_each_is_taken_for_what_it_is() -> None:
-    """What is not offered is refused, in whichever header it comes; neither is tried as the other, or as a cookie."""
+    """A disabled transport is refused in every header; neither credential is tried as the other, or as a cookie."""
     here = await Issued.made(("cookie", "bearer"))
     async with here.client() as client:
         problem(await client.get("/user"), 401, "not_signed_in")
@@ -173,7 +173,7 @@ async def test_each_is_taken_for_what_it_is() -> None:
 
 
 async def test_signing_in_ends_no_session_by_an_access_token() -> None:
-    """Who signs in again with an access token in the header gets a session; the one behind the token stays."""
+    """A sign-in with an access token in the header returns a session; the one behind the token stays."""
     here = await Issued.made()
     async with here.client() as client:
         body = {"email": EMAIL, "password": PASSWORD, "transport": "bearer"}
@@ -183,7 +183,7 @@ async def test_signing_in_ends_no_session_by_an_access_token() -> None:
 
 
 async def test_the_middleware_takes_access_tokens() -> None:
-    """It says how somebody is signed in, and answers a token that is over with nobody."""
+    """It says how someone is signed in; with an expired token nobody is."""
     here = await Issued.made()
 
     async def how(request: Request) -> JSONResponse:
@@ -200,7 +200,7 @@ async def test_the_middleware_takes_access_tokens() -> None:
 
 
 async def test_a_service_without_tables() -> None:
-    """It needs the keys alone, and takes access tokens in the header alone."""
+    """It needs only the keys, and accepts access tokens only in the header."""
     here = await Issued.made()
     app = FastAPI()
     tokens = JwtTokens(SETTINGS)
@@ -227,7 +227,7 @@ async def test_a_service_without_tables() -> None:
 
 
 def test_wrong_set_ups_are_told_at_the_start() -> None:
-    """Access tokens that are accepted must be set up; a string is no sequence of transports; keys are looked at."""
+    """Accepted access tokens must be set up; a string is not a sequence of transports; keys are checked."""
     with pytest.raises(ConfigurationError, match="jwt"):
         router(Site().torii, config=WebConfig(transports=ALL))
     with pytest.raises(ConfigurationError, match="transports"):

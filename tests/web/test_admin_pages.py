@@ -1,4 +1,4 @@
-"""The admin area: who gets in, what is shown, what can be done."""
+"""The admin area: access, views and actions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def administrator(site: Paged) -> Tab:
 @pytest.mark.parametrize("path", ["/admin", "/admin/activity", "/admin/users/usr_x", "/admin/users/usr_x/delete"])
 @pytest.mark.parametrize("who", ["nobody", "user", "unverified"])
 async def test_others_find_nothing(path: str, who: str) -> None:
-    """Strangers, users, and who has merely typed an administrator's address get the page for what does not exist."""
+    """Strangers, users, and people who merely typed an administrator's address get "page not found"."""
     site = Paged(require_verified_to_sign_in=False)
     tab = site.tab()
     if who != "nobody":
@@ -46,7 +46,7 @@ async def test_others_find_nothing(path: str, who: str) -> None:
 
 @pytest.mark.parametrize("what", ["lock", "unlock", "end-session", "end-sessions", "clear-attempts", "delete"])
 async def test_others_change_nothing(what: str) -> None:
-    """A user's forms to the admin area have no effect, although the token is valid."""
+    """A user's forms to the admin area have no effect, even with a valid form token."""
     site = Paged()
     user = await site.user("victim@example.com")
     await site.user()
@@ -73,7 +73,7 @@ async def test_a_function_can_decide_who_is_an_administrator() -> None:
 
 
 async def test_users_are_found_by_address_and_id() -> None:
-    """The list has pages; a search finds by any spelling of the address, and by id; else it says that nobody is."""
+    """The list has pages; a search finds users by any spelling of the address or by ID, or says that there is none."""
     site = Paged()
     user = await site.user(name="Ada <b>")
     for number in range(30):
@@ -96,7 +96,7 @@ async def test_users_are_found_by_address_and_id() -> None:
 
 
 async def test_what_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that something else wrote takes neither the list nor a user's page away, and is not hidden."""
+    """A row that something else wrote breaks neither the list nor a user's page, and is reported."""
     site = Paged()
     tab = await administrator(site)
     user = await site.user()
@@ -112,7 +112,7 @@ async def test_what_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_user_is_shown_with_all_that_belongs_to_it() -> None:
-    """Identities, sessions and failed attempts are there; no token, no hash."""
+    """Identities, sessions and failed attempts are shown, but no token and no hash."""
     site = Paged()
     user = await site.user()
     await site.tab().sign_in()
@@ -128,7 +128,7 @@ async def test_a_user_is_shown_with_all_that_belongs_to_it() -> None:
 
 
 async def test_an_account_is_locked_and_unlocked(caplog: pytest.LogCaptureFixture) -> None:
-    """Locking ends its sessions and refuses sign-ins until it is lifted; the log says who did it."""
+    """Locking ends all sessions and refuses sign-ins until the account is unlocked; the log says who did it."""
     caplog.set_level(logging.INFO, logger="torii_dynamodb")
     site = Paged()
     user = await site.user()
@@ -147,7 +147,7 @@ async def test_an_account_is_locked_and_unlocked(caplog: pytest.LogCaptureFixtur
 
 
 async def test_sessions_are_ended_and_the_lockout_is_lifted() -> None:
-    """One session, all sessions, the attempts: each by its button."""
+    """One session, all sessions and the attempts each have a button."""
     site = Paged()
     user = await site.user()
     tabs = [site.tab() for _ in range(3)]
@@ -167,7 +167,7 @@ async def test_sessions_are_ended_and_the_lockout_is_lifted() -> None:
 
 
 async def test_a_user_is_deleted_after_a_question() -> None:
-    """Not without the tick."""
+    """The user is deleted only if the box is ticked."""
     site = Paged()
     user = await site.user()
     tab = await administrator(site)
@@ -180,7 +180,7 @@ async def test_a_user_is_deleted_after_a_question() -> None:
 
 
 async def test_changes_ask_for_a_recent_sign_in() -> None:
-    """An administrator's session left alone for long changes nobody."""
+    """An administrator whose sign-in is not recent can change nobody."""
     site = Paged()
     user = await site.user()
     tab = await administrator(site)
@@ -192,7 +192,7 @@ async def test_changes_ask_for_a_recent_sign_in() -> None:
 
 
 async def test_nobody_locks_or_deletes_themselves_here() -> None:
-    """The own account has no such buttons, and refuses such forms."""
+    """An administrator's own account has no such buttons, and such forms are refused."""
     site = Paged()
     tab = await administrator(site)
     user = await site.torii.storage.get_user_by_email(ADMIN)
@@ -205,7 +205,7 @@ async def test_nobody_locks_or_deletes_themselves_here() -> None:
 
 
 async def test_activity_shows_what_was_counted() -> None:
-    """Sign-ins, failures, lockouts and capacity since the start, by the minute or by the half hour."""
+    """Sign-ins, failures, lockouts and capacity since the start are shown per minute or per half hour."""
     site = Paged()
     await site.user()
     site.activity.on_call(
@@ -230,7 +230,7 @@ async def test_activity_shows_what_was_counted() -> None:
 
 
 async def test_activity_forgets() -> None:
-    """Counts older than is kept are dropped, so that memory is bounded; spans do not mix."""
+    """Old counts are dropped, so that memory is bounded; spans do not mix."""
     clock = FakeClock()
     activity = Activity(clock=clock, keep=timedelta(hours=1))
     record = CallRecord(operation="GetItem", tables=("t",), attempts=1, latency=0.1, read_units=1.0)
@@ -244,7 +244,7 @@ async def test_activity_forgets() -> None:
 
 
 def test_bars_stand_on_the_ground_and_below_the_edge() -> None:
-    """Bars of one place stand one upon the other, as high as their share of the edge's number."""
+    """Bars at the same time are stacked, each as high as its share of the number at the top edge."""
     start = FakeClock()()
     times = [start + timedelta(minutes=number) for number in range(3)]
     chart = bar_chart(

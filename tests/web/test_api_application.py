@@ -1,4 +1,4 @@
-"""The dependencies and the middleware in your own application; the ten lines; the engine; fuzzed requests."""
+"""The dependencies and the middleware in an application, the example on an engine, and fuzzed requests."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def own_routes(site: Site) -> None:
 
 
 async def test_the_dependencies() -> None:
-    """Each lets in whom it says, and answers the rest with its own status."""
+    """Each admits the right callers, and refuses the others with its own status."""
     site = Site(require_verified_to_sign_in=False)
     own_routes(site)
     user = await site.user(verified=False)
@@ -94,7 +94,7 @@ async def test_the_dependencies() -> None:
 
 @pytest.mark.parametrize("which", ["auth.require_recent_sign_in", "requirements.recent"])
 def test_a_maker_of_dependencies_is_no_dependency(which: str) -> None:
-    """Named without being called it would let everybody in: the route cannot be defined."""
+    """Without being called it would admit everyone, so the route cannot be defined."""
     site = Site()
     maker = site.auth.require_recent_sign_in if which.startswith("auth") else site.auth.requirements.recent
 
@@ -106,7 +106,7 @@ def test_a_maker_of_dependencies_is_no_dependency(which: str) -> None:
 
 
 async def test_the_dependencies_of_a_websocket() -> None:
-    """A WebSocket's route takes them as any other: whoever may not is denied before it opens."""
+    """They work in WebSocket routes: a refused connection is denied before it opens."""
     extensions: dict[str, Any] = {"websocket.http.response": {}}
     site = Site()
     user = await site.user()
@@ -143,7 +143,7 @@ async def test_the_dependencies_of_a_websocket() -> None:
 
 
 async def test_one_check_a_request() -> None:
-    """However many dependencies ask, and the middleware too, a request costs one storage call."""
+    """A request costs one storage call, whether or not several dependencies and the middleware check the session."""
     site = Site()
     own_routes(site)
     site.app.add_middleware(ToriiMiddleware, web=site.auth.web)
@@ -159,7 +159,7 @@ async def test_one_check_a_request() -> None:
 
 
 async def test_other_sites_requests_to_ones_own_routes() -> None:
-    """Who uses the dependencies has the guard against other sites' requests with them."""
+    """The dependencies include the protection against requests from other sites."""
     site = Site()
     own_routes(site)
     await site.user()
@@ -171,7 +171,7 @@ async def test_other_sites_requests_to_ones_own_routes() -> None:
 
 
 async def test_sliding_sessions() -> None:
-    """A session that is used lasts; its end is moved once an hour at most, and the cookie is set again then."""
+    """A session in use is extended, at most once an hour, and the cookie is then set again."""
     site = Site()
     own_routes(site)
     await site.user()
@@ -208,7 +208,7 @@ def starlette_app(site: Site) -> Starlette:
 
 
 async def test_the_middleware() -> None:
-    """user and session stand on request.state; other sites' requests are refused; the moved cookie is set again."""
+    """request.state has user and session; other sites' requests are refused; an extended cookie is set again."""
     site = Site()
     user = await site.user()
     session = await site.torii.create_session(user)
@@ -227,7 +227,7 @@ async def test_the_middleware() -> None:
 
 
 async def test_websockets() -> None:
-    """A WebSocket opens for the site's own pages, with the user; never for another site's with the cookie."""
+    """A WebSocket opens for the site's own pages, with the user, but never for another site's page with the cookie."""
     site = Site()
     user = await site.user()
     session = await site.torii.create_session(user)
@@ -242,7 +242,7 @@ async def test_websockets() -> None:
 async def web_socket(
     app: ASGIApp, headers: dict[str, str], extensions: dict[str, Any] | None = None, path: str = "/ws"
 ) -> list[Message]:
-    """What an application sends to a WebSocket that connects, as a server would hear it."""
+    """What an application sends to a connecting WebSocket, as a server receives it."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -264,7 +264,7 @@ async def web_socket(
 
 
 def load(path: Path) -> ModuleType:
-    """A module by its file, fresh."""
+    """Import a module afresh by its file."""
     spec = importlib.util.spec_from_file_location(f"example_{path.parent.name}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -276,7 +276,7 @@ def load(path: Path) -> ModuleType:
 
 @pytest.fixture
 def aws(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The environment of a program that finds its tables on the engine."""
+    """The environment of a program that uses the engine."""
     for name, value in {
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local",
@@ -289,7 +289,7 @@ def aws(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_the_ten_lines(aws: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The FastAPI example, unchanged, on the engine: a person registers, verifies, signs in, is greeted, signs out."""
+    """The unchanged FastAPI example on the engine: a person registers, verifies, signs in, is greeted, signs out."""
     assert aws
     module = load(EXAMPLES / "fastapi_app" / "app.py")
     app: FastAPI = module.app
@@ -331,7 +331,7 @@ async def test_a_storage_that_is_opened_later(aws: str) -> None:
 
 
 async def test_on_the_engine(aws: str) -> None:
-    """On DynamoDB's engine a request of somebody signed in is one request to it; a sign-in is six with the IP limit."""
+    """On the engine, a signed-in user's request costs one request; a sign-in costs six, including the IP limit."""
     sent: list[str] = []
     config = DynamoDbConfig(table_prefix=aws, on_call=lambda record: sent.append(record.operation))
     async with AsyncDynamoDbStorage.open(config) as storage:
@@ -352,7 +352,7 @@ async def test_on_the_engine(aws: str) -> None:
 
 
 async def test_schemathesis() -> None:
-    """Whatever is sent, nothing answers 5xx, and what is answered is what OpenAPI says."""
+    """No request causes a 5xx response, and every response is one that OpenAPI describes."""
     passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN])
     site = Site(WebConfig(ip_limit=UNLIMITED), passkeys=passkeys, lockout=UNLIMITED)
     user = await site.user()
@@ -361,7 +361,7 @@ async def test_schemathesis() -> None:
     async def always_signed_in(_: str) -> SignedIn:
         return SignedIn(user, session)
 
-    # Else the first sign-out would hide what the others do.
+    # Otherwise the first sign-out would hide what the others do.
     site.counting.get_signed_in = always_signed_in  # type: ignore[attr-defined]
     headers = {"Authorization": f"Bearer {session.token}"}
     schema = schemathesis.openapi.from_asgi("/openapi.json", site.app)

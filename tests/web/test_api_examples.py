@@ -26,7 +26,7 @@ Send = Callable[[str, bytes, str | None], int]
 
 @pytest.fixture
 def environment(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment of a program that finds its tables on the engine."""
+    """The environment of a program that uses the engine."""
     for name, value in {
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local",
@@ -39,7 +39,7 @@ def environment(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def a_persons_way(call: Call, mails: Mails) -> None:
-    """Sign up, verify, be refused with a wrong password, sign in, be greeted, sign out, here and everywhere."""
+    """Sign up, verify, be refused with a wrong password, sign in, be greeted, sign out here and everywhere."""
     person = {"email": f"ada-{uuid.uuid4().hex}@example.com", "password": PASSWORD}
     assert call("GET", "/hello")[0] == 401
     assert call("POST", "/register", {**person, "password": "x"})[0] == 422
@@ -50,7 +50,7 @@ def a_persons_way(call: Call, mails: Mails) -> None:
     assert call("POST", "/verify", {"token": token, "password": "not the one that was chosen"})[0] == 401
     assert call("POST", "/verify", {"token": token, "password": PASSWORD})[0] == 200
     assert call("POST", "/verify", {"token": token, "password": PASSWORD})[0] == 400
-    # Signing up again is answered like the first time, and changes nothing.
+    # Signing up again gets the same response as the first time, and changes nothing.
     assert call("POST", "/register", {**person, "password": "another one, much longer"}) == first
     assert call("POST", "/sign-in", {**person, "password": "wrong"})[0] == 401
     assert call("GET", "/hello")[0] == 401
@@ -80,7 +80,7 @@ BODIES: list[bytes] = [
 
 
 def bad_input_is_refused(send: Send) -> None:
-    """Whatever is sent to the routes that take something is answered with 4xx, in words where it was JSON."""
+    """Invalid bodies get 4xx responses, with an explanation if they are JSON."""
     for path in ("/register", "/verify", "/sign-in"):
         for body in BODIES:
             status = send(path, body, "application/json")
@@ -109,7 +109,7 @@ def bad_input_is_refused(send: Send) -> None:
 
 
 class Mails:
-    """The mails that an example wrote to the console."""
+    """The mails that an example printed to the console."""
 
     def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
         self._capture = capture
@@ -117,7 +117,7 @@ class Mails:
         self.wait: Callable[[], object] = lambda: None
 
     def link_to(self, email: str) -> str:
-        """The token of the link that was mailed to an address last."""
+        """The token of the last link that was mailed to an address."""
         self.wait()
         self._told += self._capture.readouterr().err
         _, _, mail = self._told.rpartition(f"To: {email}")
@@ -128,20 +128,20 @@ class Mails:
 
 @pytest.fixture
 def mails(capsys: pytest.CaptureFixture[str]) -> Mails:
-    """What is mailed in a test."""
+    """The mails of a test."""
     return Mails(capsys)
 
 
 @pytest.fixture
 def lambda_tables(environment: pytest.MonkeyPatch, table_prefix: str) -> None:
-    """Tables, made beforehand as a deployment does."""
+    """Tables created beforehand, as in a deployment."""
     environment.setenv("TABLE_PREFIX", table_prefix)
     DynamoDbStorage().initialize(DynamoDbConfig(table_prefix=table_prefix)).close()
 
 
 @pytest.mark.usefixtures("lambda_tables")
 def test_lambda(mails: Mails) -> None:
-    """The handler answers the events of Function URLs and HTTP APIs (payload format 2.0)."""
+    """The handler supports events of function URLs and HTTP APIs (payload format 2.0)."""
     module = load(EXAMPLES / "aws_lambda" / "handler.py")
     held: dict[str, str] = {}
 
@@ -238,7 +238,7 @@ def test_flask(mails: Mails) -> None:
 
 @pytest.mark.usefixtures("environment")
 def test_django(mails: Mails) -> None:
-    """The Django example, with Django's own guard against other sites' posts switched on."""
+    """The Django example, with Django's own CSRF protection enabled."""
     module: ModuleType = load(EXAMPLES / "django_app" / "app.py")
     from django.test import Client
 
@@ -271,7 +271,7 @@ def test_django(mails: Mails) -> None:
 
 
 def cookies_are_kept(left: list[str]) -> None:
-    """Every cookie is secure, unread by scripts, of this host alone, and no other site's post sends it."""
+    """Every cookie is secure, hidden from scripts, limited to this host, and not sent with other sites' posts."""
     assert {one.partition("=")[0] for one in left} == {"__Host-session", "__Host-device"}
     for one in left:
         attributes = {part.strip().lower() for part in one.split(";")[1:]}
@@ -281,13 +281,13 @@ def cookies_are_kept(left: list[str]) -> None:
 
 
 def test_the_examples_share_one_page() -> None:
-    """A deployed folder is whole, so each has the page; it is the same."""
+    """Each deployed folder is complete, so each has its own copy of the page; all copies are equal."""
     pages = {(EXAMPLES / name / "page.html").read_text() for name in ("flask_app", "django_app", "aws_lambda")}
     assert len(pages) == 1
 
 
 def test_the_examples_are_small() -> None:
-    """Each fits on a screen or four: examples are read."""
+    """Each fits on four screens, because people read examples."""
     for path in Path(EXAMPLES).glob("*/*.py"):
         if path.parent.name in ("fastapi_app", "aws_lambda", "flask_app", "django_app"):
             assert len(path.read_text().splitlines()) <= 190, path

@@ -1,4 +1,4 @@
-"""The guards: other sites' requests, limits, redirects, errors, and what strangers can tell apart."""
+"""Protections: other sites' requests, limits, redirects, errors, and what strangers can distinguish."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_other_sites_requests_are_refused(headers: dict[str, str]) -> None
     ],
 )
 async def test_own_and_trusted_requests_pass(headers: dict[str, str]) -> None:
-    """The site itself, a person's own doing, and a trusted origin pass."""
+    """Requests from the site itself, by the person directly, and from a trusted origin pass."""
     site = Site(WebConfig(trusted_origins=["https://spa.example"], ip_limit=UNLIMITED))
     await site.user()
     async with site.browser() as browser, site.browser(origin=None, **headers) as page:
@@ -90,14 +90,14 @@ async def test_login_csrf() -> None:
         problem(answer, 403, "cross_site")
         assert "set-cookie" not in answer.headers
         await site.signed_in(program)
-        # Without a JSON content type, which other sites' forms cannot set, a body is not read as JSON either.
+        # Other sites' forms cannot set a JSON content type, and without one a body is not read as JSON.
         body = f'{{"email": "{EMAIL}", "password": "{PASSWORD}"}}'
         plain = await program.post(f"{API}/sign-in", content=body, headers={"Content-Type": "text/plain"})
         problem(plain, 422, "validation_error")
 
 
 async def test_the_base_url_decides_the_origin() -> None:
-    """With a base_url the Host header, which a client makes up, has no say in what the site's origin is."""
+    """With a base_url, the Host header, which a client can make up, does not affect the site's origin."""
     site = Site(WebConfig(base_url="https://app.example.com", ip_limit=UNLIMITED))
     async with site.browser(origin="https://forged.example", Host="forged.example") as browser:
         problem(await browser.post(f"{API}/password/reset", json={"email": EMAIL}), 403, "cross_site")
@@ -126,14 +126,14 @@ def _connection(headers: dict[str, str], client: str | None = "10.0.0.1", method
     ],
 )
 def test_the_clients_address(proxies: list[str], client: str | None, forwarded: str, expected: str | None) -> None:
-    """X-Forwarded-For counts only from trusted proxies, and only up to the first address that is none of them."""
+    """X-Forwarded-For counts only from trusted proxies, and only up to the first address that is not one of them."""
     address = ClientAddress(WebConfig(trusted_proxies=proxies))
     assert address.of(_connection({"X-Forwarded-For": forwarded}, client)) == expected
 
 
 @given(st.text(max_size=100))
 def test_any_forwarded_header(header: str) -> None:
-    """Whatever stands in the header, the result is an address."""
+    """The result is an address, whatever the header contains."""
     sent = header.encode("utf-8", "surrogatepass").decode("latin-1")
     found = ClientAddress(WebConfig(trusted_proxies=["10.0.0.0/8"])).of(_connection({"X-Forwarded-For": sent}))
     assert found is not None
@@ -141,13 +141,13 @@ def test_any_forwarded_header(header: str) -> None:
 
 
 def test_an_ipv6_network_is_one_client() -> None:
-    """Who holds a /64 has no more attempts than who holds one IPv4 address."""
+    """The holder of a /64 has no more attempts than the holder of one IPv4 address."""
     assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2::1") == "2001:db8:1:2::"
     assert network_of("203.0.113.9") == "203.0.113.9"
 
 
 async def test_the_limit_by_address() -> None:
-    """Of one IP address so many requests are taken, over all routes without a session; others are not touched."""
+    """One IP address has one limit over all routes without a session; other addresses are not affected."""
     site = Site(WebConfig(ip_limit=LockoutPolicy(max_attempts=3, window=timedelta(seconds=30))))
     await site.user()
     async with site.browser() as owner, site.browser() as browser, site.browser(client="203.0.113.9") as other:
@@ -171,7 +171,7 @@ async def test_the_limit_by_address() -> None:
 
 
 async def test_the_limit_by_mailbox() -> None:
-    """A mailbox gets so many mails from whatever addresses they are asked for; known or not makes no difference."""
+    """A mailbox gets a limited number of mails, from whatever IP address and whether or not it has an account."""
     site = Site()
     await site.user()
     for email in (EMAIL, "nobody@example.com"):
@@ -192,12 +192,12 @@ BODIES = {
 
 @pytest.mark.parametrize("path", BODIES)
 async def test_known_and_unknown_addresses_cost_the_same(path: str) -> None:
-    """Status, headers, body, storage calls and hashes are the same: only the mailbox tells."""
+    """Status, headers, body, storage calls and hashes are the same: only the mailbox shows a difference."""
     site = Site()
     await site.user()
     answers, costs = [], []
     async with site.browser() as browser:
-        # The first wrong password makes the hash that unknown addresses are compared with; that is not measured.
+        # The first wrong password creates the hash that unknown addresses are compared with; that is not measured.
         await browser.post(f"{API}/sign-in", json={"email": "warm@example.com", "password": "x"})
         for email in (EMAIL, "nobody@example.com"):
             hasher = site.here.hasher
@@ -206,7 +206,7 @@ async def test_known_and_unknown_addresses_cost_the_same(path: str) -> None:
             answers.append(await browser.post(f"{API}/{path}", json={"email": email, **BODIES[path]}))
             calls = site.counting.taken()
             if path == "sign-in":
-                # An unknown address has no user to read. That read runs beside the hash and takes a hundredth of it.
+                # An unknown address has no user to read. The read runs beside the hash and is 100 times shorter.
                 calls.pop("get_user", None)
             costs.append((calls, hasher.hashed, hasher.verified))
             await site.torii.wait_for_mail()
@@ -221,16 +221,16 @@ async def test_known_and_unknown_addresses_cost_the_same(path: str) -> None:
 
 
 def mann_whitney(left: list[float], right: list[float]) -> float:
-    """P(left > right) + P(left = right) / 2: Mann-Whitney's U over the pairs; 0.5 where nothing tells them."""
+    """P(left > right) + P(left = right) / 2: Mann-Whitney's U over the pairs; 0.5 if they are indistinguishable."""
     wins = sum((a > b) + (a == b) / 2 for a in left for b in right)
     return wins / (len(left) * len(right))
 
 
 async def test_the_time_tells_nothing() -> None:
-    """Mann-Whitney: over interleaved samples the times of known and unknown addresses do not part.
+    """Mann-Whitney: over interleaved samples, the times of known and unknown addresses do not differ.
 
-    Processor time, of all threads: nothing here waits, and what else the machine does would only add noise.
-    argon2id, cheaply set, so that a skipped hash would part them entirely (it does, below). The bound is loose:
+    Processor time of all threads: nothing here waits, and other load on the machine would only add noise.
+    A cheap argon2id, so that a skipped hash would separate them entirely (it does, below). The bound is loose:
     80 samples a side scatter around 0.5 with a standard deviation of 0.046; 0.24 to 0.76 is more than five.
     """
     site = Site(hasher=Argon2Hasher(time_cost=1, memory_cost=8192, parallelism=1), lockout=UNLIMITED)
@@ -256,7 +256,7 @@ async def test_the_time_tells_nothing() -> None:
 
 @pytest.mark.parametrize("url", ["/", "/account?x=1#y", "/a//b", "https://spa.example/x", "https://app.example.com"])
 def test_next_that_is_followed(url: str) -> None:
-    """Paths of the application, and addresses at its own and trusted origins."""
+    """Paths of the application, and URLs at its own and at trusted origins, are followed."""
     assert _web().navigation.safe_next(url) == url
 
 
@@ -278,7 +278,7 @@ def test_next_that_is_not_followed(url: str | None) -> None:
 
 @given(st.text(alphabet="/\\:@.aex\t\n?#%", max_size=12))
 def test_no_next_leaves_the_site(url: str) -> None:
-    """What is followed resolves to it, as browsers do it (WHATWG: tabs drop out, a backslash is a slash)."""
+    """What is followed resolves to this site as in browsers (WHATWG: tabs are dropped, a backslash is a slash)."""
     target = _web().navigation.safe_next(url, "/default").replace("\t", "").replace("\n", "").replace("\\", "/")
     assert target.startswith("/")
     assert not target.startswith("//")
@@ -292,7 +292,7 @@ def _web() -> Web:
 
 
 def test_form_tokens() -> None:
-    """A form's token holds under the cookie it was made of, under no other, and is never the same twice."""
+    """A form's token is valid only with the cookie it was derived from, and is never the same twice."""
     tokens = FormTokens(random.Random(1).randbytes)
     first, second = tokens.issue("secret"), tokens.issue("secret")
     assert first != second
@@ -311,7 +311,7 @@ def test_form_tokens() -> None:
 
 
 def test_posted_forms() -> None:
-    """A form passes from this site with a token made for this browser; the cookie it is made of is set where needed."""
+    """A form passes from this site with a token for this browser; the cookie behind the token is set if needed."""
     web = _web()
     response = Response()
     token = web.form_token(_connection({}), response)
@@ -344,7 +344,7 @@ def test_posted_forms() -> None:
     ],
 )
 def test_what_goes_wrong_inside_stays_inside(error: ToriiError, status: int, code: str, after: str | None) -> None:
-    """5xx answers tell no table, no address, no cause."""
+    """5xx responses reveal no table, no address and no cause."""
     made = problem_of(error)
     assert (made.status_code, made.code, (made.headers or {}).get("Retry-After")) == (status, code, after)
     assert error.message not in str(made.body())
@@ -352,7 +352,7 @@ def test_what_goes_wrong_inside_stays_inside(error: ToriiError, status: int, cod
 
 @pytest.mark.parametrize("garbage", ["x", "torii_s1_.", "\xe9", "a" * 7000, "torii_s1_usr_1." + "A" * 43 + "00000000"])
 async def test_garbage_for_tokens(garbage: str) -> None:
-    """Whatever stands in cookie or header signs nobody in, breaks nothing, and hinders no sign-in."""
+    """Garbage in the cookie or header signs nobody in, breaks nothing, and prevents no sign-in."""
     site = Site()
     await site.user()
     async with site.browser() as browser:
@@ -370,7 +370,7 @@ async def test_garbage_for_tokens(garbage: str) -> None:
 
 
 async def test_a_storage_that_is_away() -> None:
-    """Routes and dependencies answer 503 with Retry-After, not 500."""
+    """Routes and dependencies respond with 503 and Retry-After, not 500."""
     site = Site()
     user = await site.user()
     session = await site.torii.create_session(user)
@@ -386,7 +386,7 @@ async def test_a_storage_that_is_away() -> None:
 
 
 async def test_large_and_broken_bodies() -> None:
-    """A body over 64 KB is refused while it is read; what is no JSON is a problem like any other."""
+    """A body over 64 KB is refused while it is read; invalid JSON is a problem like any other."""
     site = Site()
     async with site.browser() as browser:
         large = await browser.post(f"{API}/magic-link", json={"email": "a" * 70_000})
@@ -411,7 +411,7 @@ async def test_large_and_broken_bodies() -> None:
 
 @pytest.mark.parametrize("origin", ["null", "file://", "https://evil.example"])
 def test_a_request_without_a_host(origin: str) -> None:
-    """A proxy may pass HTTP/1.0 on without ``Host``: an origin that has no host is not the same site for that."""
+    """A proxy may forward HTTP/1.0 without ``Host``; an origin without a host is still not the same site."""
     headers = [(b"origin", origin.encode())]
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
     assert CrossSite(WebConfig()).refuses(HTTPConnection(scope), cookie=False)
@@ -442,7 +442,7 @@ def test_a_wrong_configuration_is_told_at_the_start(options: dict[str, Any]) -> 
 
 
 def test_what_the_services_lack_is_told_at_the_start() -> None:
-    """Private registration needs a mailer; providers need to know where to send the browser back to."""
+    """Private registration requires a mailer; providers require the URL to send the browser back to."""
     with pytest.raises(ConfigurationError, match="mailer"):
         router(AsyncSetting(mailer=None, mail=None).torii)
     with pytest.raises(ConfigurationError, match="base_url"):
@@ -451,7 +451,7 @@ def test_what_the_services_lack_is_told_at_the_start() -> None:
 
 @pytest.mark.parametrize("missing", ["webauthn", "authlib", "httpx"])
 def test_a_package_that_is_missing_is_told_at_the_start(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not as a 500 to the first person who uses a passkey or a provider."""
+    """A missing package is reported at startup, not as a 500 to the first person who uses a passkey or a provider."""
 
     def find(name: str) -> object | None:
         return None if name == missing else object()

@@ -40,7 +40,7 @@ async def test_register_verify_sign_in_sign_out() -> None:
 
 
 async def test_signed_out_tokens_are_dead() -> None:
-    """The token of a session that was signed out does not pass again."""
+    """The token of a signed-out session is refused."""
     site = Site()
     await site.user()
     async with site.browser() as browser:
@@ -51,7 +51,7 @@ async def test_signed_out_tokens_are_dead() -> None:
 
 
 async def test_the_cookies_attributes() -> None:
-    """Session and device cookie are __Host-, HttpOnly, Secure, SameSite=Lax, of the whole path and no domain."""
+    """Session and device cookie are __Host-, HttpOnly, Secure and SameSite=Lax, for all paths and without a domain."""
     site = Site()
     await site.user()
     async with site.browser() as browser:
@@ -75,7 +75,7 @@ async def test_cookies_on_this_machine() -> None:
 
 
 async def test_bearer() -> None:
-    """With transport "bearer" the token is in the body, no cookie is set, and no origin is asked for."""
+    """With transport "bearer" the token is in the body, no cookie is set, and no origin is required."""
     site = Site()
     await site.user()
     async with site.browser(origin=None) as program:
@@ -92,7 +92,7 @@ async def test_bearer() -> None:
 
 
 async def test_a_transport_that_is_not_offered() -> None:
-    """It is refused before the password is looked at; a cookie is not read where only bearers are offered."""
+    """It is refused before the password is checked; a cookie is ignored if only bearer tokens are enabled."""
     site = Site(WebConfig(transports=("bearer",)))
     await site.user()
     async with site.browser() as browser:
@@ -105,7 +105,7 @@ async def test_a_transport_that_is_not_offered() -> None:
 
 
 async def test_signing_in_again_ends_the_session_before() -> None:
-    """A browser that signs in again has one session, not two; and the old cookie's token is dead."""
+    """A browser that signs in again has one session, not two, and the old cookie's token is invalid."""
     site = Site()
     user = await site.user()
     async with site.browser() as browser:
@@ -117,7 +117,7 @@ async def test_signing_in_again_ends_the_session_before() -> None:
 
 
 async def test_wrong_passwords() -> None:
-    """A wrong password and an unknown address are one answer; then the address is locked, with Retry-After."""
+    """A wrong password and an unknown address get the same response; then the address is locked, with Retry-After."""
     site = Site(lockout=LockoutPolicy(max_attempts=2, window=timedelta(minutes=10)))
     await site.user()
     async with site.browser() as browser:
@@ -134,7 +134,7 @@ async def test_wrong_passwords() -> None:
 
 
 async def test_an_administrators_lock() -> None:
-    """Whom an administrator locked is told so, 423, once the password is right; no wait is promised."""
+    """A user locked by an administrator gets 423 once the password is correct, without a time to wait."""
     site = Site()
     user = await site.user()
     await site.torii.lock_user(user.id)
@@ -145,7 +145,7 @@ async def test_an_administrators_lock() -> None:
 
 
 async def test_the_known_device() -> None:
-    """Strangers lock the address; the browser that signed the owner in before still gets in."""
+    """Strangers lock the address; a browser that signed the owner in before can still sign in."""
     site = Site(lockout=LockoutPolicy(max_attempts=2))
     await site.user()
     async with site.browser() as owner, site.browser(client="203.0.113.9") as stranger:
@@ -160,7 +160,7 @@ async def test_the_known_device() -> None:
 
 
 async def test_changing_the_password() -> None:
-    """Other sessions end, this browser stays signed in under a new token, and is not told to itself as a stranger."""
+    """Other sessions end; this browser stays signed in with a new token, and is not reported as a new device."""
     site = Site()
     await site.user()
     async with site.browser() as browser, site.browser() as other:
@@ -180,7 +180,7 @@ async def test_changing_the_password() -> None:
 
 
 async def test_a_password_that_cannot_be_used() -> None:
-    """The problem names field and reason, and repeats nothing that was sent."""
+    """The problem names field and reason, and repeats none of the input."""
     site = Site()
     async with site.browser() as browser:
         short = await browser.post(f"{API}/register", json={"email": EMAIL, "password": "sh0rt!"})
@@ -214,7 +214,7 @@ async def test_reset() -> None:
 
 
 async def test_devices() -> None:
-    """Sessions are listed with the current one marked; one can be ended, others', all; nobody else's."""
+    """Sessions are listed with the current one marked; one, all others or all can be ended, but nobody else's."""
     site = Site()
     await site.user()
     stranger = await site.user("bob@example.com")
@@ -240,7 +240,7 @@ async def test_devices() -> None:
 
 
 async def test_recent_sign_in() -> None:
-    """Deleting the account asks for a recent sign-in; a new one opens the door; then nothing is left."""
+    """Deleting the account requires a recent sign-in; after signing in again, everything is deleted."""
     site = Site()
     user = await site.user()
     async with site.browser() as browser:
@@ -248,7 +248,7 @@ async def test_recent_sign_in() -> None:
         site.here.clock.advance(timedelta(minutes=16))
         body = problem(await browser.delete(f"{API}/me"), 403, "recent_sign_in_required")
         assert body["max_age"] == 900
-        # Ending the others replaces the session, and is no sign-in.
+        # Ending the others replaces the session, but does not count as a sign-in.
         await browser.post(f"{API}/sessions/end-others")
         problem(await browser.delete(f"{API}/me"), 403, "recent_sign_in_required")
         await site.signed_in(browser)
@@ -257,7 +257,7 @@ async def test_recent_sign_in() -> None:
 
 
 async def test_the_last_way_to_sign_in_stays() -> None:
-    """A password is not removed where nothing else is left; with a verified address (magic links) it is."""
+    """A password is not removed if it is the only way to sign in; with a verified address (magic links) it is."""
     site = Site(require_verified_to_sign_in=False)
     user = await site.user(verified=False)
     async with site.browser() as browser:
@@ -266,7 +266,7 @@ async def test_the_last_way_to_sign_in_stays() -> None:
         await site.torii.storage.mark_email_verified(user.id, email=user.email)
         assert (await browser.delete(f"{API}/password")).status_code == 204
         assert "__Host-torii" not in browser.cookies
-        # Back by a link, they set one again.
+        # After signing in with a link, they set one again.
         await browser.post(f"{API}/magic-link", json={"email": EMAIL})
         link = {"token": await site.mailed("magic_link")}
         assert (await browser.post(f"{API}/magic-link/check", json=link)).json()["valid"]
@@ -277,7 +277,7 @@ async def test_the_last_way_to_sign_in_stays() -> None:
 
 
 async def test_direct_registration() -> None:
-    """Where the application says so, registering signs in at once, and tells that an address is taken."""
+    """With direct registration, registering signs in at once, and reveals that an address is taken."""
     site = Site(WebConfig(registration="direct"), mailer=None, mail=None)
     async with site.browser() as browser:
         body = {"email": EMAIL, "password": PASSWORD}
@@ -290,7 +290,7 @@ async def test_direct_registration() -> None:
 
 
 async def test_changing_the_address() -> None:
-    """The link goes to the new address and works only for whoever asked; the old address is told."""
+    """The link goes to the new address and works only for the user who asked; the old address is notified."""
     site = Site()
     await site.user()
     await site.user("eve@example.com")
@@ -328,7 +328,7 @@ async def test_verification_by_whoever_is_signed_in() -> None:
 
 
 async def test_the_first_proof_removes_what_a_stranger_set_up() -> None:
-    """Somebody signs up with a victim's address and keeps a session; the victim's click ends all of it."""
+    """Someone signs up with a victim's address and keeps a session; the victim's click ends all of it."""
     for how in ("nobody signed in", "signed in as the stranger"):
         site = Site(WebConfig(registration="direct", ip_limit=UNLIMITED))
         async with site.browser() as stranger, site.browser() as victim:
@@ -374,7 +374,7 @@ async def test_what_was_set_up_stays_for_who_set_it_up() -> None:
 
 
 async def test_the_binding_of_a_sign_up() -> None:
-    """One private cookie, alike for free and taken addresses; a second sign-up does not spoil the first link.
+    """One private cookie, the same for free and taken addresses; a second sign-up does not invalidate the first link.
 
     The link of the second is bound to no browser: somebody else may have been the first to register the address.
     """
@@ -409,7 +409,7 @@ async def test_the_binding_of_a_sign_up() -> None:
     ],
 )
 async def test_no_removal_outlives_the_session_it_was_asked_by(path: str, method: str) -> None:
-    """Checked, then the owner signs out everywhere, then written: it is refused, and everything is there still."""
+    """If the owner signs out everywhere between check and write, the change is refused and nothing is lost."""
     site = Site(passkeys=PasskeySettings(rp_id="app.example.com", rp_name="Example", origins=[SITE]))
     user = await site.user()
     storage = site.here.storage
@@ -432,7 +432,7 @@ async def test_no_removal_outlives_the_session_it_was_asked_by(path: str, method
 
 
 async def test_a_stranger_cannot_move_an_account_onto_a_victim() -> None:
-    """A stranger has a link mailed to a victim who is signed in to the stranger's account: the stranger is left out."""
+    """A stranger mails a link to a victim who is signed in to the stranger's account: the stranger loses access."""
     site = Site()
     await site.user()
     async with site.browser() as stranger, site.browser() as victim:

@@ -1,4 +1,4 @@
-"""The JSON routes: providers, passkeys, access tokens, and what OpenAPI says of all."""
+"""The JSON routes: providers, passkeys, access tokens, and their OpenAPI descriptions."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def oauth_site(here: AsyncOAuthSetting, **config: Any) -> Site:
 
 
 def there_and_back(here: AsyncOAuthSetting, url: str) -> str:
-    """What the browser is sent back to by the provider."""
+    """The URL that the provider sends the browser back to."""
     back = here.provider.authorize(url)
     return f"{BACK}?{httpx.QueryParams(back)}"
 
 
 async def test_signing_in_through_a_provider() -> None:
-    """A POST leads to the provider, and back to where the person wanted to be, signed in; the answer works once."""
+    """A POST leads to the provider, and back to the requested target, signed in; the response works once."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         async with site.browser() as browser:
@@ -58,7 +58,7 @@ async def test_signing_in_through_a_provider() -> None:
 
 
 async def test_another_browser_cannot_bring_the_answer() -> None:
-    """Login CSRF: an answer that an attacker's browser began signs the victim's browser in to nothing."""
+    """Login CSRF: a sign-in that an attacker's browser began does not sign the victim's browser in."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         async with site.browser() as attacker, site.browser() as victim:
@@ -70,7 +70,7 @@ async def test_another_browser_cannot_bring_the_answer() -> None:
 
 
 async def test_next_of_a_provider_sign_in() -> None:
-    """A next on another site is dropped, at the beginning."""
+    """A next on another site is dropped at the beginning."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here, after_sign_in="/home")
         async with site.browser() as browser:
@@ -89,7 +89,7 @@ async def test_next_of_a_provider_sign_in() -> None:
     ],
 )
 async def test_a_provider_that_says_no(brought: str, reason: str) -> None:
-    """With an error path the browser goes there with the reason; without, it gets a problem."""
+    """With an error path, the browser goes there with the reason; otherwise it gets a problem."""
     async with AsyncOAuthSetting() as here:
         for path in (None, "/auth/sign-in"):
             site = oauth_site(here, oauth_error_path=path)
@@ -106,7 +106,7 @@ async def test_a_provider_that_says_no(brought: str, reason: str) -> None:
 
 
 async def test_a_provider_that_posts() -> None:
-    """A posted answer, which comes from another site without cookies, is sent on by GET, which has them."""
+    """A posted response from another site comes without cookies, so it is redirected to GET, which has them."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         async with site.browser() as browser, site.browser(origin="https://issuer.example") as bare:
@@ -121,7 +121,7 @@ async def test_a_provider_that_posts() -> None:
 
 
 async def test_linking_and_unlinking() -> None:
-    """Who is signed in links an account of theirs, by the same session, and unlinks it again."""
+    """A signed-in user links an account within one session, and unlinks it again."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         await site.user("ada@elsewhere.example")
@@ -136,7 +136,7 @@ async def test_linking_and_unlinking() -> None:
             subject = {"subject": linked[0]["subject"]}
             assert (await browser.delete(address, params=subject)).status_code == 204
             problem(await browser.delete(address, params=subject), 404, "not_found")
-            # Signed out in between, the account is linked to nobody.
+            # After a sign-out in between, the account is linked to nobody.
             begun = await browser.post(f"{API}/oauth/issuer/link")
             await browser.post(f"{API}/sign-out")
             answer = await browser.get(there_and_back(here, begun.json()["url"]))
@@ -150,7 +150,7 @@ def passkey_site() -> Site:
 
 
 async def test_passkeys() -> None:
-    """A passkey is added, signs in without an address, is renamed and removed; an answer works once."""
+    """A passkey is added, signs in without an address, is renamed and removed; a response works once."""
     site = passkey_site()
     await site.user()
     device = Authenticator()
@@ -181,7 +181,7 @@ async def test_passkeys() -> None:
 
 
 async def test_the_backup_state_of_a_passkey() -> None:
-    """The list tells it as of the last sign-in; a passkey that can be backed up all at once may be a copy."""
+    """The list shows it as of the last sign-in; a passkey that suddenly can be backed up may be a copy."""
     site = passkey_site()
     await site.user()
     device = Authenticator()
@@ -200,7 +200,7 @@ async def test_the_backup_state_of_a_passkey() -> None:
 
 
 async def test_related_origins_are_served_at_the_root() -> None:
-    """Browsers ask the root of the relying party's domain, for JSON, without a redirect; without any it is a 404."""
+    """Browsers request JSON at the root of the domain, without redirects; without related origins it is a 404."""
     related = ["https://example.co.uk", "https://example.de"]
     passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN], related_origins=related)
     async with Site(passkeys=passkeys).browser(origin=None) as browser:
@@ -213,7 +213,7 @@ async def test_related_origins_are_served_at_the_root() -> None:
 
 
 async def test_passkeys_that_do_not_hold() -> None:
-    """Nonsense is a 400, an unknown passkey a 401; neither signs anybody in."""
+    """Nonsense is a 400, an unknown passkey a 401; neither signs anyone in."""
     site = passkey_site()
     stranger = Authenticator()
     async with site.browser() as browser:
@@ -244,7 +244,7 @@ async def test_access_tokens() -> None:
 
 
 async def test_what_openapi_says() -> None:
-    """Every route says what it answers, errors included, as problems with their codes; ids of operations are unique."""
+    """Every route declares its responses, with errors as problems with codes; operation IDs are unique."""
     async with AsyncOAuthSetting(passkeys=PasskeySettings(rp_id=RP_ID, rp_name="E", origins=[ORIGIN])) as here:
         schema = oauth_site(here).app.openapi()
     operations = [
@@ -270,7 +270,7 @@ async def test_what_openapi_says() -> None:
 
 
 async def test_passwords_are_not_in_repr() -> None:
-    """A request's model, which a debugger or an error tracker may print, does not show what is secret."""
+    """A request's model, which a debugger or an error tracker may print, hides secrets."""
     from torii_dynamodb.fastapi.schemas import ResetIn, SignInIn
 
     shown = repr(SignInIn(email=EMAIL, password=PASSWORD)) + repr(ResetIn(token="torii_t1_x", new_password=PASSWORD))

@@ -1,4 +1,4 @@
-"""Reading our cookies: names byte by byte, one value a name, in one place."""
+"""Reading our cookies: names compared byte by byte, one value per name, in one place."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from torii_dynamodb.fastapi import ToriiMiddleware
 
 NAME = "__Host-torii"
 
-# What Python strips from text, and what of it a browser keeps in a cookie's name.
+# What Python strips from text, and which of it a browser keeps in a cookie's name.
 STRIPPED = [bytes([byte]) for byte in range(256) if not chr(byte).strip() and chr(byte) not in " \t"]
 
 
 def test_what_frameworks_strip() -> None:
-    """The table of the tests holds the characters that matter."""
+    """The test cases cover the characters that matter."""
     assert {b"\xa0", b"\x85", b"\x1c", b"\x1d", b"\x1e", b"\x1f"} <= set(STRIPPED)
 
 
@@ -46,7 +46,7 @@ def test_what_frameworks_strip() -> None:
         ([b'a="x; __Host-torii=right; y"'], "right"),
         ([b"\xff\xfe=\xff; __Host-torii=right"], "right"),
         ([b"__Host-torii=right; __host-torii=wrong; __Host-torii2=wrong; x__Host-torii=wrong"], "right"),
-        # Several of one name: neither.
+        # Several with the same name: none of them.
         ([b"__Host-torii=right; __Host-torii=wrong"], None),
         ([b"__Host-torii=right", b"__Host-torii=wrong"], None),
         ([b"__Host-torii=right; __Host-torii="], None),
@@ -68,14 +68,14 @@ def test_what_frameworks_strip() -> None:
     ],
 )
 def test_reading(headers: list[bytes], expected: str | None) -> None:
-    """Pairs part at semicolons alone, names are compared byte by byte, two values are none."""
+    """Only semicolons separate pairs, names are compared byte by byte, and two values count as none."""
     assert read_cookie(headers, NAME) == expected
     assert read_cookie([header.decode("latin-1") for header in headers], NAME) == expected
 
 
 @pytest.mark.parametrize("byte", STRIPPED)
 def test_white_space_belongs_to_the_name(byte: bytes) -> None:
-    """A name with what Python takes for white space is another name, on either side, alone and beside the right one."""
+    """A name with characters that Python strips is another name, on either side, alone or next to the right one."""
     for wrong in (byte + b"__Host-torii=wrong", b"__Host-torii" + byte + b"=wrong"):
         assert read_cookie([wrong], NAME) is None
         for both in (b"__Host-torii=right; " + wrong, wrong + b"; __Host-torii=right"):
@@ -84,7 +84,7 @@ def test_white_space_belongs_to_the_name(byte: bytes) -> None:
 
 @given(st.lists(st.binary(max_size=60), max_size=4))
 def test_any_header(headers: list[bytes]) -> None:
-    """Whatever comes, the answer is nothing or a value of the characters that RFC 6265 allows."""
+    """The result is always None or a value of the characters that RFC 6265 allows."""
     found = read_cookie([*headers, b"__Host-torii=x"], NAME)
     assert found is None or re.fullmatch(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]+", found)
 
@@ -100,7 +100,7 @@ async def _tossed(site: Site) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize("space", [b"\xa0", b"\x85", b"\x1c", b"\x1f"])
 async def test_a_subdomain_cannot_replace_the_session(space: bytes) -> None:
-    """A cookie planted from a subdomain under a name that frameworks strip is nobody's, in routes and middleware."""
+    """A cookie planted by a subdomain under a name that frameworks strip is ignored, in routes and middleware."""
     site = Site()
     own, planted = await _tossed(site)
     name = NAME.encode()
@@ -121,13 +121,13 @@ async def test_a_subdomain_cannot_replace_the_session(space: bytes) -> None:
         alone = [(b"Cookie", space + name + b"=" + planted)]
         assert (await browser.get(f"{API}/me", headers=alone)).status_code == 401
         assert (await plain.get("/", headers=alone)).json() is None
-        # Without the prefix's protection (http on this machine, a cookie for all subdomains) a name can come twice.
+        # Without the protection of the prefix (local http, a cookie for all subdomains), a name can occur twice.
         twice = [(b"Cookie", name + b"=" + planted + b"; " + name + b"=" + own)]
         assert (await browser.get(f"{API}/me", headers=twice)).status_code == 401
 
 
 async def test_a_subdomain_cannot_plant_the_other_cookies() -> None:
-    """Neither what forms are made of, nor a known device, nor the session that a page shows or signs out."""
+    """They affect neither form tokens, nor known devices, nor the session that a page shows or signs out."""
     paged = Paged()
     await paged.user()
     await paged.user("thief@example.com")
@@ -149,7 +149,7 @@ async def test_a_subdomain_cannot_plant_the_other_cookies() -> None:
 
 
 def test_nothing_else_reads_cookies() -> None:
-    """No module takes cookies from the framework's parser."""
+    """No module uses the framework's cookie parser."""
     folder = Path(torii_dynamodb.fastapi.__file__).parent
     reading = re.compile(r"\b(connection|request|conn)\.cookies\b|cookie_parser|SimpleCookie")
     found = [path.name for path in folder.rglob("*.py") if reading.search(path.read_text(encoding="utf-8"))]

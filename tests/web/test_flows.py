@@ -1,4 +1,4 @@
-"""Sign-in through a provider as browsers meet it: several tabs, failures, links opened signed out, other users."""
+"""Sign-in through a provider in browsers: several tabs, failures, links opened while signed out, other users."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def tab(app: FastAPI) -> Tab:
 
 
 async def continued(one: Tab, page: str = "/auth/sign-in", action: str = "/auth/provider") -> str:
-    """Press the provider's button on a page; where the page after it leads."""
+    """Press the provider's button on a page, and return where the next page leads."""
     answer = await one.send(page, action, follow=False, provider="issuer")
     assert answer.status_code == 200, answer.headers
     return str(next(given["href"] for given in Reader(answer.text).all("a") if given.get("class") == "button"))
@@ -59,7 +59,7 @@ async def have_user(here: AsyncOAuthSetting, email: str = EMAIL) -> str:
 
 
 async def test_two_tabs() -> None:
-    """Of two sign-ins begun at once in one browser both succeed, in any order, and neither spoils the other."""
+    """Two concurrent sign-ins in one browser both succeed, in any order, without interfering."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         async with site.browser() as browser:
@@ -73,12 +73,12 @@ async def test_two_tabs() -> None:
 
 
 async def test_another_sites_answer_spoils_nothing() -> None:
-    """An attacker's or a made-up answer brought to a browser does not use up what its owner began."""
+    """An attacker's or invented response does not use up the sign-in that a browser's owner began."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         async with site.browser() as victim, site.browser() as attacker:
             begun = (await victim.post(f"{API}/oauth/issuer/begin")).json()["url"]
-            # The attacker saw the victim's state, for example in a log, and brings it from elsewhere.
+            # The attacker saw the victim's state, for example in a log, and sends it from elsewhere.
             state = parse_qs(urlsplit(begun).query)["state"][0]
             forged = await attacker.get(f"{BACK}?state={state}&code=x")
             assert problem(forged, 400, "oauth_error")["reason"] == "browser"
@@ -88,7 +88,7 @@ async def test_another_sites_answer_spoils_nothing() -> None:
 
 
 async def test_the_number_of_bindings_in_a_browser_is_bounded() -> None:
-    """Only the latest five are kept; all go by themselves with the flow's time."""
+    """Only the latest five are kept, and all expire with their flows."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         async with site.browser() as browser:
@@ -100,7 +100,7 @@ async def test_the_number_of_bindings_in_a_browser_is_bounded() -> None:
 
 
 def _waits(answer: httpx.Response) -> None:
-    """The answer leads to sign in, with the token in a cookie for this site alone and nowhere else."""
+    """The response leads to the sign-in page, with the token only in a cookie for this site."""
     assert answer.headers["location"] == "/auth/sign-in?next=%2Fauth%2Fchange-email"
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(f"{NAME}-link=torii_t1_")
@@ -110,7 +110,7 @@ def _waits(answer: httpx.Response) -> None:
 
 @pytest.mark.parametrize("way", ["password", "magic link", "reset", "passkey", "provider"])
 async def test_a_link_that_is_opened_signed_out_waits_for_any_sign_in(way: str) -> None:
-    """The change-address link leads to sign in; after any sign-in the person is back at it, no token in between."""
+    """The link leads to the sign-in page, and every way to sign in leads back, without a token in a URL."""
     passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN])
     async with AsyncOAuthSetting(passkeys=passkeys) as here:
         app = paged(here)
@@ -129,7 +129,7 @@ async def test_a_link_that_is_opened_signed_out_waits_for_any_sign_in(way: str) 
             await one.send("/auth/sign-in", "/auth/sign-in", email=EMAIL, way="link")
             done = await one.send(f"/auth/magic-link?token={await here.link()}", "/auth/magic-link")
         elif way == "reset":
-            # A reset ends all links that were sent before, this one too: one comes back to be told so.
+            # A reset invalidates all earlier links, including this one: the page says so.
             await one.send("/auth/forgot-password", "/auth/forgot-password", email=EMAIL)
             done = await one.send(
                 f"/auth/reset-password?token={await here.link()}", "/auth/reset-password", password=f"{PASSWORD} 2"
@@ -151,14 +151,14 @@ async def test_a_link_that_is_opened_signed_out_waits_for_any_sign_in(way: str) 
         for step in (*done.history, done):
             assert token not in str(step.request.url)
             assert token not in step.headers.get("location", "")
-        # Another session than the one that asked for the link: the password keeps what is set up.
+        # This session did not request the link, so the password keeps what was set up.
         fields = Reader(done.text).forms["/auth/change-email"] | {"choice": "keep", "password": PASSWORD}
         changed = await one.client.post("/auth/change-email", data=fields, follow_redirects=True)
         assert "Your email address was changed." in changed.text
 
 
 async def test_a_form_that_was_kept_open_too_long_waits_as_well() -> None:
-    """Sent after the session ended, the form leads to sign in and its token stays out of the address, too."""
+    """Sent after the session ended, the form leads to the sign-in page, and its token stays out of the URL."""
     async with AsyncOAuthSetting() as here:
         app = paged(here)
         user = await here.storage.get_user(await have_user(here), consistent=True)
@@ -177,7 +177,7 @@ async def test_a_form_that_was_kept_open_too_long_waits_as_well() -> None:
 
 
 async def test_only_a_token_of_ours_is_put_into_a_cookie() -> None:
-    """Whatever else stands in the link's address is answered as a dead link."""
+    """Anything else in the link's URL is treated as an invalid link."""
     async with AsyncOAuthSetting() as here:
         for token in ("x", "a;b=c", "x%0d%0aset-cookie:a=b", "é" * 50):
             answer = await tab(paged(here)).get(f"/auth/change-email?token={token}")
@@ -200,7 +200,7 @@ FAILURES = {
 @pytest.mark.parametrize("page", ["/auth/sign-in?next=/orders", "/auth/sign-up?next=/orders", "/auth/account"])
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_a_failure_comes_back_to_where_one_began(page: str, failure: str) -> None:
-    """Whatever goes wrong at the provider, the page that one began from says so in words, and offers the way on."""
+    """After any failure at the provider, the page where the sign-in began explains it and lets the person continue."""
     brought, told = FAILURES[failure]
     async with AsyncOAuthSetting() as here:
         one = tab(paged(here))
@@ -217,7 +217,7 @@ async def test_a_failure_comes_back_to_where_one_began(page: str, failure: str) 
         shown = await one.get(back.headers["location"])
         assert shown.status_code == 200
         assert told in words(shown)
-        # Where one wanted to go is not forgotten, and pressing the button again works.
+        # The target is kept, and pressing the button again works.
         if action == "/auth/provider":
             assert Reader(shown.text).forms[action]["next"] == "/orders"
         again = await continued(one, str(back.headers["location"]), action)
@@ -229,7 +229,7 @@ async def test_a_failure_comes_back_to_where_one_began(page: str, failure: str) 
 
 @pytest.mark.parametrize("signed_in", [False, True])
 async def test_an_answer_that_nothing_is_known_of_comes_to_a_page(signed_in: bool) -> None:
-    """Too late, or of another browser: the sign-in page says so, or the account where somebody is signed in."""
+    """A response that is late or from another browser is explained on the sign-in page, or on the account page."""
     async with AsyncOAuthSetting() as here:
         one = tab(paged(here))
         if signed_in:
@@ -249,7 +249,7 @@ async def test_an_answer_that_nothing_is_known_of_comes_to_a_page(signed_in: boo
     ],
 )
 async def test_a_failure_is_told_before_the_fragment(failure: str, leads_to: str) -> None:
-    """Behind it, the reason would be part of the fragment, which is no query."""
+    """After it, the reason would be part of the fragment instead of the query."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         async with site.browser() as browser:
@@ -260,7 +260,7 @@ async def test_a_failure_is_told_before_the_fragment(failure: str, leads_to: str
 
 
 async def test_strict_cookies_are_asked_for_once_more() -> None:
-    """Coming back from another site, a page of ours asks again, and nothing is used up before that.
+    """Coming back from another site, a page of ours repeats the request, and nothing is used up before that.
 
     A browser shows in ``browser/test_strict`` what this is for.
     """
@@ -276,14 +276,14 @@ async def test_strict_cookies_are_asked_for_once_more() -> None:
             assert f'content="0;url={escape(target)}"' in first.text
             done = await browser.get(BACK + target, headers={"Sec-Fetch-Site": "same-origin"})
             assert (done.status_code, done.headers["location"]) == (303, "/")
-            # Browsers that do not say where a request comes from are asked once, not for ever.
+            # Browsers that do not say where a request comes from repeat it once, not forever.
             assert (await browser.get(address)).status_code == 200
             assert (await browser.get(f"{address}&again=1")).status_code == 400
 
 
 @pytest.mark.parametrize("page", ["/auth/sign-in", "/auth/sign-up", "/auth/account"])
 async def test_a_provider_that_cannot_be_reached_comes_back_at_once(page: str) -> None:
-    """Pressing the button while the provider is down leads back to the page, in words."""
+    """Pressing the button while the provider is down leads back to the page, with an explanation."""
     async with AsyncOAuthSetting() as here:
         one = tab(paged(here))
         if "account" in page:
@@ -297,7 +297,7 @@ async def test_a_provider_that_cannot_be_reached_comes_back_at_once(page: str) -
 
 
 async def test_an_account_of_somebody_else_is_told_where_one_began() -> None:
-    """Connecting what another user has connected comes back to the account, in words."""
+    """Connecting an account of another user leads back to the account page, with an explanation."""
     async with AsyncOAuthSetting() as here:
         app = paged(here)
         await here.sign_in()
@@ -311,7 +311,7 @@ async def test_an_account_of_somebody_else_is_told_where_one_began() -> None:
 
 
 async def test_the_callers_own_page_and_path_come_first() -> None:
-    """A front end names where a failure leads; else the configuration's path; an address elsewhere counts as none."""
+    """A failure leads to the front end's target, otherwise to the configured path; untrusted URLs are ignored."""
     async with AsyncOAuthSetting() as here:
         app = paged(here, oauth_error_path="/oops")
         for failure, target in ((None, "/oops"), ("/mine?a=b", "/mine"), ("https://evil.example", "/oops")):
@@ -331,7 +331,7 @@ async def test_the_callers_own_page_and_path_come_first() -> None:
 
 @pytest.mark.parametrize("way", ["switch", "stay"])
 async def test_a_sign_in_over_another_users_asks_first(way: str) -> None:
-    """Back from the provider while another user is signed in, the person chooses; until then nothing is replaced."""
+    """If another user is signed in, the person chooses after the provider; until then nothing is replaced."""
     async with AsyncOAuthSetting() as here:
         app = paged(here)
         await have_user(here, OTHER)
@@ -354,13 +354,13 @@ async def test_a_sign_in_over_another_users_asks_first(way: str) -> None:
         ada = await here.storage.get_user_by_email("ada@example.com", consistent=True)
         assert ada is not None
         assert len(await here.torii.list_sessions(ada.id)) == (1 if way == "switch" else 0)
-        # Gone is gone: the page leads to sign in now.
+        # The pending session is gone: the page now leads to the sign-in page.
         assert (await one.get("/auth/switch")).headers["location"].startswith("/auth/sign-in")
 
 
 @pytest.mark.parametrize("way", ["password", "magic link", "reset", "sign-up"])
 async def test_pages_ask_before_they_replace_another_users_session(way: str) -> None:
-    """A form that was open when another user signed in does not silently make the browser somebody else's."""
+    """A form that was open when another user signed in does not silently switch users."""
     async with AsyncOAuthSetting() as here:
         app = paged(here, registration="direct")
         await have_user(here, OTHER)
@@ -388,7 +388,7 @@ async def test_pages_ask_before_they_replace_another_users_session(way: str) -> 
 
 
 async def test_the_page_of_a_link_says_whom_it_signs_out() -> None:
-    """Opened while another user is signed in, it names them, and its button is the answer: nothing more is asked."""
+    """Opened while another user is signed in, the page names them; its button needs no further confirmation."""
     async with AsyncOAuthSetting() as here:
         app = paged(here)
         await have_user(here)
@@ -404,7 +404,7 @@ async def test_the_page_of_a_link_says_whom_it_signs_out() -> None:
 
 
 async def test_json_routes_refuse_to_replace_another_users_session() -> None:
-    """They say so, end the session that was made, use no link up, and obey when told that the person was asked."""
+    """They refuse, end the new session, use up no link, and comply if told that the person was asked."""
     site = Site(WebConfig(registration="direct", ip_limit=UNLIMITED))
     ada = await site.user()
     await site.user(OTHER)
@@ -432,7 +432,7 @@ async def test_json_routes_refuse_to_replace_another_users_session() -> None:
 
 
 async def test_a_provider_without_pages_refuses_to_replace_another_users_session() -> None:
-    """Without pages to ask on, it is a problem, unless the front end said at the beginning that it has asked."""
+    """Without pages it is a problem, unless the front end said at the beginning that it has asked the person."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         await site.user(OTHER)
@@ -447,7 +447,7 @@ async def test_a_provider_without_pages_refuses_to_replace_another_users_session
 
 
 async def test_linked_accounts_are_listed_without_providers() -> None:
-    """A provider that is not offered any more leaves accounts behind: they are listed and unlinked all the same."""
+    """Accounts of a provider that was removed can still be listed and unlinked."""
     site = Site(WebConfig(ip_limit=UNLIMITED))
     user = await site.user()
     await site.torii.storage.link_oauth_account(user.id, NewOAuthAccount(provider="gone", subject="1"))
@@ -462,13 +462,13 @@ async def test_linked_accounts_are_listed_without_providers() -> None:
 
 
 def not_an_authority(**options: Any) -> AsyncOAuthSetting:
-    """Services with a provider that is not the authority for any address."""
+    """Services with a provider that is not authoritative for any address."""
     return AsyncOAuthSetting(oidc("issuer", ISSUER, "client", "the client secret"), **options)
 
 
 @pytest.mark.parametrize("taken", [True, False])
 async def test_an_address_is_confirmed_by_mail_first(taken: bool) -> None:
-    """The pages send to the mail, alike for taken and free addresses; its link, in the same browser, goes on."""
+    """The pages point to the mail, for taken and free addresses alike; its link works in the same browser."""
     async with not_an_authority() as here:
         app = paged(here)
         if taken:
@@ -480,7 +480,7 @@ async def test_an_address_is_confirmed_by_mail_first(taken: bool) -> None:
         assert NAME not in one.client.cookies
         await here.torii.wait_for_mail()
         link = f"/auth/confirm-provider?token={await here.link()}"
-        # A mail scanner, and somebody else's browser: nothing happens, nothing is used up.
+        # A mail scanner and another person's browser: nothing happens, nothing is used up.
         for _ in range(2):
             elsewhere = await tab(app).get(link)
             assert elsewhere.status_code == 400
@@ -494,7 +494,7 @@ async def test_an_address_is_confirmed_by_mail_first(taken: bool) -> None:
 
 
 async def test_a_confirmation_asks_before_it_replaces_another_users_session() -> None:
-    """The page names who is signed out by it; sent from a page that named nobody, one is asked."""
+    """The page names the user whom it signs out; if it named nobody, the person is asked."""
     async with not_an_authority() as here:
         app = paged(here)
         await have_user(here)
@@ -511,7 +511,7 @@ async def test_a_confirmation_asks_before_it_replaces_another_users_session() ->
 
 
 async def test_a_confirmation_that_comes_to_nothing_is_told_in_words() -> None:
-    """The owner disconnected the provider, or somebody else linked it meanwhile: the sign-in page says so."""
+    """If the owner disconnected the provider, or another user linked it in the meantime, the sign-in page says so."""
     for case, told in (("disconnected", "You disconnected"), ("taken", "this account is connected to another user")):
         async with not_an_authority() as here:
             app = paged(here)
@@ -531,7 +531,7 @@ async def test_a_confirmation_that_comes_to_nothing_is_told_in_words() -> None:
 
 
 async def test_confirming_without_pages() -> None:
-    """The callback answers that a link was mailed and leaves a cookie; a script checks the link, and uses it."""
+    """The callback says that a link was mailed and sets a cookie; a script checks the link and uses it."""
     async with not_an_authority() as here:
         site = oauth_site(here)
         async with site.browser() as browser, site.browser() as victim:
@@ -559,7 +559,7 @@ async def test_confirming_without_pages() -> None:
 
 
 async def test_a_mobile_application_signs_in() -> None:
-    """It gets a nonce, brings the SDK's ID token, and has a bearer token; else it confirms by mail."""
+    """It gets a nonce, sends the SDK's ID token, and gets a bearer token, or confirms by mail first."""
     offered = oidc("issuer", ISSUER, "client", "the client secret", authoritative_for=("example.com",))
     async with AsyncOAuthSetting(replace(offered, native_client_ids=("com.example.app",))) as here:
         site = oauth_site(here)
@@ -573,7 +573,7 @@ async def test_a_mobile_application_signs_in() -> None:
             again = await app.post(f"{API}/oauth/issuer/native/complete", json=body)
             assert problem(again, 400, "oauth_error")["reason"] == "state"
             problem(await app.post(f"{API}/oauth/nobody/native/begin"), 404, "not_found")
-            # Another address, for which the provider is not the authority.
+            # Another address, for which the provider is not authoritative.
             here.provider.claims |= {"sub": "subject-2", "email": "ada@elsewhere.example"}
             nonce = (await app.post(f"{API}/oauth/issuer/native/begin")).json()["nonce"]
             body = {"id_token": here.provider.id_token(nonce), "nonce": nonce}

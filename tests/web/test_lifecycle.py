@@ -1,4 +1,4 @@
-"""When the storage is opened and closed: servers, ASGI on Lambda (Mangum), mounted applications, plain Starlette."""
+"""When the storage is opened and closed: servers, Lambda (Mangum), mounted applications, plain Starlette."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from torii_dynamodb.testing import AsyncMemoryStorage
 
 
 class Recorded:
-    """Services on an engine, opened when needed, and what was asked of it.
+    """Services on an engine, opened when needed, and their requests.
 
     Attributes:
         sent: The operations since the last :meth:`taken`.
@@ -43,7 +43,7 @@ class Recorded:
         self.auth: AuthRouter = router(self.torii, config=WebConfig(registration="direct", ip_limit=UNLIMITED))
 
     def taken(self) -> list[str]:
-        """The operations since the last question."""
+        """The operations since this was last called."""
         sent, self.sent[:] = sorted(self.sent), []
         return sent
 
@@ -72,7 +72,7 @@ def here(dynoxide: LocalEngine, table_prefix: str) -> Recorded:
 
 @pytest.fixture
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """The loop of a Lambda function: it stands between invocations."""
+    """The event loop of a Lambda function, which is paused between invocations."""
     made = asyncio.new_event_loop()
     asyncio.set_event_loop(made)
     yield made
@@ -82,7 +82,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def invoke(handler: Mangum, path: str, token: str) -> dict[str, Any]:
-    """An invocation by a Function URL or an HTTP API, payload format 2.0."""
+    """An invocation by a function URL or an HTTP API, payload format 2.0."""
     event = {
         "version": "2.0",
         "routeKey": "$default",
@@ -100,7 +100,7 @@ def invoke(handler: Mangum, path: str, token: str) -> dict[str, Any]:
 def test_mangum(
     here: Recorded, loop: asyncio.AbstractEventLoop, lifespan: Any, on_lambda: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However the adapter runs the lifespan, a warm request is one request to DynamoDB, none of the control plane."""
+    """However the adapter runs the lifespan, a warm request costs one DynamoDB request, none to the control plane."""
     if on_lambda:
         monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
     token = loop.run_until_complete(here.token())
@@ -116,7 +116,7 @@ def test_mangum(
 
 
 def test_a_cold_start(dynoxide: LocalEngine, table_prefix: str, loop: asyncio.AbstractEventLoop) -> None:
-    """The first invocation sees to the tables, once, and with tables made beforehand asks for nothing of them."""
+    """The first invocation verifies the tables once; with create_tables=False it sends no request for that."""
     first = Recorded(dynoxide, table_prefix)
     token = loop.run_until_complete(first.token())
     loop.run_until_complete(first.auth.web.end())
@@ -129,7 +129,7 @@ def test_a_cold_start(dynoxide: LocalEngine, table_prefix: str, loop: asyncio.Ab
 def test_the_connection_outlives_an_invocation(
     here: Recorded, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On Lambda the end of the lifespan closes nothing, and waits for work that would freeze with the process."""
+    """On Lambda the end of the lifespan closes nothing, but waits for work that would freeze with the process."""
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
     token = loop.run_until_complete(here.token())
     handler = Mangum(here.app())
@@ -155,7 +155,7 @@ async def _spawn(handle: Any, work: Any) -> None:
 
 
 def test_a_new_loop_for_each_request(here: Recorded) -> None:
-    """Adapters and test clients that make an event loop for each request get on; the tables are seen to once."""
+    """Adapters and test clients with an event loop per request work; the tables are verified once."""
     app = here.app()
 
     async def begin() -> str:
@@ -179,7 +179,7 @@ def test_a_new_loop_for_each_request(here: Recorded) -> None:
 
 
 def test_two_loops_at_once(here: Recorded) -> None:
-    """Two loops of one process, in use by turns, each with connections of its own."""
+    """Two loops of one process, used in turns, each have their own connections."""
     loops = [asyncio.new_event_loop(), asyncio.new_event_loop()]
     token = loops[0].run_until_complete(here.token())
     for loop in (*loops, *loops):
@@ -190,7 +190,7 @@ def test_two_loops_at_once(here: Recorded) -> None:
 
 
 def test_a_loop_that_went_without_a_word(here: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handle whose loop was closed over its head is forgotten: requests in new loops do not pile them up."""
+    """A handle whose loop was closed is dropped, so handles do not pile up with new loops."""
     storage: Any = here.torii.storage
 
     class Handle:
@@ -207,7 +207,7 @@ def test_a_loop_that_went_without_a_word(here: Recorded, monkeypatch: pytest.Mon
 
 
 async def test_a_mounted_application(here: Recorded) -> None:
-    """A server runs no lifespan of a mounted application: the storage opens at first use, once for all who come."""
+    """Servers do not run the lifespan of a mounted application: its storage opens once, at the first use."""
     outer = Starlette(routes=[Mount("/inner", app=here.app())])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url=SITE) as client:
         bearer = {"Authorization": "Bearer torii_s1_usr_nobody." + "a" * 43}
@@ -218,7 +218,7 @@ async def test_a_mounted_application(here: Recorded) -> None:
 
 
 async def test_lent_to_the_outer_application(here: Recorded) -> None:
-    """The router's lifespan can be handed to the outer application: it opens at the start and closes at the end."""
+    """With the router's lifespan, the outer application opens the storage at its start and closes it at its end."""
     outer = FastAPI(lifespan=here.auth.lifespan_context)
     outer.mount("/inner", here.app())
     storage: Any = here.torii.storage
@@ -228,7 +228,7 @@ async def test_lent_to_the_outer_application(here: Recorded) -> None:
 
 
 async def test_a_failure_to_open_is_not_kept(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """Who cannot open leaves it to the next; a caller that is cancelled does not take the others along."""
+    """After a failed open the next call tries again; a cancelled caller does not cancel the others."""
     here = Recorded(dynoxide, table_prefix)
     storage: Any = here.torii.storage
     good = storage.config
@@ -248,7 +248,7 @@ async def test_a_failure_to_open_is_not_kept(dynoxide: LocalEngine, table_prefix
 
 
 def starlette_app(torii: AsyncTorii, config: WebConfig | None = None) -> Starlette:
-    """An application without FastAPI, whose one route tells who asks."""
+    """An application without FastAPI, whose only route says who is signed in."""
 
     async def who(request: Request) -> JSONResponse:
         return JSONResponse(None if request.state.user is None else request.state.user.id)
@@ -257,7 +257,7 @@ def starlette_app(torii: AsyncTorii, config: WebConfig | None = None) -> Starlet
 
 
 async def run_lifespan(app: ASGIApp) -> list[Message]:
-    """What an application says to a server that starts and ends it."""
+    """What an application sends to a server that starts and stops it."""
     said: list[Message] = []
     events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 
@@ -272,7 +272,7 @@ async def run_lifespan(app: ASGIApp) -> list[Message]:
 
 
 async def test_the_middleware_opens_its_storage(here: Recorded) -> None:
-    """Without a lifespan at first use; with one at the start, and closes it at the end."""
+    """The storage opens at the first use without a lifespan; otherwise it opens at the start and closes at the end."""
     app = starlette_app(here.torii)
     token = await here.token()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=SITE) as client:
@@ -288,7 +288,7 @@ async def test_the_middleware_opens_its_storage(here: Recorded) -> None:
 
 
 async def test_a_server_does_not_start_without_its_storage() -> None:
-    """What is wrong with the storage is told when the application starts, by the middleware as by the router."""
+    """Problems with the storage are reported when the application starts, by the middleware and by the router."""
     config = DynamoDbConfig(region="us-east-1", endpoint_url="http://127.0.0.1:9", retry_attempts=1)
     app = starlette_app(AsyncTorii(dynamodb(config)))
     said: list[Message] = []
@@ -306,7 +306,7 @@ async def test_a_server_does_not_start_without_its_storage() -> None:
 
 @pytest.mark.parametrize("config", [None, WebConfig(), WebConfig(registration="off")])
 def test_the_middleware_needs_no_mailer(config: WebConfig | None) -> None:
-    """Who only asks who is signed in sends no mail and talks to no provider; the routes need both."""
+    """Checking who is signed in needs neither mail nor providers; the routes need both."""
     torii = AsyncTorii(AsyncMemoryStorage(), oauth=[google("id", "secret")])
     ToriiMiddleware(starlette_app(torii), torii, config=config)
     with pytest.raises(ConfigurationError):
@@ -335,7 +335,7 @@ class Broken:
     ],
 )
 async def test_a_check_that_cannot_be_made(error: Exception, status: int, code: str) -> None:
-    """Is told as problem details, over HTTP and to WebSockets; never a bare 500, and never let through."""
+    """A failure is reported as problem details over HTTP and to WebSockets, never as a bare 500, and admits nobody."""
     storage: Any = Broken(error)
     app = starlette_app(AsyncTorii(storage))
     bearer = {"Authorization": "Bearer torii_s1_usr_nobody." + "a" * 43}
@@ -349,7 +349,7 @@ async def test_a_check_that_cannot_be_made(error: Exception, status: int, code: 
 
 
 async def web_socket(app: ASGIApp, headers: dict[str, str], extensions: dict[str, Any]) -> list[Message]:
-    """What a WebSocket that connects is told."""
+    """What a connecting WebSocket receives."""
     sent: list[Message] = []
 
     async def receive() -> Message:

@@ -22,7 +22,7 @@ THREE = LockoutPolicy(max_attempts=3, window=timedelta(minutes=1))
 
 
 async def test_a_full_pool_answers_503_with_a_time_to_wait() -> None:
-    """Known and unknown addresses get the same answer, byte for byte; the documentation lists it."""
+    """Known and unknown addresses get the same response, byte for byte; the documentation lists the limits."""
     pool = HashingPool(width=1, queue=0)
     site = Site(hashing=pool)
     await site.user()
@@ -62,7 +62,7 @@ async def test_a_full_pool_is_a_page_of_words() -> None:
 
 
 async def test_forty_changes_at_once_hash_five_times_at_most() -> None:
-    """Of forty concurrent PUT /password with the right password at most five come to a hash; so with POST /password."""
+    """Of forty concurrent PUT /password with the right password, at most five are hashed; so with POST /password."""
     site = Site()
     await site.user()
     browser = site.browser()
@@ -85,7 +85,7 @@ async def test_forty_changes_at_once_hash_five_times_at_most() -> None:
 
 
 async def test_every_route_that_hashes_is_limited_by_ip_address_before_the_hash() -> None:
-    """Once an address has used up its requests, each of these answers 429 and hashes nothing."""
+    """Once an address has used up its requests, each of these routes returns 429 and hashes nothing."""
     for method, path, body in [
         ("POST", "register", {"email": "new@example.com", "password": PASSWORD}),
         ("POST", "sign-in", {"email": EMAIL, "password": PASSWORD}),
@@ -112,12 +112,12 @@ async def test_every_route_that_hashes_is_limited_by_ip_address_before_the_hash(
 
 
 async def test_the_page_that_changes_a_password_is_limited_by_ip_address() -> None:
-    """The account's page answers 429 in words, and hashes nothing."""
+    """The account page returns 429 with an explanation, and hashes nothing."""
     site = Paged(WebConfig(base_url="https://app.example.com", ip_limit=THREE))
     await site.user()
     tab = site.tab()
     await tab.sign_in()
-    # A browser that is known has a limit of its own.
+    # A known browser has its own limit.
     tab.client.cookies.delete("__Host-torii-device")
 
     async def change() -> httpx.Response:
@@ -150,7 +150,7 @@ async def test_an_earlier_argon2_takes_its_part_of_the_work() -> None:
 
 
 async def use_everything_up(site: Site, email: str) -> None:
-    """Ask for everything that an address can be asked for, until nothing is taken any more."""
+    """Send every kind of request for an address until none is accepted any more."""
     async with site.browser() as stranger:
         for path, body in [
             ("sign-in", {"password": "wrong password"}),
@@ -165,7 +165,7 @@ async def use_everything_up(site: Site, email: str) -> None:
 
 
 async def test_a_stranger_who_uses_everything_up_keeps_nobody_out() -> None:
-    """The owner has working links of each kind in the mailbox, is told so, and gets in by them or by a known device."""
+    """The owner has valid links of each kind, is told so, and can sign in with them or from a known device."""
     site = Site()
     user = await site.user()
     device = site.torii.devices.issue(user)
@@ -185,7 +185,7 @@ async def test_a_stranger_who_uses_everything_up_keeps_nobody_out() -> None:
 
 
 async def test_asking_to_verify_a_verified_address_uses_up_nothing_that_matters() -> None:
-    """Each kind of mail has its own limit: after any number of one, the owner has the others sent."""
+    """Each kind of mail has its own limit: after any number of one kind, the owner can still request the others."""
     site = Site()
     await site.user()
     async with site.browser() as browser:
@@ -197,7 +197,7 @@ async def test_asking_to_verify_a_verified_address_uses_up_nothing_that_matters(
 
 
 async def test_no_limit_lasts_longer_than_the_links_hold() -> None:
-    """Where sign-in links hold for two minutes, after two minutes another one is sent."""
+    """If sign-in links are valid for two minutes, another one is sent after two minutes."""
     site = Site(mail=settings(magic_link_for=timedelta(minutes=2)))
     await site.user()
     for _ in range(5):
@@ -210,7 +210,7 @@ async def test_no_limit_lasts_longer_than_the_links_hold() -> None:
 
 
 async def test_one_session_mails_few_strangers() -> None:
-    """Of a hundred changes to addresses of others five are mailed, and the mailboxes of the rest are not counted."""
+    """Of a hundred changes to other people's addresses, five are mailed; the mailboxes of the rest are not counted."""
     site = Site()
     user = await site.user()
     async with site.browser() as browser:
@@ -225,12 +225,12 @@ async def test_one_session_mails_few_strangers() -> None:
     # Another user can still have a mail sent where this one was stopped.
     other = await site.user("other@example.com")
     await site.torii.email_verification.send_change(other, "victim50@example.com")
-    # And this one's other mails are another kind.
+    # And other kinds of mail to this one are not affected.
     await site.torii.password.send_reset(user.email)
 
 
 async def test_verification_links_are_counted_by_user_and_mailbox() -> None:
-    """Whoever is signed in has five sent in an hour, by route or page."""
+    """A signed-in user can request five in an hour, by route or page."""
     site = Site(require_verified_to_sign_in=False)
     await site.user(verified=False)
     async with site.browser() as browser:
@@ -252,7 +252,7 @@ async def test_verification_links_are_counted_by_user_and_mailbox() -> None:
     [("email/verification", {}), ("email/change", {"new_email": "new@example.com"})],
 )
 async def test_mails_of_who_is_signed_in_count_by_ip_address(path: str, body: dict[str, str]) -> None:
-    """An address that has used up its requests sends no mail either."""
+    """An IP address that has used up its requests causes no mail either."""
     site = Site(WebConfig(ip_limit=THREE), require_verified_to_sign_in=False)
     session = await site.torii.create_session(await site.user(verified=False))
     async with site.browser(Authorization=f"Bearer {session.token}") as browser:
@@ -264,7 +264,7 @@ async def test_mails_of_who_is_signed_in_count_by_ip_address(path: str, body: di
 
 
 async def test_notices_do_not_flood_a_mailbox() -> None:
-    """Whoever knows a password signs in again and again: five notices are sent, and every sign-in passes."""
+    """Someone who knows the password signs in again and again: five notices are sent, and every sign-in succeeds."""
     site = Site()
     await site.user()
     site.here.clock.advance(timedelta(days=1))
@@ -275,7 +275,7 @@ async def test_notices_do_not_flood_a_mailbox() -> None:
 
 
 async def test_a_used_up_ip_address_keeps_no_known_user_out() -> None:
-    """Behind one address sits a whole office: a browser that signed in before goes on, one that claims it does not.
+    """A whole office shares one address: a browser that signed in before can continue, one that claims so cannot.
 
     What is counted then is the user: more devices do not make more requests.
     """
@@ -299,7 +299,7 @@ async def test_a_used_up_ip_address_keeps_no_known_user_out() -> None:
 
 
 async def test_the_page_says_that_links_still_work() -> None:
-    """A person whose mailbox has had enough is told what to do, in words."""
+    """A person whose mailbox is over the limit is told what to do."""
     site = Paged()
     await site.user()
     tab = site.tab()
@@ -309,7 +309,7 @@ async def test_the_page_says_that_links_still_work() -> None:
 
 
 def test_a_router_without_a_secret_warns() -> None:
-    """It says what is at stake and what to do, and points at the caller."""
+    """The warning says what is at stake and what to do, and points to the caller."""
     with pytest.warns(UserWarning, match="secret") as warned:
         router(AsyncSetting(secret=None).torii)
     assert len(warned) == 1

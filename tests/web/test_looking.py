@@ -1,4 +1,4 @@
-"""A look changes nothing: HEAD, OPTIONS, prefetching browsers, and mail scanners that visit links."""
+"""Looking changes nothing: HEAD, OPTIONS, prefetching browsers, and mail scanners that visit links."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.web.test_api_ways import BACK, oauth_site, there_and_back
 
 from torii_dynamodb.jwt import JwtKey, JwtSettings
 
-# What differs between any two answers.
+# What differs between any two responses.
 _VARYING = re.compile(r"csrf_token\" value=\"[^\"]*\"|__Host-torii-form=[0-9a-f]*")
 
 
@@ -35,7 +35,7 @@ async def _alike(browser: httpx.AsyncClient, path: str) -> None:
 
 
 async def test_head_on_json_routes() -> None:
-    """Each GET route answers HEAD with the same status and headers, signed in or not, and without a body."""
+    """Each GET route supports HEAD, with the same status and headers, signed in or not, and without a body."""
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -54,7 +54,7 @@ async def test_head_on_json_routes() -> None:
 
 
 async def test_head_on_pages() -> None:
-    """The same of pages, the style sheet, and the admin area; errors too."""
+    """The same holds for pages, the style sheet and the admin area, including errors."""
     site = Paged()
     await site.user()
     await site.user(ADMIN)
@@ -71,7 +71,7 @@ async def test_head_on_pages() -> None:
 
 
 async def test_a_look_is_no_use_of_a_session() -> None:
-    """HEAD does not move the session's end; GET does."""
+    """HEAD does not extend the session; GET does."""
     site = Site()
     await site.user()
     async with site.browser() as browser:
@@ -88,7 +88,7 @@ async def test_a_look_is_no_use_of_a_session() -> None:
     "headers", [{}, {"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"}, {"X-Moz": "prefetch"}]
 )
 async def test_a_look_does_not_come_back_from_a_provider(headers: dict[str, str]) -> None:
-    """HEAD and prefetches at the way to a provider and back use up no state, set no cookie, and count nothing."""
+    """HEAD and prefetches on the way to a provider and back use up no state, set no cookie, and count nothing."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         async with site.browser() as browser:
@@ -107,7 +107,7 @@ async def test_a_look_does_not_come_back_from_a_provider(headers: dict[str, str]
 
 
 async def test_options() -> None:
-    """OPTIONS tells what a path takes, and does nothing."""
+    """OPTIONS lists the methods of a path, and does nothing."""
     site = Site()
     paged = Paged()
     async with site.browser(origin=None) as browser, paged.tab().client as tab:
@@ -139,7 +139,7 @@ SCANS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("kind", ["magic-link", "verify-email", "reset-password", "change-email"])
 async def test_scanners_use_no_link_up(kind: str) -> None:
-    """Whatever a mail scanner does with a link, but press its button, the person can use it afterwards, once."""
+    """Unless a mail scanner presses the button on a link's page, the person can still use the link, once."""
     site = Paged()
     user = await site.user(verified=kind != "verify-email")
     torii = site.torii
@@ -176,7 +176,7 @@ async def test_scanners_use_no_link_up(kind: str) -> None:
 
 
 def test_every_get_route_has_head() -> None:
-    """No GET route is left out, whatever is added later."""
+    """The tests cover every GET route, including routes that are added later."""
     site = Paged()
     for router in (site.auth, site.admin.router(site.auth.web, site.settings)):
         routes = [route for route in router.routes if isinstance(route, APIRoute)]

@@ -1,4 +1,4 @@
-"""The routes and pages below a mount, a ``root_path``, and a proxy that cuts a path off or does not."""
+"""The routes and pages below a mount, a ``root_path``, and a proxy that may strip a path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from torii_dynamodb.passkeys import PasskeySettings
 
 
 class Server:
-    """A server, behind a proxy that may take a path off.
+    """A server behind a proxy that may strip a path.
 
     Args:
         app: What it serves.
@@ -127,7 +127,7 @@ def _browser(app: ASGIApp) -> httpx.AsyncClient:
 
 
 async def _links_work(browser: httpx.AsyncClient, root: str, text: str) -> None:
-    """All that a page leads to is below the mount, and what is loaded with it is there."""
+    """Everything that a page links to is below the mount, and the files that it loads exist."""
     reader = Reader(text)
     for tag, name in (("form", "action"), ("form", "data-options"), ("script", "src"), ("link", "href"), ("a", "href")):
         for element in reader.all(tag):
@@ -141,7 +141,7 @@ async def _links_work(browser: httpx.AsyncClient, root: str, text: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_walk(place: Any, here: AsyncOAuthSetting) -> None:
-    """Sign up, sign out, sign in, through a provider too: forms, files, redirects, cookies and addresses fit."""
+    """Sign up, sign out, sign in, also through a provider: forms, files, redirects, cookies and URLs match."""
     app, root = place(here)
     async with _browser(app) as browser:
         for page in ("sign-in", "sign-up", "forgot-password"):
@@ -169,13 +169,13 @@ async def test_a_walk(place: Any, here: AsyncOAuthSetting) -> None:
         assert out.headers["location"].startswith(f"{root}/auth/sign-in?notice=")
         form = Reader((await browser.get(out.headers["location"])).text).forms[f"{root}/auth/sign-in"]
         fields = {**form, "email": "new@example.com", "password": PASSWORD}
-        # Where the configuration says, as browsers see it: a mounted part may have no start of its own.
+        # To the configured path as browsers see it: a mounted application may not have a home page.
         assert (await browser.post(f"{root}/auth/sign-in", data=fields)).headers["location"] == "/start"
 
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_provider(place: Any, here: AsyncOAuthSetting) -> None:
-    """The address that a provider sends the browser back to is the one where the routes answer."""
+    """The URL that a provider sends the browser back to is that of the routes."""
     app, root = place(here)
     async with _browser(app) as browser:
         page = await browser.get(f"{root}/auth/sign-in")
@@ -189,7 +189,7 @@ async def test_a_provider(place: Any, here: AsyncOAuthSetting) -> None:
         assert posted.headers["location"].startswith(f"{back}?")
         done = await browser.get(posted.headers["location"])
         assert (done.status_code, done.headers["location"]) == (303, "/start")
-        # A failure comes back to the page that it began at.
+        # A failure leads back to the page where it began.
         begun = (await browser.post(f"{root}/api/auth/oauth/issuer/begin")).json()["url"]
         state = parse_qs(urlsplit(begun).query)["state"][0]
         failed = await browser.get(back, params={"error": "access_denied", "state": state})
@@ -199,7 +199,7 @@ async def test_a_provider(place: Any, here: AsyncOAuthSetting) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_the_admin_area(place: Any, here: AsyncOAuthSetting) -> None:
-    """Its links, forms and redirects."""
+    """Its links, forms and redirects are below the mount."""
     app, root = place(here)
     admin = await here.torii.password.register(ADMIN, PASSWORD)
     await here.torii.storage.mark_email_verified(admin.id, email=admin.email)
@@ -220,7 +220,7 @@ async def test_the_admin_area(place: Any, here: AsyncOAuthSetting) -> None:
 
 
 async def test_mailed_links() -> None:
-    """Links in mails lead where ``MailSettings`` says: its base address may have a path."""
+    """Links in mails follow ``MailSettings``, whose base URL may have a path."""
     mail = MailSettings(sender="a@example.com", app_name="Example", base_url=f"{SITE}/auth-app")
     assert mail.url(mail.magic_link_path, "x").startswith(f"{SITE}/auth-app/auth/magic-link?token=x")
     async with AsyncOAuthSetting(mail=mail) as here:
@@ -234,7 +234,7 @@ async def test_mailed_links() -> None:
 
 
 async def test_two_at_once_do_not_mix(here: AsyncOAuthSetting) -> None:
-    """Requests at the same time below different mounts each get paths of their own."""
+    """Concurrent requests below different mounts each get their own paths."""
     inner = _included(_config(), here)
     app = Starlette(routes=[Mount(f"/{name}", inner) for name in "abcd"])
     async with _browser(app) as browser:
@@ -247,7 +247,7 @@ async def test_two_at_once_do_not_mix(here: AsyncOAuthSetting) -> None:
 
 @pytest.mark.parametrize("name", ["%2fevil.example", "/evil.example", "\\evil.example", "a\r\nb", "ü", "a b", '"><b>'])
 async def test_a_mount_with_a_parameter(name: str, here: AsyncOAuthSetting) -> None:
-    """Whatever stands for a parameter in the mount's path, no redirect leaves the site, and nothing breaks out."""
+    """Whatever a parameter in the mount's path contains, no redirect leaves the site, and nothing is injected."""
     app = Starlette(routes=[Mount("/{tenant}", _included(_config(), here))])
     path = f"/{name}/auth/account"
     sent: list[Any] = []
@@ -271,7 +271,7 @@ async def test_a_mount_with_a_parameter(name: str, here: AsyncOAuthSetting) -> N
 
 
 async def test_dynamodb_opens_below_a_mount(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """A mounted application is never started; its storage opens when it is first used, once, however many come."""
+    """A mounted application is never started; its storage opens once, at the first use, even if requests race."""
     torii = AsyncTorii(dynamodb(dynoxide.config(table_prefix=table_prefix)), secret=SECRET)
     config = WebConfig(registration="direct", base_url=SITE, ip_limit=UNLIMITED)
     sub = FastAPI()

@@ -1,4 +1,4 @@
-"""Where a sign-in leads: whatever stands in ``next``, through every route and page that takes it."""
+"""Where a sign-in leads: any value of ``next``, through every route and page that accepts it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _expected(url: str) -> str:
 
 @pytest.mark.parametrize("url", [*FOLLOWED, *REFUSED])
 def test_where_it_leads(url: str) -> None:
-    """Addresses of this site and of trusted origins are followed, percent-encoded; all else leads to the default."""
+    """URLs of this site and of trusted origins are followed, percent-encoded; everything else leads to the default."""
     web = Web(AsyncSetting().torii, _config())
     found = web.navigation.safe_next(url)
     assert found == _expected(url)
@@ -73,7 +73,7 @@ ODD = st.sampled_from(
 
 @given(st.lists(st.one_of(ODD, st.text(max_size=6)), max_size=8).map("".join))
 def test_whatever_it_is(url: str) -> None:
-    """The result is short and ASCII, free of white space, stable, and leads to this site or to a trusted origin."""
+    """The result is short, ASCII, free of whitespace and stable, and leads to this site or to a trusted origin."""
     found = Web(AsyncSetting().torii, _config()).navigation.safe_next(url)
     assert found.isascii()
     assert len(found) <= 2048
@@ -89,7 +89,7 @@ def _leads(answer: httpx.Response, url: str) -> None:
 
 
 async def test_pages_that_take_it() -> None:
-    """The pages that sign in, and their forms: never an error, and never a session without a way on."""
+    """The sign-in pages and their forms never fail, and never start a session without a redirect."""
     site = Paged(_config(registration="direct"))
     user = await site.user()
     for number, url in enumerate([*FOLLOWED, *REFUSED]):
@@ -114,7 +114,7 @@ async def test_pages_that_take_it() -> None:
 
 
 async def test_the_passkey_form_takes_it() -> None:
-    """As the form with the password does."""
+    """It behaves like the form with the password."""
     site = Paged(_config())
     user = await site.user()
     device = Authenticator()
@@ -130,7 +130,7 @@ async def test_the_passkey_form_takes_it() -> None:
 
 
 async def test_bytes_that_are_no_text() -> None:
-    """Bytes that are no UTF-8 in a query or a form break nothing, and make no session."""
+    """Invalid UTF-8 in a query or a form breaks nothing, and starts no session."""
     site = Paged(_config())
     user = await site.user()
     async with site.tab().client as browser:
@@ -145,7 +145,7 @@ async def test_bytes_that_are_no_text() -> None:
 
 
 async def test_routes_that_take_it() -> None:
-    """Beginning at a provider, coming back from it, and linking."""
+    """Beginning at a provider, returning from it, and linking all restrict ``next``."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here, trusted_origins=[SPA], after_sign_in=HOME)
         async with site.browser() as browser:
@@ -165,7 +165,7 @@ async def test_routes_that_take_it() -> None:
 
 @pytest.mark.parametrize("option", ["after_sign_in", "oauth_error_path"])
 def test_paths_of_the_configuration(option: str) -> None:
-    """They are encoded too; what is no path of this site is told at the start, by name."""
+    """They are encoded too; anything but a path of this site is reported at startup, by name."""
     made: Any = WebConfig(**{option: "/übersicht"})  # type: ignore[arg-type]
     assert getattr(made, option) == "/%C3%BCbersicht"
     assert PagesConfig(app_name="x", home="/übersicht").home == "/%C3%BCbersicht"

@@ -1,4 +1,4 @@
-"""Front ends elsewhere: cookies across subdomains, and the origins of apps and extensions."""
+"""Front ends on other origins: cookies across subdomains, and the origins of apps and extensions."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_apps_that_are_trusted(origin: str, transport: str) -> None:
     ],
 )
 async def test_apps_that_are_not(origin: str) -> None:
-    """Others are refused, with a session and before there is one; so is ``null``."""
+    """Other origins and ``null`` are refused, with and without a session."""
     trusted = ["chrome-extension://abcdefghijklmnopabcdefghijklmnop", "capacitor://localhost"]
     site = Site(WebConfig(trusted_origins=trusted, same_site="none", ip_limit=UNLIMITED))
     await site.user()
@@ -91,19 +91,19 @@ async def test_apps_that_are_not(origin: str) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_trusted(origin: str) -> None:
-    """``null``, wildcards, schemes without an origin, and what no browser would send."""
+    """``null``, wildcards, schemes without an origin, and origins that no browser would send are refused."""
     with pytest.raises(ConfigurationError, match="trusted_origins"):
         WebConfig(trusted_origins=[origin])
 
 
 def test_a_string_is_no_list() -> None:
-    """``trusted_origins="https://..."`` would be read letter by letter."""
+    """A string is refused, because ``trusted_origins="https://..."`` would be read letter by letter."""
     with pytest.raises(ConfigurationError, match="trusted_origins"):
         WebConfig(trusted_origins="https://spa.example")
 
 
 def test_apps_are_gone_to_by_nobody() -> None:
-    """``next`` and forms lead to the web only, whatever apps are trusted; ``base_url`` is on the web."""
+    """``next`` and forms lead only to the web, even if apps are trusted; ``base_url`` is on the web."""
     config = WebConfig(
         base_url=SITE, trusted_origins=["capacitor://localhost", "https://spa.example"], after_sign_in="/home"
     )
@@ -125,7 +125,7 @@ def _cookies(answer: httpx.Response) -> dict[str, str]:
 
 
 async def test_a_cookie_for_all_subdomains() -> None:
-    """The session's cookie has the domain and the prefix for it; the device's stays with the host. Both go again."""
+    """The session cookie has the domain and its prefix; the device cookie stays with the host. Both can be deleted."""
     site = Site(WebConfig(cookie_domain="example.com", base_url=SITE, ip_limit=UNLIMITED))
     await site.user()
     async with site.browser() as browser:
@@ -137,13 +137,13 @@ async def test_a_cookie_for_all_subdomains() -> None:
         for attributes in set_.values():
             assert {"HttpOnly", "Path=/", "SameSite=lax", "Secure"} <= set(attributes.strip().split("; "))
         assert (await browser.get(f"{API}/me")).status_code == 200
-        # Another host below the domain, with an application of its own over the same services.
+        # Another host below the domain, with its own application on the same services.
         other = Site(WebConfig(cookie_domain="example.com", ip_limit=UNLIMITED), here=site.here)
         transport = httpx.ASGITransport(other.app)
         async with httpx.AsyncClient(transport=transport, base_url="https://shop.example.com") as shop:
             shop.cookies = browser.cookies
             assert (await shop.get(f"{API}/me")).json()["email"] == EMAIL
-            # Its pages may not change anything on the first host, though the browser sends the cookie along.
+            # Its pages may not change anything on the first host, although the browser sends the cookie.
             headers = {"Origin": "https://shop.example.com", "Sec-Fetch-Site": "same-site"}
             problem(await browser.post(f"{API}/sessions/end-all", headers=headers), 403, "cross_site")
         out = await browser.post(f"{API}/sign-out")
@@ -154,19 +154,19 @@ async def test_a_cookie_for_all_subdomains() -> None:
 
 
 async def test_a_planted_session_counts_for_nothing_beside_the_own() -> None:
-    """A subdomain can set a cookie of the domain; beside the person's own, neither counts: nobody acts as another."""
+    """If a subdomain sets a second cookie with the same name, neither counts, so nobody acts as another user."""
     site = Site(WebConfig(cookie_domain="example.com", ip_limit=UNLIMITED))
     own = await site.torii.create_session(await site.user())
     planted = await site.torii.create_session(await site.user("thief@example.com"))
     async with site.browser() as browser:
         headers = {"Cookie": f"__Secure-torii={planted.token}; __Secure-torii={own.token}"}
         problem(await browser.get(f"{API}/me", headers=headers), 401, "not_signed_in")
-        # The name of the cookie without a domain means nothing now.
+        # The name of the cookie without a domain has no meaning now.
         problem(await browser.get(f"{API}/me", headers={"Cookie": f"__Host-torii={own.token}"}), 401, "not_signed_in")
 
 
 async def test_pages_with_it() -> None:
-    """Signing in on a page, the cookie that forms are made of, and signing out."""
+    """Signing in on a page, the cookie of form tokens, and signing out work with a domain."""
     site = Paged(WebConfig(cookie_domain="example.com", base_url=SITE, ip_limit=UNLIMITED))
     await site.user()
     tab = site.tab()
@@ -205,6 +205,6 @@ def test_on_this_machine() -> None:
     ],
 )
 def test_a_domain_that_cannot_be(options: dict[str, Any]) -> None:
-    """What no browser takes is told at the start."""
+    """Domains that browsers would reject are reported at startup."""
     with pytest.raises(ConfigurationError, match="cookie_domain"):
         WebConfig(**options)

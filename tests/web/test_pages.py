@@ -1,4 +1,4 @@
-"""The pages over HTTP: what is sent, what is refused, what is left. Browsers try them in tests/browser."""
+"""The pages over HTTP: responses, refusals and cookies. tests/browser tries them in a browser."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FORMS = [
 
 @pytest.mark.parametrize("path", [*OPEN, "/auth/account", "/auth/account/delete"])
 async def test_a_page_is_kept_from_harm(path: str) -> None:
-    """Nothing from elsewhere is loaded, nothing inline runs, no frame may hold it, nobody keeps it."""
+    """Nothing is loaded from elsewhere, nothing inline runs, no frame may embed it, nothing caches it."""
     site = Paged()
     tab = site.tab()
     if "account" in path:
@@ -57,7 +57,7 @@ async def test_a_page_is_kept_from_harm(path: str) -> None:
 
 @pytest.mark.parametrize("path", [*OPEN, "/auth/account", "/auth/account/delete"])
 async def test_every_field_has_a_label_and_every_id_is_one(path: str) -> None:
-    """Each field that a person fills in has a label, and no id occurs twice."""
+    """Each visible field has a label, and no id occurs twice."""
     site = Paged()
     tab = site.tab()
     if "account" in path:
@@ -74,7 +74,7 @@ async def test_every_field_has_a_label_and_every_id_is_one(path: str) -> None:
 
 @pytest.mark.parametrize("path", FORMS)
 async def test_a_form_without_its_token_is_refused(path: str) -> None:
-    """Signed in or not, a form that no page of ours made changes nothing."""
+    """Signed in or not, a form that does not come from our pages changes nothing."""
     site = Paged()
     user = await site.user()
     tab = site.tab()
@@ -89,7 +89,7 @@ async def test_a_form_without_its_token_is_refused(path: str) -> None:
 
 
 def test_every_form_is_tried() -> None:
-    """The list that the test above goes by has every page that takes a form."""
+    """The list used by the test above contains every page that accepts a form."""
     site = Site(Paged(oauth=[google("id", "secret")]).auth.web, PagesConfig(app_name="Example"))
     routes = pages(site.web, site.settings).routes
     taken = {route.path for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())}
@@ -97,7 +97,7 @@ def test_every_form_is_tried() -> None:
 
 
 async def test_a_form_that_another_site_sends_is_refused() -> None:
-    """Even with a good token, a request that the browser says comes from another site is refused."""
+    """A request that the browser marks as coming from another site is refused, even with a valid form token."""
     site = Paged()
     await site.user()
     tab = site.tab()
@@ -120,14 +120,14 @@ async def test_a_form_that_another_site_sends_is_refused() -> None:
     ],
 )
 async def test_a_form_that_cannot_be_ours_is_refused(kind: str, body: bytes, status: int) -> None:
-    """Bodies of another kind, too large or unreadable get a page that says so, not a failure."""
+    """Bodies of another type, too large or unreadable get a page that says so, not a failure."""
     answer = await Paged().tab().client.post("/auth/sign-in", content=body, headers={"Content-Type": kind})
     assert answer.status_code == status
     assert "text/html" in answer.headers["content-type"]
 
 
 async def test_signing_up_tells_nobody_who_has_an_account() -> None:
-    """A free and a taken address get the same answer; the mails differ."""
+    """A free and a taken address get the same response; the mails differ."""
     site = Paged()
     await site.user()
     answers = [
@@ -141,7 +141,7 @@ async def test_signing_up_tells_nobody_who_has_an_account() -> None:
 
 
 async def test_signing_up_directly_signs_in() -> None:
-    """Where answers may tell who has an account, signing up signs in at once, and a taken address is told."""
+    """With direct registration, signing up signs in at once, and a taken address is reported."""
     site = Paged(WebConfig(base_url=SITE, registration="direct", ip_limit=None))
     tab = site.tab()
     answer = await tab.send("/auth/sign-up", "/auth/sign-up", follow=False, email=EMAIL, password=PASSWORD)
@@ -152,7 +152,7 @@ async def test_signing_up_directly_signs_in() -> None:
 
 
 async def test_nobody_signs_up_where_that_is_off() -> None:
-    """With registration off there is no page for it, and no link to one."""
+    """With registration off, there is no page for it, and no link to one."""
     site = Paged(WebConfig(base_url=SITE, registration="off", ip_limit=None))
     assert (await site.tab().get("/auth/sign-up")).status_code == 404
     assert "/auth/sign-up" not in (await site.tab().get("/auth/sign-in")).text
@@ -162,7 +162,7 @@ async def test_nobody_signs_up_where_that_is_off() -> None:
     ("email", "password", "field"), [("no address", PASSWORD, "email"), (EMAIL, "short", "password")]
 )
 async def test_what_is_wrong_is_told_at_the_field_and_at_the_top(email: str, password: str, field: str) -> None:
-    """The summary links to the field; the field names its message; what was typed stays, but never a password."""
+    """The summary links to the field, the field references its message, and the input stays, except for passwords."""
     tab = Paged().tab()
     answer = await tab.send("/auth/sign-up", "/auth/sign-up", email=email, password=password, name="Ada")
     page = Reader(answer.text)
@@ -178,7 +178,7 @@ async def test_what_is_wrong_is_told_at_the_field_and_at_the_top(email: str, pas
 
 
 async def test_a_wrong_password_says_no_more_than_that() -> None:
-    """Known and unknown addresses get the same page, but for the address that was typed."""
+    """Known and unknown addresses get the same page, except for the address that was typed."""
     site = Paged()
     await site.user()
     told = []
@@ -190,7 +190,7 @@ async def test_a_wrong_password_says_no_more_than_that() -> None:
 
 
 async def test_too_many_tries_are_told_with_a_time() -> None:
-    """The lockout answers 429 and says how long to wait."""
+    """A locked-out sign-in gets 429 and is told how long to wait."""
     site = Paged()
     for _ in range(5):
         await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, password="wrong password")
@@ -200,7 +200,7 @@ async def test_too_many_tries_are_told_with_a_time() -> None:
 
 
 async def test_requests_from_one_address_are_limited() -> None:
-    """Pages count against the limit by IP address as the JSON routes do."""
+    """Pages count against the limit by IP address, like the JSON routes."""
     limit = LockoutPolicy(max_attempts=2, window=timedelta(minutes=1))
     site = Paged(WebConfig(base_url=SITE, ip_limit=limit))
     seen = [
@@ -223,7 +223,7 @@ async def test_requests_from_one_address_are_limited() -> None:
     ],
 )
 async def test_a_sign_in_leads_to_this_application_alone(target: str, leads_to: str) -> None:
-    """Whatever ``next`` says, nobody is sent to another site, signing in or signed in already."""
+    """Whatever ``next`` says, nobody is sent to another site, while signing in or already signed in."""
     site = Paged()
     await site.user()
     tab = site.tab()
@@ -236,7 +236,7 @@ async def test_a_sign_in_leads_to_this_application_alone(target: str, leads_to: 
 
 
 async def test_signing_out_ends_the_session() -> None:
-    """The cookie goes, and the session with it: its token is good for nothing any more."""
+    """The cookie is deleted and the session ends: its token is no longer valid."""
     site = Paged()
     user = await site.user()
     tab = site.tab()
@@ -248,7 +248,7 @@ async def test_signing_out_ends_the_session() -> None:
 
 
 async def test_a_visit_to_a_sign_in_link_changes_nothing() -> None:
-    """Mail scanners may visit the link as often as they like; the click signs in, once."""
+    """Mail scanners may visit the link any number of times; the click signs in, once."""
     site = Paged()
     await site.user()
     await site.tab().send("/auth/sign-in", "/auth/sign-in", email=EMAIL, way="link")
@@ -265,7 +265,7 @@ async def test_a_visit_to_a_sign_in_link_changes_nothing() -> None:
 
 
 async def test_a_sign_in_link_answers_alike_for_unknown_addresses() -> None:
-    """Asking for a sign-in link or a reset tells nobody who has an account."""
+    """Requesting a sign-in link or a reset does not reveal who has an account."""
     site = Paged()
     await site.user()
     for page, more in (("/auth/sign-in", {"way": "link"}), ("/auth/forgot-password", {})):
@@ -293,7 +293,7 @@ async def test_an_address_is_verified_by_a_click() -> None:
 
 
 async def test_an_address_is_verified_on_another_device() -> None:
-    """The page asks for the password chosen at sign-up; a wrong or missing one leaves the link as it was."""
+    """The page asks for the password chosen at sign-up; a wrong or missing one does not use up the link."""
     site = Paged()
     await site.tab().send("/auth/sign-up", "/auth/sign-up", email=EMAIL, password=PASSWORD)
     link = f"/auth/verify-email?token={await site.here.link()}"
@@ -301,7 +301,7 @@ async def test_an_address_is_verified_on_another_device() -> None:
     for password in ("", "wrong password"):
         answer = await phone.send(link, "/auth/verify-email", choice="keep", password=password)
         assert (answer.status_code, "The password is wrong." in answer.text) == (422, True)
-    # A form without a choice, as of a browser whose cookie went since: asked once more, nothing is removed.
+    # A form without a choice, as from a browser that lost its cookie: the page asks again, nothing is removed.
     answer = await phone.send(link, "/auth/verify-email", choice="")
     assert 'id="form-keep"' in answer.text
     answer = await phone.send(link, "/auth/verify-email", choice="keep", password=PASSWORD)
@@ -310,7 +310,7 @@ async def test_an_address_is_verified_on_another_device() -> None:
 
 
 async def test_the_owner_of_an_address_begins_anew() -> None:
-    """Somebody else signed up with it and is signed in: the owner's new password ends that, a bad one does not."""
+    """Someone else signed up with it and is signed in: the owner's new password ends that, an invalid one does not."""
     site = Paged(WebConfig(base_url=SITE, registration="direct", ip_limit=LockoutPolicy(enabled=False)))
     stranger = site.tab()
     await stranger.send("/auth/sign-up", "/auth/sign-up", email=EMAIL, password=PASSWORD)
@@ -326,7 +326,7 @@ async def test_the_owner_of_an_address_begins_anew() -> None:
 
 
 async def test_an_address_is_changed_on_another_device() -> None:
-    """In another session than the one that asked, the page asks for the password."""
+    """In a session other than the one that requested the link, the page asks for the password."""
     site = Paged()
     await site.user()
     tab, phone = site.tab(), site.tab()
@@ -342,7 +342,7 @@ async def test_an_address_is_changed_on_another_device() -> None:
 
 
 async def test_a_password_is_reset_by_a_link() -> None:
-    """A refused password leaves the link as it was; the new one signs in here and out everywhere else."""
+    """A refused password does not use up the link; a valid one signs in here and out everywhere else."""
     site = Paged()
     await site.user()
     old = site.tab()
@@ -359,7 +359,7 @@ async def test_a_password_is_reset_by_a_link() -> None:
 
 
 async def test_the_profile_is_changed() -> None:
-    """The name is saved, and shown as text, whatever it holds."""
+    """The name is saved, and shown as text whatever it contains."""
     site = Paged()
     await site.user()
     tab = site.tab()
@@ -375,7 +375,7 @@ async def test_the_profile_is_changed() -> None:
 
 
 async def test_the_password_is_changed() -> None:
-    """The current one must be right; the others are signed out, this browser stays."""
+    """The current password must be correct; other browsers are signed out, this one is not."""
     site = Paged()
     await site.user()
     tab, other = site.tab(), site.tab()
@@ -390,7 +390,7 @@ async def test_the_password_is_changed() -> None:
 
 
 async def test_the_address_is_changed_by_a_link() -> None:
-    """The link goes to the new address, asks for a click, and works for its owner alone."""
+    """The link goes to the new address, requires a click, and works only for its owner."""
     site = Paged()
     await site.user()
     await site.user("eve@example.com")
@@ -409,7 +409,7 @@ async def test_the_address_is_changed_by_a_link() -> None:
 
 
 async def test_devices_are_signed_out_one_by_one_or_all() -> None:
-    """One, all others, everything: each ends what it says and nothing else."""
+    """One, all others and all devices: each button ends what it says and nothing else."""
     site = Paged()
     await site.user()
     here, *others = [site.tab() for _ in range(4)]
@@ -429,7 +429,7 @@ async def test_devices_are_signed_out_one_by_one_or_all() -> None:
 
 
 async def test_what_a_thief_would_do_asks_for_a_recent_sign_in() -> None:
-    """Later than that, the account offers to sign in again, and its forms, kept open, lead there."""
+    """Without a recent sign-in, the account page offers to sign in again, and forms left open lead there."""
     site = Paged()
     user = await site.user()
     tab = site.tab()
@@ -454,7 +454,7 @@ async def test_what_a_thief_would_do_asks_for_a_recent_sign_in() -> None:
 
 
 async def test_the_account_is_deleted() -> None:
-    """Not without the tick; then the user is gone, and the browser signed out."""
+    """The box must be ticked; then the user is deleted and the browser signed out."""
     site = Paged()
     user = await site.user()
     tab = site.tab()
@@ -466,7 +466,7 @@ async def test_the_account_is_deleted() -> None:
 
 
 async def test_a_passkey_answer_that_is_none_is_refused() -> None:
-    """Whatever stands in the answer's field, the page comes back with a message; nobody is signed in."""
+    """Whatever the credential field contains, the page returns with a message, and nobody is signed in."""
     site = Paged()
     tab = site.tab()
     for answer in ("", "null", "[]", "{}", '{"id": 1}', "[" * 5000):
@@ -476,7 +476,7 @@ async def test_a_passkey_answer_that_is_none_is_refused() -> None:
 
 
 async def test_passkey_options_are_for_pages_of_ours() -> None:
-    """With the form's token the script gets options, fresh ones each time."""
+    """With the form's token the script gets options, new ones each time."""
     tab = Paged().tab()
     token = Reader((await tab.get("/auth/sign-in")).text).forms["/auth/passkey"]["csrf_token"]
     seen = [(await tab.client.post("/auth/passkey/options", data={"csrf_token": token})).json() for _ in range(2)]
@@ -485,7 +485,7 @@ async def test_passkey_options_are_for_pages_of_ours() -> None:
 
 
 async def test_a_passkey_of_nobody_cannot_be_named_or_removed() -> None:
-    """Ids that are not valid, or somebody else's, have no effect."""
+    """Invalid IDs, and those of other users, have no effect."""
     site = Paged()
     await site.user()
     tab = site.tab()
@@ -499,7 +499,7 @@ async def test_a_passkey_of_nobody_cannot_be_named_or_removed() -> None:
 
 
 async def test_providers_are_offered_where_they_are_set_up() -> None:
-    """Sign-in pages have a form for the providers, and a failure comes back as a message in words."""
+    """Sign-in pages have a form for the providers, and a failure returns as a message."""
     site = Paged(oauth=[google("id", "secret")])
     await site.user()
     tab = site.tab()
@@ -507,7 +507,7 @@ async def test_providers_are_offered_where_they_are_set_up() -> None:
     assert Reader(text).forms["/auth/provider"].keys() == {"csrf_token", "next", "from"}
     assert ("button", {"type": "submit", "name": "provider", "value": "google"}) in Reader(text).tags
     assert "Google was not allowed to tell us" in (await tab.get("/auth/sign-in?error=denied&provider=google")).text
-    # An address names a reason and a provider, but writes nothing of its own.
+    # A URL can name a reason and a provider, but cannot add text.
     odd = await tab.get("/auth/sign-in?error={x}pay+here&provider=pay-there")
     assert "Something went wrong" in odd.text
     assert "pay" not in odd.text
@@ -518,14 +518,14 @@ async def test_providers_are_offered_where_they_are_set_up() -> None:
 
 
 async def test_a_notice_is_one_of_ours() -> None:
-    """An address can name a notice, but not write one."""
+    """A URL can name a notice, but cannot add text."""
     tab = Paged().tab()
     assert "You are signed out." in (await tab.get("/auth/sign-in?notice=signed-out")).text
     assert "pay here" not in (await tab.get("/auth/sign-in?notice=pay+here")).text
 
 
 async def test_static_files_are_two_and_an_icon() -> None:
-    """The style sheet and the script are served with their types; nothing else is, wherever it points."""
+    """The style sheet and the script are served with their types; no other path is served."""
     tab = Paged().tab()
     for name, kind in (("pages.css", "text/css"), ("passkeys.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
         assert (await tab.get(f"/auth/static/{name}")).headers["content-type"].startswith(kind)
@@ -534,7 +534,7 @@ async def test_static_files_are_two_and_an_icon() -> None:
 
 
 async def test_without_mail_and_passkeys_the_pages_do_not_offer_them() -> None:
-    """Links by mail, resets and passkeys are offered only where the services are set up for them."""
+    """Mailed links, resets and passkeys are offered only if the services are set up for them."""
     site = Paged(WebConfig(registration="direct", ip_limit=None), mailer=None, mail=None, passkeys=None)
     tab = site.tab()
     text = (await tab.get("/auth/sign-in")).text
@@ -547,7 +547,7 @@ async def test_without_mail_and_passkeys_the_pages_do_not_offer_them() -> None:
 
 
 async def test_the_account_tells_where_a_passkey_lives() -> None:
-    """Whether it is synchronised, can be, or is lost with its device; nothing where no authenticator has told."""
+    """It is synchronised, can be, or is lost with its device; nothing is shown if no authenticator has reported it."""
     site = Paged()
     user = await site.user()
     tab = site.tab()

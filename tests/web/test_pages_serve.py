@@ -1,4 +1,4 @@
-"""``torii-dynamodb serve``, as a process: it answers, keeps what is registered, and ends when told to."""
+"""``torii-dynamodb serve`` as a process: it serves, keeps registrations, and stops when told to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 60.0
 
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command, once it has said where to open it; and that address."""
+    """The command, once it has printed its URL, and that URL."""
     command = [sys.executable, "-m", "torii_dynamodb.cli", "serve", "--db-path", str(folder / "serve.db"), *options]
     log = folder / "log"
     with log.open("w") as file:
@@ -42,7 +42,7 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
 
 
 def status(address: str, path: str, host: str | None = None) -> tuple[int, str | None]:
-    """The status of a page, and where it leads."""
+    """The status of a page, and where it redirects."""
     port = int(address.rpartition(":")[2])
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
@@ -56,7 +56,7 @@ def status(address: str, path: str, host: str | None = None) -> tuple[int, str |
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
-    """The pages answer at the address it prints, other names lead there, and Ctrl-C ends it cleanly."""
+    """The pages are at the printed URL, other host names redirect there, and Ctrl-C stops it cleanly."""
     with serving(tmp_path) as (process, address):
         for path in ("/", "/auth/sign-in", "/auth/static/pages.css"):
             assert status(address, path) == (200, None)
@@ -72,7 +72,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:
-    """Asked for a port that is taken, it says so in one line and ends with the code for wrong usage."""
+    """For a port that is taken it prints one line and exits with the code for wrong usage."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [sys.executable, "-m", "torii_dynamodb.cli", "serve", "--port", str(taken.getsockname()[1])]
         done = subprocess.run(

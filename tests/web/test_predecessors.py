@@ -1,4 +1,4 @@
-"""ASVS 7.2.4: whoever signs in again has the new session alone, however the old and the new one travel."""
+"""ASVS 7.2.4: after signing in again there is only the new session, however the old and the new one are sent."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def _alive(site: Site, *sessions: Session) -> list[bool]:
 @pytest.mark.parametrize("transport", ["cookie", "bearer"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_was_presented_ends(way: str, transport: str) -> None:
-    """Each route that signs in ends the sessions of the cookie and of the header that came along, and no other."""
+    """Each route that signs in ends the sessions of the request's cookie and header, and no other."""
     site = _site()
     await site.user()
     by_cookie, by_header, elsewhere = await _sessions(site, 3)
@@ -89,7 +89,7 @@ async def test_what_was_presented_ends(way: str, transport: str) -> None:
 
 
 async def test_another_users_cookie_is_left_alone() -> None:
-    """Signing in by bearer beside another user's cookie signs nobody out, unless the person agreed."""
+    """Signing in as bearer in the presence of another user's cookie signs nobody out, unless the person agreed."""
     site = _site()
     await site.user()
     by_cookie, by_header = await _sessions(site, 2)
@@ -117,7 +117,7 @@ async def test_a_sign_in_that_fails_ends_nothing() -> None:
     "header", ["Bearer x", "Bearer ", "Bearer torii_s1_usr_1.AAAA", "Basic {}", "{}", "Bearer \xe9"]
 )
 async def test_only_a_bearer_token_counts(header: str) -> None:
-    """What is no session token of ours, or stands under another scheme, ends nothing and hinders nobody."""
+    """Invalid tokens, and those under another scheme, end nothing and prevent no sign-in."""
     site = _site()
     await site.user()
     (before,) = await _sessions(site, 1)
@@ -129,7 +129,7 @@ async def test_only_a_bearer_token_counts(header: str) -> None:
 
 
 async def test_a_bearer_token_where_none_is_taken() -> None:
-    """Where sessions travel in cookies alone, the header means nothing."""
+    """If only cookies are enabled, the header has no effect."""
     site = _site(transports=["cookie"])
     await site.user()
     (before,) = await _sessions(site, 1)
@@ -139,7 +139,7 @@ async def test_a_bearer_token_where_none_is_taken() -> None:
 
 
 async def test_another_sites_request_does_not_end_the_cookies_session() -> None:
-    """A header keeps the guard against other sites off; the cookie that the browser adds is left alone then."""
+    """A header disables the check for other sites; a cookie that the browser adds is then left alone."""
     site = _site()
     await site.user()
     by_cookie, by_header = await _sessions(site, 2)
@@ -154,7 +154,7 @@ async def test_another_sites_request_does_not_end_the_cookies_session() -> None:
 
 @pytest.mark.parametrize("held", ["cookie", "bearer"])
 async def test_a_provider(held: str) -> None:
-    """Back from a provider, the session that the request carries ends."""
+    """After returning from a provider, the session of the request ends."""
     async with AsyncOAuthSetting() as here:
         site = oauth_site(here)
         (before,) = await _sessions(site, 1)
@@ -171,7 +171,7 @@ async def test_a_provider(held: str) -> None:
 
 
 async def test_the_same_user_by_bearer() -> None:
-    """Signing in again with the old token leaves one session, and the old token is dead."""
+    """Signing in again with the old token leaves one session, and the old token is invalid."""
     site = Site()
     user = await site.user()
     body = {"email": EMAIL, "password": PASSWORD, "transport": "bearer"}
@@ -182,7 +182,7 @@ async def test_the_same_user_by_bearer() -> None:
         assert len(await site.torii.list_sessions(user.id)) == 1
         problem(await app.get(f"{API}/me"), 401, "not_signed_in")
         app.headers["Authorization"] = f"Bearer {second}"
-        # Changing the password renews the session; the token before it is dead, too.
+        # Changing the password renews the session; the earlier token is invalid, too.
         body = {"current_password": PASSWORD, "new_password": f"{PASSWORD} and more"}
         renewed = (await app.put(f"{API}/password", json=body)).json()["token"]
         problem(await app.get(f"{API}/me"), 401, "not_signed_in")

@@ -1,4 +1,4 @@
-"""Where a request comes from: what proxies write, whom they are believed from, and proxies that nobody named."""
+"""Where a request comes from: headers of proxies, trusted and untrusted, and proxies that are not configured."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def connection(*headers: tuple[str, str], client: str | None = PROXY) -> HTTPCon
 def found(
     header: str, *lines: str, client: str | None = PROXY, proxies: tuple[str, ...] = ("10.0.0.0/8",)
 ) -> str | None:
-    """Whose address it is."""
+    """Return the client's address."""
     option: Any = "forwarded" if header == "Forwarded" else "x-forwarded-for"
     address = ClientAddress(WebConfig(trusted_proxies=proxies, forwarded_header=option))
     return address.of(connection(*((header, line) for line in lines), client=client))
@@ -52,7 +52,7 @@ def found(
         ("::ffff:203.0.113.9", CLIENT),
         ("fe80::1%eth0", "fe80::1"),
         ("[fe80::1%eth0]:443", "fe80::1"),
-        # Not an address: the nearest proxy counts, which wrote it.
+        # Not an address: the nearest proxy, which wrote it, counts.
         ("unknown", PROXY),
         ("_hidden", PROXY),
         ("203.0.113.9:51008:1", PROXY),
@@ -65,7 +65,7 @@ def found(
     ],
 )
 def test_what_proxies_write(hop: str, expected: str) -> None:
-    """An address with or without its port, bracketed or quoted; in front of it the client may write what it wants."""
+    """An address with or without port, brackets or quotes; entries to its left can be made up by the client."""
     assert found("X-Forwarded-For", hop) == expected
     for made_up in ("6.6.6.6", "garbage", '"', "6.6.6.6:1, [::1", ", ,"):
         assert found("X-Forwarded-For", f"{made_up}, {hop}") == (
@@ -95,7 +95,7 @@ def test_what_proxies_write(hop: str, expected: str) -> None:
         ("for=6.6.6.6, proto=https", PROXY),
         ("for=6.6.6.6, by=10.0.0.3", PROXY),
         ("", PROXY),
-        # A quotation mark that the client opens does not hide what the proxy adds.
+        # A quotation mark opened by the client does not hide what the proxy adds.
         ('for=6.6.6.6;x=", for="[2001:db8::7]:443"', PROXY),
         ('for=6.6.6.6;x=", for=203.0.113.9', PROXY),
         ('for="6.6.6.6, for=203.0.113.9', PROXY),
@@ -104,12 +104,12 @@ def test_what_proxies_write(hop: str, expected: str) -> None:
     ],
 )
 def test_the_standard_header(line: str, expected: str) -> None:
-    """RFC 7239, from the right, quoted or not; what is obfuscated or broken ends at the proxy that wrote it."""
+    """RFC 7239, from the right, quoted or not; an obfuscated or broken entry ends the search at its proxy."""
     assert found("Forwarded", line) == expected
 
 
 def test_only_one_header_is_read() -> None:
-    """The header that the proxies do not write is the client's own, and does not count."""
+    """The header that the proxies do not write comes from the client, and does not count."""
     both = (("X-Forwarded-For", CLIENT), ("Forwarded", "for=6.6.6.6"))
     assert ClientAddress(WebConfig(trusted_proxies=[PROXY])).of(connection(*both)) == CLIENT
     other = WebConfig(trusted_proxies=[PROXY], forwarded_header="forwarded")
@@ -118,7 +118,7 @@ def test_only_one_header_is_read() -> None:
 
 
 def test_several_proxies() -> None:
-    """All of a chain are named, by address or network; the first that is not is the client."""
+    """All proxies of a chain are named, by address or network; the first address that is not named is the client."""
     chain = ("10.0.0.0/8", "198.51.100.0/24", "2001:db8:1::/48")
     for line in ("6.6.6.6, 203.0.113.9, 198.51.100.7, 10.2.2.2", "203.0.113.9:1, [2001:db8:1::5]:2, 10.2.2.2:3"):
         assert found("X-Forwarded-For", line, proxies=chain) == CLIENT
@@ -127,7 +127,7 @@ def test_several_proxies() -> None:
 
 
 def test_a_unix_socket() -> None:
-    """A connection without any address is a proxy's where the configuration says so."""
+    """A connection without an address is a proxy's if the configuration says so."""
     assert found("X-Forwarded-For", CLIENT, client=None) is None
     assert found("X-Forwarded-For", CLIENT, client=None, proxies=("unix",)) == CLIENT
     assert found("X-Forwarded-For", CLIENT, client="", proxies=("unix",)) == CLIENT
@@ -137,7 +137,7 @@ def test_a_unix_socket() -> None:
 
 @given(st.lists(st.text(alphabet=',;="\\ \tfor.:[]0129_x', max_size=60), max_size=3))
 def test_any_header(lines: list[str]) -> None:
-    """Whatever a client sends, what the proxy adds in a line of its own decides."""
+    """Whatever a client sends, the separate line that the proxy adds decides."""
     assert found("X-Forwarded-For", *lines, CLIENT) == CLIENT
     assert found("Forwarded", *lines, f"for={CLIENT}") == CLIENT
     for header in ("X-Forwarded-For", "Forwarded"):
@@ -146,7 +146,7 @@ def test_any_header(lines: list[str]) -> None:
 
 @pytest.mark.parametrize("proxy", ["0.0.0.0/0", "::/0", "everyone", "10.0.0.1/8", "*"])
 def test_nobody_trusts_everybody(proxy: str) -> None:
-    """A network that holds every address would let each client choose its own."""
+    """A network of all addresses is refused, because it would let each client choose its own."""
     with pytest.raises(ConfigurationError, match="trusted_proxies"):
         WebConfig(trusted_proxies=[proxy])
 
@@ -161,7 +161,7 @@ async def _ask(site: Site, client: str, **headers: str) -> int:
 
 @pytest.mark.parametrize("peer", ["10.0.0.7", "172.17.0.1", "127.0.0.1", "fd00::7", "100.64.0.3", "::ffff:192.168.1.2"])
 async def test_a_proxy_that_nobody_named(peer: str, caplog: pytest.LogCaptureFixture) -> None:
-    """All of a site behind one inside address: nobody is refused for the others, and the log says what to set."""
+    """With all clients behind one internal address, nobody is refused for the others, and the log says what to set."""
     site = Site(WebConfig())
     with caplog.at_level(logging.WARNING, logger="torii_dynamodb"):
         codes = [await _ask(site, peer, **{"X-Forwarded-For": f"203.0.113.{n}"}) for n in range(60)]
@@ -173,7 +173,7 @@ async def test_a_proxy_that_nobody_named(peer: str, caplog: pytest.LogCaptureFix
 
 
 async def test_a_client_behind_it_is_still_limited() -> None:
-    """One client's requests are counted, also by the standard header, and its session notes the proxy's address."""
+    """One client's requests are counted, also with the standard header, and its session records the proxy's address."""
     site = Site(WebConfig())
     for name, value in (("X-Forwarded-For", "6.6.6.6, 203.0.113.9:1"), ("Forwarded", "for=6.6.6.7, for=203.0.113.77")):
         codes = [await _ask(site, "10.0.0.7", **{name: value}) for _ in range(22)]
@@ -181,7 +181,7 @@ async def test_a_client_behind_it_is_still_limited() -> None:
 
 
 async def test_one_who_makes_headers_up_is_bounded() -> None:
-    """Whoever sits inside and chooses the header gets 64 times as much, and no more."""
+    """A client in the internal network that chooses the header gets at most 64 times the limit."""
     site = Site(WebConfig())
     web = site.auth.web
     counted = {
@@ -193,7 +193,7 @@ async def test_one_who_makes_headers_up_is_bounded() -> None:
 
 
 async def test_from_outside_the_header_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever connects from the internet is counted by that address, whatever the header says; the log notes it."""
+    """A connection from the internet is counted by its address, whatever the header says; the log notes it."""
     site = Site(WebConfig())
     with caplog.at_level(logging.WARNING, logger="torii_dynamodb"):
         codes = [await _ask(site, "198.51.100.7", **{"X-Forwarded-For": f"203.0.113.{n}"}) for n in range(23)]
@@ -203,7 +203,7 @@ async def test_from_outside_the_header_changes_nothing(caplog: pytest.LogCapture
 
 
 async def test_a_second_proxy_that_nobody_named(caplog: pytest.LogCaptureFixture) -> None:
-    """A balancer that is named behind a network of proxies that is not: the refusal says so once."""
+    """For a named balancer behind proxies that are not named, the refusal is logged once."""
     site = Site(WebConfig(trusted_proxies=["10.0.0.0/8"]))
     with caplog.at_level(logging.WARNING, logger="torii_dynamodb"):
         lines = [f"203.0.113.{n}, 198.51.100.7" for n in range(22)]
@@ -215,7 +215,7 @@ async def test_a_second_proxy_that_nobody_named(caplog: pytest.LogCaptureFixture
 
 
 async def test_without_a_header_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """A client inside the network that sends no such header is a client; so is one that a server resolved already."""
+    """An internal client without such a header is a client; so is one that the server has already resolved."""
     with caplog.at_level(logging.WARNING, logger="torii_dynamodb"):
         site = Site(WebConfig())
         assert [await _ask(site, "10.0.0.7") for _ in range(21)][-1] == 429
@@ -235,7 +235,7 @@ async def test_without_a_header_nothing_is_said(caplog: pytest.LogCaptureFixture
 async def test_a_proxy_that_says_nothing_of_use(
     headers: dict[str, str], says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A trusted proxy that writes the other header, or none that can be read, is told of once."""
+    """A trusted proxy that writes the other header, or an unreadable one, is logged once."""
     site = Site(WebConfig(trusted_proxies=["10.0.0.0/8"]))
     with caplog.at_level(logging.WARNING, logger="torii_dynamodb"):
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""What an application publishes by accident when it returns what the library gave it."""
+"""What an application publishes by accident if it returns the library's objects."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ EVERY: dict[str, Any] = {
 
 
 def leaks(text: object) -> bool:
-    """Whether something secret, or that only the library needs, can be read in it."""
+    """Whether it contains secrets or internals."""
     return any(part in str(text) for part in (SECRET, "4711", "session_epoch", "password_version", "token_serials"))
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_no_serialiser_tells_a_secret(name: str) -> None:
-    """asdict, astuple, orjson, pydantic, FastAPI's encoder, json with a default, repr and pprint: none of them."""
+    """asdict, astuple, orjson, pydantic, FastAPI's encoder, json with a default, repr and pprint reveal nothing."""
     value = EVERY[name]
     kind = Page[User] if name == "page" else type(value)
     said = [
@@ -117,7 +117,7 @@ def test_no_serialiser_tells_a_secret(name: str) -> None:
 
 
 def test_broken_rows_stay_with_the_program() -> None:
-    """What a page says of rows that cannot be read is an error each: no serialiser trips over it, or publishes it."""
+    """A page's unreadable rows are errors, which serialisers neither fail on nor publish."""
     page = Page([USER], corrupt=(CorruptItem("users", "email", SECRET),))
     told = [
         dataclasses.asdict(page),
@@ -133,7 +133,7 @@ def test_broken_rows_stay_with_the_program() -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_programs_lose_nothing(name: str) -> None:
-    """replace, copy, deepcopy, pickle and comparison see the whole."""
+    """replace, copy, deepcopy, pickle and comparison see all fields."""
     value = EVERY[name]
     for again in (
         dataclasses.replace(value),
@@ -150,7 +150,7 @@ def test_programs_lose_nothing(name: str) -> None:
 
 
 def test_every_model_keeps_the_rule() -> None:
-    """What is kept out of a model's repr is kept out of what serialisers see, in all models that there are."""
+    """In every model, fields that are hidden from repr are hidden from serialisers."""
     found = 0
     for one in vars(models).values():
         if dataclasses.is_dataclass(one) and isinstance(one, type):
@@ -167,7 +167,7 @@ class Profile(BaseModel):
 
 
 def application() -> FastAPI:
-    """Routes that return what the library gave them, in every way that FastAPI knows."""
+    """Routes that return the library's objects, in every way that FastAPI supports."""
     app = FastAPI()
 
     @app.get("/bare", response_model=None)
@@ -226,7 +226,7 @@ def application() -> FastAPI:
 
 
 async def test_in_an_application() -> None:
-    """Whatever the route declares, FastAPI answers without them, and OpenAPI does not speak of them."""
+    """Whatever the route declares, secrets are in neither FastAPI's response nor OpenAPI."""
     app = application()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=SITE) as client:
         told = {path: await client.get(path) for path in app.openapi()["paths"]}
@@ -246,7 +246,7 @@ async def test_in_an_application() -> None:
 
 
 async def test_the_read_model() -> None:
-    """UserOut is made of a user, by hand or by response_model, and tells what a person may know of themselves."""
+    """UserOut is created from a user, directly or by response_model, and contains what users may see of themselves."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application()), base_url=SITE) as client:
         one, many = (await client.get("/out")).json(), (await client.get("/many-out")).json()
     assert one == {
@@ -274,7 +274,7 @@ def test_a_model_is_no_input() -> None:
 
 
 def test_a_class_without_secrets_is_left_as_it_is() -> None:
-    """Guarding a class that withholds nothing changes nothing that can be seen."""
+    """Guarding a class without hidden fields changes nothing visible."""
 
     @guarded
     @dataclasses.dataclass(frozen=True, slots=True)

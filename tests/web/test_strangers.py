@@ -28,7 +28,7 @@ STATES = ("free", "taken", "unverified", "no password")
 
 @dataclass(frozen=True)
 class Seen:
-    """What a stranger, or somebody who counts requests to the storage, sees of one step."""
+    """What a stranger, or someone who counts storage requests, sees of one step."""
 
     step: str
     status: int
@@ -41,7 +41,7 @@ class Seen:
 
 
 class Stranger:
-    """Does one step after the other, and writes down all that can be seen."""
+    """Performs steps, and records everything that can be observed."""
 
     def __init__(self, site: Site | Paged, counting: Counting) -> None:
         self.seen: list[Seen] = []
@@ -49,12 +49,12 @@ class Stranger:
         self._counting = counting
 
     async def do(self, step: str, act: Callable[[], Awaitable[httpx.Response]]) -> None:
-        """Do one step."""
+        """Perform one step."""
         hasher = self._here.hasher
         verified, hashed = hasher.verified, hasher.hashed
         self._counting.taken()
         answer = await act()
-        # Mails go behind the caller's back.
+        # Mails are sent in the background.
         await self._here.torii.wait_for_mail()
         headers = {
             name: value for name, value in answer.headers.items() if name not in ("set-cookie", "content-length")
@@ -75,7 +75,7 @@ class Stranger:
 
 
 async def prepare(site: Site | Paged, state: str) -> None:
-    """Make the address what it is to be, and warm up what is made once in a process."""
+    """Prepare the address, and warm up what is created once per process."""
     if state in ("taken", "unverified"):
         user = await site.torii.password.register(EMAIL, PASSWORD)
     elif state == "no password":
@@ -94,7 +94,7 @@ async def prepare(site: Site | Paged, state: str) -> None:
 
 
 async def script(site: Site, state: str, order: str) -> list[Seen]:
-    """The script by JSON routes; without the clock's steps all within one window."""
+    """The script with JSON routes; if the clock does not advance, all within one window."""
     await prepare(site, state)
     await site.torii.password.check_policy(PASSWORD)
     browser = site.browser()
@@ -149,7 +149,7 @@ async def test_json_routes_tell_a_stranger_nothing(order: str) -> None:
 
 
 async def test_what_the_stranger_left_in_the_register_is_alike() -> None:
-    """After the same tries the lockout stands the same, with as many audit rows."""
+    """After the same attempts the lockout is the same, with the same number of audit rows."""
     left: set[tuple[int, int, bool]] = set()
     for state in STATES:
         site = Site(WebConfig(ip_limit=UNLIMITED))
@@ -166,8 +166,8 @@ async def test_what_the_stranger_left_in_the_register_is_alike() -> None:
 
 
 async def pages_script(site: Paged, state: str) -> list[Seen]:
-    """The script by pages."""
-    # Before the services are made, which keep the storage.
+    """The script with pages."""
+    # Before the services are created, which keep a reference to the storage.
     counting = Counting(site.torii.storage)
     site.torii.storage = counting
     await prepare(site, state)
@@ -194,7 +194,7 @@ async def pages_script(site: Paged, state: str) -> list[Seen]:
 
 
 async def test_pages_tell_a_stranger_nothing() -> None:
-    """The same for every page, with the words on it; and the words are true: open the link, then sign in."""
+    """The same holds for every page and its text, and the text is true: open the link, then sign in."""
     config = WebConfig(base_url="https://app.example.com", ip_limit=UNLIMITED)
     seen = {state: await pages_script(Paged(config), state) for state in STATES}
     for state in STATES[1:]:
@@ -204,7 +204,7 @@ async def test_pages_tell_a_stranger_nothing() -> None:
 
 
 async def test_the_words_are_true() -> None:
-    """Registered: refused; the link opened in the browser that registered: the very same sign-in passes."""
+    """After registering, a sign-in is refused; after the link is opened in the same browser, it succeeds."""
     site = Site()
     async with site.browser() as browser:
         body = {"email": EMAIL, "password": OWN}
@@ -216,7 +216,7 @@ async def test_the_words_are_true() -> None:
 
 
 async def test_who_registers_again_gets_a_link_again() -> None:
-    """Who lost the first mail registers again, or asks for a link: each mail leads to a verified address."""
+    """A person who lost the first mail registers again or requests a link: each mail leads to a verified address."""
     for path, template in (("register", "verify_email"), ("email/verification/send", "verify_email")):
         site = Site()
         async with site.browser() as browser:
@@ -244,7 +244,7 @@ async def test_who_registers_again_gets_a_link_again() -> None:
     ],
 )
 async def test_the_policy(services: dict[str, Any], config: dict[str, Any], signs_in: bool) -> None:
-    """On where registration is private, off elsewhere; what the services say wins."""
+    """It is on for private registration and otherwise off; the services' own setting wins."""
     site = Site(WebConfig(ip_limit=UNLIMITED, **config), **services)
     await site.user(verified=False)
     async with site.browser() as browser:
@@ -253,7 +253,7 @@ async def test_the_policy(services: dict[str, Any], config: dict[str, Any], sign
 
 
 async def test_a_known_device_is_no_way_around_it() -> None:
-    """A browser that signed in before, locked out, with the right password of an unverified account: still refused."""
+    """An unverified account's right password is refused, even in a locked-out browser that signed in before."""
     site = Site()
     user = await site.user(verified=False)
     async with site.browser() as browser:

@@ -132,7 +132,7 @@ class Dependencies:
 
         async def require_verified(found: Caller = Security(caller)) -> User:
             if not found.user.is_email_verified:
-                raise Problem(403, "email_not_verified", "verify your e-mail address to do this")
+                raise Problem(403, "email_not_verified", "verify your email address to do this")
             return found.user
 
         self.optional_caller = optional_caller
