@@ -11,9 +11,9 @@ _LEAST = 3  # characters; shorter words are parts of too many others
 _PARTS = re.compile(r"[\W\d_]+")
 
 
-def words_of(*texts: object) -> frozenset[str]:
-    """Return the words of names and addresses, in lower case. What is not text has none: the storage refuses it."""
-    parts = {part for text in texts if isinstance(text, str) for part in _PARTS.split(text.casefold())}
+def words_of(*texts: str | None) -> frozenset[str]:
+    """Return the words of names and addresses, in lower case."""
+    parts = {part for text in texts if text for part in _PARTS.split(text.casefold())}
     return frozenset(part for part in parts if len(part) >= _LEAST)
 
 

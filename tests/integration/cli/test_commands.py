@@ -185,7 +185,7 @@ def test_revoke_wants_one_or_all(run: Run, arguments: list[str]) -> None:
         (["users", "list", "--profile", "nope"], {}, 2, "no AWS profile 'nope'"),
         (["users", "list", "--cursor", "***"], {}, 2, "cursor"),
         (["users", "show", "no@good@address"], {}, 2, "email"),
-        (["tables", "ensure", "--table-prefix", "a b"], {}, 2, "DynamoDB takes"),
+        (["tables", "ensure", "--table-prefix", "a b"], {}, 2, "give 3 to 255"),
         (
             ["users", "list"],
             {"AWS_ENDPOINT_URL_DYNAMODB": None, "AWS_REGION": None, "AWS_DEFAULT_REGION": None},

@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.services._sync.support import (
@@ -461,3 +462,13 @@ def test_an_old_hash_is_renewed() -> None:
     assert stored is not None
     assert "v=2" in stored
     here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+@pytest.mark.parametrize("name", [1, b"Ada", ["Ada"], "x" * 257, ""])
+def test_a_bad_name_is_refused_before_the_hash(name: Any) -> None:
+    """Registering and signing up with a name that cannot be stored raises ValidationError, and hashes nothing."""
+    here = Setting()
+    for call in (here.torii.password.register, here.torii.password.sign_up):
+        with pytest.raises(ValidationError, match="name"):
+            call(EMAIL, PASSWORD, name=name)
+    assert here.hasher.hashed == 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.primitives import run_in_thread
+from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.hashing import PasswordPolicy, check_password
 from torii_dynamodb._rules.own_words import is_built_from, words_of
 from torii_dynamodb.errors import ValidationError
@@ -47,6 +48,8 @@ class AsyncPasswordChecks:
             ValidationError: It cannot be used. The message says why, without the password.
         """
         normalised = check_password(password, self.policy)
+        if name is not None:
+            validation.text(name, "name", most=256)
         if email is not None and normalised.casefold() in (email.casefold(), email.partition("@")[0].casefold()):
             raise ValidationError("password", "is the email address, or its first part; choose another")
         domain = "" if email is None else email.partition("@")[2].rpartition(".")[0]
