@@ -122,7 +122,7 @@ async def test_no_route_of_ours_takes_one_for_a_session() -> None:
                 if not path.startswith(API) or not operation.get("security") or (method, path) == ("get", f"{API}/me"):
                     continue
                 tried += 1
-                asked = path.format(session_id="0" * 64, passkey_id="AAAA", provider="google", subject="1")
+                asked = path.format(session_id="0" * 64, passkey_id="AAAA", provider="google", factor_id="recovery")
                 body = {
                     "name": "Eve", "new_email": "eve@example.com", "new_password": PASSWORD + "?", "token": "t",
                     "current_password": PASSWORD, "credential": {},

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb._rules.extras import needed
 from torii_dynamodb._rules.guarded import guarded
+from torii_dynamodb._rules.session_policy import signed_in_at
 from torii_dynamodb.clock import system_clock
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
 from torii_dynamodb.models import Session, User
@@ -22,8 +23,9 @@ _LEAST_SECRET = 32  # bytes: RFC 7518, 3.2
 _LEAST_RSA = 2048  # bits: RFC 7518, 3.3
 _TYPE = "at+jwt"
 _OURS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "email", "email_verified"})
+_HOW = frozenset({"amr", "auth_time", "second_factor_at"})
 # Registered names (IANA), reserved: an application's own claim must not be mistaken for one of them.
-_RESERVED = frozenset({"acr", "amr", "auth_time", "client_id", "cnf", "second_factor_at"})
+_RESERVED = _HOW | {"acr", "client_id", "cnf"}
 _INVALID = "the access token is not valid"
 
 
@@ -114,6 +116,9 @@ class AccessClaims:
         email: The address, normalised.
         email_verified: Whether the address was proved.
         extra: Your own claims.
+        amr: How the user signed in (RFC 8176).
+        authenticated_at: When the user signed in (``auth_time``); ``None`` if the token does not say.
+        second_factor_at: When the user last gave a second factor for the session; ``None`` if never.
     """
 
     user_id: str
@@ -124,6 +129,9 @@ class AccessClaims:
     email: str
     email_verified: bool
     extra: Mapping[str, Any]
+    amr: tuple[str, ...] = ()
+    authenticated_at: datetime | None = None
+    second_factor_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +187,11 @@ class JwtTokens:
             "exp": expires,
             "email": user.email,
             "email_verified": user.is_email_verified,
+            "amr": list(session.amr),
+            "auth_time": int(signed_in_at(session).timestamp()),
         }
+        if session.second_factor_at is not None:
+            claims["second_factor_at"] = int(session.second_factor_at.timestamp())
         kid = self.settings.keys[0].kid
         key = self._keys[kid]
         headers = {"kid": kid, "typ": _TYPE}
@@ -246,7 +258,10 @@ class JwtTokens:
             expires_at=ends,
             email=claims["email"],
             email_verified=claims["email_verified"] is True,
-            extra={name: value for name, value in claims.items() if name not in _OURS},
+            amr=tuple(str(name) for name in claims.get("amr", ())),
+            authenticated_at=_moment(claims["auth_time"]) if "auth_time" in claims else None,
+            second_factor_at=_moment(claims["second_factor_at"]) if "second_factor_at" in claims else None,
+            extra={name: value for name, value in claims.items() if name not in _OURS | _HOW},
         )
 
     def jwks(self) -> dict[str, Any]:

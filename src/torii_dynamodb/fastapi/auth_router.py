@@ -13,8 +13,17 @@ from fastapi import Depends, Request
 
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi.access_log import redact_access_log
-from torii_dynamodb.fastapi.dependencies import UNCALLED, Dependencies
-from torii_dynamodb.fastapi.routes import links, oauth, passkeys, passwords, sessions, tokens
+from torii_dynamodb.fastapi.dependencies import UNCALLED_RECENT, UNCALLED_SECOND_FACTOR, Dependencies
+from torii_dynamodb.fastapi.routes import (
+    email_codes,
+    links,
+    oauth,
+    passkeys,
+    passwords,
+    second_factor,
+    sessions,
+    tokens,
+)
 from torii_dynamodb.fastapi.routing import AuthRoute, Router
 from torii_dynamodb.fastapi.settings import WebConfig
 from torii_dynamodb.fastapi.web import Web
@@ -79,8 +88,9 @@ class AuthRouter(Router):
         self.current_session = dependencies.current_session
         self.optional_user = dependencies.optional_user
         self.require_verified = dependencies.require_verified
-        for module in (sessions, passwords, links, oauth, passkeys, tokens):
+        for module in (sessions, passwords, links, oauth, passkeys, second_factor, tokens):
             module.add(self, web, dependencies)
+        email_codes.add(self, web)
         self.add_options()
 
     @property
@@ -89,10 +99,16 @@ class AuthRouter(Router):
         return self.requirements.access_claims
 
     def require_recent_sign_in(
-        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)
+        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED_RECENT)
     ) -> Callable[..., Awaitable[User]]:
         """Return a dependency: the user; 403 unless they signed in at most ``max_age`` ago."""
         return self.requirements.require_recent_sign_in(max_age)
+
+    def require_second_factor(
+        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED_SECOND_FACTOR)
+    ) -> Callable[..., Awaitable[User]]:
+        """A dependency: the user, who gave a second factor at most ``max_age`` ago; otherwise 403."""
+        return self.requirements.require_second_factor(max_age)
 
 
 def _require_services(torii: AsyncTorii, config: WebConfig) -> None:
@@ -111,6 +127,8 @@ def _require_services(torii: AsyncTorii, config: WebConfig) -> None:
             "WebConfig(registration='direct') signs in new users before their address is verified: choose "
             "'private', or leave out require_verified_to_sign_in"
         )
+    if torii.sessions.second_factor.required != "enrolled" and not torii.takes_second_factors:
+        raise ConfigurationError("SecondFactorPolicy(required=...) needs AsyncTorii(secret=...): nobody could sign in")
     if torii.oauth_providers and config.base_url is None:
         raise ConfigurationError("sign-in through providers requires WebConfig(base_url='https://...')")
     needed = {"passkeys": ["webauthn"] * torii.takes_passkeys}
@@ -144,7 +162,8 @@ def router(torii: AsyncTorii, *, config: WebConfig | None = None) -> AuthRouter:
     if not torii.remembers_devices:
         warnings.warn(
             "AsyncTorii has no secret, so it does not recognise browsers that signed in before, and a stranger who "
-            "tries wrong passwords locks out the owner too. Give secret=...: 32 random bytes, the same on all hosts "
+            "tries wrong passwords locks out the owner too; nor are there second factors: users who have set one up "
+            "cannot sign in. Give secret=...: 32 random bytes, the same on all hosts "
             "and after restarts, for example from secrets.token_urlsafe(32), in the environment",
             stacklevel=2,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from inspect import Signature
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import Depends, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import HTTPConnection
 
 from torii_dynamodb._rules.jwt import AccessClaims
+from torii_dynamodb._rules.second_factor import is_enrolled
 from torii_dynamodb.errors import ConfigurationError, InvalidToken, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
 from torii_dynamodb.fastapi.web import Caller, Web, bearer_of
@@ -37,24 +38,26 @@ class _BearerScheme(HTTPBearer):
 
 
 class _Uncalled:
-    """Detects a dependency factory that is used as a dependency: ``Depends(auth.require_recent_sign_in)``.
+    """Detects a dependency factory that is used as a dependency, such as ``Depends(auth.require_recent_sign_in)``.
 
     FastAPI would call the factory and accept what it returns, so the route would be open to everyone. Since FastAPI
     reads the signature of each dependency when a route is defined, the mistake is reported there.
     """
 
+    def __init__(self, name: str) -> None:
+        self._name = name
+
     @property
     def __signature__(self) -> Signature:
-        raise ConfigurationError(
-            "require_recent_sign_in returns a dependency: call it, as in Depends(auth.require_recent_sign_in())"
-        )
+        raise ConfigurationError(f"{self._name} returns a dependency: call it, as in Depends(auth.{self._name}())")
 
     def __call__(self) -> None:
         """Never reached unless FastAPI stops reading the signature."""
         _ = self.__signature__
 
 
-UNCALLED = _Uncalled()
+UNCALLED_RECENT = _Uncalled("require_recent_sign_in")
+UNCALLED_SECOND_FACTOR = _Uncalled("require_second_factor")
 
 
 class Dependencies:
@@ -156,8 +159,12 @@ class Dependencies:
         """
         return access_claims(self._web.torii.jwt)
 
-    def recent(self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)) -> Callable[..., Awaitable[Caller]]:
+    def recent(
+        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED_RECENT)
+    ) -> Callable[..., Awaitable[Caller]]:
         """Return a dependency: who is signed in and how, after a recent sign-in.
+
+        Users who have second factors must also have given one recently: 403 ``second_factor_required``.
 
         Args:
             max_age: The maximum age of the sign-in; ``None``: the configuration's ``recent_sign_in``.
@@ -166,26 +173,56 @@ class Dependencies:
         limit = web.config.recent_sign_in if max_age is None else max_age
 
         async def recent(found: Caller = Security(self.signed_in)) -> Caller:
-            if not web.is_recent(found, limit):
-                raise Problem(
-                    403,
-                    "recent_sign_in_required",
-                    "sign in again to do this",
-                    extra={"max_age": int(limit.total_seconds())},
-                )
-            return found
+            outdated = web.outdated(found, limit)
+            if outdated is None:
+                return found
+            if outdated == "second_factor_required":
+                raise _no_second_factor(found, limit)
+            raise Problem(403, outdated, "sign in again to do this", extra={"max_age": int(limit.total_seconds())})
 
         return recent
 
     def require_recent_sign_in(
-        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED)
+        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED_RECENT)
     ) -> Callable[..., Awaitable[User]]:
-        """Return a dependency: the user, who signed in at most ``max_age`` ago (``None``: as configured)."""
+        """Return a dependency: the user, who signed in at most ``max_age`` ago (``None``: as configured).
+
+        Users who have second factors must also have given one in that time.
+        """
 
         async def require_recent(found: Caller = Security(self.recent(max_age))) -> User:
             return found.user
 
         return require_recent
+
+    def require_second_factor(
+        self, max_age: timedelta | None = None, _: None = Depends(UNCALLED_SECOND_FACTOR)
+    ) -> Callable[..., Awaitable[User]]:
+        """Return a dependency: the user, who gave a second factor for this session at most ``max_age`` ago.
+
+        403 ``second_factor_required`` otherwise, also for users who have none: ``enrolment`` in the problem tells them
+        apart. An access token is not enough.
+
+        Args:
+            max_age: ``None``: at any time, also when a trusted browser gave it in an earlier session.
+        """
+        web = self._web
+
+        async def require_second_factor(found: Caller = Security(self.signed_in)) -> User:
+            if not web.gave_second_factor(found, max_age):
+                raise _no_second_factor(found, max_age)
+            return found.user
+
+        return require_second_factor
+
+
+def _no_second_factor(found: Caller, max_age: timedelta | None) -> Problem:
+    enrolment = not is_enrolled(found.user)
+    detail = "set up a second factor to do this" if enrolment else "give a second factor to do this"
+    extra: dict[str, Any] = {"enrolment": enrolment}
+    if max_age is not None:
+        extra["max_age"] = int(max_age.total_seconds())
+    return Problem(403, "second_factor_required", detail, extra=extra)
 
 
 def _nobody() -> Problem:

@@ -130,6 +130,7 @@ _CODES: dict[str, tuple[int, str]] = {
     "cross_site": (403, "The request comes from another site."),
     "email_not_verified": (403, "The address is not verified."),
     "internal_error": (500, "Something went wrong."),
+    "invalid_code": (400, "The code is wrong, was used, or has expired."),
     "invalid_credentials": (401, "The address or password is wrong."),
     "invalid_token": (400, "The link is not valid, has expired or has been used."),
     "session_required": (403, "An access token is not enough: send the session token."),
@@ -142,6 +143,8 @@ _CODES: dict[str, tuple[int, str]] = {
     "passkey_error": (400, "The passkey was not accepted; see `reason`."),
     "rate_limited": (429, "Too many requests."),
     "recent_sign_in_required": (403, "Sign in again first."),
+    "second_factor_required": (403, "Give a second factor first."),
+    "too_many_factors": (409, "No more can be added."),
     "too_many_identities": (409, "No more can be added."),
     "unavailable": (503, "The storage cannot be reached."),
     "revoked": (409, "All sessions ended after this was started."),
@@ -154,8 +157,8 @@ _ELSEWHERE: dict[str, tuple[int, ...]] = {"oauth_error": (403, 502), "passkey_er
 
 BODY = ("cross_site", "body_too_large", "validation_error")
 """The errors of a route that takes a body."""
-RECENT = ("not_signed_in", "recent_sign_in_required")
-"""The errors of a route that requires a recent sign-in."""
+RECENT = ("not_signed_in", "recent_sign_in_required", "second_factor_required")
+"""The errors of a route that requires a recent sign-in, with a second factor of users who have one."""
 
 
 def problems(*codes: str) -> Responses:

@@ -11,15 +11,31 @@ from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.second_factor import factor_kinds
 from torii_dynamodb._rules.session_policy import signed_in_at
 from torii_dynamodb.fastapi.settings import SessionTransport
-from torii_dynamodb.models import OAuthAccount, Passkey, SecondFactorChallenge, Session, User
+from torii_dynamodb.models import Factor, OAuthAccount, Passkey, SecondFactorChallenge, Session, User
 
 __all__ = [
     "AccessTokenOut",
+    "BeginEnrolmentIn",
+    "ChallengeIn",
+    "ChallengeWithCodeIn",
+    "ChallengeWithEnrolmentIn",
+    "ChallengeWithPasskeyIn",
     "ChangePasswordIn",
+    "CodeIn",
     "ConfirmIn",
     "ConfirmationIn",
+    "EmailCodeIn",
+    "EmailCodeSentOut",
     "EmailIn",
+    "EnrolledOut",
+    "EnrolmentIn",
+    "ExchangeCodeIn",
+    "ExchangedCodeOut",
     "FactorChoiceOut",
+    "FactorNameIn",
+    "FactorOut",
+    "FactorsOut",
+    "HeldCodeIn",
     "LinkOut",
     "LinkSignInIn",
     "MethodsOut",
@@ -30,6 +46,7 @@ __all__ = [
     "OAuthAccountsOut",
     "OAuthNativeStartOut",
     "OAuthStartOut",
+    "PasskeyAnswerIn",
     "PasskeyIn",
     "PasskeyNameIn",
     "PasskeyOptionsOut",
@@ -37,6 +54,7 @@ __all__ = [
     "PasskeySignInIn",
     "PasskeysOut",
     "ProofIn",
+    "RecoveryCodesOut",
     "RegisterIn",
     "ResetIn",
     "SecondFactorOut",
@@ -45,8 +63,10 @@ __all__ = [
     "SessionsOut",
     "SignInIn",
     "SignInOut",
+    "SignInWithCodeIn",
     "SignedInOut",
     "TokenIn",
+    "TotpEnrolmentOut",
     "UserIn",
     "UserOut",
 ]
@@ -224,6 +244,130 @@ class PasskeySignInIn(_In):
     replace_session: ReplaceIn = False
 
 
+Challenge = Annotated[
+    str | None,
+    Field(
+        max_length=512,
+        repr=False,
+        description="For clients without cookies: the `challenge` of the response that asks for a second factor.",
+    ),
+]
+Code = Annotated[
+    str,
+    Field(max_length=64, repr=False, description="As typed: spaces and hyphens do not matter.", examples=["123 456"]),
+]
+FactorName = Annotated[str, Field(min_length=1, max_length=64, description="What the person calls the app.")]
+TrustIn = Annotated[
+    bool, Field(description="Whether this browser need not give a second factor for a while, if that is offered.")
+]
+Enrolment = Annotated[
+    str, Field(max_length=2048, repr=False, description="The `enrolment` of the response to `begin`.")
+]
+
+
+class ChallengeIn(_In):
+    """A sign-in that needs a second factor."""
+
+    challenge: Challenge = None
+
+
+class _CompletionIn(ChallengeIn):
+    trust_device: TrustIn = False
+    transport: TransportIn = "cookie"
+    replace_session: ReplaceIn = False
+
+
+class ChallengeWithCodeIn(_CompletionIn):
+    """Sign in with a code as second factor."""
+
+    code: Code
+    factor_id: Annotated[
+        str | None, Field(max_length=64, description="The app that the code is from; `null`: any of the user's.")
+    ] = None
+
+
+class ChallengeWithPasskeyIn(_CompletionIn):
+    """Sign in with a passkey as second factor: the browser's response."""
+
+    credential: Annotated[dict[str, Any], Field(repr=False, description="`credential.toJSON()`.")]
+
+
+class BeginEnrolmentIn(ChallengeIn):
+    """Begin to set up the second factor that a sign-in needs."""
+
+    name: FactorName = "Authenticator app"
+
+
+class ChallengeWithEnrolmentIn(_CompletionIn):
+    """Set up the second factor that a sign-in needs."""
+
+    enrolment: Enrolment
+    code: Code
+
+
+class FactorNameIn(_In):
+    """Begin to set up an authenticator app."""
+
+    name: FactorName = "Authenticator app"
+
+
+class EnrolmentIn(_In):
+    """Set up an authenticator app."""
+
+    enrolment: Enrolment
+    code: Code
+
+
+class CodeIn(_In):
+    """A code of an authenticator app, or a recovery code."""
+
+    code: Code
+
+
+class PasskeyAnswerIn(_In):
+    """A passkey as second factor: the browser's response."""
+
+    credential: Annotated[dict[str, Any], Field(repr=False, description="`credential.toJSON()`.")]
+
+
+class EmailCodeIn(_In):
+    """Ask for a code by email."""
+
+    email: Email
+    purpose: Annotated[
+        Literal["sign_in", "verify_email", "reset_password"], Field(description="What the code is for.")
+    ] = "sign_in"
+    transport: Annotated[
+        SessionTransport,
+        Field(description="How to return what makes the code valid here: in a cookie, or as `flow` of the response."),
+    ] = "cookie"
+
+
+class HeldCodeIn(_In):
+    """A code from an email."""
+
+    code: Code
+    flow: Annotated[
+        str | None,
+        Field(
+            max_length=512, repr=False, description="For clients without cookies: the `flow` of the response to `send`."
+        ),
+    ] = None
+
+
+class SignInWithCodeIn(HeldCodeIn):
+    """Sign in with a code from an email."""
+
+    transport: TransportIn = "cookie"
+    replace_session: ReplaceIn = False
+
+
+class ExchangeCodeIn(HeldCodeIn):
+    """Exchange a code for the token of a link."""
+
+    purpose: Annotated[Literal["verify_email", "reset_password"], Field(description="What the code was sent for.")]
+
+
 class UserOut(BaseModel):
     """A user, as an application may show them, to themselves or to its administrators.
 
@@ -345,6 +489,80 @@ class SecondFactorOut(BaseModel):
 SignInOut = Annotated[SignedInOut | SecondFactorOut, Field(discriminator="status")]
 
 
+class FactorOut(BaseModel):
+    """An authenticator app, or the recovery codes."""
+
+    id: Annotated[str, Field(description="`recovery` for the recovery codes.")]
+    kind: Literal["totp", "recovery"]
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+    codes_left: Annotated[int | None, Field(description="How many recovery codes are left; `null` for an app.")]
+
+    @classmethod
+    def of(cls, factor: Factor) -> FactorOut:
+        """Convert a factor, without its secrets."""
+        return cls(
+            id=factor.id,
+            kind=factor.kind,
+            name=factor.name,
+            created_at=factor.created_at,
+            last_used_at=factor.last_used_at,
+            codes_left=factor.codes_left if factor.kind == "recovery" else None,
+        )
+
+
+class FactorsOut(BaseModel):
+    """The second factors of a user."""
+
+    enrolled: Annotated[bool, Field(description="Whether signing in takes a second factor.")]
+    factors: list[FactorOut]
+    passkeys: Annotated[bool, Field(description="Whether the user's passkeys are a second factor.")]
+
+
+RecoveryCodes = Annotated[list[str], Field(repr=False, description="To show now: they are not stored.")]
+
+
+class RecoveryCodesOut(BaseModel):
+    """Recovery codes."""
+
+    recovery_codes: RecoveryCodes
+
+
+class TotpEnrolmentOut(BaseModel):
+    """An authenticator app to set up."""
+
+    uri: Annotated[str, Field(repr=False, description="The `otpauth://` URI, for a QR code or a link.")]
+    secret: Annotated[str, Field(repr=False, description="For people who type it into the app.")]
+    enrolment: Annotated[str, Field(repr=False, description="Send it with the first code, within 15 minutes.")]
+    qr_svg: Annotated[
+        str | None, Field(repr=False, description="The QR code as inline SVG; `null` if `segno` is not installed.")
+    ]
+
+
+class EnrolledOut(BaseModel):
+    """An authenticator app that was set up."""
+
+    factor: FactorOut
+    recovery_codes: RecoveryCodes
+    signed_in: Annotated[SignedInOut, Field(description="The user, with the session that replaces the earlier one.")]
+
+
+class EmailCodeSentOut(BaseModel):
+    """The same whether or not a user has the address."""
+
+    detail: Annotated[str, Field(examples=["check your email to continue"])]
+    flow: Annotated[
+        str | None, Field(repr=False, description="Send it with the code; `null` if it is in a cookie.")
+    ] = None
+
+
+class ExchangedCodeOut(BaseModel):
+    """What a link would have contained."""
+
+    token: Annotated[str, Field(repr=False, description="Valid for ten minutes.")]
+
+
 class SessionsOut(BaseModel):
     """The devices that are signed in, newest first."""
 
@@ -447,7 +665,9 @@ class MethodsOut(BaseModel):
     registration: bool
     password: bool
     magic_link: bool
+    email_code: bool
     passkeys: bool
+    second_factors: bool
     oauth: Annotated[list[str], Field(description="The providers' names.")]
     access_tokens: bool
 

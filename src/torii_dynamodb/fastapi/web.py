@@ -14,6 +14,7 @@ from starlette.responses import Response
 from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb._rules.jwt import AccessClaims
+from torii_dynamodb._rules.second_factor import is_enrolled
 from torii_dynamodb._rules.session_policy import signed_in_at
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.clock import system_random
@@ -211,11 +212,32 @@ class Web:
             )
 
     def is_recent(self, signed_in: Caller, max_age: timedelta | None = None) -> bool:
-        """Whether the sign-in is recent. An access token never counts as recent."""
-        if signed_in.transport == "jwt":
-            return False
-        age = self.torii.clock() - signed_in_at(signed_in.session)
-        return age <= (self.config.recent_sign_in if max_age is None else max_age)
+        """Whether the sign-in is recent, and for users with a second factor that factor too; see :meth:`outdated`."""
+        return self.outdated(signed_in, max_age) is None
+
+    def outdated(
+        self, signed_in: Caller, max_age: timedelta | None = None
+    ) -> Literal["recent_sign_in_required", "second_factor_required"] | None:
+        """What has to be repeated before an action that a thief of the session must not perform; ``None``: nothing.
+
+        Either the sign-in is too old, or the user has second factors and gave none recently: a recent sign-in in a
+        trusted browser takes only the first factor. An access token never counts as recent.
+
+        Args:
+            signed_in: Who is signed in.
+            max_age: The maximum age; ``None``: the configuration's ``recent_sign_in``.
+        """
+        limit = self.config.recent_sign_in if max_age is None else max_age
+        if signed_in.transport == "jwt" or self.torii.clock() - signed_in_at(signed_in.session) > limit:
+            return "recent_sign_in_required"
+        if is_enrolled(signed_in.user) and not self.gave_second_factor(signed_in, limit):
+            return "second_factor_required"
+        return None
+
+    def gave_second_factor(self, signed_in: Caller, max_age: timedelta | None = None) -> bool:
+        """Whether a second factor was given for the session, at most ``max_age`` ago (``None``: at any time)."""
+        given = signed_in.session.second_factor_at
+        return given is not None and (max_age is None or self.torii.clock() - given <= max_age)
 
     # Where the request comes from
 

@@ -252,8 +252,12 @@ class SessionService:
         ends = self.policy.end(signed_in_at(session), now)
         return self._storage.refresh_session(session.token, expires_at=ends)
 
-    def rotate(self, token: str) -> Session | None:
+    def rotate(self, token: str, *, second_factor: str | None = None) -> Session | None:
         """Replace a session by one with another token. Three requests.
+
+        Args:
+            token: The session's token.
+            second_factor: The name in RFC 8176 of a second factor that was verified just now.
 
         Returns:
             The new session with its token; ``None`` if the old one is not valid, or was ended at the same moment (of
@@ -263,7 +267,7 @@ class SessionService:
         if found is None:
             return None
         user, old = found
-        new = self.renew(old, user)
+        new = self.renew(old, user, second_factor=second_factor)
         # Ending the old one decides: a session that was signed out meanwhile must not continue under another id.
         if not self._storage.delete_session_by_id(user.id, old.id):
             self._storage.delete_session_by_id(user.id, new.id)

@@ -35,7 +35,9 @@ def _add_user(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
             registration=web.config.registration != "off",
             password=True,
             magic_link=torii.sends_mail,
+            email_code=torii.sends_mail,
             passkeys=torii.takes_passkeys,
+            second_factors=torii.takes_second_factors,
             oauth=[provider.name for provider in torii.oauth_providers],
             access_tokens=torii.issues_jwt,
         )
