@@ -205,7 +205,7 @@ class InvalidCode(ToriiError):
 
 
 class SecondFactorRequired(ToriiError):
-    """A session was asked for without the second factor that the user must give."""
+    """A session was requested without the second factor that the user must give."""
 
     code = "second_factor_required"
 

@@ -216,8 +216,8 @@ class SecondFactorAdded(Event):
     """A user set up a second factor.
 
     Args:
-        kind: Which kind.
-        factor_id: Which authenticator app; ``None`` for passkeys.
+        kind: The kind of factor.
+        factor_id: The authenticator app; ``None`` for passkeys.
     """
 
     name = "second_factor.added"
@@ -231,8 +231,8 @@ class SecondFactorRemoved(Event):
     """A second factor is gone.
 
     Args:
-        kind: Which kind; ``"all"`` when all were removed at once.
-        factor_id: Which authenticator app, if one was removed.
+        kind: The kind of factor; ``"all"`` when all were removed at once.
+        factor_id: The authenticator app, if one was removed.
         by_administrator: Whether an administrator removed it.
     """
 
@@ -245,7 +245,7 @@ class SecondFactorRemoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryCodesReplaced(Event):
-    """A user has new recovery codes; earlier ones are dead."""
+    """A user has new recovery codes; earlier ones no longer work."""
 
     name = "recovery_codes.replaced"
 

@@ -461,7 +461,7 @@ class NewFactor:
     """An authenticator app to add to a user as a second factor. Its first code was verified.
 
     Args:
-        user_id: Whose it is.
+        user_id: The user.
         id: 1 to 64 of ``A-Z a-z 0-9 _ -``; not ``recovery`` or ``passkey``. Give the same id to repeat a call safely.
         secret: The seed, sealed (:class:`~torii_dynamodb.secret_box.SecretBox`): stored as given.
         name: What the person calls it, up to 64 characters.
@@ -481,7 +481,7 @@ class Factor:
     """A second factor, as stored.
 
     Args:
-        user_id: Whose it is.
+        user_id: The user.
         id: Its id; ``recovery`` for the recovery codes.
         kind: ``"totp"`` for an authenticator app, ``"recovery"`` for recovery codes.
         name: What the person calls it.

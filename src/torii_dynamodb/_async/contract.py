@@ -1040,9 +1040,9 @@ class AsyncTokenStorage(Protocol):
 
 
 class AsyncSecondFactorStorage(Protocol):
-    """Second factors: authenticator apps, recovery codes, and whether passkeys serve as one.
+    """Second factors: authenticator apps, recovery codes, and whether passkeys count as one.
 
-    The user's set ``factors`` names them, so that a sign-in learns from the user whether a second factor is due.
+    The user's set ``factors`` lists them, so a sign-in knows from the user whether a second factor is due.
     """
 
     async def add_factor(self, new_factor: NewFactor, *, session_epoch: int | None = None) -> Factor:
@@ -1088,7 +1088,7 @@ class AsyncSecondFactorStorage(Protocol):
         """List the user's authenticator apps and recovery codes, read strongly.
 
         Args:
-            user_id: Whose.
+            user_id: The user.
             user: The user as read, where the caller has it (saves a read).
 
         Returns:
@@ -1116,14 +1116,14 @@ class AsyncSecondFactorStorage(Protocol):
             Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
 
         Clauses:
-            FACTOR-5: Of concurrent callers, one is told that it removed it.
+            FACTOR-5: Of concurrent callers, one gets True.
             FACTOR-6: Recovery codes go with the last other factor.
-            FACTOR-7: A removed factor accepts nothing any more.
+            FACTOR-7: A removed factor accepts nothing.
         """
         ...
 
     async def remove_factors_for_user(self, user_id: str, *, session_epoch: int | None = None) -> bool:
-        """Remove all second factors, recovery codes included. Passkeys stay, and no longer serve as one.
+        """Remove all second factors, recovery codes included. Passkeys stay, and no longer count as one.
 
         Returns:
             Whether there were any.
@@ -1140,7 +1140,7 @@ class AsyncSecondFactorStorage(Protocol):
         ...
 
     async def use_passkeys_as_factor(self, user_id: str, enabled: bool, *, session_epoch: int | None = None) -> bool:
-        """Say whether the user's passkeys serve as a second factor.
+        """Set whether the user's passkeys count as a second factor.
 
         Returns:
             Whether that changed anything.
@@ -1160,7 +1160,7 @@ class AsyncSecondFactorStorage(Protocol):
         """Accept the time step of a right code, once.
 
         Args:
-            user_id: Whose factor it is.
+            user_id: The user.
             factor_id: The factor.
             step: Seconds since 1970 divided by 30, of the code that was verified.
 
@@ -1172,7 +1172,7 @@ class AsyncSecondFactorStorage(Protocol):
             One request: 1 write unit.
 
         Clauses:
-            FACTOR-10: Of concurrent callers, one is told that it was accepted; steps never go back.
+            FACTOR-10: Of concurrent callers, one gets True; steps never go back.
         """
         ...
 
@@ -1182,7 +1182,7 @@ class AsyncSecondFactorStorage(Protocol):
         """Store recovery codes, in place of all earlier ones.
 
         Args:
-            user_id: Whose.
+            user_id: The user.
             marks: What is stored of each, 1 to 32 texts of up to 128 characters: MACs, never the codes.
             session_epoch: The user's epoch when this was begun.
 
@@ -1197,7 +1197,7 @@ class AsyncSecondFactorStorage(Protocol):
             Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
 
         Clauses:
-            FACTOR-11: Earlier codes pass no more once it has returned.
+            FACTOR-11: Earlier codes are refused once it has returned.
         """
         ...
 
@@ -1205,7 +1205,7 @@ class AsyncSecondFactorStorage(Protocol):
         """Use up a recovery code.
 
         Args:
-            user_id: Whose.
+            user_id: The user.
             mark: What is stored of it.
 
         Returns:
@@ -1215,7 +1215,7 @@ class AsyncSecondFactorStorage(Protocol):
             One request: 1 write unit.
 
         Clauses:
-            FACTOR-12: Of concurrent callers, one is told that it used it up; so is its own retry after a lost answer.
+            FACTOR-12: Of concurrent callers, one gets True, also if its own retry follows a lost response.
         """
         ...
 

@@ -38,9 +38,9 @@ class SecondFactorPolicy:
     """Who must give a second factor, and for how long a browser may do without.
 
     Args:
-        required: ``"enrolled"``: whoever has set up a second factor. ``"always"``: everybody; who has none sets one up
-            before the first session begins. A function: it is given the user and says whether a second factor is
-            required; users who have one are always asked.
+        required: ``"enrolled"``: users who have set up a second factor. ``"always"``: everybody; users without one set
+            one up before their first session begins. A function of the user: whether a second factor is required;
+            users who have set one up are always asked for it.
         trust_devices_for: For how long a browser that gave a second factor need not give it again, if the user ticks
             "trust this device". ``None``: the choice is not offered.
         challenge_for: For how long the second factor can be given after the first.

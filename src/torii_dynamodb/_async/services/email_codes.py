@@ -37,15 +37,15 @@ _WRONG_CODE = "the code is wrong, was used, or has expired; after five tries, as
 class AsyncEmailCodeService:
     """Eight digits by mail, to sign in, to verify an address, or to reset a password.
 
-    A code is good for ten minutes and five tries, and only with the flow token that the browser which asked for it
-    holds. Keep the flow token in a cookie or in the front end; never mail it.
+    A code is valid for ten minutes and five tries, and only together with the flow token of the browser that asked
+    for it. Keep the flow token in a cookie or in the front end; never mail it.
 
     Args:
-        storage: Where codes are kept.
-        mail: Sends them.
-        magic_links: Completes a sign-in, as a link would.
-        clock: What time it is.
-        random: Makes the codes.
+        storage: The storage.
+        mail: Sends the codes.
+        magic_links: Completes a sign-in as for a link.
+        clock: The clock.
+        random: The source of random bytes.
         sign_up: Whether a code sent to an address without an account creates one when it is used.
     """
 

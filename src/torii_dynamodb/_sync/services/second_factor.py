@@ -83,10 +83,10 @@ class SecondFactorService:
         devices: Recognises browsers that signed the user in before.
         passkeys: The passkey service; ``None``: passkeys cannot serve.
         issuer: The application's name in authenticator apps.
-        events: Who is told.
-        clock: What time it is.
+        events: Gets the events.
+        clock: The clock.
         random: Makes seeds and ids.
-        mail: Tells the owner of changes; ``None``: nobody is told.
+        mail: Mails the owner about changes; ``None`` for no mails.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class SecondFactorService:
     # Setting up
 
     def begin_enrolment(self, user: User, *, name: str = "Authenticator app") -> TotpEnrolment:
-        """Begin to set up an authenticator app. Ask for a recent sign-in before. No request is made.
+        """Begin to set up an authenticator app. Require a recent sign-in before. No request is made.
 
         Args:
             user: Who is signed in, or has given the first factor (:meth:`check`).
@@ -201,7 +201,7 @@ class SecondFactorService:
         return EnrolledFactor(factor=factor, recovery_codes=self.make_recovery_codes(user, tell=False))
 
     def use_passkeys(self, user: User, enabled: bool = True) -> tuple[str, ...]:
-        """Say whether the user's passkeys serve as a second factor. Ask for a recent sign-in before.
+        """Set whether the user's passkeys count as a second factor. Require a recent sign-in before.
 
         Returns:
             Recovery codes, to show once, where the user had none.
@@ -229,7 +229,7 @@ class SecondFactorService:
 
         Args:
             user: As read by the session check.
-            tell: Whether the owner is told by mail.
+            tell: Whether the owner is mailed.
 
         Raises:
             Revoked: All the user's sessions were ended since ``user`` was read.
@@ -245,7 +245,7 @@ class SecondFactorService:
     # Removing
 
     def remove(self, user: User, factor_id: str) -> bool:
-        """Remove an authenticator app, or with ``"recovery"`` the recovery codes. Ask for a second factor before.
+        """Remove an authenticator app, or with ``"recovery"`` the recovery codes. Require a second factor before.
 
         Returns:
             Whether the user had it.
@@ -263,7 +263,7 @@ class SecondFactorService:
         return gone
 
     def remove_all(self, user_id: str) -> bool:
-        """Remove all second factors as an administrator, for a user who lost them. The owner is told by mail.
+        """Remove all second factors as an administrator, for a user who lost them. The owner is mailed.
 
         Returns:
             Whether there were any.
@@ -300,7 +300,7 @@ class SecondFactorService:
         Args:
             challenge: ``SecondFactorChallenge.token``.
             code: Six digits, or a recovery code; spaces and hyphens do not matter.
-            factor_id: Which app the code is from. Left out, each of the user's is tried, with a request more.
+            factor_id: The app that the code is from. If left out, each of the user's apps is tried; one more request.
             browser: Where the request comes from.
 
         Returns:
