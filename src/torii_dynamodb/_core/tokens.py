@@ -86,9 +86,11 @@ def checked_token(new_token: NewToken, user: User | None, now: datetime) -> NewT
     )
 
 
-def issue(new_token: NewToken, user: User | None, now: datetime, random: RandomBytes) -> Token:
+def issue(
+    new_token: NewToken, user: User | None, now: datetime, random: RandomBytes, *, names_user: bool = True
+) -> Token:
     """Return the token with its secret, bound to the user's current address."""
-    secret = make_one_time_token(new_token.user_id, random)
+    secret = make_one_time_token(new_token.user_id if names_user else None, random)
     return Token(
         id=token_key(new_token.purpose, digest(secret)),
         purpose=new_token.purpose,
@@ -206,8 +208,8 @@ def consume(
 
 
 def issue_code(new_token: NewToken, user: User | None, now: datetime, random: RandomBytes) -> Token:
-    """The flow token that a code from a mail is good with."""
-    token = issue(new_token, user, now, random)
+    """The flow token that a code from a mail is good with. Anybody gets one, so it must not show who has an account."""
+    token = issue(new_token, user, now, random, names_user=False)
     return replace(token, id=code_key(digest(token.token)))
 
 

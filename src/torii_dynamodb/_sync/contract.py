@@ -995,6 +995,7 @@ class TokenStorage(Protocol):
         Clauses:
             CODE-1: The flow token has 256 random bits; nothing stored tells it or the code, nor lets a code be guessed.
             CODE-2: The flow token is no one-time token: verify_token and check_token do not know it.
+            CODE-7: The flow token does not tell whether there is a user, or which.
         """
         ...
 
@@ -1015,7 +1016,7 @@ class TokenStorage(Protocol):
             Unavailable: It is unknown whether the try was counted.
 
         Cost:
-            One write unit; for a user's code also one read unit, at the same time.
+            One write unit; for a user's right code also one read unit, in a second request.
 
         Clauses:
             CODE-3: At most five tries of a code are compared, however parallel; the right one afterwards is refused.

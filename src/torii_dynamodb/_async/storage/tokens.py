@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from torii_dynamodb._async.contract import AsyncTokenStorage
 from torii_dynamodb._async.primitives import both
 from torii_dynamodb._async.storage.base import AsyncStorageBase, no_such_user
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import tokens, users
-from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import code_key, token_key
 from torii_dynamodb._rules import typed_codes, validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
@@ -86,17 +84,13 @@ class AsyncTokens(AsyncStorageBase, AsyncTokenStorage):
         key = code_key(parsed.digest)
         attempt = f"{self._write_id()}.{typed_codes.mark(token, digits)}"
         body = tokens.try_code(self._tokens, key, purpose, attempt, self._now())
-        if not parsed.user_id:
-            return tokens.verified(await self._tried(body, attempt), "", None)
-        user_id = parsed.user_id
-        item, user = await both(lambda: self._tried(body, attempt), lambda: self._read_user(user_id, consistent=True))
-        return tokens.verified(item, user_id, user)
-
-    async def _tried(self, body: dict[str, Any], attempt: str) -> Item | None:
-        """The item, if the try is the one that counts."""
         # If the condition failed, a retry finds its first try; all others were refused.
         item = await self._update(body)
-        return item if item is not None and tokens.code_passes(item, attempt) else None
+        if item is None or not tokens.code_passes(item, attempt):
+            return None
+        user_id = tokens.read(item).user_id
+        user = None if user_id is None else await self._read_user(user_id, consistent=True)
+        return tokens.verified(item, user_id or "", user)
 
     async def cleanup_expired_tokens(self) -> int:
         return 0

@@ -337,6 +337,15 @@ class SecondFactorConformance(Conformance):
         assert found.user is None
         assert found.token.email
 
+    @clause("CODE-7")
+    async def test_a_flow_token_does_not_tell_who_has_an_account(self, storage: AsyncStorage) -> None:
+        """It names no user and has the same length with and without one: whoever asked for a code reads it."""
+        user = await self.user(storage)
+        known, unknown = await self.code(storage, user), await self.code(storage, None)
+        assert user.id not in known
+        assert len(known) == len(unknown)
+        assert known.rpartition(".")[0] == unknown.rpartition(".")[0]
+
     @clause("CODE-3")
     async def test_five_tries_are_compared(self, storage: AsyncStorage) -> None:
         """The right code passes at the fifth try and not at the sixth; what is not a code is not counted."""

@@ -683,8 +683,8 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (factors, list_and_reseal, Cost(2, 2, 2, 2)),
     (nothing, issue_code, Cost(1, 1, 0, 1)),
     (nothing, issue_code_reading, Cost(2, 2, 1, 1)),
-    (code, try_code, Cost(2, 1, 1, 1)),
-    (code, try_wrong_code, Cost(2, 1, 1, 1)),
+    (code, try_code, Cost(2, 2, 1, 1)),
+    (code, try_wrong_code, Cost(1, 1, 0, 1)),
     (code, try_no_code, Cost(0, 0, 0, 0)),
     (nothing, acquire, Cost(1, 1, 0, 1)),
     # DynamoDB charges for a refused write too, but its response does not say so.

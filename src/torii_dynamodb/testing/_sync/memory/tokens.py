@@ -64,7 +64,7 @@ class MemoryTokens(MemoryBase, TokenStorage):
             used = row.mark in row.tries
             self._state.tokens[row.id] = replace(row, tries=(*row.tries, mark))
             found = self._token_user(row, self._now())
-            if mark != row.mark or used or found is None or (row.user_id or "") != parsed.user_id:
+            if mark != row.mark or used or found is None:
                 return None
             return _verified(*found)
 
