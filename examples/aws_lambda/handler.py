@@ -19,13 +19,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, Torii
+from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, SecondFactorChallenge, Torii
 from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
 from torii_dynamodb.mail import ConsoleMailer, MailSettings
 
 STATUS = {
-    "account_locked": 429, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503, "rate_limited": 429,
-    "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
+    "account_locked": 429, "invalid_code": 400, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503,
+    "rate_limited": 429, "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
 }  # fmt: skip
 PAGE = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
@@ -100,7 +100,14 @@ def with_body(name: str, sent: dict[str, Any], browser: Browser) -> dict[str, An
     if name == "POST /verify":
         torii.email_verification.complete(sent.get("token", ""), password=password, browser=browser)
         return answer(200, {"detail": "your address is verified; you can now sign in"})
-    user, session = torii.password.authenticate(email, password, browser=browser)
+    if "code" not in sent:
+        result = torii.password.authenticate(email, password, browser=browser)
+    else:
+        result = torii.second_factor.complete(sent.get("challenge", ""), sent["code"], browser=browser)
+    if isinstance(result, SecondFactorChallenge):  # the password was right, but nobody is signed in yet
+        detail = "enter the code from your authenticator app, or a recovery code"
+        return answer(200, {"second_factor": True, "challenge": result.token, "detail": detail})
+    user, session = result
     # The client keeps both; the device token gets it past a lockout that strangers cause.
     device_token = torii.devices.issue(user, browser.device_token)
     return answer(200, {"id": user.id, "token": session.token, "device_token": device_token})

@@ -26,16 +26,17 @@ from django.urls import path
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
-from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, Torii
+from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, SecondFactorChallenge, Torii
 from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
 from torii_dynamodb.mail import ConsoleMailer, MailSettings
 
 # __Host-: only this host can set them, over https (or on localhost), for all paths.
-SESSION, DEVICE = "__Host-session", "__Host-device"
+SESSION, DEVICE, CHALLENGE = "__Host-session", "__Host-device", "__Host-challenge"
+ENTER_CODE = "enter the code from your authenticator app, or a recovery code"
 STATUS = {
-    "account_locked": 429, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503, "rate_limited": 429,
-    "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
+    "account_locked": 429, "invalid_code": 400, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503,
+    "rate_limited": 429, "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
 }  # fmt: skip
 PAGE = Path(__file__).with_name("page.html")
 
@@ -132,10 +133,16 @@ def verify(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_in(request: HttpRequest) -> HttpResponse:
     sent, client = body(request), browser(request)
-    user, session = torii().password.authenticate(sent.get("email", ""), sent.get("password", ""), browser=client)
-    before = cookie(request, SESSION)
-    if before is not None:
-        torii().sessions.end(before)
+    if "code" not in sent:
+        result = torii().password.authenticate(sent.get("email", ""), sent.get("password", ""), browser=client)
+    else:
+        result = torii().second_factor.complete(cookie(request, CHALLENGE) or "", sent["code"], browser=client)
+    if isinstance(result, SecondFactorChallenge):  # the password was right, but nobody is signed in yet
+        response = JsonResponse({"second_factor": True, "detail": ENTER_CODE})
+        leave(response, CHALLENGE, result.token, result.expires_at - torii().clock())
+        return response
+    user, session = result
+    torii().sessions.end(cookie(request, SESSION) or "")
     response = JsonResponse({"detail": f"hello {user.name or user.email}"})
     leave(response, SESSION, session.token, session.expires_at - torii().clock())
     leave(response, DEVICE, torii().devices.issue(user, client.device_token), timedelta(days=365))
@@ -163,14 +170,9 @@ def hello(request: Any) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", page),
-    path("register", register),
-    path("verify", verify),
-    path("sign-in", sign_in),
-    path("sign-out", sign_out),
-    path("sign-out-everywhere", sign_out, {"everywhere": True}),
-    path("hello", hello),
-]
+    path("", page), path("register", register), path("verify", verify), path("sign-in", sign_in), path("hello", hello),
+    path("sign-out", sign_out), path("sign-out-everywhere", sign_out, {"everywhere": True}),
+]  # fmt: skip
 
 if not settings.configured:
     settings.configure(
@@ -181,7 +183,6 @@ if not settings.configured:
         CSRF_COOKIE_NAME="__Host-csrftoken",
         CSRF_COOKIE_SECURE=True,
         DATA_UPLOAD_MAX_MEMORY_SIZE=16 * 1024,
-        USE_TZ=True,
     )
     django.setup()
 

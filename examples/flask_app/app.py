@@ -18,16 +18,17 @@ from typing import Any
 from flask import Flask, Response, abort, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, Torii
+from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, SecondFactorChallenge, Torii
 from torii_dynamodb.cookies import read_cookie
 from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
 from torii_dynamodb.mail import ConsoleMailer, MailSettings
 
 # __Host-: only this host can set them, over https (or on localhost), for all paths.
-SESSION, DEVICE = "__Host-session", "__Host-device"
+SESSION, DEVICE, CHALLENGE = "__Host-session", "__Host-device", "__Host-challenge"
+ENTER_CODE = "enter the code from your authenticator app, or a recovery code"
 STATUS = {
-    "account_locked": 429, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503, "rate_limited": 429,
-    "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
+    "account_locked": 429, "invalid_code": 400, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503,
+    "rate_limited": 429, "revoked": 409, "throttled": 503, "unavailable": 503, "validation_error": 422,
 }  # fmt: skip
 
 PAGE = Path(__file__).with_name("page.html")
@@ -140,10 +141,16 @@ def verify() -> ResponseReturnValue:
 @app.post("/sign-in")
 def sign_in() -> ResponseReturnValue:
     sent = body()
-    user, session = torii.password.authenticate(sent.get("email", ""), sent.get("password", ""), browser=browser())
-    before = cookie(SESSION)
-    if before is not None:
-        torii.sessions.end(before)
+    if "code" not in sent:
+        result = torii.password.authenticate(sent.get("email", ""), sent.get("password", ""), browser=browser())
+    else:
+        result = torii.second_factor.complete(cookie(CHALLENGE) or "", sent["code"], browser=browser())
+    if isinstance(result, SecondFactorChallenge):  # the password was right, but nobody is signed in yet
+        response = jsonify(second_factor=True, detail=ENTER_CODE)
+        leave(response, CHALLENGE, result.token, result.expires_at - torii.clock())
+        return response
+    user, session = result
+    torii.sessions.end(cookie(SESSION) or "")
     response = jsonify(detail=f"hello {user.name or user.email}")
     leave(response, SESSION, session.token, session.expires_at - torii.clock())
     leave(response, DEVICE, torii.devices.issue(user, cookie(DEVICE)), timedelta(days=365))

@@ -13,11 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyotp
 import pytest
 from tests.services._async.support import PASSWORD, SECRET
 from tests.web.test_api_application import EXAMPLES, load
 
-from torii_dynamodb import DynamoDbConfig, DynamoDbStorage
+from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, Torii
 from torii_dynamodb.local.engines import LocalEngine
 
 Call = Callable[..., tuple[int, Any]]
@@ -38,8 +39,8 @@ def environment(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> pytes
     return monkeypatch
 
 
-def a_persons_way(call: Call, mails: Mails) -> None:
-    """Sign up, verify, be refused with a wrong password, sign in, be greeted, sign out here and everywhere."""
+def a_persons_way(call: Call, mails: Mails, torii: Torii) -> None:
+    """Sign up, verify, be refused with a wrong password, sign in, be greeted, sign out, sign in with two factors."""
     person = {"email": f"ada-{uuid.uuid4().hex}@example.com", "password": PASSWORD}
     assert call("GET", "/hello")[0] == 401
     assert call("POST", "/register", {**person, "password": "x"})[0] == 422
@@ -68,6 +69,27 @@ def a_persons_way(call: Call, mails: Mails) -> None:
     page = call("GET", "/")
     assert page[0] == 200
     assert "<form>" in str(page[1])
+    a_second_factor_is_asked_for(call, torii, person)
+
+
+def a_second_factor_is_asked_for(call: Call, torii: Torii, person: dict[str, str]) -> None:
+    """A user with an authenticator app is signed in by password and code, and by neither of them only."""
+    user = torii.get_user_by_email(person["email"])
+    assert user is not None
+    begun = torii.second_factor.begin_enrolment(user)
+    app = pyotp.TOTP(begun.secret)
+    codes = torii.second_factor.complete_enrolment(user, begun.token, app.now()).recovery_codes
+    assert call("POST", "/sign-in", {"code": codes[0]})[0] == 400
+    status, asked = call("POST", "/sign-in", person)
+    assert status == 200
+    assert "authenticator app" in str(asked)
+    assert call("GET", "/hello")[0] == 401
+    for wrong in ("not a code", None, ["000000"]):
+        assert call("POST", "/sign-in", {"code": wrong})[0] == 400
+    assert call("POST", "/sign-in", {"code": codes[0]})[0] == 200
+    assert call("GET", "/hello")[0] == 200
+    assert call("POST", "/sign-in", {"code": codes[1]})[0] == 400
+    assert call("POST", "/sign-out")[0] == 204
 
 
 GOOD: dict[str, Any] = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada", "token": "x" * 43}
@@ -159,18 +181,18 @@ def test_lambda(mails: Mails) -> None:
         return made if raw is None else {**made, "body": base64.b64encode(raw).decode()}
 
     def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        raw = None if body is None else json.dumps(body).encode()
+        raw = None if body is None else json.dumps({**body, "challenge": held.get("challenge")}).encode()
         answer = module.handler(event(method, path, raw, "application/json"), None)
         if answer["headers"]["content-type"] != "application/json":
             return answer["statusCode"], answer["body"]
         found = json.loads(answer["body"]) if answer["body"] else None
-        held.update({name: found[name] for name in ("token", "device_token") if found and name in found})
+        held.update({name: found[name] for name in ("token", "device_token", "challenge") if found and name in found})
         return answer["statusCode"], found
 
     def send(path: str, raw: bytes, kind: str | None) -> int:
         return int(module.handler(event("POST", path, raw, kind), None)["statusCode"])
 
-    a_persons_way(call, mails)
+    a_persons_way(call, mails, module.torii)
     bad_input_is_refused(send)
     torn = {**event("POST", "/sign-in", None, "application/json"), "body": "%%%", "isBase64Encoded": True}
     for odd in (torn, {**torn, "body": None}, {**torn, "headers": None}, {**torn, "headers": {}}):
@@ -212,7 +234,7 @@ def test_flask(mails: Mails) -> None:
     def send(path: str, raw: bytes, kind: str | None) -> int:
         return int(client.post(path, data=raw, content_type=kind, base_url="https://localhost").status_code)
 
-    a_persons_way(call, mails)
+    a_persons_way(call, mails, module.torii)
     cookies_are_kept(left)
     bad_input_is_refused(send)
     for headers in (
@@ -258,10 +280,10 @@ def test_django(mails: Mails) -> None:
         return int(client.generic("POST", path, raw, kind or "", secure=True, headers=headers).status_code)
 
     assert client.post("/sign-out-everywhere", secure=True).status_code == 403
-    a_persons_way(call, mails)
+    torii = module.torii()
+    a_persons_way(call, mails, torii)
     cookies_are_kept(left)
     bad_input_is_refused(send)
-    torii = module.torii()
     token = torii.create_session(torii.password.register(_somebody(), PASSWORD)).token
     for space, status in (("", 200), ("\x1c", 401), ("\xa0", 401), ("\x85", 401)):
         planted = {"HTTP_COOKIE": f"{space}__Host-session={token}"}
@@ -272,7 +294,7 @@ def test_django(mails: Mails) -> None:
 
 def cookies_are_kept(left: list[str]) -> None:
     """Every cookie is secure, hidden from scripts, limited to this host, and not sent with other sites' posts."""
-    assert {one.partition("=")[0] for one in left} == {"__Host-session", "__Host-device"}
+    assert {one.partition("=")[0] for one in left} == {"__Host-session", "__Host-device", "__Host-challenge"}
     for one in left:
         attributes = {part.strip().lower() for part in one.split(";")[1:]}
         assert {"secure", "httponly", "samesite=lax", "path=/"} <= attributes, one
