@@ -42,6 +42,7 @@ CONNECTED: dict[str, tuple[str, ExitCode]] = {
     "global-tables list": ("", ExitCode.CONFIGURATION),
     "global-tables remove": ("eu-west-3 --yes", ExitCode.CONFIGURATION),
     "import": ("{folder}/made", ExitCode.CONFIGURATION),
+    "secrets reseal": ("--secret env:APP_SECRET", ExitCode.CONFIGURATION),
     "sessions list": ("ada@example.com", ExitCode.CONFIGURATION),
     "sessions revoke": ("ada@example.com --all --yes", ExitCode.CONFIGURATION),
     "streams consume": ("", ExitCode.CONFIGURATION),
@@ -55,6 +56,8 @@ CONNECTED: dict[str, tuple[str, ExitCode]] = {
     "tables plan": ("", ExitCode.OK),
     "tables status": ("", ExitCode.FAILED),
     "users list": ("", ExitCode.CONFIGURATION),
+    "users second-factors list": ("ada@example.com", ExitCode.CONFIGURATION),
+    "users second-factors remove": ("ada@example.com --all --yes", ExitCode.CONFIGURATION),
     "users show": ("ada@example.com", ExitCode.CONFIGURATION),
     "verify": ("", ExitCode.CONFIGURATION),
 }
@@ -92,7 +95,8 @@ def every_command() -> set[str]:
 
 def run(line: str, *more: str, **environment: str | None) -> Result:
     """Run a command line."""
-    return CliRunner().invoke(app, [*line.split(), *more], env={"COLUMNS": "200", **environment})
+    environment = {"COLUMNS": "200", "APP_SECRET": "s" * 43, **environment}
+    return CliRunner().invoke(app, [*line.split(), *more], env=environment)
 
 
 def told(done: Result, code: ExitCode, what: str) -> None:

@@ -18,7 +18,17 @@ from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import UNSET, Metadata, NewOAuthAccount, OAuthAccount, Unset
 from torii_dynamodb.schema import SCHEMA_VERSION
 
-__all__ = ["account_model", "changed", "checked", "checked_changes", "expects", "read", "to_item", "write_if_unchanged"]
+__all__ = [
+    "account_model",
+    "changed",
+    "checked",
+    "checked_changes",
+    "expects",
+    "read",
+    "reseal",
+    "to_item",
+    "write_if_unchanged",
+]
 
 
 def checked(account: NewOAuthAccount) -> NewOAuthAccount:
@@ -120,3 +130,10 @@ def write_if_unchanged(table: str, before: Item, after: OAuthAccount) -> dict[st
     """
     condition, values = ex.unchanged(before, ("user_id", "updated_at", "email", "profile", "tokens"))
     return {"Put": ex.put(table, to_item(after), condition, values)}
+
+
+def reseal(table: str, before: Item, tokens: Metadata) -> dict[str, Any]:
+    """Return the ``UpdateItem`` that replaces tokens sealed under an old secret, if they are still as read."""
+    condition, values = ex.unchanged(before, ("user_id", "tokens"))
+    new = {**values, ":new": av.encode(tokens)}
+    return ex.update(table, {"id": before["id"]}, "SET #tokens = :new", condition, new)

@@ -89,6 +89,10 @@ class Keyring:
         cipher = _cipher(self._secrets[self._first], _KEYRING_USE)
         return head + nonce + cipher.encrypt(nonce, plain, head + associated)
 
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether a value was sealed under the first secret."""
+        return sealed.startswith(_VERSION + self._first)
+
     def open(self, sealed: bytes, *, associated: bytes) -> bytes:
         """Open what was sealed under one of the secrets.
 

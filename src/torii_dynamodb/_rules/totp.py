@@ -13,7 +13,7 @@ from datetime import datetime
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb.clock import RandomBytes
 
-__all__ = ["enrolment_uri", "matching_step", "new_seed", "typed_digits"]
+__all__ = ["associated", "enrolment_uri", "matching_step", "new_seed", "typed_digits"]
 
 PERIOD = 30  # seconds (RFC 6238, 5.2)
 DIGITS = 6
@@ -25,6 +25,11 @@ _SEPARATORS = {" ", "-", "\u00a0", "\u202f", "\t", "\n", "\r"}
 def new_seed(random: RandomBytes) -> bytes:
     """A seed of 160 random bits."""
     return random(_SEED_BYTES)
+
+
+def associated(user_id: str, factor_id: str) -> bytes:
+    """Return what a sealed seed is bound to: it opens for no other user and no other factor."""
+    return f"factor#{user_id}#{factor_id}".encode()
 
 
 def seed_text(seed: bytes) -> str:

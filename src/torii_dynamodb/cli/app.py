@@ -14,6 +14,7 @@ from torii_dynamodb.cli import (
     global_tables,
     iam,
     local,
+    secrets,
     serve,
     sessions,
     streams,
@@ -54,6 +55,7 @@ app.add_typer(template.app, name="template", rich_help_panel=SETUP)
 app.add_typer(cost.app, name="cost", rich_help_panel=SETUP)
 app.add_typer(capacity.app, name="capacity", rich_help_panel=SETUP)
 app.add_typer(global_tables.app, name="global-tables", rich_help_panel=SETUP)
+app.add_typer(secrets.app, name="secrets", rich_help_panel=SETUP)
 app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
 app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
 

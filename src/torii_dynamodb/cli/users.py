@@ -1,7 +1,8 @@
-"""``torii-dynamodb users``: look users up."""
+"""``torii-dynamodb users``: look users up, and remove second factors that they lost."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
     Json,
+    Yes,
+    confirm,
     connected,
     emit,
     fail,
@@ -23,11 +26,13 @@ from torii_dynamodb.cli.support import (
     show,
 )
 from torii_dynamodb.errors import CorruptItem
-from torii_dynamodb.models import User
+from torii_dynamodb.models import Factor, User
 
 __all__ = ["app", "find_user", "shown_moment", "user_facts"]
 
-app = new_group("Look users up.")
+app = new_group("Look users up, and remove second factors that they lost.")
+second_factors = new_group("List and remove a user's second factors.")
+app.add_typer(second_factors, name="second-factors")
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The user's ID or email address.")]
 
@@ -55,6 +60,7 @@ def user_facts(user: User) -> dict[str, Any]:
         "version": user.version,
         "identities": sorted(user.identities),
         "disconnected": sorted(user.disconnected),
+        "factors": sorted(user.factors),
         "metadata": user.metadata,
     }
 
@@ -66,8 +72,9 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
         user = find_user(storage, who)
         sessions = storage.list_sessions_for_user(user.id)
+        factors = storage.list_factors_for_user(user.id, user=user)
     if as_json:
-        emit(user_facts(user) | {"sessions": len(sessions)})
+        emit(user_facts(user) | {"sessions": len(sessions), "second_factors": _factor_facts(factors)})
         return
     facts: list[tuple[str, str]] = [
         ("id", user.id),
@@ -82,6 +89,7 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
         ("changed", f"{shown_moment(user.updated_at)} (version {user.version})"),
     ]
     facts += [("identity", identity) for identity in sorted(user.identities)]
+    facts += [("second factor", line) for line in _factor_lines(user, factors)]
     facts += [("disconnected", provider) for provider in sorted(user.disconnected)]
     facts += [(f"metadata.{key}", str(value)) for key, value in sorted(user.metadata.items())]
     table = make_table("", "")
@@ -129,6 +137,94 @@ def list_users(
         say(f"{len(found)} users." if found else "There are no users.")
     else:
         note(f"There are more: give --cursor {cursor}, or --all")
+
+
+@second_factors.command("list")
+@connected
+def list_second_factors(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
+    """List a user's second factors: authenticator apps, recovery codes, and passkeys if they serve as one."""
+    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+        user = find_user(storage, who)
+        found = storage.list_factors_for_user(user.id, user=user)
+    if as_json:
+        emit(
+            {
+                "user_id": user.id,
+                "email": user.email,
+                "passkeys": "passkey" in user.factors,
+                "second_factors": _factor_facts(found),
+            }
+        )
+        return
+    for line in _factor_lines(user, found):
+        say(line)
+    for one in found.corrupt:
+        note(f"Left out: {plain(one.key or 'a second factor without an ID')}: {one}")
+    if not user.factors:
+        say(f"{user.email} has no second factors.")
+
+
+@second_factors.command("remove")
+@connected
+def remove_second_factors(
+    connection: Connection,
+    who: UserArgument,
+    factor_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[FACTOR]", help="The ID of an authenticator app, 'recovery' or 'passkey'."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Remove all of the user's second factors.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Remove one second factor of a user who lost it, or all with --all. Be sure who asked you to.
+
+    The user's sessions and passkeys stay. Without another second factor, the first one is enough to sign in from then
+    on. This command sends no mail: tell the owner.
+    """
+    if every == (factor_id is not None):
+        raise typer.BadParameter("give one second factor, or --all", param_hint="FACTOR")
+    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+        user = find_user(storage, who)
+        what = "all second factors" if factor_id is None else f"second factor {factor_id}"
+        confirm(f"Remove {what} of {user.email}?", yes=yes)
+        if factor_id is None:
+            removed = storage.remove_factors_for_user(user.id)
+        else:
+            removed = storage.remove_factor(user.id, factor_id)
+    if not removed:
+        missing = "no second factors" if factor_id is None else "no such second factor"
+        fail(f"{user.email} has {missing}", ExitCode.NOT_FOUND)
+    if as_json:
+        emit({"user_id": user.id, "removed": factor_id or "all"})
+        return
+    say(f"{user.email}: {plain(what)} removed.")
+    note("No mail was sent: tell the owner.")
+
+
+def _factor_facts(found: Sequence[Factor]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": factor.id,
+            "kind": factor.kind,
+            "name": factor.name,
+            "created_at": factor.created_at,
+            "last_used_at": factor.last_used_at,
+            "codes_left": factor.codes_left if factor.kind == "recovery" else None,
+        }
+        for factor in found
+    ]
+
+
+def _factor_lines(user: User, found: Sequence[Factor]) -> list[str]:
+    lines: list[str] = []
+    for factor in found:
+        name = f"{factor.codes_left} recovery codes" if factor.kind == "recovery" else plain(factor.name)
+        used = f"last used {shown_moment(factor.last_used_at)}" if factor.last_used_at else "never used to sign in"
+        lines.append(f"{factor.id}: {name}, since {shown_moment(factor.created_at)}, {used}")
+    if "passkey" in user.factors:
+        lines.append("passkey: the user's passkeys serve as one")
+    return lines
 
 
 def shown_moment(value: datetime | None) -> str:

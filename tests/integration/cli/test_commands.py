@@ -21,6 +21,7 @@ from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, NewSession, NewUser,
 from torii_dynamodb._rules.hashing import Argon2Hasher
 from torii_dynamodb.cli.app import app
 from torii_dynamodb.local.engines import LocalEngine
+from torii_dynamodb.models import NewFactor
 
 Run = Callable[..., Result]
 TOOL = [sys.executable, "-m", "torii_dynamodb.cli"]
@@ -166,6 +167,49 @@ def test_sessions_are_listed_and_revoked(run: Run, storage: DynamoDbHandle, ada:
     assert sum(storage.get_session(token) is not None for token in (first, second, third)) == 2
     assert run("sessions", "revoke", ada.id, "--all", "--yes").exit_code == 0
     assert all(storage.get_session(token) is None for token in (first, second, third))
+
+
+def test_second_factors_are_listed_and_removed(run: Run, storage: DynamoDbHandle, ada: User) -> None:
+    """Shown with the user and in their own list, without a secret; removed one by one or all at once."""
+    storage.add_factor(NewFactor(user_id=ada.id, id="app", secret=b"sealed-seed", last_step=1, name="Phone \u202e"))
+    storage.set_recovery_codes(ada.id, ["stored-mark-1", "stored-mark-2"])
+    storage.use_recovery_code(ada.id, "stored-mark-1")
+    storage.use_passkeys_as_factor(ada.id, True)
+    listed = run("users", "second-factors", "list", ada.email)
+    shown = run("users", "show", ada.id)
+    told = json.loads(run("users", "second-factors", "list", ada.id, "--json").stdout)
+    assert told["passkeys"] is True
+    assert [(one["id"], one["kind"], one["codes_left"]) for one in told["second_factors"]] == [
+        ("recovery", "recovery", 1),
+        ("app", "totp", None),
+    ]
+    known = json.loads(run("users", "show", ada.id, "--json").stdout)
+    assert known["second_factors"] == told["second_factors"]
+    assert known["factors"] == ["passkey", "recovery", "totp#app"]
+    for text in (listed.stdout, shown.stdout):
+        assert "1 recovery codes" in text
+        assert "app: Phone \\u202e" in text
+        assert "passkeys serve as one" in text
+    for secret in ("sealed-seed", "stored-mark"):
+        assert secret not in listed.stdout + shown.stdout + json.dumps([told, known])
+    remove = ("users", "second-factors", "remove", ada.id)
+    assert run(*remove, "app").exit_code == 2
+    assert run(*remove, "app", "--yes").exit_code == 0
+    assert run(*remove, "app", "--yes").exit_code == 5
+    done = run(*remove, "--all", "--yes")
+    assert "all second factors removed" in done.stdout
+    assert "No mail was sent" in done.stderr
+    assert run(*remove, "--all", "--yes").exit_code == 5
+    assert "has no second factors" in run("users", "second-factors", "list", ada.id).stdout
+    left = storage.get_user(ada.id)
+    assert left is not None
+    assert left.factors == frozenset()
+
+
+@pytest.mark.parametrize("arguments", [[], ["app", "--all"]])
+def test_removing_wants_one_factor_or_all(run: Run, arguments: list[str]) -> None:
+    """Neither a second factor nor --all, or both, is wrong usage; nothing is guessed."""
+    assert run("users", "second-factors", "remove", "ada@mail.example", *arguments, "--yes").exit_code == 2
 
 
 @pytest.mark.parametrize("arguments", [[], ["x" * 64, "--all"]])
