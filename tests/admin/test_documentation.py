@@ -1,4 +1,4 @@
-"""The commands on the pages about tables, autoscaling, backups and transfer run as shown."""
+"""The commands on the pages about tables, autoscaling, backups, transfer and secrets run as shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torii_dynamodb.local.engines import LocalEngine
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "admin"
 
 
-@pytest.mark.parametrize("page", ["tables", "autoscaling", "backups", "transfer"])
+@pytest.mark.parametrize("page", ["tables", "autoscaling", "backups", "transfer", "secrets"])
 def test_every_command_of_the_page_works(
     page: str, moto_engine: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -23,6 +23,8 @@ def test_every_command_of_the_page_works(
     for name, value in moto_engine.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TORII_TABLE_PREFIX", table_prefix)
+    monkeypatch.setenv("NEW_SECRET", "new-" + "n" * 40)
+    monkeypatch.setenv("OLD_SECRET", "old-" + "o" * 40)
     monkeypatch.chdir(tmp_path)
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     for toml in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):

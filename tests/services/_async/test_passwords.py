@@ -34,6 +34,7 @@ from torii_dynamodb.errors import (
     VersionConflict,
 )
 from torii_dynamodb.events import PasswordReset, SignInFailed, UserSignedIn
+from torii_dynamodb.policies import PasswordPolicy
 
 NEW = "a brand new password"
 
@@ -261,6 +262,8 @@ async def test_an_administrators_lock_refuses_the_right_password() -> None:
         ("x" * 129, "has 129 characters"),
         ("ada@example.COM", "is the email address"),
         ("trustno1trustno1", "list of passwords known from breaches"),
+        ("Password1", "one of the most common passwords"),
+        ("example-2026!", "is made of your name"),
     ],
 )
 async def test_a_refused_password_is_explained(password: str, reason: str) -> None:
@@ -271,6 +274,16 @@ async def test_a_refused_password_is_explained(password: str, reason: str) -> No
     assert refused.value.field == "password"
     assert reason in str(refused.value)
     assert password not in str(refused.value)
+
+
+async def test_words_of_the_application_are_refused() -> None:
+    """A password made of the application's or the user's words is refused; common ones can be accepted."""
+    here = AsyncSetting(passwords=PasswordPolicy(words=("Acme",)))
+    for password in ("acme-acme-2026", "Lovelace1815!", "Ada.Lovelace", "Example-Acme-1"):
+        with pytest.raises(ValidationError, match="is made of"):
+            await here.torii.password.register(EMAIL, password, name="Ada Lovelace")
+    lax = AsyncSetting(passwords=PasswordPolicy(refuse_common=False))
+    await lax.torii.password.register(EMAIL, "password1")
 
 
 def test_pwned_passwords_are_looked_up_by_prefix(tmp_path: Path) -> None:
