@@ -186,7 +186,7 @@ class SecondFactorService:
             NewFactor(
                 user_id=user.id,
                 id=factor_id,
-                secret=self._box.seal(seed, associated=_place(user.id, factor_id)),
+                secret=self._box.seal(seed, associated=totp.associated(user.id, factor_id)),
                 name=begun["name"],
                 last_step=step,
             ),
@@ -443,7 +443,7 @@ class SecondFactorService:
         done = 0
         for factor in self._storage.list_factors_for_user(user_id):
             if factor.secret is not None:
-                place = _place(factor.user_id, factor.id)
+                place = totp.associated(factor.user_id, factor.id)
                 seed = self._open(factor.secret, place)
                 done += self._storage.reseal_factor(factor, self._box.seal(seed, associated=place))
         return done
@@ -519,7 +519,7 @@ class SecondFactorService:
                 for mark in factor.marks.intersection(candidates):
                     return partial(self._accept_recovery, user, mark, factor.codes_left - 1)
             elif factor.secret is not None:
-                seed = self._open(factor.secret, _place(user.id, factor.id))
+                seed = self._open(factor.secret, totp.associated(user.id, factor.id))
                 step = self._matching_step(seed, code, after=factor.last_step)
                 if step is not None:
                     return partial(self._storage.accept_totp_step, user.id, factor.id, step)
@@ -603,11 +603,6 @@ class SecondFactorService:
     def _tell(self, user: User, template: str, context: dict[str, Any]) -> None:
         if self._mail is not None:
             self._mail.notify(template, user, context)
-
-
-def _place(user_id: str, factor_id: str) -> bytes:
-    """What a sealed seed is bound to: it opens for no other user and no other factor."""
-    return f"factor#{user_id}#{factor_id}".encode()
 
 
 def _enrolment_of(user_id: str) -> bytes:
