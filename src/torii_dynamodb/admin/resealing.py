@@ -7,9 +7,9 @@ them can be made only from the codes themselves. Those made under an older secre
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import sleep as machine_sleep
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from torii_dynamodb._core import factors, oauth
 from torii_dynamodb._core.attributes import Item
@@ -113,11 +113,11 @@ class _Resealer:
     _rate: Pacer
     _report: Report
     _pause: Callable[[float], object]
-    _counts: dict[_Outcome, int] = field(default_factory=dict)
 
     def run(self) -> ResealReport:
         ring = Keyring(self._secrets, random=self._config.random)
         current_key = RecoveryCodes(self._secrets, random=self._config.random).current_key_id
+        counts: dict[_Outcome, int] = dict.fromkeys(get_args(_Outcome), 0)
         unopened: list[str] = []
         old_codes: dict[str, int] = {}
         seen = 0
@@ -131,13 +131,13 @@ class _Resealer:
                 if outcome == "unopened":
                     unopened.append(item["id"]["S"])
                 if outcome is not None:
-                    self._counts[outcome] = self._counts.get(outcome, 0) + 1
+                    counts[outcome] += 1
             seen += len(page.items)
             self._report(Progress(task="seal anew", done=seen))
         return ResealReport(
-            seeds=self._counts.get("seeds", 0),
-            tokens=self._counts.get("tokens", 0),
-            current=self._counts.get("current", 0),
+            seeds=counts["seeds"],
+            tokens=counts["tokens"],
+            current=counts["current"],
             unopened=tuple(unopened),
             old_recovery_codes=sum(old_codes.values()),
             users_with_old_recovery_codes=tuple(old_codes),
