@@ -29,7 +29,10 @@ FORMS = [
     "passkey", "passkey/options", "account/profile", "account/password", "account/email", "account/verification",
     "account/delete", "account/devices/end", "account/devices/end-others", "account/devices/end-all",
     "account/passkeys", "account/passkeys/options", "account/passkeys/rename", "account/passkeys/remove",
-    "account/disconnect", "switch",
+    "account/disconnect", "switch", "second-factor", "second-factor/passkey", "second-factor/passkey/options",
+    "second-factor/set-up", "second-factor/again", "second-factor/again/passkey",
+    "second-factor/again/passkey/options", "email-code", "account/second-factor/app", "account/second-factor/remove",
+    "account/second-factor/recovery-codes", "account/second-factor/passkeys",
 ]  # fmt: skip
 
 

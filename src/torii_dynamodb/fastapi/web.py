@@ -325,16 +325,6 @@ class Web:
         """Store a sign-up's binding in the browser, for as long as the mailed link is valid."""
         self.cookies.set(response, self.cookies.sign_up, binding, until=self.torii.email_verification.lifetime)
 
-    def signed_in_by(self, result: SignInResult) -> SignedIn:
-        """Who is signed in by a first factor.
-
-        Raises:
-            Problem: A second factor is due.
-        """
-        if not isinstance(result, SignedIn):
-            raise Problem(403, "second_factor_required", "a second factor is needed to sign in")
-        return result
-
     async def answer(
         self,
         connection: HTTPConnection,

@@ -12,16 +12,17 @@ from fastapi.responses import Response
 
 from torii_dynamodb._rules.checking import check_policy, wrong
 from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.second_factor import factor_kinds
 from torii_dynamodb.errors import NotFound, ValidationError
 from torii_dynamodb.fastapi.admin.activity import Activity
 from torii_dynamodb.fastapi.admin.charts import HEIGHT, WIDTH, bar_chart, number
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.pages.forms import FieldError
-from torii_dynamodb.fastapi.pages.render import Redirected, Site, new_router
+from torii_dynamodb.fastapi.pages.render import Site, new_router
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import Caller, Web
-from torii_dynamodb.models import LockoutPolicy, Page, User
+from torii_dynamodb.models import Factor, Listing, LockoutPolicy, Page, User
 
 __all__ = ["Admin"]
 
@@ -128,6 +129,13 @@ class _Area:
         self._add_action(
             router, "end-sessions", "sessions-ended", lambda user, _: torii.delete_sessions_for_user(user.id)
         )
+        if torii.takes_second_factors:
+            self._add_action(
+                router,
+                "remove-factors",
+                "second-factors-removed",
+                lambda user, _: torii.second_factor.remove_all(user.id),
+            )
         self._add_action(
             router, "clear-attempts", "attempts-cleared", lambda user, _: torii.storage.clear_attempts(user.email)
         )
@@ -149,8 +157,7 @@ class _Area:
         found = await self._who(request)
         form = await self._site.form(request)
         user = await self._user(user_id)
-        if not self._web.is_recent(found):
-            raise Redirected(self._site.redirect(self._site.path("sign-in", next=self._path(user_id), again="1")))
+        self._site.require_proof(found, self._path(user_id))
         if user.id == found.user.id:
             raise Problem(409, "error", "this is your own account; change it on your account page")
         return found, user, form
@@ -229,6 +236,7 @@ class _Area:
         accounts = await storage.list_oauth_accounts_for_user(user.id)
         passkeys = await storage.list_passkeys_for_user(user.id)
         sessions = await storage.list_sessions_for_user(user.id)
+        factors = await storage.list_factors_for_user(user.id, user=user) if user.factors else Listing[Factor]()
         return await self._page(
             request,
             "admin_user",
@@ -240,7 +248,10 @@ class _Area:
             disconnected=[provider_label(name) for name in sorted(user.disconnected)],
             passkeys=passkeys,
             sessions=sessions,
-            corrupt=[*accounts.corrupt, *passkeys.corrupt, *sessions.corrupt],
+            factors=factors,
+            factor_kinds=factor_kinds(user),
+            takes_second_factors=self._torii.takes_second_factors,
+            corrupt=[*accounts.corrupt, *passkeys.corrupt, *sessions.corrupt, *factors.corrupt],
             status=200,
             lockout=await storage.get_lockout_status(user.email, policy=self._admin.lockout),
             attempts=await storage.list_failed_attempts(user.email, limit=_ATTEMPTS),

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from torii_dynamodb._rules.second_factor import factor_kinds
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, RateLimited, ValidationError
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error, refusal, wait_text
 from torii_dynamodb.fastapi.pages.providers import failure_of
@@ -31,25 +32,26 @@ class Account:
         self.web = site.web
         self.torii = site.torii
 
-    def sign_in_first(self, *, again: bool = False, target: str = "account") -> Redirected:
-        """The redirect to the sign-in page, which leads back from there."""
-        path = self.site.path("sign-in", next=self.site.path(target), again="1" if again else None)
-        return Redirected(self.site.redirect(path))
+    def sign_in_first(self, back: str | None = None) -> Redirected:
+        """Return the redirect to the sign-in page, which leads back from there."""
+        return Redirected(self.site.redirect(self.site.path("sign-in", next=back or self.site.path("account"))))
 
-    async def who(self, request: Request, *, recent: bool = False, target: str = "account") -> Caller:
-        """Who is signed in by a cookie.
+    async def who(self, request: Request, *, recent: bool = False, back: str | None = None) -> Caller:
+        """Return who is signed in by a cookie.
 
         Args:
             request: The request.
-            recent: Whether the sign-in must be recent.
-            target: The page to come back to after a sign-in.
+            recent: Whether the sign-in must be recent, with a second factor if the user has one.
+            back: The path to come back to after a sign-in; ``None``: the account.
 
         Raises:
-            Redirected: They have to sign in first.
+            Redirected: They have to sign in, or to give their second factor, first.
         """
         found = await self.site.person(request)
-        if found is None or (recent and not self.web.is_recent(found)):
-            raise self.sign_in_first(again=found is not None, target=target)
+        if found is None:
+            raise self.sign_in_first(back)
+        if recent:
+            self.site.require_proof(found, back or self.site.path("account"))
         return found
 
     async def changing(self, request: Request, *, recent: bool = False) -> tuple[Caller, dict[str, str]]:
@@ -81,6 +83,8 @@ class Account:
         held = {account.provider for account in linked}
         offered = [provider.name for provider in torii.oauth_providers if provider.name not in held]
         passkeys: list[Passkey] = await torii.storage.list_passkeys_for_user(user.id) if torii.takes_passkeys else []
+        proof = self.site.proof_page(found, self.site.path("account"))
+        factors = await torii.storage.list_factors_for_user(user.id, user=user) if user.factors else []
         return await self.site.page(
             request,
             "account",
@@ -88,7 +92,8 @@ class Account:
             errors=errors,
             status=status,
             user=user,
-            recent=self.web.is_recent(found),
+            recent=proof is None,
+            proof=proof,
             sends_mail=torii.sends_mail,
             sessions=[session for session in sessions if session.id != found.session.id],
             linked=[(account, provider_label(account.provider)) for account in linked],
@@ -96,6 +101,10 @@ class Account:
             takes_passkeys=torii.takes_passkeys,
             passkeys=[(passkey.credential_id.hex(), passkey) for passkey in passkeys],
             provider_failed=failure_of(self.site, request),
+            takes_second_factors=torii.takes_second_factors,
+            factor_kinds=factor_kinds(user),
+            apps=[factor for factor in factors if factor.kind == "totp"],
+            codes_left=sum(factor.codes_left for factor in factors),
             typed=typed,
         )
 
@@ -125,8 +134,8 @@ def add(router: APIRouter, site: Site) -> None:
     async def password(request: Request) -> Response:
         found, form = await account.changing(request)
         new, user = form.get("new_password", ""), found.user
-        if not user.has_password and not web.is_recent(found):
-            raise account.sign_in_first(again=True)
+        if not user.has_password:
+            site.require_proof(found, site.path("account"))
         try:
             await web.limit(request)
             if user.has_password:
@@ -149,7 +158,7 @@ def add(router: APIRouter, site: Site) -> None:
 
     @router.get("/account/delete")
     async def ask_to_delete(request: Request) -> Response:
-        found = await account.who(request, recent=True, target="account/delete")
+        found = await account.who(request, recent=True, back=site.path("account/delete"))
         return await site.page(request, "account_delete", signed_in=found, user=found.user)
 
     @router.post("/account/delete")

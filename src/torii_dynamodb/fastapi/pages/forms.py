@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from torii_dynamodb.errors import AccountLocked, RateLimited, ValidationError
+from torii_dynamodb.errors import AccountLocked, InvalidCode, RateLimited, ValidationError
 from torii_dynamodb.fastapi.errors import Problem
+from torii_dynamodb.passkeys import PasskeyError
 
-__all__ = ["CSRF", "FieldError", "field_error", "read_form", "refusal", "wait_text"]
+__all__ = ["CSRF", "FieldError", "answer_of", "field_error", "read_form", "refusal", "refused_code", "wait_text"]
 
 CSRF = "csrf_token"
 """The name of the field with the form token."""
@@ -66,6 +69,13 @@ def refusal(
     return [FieldError(wait_at, wait_text(error))], 429
 
 
+def refused_code(error: InvalidCode | AccountLocked | RateLimited, wrong: str) -> tuple[list[FieldError], int]:
+    """What is wrong with a typed code, and the status of the response."""
+    if isinstance(error, InvalidCode):
+        return [FieldError("code", wrong)], 401
+    return [FieldError("code", wait_text(error))], 429
+
+
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a form sent as ``application/x-www-form-urlencoded``. For repeated names, the last one counts.
 
@@ -106,3 +116,18 @@ def wait_text(error: AccountLocked | RateLimited) -> str:
             f"still works. Otherwise wait {about}, then try again."
         )
     return f"There were too many attempts. Wait {about}, then try again."
+
+
+def answer_of(form: dict[str, str]) -> dict[str, Any]:
+    """The credential that the script put into the form.
+
+    Raises:
+        PasskeyError: There is none.
+    """
+    try:
+        found: object = json.loads(form.get("answer", ""))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise PasskeyError("malformed", "the browser did not send a WebAuthn credential")
+    return cast("dict[str, Any]", found)

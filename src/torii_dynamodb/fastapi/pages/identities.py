@@ -14,10 +14,9 @@ from torii_dynamodb.errors import (
 )
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.pages.account import Account
-from torii_dynamodb.fastapi.pages.forms import FieldError, field_error
+from torii_dynamodb.fastapi.pages.forms import FieldError, answer_of, field_error
 from torii_dynamodb.fastapi.pages.providers import go_on
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.fastapi.pages.sign_in import answer_of
 from torii_dynamodb.fastapi.routing import AuthRoute
 from torii_dynamodb.passkeys import PasskeyError
 
@@ -37,12 +36,12 @@ def add(router: APIRouter, site: Site) -> None:
 
 
 def _add_passkeys(router: APIRouter, account: Account) -> None:
-    site, web, torii = account.site, account.web, account.torii
+    site, torii = account.site, account.torii
 
     async def options(request: Request) -> Response:
         await site.form(request)
         found = await site.person(request)
-        if found is None or not web.is_recent(found):
+        if found is None or site.proof_page(found, site.path("account")) is not None:
             raise Problem(403, "recent_sign_in_required", "sign in again to do this, then reload the page")
         return JSONResponse(await torii.passkeys.begin_registration(found.user), headers=site.headers())
 

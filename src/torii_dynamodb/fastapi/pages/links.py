@@ -70,12 +70,10 @@ def add(router: APIRouter, site: Site) -> None:
         form = await site.form(request)
         await web.limit(request)
         try:
-            user, session = web.signed_in_by(
-                await torii.magic_link.complete(form.get("token", ""), browser=web.browser(request))
-            )
+            result = await torii.magic_link.complete(form.get("token", ""), browser=web.browser(request))
         except InvalidToken:
             return await no_magic(request)
-        return await enter(site, request, user, session, None, replaces=form.get("replaces"))
+        return await enter(site, request, result, None, replaces=form.get("replaces"))
 
     @router.get("/verify-email")
     async def verify_email(request: Request) -> Response:

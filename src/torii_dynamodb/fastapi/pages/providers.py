@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from torii_dynamodb._rules.oauth import OAuthError
 from torii_dynamodb.errors import AccountLocked, AlreadyExists, InvalidToken, TooManyIdentities, ToriiError
-from torii_dynamodb.fastapi.flows import begin_flow, failure_target, with_cookies
+from torii_dynamodb.fastapi.flows import begin_flow, failure_target, sign_in_of, with_cookies
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.pages.words import provider_failure, provider_label
@@ -74,8 +74,7 @@ def add(router: APIRouter, site: Site) -> None:
             return site.redirect(site.path("sign-in", error=error.reason))
         except (AccountLocked, AlreadyExists, TooManyIdentities) as error:
             return site.redirect(site.path("sign-in", error=error.code))
-        assert result.session is not None
-        return await enter(site, request, result.user, result.session, result.next_url, replaces=form.get("replaces"))
+        return await enter(site, request, sign_in_of(result), result.next_url, replaces=form.get("replaces"))
 
     def held(request: Request) -> str | None:
         return web.cookies.read(request, web.cookies.confirm)

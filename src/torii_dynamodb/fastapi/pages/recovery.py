@@ -7,9 +7,11 @@ from fastapi.responses import Response
 
 from torii_dynamodb.errors import InvalidToken, RateLimited, ValidationError
 from torii_dynamodb.fastapi.errors import problem_of
+from torii_dynamodb.fastapi.pages.email_codes import send_code
 from torii_dynamodb.fastapi.pages.forms import field_error, refusal
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
+from torii_dynamodb.models import PASSWORD_RESET
 
 __all__ = ["add"]
 
@@ -30,6 +32,8 @@ def add(router: APIRouter, site: Site) -> None:
         email = form.get("email", "").strip()
         try:
             await web.limit(request)
+            if form.get("way") == "code":
+                return await send_code(site, email, purpose=PASSWORD_RESET)
             await torii.password.send_reset(email)
         except (ValidationError, RateLimited) as error:
             errors, status = refusal(error, {"email": ("email", "The email address")}, wait_at="email")
@@ -59,10 +63,10 @@ def add(router: APIRouter, site: Site) -> None:
             email = "" if found is None or found.user is None else found.user.email_as_given
             errors = [field_error(error, {"password": ("password", "The password")})]
             return await site.page(request, "reset_password", token=token, email=email, errors=errors, status=422)
-        session = await torii.create_session(user, method="password_reset", browser=web.browser(request))
+        result = await torii.sign_in(user, method="password_reset", browser=web.browser(request))
         waiting = web.cookies.read(request, web.cookies.link) is not None
         target = None if waiting else site.path("account", notice="password-changed")
-        return await enter(site, request, user, session, target)
+        return await enter(site, request, result, target)
 
     async def dead(request: Request) -> Response:
         problem = problem_of(InvalidToken("the link does not hold"))

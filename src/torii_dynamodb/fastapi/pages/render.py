@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from torii_dynamodb._rules.checking import check_kind
+from torii_dynamodb._rules.second_factor import is_enrolled
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
 from torii_dynamodb.fastapi.navigation import note_root_path
@@ -186,6 +187,31 @@ class Site:
         """Who is signed in by a cookie, the only credential that pages which change something take."""
         found = await self.web.signed_in(request)
         return found if found is not None and found.transport == "cookie" else None
+
+    def proof_page(self, found: Caller, back: str) -> str | None:
+        """Return the page where a person proves again who they are, before what a thief of the session must not do.
+
+        Returns:
+            ``None`` if they did so recently: signed in, and gave a second factor if they have one.
+        """
+        if not self.web.is_recent(found):
+            return self.path("sign-in", next=back, again="1")
+        given = found.session.second_factor_at
+        if not self.torii.takes_second_factors or not is_enrolled(found.user):
+            return None
+        if given is not None and self.torii.clock() - given <= self.web.config.recent_sign_in:
+            return None
+        return self.path("second-factor/again", next=back)
+
+    def require_proof(self, found: Caller, back: str) -> None:
+        """Send a person to :meth:`proof_page`, unless they proved recently who they are.
+
+        Raises:
+            Redirected: They did not.
+        """
+        page = self.proof_page(found, back)
+        if page is not None:
+            raise Redirected(self.redirect(page))
 
     async def form(self, request: Request) -> dict[str, str]:
         """Read a form and check its token.

@@ -11,10 +11,13 @@ from torii_dynamodb.errors import NotFound
 from torii_dynamodb.fastapi.pages import (
     account,
     devices,
+    email_codes,
+    factors,
     identities,
     links,
     providers,
     recovery,
+    second_factor,
     sign_in,
     sign_up,
     switching,
@@ -29,6 +32,7 @@ _STATIC = Path(__file__).parent / "static"
 _TYPES = {
     "icon.svg": "image/svg+xml",
     "pages.css": "text/css; charset=utf-8",
+    "recovery-codes.js": "text/javascript; charset=utf-8",
     "passkeys.js": "text/javascript; charset=utf-8",
 }
 
@@ -65,7 +69,20 @@ def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | N
             headers={"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"},
         )
 
-    for part in (sign_in, sign_up, providers, switching, recovery, links, account, devices, identities):
+    for part in (
+        sign_in,
+        sign_up,
+        second_factor,
+        email_codes,
+        providers,
+        switching,
+        recovery,
+        links,
+        account,
+        factors,
+        devices,
+        identities,
+    ):
         part.add(router, site)
     router.add_options()
     return router

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -15,14 +14,15 @@ from torii_dynamodb.errors import (
     RateLimited,
     ValidationError,
 )
-from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
+from torii_dynamodb.fastapi.pages.email_codes import send_code
+from torii_dynamodb.fastapi.pages.forms import FieldError, answer_of, refusal
 from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.routing import AuthRoute
 from torii_dynamodb.passkeys import PasskeyError
 
-__all__ = ["add", "answer_of"]
+__all__ = ["add"]
 
 _FIELDS = {"email": ("email", "The email address"), "password": ("password", "The password")}
 _KINDS = ("magic-link", "provider", "reset", "sign-up")
@@ -74,20 +74,20 @@ def add(router: APIRouter, site: Site) -> None:
             if form.get("way") == "link" and torii.sends_mail:
                 await torii.magic_link.send(email)
                 return site.redirect(site.path("check-mail", kind="magic-link"))
-            user, session = web.signed_in_by(
-                await torii.password.authenticate(
-                    email,
-                    form.get("password", ""),
-                    require_verified=web.requires_verified,
-                    browser=web.browser(request),
-                )
+            if form.get("way") == "code" and torii.sends_mail:
+                return await send_code(site, email, target=target)
+            result = await torii.password.authenticate(
+                email,
+                form.get("password", ""),
+                require_verified=web.requires_verified,
+                browser=web.browser(request),
             )
         except (ValidationError, AccountLocked, RateLimited) as error:
             errors, status = refusal(error, _FIELDS, wait_at="email")
         except InvalidCredentials:
             errors, status = [FieldError("password", _WRONG_OR_NEW if web.requires_verified else _WRONG)], 401
         else:
-            return await enter(site, request, user, session, target)
+            return await enter(site, request, result, target)
         return await show(request, email=email, target=target, again=again, errors=errors, status=status)
 
     @router.get("/check-mail")
@@ -121,29 +121,12 @@ def add(router: APIRouter, site: Site) -> None:
         target = form.get("next", "")
         try:
             await web.limit(request)
-            user, session = web.signed_in_by(
-                await torii.passkeys.complete_sign_in(answer_of(form), browser=web.browser(request))
-            )
+            result = await torii.passkeys.complete_sign_in(answer_of(form), browser=web.browser(request))
         except (PasskeyError, ClonedAuthenticator):
             message = "The passkey was not accepted. Try again, or sign in another way."
             errors, status = [FieldError("passkey-sign-in", message)], 401
         except (AccountLocked, RateLimited) as error:
             errors, status = refusal(error, _FIELDS, wait_at="email")
         else:
-            return await enter(site, request, user, session, target)
+            return await enter(site, request, result, target)
         return await show(request, target=target, again=form.get("again") == "1", errors=errors, status=status)
-
-
-def answer_of(form: dict[str, str]) -> dict[str, Any]:
-    """The credential that the script put into the form.
-
-    Raises:
-        PasskeyError: There is none.
-    """
-    try:
-        found: object = json.loads(form.get("answer", ""))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise PasskeyError("malformed", "the browser did not send a WebAuthn credential")
-    return cast("dict[str, Any]", found)

@@ -64,8 +64,8 @@ def add(router: APIRouter, site: Site) -> None:
             left = web.sign_up_binding(request) if torii.sends_mail else None
             if left is not None:
                 await torii.email_verification.send(user, browser_binding=left)
-            session = await torii.create_session(user, method="password", browser=web.browser(request))
-            response = await enter(site, request, user, session, target)
+            result = await torii.sign_in(user, method="password", browser=web.browser(request))
+            response = await enter(site, request, result, target)
             if left is not None:
                 web.leave_binding(response, left)
             return response

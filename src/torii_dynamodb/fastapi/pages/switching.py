@@ -6,34 +6,48 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.models import Session, SignedIn, User
+from torii_dynamodb.models import SecondFactorChallenge, SignedIn, SignInResult
 
 __all__ = ["add", "enter"]
 
 
 async def enter(
-    site: Site, request: Request, user: User, session: Session, target: str | None, *, replaces: str | None = None
+    site: Site,
+    request: Request,
+    result: SignInResult,
+    target: str | None,
+    *,
+    replaces: str | None = None,
+    trust_device: bool = False,
 ) -> Response:
     """Give the browser its new session and redirect, or ask first if it would replace another user's.
+
+    If a second factor is due, there is no session yet: redirect to the page that asks for it.
 
     Args:
         site: The pages.
         request: The request.
-        user: Who signed in.
-        session: Their new session.
+        result: What the sign-in led to.
         target: Where to go; ``None``: to a mailed link that waits to be opened, otherwise the default.
         replaces: The ID of the user whose session the person agreed to replace.
+        trust_device: Whether this browser need not give a second factor for a while.
     """
     web = site.web
+    if isinstance(result, SecondFactorChallenge):
+        response = site.redirect(site.path("second-factor", next=target))
+        web.leave_challenge(response, result)
+        return response
+    user, session = result
     if not target and web.cookies.read(request, web.cookies.link) is not None:
         target = site.path("change-email")
     other = await web.other_user(request, user.id)
     if other is not None and other.id != replaces:
         response = site.redirect(site.path("switch", next=target))
         web.leave_pending(response, session)
+        web.forget_challenge(response)
         return response
     response = site.redirect(web.navigation.safe_next(target))
-    await web.begin_session(request, response, user, session, replace=True)
+    await web.begin_session(request, response, user, session, replace=True, trust_device=trust_device)
     return response
 
 
