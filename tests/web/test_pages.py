@@ -527,11 +527,13 @@ async def test_a_notice_is_one_of_ours() -> None:
     assert "pay here" not in (await tab.get("/auth/sign-in?notice=pay+here")).text
 
 
-async def test_static_files_are_two_and_an_icon() -> None:
-    """The style sheet and the script are served with their types; no other path is served."""
+async def test_static_files_are_served_with_their_types() -> None:
+    """The style sheet, the scripts and the icon are served with their types; no other path is served."""
     tab = Paged().tab()
-    for name, kind in (("pages.css", "text/css"), ("passkeys.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
-        assert (await tab.get(f"/auth/static/{name}")).headers["content-type"].startswith(kind)
+    kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+    for name in ("pages.css", "passkeys.js", "recovery-codes.js", "icon.svg"):
+        answer = await tab.get(f"/auth/static/{name}")
+        assert answer.headers["content-type"].startswith(kinds[name.partition(".")[2]])
     for name in ("nothing.css", "..%2Frouter.py", "%2e%2e/router.py"):
         assert (await tab.get(f"/auth/static/{name}")).status_code == 404
 
