@@ -154,8 +154,20 @@ class SecondFactorService:
             "until": (self._clock() + _ENROLMENT_FOR).isoformat(),
         }
         token = self._box.seal(json.dumps(sealed).encode(), associated=_enrolment_of(user.id))
+        return self._described(user, seed, base64url.encode(token))
+
+    def resume_enrolment(self, user: User, enrolment: str) -> TotpEnrolment:
+        """Return an enrolment that was begun, to show it again after a wrong code. No request is made.
+
+        Raises:
+            InvalidToken: The enrolment is not this user's, or was begun too long ago.
+        """
+        seed, _ = self._opened_enrolment(user, enrolment)
+        return self._described(user, seed, enrolment)
+
+    def _described(self, user: User, seed: bytes, token: str) -> TotpEnrolment:
         uri = totp.enrolment_uri(seed, issuer=self._issuer, account=user.email_as_given)
-        return TotpEnrolment(uri=uri, secret=totp.seed_text(seed), token=base64url.encode(token))
+        return TotpEnrolment(uri=uri, secret=totp.seed_text(seed), token=token)
 
     def complete_enrolment(self, user: User, enrolment: str, code: str) -> EnrolledFactor:
         """Verify the app's first code, and add the app as a second factor.

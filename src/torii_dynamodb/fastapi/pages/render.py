@@ -15,7 +15,6 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from torii_dynamodb._rules.checking import check_kind
-from torii_dynamodb._rules.second_factor import is_enrolled
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
 from torii_dynamodb.fastapi.navigation import note_root_path
@@ -194,14 +193,10 @@ class Site:
         Returns:
             ``None`` if they did so recently: signed in, and gave a second factor if they have one.
         """
-        if not self.web.is_recent(found):
-            return self.path("sign-in", next=back, again="1")
-        given = found.session.second_factor_at
-        if not self.torii.takes_second_factors or not is_enrolled(found.user):
-            return None
-        if given is not None and self.torii.clock() - given <= self.web.config.recent_sign_in:
-            return None
-        return self.path("second-factor/again", next=back)
+        outdated = self.web.outdated(found)
+        if outdated == "second_factor_required" and self.torii.takes_second_factors:
+            return self.path("second-factor/again", next=back)
+        return None if outdated is None else self.path("sign-in", next=back, again="1")
 
     def require_proof(self, found: Caller, back: str) -> None:
         """Send a person to :meth:`proof_page`, unless they proved recently who they are.
