@@ -89,7 +89,7 @@ class Cookies:
             value,
             max_age=max(int(lifetime.total_seconds()), 0),
             path="/",
-            domain=self._domain(name),
+            domain=self._config.cookie_domain if name == self.session else None,
             secure=self._config.secure_cookies,
             httponly=True,
             samesite=same_site,
@@ -100,11 +100,8 @@ class Cookies:
         response.delete_cookie(
             name,
             path="/",
-            domain=self._domain(name),
+            domain=self._config.cookie_domain if name == self.session else None,
             secure=self._config.secure_cookies,
             httponly=True,
             samesite=self._config.same_site,
         )
-
-    def _domain(self, name: str) -> str | None:
-        return self._config.cookie_domain if name == self.session else None

@@ -77,6 +77,7 @@ class Web:
         config: How the web layer behaves.
         cookies: The cookies.
         navigation: Where browsers are sent.
+        requires_verified: Whether users can sign in with a password only once their address is verified.
         forms: Form tokens.
         page: Returns the path of a page by its name; ``None`` if there are no pages.
 
@@ -100,16 +101,12 @@ class Web:
         self.config = config
         self.cookies = Cookies(config, torii.clock)
         self.navigation = Navigation(config)
+        decided = torii.require_verified_to_sign_in
+        self.requires_verified = (config.registration == "private" and torii.sends_mail) if decided is None else decided
         self.forms = FormTokens(system_random)
         self.page: Callable[[str], str] | None = None
         self._cross_site = CrossSite(config)
         self._client = ClientAddress(config)
-
-    @property
-    def requires_verified(self) -> bool:
-        """Whether users can sign in with a password only once their address is verified."""
-        decided = self.torii.require_verified_to_sign_in
-        return (self.config.registration == "private" and self.torii.sends_mail) if decided is None else decided
 
     async def start(self) -> None:
         """Open the storage when the application starts, so that problems are reported now."""
@@ -189,10 +186,6 @@ class Web:
             return authorization if authorization[1] in offered else None
         cookie = self.cookies.read(connection, self.cookies.session)
         return (cookie, "cookie") if cookie and "cookie" in self.config.transports else None
-
-    def _bearer(self, connection: HTTPConnection) -> str | None:
-        found = bearer_of(connection)
-        return found[0] if found is not None and found[1] == "bearer" and "bearer" in self.config.transports else None
 
     def refuse_cross_site(self, connection: HTTPConnection, *, cookie: bool = False) -> None:
         """Refuse a request that a page of another site made the browser send, which needs no bearer token.
@@ -461,7 +454,11 @@ class Web:
             cookie = None
         if transport == "bearer" and not replace and await self.other_user(connection, user.id) is not None:
             cookie = None
-        for before in {cookie, self._bearer(connection)} - {None, session.token}:
+        bearer = bearer_of(connection)
+        sent = (
+            bearer[0] if bearer is not None and bearer[1] == "bearer" and "bearer" in self.config.transports else None
+        )
+        for before in {cookie, sent} - {None, session.token}:
             assert before is not None
             await self.torii.delete_session(before)
         if transport == "bearer":
