@@ -545,7 +545,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule(user_id=ids)
     def list_and_reseal(self, user_id: str) -> None:
-        """As read before, and as stored now."""
+        """As read before, and as stored now; and each by its id."""
+        for factor_id in (*APPS, "recovery"):
+            self.both(lambda s, _, factor_id=factor_id: s.get_factor(user_id, factor_id))  # type: ignore[misc]
         listed = self.both(lambda s, _: s.list_factors_for_user(user_id))
         for real, model in zip(listed.real, listed.model, strict=True):
             if real.kind == "totp":

@@ -37,6 +37,7 @@ __all__ = [
 FLOWS: Final[Mapping[str, str]] = {
     "sign_up": "register with a password",
     "sign_in": "sign in with a password",
+    "second_factor_sign_in": "sign in with a password and a second factor",
     "session_check": "check a session",
     "session_refresh": "refresh a session",
     "sign_out": "sign out",
@@ -44,6 +45,7 @@ FLOWS: Final[Mapping[str, str]] = {
     "password_change": "change a password",
     "oauth_sign_in": "sign in with OAuth",
     "token": "issue and use a one-time token",
+    "email_code": "issue and use a mailed code",
 }
 """The flows that are measured, by name."""
 
@@ -80,6 +82,7 @@ class Workload:
         users: Users on record.
         sign_ups: Registrations.
         sign_ins: Password sign-ins.
+        second_factor_sign_ins: Password sign-ins with a second factor, which do not count as ``sign_ins``.
         oauth_sign_ins: Sign-ins with a known OAuth account.
         checks: Session checks: usually one for each request to your application.
         refreshes: Session refreshes.
@@ -87,6 +90,7 @@ class Workload:
         sign_outs_everywhere: Sign-outs of all sessions at once.
         password_changes: Changes of a password.
         tokens: One-time tokens (magic links, resets, verifications), issued and used.
+        email_codes: Mailed codes, issued and used.
         session_days: The lifetime of a session in days; determines how many are stored.
         regions: The number of Regions. Each replica receives every write and stores everything.
         table_class: Storage class.
@@ -99,6 +103,7 @@ class Workload:
     users: int = 10_000
     sign_ups: float = 500
     sign_ins: float = 20_000
+    second_factor_sign_ins: float = 0
     oauth_sign_ins: float = 0
     checks: float = 1_000_000
     refreshes: float = 0
@@ -106,6 +111,7 @@ class Workload:
     sign_outs_everywhere: float = 0
     password_changes: float = 200
     tokens: float = 1_000
+    email_codes: float = 0
     session_days: float = 14
     regions: int = 1
     table_class: TableClass = "STANDARD"
@@ -116,8 +122,8 @@ class Workload:
 
     def __post_init__(self) -> None:
         for name in (
-            "users", "sign_ups", "sign_ins", "oauth_sign_ins", "checks", "refreshes", "sign_outs",
-            "sign_outs_everywhere", "password_changes", "tokens", "session_days",
+            "users", "sign_ups", "sign_ins", "second_factor_sign_ins", "oauth_sign_ins", "checks", "refreshes",
+            "sign_outs", "sign_outs_everywhere", "password_changes", "tokens", "email_codes", "session_days",
         ):  # fmt: skip
             if not 0 <= getattr(self, name) < inf:
                 raise ValidationError(name, f"must be 0 or more, not {getattr(self, name)}")
@@ -135,6 +141,7 @@ class Workload:
         return {
             "sign_up": self.sign_ups,
             "sign_in": self.sign_ins,
+            "second_factor_sign_in": self.second_factor_sign_ins,
             "oauth_sign_in": self.oauth_sign_ins,
             "session_check": self.checks,
             "session_refresh": self.refreshes,
@@ -142,6 +149,7 @@ class Workload:
             "sign_out_everywhere": self.sign_outs_everywhere,
             "password_change": self.password_changes,
             "token": self.tokens,
+            "email_code": self.email_codes,
         }
 
 
@@ -315,7 +323,7 @@ def _estimate(
 
 
 def _live_sessions(workload: Workload) -> float:
-    begun = workload.sign_ins + workload.oauth_sign_ins
+    begun = workload.sign_ins + workload.second_factor_sign_ins + workload.oauth_sign_ins
     return max(0.0, begun - workload.sign_outs) * workload.session_days / _MONTH
 
 

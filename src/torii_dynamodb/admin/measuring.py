@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from torii_dynamodb._calls import CallRecord
@@ -14,11 +14,12 @@ from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser
+from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser, SecondFactorChallenge
 
 __all__ = ["measure"]
 
 _CONSISTENCY = ("strong", "eventual")
+_PASSWORD = "correct horse battery staple"
 
 
 def measure(config: DynamoDbConfig, *, engine: str) -> dict[str, Any]:
@@ -77,8 +78,8 @@ def _measure(config: DynamoDbConfig, *, consistent: bool) -> dict[str, Any]:
             }
             return result
 
-        user = run("sign_up", lambda: torii.password.register(email, "correct horse battery staple", name="Ada"))
-        _, session = run("sign_in", lambda: torii.password.authenticate(email, "correct horse battery staple"))
+        user = run("sign_up", lambda: torii.password.register(email, _PASSWORD, name="Ada"))
+        _, session = run("sign_in", lambda: torii.password.authenticate(email, _PASSWORD))
         token = session.token
         run("session_check", lambda: storage.get_signed_in(token))
         run("session_refresh", lambda: storage.refresh_session(token, expires_at=later + timedelta(days=30)))
@@ -90,6 +91,10 @@ def _measure(config: DynamoDbConfig, *, consistent: bool) -> dict[str, Any]:
         storage.create_oauth_account(NewUser(email=f"oauth-{email}"), account)
         run("oauth_sign_in", lambda: _oauth_sign_in(storage, mode, later))
         run("token", lambda: _use_token(storage, user.id, later))
+        run("email_code", lambda: _use_code(storage, user.id, later))
+        protected = Torii(storage, secret=config.random(32), clock=config.clock)
+        code = _enrol(protected, user.id, config.clock())
+        run("second_factor_sign_in", lambda: _sign_in_twice(protected, email, code))
     return told
 
 
@@ -102,6 +107,29 @@ def _change_password(storage: Any, user_id: str, email: str, new_hash: str) -> N
 def _oauth_sign_in(storage: Any, subject: str, later: Any) -> None:
     user = storage.get_user_by_provider_and_subject("example", subject)
     storage.create_session(NewSession(user_id=user.id, expires_at=later), user=user)
+
+
+def _use_code(storage: Any, user_id: str, later: Any) -> None:
+    code = storage.create_code(NewToken(purpose="magic_link", user_id=user_id, expires_at=later), "01234567")
+    storage.try_code(code.token, "01234567", purpose="magic_link")
+
+
+def _enrol(torii: Torii, user_id: str, now: datetime) -> str:
+    """Set up an authenticator app for a user. Returns its next code."""
+    from pyotp.totp import TOTP
+
+    user = torii.storage.get_user(user_id)
+    assert user is not None
+    enrolment = torii.second_factor.begin_enrolment(user)
+    app = TOTP(enrolment.secret)
+    torii.second_factor.complete_enrolment(user, enrolment.token, app.at(now))
+    return app.at(now, counter_offset=1)
+
+
+def _sign_in_twice(torii: Torii, email: str, code: str) -> None:
+    challenge = torii.password.authenticate(email, _PASSWORD)
+    assert isinstance(challenge, SecondFactorChallenge)
+    torii.second_factor.complete(challenge.token, code)
 
 
 def _use_token(storage: Any, user_id: str, later: Any) -> None:

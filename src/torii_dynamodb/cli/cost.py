@@ -41,6 +41,9 @@ def estimate_command(
     users: Annotated[int, typer.Option(help="Number of users.")] = _D.users,
     sign_ups: Annotated[float, typer.Option(help="Registrations a month.")] = _D.sign_ups,
     sign_ins: Annotated[float, typer.Option(help="Password sign-ins a month.")] = _D.sign_ins,
+    second_factor_sign_ins: Annotated[
+        float, typer.Option(help="Password sign-ins with a second factor a month.")
+    ] = _D.second_factor_sign_ins,
     oauth_sign_ins: Annotated[float, typer.Option(help="Sign-ins with OAuth a month.")] = _D.oauth_sign_ins,
     checks: Annotated[float, typer.Option(help="Session checks a month.")] = _D.checks,
     refreshes: Annotated[float, typer.Option(help="Session refreshes a month.")] = _D.refreshes,
@@ -50,6 +53,7 @@ def estimate_command(
     ] = _D.sign_outs_everywhere,
     password_changes: Annotated[float, typer.Option(help="Password changes a month.")] = _D.password_changes,
     tokens: Annotated[float, typer.Option(help="One-time tokens a month, issued and used.")] = _D.tokens,
+    email_codes: Annotated[float, typer.Option(help="Mailed codes a month, issued and used.")] = _D.email_codes,
     session_days: Annotated[float, typer.Option(help="Lifetime of a session, in days.")] = _D.session_days,
     regions: Annotated[int, typer.Option(help="Number of Regions.")] = _D.regions,
     table_class: Annotated[str, typer.Option(help="STANDARD or STANDARD_INFREQUENT_ACCESS.")] = _D.table_class,
@@ -71,6 +75,7 @@ def estimate_command(
         users=users,
         sign_ups=sign_ups,
         sign_ins=sign_ins,
+        second_factor_sign_ins=second_factor_sign_ins,
         oauth_sign_ins=oauth_sign_ins,
         checks=checks,
         refreshes=refreshes,
@@ -78,6 +83,7 @@ def estimate_command(
         sign_outs_everywhere=sign_outs_everywhere,
         password_changes=password_changes,
         tokens=tokens,
+        email_codes=email_codes,
         session_days=session_days,
         regions=regions,
         table_class=cast("TableClass", _one_of(table_class)),

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 import pytest
+from pyotp.totp import TOTP
 
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.services.torii import AsyncTorii
@@ -32,6 +33,7 @@ from torii_dynamodb.models import (
     NewSession,
     NewToken,
     NewUser,
+    SecondFactorChallenge,
     Session,
     Token,
     User,
@@ -670,10 +672,10 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, issue_token_for_nobody, Cost(1, 1, 0, 1)),
     (nothing, issue_only_token, Cost(1, 1, 0, 5)),
     (nothing, add_factor, Cost(2, 2, 1, 5)),
-    (factors, get_factor, Cost(1, 1, 1, 0)),
     (factors, list_factors, Cost(1, 1, 2, 0)),
     (factors, list_factors_reading, Cost(2, 2, 3, 0)),
     (nothing, list_no_factors, Cost(0, 0, 0, 0)),
+    (factors, get_factor, Cost(1, 1, 1, 0)),
     (factors, remove_factor, Cost(2, 2, 1, 5)),
     (factors, remove_factors, Cost(2, 2, 1, 7)),
     (nothing, use_passkeys, Cost(2, 2, 1, 3)),
@@ -756,6 +758,33 @@ async def test_a_proof_is_one_transaction(
         assert await world.meter.cost(lambda: world.storage.complete_email_proof(text, **how)) == budget
 
 
+async def test_a_second_factor_keeps_its_budget(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """The first factor stores a challenge instead of a session; the second takes three round trips."""
+    async with a_world(dynoxide, table_prefix) as world:
+        torii = AsyncTorii(world.storage, hasher=PlainHasher(), secret="s" * 43, clock=world.config.clock)
+        await grace(world)
+        user = await world.storage.get_user_by_email("grace@example.com")
+        assert user is not None
+        without = await world.meter.cost(lambda: sign_in(world))
+        assert without == Cost(5, 3, 2, 4)
+        enrolment = await torii.second_factor.begin_enrolment(user)
+        app, now = TOTP(enrolment.secret), world.config.clock()
+        enrolled = await torii.second_factor.complete_enrolment(user, enrolment.token, app.at(now))
+        begun: list[Any] = []
+
+        async def first() -> None:
+            begun.append(await torii.password.authenticate("grace@example.com", "correct horse battery"))
+
+        assert await world.meter.cost(first) == Cost(5, 3, 2, 3)
+        [challenge] = begun
+        assert isinstance(challenge, SecondFactorChallenge)
+        code = app.at(now, counter_offset=1)
+        second = await world.meter.cost(
+            lambda: torii.second_factor.complete(challenge.token, code, factor_id=enrolled.factor.id)
+        )
+        assert second == Cost(8, 3, 4, 6)
+
+
 async def test_opening_without_creating_asks_nothing(dynoxide: LocalEngine, table_prefix: str) -> None:
     """With create_tables=False no request is made before the first operation."""
     records: list[CallRecord] = []
@@ -770,10 +799,10 @@ async def test_no_operation_of_a_person_touches_the_control_plane_or_scans(
 ) -> None:
     """No operation on one user's behalf describes or scans a table (listing all users is for administrators)."""
     seen: set[str] = set()
-    for prepare, act, _ in BUDGETS:
+    for number, (prepare, act, _) in enumerate(BUDGETS):
         if act is page_of_users:
             continue
-        async with a_world(dynoxide, f"{table_prefix}-{act.__name__}") as world:
+        async with a_world(dynoxide, f"{table_prefix}-{number}") as world:
             world.meter._records.clear()
             await prepare(world)
             await act(world)
