@@ -14,7 +14,16 @@ from typing import Any
 import pyotp
 import pytest
 from tests.faults._async.primitives import together
-from tests.services._async.support import EMAIL, FIREFOX, PASSWORD, SECRET, AsyncSetting, just_before, recording
+from tests.services._async.support import (
+    EMAIL,
+    FIREFOX,
+    PASSWORD,
+    SECRET,
+    AsyncSetting,
+    just_before,
+    recording,
+    refuses,
+)
 from tests.services._async.test_oauth import AsyncOAuthSetting
 from tests.services._async.test_passkeys import settings as passkey_settings
 from tests.services.authenticator import Authenticator
@@ -34,6 +43,7 @@ from torii_dynamodb.errors import (
 from torii_dynamodb.events import RecoveryCodeUsed, SecondFactorAdded, SecondFactorRemoved, SignInFailed, UserSignedIn
 from torii_dynamodb.models import LockoutPolicy
 from torii_dynamodb.oauth import OAuthResult, oidc
+from torii_dynamodb.passkeys import PasskeyError
 from torii_dynamodb.policies import SecondFactorPolicy
 
 
@@ -41,7 +51,7 @@ class AsyncFactorSetting(AsyncSetting):
     """Services with passkeys, and a user with an authenticator app."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(passkeys=passkey_settings(), **options)
+        super().__init__(**({"passkeys": passkey_settings()} | options))
         self.factors = self.torii.second_factor
         self.device = Authenticator()
         self.app: pyotp.TOTP | None = None
@@ -419,6 +429,28 @@ async def test_a_verified_passkey_is_both_factors() -> None:
     assert isinstance(result, SignedIn)
     assert result.session.second_factor_at == here.clock()
     assert "mfa" in result.session.amr
+
+
+async def test_a_passkey_is_not_both_factors_without_verifying_its_user() -> None:
+    """What was the first factor completes the sign-in only if the authenticator verified its user by then."""
+    here = AsyncFactorSetting(passkeys=passkey_settings(user_verification="preferred"))
+    user = await here.enrolled()
+    options = await here.torii.passkeys.begin_registration(user)
+    await here.torii.passkeys.complete_registration(user, here.device.create(options))
+    session = await here.torii.create_session(user, second_factor_at=here.clock())
+    with pytest.raises(InvalidCode):
+        await here.factors.step_up_with_passkey(SignedIn(user, session), {})
+    await here.factors.use_passkeys(await here.reread(user))
+    here.device.verified = False
+    options = await here.torii.passkeys.begin_sign_in()
+    challenge = await here.torii.passkeys.complete_sign_in(here.device.get(options))
+    assert isinstance(challenge, SecondFactorChallenge)
+    options = await here.factors.begin_passkey(challenge.token)
+    with refuses(PasskeyError, "refused"):
+        await here.factors.complete_with_passkey(challenge.token, here.device.get(options))
+    here.device.verified = True
+    options = await here.factors.begin_passkey(challenge.token)
+    await here.factors.complete_with_passkey(challenge.token, here.device.get(options))
 
 
 async def test_losing_all_factors() -> None:

@@ -16,7 +16,16 @@ from typing import Any
 import pyotp
 import pytest
 from tests.faults._sync.primitives import together
-from tests.services._sync.support import EMAIL, FIREFOX, PASSWORD, SECRET, Setting, just_before, recording
+from tests.services._sync.support import (
+    EMAIL,
+    FIREFOX,
+    PASSWORD,
+    SECRET,
+    Setting,
+    just_before,
+    recording,
+    refuses,
+)
 from tests.services._sync.test_oauth import OAuthSetting
 from tests.services._sync.test_passkeys import settings as passkey_settings
 from tests.services.authenticator import Authenticator
@@ -36,6 +45,7 @@ from torii_dynamodb.errors import (
 from torii_dynamodb.events import RecoveryCodeUsed, SecondFactorAdded, SecondFactorRemoved, SignInFailed, UserSignedIn
 from torii_dynamodb.models import LockoutPolicy
 from torii_dynamodb.oauth import OAuthResult, oidc
+from torii_dynamodb.passkeys import PasskeyError
 from torii_dynamodb.policies import SecondFactorPolicy
 
 
@@ -43,7 +53,7 @@ class FactorSetting(Setting):
     """Services with passkeys, and a user with an authenticator app."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(passkeys=passkey_settings(), **options)
+        super().__init__(**({"passkeys": passkey_settings()} | options))
         self.factors = self.torii.second_factor
         self.device = Authenticator()
         self.app: pyotp.TOTP | None = None
@@ -421,6 +431,28 @@ def test_a_verified_passkey_is_both_factors() -> None:
     assert isinstance(result, SignedIn)
     assert result.session.second_factor_at == here.clock()
     assert "mfa" in result.session.amr
+
+
+def test_a_passkey_is_not_both_factors_without_verifying_its_user() -> None:
+    """What was the first factor completes the sign-in only if the authenticator verified its user by then."""
+    here = FactorSetting(passkeys=passkey_settings(user_verification="preferred"))
+    user = here.enrolled()
+    options = here.torii.passkeys.begin_registration(user)
+    here.torii.passkeys.complete_registration(user, here.device.create(options))
+    session = here.torii.create_session(user, second_factor_at=here.clock())
+    with pytest.raises(InvalidCode):
+        here.factors.step_up_with_passkey(SignedIn(user, session), {})
+    here.factors.use_passkeys(here.reread(user))
+    here.device.verified = False
+    options = here.torii.passkeys.begin_sign_in()
+    challenge = here.torii.passkeys.complete_sign_in(here.device.get(options))
+    assert isinstance(challenge, SecondFactorChallenge)
+    options = here.factors.begin_passkey(challenge.token)
+    with refuses(PasskeyError, "refused"):
+        here.factors.complete_with_passkey(challenge.token, here.device.get(options))
+    here.device.verified = True
+    options = here.factors.begin_passkey(challenge.token)
+    here.factors.complete_with_passkey(challenge.token, here.device.get(options))
 
 
 def test_losing_all_factors() -> None:

@@ -378,8 +378,10 @@ class AsyncSecondFactorService:
         user = self._challenged(found)
         if "passkey" not in factor_kinds(user):
             raise InvalidCode("passkeys do not serve as a second factor of this user")
+        # The possession of a passkey that was the first factor is not another factor; a PIN or a fingerprint is.
+        twice = found is not None and _began(found)[0] == "passkey"
         try:
-            await self._passkey_service().verify(answer, user=user)
+            await self._passkey_service().verify(answer, user=user, user_verified=twice)
         except (PasskeyError, ClonedAuthenticator):
             await self._failed(user, browser, found)
             raise
@@ -442,9 +444,12 @@ class AsyncSecondFactorService:
 
         Raises:
             PasskeyError: The answer does not hold.
+            InvalidCode: The user's passkeys do not serve as a second factor.
             Revoked: The session was ended meanwhile.
         """
         user, session = signed_in
+        if "passkey" not in factor_kinds(user):
+            raise InvalidCode("passkeys do not serve as a second factor of this user")
         await self._passkey_service().verify(answer, user=user)
         return await self._raise(user, session, "pop")
 

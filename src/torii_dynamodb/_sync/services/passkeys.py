@@ -166,8 +166,13 @@ class PasskeyService:
             second_factor="user" if verified else None,
         )
 
-    def verify(self, answer: Mapping[str, Any], *, user: User) -> User:
+    def verify(self, answer: Mapping[str, Any], *, user: User, user_verified: bool = False) -> User:
         """Verify the browser's answer to options that were made for this user, and record the use.
+
+        Args:
+            answer: ``credential.toJSON()``.
+            user: The user.
+            user_verified: Whether the authenticator must have verified the user, whatever the settings say.
 
         Returns:
             The user as stored now.
@@ -176,7 +181,9 @@ class PasskeyService:
             PasskeyError: It is not valid, or not a passkey of this user; ``reason`` says why.
             ClonedAuthenticator: As for :meth:`complete_sign_in`.
         """
-        found, _ = self._verify(answer, of=user.id)
+        found, verified = self._verify(answer, of=user.id)
+        if user_verified and not verified:
+            raise PasskeyError("refused", "the authenticator did not verify the user by PIN, fingerprint or face")
         return found
 
     def _verify(self, answer: Mapping[str, Any], *, of: str | None = None) -> tuple[User, bool]:
