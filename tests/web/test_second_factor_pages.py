@@ -249,6 +249,8 @@ async def test_an_app_is_set_up_on_the_account_page() -> None:
     account = words(await tab.get("/auth/account"))
     assert "My phone" in account
     assert "10 left" in account
+    assert "Confirm it's you" not in account
+    assert "Make new recovery codes" in account
     assert not any(code in account for code in codes)
     other = site.tab()
     await other.sign_in()

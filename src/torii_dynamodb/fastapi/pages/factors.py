@@ -53,7 +53,12 @@ def add(router: APIRouter, site: Site) -> None:
         except TooManyFactors as error:
             errors = [FieldError("app-name", f"You can have at most {error.limit} authenticator apps.")]
             return await account.show(request, found, errors=errors, status=409)
-        return await show_codes(site, request, enrolled.recovery_codes, done, signed_in=found)
+        # The code was a second factor given: the person is not to be asked for the next one at once.
+        session = await torii.sessions.rotate(found.token, second_factor="otp")
+        if session is not None:
+            web.leave_session(done, session)
+        # Without the navigation: its form would hold a token of the old session.
+        return await show_codes(site, request, enrolled.recovery_codes, done)
 
     @router.post("/account/second-factor/remove")
     async def remove(request: Request) -> Response:
