@@ -142,8 +142,8 @@ def policy(
     """The policy document of a role, for these tables.
 
     Args:
-        role: ``runtime``: the application. ``migrate``: upgrades stored items. ``admin``: creates and changes the
-            tables, their autoscaling and their replicas; it reads items only to add a replica.
+        role: ``runtime``: the application. ``migrate``: upgrades stored items, and seals them anew. ``admin``: creates
+            and changes the tables, their autoscaling and their replicas; it reads items only to add a replica.
             ``stream-consumer``: reads the streams and keeps checkpoints. ``backup``: backs up, restores, exports,
             imports, verifies.
         config: Names the tables; the ARNs contain its ``region`` and ``home_region`` (without a Region: any).

@@ -18,7 +18,15 @@ from torii_dynamodb.errors import (
     TooManyIdentities,
     VersionConflict,
 )
-from torii_dynamodb.models import EMAIL_VERIFICATION, PASSWORD_RESET, Metadata, NewOAuthAccount, NewUser, User
+from torii_dynamodb.models import (
+    EMAIL_VERIFICATION,
+    PASSWORD_RESET,
+    Metadata,
+    NewFactor,
+    NewOAuthAccount,
+    NewUser,
+    User,
+)
 from torii_dynamodb.testing._conformance.base import (
     Call,
     Conformance,
@@ -274,15 +282,25 @@ class OAuthConformance(Conformance):
             assert await storage.get_user(user_id, consistent=True) is None
         assert await storage.get_oauth_account_by_provider_and_subject(account.provider, account.subject) is None
 
-    @clause("OAUTH-5", "PASSKEY-2", "USER-19")
+    async def factors(self, storage: AsyncStorage, user: User) -> None:
+        """Give a user as many second factors as possible."""
+        for number in range(5):
+            await storage.add_factor(NewFactor(user_id=user.id, id=f"app{number}", secret=b"sealed", last_step=0))
+        await storage.set_recovery_codes(user.id, ["mark"])
+
+    @clause("OAUTH-5", "PASSKEY-2", "USER-19", "FACTOR-1")
     async def test_ninety_identities_are_the_limit(self, storage: AsyncStorage) -> None:
-        """The 91st identity is refused; one already held can be linked again; all 90 are deleted with the user."""
+        """The 91st identity is refused; one already held can be linked again; all 90 are deleted with the user.
+
+        So are as many second factors as a user can have.
+        """
         self.needs("many")
         user = await self.user(storage)
         accounts = [new_account() for _ in range(MAX_IDENTITIES - 2)]
         for account in accounts:
             await storage.link_oauth_account(user.id, account)
         passkey = await self.passkey(storage, user)
+        await self.factors(storage, user)
         full = await self.reread(storage, user)
         assert len(full.identities) == MAX_IDENTITIES
         extra = new_account()
@@ -307,14 +325,22 @@ class OAuthConformance(Conformance):
         assert await storage.get_passkey(passkey.credential_id) is None
 
     @clause("OAUTH-5", "USER-18", "PASSWORD-9")
-    async def test_a_first_proof_removes_ninety_identities(self, storage: AsyncStorage) -> None:
-        """Even with the most identities a user can have, the first proof removes all but the address in one write."""
+    @pytest.mark.parametrize("moving", [False, True])
+    async def test_a_first_proof_removes_ninety_identities(self, storage: AsyncStorage, moving: bool) -> None:
+        """Even with the most identities and second factors, one write of the first proof leaves only the address."""
         self.needs("many")
         user = await self.user(storage, password_hash=new_hash())
         for _ in range(MAX_IDENTITIES - 1):
             await storage.link_oauth_account(user.id, new_account())
-        verified = await storage.mark_email_verified(user.id, email=user.email, remove_unproven=True)
+        await self.factors(storage, user)
+        if moving:
+            token = await self.token(storage, user, EMAIL_VERIFICATION)
+            verified = await storage.complete_email_proof(token, new_email=new_address())
+        else:
+            verified = await storage.mark_email_verified(user.id, email=user.email, remove_unproven=True)
         assert verified is not None
+        assert verified.factors == frozenset()
+        assert await storage.list_factors_for_user(user.id) == []
         assert len(verified.identities) == 1
         assert await storage.list_oauth_accounts_for_user(user.id) == []
 
