@@ -44,14 +44,13 @@ if TYPE_CHECKING:
         PasskeyChallenge,
         PasswordCredentials,
         PkceVerifier,
-        SecondFactorChallenge,
         Session,
         SignedIn,
-        SignInResult,
         Token,
         User,
         VerifiedToken,
     )
+    from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
 
 __all__ = [
     "EMAIL_VERIFICATION",
@@ -117,6 +116,8 @@ _HOMES = {
     "DynamoDbConfig": "config",
     "RateLimit": "config",
     "ToriiError": "errors",
+    "SecondFactorChallenge": "second_factor",
+    "SignInResult": "second_factor",
 }
 
 

@@ -27,7 +27,6 @@ __all__ = [
     "AttemptResult",
     "CeremonyKind",
     "EmailCodePurpose",
-    "EnrolledFactor",
     "Factor",
     "FactorKind",
     "FailedAttempt",
@@ -50,12 +49,9 @@ __all__ = [
     "PasskeyChallenge",
     "PasswordCredentials",
     "PkceVerifier",
-    "SecondFactorChallenge",
     "Session",
-    "SignInResult",
     "SignedIn",
     "Token",
-    "TotpEnrolment",
     "Unset",
     "User",
     "VerifiedToken",
@@ -277,29 +273,6 @@ class SignedIn(NamedTuple):
 
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SecondFactorChallenge:
-    """The first factor was right, and a second one is due: there is no session yet.
-
-    Args:
-        user: Who gave the first factor.
-        token: Give it with the second factor (``torii.second_factor.complete``). It is no session token and passes for
-            none.
-        expires_at: When the first factor has to be given again.
-        enrolment: Whether the user has no second factor and must set one up first.
-    """
-
-    user: User
-    token: str = field(repr=False)
-    expires_at: datetime
-    enrolment: bool
-
-
-SignInResult: TypeAlias = SignedIn | SecondFactorChallenge
-"""What a first factor leads to. Tell them apart by ``isinstance(result, SignedIn)``."""
-
-
-@guarded
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordCredentials:
     """What a sign-in with a password needs, from one strongly consistent read.
 
@@ -506,36 +479,6 @@ class Factor:
     def codes_left(self) -> int:
         """How many recovery codes are left."""
         return len(self.marks)
-
-
-@guarded
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TotpEnrolment:
-    """An authenticator app that is being set up. Nothing is stored before its first code was right.
-
-    Args:
-        uri: The ``otpauth://`` URI, for a QR code.
-        secret: The seed as text, for people who type it into the app.
-        token: Give it back with the first code. It is sealed, and holds for 15 minutes.
-    """
-
-    uri: str = field(repr=False)
-    secret: str = field(repr=False)
-    token: str = field(repr=False)
-
-
-@guarded
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolledFactor:
-    """An authenticator app that was set up.
-
-    Args:
-        factor: The factor.
-        recovery_codes: Show these once: they are not stored. Empty where the user had some before.
-    """
-
-    factor: Factor
-    recovery_codes: tuple[str, ...] = field(default=(), repr=False)
 
 
 MAGIC_LINK: Final = "magic_link"

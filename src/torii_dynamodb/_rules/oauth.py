@@ -14,7 +14,8 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb._rules.outbound import Reach, checked_url
 from torii_dynamodb.errors import ConfigurationError, ToriiError, ValidationError
-from torii_dynamodb.models import SecondFactorChallenge, Session, User
+from torii_dynamodb.models import Session, User
+from torii_dynamodb.second_factor import SecondFactorChallenge
 
 __all__ = [
     "AppleKey",

@@ -14,7 +14,8 @@ from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser, SecondFactorChallenge
+from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser
+from torii_dynamodb.second_factor import SecondFactorChallenge
 
 __all__ = ["measure"]
 

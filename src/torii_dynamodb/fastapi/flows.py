@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torii_dynamodb._rules.oauth import OAuthResult, OAuthStart
     from torii_dynamodb.fastapi.web import Caller, Web
-    from torii_dynamodb.models import SignInResult
+    from torii_dynamodb.second_factor import SignInResult
 
 __all__ = [
     "CALLBACK",

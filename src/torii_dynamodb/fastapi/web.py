@@ -27,7 +27,8 @@ from torii_dynamodb.fastapi.limits import ClientAddress, network_of
 from torii_dynamodb.fastapi.navigation import Navigation
 from torii_dynamodb.fastapi.settings import Credential, SessionTransport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
-from torii_dynamodb.models import LockoutPolicy, SecondFactorChallenge, Session, SignedIn, SignInResult, User
+from torii_dynamodb.models import LockoutPolicy, Session, SignedIn, User
+from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii

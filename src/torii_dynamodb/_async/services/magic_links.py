@@ -10,7 +10,8 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
-from torii_dynamodb.models import MAGIC_LINK, NewUser, SignInResult, User, VerifiedToken
+from torii_dynamodb.models import MAGIC_LINK, NewUser, User, VerifiedToken
+from torii_dynamodb.second_factor import SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage

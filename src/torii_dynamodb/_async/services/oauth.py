@@ -46,13 +46,12 @@ from torii_dynamodb.models import (
     NewOAuthAccount,
     NewUser,
     OAuthAccount,
-    SecondFactorChallenge,
     Session,
     SignedIn,
-    SignInResult,
     Token,
     User,
 )
+from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
 
 if TYPE_CHECKING:
     import httpx

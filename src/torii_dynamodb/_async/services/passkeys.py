@@ -14,15 +14,8 @@ from torii_dynamodb._rules.webauthn import PasskeyError, PasskeySettings
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ClonedAuthenticator
 from torii_dynamodb.events import PasskeyAdded, PasskeyRemoved, SignInFailed
-from torii_dynamodb.models import (
-    CeremonyKind,
-    Listing,
-    NewPasskeyChallenge,
-    Passkey,
-    PasskeyChallenge,
-    SignInResult,
-    User,
-)
+from torii_dynamodb.models import CeremonyKind, Listing, NewPasskeyChallenge, Passkey, PasskeyChallenge, User
+from torii_dynamodb.second_factor import SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage

@@ -26,10 +26,10 @@ from torii_dynamodb.models import (
     NewUser,
     PasswordCredentials,
     SignedIn,
-    SignInResult,
     User,
     VerifiedToken,
 )
+from torii_dynamodb.second_factor import SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage

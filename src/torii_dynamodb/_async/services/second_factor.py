@@ -33,19 +33,8 @@ from torii_dynamodb.events import (
     SignInFailed,
     SignInMethod,
 )
-from torii_dynamodb.models import (
-    AttemptResult,
-    EnrolledFactor,
-    Factor,
-    Listing,
-    NewFactor,
-    SecondFactorChallenge,
-    Session,
-    SignedIn,
-    TotpEnrolment,
-    User,
-    VerifiedToken,
-)
+from torii_dynamodb.models import AttemptResult, Factor, Listing, NewFactor, Session, SignedIn, User, VerifiedToken
+from torii_dynamodb.second_factor import EnrolledFactor, SecondFactorChallenge, TotpEnrolment
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage

@@ -27,7 +27,8 @@ from torii_dynamodb.events import (
     SignInMethod,
     UserSignedIn,
 )
-from torii_dynamodb.models import NewSession, NewToken, SecondFactorChallenge, Session, SignedIn, SignInResult, User
+from torii_dynamodb.models import NewSession, NewToken, Session, SignedIn, User
+from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage

@@ -9,25 +9,11 @@ from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.services.events import AsyncEvents
 from torii_dynamodb._async.services.options import check_options
-from torii_dynamodb._async.services.sessions import AsyncSessionService
-from torii_dynamodb._rules.second_factor import Challenges, SecondFactorPolicy
-from torii_dynamodb._rules.session_policy import SessionPolicy
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError, SecondFactorRequired
-from torii_dynamodb.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb.models import (
-    UNSET,
-    Listing,
-    LockoutPolicy,
-    Metadata,
-    Page,
-    Session,
-    SignedIn,
-    SignInResult,
-    Unset,
-    User,
-)
+from torii_dynamodb.models import UNSET, Listing, LockoutPolicy, Metadata, Page, Session, SignedIn, Unset, User
+from torii_dynamodb.second_factor import SignInResult
 
 if TYPE_CHECKING:
     import httpx
@@ -45,13 +31,17 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.services.passwords import AsyncPasswordService
     from torii_dynamodb._async.services.provider_tokens import AsyncProviderTokens
     from torii_dynamodb._async.services.second_factor import AsyncSecondFactorService
+    from torii_dynamodb._async.services.sessions import AsyncSessionService
     from torii_dynamodb._pool import HashingPool
     from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb._rules.hashing import PasswordHasher, PasswordPolicy
     from torii_dynamodb._rules.jwt import JwtSettings
     from torii_dynamodb._rules.oauth import OAuthProvider
+    from torii_dynamodb._rules.second_factor import Challenges, SecondFactorPolicy
+    from torii_dynamodb._rules.session_policy import SessionPolicy
     from torii_dynamodb._rules.webauthn import PasskeySettings
     from torii_dynamodb.compromised import CompromisedPasswords
+    from torii_dynamodb.events import SignInMethod
     from torii_dynamodb.mail.settings import MailSettings
     from torii_dynamodb.mail.templates import Templates
 
@@ -131,7 +121,7 @@ class AsyncTorii:
         self.events = AsyncEvents()
         self.clock = clock
         self._random = random
-        self._session_policy = sessions or SessionPolicy()
+        self._session_policy = sessions
         self._password_policy = passwords
         self._lockout = lockout or LockoutPolicy()
         self._hasher = hasher
@@ -148,7 +138,7 @@ class AsyncTorii:
         self._oauth_sign_up = oauth_sign_up
         self._http = http
         self._passkey_settings = passkeys
-        self._second_factor_policy = second_factor or SecondFactorPolicy()
+        self._given_second_factor_policy = second_factor
         self._jwt_settings = jwt
         # A wrong secret is reported at the start, not at the first sign-in.
         if secret is not None:
@@ -208,9 +198,12 @@ class AsyncTorii:
     @cached_property
     def sessions(self) -> AsyncSessionService:
         """Sessions. What applications need most often is also on this object: ``get_signed_in`` and its siblings."""
+        from torii_dynamodb._async.services.sessions import AsyncSessionService
+        from torii_dynamodb._rules.session_policy import SessionPolicy
+
         return AsyncSessionService(
             self.storage,
-            policy=self._session_policy,
+            policy=self._session_policy or SessionPolicy(),
             clock=self.clock,
             events=self.events,
             devices=self._known_devices,
@@ -293,6 +286,7 @@ class AsyncTorii:
         from torii_dynamodb._async.services.second_factor import AsyncSecondFactorService
         from torii_dynamodb._rules.devices import secret_keys
         from torii_dynamodb._rules.recovery_codes import RecoveryCodes
+        from torii_dynamodb._rules.second_factor import Challenges
 
         if self._secret is None:
             raise ConfigurationError("second factors need secret=...: 32 random bytes that stay the same")
@@ -314,11 +308,18 @@ class AsyncTorii:
             mail=self._mail,
         )
 
+    @cached_property
+    def _second_factor_policy(self) -> SecondFactorPolicy:
+        from torii_dynamodb._rules.second_factor import SecondFactorPolicy
+
+        return self._given_second_factor_policy or SecondFactorPolicy()
+
     @property
     def _challenges(self) -> Challenges | None:
         if self._secret is None:
             return None
         from torii_dynamodb._rules.devices import secret_keys
+        from torii_dynamodb._rules.second_factor import Challenges
 
         return Challenges(secret_keys(self._secret))
 
@@ -495,6 +496,8 @@ class AsyncTorii:
         owner = await self.storage.get_user(user_id) if user is None and self._mail is not None else user
         deleted = await self.storage.delete_user(user_id, session_epoch=epoch)
         if deleted:
+            from torii_dynamodb.events import UserDeleted
+
             await self.events.emit(UserDeleted(at=self.clock(), user_id=user_id))
             if owner is not None and self._mail is not None:
                 await self._mail.notify("account_deleted", owner, {})
@@ -509,6 +512,8 @@ class AsyncTorii:
         now = self.clock()
         user = await self.storage.set_locked_at(user_id, now)
         if user is not None:
+            from torii_dynamodb.events import UserLocked
+
             await self.events.emit(UserLocked(at=now, user_id=user_id))
         return user
 
@@ -516,6 +521,8 @@ class AsyncTorii:
         """Lift an administrator's lock. Returns the user as stored now; ``None`` if there is none."""
         user = await self.storage.set_locked_at(user_id, None)
         if user is not None:
+            from torii_dynamodb.events import UserUnlocked
+
             await self.events.emit(UserUnlocked(at=self.clock(), user_id=user_id))
         return user
 

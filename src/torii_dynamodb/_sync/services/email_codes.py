@@ -16,15 +16,8 @@ from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import InvalidCode
 from torii_dynamodb.mail.templates import duration
-from torii_dynamodb.models import (
-    EMAIL_VERIFICATION,
-    MAGIC_LINK,
-    EmailCodePurpose,
-    NewToken,
-    SignInResult,
-    User,
-    VerifiedToken,
-)
+from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, EmailCodePurpose, NewToken, User, VerifiedToken
+from torii_dynamodb.second_factor import SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage

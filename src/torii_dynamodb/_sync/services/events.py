@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from torii_dynamodb.events import Event
+if TYPE_CHECKING:
+    from torii_dynamodb.events import Event
 
 __all__ = ["Events"]
 
 _log = logging.getLogger("torii_dynamodb")
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", bound="Event")
 
 
 class Events:
@@ -34,7 +35,7 @@ class Events:
         Returns:
             A function that ends the subscription.
         """
-        entry = (handler, kinds or (Event,))
+        entry = (handler, kinds)
         self._handlers.append(entry)
 
         def unsubscribe() -> None:
@@ -55,7 +56,7 @@ class Events:
     def emit(self, event: Event) -> None:
         """Call all subscribed handlers. Their exceptions are not raised."""
         for handler, kinds in tuple(self._handlers):
-            if not isinstance(event, kinds):
+            if kinds and not isinstance(event, kinds):
                 continue
             try:
                 handler(event)

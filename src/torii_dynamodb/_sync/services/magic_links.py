@@ -12,7 +12,8 @@ from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.proofs import prove_email
 from torii_dynamodb.errors import AlreadyExists, InvalidToken
 from torii_dynamodb.events import EmailVerified, UserCreated
-from torii_dynamodb.models import MAGIC_LINK, NewUser, SignInResult, User, VerifiedToken
+from torii_dynamodb.models import MAGIC_LINK, NewUser, User, VerifiedToken
+from torii_dynamodb.second_factor import SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage

@@ -28,10 +28,10 @@ from torii_dynamodb.models import (
     NewUser,
     PasswordCredentials,
     SignedIn,
-    SignInResult,
     User,
     VerifiedToken,
 )
+from torii_dynamodb.second_factor import SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._pool import Submit

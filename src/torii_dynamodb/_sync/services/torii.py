@@ -9,27 +9,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._rules.second_factor import Challenges, SecondFactorPolicy
-from torii_dynamodb._rules.session_policy import SessionPolicy
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.events import Events
 from torii_dynamodb._sync.services.options import check_options
-from torii_dynamodb._sync.services.sessions import SessionService
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError, SecondFactorRequired
-from torii_dynamodb.events import SignInMethod, UserDeleted, UserLocked, UserUnlocked
-from torii_dynamodb.models import (
-    UNSET,
-    Listing,
-    LockoutPolicy,
-    Metadata,
-    Page,
-    Session,
-    SignedIn,
-    SignInResult,
-    Unset,
-    User,
-)
+from torii_dynamodb.models import UNSET, Listing, LockoutPolicy, Metadata, Page, Session, SignedIn, Unset, User
+from torii_dynamodb.second_factor import SignInResult
 
 if TYPE_CHECKING:
     import httpx
@@ -39,6 +25,8 @@ if TYPE_CHECKING:
     from torii_dynamodb._rules.hashing import PasswordHasher, PasswordPolicy
     from torii_dynamodb._rules.jwt import JwtSettings
     from torii_dynamodb._rules.oauth import OAuthProvider
+    from torii_dynamodb._rules.second_factor import Challenges, SecondFactorPolicy
+    from torii_dynamodb._rules.session_policy import SessionPolicy
     from torii_dynamodb._rules.webauthn import PasskeySettings
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.mail import Mailer
@@ -53,7 +41,9 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.services.passwords import PasswordService
     from torii_dynamodb._sync.services.provider_tokens import ProviderTokens
     from torii_dynamodb._sync.services.second_factor import SecondFactorService
+    from torii_dynamodb._sync.services.sessions import SessionService
     from torii_dynamodb.compromised import CompromisedPasswords
+    from torii_dynamodb.events import SignInMethod
     from torii_dynamodb.mail.settings import MailSettings
     from torii_dynamodb.mail.templates import Templates
 
@@ -133,7 +123,7 @@ class Torii:
         self.events = Events()
         self.clock = clock
         self._random = random
-        self._session_policy = sessions or SessionPolicy()
+        self._session_policy = sessions
         self._password_policy = passwords
         self._lockout = lockout or LockoutPolicy()
         self._hasher = hasher
@@ -150,7 +140,7 @@ class Torii:
         self._oauth_sign_up = oauth_sign_up
         self._http = http
         self._passkey_settings = passkeys
-        self._second_factor_policy = second_factor or SecondFactorPolicy()
+        self._given_second_factor_policy = second_factor
         self._jwt_settings = jwt
         # A wrong secret is reported at the start, not at the first sign-in.
         if secret is not None:
@@ -210,9 +200,12 @@ class Torii:
     @cached_property
     def sessions(self) -> SessionService:
         """Sessions. What applications need most often is also on this object: ``get_signed_in`` and its siblings."""
+        from torii_dynamodb._rules.session_policy import SessionPolicy
+        from torii_dynamodb._sync.services.sessions import SessionService
+
         return SessionService(
             self.storage,
-            policy=self._session_policy,
+            policy=self._session_policy or SessionPolicy(),
             clock=self.clock,
             events=self.events,
             devices=self._known_devices,
@@ -294,6 +287,7 @@ class Torii:
         """
         from torii_dynamodb._rules.devices import secret_keys
         from torii_dynamodb._rules.recovery_codes import RecoveryCodes
+        from torii_dynamodb._rules.second_factor import Challenges
         from torii_dynamodb._sync.services.second_factor import SecondFactorService
 
         if self._secret is None:
@@ -316,11 +310,18 @@ class Torii:
             mail=self._mail,
         )
 
+    @cached_property
+    def _second_factor_policy(self) -> SecondFactorPolicy:
+        from torii_dynamodb._rules.second_factor import SecondFactorPolicy
+
+        return self._given_second_factor_policy or SecondFactorPolicy()
+
     @property
     def _challenges(self) -> Challenges | None:
         if self._secret is None:
             return None
         from torii_dynamodb._rules.devices import secret_keys
+        from torii_dynamodb._rules.second_factor import Challenges
 
         return Challenges(secret_keys(self._secret))
 
@@ -495,6 +496,8 @@ class Torii:
         owner = self.storage.get_user(user_id) if user is None and self._mail is not None else user
         deleted = self.storage.delete_user(user_id, session_epoch=epoch)
         if deleted:
+            from torii_dynamodb.events import UserDeleted
+
             self.events.emit(UserDeleted(at=self.clock(), user_id=user_id))
             if owner is not None and self._mail is not None:
                 self._mail.notify("account_deleted", owner, {})
@@ -509,6 +512,8 @@ class Torii:
         now = self.clock()
         user = self.storage.set_locked_at(user_id, now)
         if user is not None:
+            from torii_dynamodb.events import UserLocked
+
             self.events.emit(UserLocked(at=now, user_id=user_id))
         return user
 
@@ -516,6 +521,8 @@ class Torii:
         """Lift an administrator's lock. Returns the user as stored now; ``None`` if there is none."""
         user = self.storage.set_locked_at(user_id, None)
         if user is not None:
+            from torii_dynamodb.events import UserUnlocked
+
             self.events.emit(UserUnlocked(at=self.clock(), user_id=user_id))
         return user
 

@@ -17,8 +17,9 @@ from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.routing import AuthRoute
 from torii_dynamodb.fastapi.web import Caller
 from torii_dynamodb.mail.templates import duration
-from torii_dynamodb.models import SecondFactorChallenge, SignedIn, TotpEnrolment, User
+from torii_dynamodb.models import SignedIn, User
 from torii_dynamodb.passkeys import PasskeyError
+from torii_dynamodb.second_factor import SecondFactorChallenge, TotpEnrolment
 
 __all__ = ["add", "show_codes", "show_enrolment"]
 

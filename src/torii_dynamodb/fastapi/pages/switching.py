@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from torii_dynamodb.fastapi.pages.render import Site
-from torii_dynamodb.models import SecondFactorChallenge, SignedIn, SignInResult
+from torii_dynamodb.models import SignedIn
+from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
 
 __all__ = ["add", "enter"]
 

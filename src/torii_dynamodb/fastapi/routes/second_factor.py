@@ -32,7 +32,8 @@ from torii_dynamodb.fastapi.schemas import (
     TotpEnrolmentOut,
 )
 from torii_dynamodb.fastapi.web import Caller, Web
-from torii_dynamodb.models import EnrolledFactor, SecondFactorChallenge, SignedIn, TotpEnrolment
+from torii_dynamodb.models import SignedIn
+from torii_dynamodb.second_factor import EnrolledFactor, SecondFactorChallenge, TotpEnrolment
 
 __all__ = ["add"]
 

@@ -35,11 +35,11 @@ from torii_dynamodb.models import (
     NewSession,
     NewToken,
     NewUser,
-    SecondFactorChallenge,
     Session,
     Token,
     User,
 )
+from torii_dynamodb.second_factor import SecondFactorChallenge
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
