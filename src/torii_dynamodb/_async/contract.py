@@ -975,27 +975,27 @@ class AsyncTokenStorage(Protocol):
         ...
 
     async def create_code(self, new_token: NewToken, code: str, *, user: User | None = None) -> Token:
-        """Store a code that people type from a mail, for the browser that asked for it.
+        """Store a mailed code, which is valid only in the browser that asked for it.
 
         Args:
-            new_token: What it is good for, and what it is bound to, as for :meth:`create_token`. Its ``revoke_earlier``
-                has no effect.
-            code: Eight digits, to be mailed. Neither it nor anything that can be compared with it is stored.
-            user: The user as read, where the caller has it (saves a read).
+            new_token: Its purpose, and what it is bound to, as for :meth:`create_token`. ``revoke_earlier`` has no
+                effect.
+            code: Eight digits, to be mailed. What is stored cannot be compared with it without the flow token.
+            user: The user as read, if you have it; saves a read.
 
         Returns:
-            The flow token with its secret, for the browser that asked. The code is good only with it.
+            The flow token with its secret, for the browser that asked. The code is valid only together with it.
 
         Raises:
             NotFound: There is no such user (only if ``user`` is not given).
 
         Cost:
-            One request with the user at hand (or without a user), otherwise two: 1 write unit.
+            One request if ``user`` is given or the code has no user, otherwise two: 1 write unit.
 
         Clauses:
-            CODE-1: The flow token has 256 random bits; nothing stored tells it or the code, nor lets a code be guessed.
-            CODE-2: The flow token is no one-time token: verify_token and check_token do not know it.
-            CODE-7: The flow token does not tell whether there is a user, or which.
+            CODE-1: The flow token has 256 random bits; neither it nor the code can be derived from what is stored.
+            CODE-2: The flow token is not a one-time token: verify_token and check_token return None for it.
+            CODE-7: The flow token does not reveal whether there is a user, or which.
         """
         ...
 
@@ -1006,22 +1006,22 @@ class AsyncTokenStorage(Protocol):
             token: The flow token.
             code: What was typed; spaces, hyphens and digits of other scripts are accepted. Anything that is not eight
                 digits is refused without being counted.
-            purpose: What it is to be good for.
+            purpose: The purpose it must have.
 
         Returns:
-            What the code proves, and its user; ``None`` when it is wrong, used, expired, of another purpose or flow,
-            tried too often, or when what it was bound to is not so any more.
+            What the code proves, and its user; ``None`` if it is wrong, used, expired, of another purpose or flow, or
+            was tried too often, or if what it was bound to has changed.
 
         Raises:
             Unavailable: It is unknown whether the try was counted.
 
         Cost:
-            One write unit; for a user's right code also one read unit, in a second request.
+            One request: 1 write unit; for the right code of a user, a second one: 1 read unit.
 
         Clauses:
-            CODE-3: At most five tries of a code are compared, however parallel; the right one afterwards is refused.
-            CODE-4: Of concurrent callers with the right code, one gets it.
-            CODE-5: It passes for its own purpose and flow token only, and is refused from expires_at on.
+            CODE-3: At most five tries of a code are compared, however many run at once; after that, it is refused.
+            CODE-4: Of concurrent callers with the right code, one gets a result.
+            CODE-5: It is accepted only for its own purpose and flow token, and is refused from expires_at on.
             CODE-6: It dies as a one-time token does (TOKEN-6).
         """
         ...
@@ -1075,7 +1075,7 @@ class AsyncSecondFactorStorage(Protocol):
         """Read an authenticator app, or with ``recovery`` the recovery codes, strongly.
 
         Returns:
-            The factor; ``None`` where the user does not have it.
+            The factor; ``None`` if the user does not have it.
 
         Cost:
             One request: 1 read unit.
@@ -1090,14 +1090,14 @@ class AsyncSecondFactorStorage(Protocol):
 
         Args:
             user_id: The user.
-            user: The user as read, where the caller has it (saves a read).
+            user: The user as read, if you have it; saves a read.
 
         Returns:
-            Recovery codes first, then authenticator apps, oldest first; empty for no such user. Passkeys are not among
-            them.
+            Recovery codes first, then authenticator apps, oldest first; empty if there is no such user. Passkeys are
+            not included.
 
         Cost:
-            Two requests, one after the other; one with the user at hand, none without factors.
+            Two requests, one after the other; one if ``user`` is given, none without factors.
 
         Clauses:
             FACTOR-4: Exactly those that were added and not removed.
@@ -1118,7 +1118,7 @@ class AsyncSecondFactorStorage(Protocol):
 
         Clauses:
             FACTOR-5: Of concurrent callers, one gets True.
-            FACTOR-6: Recovery codes go with the last other factor.
+            FACTOR-6: Recovery codes are removed with the last other factor.
             FACTOR-7: A removed factor accepts nothing.
         """
         ...
@@ -1136,7 +1136,7 @@ class AsyncSecondFactorStorage(Protocol):
             Two requests, one after the other.
 
         Clauses:
-            FACTOR-8: All go in one write, or none.
+            FACTOR-8: One write removes all of them.
         """
         ...
 
@@ -1153,12 +1153,12 @@ class AsyncSecondFactorStorage(Protocol):
             Two requests, one after the other: 1 read unit, 2 write units, plus 1 for the index.
 
         Clauses:
-            FACTOR-9: ``passkey`` is in the user's set exactly while they do.
+            FACTOR-9: ``passkey`` is in the user's set exactly as long as they count.
         """
         ...
 
     async def accept_totp_step(self, user_id: str, factor_id: str, step: int) -> bool:
-        """Accept the time step of a right code, once.
+        """Accept the time step of a correct code, once.
 
         Args:
             user_id: The user.
@@ -1166,8 +1166,8 @@ class AsyncSecondFactorStorage(Protocol):
             step: Seconds since 1970 divided by 30, of the code that was verified.
 
         Returns:
-            Whether this call is the one that it was accepted for; ``False`` also for a step before the last one, and
-            for a factor that was removed.
+            Whether it was accepted for this call; ``False`` also for a step before the last accepted one, and for a
+            factor that was removed.
 
         Cost:
             One request: 1 write unit.
@@ -1180,7 +1180,7 @@ class AsyncSecondFactorStorage(Protocol):
     async def set_recovery_codes(
         self, user_id: str, marks: Collection[str], *, session_epoch: int | None = None
     ) -> User:
-        """Store recovery codes, in place of all earlier ones.
+        """Replace all recovery codes.
 
         Args:
             user_id: The user.
@@ -1210,18 +1210,18 @@ class AsyncSecondFactorStorage(Protocol):
             mark: What is stored of it.
 
         Returns:
-            Whether this call used it up; ``False`` where the user has no such code.
+            Whether this call used it up; ``False`` if the user has no such code.
 
         Cost:
             One request: 1 write unit.
 
         Clauses:
-            FACTOR-12: Of concurrent callers, one gets True, also if its own retry follows a lost response.
+            FACTOR-12: Of concurrent callers, one gets True, even if its response was lost and it tried again.
         """
         ...
 
     async def reseal_factor(self, factor: Factor, secret: bytes) -> bool:
-        """Replace the sealed seed of an authenticator app by the same one sealed anew, if it is still the one read.
+        """Replace an authenticator app's seed by the same seed sealed anew, if it is still as read.
 
         Returns:
             Whether it was replaced.
@@ -1230,7 +1230,7 @@ class AsyncSecondFactorStorage(Protocol):
             One request: 2 write units.
 
         Clauses:
-            FACTOR-13: A factor that was removed or sealed anew since it was read is left as it is.
+            FACTOR-13: A factor that was removed or sealed anew since it was read is not changed.
         """
         ...
 

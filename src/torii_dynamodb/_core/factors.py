@@ -55,18 +55,18 @@ _REMEMBERED_WRITES = 4
 
 
 def factor_name(factor_id: object) -> str:
-    """A factor's name in the user's set, by its id: ``recovery`` and ``passkey`` are names; other ids are of TOTP."""
+    """Return the name that a factor has in the user's set, by its id; all but ``recovery`` and ``passkey`` are TOTP."""
     checked_id = validation.user_id(factor_id, "factor_id")
     return checked_id if checked_id in (RECOVERY, PASSKEY) else _TOTP + checked_id
 
 
 def totp_names(user: User) -> list[str]:
-    """The names of a user's TOTP factors."""
+    """Return the names of a user's TOTP factors."""
     return sorted(name for name in user.factors if name.startswith(_TOTP))
 
 
 def checked(new_factor: NewFactor) -> NewFactor:
-    """The factor with every field checked."""
+    """Return the factor with every field checked."""
     validation.instance(new_factor, "new_factor", NewFactor)
     if new_factor.id in (RECOVERY, PASSKEY):
         raise ValidationError("id", f"{new_factor.id!r} is reserved; choose another id")
@@ -81,7 +81,7 @@ def checked(new_factor: NewFactor) -> NewFactor:
 
 
 def check_user(user: User | None, user_id: str) -> None:
-    """Check that a user that the caller has read is the one that is named."""
+    """Check that the user that the caller has read is the one that ``user_id`` names."""
     if user is not None:
         validation.instance(user, "user", User)
         if user.id != user_id:
@@ -89,7 +89,7 @@ def check_user(user: User | None, user_id: str) -> None:
 
 
 def to_item(factor: Factor) -> Item:
-    """The item that a TOTP factor is stored as."""
+    """Return the item that a TOTP factor is stored as."""
     item: Item = {
         "id": {"S": factor_key(factor.user_id, factor_name(factor.id))},
         "user_id": {"S": factor.user_id},
@@ -108,7 +108,7 @@ def to_item(factor: Factor) -> Item:
 
 @reading.reader("identities")
 def read(item: Item) -> Factor:
-    """The factor that an item holds."""
+    """Read a factor from its item."""
     user_id = reading.text(item, "user_id")
     is_totp = reading.text(item, "kind") == "totp"
     name = reading.text(item, "id")[len(factor_key(user_id, "")) :]
@@ -127,7 +127,7 @@ def read(item: Item) -> Factor:
 
 
 def addition(users_table: str, identities_table: str, user: User, factor: Factor, now: datetime) -> Change | None:
-    """The writes that add a TOTP factor; ``None`` if the user has it already."""
+    """Return the writes that add a TOTP factor; ``None`` if the user has it already."""
     name = factor_name(factor.id)
     if name in user.factors:
         return None
@@ -139,9 +139,9 @@ def addition(users_table: str, identities_table: str, user: User, factor: Factor
 
 
 def removal(users_table: str, identities_table: str, user: User, names: Sequence[str], now: datetime) -> Change | None:
-    """The writes that remove factors; ``None`` if the user has none of them.
+    """Return the writes that remove factors; ``None`` if the user has none of them.
 
-    Recovery codes stand in for another factor, so they go with the last one.
+    Recovery codes replace a lost factor, so they are removed with the last one.
     """
     left = user.factors - set(names)
     if left == frozenset({RECOVERY}):
@@ -155,7 +155,7 @@ def removal(users_table: str, identities_table: str, user: User, names: Sequence
 
 
 def with_passkeys(users_table: str, user: User, now: datetime) -> Change | None:
-    """The write that lets passkeys serve as second factors; ``None`` if they do already."""
+    """Return the write that makes passkeys count as a second factor; ``None`` if they do already."""
     if PASSKEY in user.factors:
         return None
     after = users.changed(user, now, factors=user.factors | {PASSKEY})
@@ -163,7 +163,7 @@ def with_passkeys(users_table: str, user: User, now: datetime) -> Change | None:
 
 
 def accept(table: str, user_id: str, name: str, step: int, write_id: str, now: datetime) -> dict[str, Any]:
-    """The ``UpdateItem`` that accepts a TOTP step once."""
+    """Return the ``UpdateItem`` that accepts a TOTP step once."""
     return _use(
         table,
         user_id,
@@ -177,7 +177,7 @@ def accept(table: str, user_id: str, name: str, step: int, write_id: str, now: d
 
 
 def use_recovery_code(table: str, user_id: str, mark: str, write_id: str, now: datetime) -> dict[str, Any]:
-    """The ``UpdateItem`` that uses up a recovery code."""
+    """Return the ``UpdateItem`` that uses up a recovery code."""
     values = {":mark": {"S": mark}, ":gone": av.string_set({mark})}
     return _use(
         table, user_id, RECOVERY, write_id, now, ("", " DELETE #codes :gone"), "contains(#codes, :mark)", values
@@ -194,7 +194,7 @@ def _use(
     condition: str,
     values: dict[str, Attribute],
 ) -> dict[str, Any]:
-    # The last writes are remembered, so that a retry whose answer was lost is recognised: see was_used_by.
+    # The last writes are remembered, so that a retry after a lost response is recognised: see was_used_by.
     register = ex.register(_USED, _REMEMBERED_WRITES, write_id, "")
     assignments = ", ".join(part for part in (changes[0], "#last_used_at = :now", register.assignments) if part)
     return ex.update(
@@ -208,23 +208,23 @@ def _use(
 
 
 def was_used_by(item: Item | None, write_id: str) -> bool:
-    """Whether a write was applied, be it by an earlier try whose answer was lost."""
+    """Whether a write was applied, perhaps by an earlier attempt whose response was lost."""
     names = (f"{_USED}{index}" for index in range(1, _REMEMBERED_WRITES + 1))
     return item is not None and any(item.get(name) == {"S": write_id} for name in names)
 
 
 def check_marks(value: object, *, most: int = _MAX_MARKS) -> frozenset[str]:
-    """The stored marks of recovery codes."""
+    """Check what is to be stored of recovery codes."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence | frozenset | set):
-        raise ValidationError("marks", f"give a collection of texts, not {type(value).__name__}")
+        raise ValidationError("marks", f"must be a collection of strings, not {type(value).__name__}")
     marks: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType]  # checked one by one
     if not 1 <= len(marks) <= most:
-        raise ValidationError("marks", f"give 1 to {most} marks, not {len(marks)}")
+        raise ValidationError("marks", f"must be 1 to {most} marks, not {len(marks)}")
     return frozenset(validation.text(mark, "marks", most=128) for mark in marks)
 
 
 def recovery(users_table: str, identities_table: str, user: User, marks: frozenset[str], now: datetime) -> Change:
-    """The writes that replace a user's recovery codes."""
+    """Return the writes that replace a user's recovery codes."""
     after = users.changed(user, now, factors=user.factors | {RECOVERY})
     # Not a put: the item keeps the last uses of earlier codes, so that their retries are recognised (was_used_by).
     update = ex.update(
@@ -246,7 +246,7 @@ def recovery(users_table: str, identities_table: str, user: User, marks: frozens
 
 
 def reseal(table: str, factor: Factor, secret: bytes) -> dict[str, Any]:
-    """The ``UpdateItem`` that replaces a seed sealed under an old secret, if it is still the one read."""
+    """Return the ``UpdateItem`` that replaces a seed sealed under an old secret, if it is still the one read."""
     assert factor.secret is not None
     return ex.update(
         table,

@@ -208,29 +208,29 @@ def consume(
 
 
 def issue_code(new_token: NewToken, user: User | None, now: datetime, random: RandomBytes) -> Token:
-    """The flow token that a code from a mail is good with. Anybody gets one, so it must not show who has an account."""
+    """Return the flow token of a mailed code. Anybody can get one, so it must not show who has an account."""
     token = issue(new_token, user, now, random, names_user=False)
     return replace(token, id=code_key(digest(token.token)))
 
 
 def code_item(token: Token, user: User | None, code: str) -> Item:
-    """The item of a code: a one-time item that also has the code's mark."""
+    """Return the item of a code: a one-time item with the code's mark."""
     return {**bearer_item(token, user), "mark": {"S": typed_codes.mark(token.token, code)}}
 
 
 def check_code(code: object) -> str:
-    """A code to store or to try: eight ASCII digits."""
+    """Check a code to store, and return its eight ASCII digits."""
     found = typed_codes.typed(code)
     if found is None:
-        raise ValidationError("code", f"give {typed_codes.DIGITS} digits")
+        raise ValidationError("code", f"must be {typed_codes.DIGITS} digits")
     return found
 
 
 def try_code(table: str, token_id: str, purpose: str, attempt: str, now: datetime) -> dict[str, Any]:
-    """The ``UpdateItem`` that counts a try of a code, before anybody compares it.
+    """Return the ``UpdateItem`` that counts a try of a code, before it is compared.
 
-    Tries are listed in order, each with its mark: the first with the right mark is the one that counts, and a retry
-    finds itself. So counting, comparing and using up are one write.
+    Tries are listed in order, each with its mark: the first one with the right mark passes, and a retry finds itself.
+    So counting, comparing and using up are one write.
     """
     return ex.update(
         table,
@@ -252,7 +252,7 @@ def try_code(table: str, token_id: str, purpose: str, attempt: str, now: datetim
 
 @reading.reader("tokens")
 def code_passes(item: Item, attempt: str) -> bool:
-    """Whether a counted try is the first that has the right mark."""
+    """Whether a counted try is the first one with the right mark."""
     right = reading.text(item, "mark")
     first = next((tried for tried in reading.text_list(item, "tries") if tried.endswith(f".{right}")), None)
     return first == attempt

@@ -1,4 +1,4 @@
-"""Passwords that are built from words of their context: the application's name, the user's address and name."""
+"""Passwords made of words that an attacker would try: the application's name, the user's address and name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 __all__ = ["is_built_from", "words_of"]
 
-_LEAST = 3  # characters; shorter words are parts of too many others
+_LEAST = 3  # characters; shorter words are part of too many others
 _PARTS = re.compile(r"[\W\d_]+")
 
 

@@ -1,4 +1,4 @@
-"""Time-based one-time passwords (RFC 6238): SHA-1, six digits, 30 seconds, as every authenticator app takes them.
+"""Time-based one-time passwords (RFC 6238): SHA-1, six digits, 30 seconds, which every authenticator app supports.
 
 ``pyotp`` computes them; it is imported when a seed is used.
 """
@@ -23,7 +23,7 @@ _SEPARATORS = {" ", "-", "\u00a0", "\u202f", "\t", "\n", "\r"}
 
 
 def new_seed(random: RandomBytes) -> bytes:
-    """A seed of 160 random bits."""
+    """Return a seed of 160 random bits."""
     return random(_SEED_BYTES)
 
 
@@ -33,12 +33,12 @@ def associated(user_id: str, factor_id: str) -> bytes:
 
 
 def seed_text(seed: bytes) -> str:
-    """The seed as people type it into an app: base32 without padding."""
+    """Return the seed as people type it into an app: base32 without padding."""
     return b32encode(seed).decode().rstrip("=")
 
 
 def enrolment_uri(seed: bytes, *, issuer: str, account: str) -> str:
-    """The ``otpauth://`` URI that a QR code shows to an authenticator app.
+    """Return the ``otpauth://`` URI that an authenticator app reads from a QR code.
 
     Args:
         seed: The seed.
@@ -52,13 +52,13 @@ def enrolment_uri(seed: bytes, *, issuer: str, account: str) -> str:
 
 
 def matching_step(seed: bytes, code: str, now: datetime, *, after: int | None) -> int | None:
-    """The time step that a code belongs to.
+    """Return the time step that a code belongs to.
 
     Args:
         seed: The seed.
         code: Six ASCII digits, as :func:`typed_digits` returns them.
-        now: The present. One step of drift either way is accepted.
-        after: The last step that was accepted: it and earlier ones are refused. ``None``: none was accepted yet.
+        now: The current time. One step of drift either way is accepted.
+        after: The last step that was accepted: it and earlier ones are refused. ``None``: none yet.
 
     Returns:
         The step, or ``None`` for a wrong or used code.
@@ -67,7 +67,7 @@ def matching_step(seed: bytes, code: str, now: datetime, *, after: int | None) -
 
     counter = epoch_seconds(now) // PERIOD
     generator = HOTP(seed_text(seed), digits=DIGITS)
-    # All steps are computed, so that the time does not tell which one was close.
+    # All steps are computed, so the time does not reveal which one was close.
     steps = [step for step in (counter + drift for drift in _DRIFT) if step >= 0]
     matching = [step for step in steps if hmac.compare_digest(generator.at(step), code)]
     fresh = [step for step in matching if after is None or step > after]
@@ -75,9 +75,9 @@ def matching_step(seed: bytes, code: str, now: datetime, *, after: int | None) -
 
 
 def typed_digits(code: object, digits: int) -> str | None:
-    """A typed code in ASCII digits, without the spaces and hyphens that people add; ``None`` if it cannot be one.
+    """Return a typed code in ASCII digits, without spaces and hyphens; ``None`` if it cannot be a code.
 
-    Digits of other scripts and full-width digits count: phones write them.
+    Full-width digits and those of other scripts are accepted: phones write them.
     """
     if not isinstance(code, str) or len(code) > 64:
         return None

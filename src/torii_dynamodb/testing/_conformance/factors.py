@@ -1,4 +1,4 @@
-"""The conformance tests of second factors and of codes from mails."""
+"""The conformance tests of second factors and of mailed codes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CALLERS = 50
 
 
 def new_factor(user: User, factor_id: str | None = None, *, last_step: int = 100) -> NewFactor:
-    """An authenticator app of a user."""
+    """Return an authenticator app to add to a user."""
     return NewFactor(
         user_id=user.id,
         id=factor_id or uuid4().hex,
@@ -51,13 +51,13 @@ def new_factor(user: User, factor_id: str | None = None, *, last_step: int = 100
 
 
 class SecondFactorConformance(Conformance):
-    """Second factors, and codes that people type from a mail."""
+    """Second factors and mailed codes."""
 
     # Authenticator apps.
 
     @clause("FACTOR-1", "FACTOR-4", "FACTOR-14")
     async def test_a_factor_is_listed_as_it_was_added(self, storage: AsyncStorage) -> None:
-        """What was added is listed, with the user's set telling of it; adding it ends no session."""
+        """What was added is listed, and the user's set names it; adding it ends no session."""
         user = await self.user(storage)
         session = await self.session(storage, user)
         new = new_factor(user)
@@ -77,7 +77,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-1")
     async def test_nobody_has_no_factors(self, storage: AsyncStorage) -> None:
-        """A user that does not exist gets NotFound, lists nothing, and loses nothing."""
+        """For a user that does not exist, adding raises NotFound, and the rest returns nothing or False."""
         nobody = fresh("u")
         gone = await self.user(storage)
         await storage.delete_user(gone.id)
@@ -95,7 +95,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-2")
     async def test_adding_a_factor_again_changes_nothing(self, storage: AsyncStorage) -> None:
-        """A repeated call with the same id leaves the first factor as it is."""
+        """A repeated call with the same id does not change the first factor."""
         user = await self.user(storage)
         first = await storage.add_factor(new_factor(user, "app"))
         await storage.add_factor(new_factor(user, "app", last_step=200))
@@ -118,7 +118,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-3")
     async def test_a_revoked_session_changes_no_factor(self, storage: AsyncStorage) -> None:
-        """Under an epoch that is over, nothing is added, removed, replaced or switched."""
+        """Under an earlier epoch, nothing is added, removed, replaced or switched."""
         user = await self.user(storage)
         await storage.add_factor(new_factor(user, "app"))
         await storage.set_recovery_codes(user.id, ["mark"])
@@ -140,7 +140,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-5", "FACTOR-6", "FACTOR-7", "FACTOR-8")
     async def test_removing_factors(self, storage: AsyncStorage) -> None:
-        """A removed factor accepts nothing; recovery codes go with the last other factor."""
+        """A removed factor accepts nothing; recovery codes are removed with the last other factor."""
         user = await self.user(storage)
         for factor_id in ("one", "two"):
             await storage.add_factor(new_factor(user, factor_id))
@@ -162,7 +162,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-9")
     async def test_passkeys_serve_as_a_factor_while_the_user_says_so(self, storage: AsyncStorage) -> None:
-        """The user's set tells of passkeys exactly while they serve; recovery codes go with the last factor."""
+        """The user's set names passkeys as long as they count; recovery codes are removed with the last factor."""
         user = await self.user(storage)
         assert await storage.use_passkeys_as_factor(user.id, True)
         assert not await storage.use_passkeys_as_factor(user.id, True)
@@ -174,7 +174,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-7")
     async def test_factors_live_and_die_with_the_user(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """They stay through a change of address, a reset of a verified user and a lock, and go with the user."""
+        """A change of address, a verified user's reset and a lock keep them; deleting the user removes them."""
         user = await self.user(storage, password_hash=new_hash(), verified=True)
         await storage.add_factor(new_factor(user, "app"))
         await storage.set_recovery_codes(user.id, ["mark"])
@@ -193,7 +193,7 @@ class SecondFactorConformance(Conformance):
     @clause("FACTOR-8")
     @pytest.mark.parametrize("proof", ["mark", "link", "reset"])
     async def test_the_first_proof_removes_factors(self, storage: AsyncStorage, proof: str) -> None:
-        """What a stranger set up before the address was proved goes with the first proof, factors included."""
+        """The first proof of the address removes the factors that were set up before it."""
         user = await self.user(storage, password_hash=new_hash())
         await storage.add_factor(new_factor(user, "app"))
         await storage.set_recovery_codes(user.id, ["mark"])
@@ -214,7 +214,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-10")
     async def test_a_step_is_accepted_once(self, storage: AsyncStorage) -> None:
-        """The last step, and those before it, are refused; a later one is accepted, and told of."""
+        """The last accepted step and earlier ones are refused; a later one is accepted and stored."""
         user = await self.user(storage)
         await storage.add_factor(new_factor(user, "app"))
         assert [await storage.accept_totp_step(user.id, "app", step) for step in (99, 100, 101, 101, 103, 102)] == [
@@ -230,7 +230,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-11", "FACTOR-12")
     async def test_recovery_codes_are_used_once(self, storage: AsyncStorage) -> None:
-        """Each passes once and is counted; new ones replace the old."""
+        """Each is accepted once and counted; new ones replace the old."""
         user = await self.user(storage)
         await storage.add_factor(new_factor(user, "app"))
         told = await storage.set_recovery_codes(user.id, ["a", "b", "c"])
@@ -249,7 +249,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-13")
     async def test_a_seed_is_sealed_anew_if_it_is_the_one_read(self, storage: AsyncStorage) -> None:
-        """The seed is replaced once; as read before, or of a removed factor, it is not."""
+        """The seed is replaced if it is still as read and the factor still exists."""
         user = await self.user(storage)
         factor = await storage.add_factor(new_factor(user, "app"))
         assert await storage.reseal_factor(factor, b"sealed anew")
@@ -262,14 +262,14 @@ class SecondFactorConformance(Conformance):
     @clause("FACTOR-1")
     @pytest.mark.parametrize("factor_id", ["recovery", "passkey"])
     async def test_reserved_ids_are_refused(self, storage: AsyncStorage, factor_id: str) -> None:
-        """An authenticator app cannot take the place of recovery codes or passkeys."""
+        """An authenticator app cannot have the id of recovery codes or passkeys."""
         user = await self.user(storage)
         with pytest.raises(ValidationError):
             await storage.add_factor(new_factor(user, factor_id))
 
     @clause("SESSION-19")
     async def test_a_session_remembers_how_it_began(self, storage: AsyncStorage) -> None:
-        """Methods and moments come back as given, and are absent where nothing was given."""
+        """Methods and times are returned as given, and are empty if nothing was given."""
         user = await self.user(storage)
         began, asked = self.now() - timedelta(hours=2), self.now() - timedelta(hours=1)
         created = await storage.create_session(
@@ -294,7 +294,7 @@ class SecondFactorConformance(Conformance):
     async def code(
         self, storage: AsyncStorage, user: User | None, *, purpose: str = MAGIC_LINK, seconds: float = 600
     ) -> str:
-        """A new code; its flow token."""
+        """Store a new code, and return its flow token."""
         created = await storage.create_code(
             NewToken(
                 purpose=purpose,
@@ -309,7 +309,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("CODE-1", "CODE-2", "CODE-4")
     async def test_a_code_passes_once_with_its_flow_token(self, storage: AsyncStorage) -> None:
-        """It proves what it was bound to, once; nothing stored or shown tells it."""
+        """It proves once what it was bound to; nothing stored or shown reveals it."""
         user = await self.user(storage)
         created = await storage.create_code(
             NewToken(purpose=MAGIC_LINK, expires_at=self.later(600), user_id=user.id, metadata={"a": 1}), CODE
@@ -330,7 +330,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("CODE-1")
     async def test_a_code_without_a_user(self, storage: AsyncStorage) -> None:
-        """For a sign-up by code: it proves an address that nobody holds yet."""
+        """For sign-up by code: it proves an address that nobody has yet."""
         flow = await self.code(storage, None)
         found = await storage.try_code(flow, CODE, purpose=MAGIC_LINK)
         assert found is not None
@@ -348,7 +348,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("CODE-3")
     async def test_five_tries_are_compared(self, storage: AsyncStorage) -> None:
-        """The right code passes at the fifth try and not at the sixth; what is not a code is not counted."""
+        """The right code is accepted at the fifth try but not at the sixth; what is not a code is not counted."""
         user = await self.user(storage)
         fourth, fifth = await self.code(storage, user), await self.code(storage, user)
         for flow, wrong in ((fourth, 4), (fifth, 5)):
@@ -361,7 +361,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("CODE-5")
     async def test_a_code_is_for_one_purpose_flow_and_time(self, storage: AsyncStorage, clock: FakeClock) -> None:
-        """Another purpose, another flow, another user's name in the token or a moment too late: refused."""
+        """A code is refused for another purpose or flow, with another user in the token, and when it has expired."""
         user, other = await self.user(storage), await self.user(storage)
         flow, second = await self.code(storage, user), await self.code(storage, user)
         assert await storage.try_code(flow, CODE, purpose=PASSWORD_RESET) is None
@@ -375,7 +375,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("CODE-5")
     async def test_a_code_is_for_the_browser_that_asked(self, storage: AsyncStorage) -> None:
-        """Two browsers ask for one user: neither code passes in the other browser, and each in its own."""
+        """If two browsers ask for one user, each code is accepted in its own browser and not in the other."""
         user = await self.user(storage)
         flows: list[str] = []
         for code in (CODE, WRONG):
@@ -410,7 +410,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-10", "FACTOR-12")
     async def test_of_50_right_answers_one_is_accepted(self, storage: AsyncStorage) -> None:
-        """50 callers with the code of one step, and 50 with one recovery code: one of each gets it."""
+        """Of 50 callers with the code of one step, one succeeds, and of 50 with one recovery code, too."""
         self.needs("races")
         user = await self.user(storage)
         await storage.add_factor(new_factor(user, "app"))
@@ -431,7 +431,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("CODE-3", "CODE-4")
     async def test_of_many_parallel_tries_five_are_compared(self, storage: AsyncStorage) -> None:
-        """Of 50 right codes at once, one passes; of 200 wrong ones, five are compared; the right one is then late."""
+        """Of 50 right codes, one is accepted; of 200 wrong ones, five are compared, then the right one is refused."""
         self.needs("races")
         user = await self.user(storage)
 
@@ -460,7 +460,7 @@ class SecondFactorConformance(Conformance):
 
     @clause("FACTOR-1", "FACTOR-5")
     async def test_adding_and_removing_at_once_leaves_whole_users(self, storage: AsyncStorage) -> None:
-        """Callers that add, remove, use and delete at once leave factors that their users list, and no others."""
+        """Callers that add, remove, use and delete at the same time leave only factors that their users list."""
         self.needs("races")
         for number in range(self.rounds):
             user = await self.user(storage)
