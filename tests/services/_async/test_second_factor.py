@@ -519,7 +519,7 @@ async def test_strangers_cannot_use_up_the_owners_attempts() -> None:
         f"{made_up}~{mac}",
         token,
         f"{token}~",
-        f"{token}~{mac[:-1]}A",
+        f"{token}~{mac[::-1]}",
         "",
         "~",
         "x" * 10_000,
