@@ -7,10 +7,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx
+import pyotp
 import pytest
 
+from torii_dynamodb import AsyncTorii, Browser
 from torii_dynamodb.local.engines import LocalEngine
+from torii_dynamodb.testing import AsyncMemoryStorage
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -40,14 +45,15 @@ def test_the_readmes_application_is_the_tested_example() -> None:
 
 
 def test_the_readmes_python_passes_strict_type_checkers(tmp_path: Path) -> None:
-    """mypy --strict and pyright in strict mode have nothing to say about any Python block of the README."""
+    """mypy --strict and pyright in strict mode have nothing to say about the README or the page on second factors."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
     files: list[str] = []
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
-        file = tmp_path / f"readme_{number}.py"
+    for number, block in enumerate([*blocks, second_factors()]):
+        file = tmp_path / f"shown_{number}.py"
         file.write_text(f"# pyright: strict\n{block}", encoding="utf-8")
         files.append(str(file))
-    assert len(files) == 2
     environment = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     checkers = (["mypy", "--strict"], ["pyright", "--pythonpath", sys.executable])
     runs = [
@@ -63,6 +69,38 @@ def test_the_readmes_python_passes_strict_type_checkers(tmp_path: Path) -> None:
     ]
     said = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "\n".join(said)
+
+
+def second_factors() -> str:
+    """The program that the blocks of the page on second factors add up to."""
+    text = (ROOT / "docs" / "second-factors.md").read_text(encoding="utf-8")
+    return "\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+
+
+async def test_the_page_on_second_factors_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's program, on a storage in memory, sets up an app, asks for a code, and guards a route with it."""
+    monkeypatch.setenv("TORII_SECRET", "s" * 32)
+    source = second_factors()
+    assert source.count("dynamodb(DynamoDbConfig())") == 1
+    shown: dict[str, Any] = {"AsyncMemoryStorage": AsyncMemoryStorage, "__name__": "second_factors"}
+    program = source.replace("dynamodb(DynamoDbConfig())", "AsyncMemoryStorage()")
+    # The functions' annotations are those of the page, not strings, as FastAPI needs them here.
+    exec(compile(program, "second-factors.md", "exec", dont_inherit=True), shown)
+    torii: AsyncTorii = shown["torii"]
+    user = await torii.password.register("ada@example.com", "correct horse battery staple")
+    before = await torii.create_session(user)
+    begun = await shown["begin_app"](user)
+    codes = await shown["complete_app"](user, begun.token, pyotp.TOTP(begun.secret).now())
+    asked = await shown["sign_in"]("ada@example.com", "correct horse battery staple", Browser())
+    assert asked["next"] == "enter a code"
+    assert "wrong" in (await shown["enter_code"](asked["challenge"], "not a code", Browser()))["next"]
+    done = await shown["enter_code"](asked["challenge"], codes[0], Browser())
+    transport = httpx.ASGITransport(app=shown["app"])
+    async with httpx.AsyncClient(transport=transport, base_url="https://example.com") as client:
+        for token, status in ((before.token, 403), (done["session"], 200)):
+            answer = await client.post("/payouts", headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == status
+    await torii.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
