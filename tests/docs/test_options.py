@@ -1,4 +1,4 @@
-"""The pages about the web layer and the providers name every option."""
+"""The pages about the web layer and the providers name every option, and every mail."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from torii_dynamodb.fastapi import WebConfig
 from torii_dynamodb.fastapi.pages import PagesConfig
 from torii_dynamodb.mail import MailSettings
+from torii_dynamodb.mail.templates import TEMPLATES
 from torii_dynamodb.oauth import ClientKey, OAuthProvider, apple, github, google, microsoft, oidc
 from torii_dynamodb.passkeys import PasskeySettings
 
@@ -42,3 +43,8 @@ def test_every_option_is_named(made: Callable[..., Any]) -> None:
     """Each option is named as code on one of the two pages."""
     named = set(re.findall(r"\w+", " ".join(_CODE)))
     assert set(inspect.signature(made).parameters) - named == set()
+
+
+def test_every_mail_is_named() -> None:
+    """Each template of a mail is named as code on one of the two pages."""
+    assert set(TEMPLATES) - set(re.findall(r"\w+", " ".join(_CODE))) == set()

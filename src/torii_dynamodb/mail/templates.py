@@ -28,6 +28,7 @@ TEMPLATES = (
     "passkey_added",
     "passkey_removed",
     "password_changed",
+    "password_removed",
     "provider_connected",
     "provider_disconnected",
     "recovery_code_used",

@@ -429,7 +429,7 @@ async def test_mail_without_a_mailer_is_a_configuration_error() -> None:
 
 
 async def test_a_first_password_and_its_removal() -> None:
-    """A user with another way to sign in can remove the password and set one again."""
+    """A user with another way to sign in can remove the password and set one again; the owner is told of both."""
     here = AsyncSetting()
     user = await here.torii.password.register(EMAIL, PASSWORD)
     await here.storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="1"))
@@ -438,6 +438,7 @@ async def test_a_first_password_and_its_removal() -> None:
     await here.torii.password.set_password(user.id, NEW)
     await here.torii.password.authenticate(EMAIL, NEW)
     assert here.names()[1:3] == ["password.removed", "password.changed"]
+    assert await here.templates() == ["password_removed", "password_changed"]
 
 
 async def test_no_removal_of_the_password_outlives_a_sign_out_everywhere() -> None:

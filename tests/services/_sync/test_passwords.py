@@ -427,7 +427,7 @@ def test_mail_without_a_mailer_is_a_configuration_error() -> None:
 
 
 def test_a_first_password_and_its_removal() -> None:
-    """A user with another way to sign in can remove the password and set one again."""
+    """A user with another way to sign in can remove the password and set one again; the owner is told of both."""
     here = Setting()
     user = here.torii.password.register(EMAIL, PASSWORD)
     here.storage.link_oauth_account(user.id, NewOAuthAccount(provider="google", subject="1"))
@@ -436,6 +436,7 @@ def test_a_first_password_and_its_removal() -> None:
     here.torii.password.set_password(user.id, NEW)
     here.torii.password.authenticate(EMAIL, NEW)
     assert here.names()[1:3] == ["password.removed", "password.changed"]
+    assert here.templates() == ["password_removed", "password_changed"]
 
 
 def test_no_removal_of_the_password_outlives_a_sign_out_everywhere() -> None:

@@ -380,7 +380,7 @@ class AsyncPasswordService:
     async def remove_password(
         self, user_id: str, *, user: User | None = None, allow_verified_email: bool = False
     ) -> bool:
-        """Remove the password. All sessions end.
+        """Remove the password. All sessions end, and the owner is told by mail.
 
         Args:
             user_id: The user.
@@ -401,6 +401,8 @@ class AsyncPasswordService:
         )
         if removed:
             await self._events.emit(PasswordRemoved(at=self._clock(), user_id=user_id))
+            if self._mail is not None:
+                await self._mail.notify_by_id("password_removed", user_id, {}, user=user)
         return removed
 
     async def send_reset(self, email: str) -> None:
@@ -421,7 +423,7 @@ class AsyncPasswordService:
         """Use a reset link: set the new password, in one write, which ends all sessions and links.
 
         It also proves the address; a first proof removes accounts and passkeys set up before it. It does not sign in:
-        use ``create_session(user, method="password_reset")``.
+        use ``sign_in(user, method="password_reset")``.
 
         Returns:
             The user as stored now.

@@ -374,7 +374,7 @@ class PasswordService:
         return after
 
     def remove_password(self, user_id: str, *, user: User | None = None, allow_verified_email: bool = False) -> bool:
-        """Remove the password. All sessions end.
+        """Remove the password. All sessions end, and the owner is told by mail.
 
         Args:
             user_id: The user.
@@ -395,6 +395,8 @@ class PasswordService:
         )
         if removed:
             self._events.emit(PasswordRemoved(at=self._clock(), user_id=user_id))
+            if self._mail is not None:
+                self._mail.notify_by_id("password_removed", user_id, {}, user=user)
         return removed
 
     def send_reset(self, email: str) -> None:
@@ -415,7 +417,7 @@ class PasswordService:
         """Use a reset link: set the new password, in one write, which ends all sessions and links.
 
         It also proves the address; a first proof removes accounts and passkeys set up before it. It does not sign in:
-        use ``create_session(user, method="password_reset")``.
+        use ``sign_in(user, method="password_reset")``.
 
         Returns:
             The user as stored now.
