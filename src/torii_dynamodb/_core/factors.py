@@ -19,8 +19,9 @@ from torii_dynamodb._core.keys import factor_key, item_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.second_factor import is_enrolled
 from torii_dynamodb._rules.times import to_text
-from torii_dynamodb.errors import TooManyFactors, ValidationError
+from torii_dynamodb.errors import TooManyFactors, ValidationError, VersionConflict
 from torii_dynamodb.models import Factor, NewFactor, User
 from torii_dynamodb.schema import SCHEMA_VERSION
 
@@ -28,6 +29,7 @@ __all__ = [
     "MAX_TOTP",
     "accept",
     "addition",
+    "check_first",
     "check_marks",
     "check_user",
     "checked",
@@ -126,11 +128,21 @@ def read(item: Item) -> Factor:
     )
 
 
-def addition(users_table: str, identities_table: str, user: User, factor: Factor, now: datetime) -> Change | None:
+def check_first(user: User) -> None:
+    """Refuse a first factor to a user who has one."""
+    if is_enrolled(user):
+        raise VersionConflict("the user has a second factor by now: give it, then add another")
+
+
+def addition(
+    users_table: str, identities_table: str, user: User, factor: Factor, now: datetime, *, only_first: bool
+) -> Change | None:
     """Return the writes that add a TOTP factor; ``None`` if the user has it already."""
     name = factor_name(factor.id)
     if name in user.factors:
         return None
+    if only_first:
+        check_first(user)
     if len(totp_names(user)) >= MAX_TOTP:
         raise TooManyFactors(f"a user has at most {MAX_TOTP} authenticator apps; remove one first", limit=MAX_TOTP)
     after = users.changed(user, now, factors=user.factors | {name})

@@ -72,7 +72,15 @@ class SecondFactorPolicy:
         """Whether the user must give a second factor."""
         if is_enrolled(user) or self.required == "always":
             return True
-        return callable(self.required) and self.required(user)
+        if not callable(self.required):
+            return False
+        required: object = self.required(user)
+        # None from a forgotten "return" would let everybody in; an async function would ask everybody.
+        if not isinstance(required, bool):
+            raise ConfigurationError(
+                f"second_factor.required: the function must return True or False, not {type(required).__name__}"
+            )
+        return required
 
 
 def factor_kinds(user: User) -> frozenset[Literal["totp", "passkey", "recovery"]]:
@@ -113,7 +121,8 @@ class Challenges:
         if not isinstance(challenge, str) or len(challenge) > 512:
             return None
         token, _, mac = challenge.rpartition("~")
-        good = [hmac.compare_digest(mac.encode(), _mac(key, token).encode()) for key in self._keys]
+        given = mac.encode(errors="surrogatepass")
+        good = [hmac.compare_digest(given, _mac(key, token).encode()) for key in self._keys]
         return token if any(good) else None
 
 

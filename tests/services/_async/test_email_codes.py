@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from tests.faults._async.primitives import together
@@ -95,11 +96,43 @@ async def test_a_verification_by_code_keeps_what_the_same_browser_set_up(same_br
     here = AsyncSetting()
     binding = here.torii.email_verification.new_browser_binding()
     user = await here.torii.password.register(EMAIL, PASSWORD)
-    flow = await here.torii.email_code.send(EMAIL, purpose=EMAIL_VERIFICATION, browser_binding=binding)
+    flow = await here.torii.email_code.send(EMAIL, purpose=EMAIL_VERIFICATION, browser_binding=binding, user_id=user.id)
     token = await here.torii.email_code.exchange(flow, await mailed_code(here), purpose=EMAIL_VERIFICATION)
     verified = await here.torii.email_verification.complete(token, browser_binding=binding if same_browser else None)
     assert (verified.id, verified.is_email_verified) == (user.id, True)
     assert verified.has_password is same_browser
+
+
+async def test_a_binding_counts_only_for_whoever_is_signed_in() -> None:
+    """Whoever signed up after a stranger has a binding too: it keeps nothing that the stranger set up (P9)."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    binding = here.torii.email_verification.new_browser_binding()
+    await here.torii.password.sign_up(EMAIL, "a second passphrase", browser_binding=binding)
+    token = ""
+    for user_id in (None, "usr_other"):
+        flow = await here.torii.email_code.send(
+            EMAIL, purpose=EMAIL_VERIFICATION, browser_binding=binding, user_id=user_id
+        )
+        token = await here.torii.email_code.exchange(flow, await mailed_code(here), purpose=EMAIL_VERIFICATION)
+        found = await here.torii.email_verification.check(token)
+        assert found is not None
+        assert not here.torii.email_verification.keeps(found, browser_binding=binding)
+    assert not (await here.torii.email_verification.complete(token, browser_binding=binding)).has_password
+
+
+async def test_a_code_is_for_no_other_purpose() -> None:
+    """A code stands for the three links only: no challenge or token of the application comes of one."""
+    here = AsyncSetting()
+    await here.torii.password.register(EMAIL, PASSWORD)
+    flow = await here.torii.email_code.send(EMAIL)
+    purposes: list[Any] = ["second_factor", "email_change", "invitation", "", None]
+    for purpose in purposes:
+        with pytest.raises(ValidationError):
+            await here.torii.email_code.send(EMAIL, purpose=purpose)
+        with pytest.raises(ValidationError):
+            await here.torii.email_code.exchange(flow, "12345678", purpose=purpose)
+    assert await here.templates() == ["email_code"]
 
 
 async def test_nothing_tells_who_has_an_account() -> None:

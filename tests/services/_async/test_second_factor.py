@@ -39,12 +39,14 @@ from torii_dynamodb.errors import (
     NotFound,
     Revoked,
     SecondFactorRequired,
+    ToriiError,
 )
 from torii_dynamodb.events import RecoveryCodeUsed, SecondFactorAdded, SecondFactorRemoved, SignInFailed, UserSignedIn
 from torii_dynamodb.models import LockoutPolicy
 from torii_dynamodb.oauth import OAuthResult, oidc
 from torii_dynamodb.passkeys import PasskeyError
 from torii_dynamodb.policies import SecondFactorPolicy
+from torii_dynamodb.second_factor import EnrolledFactor
 
 
 class AsyncFactorSetting(AsyncSetting):
@@ -520,6 +522,7 @@ async def test_strangers_cannot_use_up_the_owners_attempts() -> None:
         token,
         f"{token}~",
         f"{token}~{mac[::-1]}",
+        f"{token}~\ud800",
         "",
         "~",
         "x" * 10_000,
@@ -542,6 +545,164 @@ async def test_strangers_cannot_use_up_the_owners_attempts() -> None:
             await here.factors.complete(challenge.token, "000000", browser=known)
     with pytest.raises(AccountLocked):
         await here.factors.complete(challenge.token, here.next_code(), browser=known)
+
+
+async def test_a_code_used_elsewhere_meanwhile_says_that_the_challenge_is_over() -> None:
+    """Two challenges and one code at the same moment: the loser's challenge is used up, and is not called good."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    [_, app] = await here.factors.list_for_user(user.id)
+    challenge, code = await here.challenge(), here.next_code()
+    step = int(here.clock().timestamp()) // 30
+    taken = [False]
+
+    async def other() -> None:
+        if not taken[0]:
+            taken[0] = True
+            assert await here.storage.accept_totp_step(user.id, app.id, step)
+
+    with just_before(here.storage, "accept_totp_step", other), pytest.raises(InvalidToken):
+        await here.factors.complete(challenge.token, code)
+    with pytest.raises(InvalidToken):
+        await here.factors.complete(challenge.token, here.next_code())
+
+
+async def test_wrong_codes_of_an_enrolment_and_of_strangers_leave_the_owner_a_way() -> None:
+    """Mistyped first codes use up no attempt at the factors; in a known browser, neither do others' wrong codes."""
+    here = AsyncFactorSetting()
+    user = await here.enrolled()
+    begun = await here.factors.begin_enrolment(user)
+    for _ in range(5):
+        with pytest.raises(InvalidCode):
+            await here.factors.complete_enrolment(user, begun.token, "000000")
+    with pytest.raises(AccountLocked):
+        await here.factors.complete_enrolment(user, begun.token, "000000")
+    signed_in = await here.factors.complete((await here.challenge()).token, here.next_code())
+    challenge = await here.challenge()
+    for _ in range(5):
+        with pytest.raises(InvalidCode):
+            await here.factors.complete(challenge.token, "000000")
+    with pytest.raises(AccountLocked):
+        await here.factors.step_up(signed_in, here.next_code())
+    known = Browser(device_token=here.torii.devices.issue(user))
+    assert await here.factors.step_up(signed_in, here.next_code(), browser=known)
+
+
+async def test_one_key_is_not_two_factors() -> None:
+    """The passkey that was the first factor is the second only with a PIN or a biometric; so it is for a step-up."""
+    here = AsyncFactorSetting(passkeys=passkey_settings(user_verification="preferred"))
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    answer = here.device.create(await here.torii.passkeys.begin_registration(user))
+    await here.torii.passkeys.complete_registration(user, answer)
+    await here.factors.use_passkeys(await here.reread(user))
+    here.device.verified = False
+    challenge = await here.torii.passkeys.complete_sign_in(here.device.get(await here.torii.passkeys.begin_sign_in()))
+    assert isinstance(challenge, SecondFactorChallenge)
+    options = await here.factors.begin_passkey(challenge.token)
+    with pytest.raises(PasskeyError):
+        await here.factors.complete_with_passkey(challenge.token, here.device.get(options))
+    here.device.verified = True
+    options = await here.factors.begin_passkey(challenge.token)
+    signed_in = await here.factors.complete_with_passkey(challenge.token, here.device.get(options))
+    here.device.verified = False
+    by_password = await here.challenge()
+    options = await here.factors.begin_passkey(by_password.token)
+    other = await here.factors.complete_with_passkey(by_password.token, here.device.get(options))
+    options = await here.torii.passkeys.begin_sign_in(user=user)
+    with pytest.raises(PasskeyError):
+        await here.factors.step_up_with_passkey(signed_in, here.device.get(options))
+    options = await here.torii.passkeys.begin_sign_in(user=user)
+    assert await here.factors.step_up_with_passkey(other, here.device.get(options))
+
+
+async def test_a_form_submitted_twice_shows_recovery_codes_that_hold() -> None:
+    """Two submissions of one enrolment at once show the same codes; a third one later mails nothing more."""
+    here = AsyncFactorSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    begun = await here.factors.begin_enrolment(user)
+    here.app = pyotp.TOTP(begun.secret)
+    results = await together(*[partial(here.factors.complete_enrolment, user, begun.token, here.code())] * 2)
+    codes = {result.recovery_codes for result in results if isinstance(result, EnrolledFactor)}
+    assert [len(shown) for shown in codes] == [10]
+    mails = len(await here.templates())
+    again = await here.factors.complete_enrolment(await here.reread(user), begun.token, here.code())
+    assert again.recovery_codes == ()
+    assert len(await here.templates()) == mails
+    assert await here.factors.complete((await here.challenge()).token, codes.pop()[0])
+
+
+async def test_a_first_factor_is_not_added_to_another() -> None:
+    """Where one is required, a thief with the password is refused as soon as the owner has set up an app (P11)."""
+    here = AsyncFactorSetting(second_factor=SecondFactorPolicy(required="always"))
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    challenge = await here.challenge()
+    thief = await here.factors.begin_enrolment(challenge.user)
+    code = pyotp.TOTP(thief.secret).at(here.clock())
+    with just_before(here.storage, "acquire_attempt", partial(owner_enrols, here, user)), pytest.raises(InvalidToken):
+        await here.factors.complete_by_enrolling(challenge.token, thief.token, code)
+    assert [factor.kind for factor in await here.factors.list_for_user(user.id)] == ["recovery", "totp"]
+    assert await here.factors.complete((await here.challenge()).token, here.recovery_codes[0])
+
+
+async def owner_enrols(here: AsyncFactorSetting, user: User) -> None:
+    """Set up an app elsewhere, once."""
+    if here.app is None:
+        here.app = pyotp.TOTP("A" * 32)
+        await here.enrol(user)
+
+
+@pytest.mark.parametrize("answer", [None, 1, "yes"])
+async def test_a_policy_answers_by_yes_or_no(answer: Any) -> None:
+    """A function that forgets to return, or answers anything but a truth value, lets nobody in."""
+    here = AsyncFactorSetting(second_factor=SecondFactorPolicy(required=lambda user: answer))
+    await here.torii.password.register(EMAIL, PASSWORD)
+    with pytest.raises(ConfigurationError, match="True or False"):
+        await here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+BAD: list[Any] = [
+    *(None, 1, b"123456", [], {}, "", " ", "\ud800", "\x00", "123456\ud800", "\u0e51" * 6, "é"),
+    "x" * 100_000,
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
+async def test_bad_input_is_refused_by_typed_errors(bad: Any) -> None:
+    """Whatever is typed or sent in place of a code, a challenge, an enrolment, a passkey or a name."""
+    here = AsyncFactorSetting(second_factor=SecondFactorPolicy(attempts=LockoutPolicy(max_attempts=20)))
+    user = await here.enrolled()
+    challenge = (await here.challenge()).token
+    signed_in = await here.factors.complete((await here.challenge()).token, here.next_code())
+    begun = await here.factors.begin_enrolment(user)
+    flow = await here.torii.email_code.send(EMAIL)
+    factors, codes = here.factors, here.torii.email_code
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: factors.complete(bad, "123456"),
+        lambda: factors.complete(challenge, bad),
+        lambda: factors.complete(challenge, "123456", factor_id="" if bad is None else bad),
+        lambda: factors.complete_with_passkey(bad, {}),
+        lambda: factors.complete_with_passkey(challenge, bad),
+        lambda: factors.begin_passkey(bad),
+        lambda: factors.complete_by_enrolling(bad, begun.token, "123456"),
+        lambda: factors.complete_by_enrolling(challenge, bad, bad),
+        lambda: factors.complete_enrolment(user, bad, "123456"),
+        lambda: factors.complete_enrolment(user, begun.token, bad),
+        lambda: factors.step_up(signed_in, bad),
+        lambda: factors.step_up_with_passkey(signed_in, bad),
+        lambda: codes.send(bad),
+        lambda: codes.send(EMAIL, purpose=bad),
+        lambda: codes.complete(bad, "12345678"),
+        lambda: codes.complete(flow, bad),
+        lambda: codes.exchange(flow, "12345678", purpose=bad),
+        lambda: codes.exchange(flow, bad, purpose="password_reset"),
+        lambda: codes.exchange(bad, bad, purpose="password_reset"),
+    ]
+    if bad not in (" ", "é", "\u0e51" * 6):
+        calls.append(lambda: factors.begin_enrolment(user, name=bad))
+    for call in calls:
+        with pytest.raises(ToriiError):
+            await call()
+    assert await factors.check(bad) is None
 
 
 async def test_a_lost_secret_is_named() -> None:

@@ -20,9 +20,12 @@ __all__ = ["Factors"]
 class Factors(StorageBase, SecondFactorStorage):
     """``SecondFactorStorage`` on DynamoDB."""
 
-    def add_factor(self, new_factor: NewFactor, *, session_epoch: int | None = None) -> Factor:
+    def add_factor(
+        self, new_factor: NewFactor, *, session_epoch: int | None = None, only_first: bool = False
+    ) -> Factor:
         checked = factors.checked(new_factor)
         epoch = validation.session_epoch(session_epoch)
+        first = validation.flag(only_first, "only_first")
         factor = Factor(
             user_id=checked.user_id,
             id=checked.id,
@@ -36,7 +39,7 @@ class Factors(StorageBase, SecondFactorStorage):
 
         def decide(user: User) -> Change | None:
             users.check_epoch(user, epoch)
-            return factors.addition(self._users, self._identities, user, factor, self._now())
+            return factors.addition(self._users, self._identities, user, factor, self._now(), only_first=first)
 
         if self._change_user(checked.user_id, decide) is None:
             raise no_such_user()

@@ -412,7 +412,11 @@ class BadInputConformance(Conformance):
         return {
             "add_factor": Case(
                 {"new_factor": new},
-                {"new_factor": [None, 1, {}, user, *variants(new, fields)], "session_epoch": EPOCHS},
+                {
+                    "new_factor": [None, 1, {}, user, *variants(new, fields)],
+                    "session_epoch": EPOCHS,
+                    "only_first": FLAGS,
+                },
             ),
             "get_factor": Case(app, {"user_id": IDS, "factor_id": IDS}),
             "list_factors_for_user": Case(holder, {"user_id": IDS, "user": USERS}),

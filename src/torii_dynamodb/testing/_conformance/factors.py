@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from torii_dynamodb.contract import AsyncStorage
-from torii_dynamodb.errors import NotFound, Revoked, TooManyFactors, ValidationError
+from torii_dynamodb.errors import NotFound, Revoked, TooManyFactors, ValidationError, VersionConflict
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
     MAGIC_LINK,
@@ -100,6 +100,29 @@ class SecondFactorConformance(Conformance):
         first = await storage.add_factor(new_factor(user, "app"))
         await storage.add_factor(new_factor(user, "app", last_step=200))
         assert await storage.list_factors_for_user(user.id) == [first]
+
+    @clause("FACTOR-15")
+    async def test_only_the_first_factor(self, storage: AsyncStorage) -> None:
+        """A user who has another app gets none; recovery codes are no factor; a repeated call passes."""
+        user = await self.user(storage)
+        await storage.set_recovery_codes(user.id, ["mark"])
+        await storage.add_factor(new_factor(user, "app"), only_first=True)
+        await storage.add_factor(new_factor(user, "app"), only_first=True)
+        with pytest.raises(VersionConflict):
+            await storage.add_factor(new_factor(user, "late"), only_first=True)
+        assert (await self.reread(storage, user)).factors == {"totp#app", "recovery"}
+
+    @clause("FACTOR-15")
+    async def test_of_parallel_first_factors_one_is_added(self, storage: AsyncStorage) -> None:
+        """Five callers add a first app at once: one does."""
+        self.needs("races")
+        for _ in range(self.rounds):
+            user = await self.user(storage)
+            calls = [partial(storage.add_factor, new_factor(user, f"app{n}"), only_first=True) for n in range(5)]
+            won, lost = await self.race(calls)
+            assert len(won) == 1
+            self.only(lost, VersionConflict)
+            assert len((await self.reread(storage, user)).factors) == 1
 
     @clause("FACTOR-1")
     async def test_a_user_has_at_most_five_apps(self, storage: AsyncStorage) -> None:

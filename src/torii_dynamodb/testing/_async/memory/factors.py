@@ -18,9 +18,12 @@ __all__ = ["AsyncMemoryFactors"]
 class AsyncMemoryFactors(MemoryBase, AsyncSecondFactorStorage):
     """The contract's ``AsyncSecondFactorStorage``."""
 
-    async def add_factor(self, new_factor: NewFactor, *, session_epoch: int | None = None) -> Factor:
+    async def add_factor(
+        self, new_factor: NewFactor, *, session_epoch: int | None = None, only_first: bool = False
+    ) -> Factor:
         new = factors.checked(new_factor)
         validation.session_epoch(session_epoch)
+        validation.flag(only_first, "only_first")
         name = factors.factor_name(new.id)
         factor = Factor(
             user_id=new.user_id,
@@ -37,6 +40,8 @@ class AsyncMemoryFactors(MemoryBase, AsyncSecondFactorStorage):
             self._require_epoch(user, session_epoch)
             if name in user.factors:
                 return factor
+            if only_first:
+                factors.check_first(user)
             if len(factors.totp_names(user)) >= factors.MAX_TOTP:
                 raise TooManyFactors("the user has too many authenticator apps", limit=factors.MAX_TOTP)
             self._change(user, factors=user.factors | {name})

@@ -20,9 +20,12 @@ __all__ = ["MemoryFactors"]
 class MemoryFactors(MemoryBase, SecondFactorStorage):
     """The contract's ``SecondFactorStorage``."""
 
-    def add_factor(self, new_factor: NewFactor, *, session_epoch: int | None = None) -> Factor:
+    def add_factor(
+        self, new_factor: NewFactor, *, session_epoch: int | None = None, only_first: bool = False
+    ) -> Factor:
         new = factors.checked(new_factor)
         validation.session_epoch(session_epoch)
+        validation.flag(only_first, "only_first")
         name = factors.factor_name(new.id)
         factor = Factor(
             user_id=new.user_id,
@@ -39,6 +42,8 @@ class MemoryFactors(MemoryBase, SecondFactorStorage):
             self._require_epoch(user, session_epoch)
             if name in user.factors:
                 return factor
+            if only_first:
+                factors.check_first(user)
             if len(factors.totp_names(user)) >= factors.MAX_TOTP:
                 raise TooManyFactors("the user has too many authenticator apps", limit=factors.MAX_TOTP)
             self._change(user, factors=user.factors | {name})
