@@ -797,8 +797,21 @@ async def test_a_code_from_an_email_has_five_tries() -> None:
             problem(await client.post(f"{API}/email-code/complete", json={"code": tried}), 400, "invalid_code")
 
 
+async def test_a_code_does_not_keep_what_a_stranger_set_up() -> None:
+    """Whoever registers after a stranger has a binding, too: the code alone does not keep the stranger's password."""
+    site = Site()
+    async with site.browser() as stranger, site.browser() as owner:
+        await stranger.post(f"{API}/register", json={"email": EMAIL, "password": "a stranger's password"})
+        await owner.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD})
+        token = await exchanged(site, owner, "verify_email")
+        verified = await owner.post(f"{API}/email/verification/complete", json={"token": token})
+        assert verified.json()["email_verified"]
+        answer = await stranger.post(f"{API}/sign-in", json={"email": EMAIL, "password": "a stranger's password"})
+        problem(answer, 401, "invalid_credentials")
+
+
 async def test_a_code_verifies_the_address_and_keeps_what_was_set_up() -> None:
-    """In the browser that signed up, the code that proves the address keeps the password, as a link does."""
+    """With the password, the code that proves the address keeps what was set up, as a link does."""
     site = Site()
     async with site.browser() as client:
         await client.post(f"{API}/register", json={"email": EMAIL, "password": PASSWORD})
@@ -808,7 +821,8 @@ async def test_a_code_verifies_the_address_and_keeps_what_was_set_up() -> None:
             400,
             "invalid_code",
         )
-        verified = await client.post(f"{API}/email/verification/complete", json={"token": token})
+        body = {"token": token, "password": PASSWORD}
+        verified = await client.post(f"{API}/email/verification/complete", json=body)
         assert verified.json()["email_verified"]
         await site.signed_in(client)
 

@@ -51,9 +51,14 @@ def _add(router: APIRouter, web: Web) -> None:
         web.require_transport(body.transport)
         await web.limit(request)
         purpose = _PURPOSES[body.purpose]
-        # The browser that signed up keeps what it set up, as with a link.
-        binding = web.held_binding(request) if purpose == EMAIL_VERIFICATION else None
-        flow = await codes.send(body.email, purpose=purpose, browser_binding=binding)
+        found = await web.caller(request) if purpose == EMAIL_VERIFICATION else None
+        # The browser that signed up keeps what it set up, as with a link that a signed-in user asks for.
+        flow = await codes.send(
+            body.email,
+            purpose=purpose,
+            browser_binding=web.held_binding(request),
+            user_id=None if found is None else found.user.id,
+        )
         if body.transport == "bearer":
             return EmailCodeSentOut(detail=SENT, flow=flow)
         web.leave_email_code(response, flow)
