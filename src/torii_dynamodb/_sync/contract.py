@@ -1046,12 +1046,15 @@ class SecondFactorStorage(Protocol):
     The user's set ``factors`` lists them, so a sign-in knows from the user whether a second factor is due.
     """
 
-    def add_factor(self, new_factor: NewFactor, *, session_epoch: int | None = None) -> Factor:
+    def add_factor(
+        self, new_factor: NewFactor, *, session_epoch: int | None = None, only_first: bool = False
+    ) -> Factor:
         """Add an authenticator app whose first code was verified.
 
         Args:
             new_factor: The factor.
             session_epoch: The user's epoch when this was begun.
+            only_first: Whether to add it only to a user who has no second factor.
 
         Returns:
             The factor as stored.
@@ -1060,6 +1063,7 @@ class SecondFactorStorage(Protocol):
             NotFound: There is no such user.
             TooManyFactors: The user has five already.
             Revoked: All sessions were ended since ``session_epoch``.
+            VersionConflict: With ``only_first``, the user has a second factor.
 
         Cost:
             Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
@@ -1068,6 +1072,7 @@ class SecondFactorStorage(Protocol):
             FACTOR-1: The factor and its name in the user's set are written together or not at all.
             FACTOR-2: A repeated call with the same id leaves one factor, the first.
             FACTOR-3: With session_epoch, nothing is written once all sessions were ended since, decided in the write.
+            FACTOR-15: With only_first, of concurrent callers with different ids, one adds its factor.
         """
         ...
 

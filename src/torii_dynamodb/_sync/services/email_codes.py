@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from torii_dynamodb._rules import typed_codes
 from torii_dynamodb._rules.bindings import bound_to
@@ -14,7 +14,7 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb.clock import Clock, RandomBytes
-from torii_dynamodb.errors import InvalidCode
+from torii_dynamodb.errors import InvalidCode, ValidationError
 from torii_dynamodb.mail.templates import duration
 from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, EmailCodePurpose, NewToken, User, VerifiedToken
 from torii_dynamodb.second_factor import SignInResult
@@ -72,6 +72,7 @@ class EmailCodeService:
         *,
         purpose: EmailCodePurpose = MAGIC_LINK,
         browser_binding: str | None = None,
+        user_id: str | None = None,
     ) -> str:
         """Mail a code. Makes the same requests for known, unknown and locked addresses. Three rounds of requests.
 
@@ -79,25 +80,29 @@ class EmailCodeService:
             email: The address.
             purpose: What the code is for: signing in, verifying the address, or resetting the password.
             browser_binding: What the browser that signs up was left with
-                (``torii.email_verification.new_browser_binding()``); for a verification.
+                (``torii.email_verification.new_browser_binding()``); for a verification by ``user_id``.
+            user_id: The user who is signed in, if any. The binding counts only for the user's own address: whoever
+                else asks may have signed up after a stranger did, and must not keep the stranger's password.
 
         Returns:
             The flow token, to keep in the browser that asked.
 
         Raises:
-            ValidationError: It is not a valid address.
+            ValidationError: It is not a valid address, or no such purpose.
             RateLimited: Enough mails were sent to this mailbox.
         """
+        _check(purpose)
         address = normalise_email(email)
         lifetime = self.lifetime
         user = self._mail.find(email, f"{purpose}_code", lifetime)
+        bound = bound_to(browser_binding)
         code = typed_codes.new_code(self._random)
         new_token = NewToken(
             purpose=purpose,
             expires_at=self._clock() + lifetime,
             user_id=None if user is None else user.id,
             email=address.normalised if user is None else None,
-            metadata={"email_as_given": address.as_given, **(bound_to(browser_binding) or {})},
+            metadata={"email_as_given": address.as_given, **(bound if user is not None and user.id == user_id else {})},
         )
         token = self._storage.create_code(new_token, code, user=user)
         if self._is_mailed(user, purpose):
@@ -146,7 +151,7 @@ class EmailCodeService:
         Raises:
             InvalidCode: The code is wrong, was used, has expired, or was tried five times.
         """
-        verified = self._try(flow_token, code, purpose)
+        verified = self._try(flow_token, code, _check(purpose))
         if verified.user is None:
             raise InvalidCode(_WRONG_CODE)
         token = self._storage.create_token(
@@ -165,3 +170,10 @@ class EmailCodeService:
         if verified is None:
             raise InvalidCode(_WRONG_CODE)
         return verified
+
+
+def _check(purpose: object) -> EmailCodePurpose:
+    # A code for a purpose of the application, or for a challenge, would be worth the link or challenge itself.
+    if purpose not in get_args(EmailCodePurpose):
+        raise ValidationError("purpose", f"give one of {', '.join(get_args(EmailCodePurpose))}")
+    return cast("EmailCodePurpose", purpose)

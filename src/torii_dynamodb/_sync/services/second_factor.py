@@ -12,7 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from torii_dynamodb._rules import base64url, totp, validation
-from torii_dynamodb._rules.second_factor import SECOND_FACTOR, Challenges, SecondFactorPolicy, factor_kinds, is_enrolled
+from torii_dynamodb._rules.second_factor import (
+    SECOND_FACTOR,
+    Challenges,
+    SecondFactorPolicy,
+    amr_of,
+    factor_kinds,
+    is_enrolled,
+)
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._rules.signing_in import Browser, refuse_locked
 from torii_dynamodb._rules.webauthn import PasskeyError
@@ -25,6 +32,7 @@ from torii_dynamodb.errors import (
     InvalidToken,
     NotFound,
     Revoked,
+    VersionConflict,
 )
 from torii_dynamodb.events import (
     RecoveryCodesReplaced,
@@ -52,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["SecondFactorService"]
 
 _KNOWN_DEVICE = "second_factor_known"
+_ENROLMENT = "second_factor_enrolment"
 _ENROLMENT_FOR = timedelta(minutes=15)
 _WRONG_CODE = "the code is wrong, was used, or has expired"
 _NO_CHALLENGE = "the sign-in has expired or was completed; sign in again"
@@ -140,6 +149,8 @@ class SecondFactorService:
             "id": self._random(9).hex(),
             "name": name,
             "epoch": user.session_epoch,
+            # Fixed here, so that of two submissions of one form each shows the codes that hold.
+            "recovery": [] if "recovery" in user.factors else self._recovery.make(),
             "until": (self._clock() + _ENROLMENT_FOR).isoformat(),
         }
         token = self._box.seal(json.dumps(sealed).encode(), associated=_enrolment_of(user.id))
@@ -176,9 +187,15 @@ class SecondFactorService:
             Revoked: All the user's sessions were ended since ``user`` was read.
             TooManyFactors: The user has five apps already.
         """
+        return self._enrol(user, enrolment, code)
+
+    def _enrol(self, user: User, enrolment: str, code: str, *, only_first: bool = False) -> EnrolledFactor:
         refuse_locked(user)
         seed, begun = self._opened_enrolment(user, enrolment)
-        attempt = self._attempt(user)
+        # Counted apart: it tells nothing about the factors that the user has, and must not use up their attempts.
+        attempt = self._acquire(user.id, _ENROLMENT)
+        if not attempt.allowed:
+            raise AccountLocked(_TOO_MANY, retry_after=attempt.retry_after)
         step = self._matching_step(seed, code, after=None)
         if step is None:
             raise InvalidCode(_WRONG_CODE)
@@ -192,14 +209,17 @@ class SecondFactorService:
                 last_step=step,
             ),
             session_epoch=user.session_epoch,
+            only_first=only_first,
         )
-        self._clear(user.id, attempt)
-        now = self._clock()
-        self._events.emit(SecondFactorAdded(at=now, user_id=user.id, kind="totp", factor_id=factor_id))
-        self._tell(user, "second_factor_added", {"factor": factor.name})
+        self._clear(user.id, _ENROLMENT, attempt.attempt_id)
+        if f"totp#{factor_id}" not in user.factors:
+            now = self._clock()
+            self._events.emit(SecondFactorAdded(at=now, user_id=user.id, kind="totp", factor_id=factor_id))
+            self._tell(user, "second_factor_added", {"factor": factor.name})
         if "recovery" in user.factors:
             return EnrolledFactor(factor=factor)
-        return EnrolledFactor(factor=factor, recovery_codes=self.make_recovery_codes(user, tell=False))
+        codes = tuple(begun["recovery"]) or self._recovery.make()
+        return EnrolledFactor(factor=factor, recovery_codes=self._set_recovery_codes(user, codes))
 
     def use_passkeys(self, user: User, enabled: bool = True) -> tuple[str, ...]:
         """Set whether the user's passkeys count as a second factor. Require a recent sign-in before.
@@ -223,7 +243,7 @@ class SecondFactorService:
             return ()
         self._events.emit(SecondFactorAdded(at=now, user_id=user.id, kind="passkey"))
         self._tell(user, "second_factor_added", {"factor": "Passkeys"})
-        return () if "recovery" in user.factors else self.make_recovery_codes(user, tell=False)
+        return () if "recovery" in user.factors else self._set_recovery_codes(user, self._recovery.make())
 
     def make_recovery_codes(self, user: User, *, tell: bool = True) -> tuple[str, ...]:
         """Make ten recovery codes in place of earlier ones. Show them once: they are not stored.
@@ -235,12 +255,15 @@ class SecondFactorService:
         Raises:
             Revoked: All the user's sessions were ended since ``user`` was read.
         """
-        codes = self._recovery.make()
+        codes = self._set_recovery_codes(user, self._recovery.make())
+        if tell:
+            self._tell(user, "recovery_codes_replaced", {})
+        return codes
+
+    def _set_recovery_codes(self, user: User, codes: tuple[str, ...]) -> tuple[str, ...]:
         marks = [self._recovery.mark(user.id, code) for code in codes]
         self._storage.set_recovery_codes(user.id, marks, session_epoch=user.session_epoch)
         self._events.emit(RecoveryCodesReplaced(at=self._clock(), user_id=user.id))
-        if tell:
-            self._tell(user, "recovery_codes_replaced", {})
         return codes
 
     # Removing
@@ -327,15 +350,17 @@ class SecondFactorService:
         if named is None:
             factors = self._storage.list_factors_for_user(user_id, user=user)
         accept = self._matching_factor(user, factors, code)
-        if accept is not None:
-            accepted, used = both(accept, lambda: self._storage.verify_token(token, purpose=SECOND_FACTOR))
-            if used is None:
-                raise InvalidToken(_NO_CHALLENGE)
-            if accepted:
-                # The session is bound to the user as read when the challenge was used up.
-                return self._begin_session(used, browser, "otp", attempt.attempt_id)
-        self._failed(user, browser, found)
-        raise InvalidCode(_WRONG_CODE)
+        if accept is None:
+            self._failed(user, browser, found)
+            raise InvalidCode(_WRONG_CODE)
+        accepted, used = both(accept, lambda: self._storage.verify_token(token, purpose=SECOND_FACTOR))
+        if not accepted:
+            # The code was used elsewhere at the same moment. The challenge is used up, so this is not InvalidCode.
+            self._failed(user, browser, found)
+        if used is None or not accepted:
+            raise InvalidToken(_NO_CHALLENGE)
+        # The session is bound to the user as read when the challenge was used up.
+        return self._begin_session(used, browser, "otp", attempt.attempt_id)
 
     def begin_passkey(self, challenge: str) -> dict[str, Any]:
         """Options for ``navigator.credentials.get``, to give a passkey as the second factor.
@@ -396,17 +421,21 @@ class SecondFactorService:
         # Whoever has a second factor gives it: a new one would walk around it.
         if is_enrolled(user):
             raise InvalidToken(_NO_CHALLENGE)
-        enrolled = self.complete_enrolment(user, enrolment, code)
+        try:
+            enrolled = self._enrol(user, enrolment, code, only_first=True)
+        except VersionConflict:
+            raise InvalidToken(_NO_CHALLENGE) from None
         return self._begin_session(self._used_up(token), browser, "otp"), enrolled
 
     # For somebody who is signed in
 
-    def step_up(self, signed_in: SignedIn, code: str) -> SignedIn:
+    def step_up(self, signed_in: SignedIn, code: str, *, browser: Browser = Browser()) -> SignedIn:
         """Ask somebody who is signed in for a second factor once more ("step-up"). The session gets another token.
 
         Args:
             signed_in: As the session check returned it.
             code: Six digits, or a recovery code.
+            browser: The browser that sent the request; a known one is not locked out by others' wrong codes.
 
         Returns:
             The user and the session that takes the old one's place, with ``second_factor_at`` of now.
@@ -419,13 +448,16 @@ class SecondFactorService:
         user, session = signed_in
         refuse_locked(user)
         attempt, factors = both(
-            lambda: self._attempt(user), lambda: self._storage.list_factors_for_user(user.id, user=user)
+            lambda: self._acquire(user.id, SECOND_FACTOR),
+            lambda: self._storage.list_factors_for_user(user.id, user=user),
         )
+        if not attempt.allowed:
+            attempt = self._known_device(attempt, user, browser, None)
         accept = self._matching_factor(user, factors, code)
         if accept is None or not accept():
-            self._failed(user, Browser(), None)
+            self._failed(user, browser, None)
             raise InvalidCode(_WRONG_CODE)
-        self._clear(user.id, attempt)
+        self._clear(user.id, SECOND_FACTOR, attempt.attempt_id)
         return self._raise(user, session, "otp")
 
     def step_up_with_passkey(self, signed_in: SignedIn, answer: Mapping[str, Any]) -> SignedIn:
@@ -439,7 +471,8 @@ class SecondFactorService:
         user, session = signed_in
         if "passkey" not in factor_kinds(user):
             raise InvalidCode("passkeys do not serve as a second factor of this user")
-        self._passkey_service().verify(answer, user=user)
+        twice = session.amr[:1] == amr_of("passkey")
+        self._passkey_service().verify(answer, user=user, user_verified=twice)
         return self._raise(user, session, "pop")
 
     # Rotating the secret
@@ -495,13 +528,6 @@ class SecondFactorService:
     def _acquire(self, user_id: str, purpose: str) -> AttemptResult:
         return self._storage.acquire_attempt("user", user_id, purpose=purpose, policy=self.policy.attempts)
 
-    def _attempt(self, user: User) -> str:
-        """Count an attempt of somebody who is signed in, or sets up the first factor. Returns its id."""
-        attempt = self._acquire(user.id, SECOND_FACTOR)
-        if not attempt.allowed:
-            raise AccountLocked(_TOO_MANY, retry_after=attempt.retry_after)
-        return attempt.attempt_id
-
     def _known_device(
         self, refused: AttemptResult, user: User, browser: Browser, found: VerifiedToken | None
     ) -> AttemptResult:
@@ -514,8 +540,8 @@ class SecondFactorService:
         self._failed(user, browser, found)
         raise AccountLocked(_TOO_MANY, retry_after=refused.retry_after)
 
-    def _clear(self, user_id: str, attempt: str) -> None:
-        self._storage.clear_attempt("user", user_id, purpose=SECOND_FACTOR, attempt_id=attempt)
+    def _clear(self, user_id: str, purpose: str, attempt_id: str) -> None:
+        self._storage.clear_attempt("user", user_id, purpose=purpose, attempt_id=attempt_id)
 
     def _matching_factor(self, user: User, factors: Sequence[Factor], code: str) -> Callable[[], bool] | None:
         """What accepts the code, once; ``None`` if no factor matches."""
@@ -556,7 +582,7 @@ class SecondFactorService:
 
         def clear() -> None:
             if attempt:
-                self._clear(user.id, attempt)
+                self._clear(user.id, SECOND_FACTOR, attempt)
 
         session, _ = both(create, clear)
         self._sessions.announce(user, session, browser, method=method, provider=provider)
@@ -591,11 +617,11 @@ class SecondFactorService:
             )
         )
 
-    def _opened_enrolment(self, user: User, enrolment: str) -> tuple[bytes, dict[str, str]]:
+    def _opened_enrolment(self, user: User, enrolment: str) -> tuple[bytes, dict[str, Any]]:
         try:
             sealed = base64url.decode(enrolment)
             begun = json.loads(self._box.open(sealed, associated=_enrolment_of(user.id)))
-        except ValueError:
+        except (ValueError, TypeError):
             raise InvalidToken(_NO_ENROLMENT) from None
         if begun["epoch"] != user.session_epoch or datetime.fromisoformat(begun["until"]) <= self._clock():
             raise InvalidToken(_NO_ENROLMENT)
