@@ -41,12 +41,14 @@ from torii_dynamodb.errors import (
     NotFound,
     Revoked,
     SecondFactorRequired,
+    ToriiError,
 )
 from torii_dynamodb.events import RecoveryCodeUsed, SecondFactorAdded, SecondFactorRemoved, SignInFailed, UserSignedIn
 from torii_dynamodb.models import LockoutPolicy
 from torii_dynamodb.oauth import OAuthResult, oidc
 from torii_dynamodb.passkeys import PasskeyError
 from torii_dynamodb.policies import SecondFactorPolicy
+from torii_dynamodb.second_factor import EnrolledFactor
 
 
 class FactorSetting(Setting):
@@ -522,6 +524,7 @@ def test_strangers_cannot_use_up_the_owners_attempts() -> None:
         token,
         f"{token}~",
         f"{token}~{mac[::-1]}",
+        f"{token}~\ud800",
         "",
         "~",
         "x" * 10_000,
@@ -544,6 +547,164 @@ def test_strangers_cannot_use_up_the_owners_attempts() -> None:
             here.factors.complete(challenge.token, "000000", browser=known)
     with pytest.raises(AccountLocked):
         here.factors.complete(challenge.token, here.next_code(), browser=known)
+
+
+def test_a_code_used_elsewhere_meanwhile_says_that_the_challenge_is_over() -> None:
+    """Two challenges and one code at the same moment: the loser's challenge is used up, and is not called good."""
+    here = FactorSetting()
+    user = here.enrolled()
+    [_, app] = here.factors.list_for_user(user.id)
+    challenge, code = here.challenge(), here.next_code()
+    step = int(here.clock().timestamp()) // 30
+    taken = [False]
+
+    def other() -> None:
+        if not taken[0]:
+            taken[0] = True
+            assert here.storage.accept_totp_step(user.id, app.id, step)
+
+    with just_before(here.storage, "accept_totp_step", other), pytest.raises(InvalidToken):
+        here.factors.complete(challenge.token, code)
+    with pytest.raises(InvalidToken):
+        here.factors.complete(challenge.token, here.next_code())
+
+
+def test_wrong_codes_of_an_enrolment_and_of_strangers_leave_the_owner_a_way() -> None:
+    """Mistyped first codes use up no attempt at the factors; in a known browser, neither do others' wrong codes."""
+    here = FactorSetting()
+    user = here.enrolled()
+    begun = here.factors.begin_enrolment(user)
+    for _ in range(5):
+        with pytest.raises(InvalidCode):
+            here.factors.complete_enrolment(user, begun.token, "000000")
+    with pytest.raises(AccountLocked):
+        here.factors.complete_enrolment(user, begun.token, "000000")
+    signed_in = here.factors.complete((here.challenge()).token, here.next_code())
+    challenge = here.challenge()
+    for _ in range(5):
+        with pytest.raises(InvalidCode):
+            here.factors.complete(challenge.token, "000000")
+    with pytest.raises(AccountLocked):
+        here.factors.step_up(signed_in, here.next_code())
+    known = Browser(device_token=here.torii.devices.issue(user))
+    assert here.factors.step_up(signed_in, here.next_code(), browser=known)
+
+
+def test_one_key_is_not_two_factors() -> None:
+    """The passkey that was the first factor is the second only with a PIN or a biometric; so it is for a step-up."""
+    here = FactorSetting(passkeys=passkey_settings(user_verification="preferred"))
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    answer = here.device.create(here.torii.passkeys.begin_registration(user))
+    here.torii.passkeys.complete_registration(user, answer)
+    here.factors.use_passkeys(here.reread(user))
+    here.device.verified = False
+    challenge = here.torii.passkeys.complete_sign_in(here.device.get(here.torii.passkeys.begin_sign_in()))
+    assert isinstance(challenge, SecondFactorChallenge)
+    options = here.factors.begin_passkey(challenge.token)
+    with pytest.raises(PasskeyError):
+        here.factors.complete_with_passkey(challenge.token, here.device.get(options))
+    here.device.verified = True
+    options = here.factors.begin_passkey(challenge.token)
+    signed_in = here.factors.complete_with_passkey(challenge.token, here.device.get(options))
+    here.device.verified = False
+    by_password = here.challenge()
+    options = here.factors.begin_passkey(by_password.token)
+    other = here.factors.complete_with_passkey(by_password.token, here.device.get(options))
+    options = here.torii.passkeys.begin_sign_in(user=user)
+    with pytest.raises(PasskeyError):
+        here.factors.step_up_with_passkey(signed_in, here.device.get(options))
+    options = here.torii.passkeys.begin_sign_in(user=user)
+    assert here.factors.step_up_with_passkey(other, here.device.get(options))
+
+
+def test_a_form_submitted_twice_shows_recovery_codes_that_hold() -> None:
+    """Two submissions of one enrolment at once show the same codes; a third one later mails nothing more."""
+    here = FactorSetting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    begun = here.factors.begin_enrolment(user)
+    here.app = pyotp.TOTP(begun.secret)
+    results = together(*[partial(here.factors.complete_enrolment, user, begun.token, here.code())] * 2)
+    codes = {result.recovery_codes for result in results if isinstance(result, EnrolledFactor)}
+    assert [len(shown) for shown in codes] == [10]
+    mails = len(here.templates())
+    again = here.factors.complete_enrolment(here.reread(user), begun.token, here.code())
+    assert again.recovery_codes == ()
+    assert len(here.templates()) == mails
+    assert here.factors.complete((here.challenge()).token, codes.pop()[0])
+
+
+def test_a_first_factor_is_not_added_to_another() -> None:
+    """Where one is required, a thief with the password is refused as soon as the owner has set up an app (P11)."""
+    here = FactorSetting(second_factor=SecondFactorPolicy(required="always"))
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    challenge = here.challenge()
+    thief = here.factors.begin_enrolment(challenge.user)
+    code = pyotp.TOTP(thief.secret).at(here.clock())
+    with just_before(here.storage, "acquire_attempt", partial(owner_enrols, here, user)), pytest.raises(InvalidToken):
+        here.factors.complete_by_enrolling(challenge.token, thief.token, code)
+    assert [factor.kind for factor in here.factors.list_for_user(user.id)] == ["recovery", "totp"]
+    assert here.factors.complete((here.challenge()).token, here.recovery_codes[0])
+
+
+def owner_enrols(here: FactorSetting, user: User) -> None:
+    """Set up an app elsewhere, once."""
+    if here.app is None:
+        here.app = pyotp.TOTP("A" * 32)
+        here.enrol(user)
+
+
+@pytest.mark.parametrize("answer", [None, 1, "yes"])
+def test_a_policy_answers_by_yes_or_no(answer: Any) -> None:
+    """A function that forgets to return, or answers anything but a truth value, lets nobody in."""
+    here = FactorSetting(second_factor=SecondFactorPolicy(required=lambda user: answer))
+    here.torii.password.register(EMAIL, PASSWORD)
+    with pytest.raises(ConfigurationError, match="True or False"):
+        here.torii.password.authenticate(EMAIL, PASSWORD)
+
+
+BAD: list[Any] = [
+    *(None, 1, b"123456", [], {}, "", " ", "\ud800", "\x00", "123456\ud800", "\u0e51" * 6, "é"),
+    "x" * 100_000,
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
+def test_bad_input_is_refused_by_typed_errors(bad: Any) -> None:
+    """Whatever is typed or sent in place of a code, a challenge, an enrolment, a passkey or a name."""
+    here = FactorSetting(second_factor=SecondFactorPolicy(attempts=LockoutPolicy(max_attempts=20)))
+    user = here.enrolled()
+    challenge = (here.challenge()).token
+    signed_in = here.factors.complete((here.challenge()).token, here.next_code())
+    begun = here.factors.begin_enrolment(user)
+    flow = here.torii.email_code.send(EMAIL)
+    factors, codes = here.factors, here.torii.email_code
+    calls: list[Callable[[], object]] = [
+        lambda: factors.complete(bad, "123456"),
+        lambda: factors.complete(challenge, bad),
+        lambda: factors.complete(challenge, "123456", factor_id="" if bad is None else bad),
+        lambda: factors.complete_with_passkey(bad, {}),
+        lambda: factors.complete_with_passkey(challenge, bad),
+        lambda: factors.begin_passkey(bad),
+        lambda: factors.complete_by_enrolling(bad, begun.token, "123456"),
+        lambda: factors.complete_by_enrolling(challenge, bad, bad),
+        lambda: factors.complete_enrolment(user, bad, "123456"),
+        lambda: factors.complete_enrolment(user, begun.token, bad),
+        lambda: factors.step_up(signed_in, bad),
+        lambda: factors.step_up_with_passkey(signed_in, bad),
+        lambda: codes.send(bad),
+        lambda: codes.send(EMAIL, purpose=bad),
+        lambda: codes.complete(bad, "12345678"),
+        lambda: codes.complete(flow, bad),
+        lambda: codes.exchange(flow, "12345678", purpose=bad),
+        lambda: codes.exchange(flow, bad, purpose="password_reset"),
+        lambda: codes.exchange(bad, bad, purpose="password_reset"),
+    ]
+    if bad not in (" ", "é", "\u0e51" * 6):
+        calls.append(lambda: factors.begin_enrolment(user, name=bad))
+    for call in calls:
+        with pytest.raises(ToriiError):
+            call()
+    assert factors.check(bad) is None
 
 
 def test_a_lost_secret_is_named() -> None:
