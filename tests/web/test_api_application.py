@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -92,11 +93,11 @@ async def test_the_dependencies() -> None:
         problem(await browser.get("/user"), 401, "not_signed_in")
 
 
-@pytest.mark.parametrize("which", ["auth.require_recent_sign_in", "requirements.recent"])
+@pytest.mark.parametrize("which", ["auth.require_recent_sign_in", "requirements.recent", "auth.require_second_factor"])
 def test_a_maker_of_dependencies_is_no_dependency(which: str) -> None:
     """Without being called it would admit everyone, so the route cannot be defined."""
     site = Site()
-    maker = site.auth.require_recent_sign_in if which.startswith("auth") else site.auth.requirements.recent
+    maker = attrgetter(which.removeprefix("auth."))(site.auth)
 
     async def danger() -> None:
         """A route."""

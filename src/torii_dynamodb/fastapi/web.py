@@ -327,7 +327,6 @@ class Web:
         *,
         transport: SessionTransport,
         replace: bool,
-        trust_device: bool = False,
     ) -> SignedInOut | SecondFactorOut:
         """Answer a sign-in by JSON: with the session, or with the challenge that asks for a second factor.
 
@@ -339,7 +338,6 @@ class Web:
             result: What the services returned.
             transport: How session or challenge are to travel.
             replace: Whether the session may replace another user's in this browser.
-            trust_device: Whether the browser need not give a second factor for a while, if that is offered.
 
         Raises:
             Problem: Another user is signed in in this browser.
@@ -349,9 +347,7 @@ class Web:
             from torii_dynamodb.fastapi.schemas import SignedInOut
 
             user, session = result
-            token = await self.begin_session(
-                connection, response, user, session, transport=transport, replace=replace, trust_device=trust_device
-            )
+            token = await self.begin_session(connection, response, user, session, transport=transport, replace=replace)
             return SignedInOut.of(user, session, token)
         if transport == "cookie":
             if not replace:
