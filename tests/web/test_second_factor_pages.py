@@ -210,6 +210,27 @@ async def test_a_typed_code_signs_in_only_in_the_browser_that_asked() -> None:
     assert (await stranger.get("/auth/email-code")).headers["location"] == "/auth/sign-in?notice=email-code-expired"
 
 
+async def test_an_address_is_verified_by_a_typed_code() -> None:
+    """The account page mails a code; it leads where the link would have led, to a page that asks for the password."""
+    site = Paged(require_verified_to_sign_in=False)
+    user = await site.user(verified=False)
+    tab = site.tab()
+    await tab.sign_in()
+    answer = await tab.send("/auth/account", "/auth/account/verification", follow=False, way="code")
+    assert answer.headers["location"] == "/auth/email-code?kind=verify"
+    page = answer.headers["location"]
+    refused = await tab.send(page, "/auth/email-code", code="0000 0000")
+    assert refused.status_code == 401
+    answer = await tab.send(page, "/auth/email-code", follow=False, code=await mailed_code(site))
+    page = answer.headers["location"]
+    assert page.startswith("/auth/verify-email?token=")
+    verified = await tab.send(page, "/auth/verify-email", choice="keep", password=PASSWORD)
+    assert "verified" in verified.text
+    found = await site.torii.get_user(user.id)
+    assert found is not None
+    assert found.is_email_verified
+
+
 async def test_a_requested_code_answers_alike_for_unknown_addresses() -> None:
     """Asking for a code to reset a password looks the same whether or not the address has an account."""
     site = Paged()

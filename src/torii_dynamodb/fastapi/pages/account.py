@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from torii_dynamodb._rules.second_factor import factor_kinds
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, RateLimited, ValidationError
+from torii_dynamodb.fastapi.pages.email_codes import send_code
 from torii_dynamodb.fastapi.pages.forms import FieldError, field_error, refusal, wait_text
 from torii_dynamodb.fastapi.pages.providers import failure_of
 from torii_dynamodb.fastapi.pages.render import Redirected, Site
@@ -179,10 +180,13 @@ def add(router: APIRouter, site: Site) -> None:
 
     @router.post("/account/verification")
     async def send_verification(request: Request) -> Response:
-        found, _ = await account.changing(request)
+        found, form = await account.changing(request)
+        binding = web.held_binding(request)
         try:
             await web.limit(request)
-            await torii.email_verification.send(found.user, browser_binding=web.held_binding(request))
+            if form.get("way") == "code":
+                return await send_code(site, found.user.email_as_given, kind="verify", binding=binding)
+            await torii.email_verification.send(found.user, browser_binding=binding)
         except RateLimited as error:
             errors = [FieldError("send-verification", wait_text(error))]
             return await account.show(request, found, errors=errors, status=429)

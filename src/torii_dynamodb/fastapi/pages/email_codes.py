@@ -1,6 +1,8 @@
-"""Typing a code from an email, to sign in or to reset a password."""
+"""Typing a code from an email, to sign in, to verify the address or to reset the password."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -9,29 +11,38 @@ from torii_dynamodb.errors import AccountLocked, InvalidCode, RateLimited
 from torii_dynamodb.fastapi.pages.forms import FieldError, refused_code
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
-from torii_dynamodb.models import MAGIC_LINK, PASSWORD_RESET, EmailCodePurpose
+from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, PASSWORD_RESET, EmailCodePurpose
 
 __all__ = ["add", "send_code"]
 
-_RESET = "reset"
+# By the name in the URL: what the code is for, and the page that asks for one.
+_KINDS: dict[str, tuple[EmailCodePurpose, str]] = {
+    "": (MAGIC_LINK, "sign-in"),
+    "reset": (PASSWORD_RESET, "forgot-password"),
+    "verify": (EMAIL_VERIFICATION, "account"),
+}
+# Where the link would have led that a code stands for.
+_PAGES = {PASSWORD_RESET: "reset-password", EMAIL_VERIFICATION: "verify-email"}
 _WRONG = "The code is wrong or has expired. After five tries, ask for a new one."
 
 
-async def send_code(site: Site, email: str, *, purpose: EmailCodePurpose = MAGIC_LINK, target: str = "") -> Response:
+async def send_code(
+    site: Site, email: str, *, kind: str = "", target: str = "", binding: str | None = None
+) -> Response:
     """Mail a code, and lead to the page that asks for it.
 
     Args:
         site: The pages.
         email: The address that was typed.
-        purpose: What the code is for.
+        kind: What the code is for: ``""`` to sign in, ``"verify"`` or ``"reset"``.
         target: Where to go after a sign-in.
+        binding: What a sign-up left with the browser; for a verification.
 
     Raises:
         ValidationError: It is not an address.
         RateLimited: Enough mails were sent to it.
     """
-    flow_token = await site.torii.email_code.send(email, purpose=purpose)
-    kind = _RESET if purpose == PASSWORD_RESET else None
+    flow_token = await site.torii.email_code.send(email, purpose=_KINDS[kind][0], browser_binding=binding)
     response = site.redirect(site.path("email-code", kind=kind, next=target))
     site.web.leave_email_code(response, flow_token)
     return response
@@ -43,39 +54,44 @@ def add(router: APIRouter, site: Site) -> None:
     if not torii.sends_mail:
         return
 
+    def kind_of(fields: Mapping[str, str]) -> str:
+        kind = fields.get("kind", "")
+        return kind if kind in _KINDS else ""
+
+    def start(kind: str, target: str, notice: str | None = None) -> str:
+        return site.path(_KINDS[kind][1], next=target, notice=notice)
+
     async def show(
         request: Request, kind: str, target: str, errors: list[FieldError] | None = None, status: int = 200
     ) -> Response:
-        resets = kind == _RESET
         return await site.page(
             request,
             "email_code",
             kind=kind,
             target=target,
-            resets=resets,
-            start=site.path("forgot-password") if resets else site.path("sign-in", next=target),
+            start=start(kind, target),
             errors=errors or [],
             status=status,
         )
 
     @router.get("/email-code")
     async def page(request: Request) -> Response:
-        kind, target = request.query_params.get("kind", ""), request.query_params.get("next", "")
+        kind, target = kind_of(request.query_params), request.query_params.get("next", "")
         if web.email_code_token(request) is None:
-            start = "forgot-password" if kind == _RESET else "sign-in"
-            return site.redirect(site.path(start, next=target, notice="email-code-expired"))
+            return site.redirect(start(kind, target, "email-code-expired"))
         return await show(request, kind, target)
 
     @router.post("/email-code")
     async def submit(request: Request) -> Response:
         form = await site.form(request)
-        kind, target, code = form.get("kind", ""), form.get("next", ""), form.get("code", "")
+        kind, target, code = kind_of(form), form.get("next", ""), form.get("code", "")
+        purpose = _KINDS[kind][0]
         flow_token = web.email_code_token(request) or ""
         try:
             await web.limit(request)
-            if kind == _RESET:
-                token = await torii.email_code.exchange(flow_token, code, purpose=PASSWORD_RESET)
-                response = site.redirect(site.path("reset-password", token=token))
+            if purpose in _PAGES:
+                token = await torii.email_code.exchange(flow_token, code, purpose=purpose)
+                response = site.redirect(site.path(_PAGES[purpose], token=token))
             else:
                 result = await torii.email_code.complete(flow_token, code, browser=web.browser(request))
                 response = await enter(site, request, result, target)

@@ -11,7 +11,6 @@ from torii_dynamodb.fastapi.pages.email_codes import send_code
 from torii_dynamodb.fastapi.pages.forms import field_error, refusal
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
-from torii_dynamodb.models import PASSWORD_RESET
 
 __all__ = ["add"]
 
@@ -33,7 +32,7 @@ def add(router: APIRouter, site: Site) -> None:
         try:
             await web.limit(request)
             if form.get("way") == "code":
-                return await send_code(site, email, purpose=PASSWORD_RESET)
+                return await send_code(site, email, kind="reset")
             await torii.password.send_reset(email)
         except (ValidationError, RateLimited) as error:
             errors, status = refusal(error, {"email": ("email", "The email address")}, wait_at="email")
