@@ -34,7 +34,7 @@ storage = DynamoDbStorage().initialize(
 )
 torii = Torii(
     storage,
-    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: they let known browsers past a lockout
+    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same, for known browsers and second factors
     require_verified_to_sign_in=True,
     mailer=ConsoleMailer(),
     mail=MailSettings(

@@ -46,7 +46,7 @@ def torii() -> Torii:
     """Return the services: one instance per process, opened by the first request (after the server has forked)."""
     return Torii(
         DynamoDbStorage().initialize(DynamoDbConfig()),
-        secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: known browsers get past a lockout
+        secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same, for known browsers and second factors
         require_verified_to_sign_in=True,
         mailer=ConsoleMailer(),  # later: SmtpMailer("smtp.example.com", username=..., password=...)
         mail=MailSettings(

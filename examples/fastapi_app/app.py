@@ -10,7 +10,7 @@ from torii_dynamodb.fastapi.pages import PagesConfig, pages
 from torii_dynamodb.mail import AsyncConsoleMailer, MailSettings
 
 mail = MailSettings(sender="no-reply@example.com", app_name="Example", base_url="http://localhost:8000")
-secret = os.environ["TORII_SECRET"]  # 32 random bytes that stay the same: they let known browsers past a lockout
+secret = os.environ["TORII_SECRET"]  # 32 random bytes that stay the same, for known browsers and second factors
 torii = AsyncTorii(dynamodb(DynamoDbConfig()), secret=secret, mailer=AsyncConsoleMailer(), mail=mail)
 auth = router(torii, config=WebConfig(secure_cookies=False))  # for http://localhost; behind https: router(torii)
 app = FastAPI()

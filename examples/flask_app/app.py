@@ -37,7 +37,7 @@ app = Flask(__name__, static_folder=None)
 app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
 torii = Torii(
     DynamoDbStorage().initialize(DynamoDbConfig()),
-    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same: they let known browsers past a lockout
+    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same, for known browsers and second factors
     require_verified_to_sign_in=True,
     mailer=ConsoleMailer(),  # later: SmtpMailer("smtp.example.com", username=..., password=...)
     mail=MailSettings(

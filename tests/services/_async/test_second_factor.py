@@ -467,6 +467,27 @@ async def test_losing_all_factors() -> None:
     assert isinstance(await here.torii.password.authenticate(EMAIL, PASSWORD), SignedIn)
 
 
+async def test_every_change_of_a_factor_is_mailed() -> None:
+    """Adding, removing and replacing factors and recovery codes sends the owner one mail each."""
+    here = AsyncFactorSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    options = await here.torii.passkeys.begin_registration(user)
+    await here.torii.passkeys.complete_registration(user, here.device.create(options))
+    here.clock.advance(timedelta(minutes=16))  # the limit of mails is not what is tested
+    await here.enrol(await here.reread(user))
+    await here.factors.make_recovery_codes(await here.reread(user))
+    await here.factors.use_passkeys(await here.reread(user))
+    await here.factors.use_passkeys(await here.reread(user), False)
+    await here.factors.remove(await here.reread(user), "recovery")
+    assert await here.templates() == [
+        "passkey_added",
+        "second_factor_added",
+        "recovery_codes_replaced",
+        "second_factor_added",
+        *["second_factor_removed"] * 2,
+    ]
+
+
 async def test_seeds_are_sealed_anew_under_a_new_secret() -> None:
     """After a rotation, old seeds work; resealed, they work without the old secret, and old recovery codes do not."""
     old = AsyncFactorSetting()

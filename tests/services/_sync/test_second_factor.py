@@ -469,6 +469,27 @@ def test_losing_all_factors() -> None:
     assert isinstance(here.torii.password.authenticate(EMAIL, PASSWORD), SignedIn)
 
 
+def test_every_change_of_a_factor_is_mailed() -> None:
+    """Adding, removing and replacing factors and recovery codes sends the owner one mail each."""
+    here = FactorSetting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    options = here.torii.passkeys.begin_registration(user)
+    here.torii.passkeys.complete_registration(user, here.device.create(options))
+    here.clock.advance(timedelta(minutes=16))  # the limit of mails is not what is tested
+    here.enrol(here.reread(user))
+    here.factors.make_recovery_codes(here.reread(user))
+    here.factors.use_passkeys(here.reread(user))
+    here.factors.use_passkeys(here.reread(user), False)
+    here.factors.remove(here.reread(user), "recovery")
+    assert here.templates() == [
+        "passkey_added",
+        "second_factor_added",
+        "recovery_codes_replaced",
+        "second_factor_added",
+        *["second_factor_removed"] * 2,
+    ]
+
+
 def test_seeds_are_sealed_anew_under_a_new_secret() -> None:
     """After a rotation, old seeds work; resealed, they work without the old secret, and old recovery codes do not."""
     old = FactorSetting()
