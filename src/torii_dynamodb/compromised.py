@@ -28,7 +28,7 @@ class CompromisedPasswords(Protocol):
 
 
 class PasswordList:
-    """A list in memory, which ignores case.
+    """A list in memory, which ignores case, full-width forms and invisible characters.
 
     Args:
         passwords: The passwords.
@@ -91,4 +91,6 @@ class PwnedPasswordsFiles:
 
 
 def _folded(password: str) -> str:
-    return unicodedata.normalize("NFC", password.strip()).casefold()
+    # Full-width letters and invisible characters do not make a common password a rare one.
+    plain = unicodedata.normalize("NFKC", password).strip().casefold()
+    return "".join(character for character in plain if unicodedata.category(character) != "Cf")

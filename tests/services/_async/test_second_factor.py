@@ -726,6 +726,20 @@ async def test_bad_input_is_refused_by_typed_errors(bad: Any) -> None:
     assert await factors.check(bad) is None
 
 
+async def test_passkeys_set_by_a_call_that_failed_lead_to_recovery_codes() -> None:
+    """The first call set them, and its answer was lost; the next makes the codes. They are removed under their name."""
+    here = AsyncFactorSetting()
+    user = await here.torii.password.register(EMAIL, PASSWORD)
+    answer = here.device.create(await here.torii.passkeys.begin_registration(user))
+    await here.torii.passkeys.complete_registration(user, answer)
+    await here.storage.use_passkeys_as_factor(user.id, True)
+    assert len(await here.factors.use_passkeys(await here.reread(user))) == 10
+    assert await here.factors.use_passkeys(await here.reread(user)) == ()
+    assert await here.factors.remove(await here.reread(user), "passkey")
+    [removed] = [event for event in here.events if isinstance(event, SecondFactorRemoved)]
+    assert (removed.kind, removed.factor_id) == ("passkey", None)
+
+
 async def test_a_lost_secret_is_named() -> None:
     """A seed sealed under a secret that is not configured any more is a configuration error, not a wrong code."""
     here = AsyncFactorSetting()

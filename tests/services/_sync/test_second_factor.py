@@ -728,6 +728,20 @@ def test_bad_input_is_refused_by_typed_errors(bad: Any) -> None:
     assert factors.check(bad) is None
 
 
+def test_passkeys_set_by_a_call_that_failed_lead_to_recovery_codes() -> None:
+    """The first call set them, and its answer was lost; the next makes the codes. They are removed under their name."""
+    here = FactorSetting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    answer = here.device.create(here.torii.passkeys.begin_registration(user))
+    here.torii.passkeys.complete_registration(user, answer)
+    here.storage.use_passkeys_as_factor(user.id, True)
+    assert len(here.factors.use_passkeys(here.reread(user))) == 10
+    assert here.factors.use_passkeys(here.reread(user)) == ()
+    assert here.factors.remove(here.reread(user), "passkey")
+    [removed] = [event for event in here.events if isinstance(event, SecondFactorRemoved)]
+    assert (removed.kind, removed.factor_id) == ("passkey", None)
+
+
 def test_a_lost_secret_is_named() -> None:
     """A seed sealed under a secret that is not configured any more is a configuration error, not a wrong code."""
     here = FactorSetting()

@@ -15,6 +15,8 @@ from torii_dynamodb.compromised import common_passwords
         ("AcmeAcme123", True),
         ("ada.lovelace1815", True),
         ("lovelace@acme", True),
+        ("love-lace.ac_me", True),
+        ("ＡｄａＬovelace1", True),
         ("acme rides again", False),
         ("12345678", False),
         ("correct horse battery staple", False),
@@ -37,3 +39,15 @@ def test_the_shipped_list_is_large_enough() -> None:
     assert found.is_compromised("password1")
     assert found.is_compromised("PassWord1")
     assert not found.is_compromised("correct horse battery staple")
+
+
+def test_one_word_in_two_encodings_is_one() -> None:
+    """An accent may be a character of its own in a name and not in the password, and the other way round."""
+    assert is_built_from("jos\u00e91815", words_of("Jose\u0301"))
+    assert is_built_from("jose\u03011815", words_of("Jos\u00e9"))
+
+
+def test_a_common_password_in_disguise_is_common() -> None:
+    """Full-width letters and invisible characters do not make it rare."""
+    for password in ("\uff50assword1", "pass\u200bword1", "PASSWORD\uff11"):
+        assert common_passwords().is_compromised(password)

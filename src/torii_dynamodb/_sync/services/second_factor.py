@@ -62,6 +62,7 @@ __all__ = ["SecondFactorService"]
 _KNOWN_DEVICE = "second_factor_known"
 _ENROLMENT = "second_factor_enrolment"
 _ENROLMENT_FOR = timedelta(minutes=15)
+_NAMES = {"totp": "Authenticator app", "passkey": "Passkeys", "recovery": "Recovery codes"}
 _WRONG_CODE = "the code is wrong, was used, or has expired"
 _NO_CHALLENGE = "the sign-in has expired or was completed; sign in again"
 _NO_ENROLMENT = "this was begun too long ago, or for somebody else; begin again"
@@ -234,16 +235,14 @@ class SecondFactorService:
         if enabled and (self._passkeys is None or not any(name.startswith("passkey#") for name in user.identities)):
             raise NotFound("passkey", "the user has no passkey; add one first")
         changed = self._storage.use_passkeys_as_factor(user.id, enabled, session_epoch=user.session_epoch)
-        if not changed:
-            return ()
-        now = self._clock()
-        if not enabled:
-            self._events.emit(SecondFactorRemoved(at=now, user_id=user.id, kind="passkey"))
-            self._tell(user, "second_factor_removed", {"factor": "Passkeys"})
-            return ()
-        self._events.emit(SecondFactorAdded(at=now, user_id=user.id, kind="passkey"))
-        self._tell(user, "second_factor_added", {"factor": "Passkeys"})
-        return () if "recovery" in user.factors else self._set_recovery_codes(user, self._recovery.make())
+        if changed and enabled:
+            self._events.emit(SecondFactorAdded(at=self._clock(), user_id=user.id, kind="passkey"))
+            self._tell(user, "second_factor_added", {"factor": _NAMES["passkey"]})
+        elif changed:
+            self._removed(user, "passkey")
+        # They are also due after a call that set it, but whose answer was lost.
+        due = enabled and (changed or "passkey" in user.factors) and "recovery" not in user.factors
+        return self._set_recovery_codes(user, self._recovery.make()) if due else ()
 
     def make_recovery_codes(self, user: User, *, tell: bool = True) -> tuple[str, ...]:
         """Make ten recovery codes in place of earlier ones. Show them once: they are not stored.
@@ -269,7 +268,7 @@ class SecondFactorService:
     # Removing
 
     def remove(self, user: User, factor_id: str) -> bool:
-        """Remove an authenticator app, or with ``"recovery"`` the recovery codes. Require a second factor before.
+        """Remove an authenticator app, ``"recovery"`` codes, or ``"passkey"``. Require a second factor before.
 
         Returns:
             Whether the user had it.
@@ -278,13 +277,16 @@ class SecondFactorService:
             Revoked: All the user's sessions were ended since ``user`` was read.
         """
         gone = self._storage.remove_factor(user.id, factor_id, session_epoch=user.session_epoch)
-        if gone:
-            kind: Literal["totp", "recovery"] = "recovery" if factor_id == "recovery" else "totp"
-            told = None if kind == "recovery" else factor_id
-            self._events.emit(SecondFactorRemoved(at=self._clock(), user_id=user.id, kind=kind, factor_id=told))
-            name = "Recovery codes" if kind == "recovery" else "Authenticator app"
-            self._tell(user, "second_factor_removed", {"factor": name})
+        if gone and (factor_id == "passkey" or factor_id == "recovery"):  # noqa: PLR1714 - narrows the type
+            self._removed(user, factor_id)
+        elif gone:
+            self._removed(user, "totp", factor_id)
         return gone
+
+    def _removed(self, user: User, kind: Literal["totp", "passkey", "recovery"], factor_id: str | None = None) -> None:
+        now = self._clock()
+        self._events.emit(SecondFactorRemoved(at=now, user_id=user.id, kind=kind, factor_id=factor_id))
+        self._tell(user, "second_factor_removed", {"factor": _NAMES[kind]})
 
     def remove_all(self, user_id: str) -> bool:
         """Remove all second factors as an administrator, for a user who lost them. The owner is mailed.
