@@ -275,8 +275,9 @@ class AsyncSecondFactorService:
             Revoked: All the user's sessions were ended since ``user`` was read.
         """
         gone = await self._storage.remove_factor(user.id, factor_id, session_epoch=user.session_epoch)
-        if gone and (factor_id == "passkey" or factor_id == "recovery"):  # noqa: PLR1714 - narrows the type
-            await self._removed(user, factor_id)
+        kinds: dict[str, Literal["passkey", "recovery"]] = {"passkey": "passkey", "recovery": "recovery"}
+        if gone and factor_id in kinds:
+            await self._removed(user, kinds[factor_id])
         elif gone:
             await self._removed(user, "totp", factor_id)
         return gone
