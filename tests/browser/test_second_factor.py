@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyotp
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
+from pyotp.totp import TOTP
 from tests.browser.application import Application, serving
 from tests.browser.person import Person, authenticator, on_account, on_sign_in
 from tests.browser.test_flows import press_until
@@ -34,7 +34,7 @@ def app(dynoxide: LocalEngine) -> Iterator[Application]:
 
 def app_code(secret: str, *, later: int = 0) -> str:
     """What the app shows now, or so many steps later. Each step is accepted once, also one step ahead of time."""
-    return pyotp.TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=30 * later))
+    return TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=30 * later))
 
 
 def set_up(page: Page) -> tuple[str, list[str]]:

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import pyotp
 import pytest
+from pyotp.totp import TOTP
 from tests.services._async.support import EMAIL, PASSWORD
 from tests.services.authenticator import Authenticator
 from tests.web.paged import ADMIN, SITE, Paged, Reader, Tab, words
@@ -47,7 +47,7 @@ class Stepped(Paged):
     def code(self) -> str:
         """What the app shows, on a step that was not used yet."""
         self.here.clock.advance(timedelta(seconds=30))
-        return pyotp.TOTP(self.app_seed.replace(" ", "")).at(self.here.clock())
+        return TOTP(self.app_seed.replace(" ", "")).at(self.here.clock())
 
     async def signed_in(self, tab: Tab, email: str = EMAIL, **fields: str) -> httpx.Response:
         """Sign in with both steps."""
@@ -235,7 +235,7 @@ async def test_a_requested_code_answers_alike_for_unknown_addresses() -> None:
     """Asking for a code to reset a password looks the same whether or not the address has an account."""
     site = Paged()
     await site.user()
-    answers = []
+    answers: list[tuple[int, str, int, str]] = []
     for email in (EMAIL, "nobody@example.com"):
         tab = site.tab()
         page = "/auth/forgot-password"

@@ -16,7 +16,7 @@ from torii_dynamodb.fastapi.pages.providers import failure_of
 from torii_dynamodb.fastapi.pages.render import Redirected, Site
 from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import Caller
-from torii_dynamodb.models import Passkey
+from torii_dynamodb.models import Factor, Passkey
 
 __all__ = ["Account", "add"]
 
@@ -85,7 +85,7 @@ class Account:
         offered = [provider.name for provider in torii.oauth_providers if provider.name not in held]
         passkeys: list[Passkey] = await torii.storage.list_passkeys_for_user(user.id) if torii.takes_passkeys else []
         proof = self.site.proof_page(found, self.site.path("account"))
-        factors = await torii.storage.list_factors_for_user(user.id, user=user) if user.factors else []
+        factors: list[Factor] = await torii.storage.list_factors_for_user(user.id, user=user) if user.factors else []
         return await self.site.page(
             request,
             "account",
