@@ -1125,6 +1125,7 @@ class AsyncSecondFactorStorage(Protocol):
             FACTOR-5: Of concurrent callers, one gets True.
             FACTOR-6: Recovery codes are removed with the last other factor.
             FACTOR-7: A removed factor accepts nothing.
+            FACTOR-16: Any removal invalidates the one-time tokens of the purpose ``second_factor`` issued before it.
         """
         ...
 

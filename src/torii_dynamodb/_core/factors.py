@@ -19,7 +19,7 @@ from torii_dynamodb._core.keys import factor_key, item_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
-from torii_dynamodb._rules.second_factor import is_enrolled
+from torii_dynamodb._rules.second_factor import SECOND_FACTOR, is_enrolled
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb.errors import TooManyFactors, ValidationError, VersionConflict
 from torii_dynamodb.models import Factor, NewFactor, User
@@ -38,6 +38,7 @@ __all__ = [
     "recovery",
     "removal",
     "reseal",
+    "serials_after_removal",
     "to_item",
     "totp_names",
     "use_recovery_code",
@@ -150,7 +151,9 @@ def addition(
     return Change(after, (users.update_if_version(users_table, user, after), put))
 
 
-def removal(users_table: str, identities_table: str, user: User, names: Sequence[str], now: datetime) -> Change | None:
+def removal(
+    users_table: str, identities_table: str, user: User, names: Sequence[str], now: datetime, *, serial: str
+) -> Change | None:
     """Return the writes that remove factors; ``None`` if the user has none of them.
 
     Recovery codes replace a lost factor, so they are removed with the last one.
@@ -161,9 +164,14 @@ def removal(users_table: str, identities_table: str, user: User, names: Sequence
     gone = user.factors - left
     if not gone:
         return None
-    after = users.changed(user, now, factors=left)
+    after = users.changed(user, now, factors=left, token_serials=serials_after_removal(user, serial))
     dropped = [users.drop_identity(identities_table, key, user.id) for key in users.factor_keys(user, gone)]
     return Change(after, (users.update_if_version(users_table, user, after), *dropped))
+
+
+def serials_after_removal(user: User, serial: str) -> dict[str, str]:
+    """Return the user's serials after a removal: open challenges end, and trust in browsers ends for good."""
+    return {**user.token_serials, SECOND_FACTOR: serial}
 
 
 def with_passkeys(users_table: str, user: User, now: datetime) -> Change | None:

@@ -21,6 +21,7 @@ from hashlib import sha256
 
 from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.checking import wrong
+from torii_dynamodb._rules.second_factor import SECOND_FACTOR
 from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ConfigurationError
@@ -132,7 +133,9 @@ def _id(user: User | PasswordCredentials) -> str:
 
 
 def _factors(user: User) -> tuple[str, ...]:
-    return ("second factor", str(user.session_epoch), *sorted(user.factors))
+    # The serial changes with each removal: trust must not come back when the same factors are set up again.
+    serial = user.token_serials.get(SECOND_FACTOR, "")
+    return ("second factor", str(user.session_epoch), serial, *sorted(user.factors))
 
 
 def _mac(key: bytes, user: User | PasswordCredentials, *parts: str) -> str:

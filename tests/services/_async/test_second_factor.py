@@ -242,12 +242,12 @@ ENDS = [end_sessions, reset, delete, lock, remove]
 
 @pytest.mark.parametrize(
     ("event", "late"),
-    [*((event, False) for event in ENDS), *((event, True) for event in ENDS if event is not remove)],
+    [(event, late) for event in ENDS for late in (False, True)],
 )
 async def test_an_open_challenge_ends_with_what_it_was_begun_under(
     event: Callable[[AsyncFactorSetting, User], Awaitable[None]], late: bool
 ) -> None:
-    """Signing out everywhere, a reset, a deletion, a lock or a removal ends it; the first four also late."""
+    """Signing out everywhere, a reset, a deletion, a lock or a removal ends it, also late."""
     here = AsyncFactorSetting()
     user = await here.enrolled()
     challenge = await here.challenge()
@@ -370,6 +370,9 @@ async def test_a_trusted_device_does_without_for_a_while() -> None:
         kept = number == 1
         result = await here.torii.password.authenticate(EMAIL, PASSWORD, browser=browser)
         assert isinstance(result, SignedIn) is kept, number
+    # The same factors as before the removal: what was ended stays ended.
+    await here.factors.make_recovery_codes(await here.reread(user))
+    assert isinstance(await here.challenge(browser), SecondFactorChallenge)
 
 
 async def test_trust_is_off_unless_the_policy_has_it() -> None:
@@ -568,8 +571,8 @@ async def test_strangers_cannot_use_up_the_owners_attempts() -> None:
         await here.factors.complete(challenge.token, here.next_code(), browser=known)
 
 
-async def test_a_code_used_elsewhere_meanwhile_says_that_the_challenge_is_over() -> None:
-    """Two challenges and one code at the same moment: the loser's challenge is used up, and is not called good."""
+async def test_a_code_used_elsewhere_meanwhile_leaves_the_challenge() -> None:
+    """Two challenges and one code at the same moment: the loser tries again with its challenge."""
     here = AsyncFactorSetting()
     user = await here.enrolled()
     [_, app] = await here.factors.list_for_user(user.id)
@@ -582,10 +585,9 @@ async def test_a_code_used_elsewhere_meanwhile_says_that_the_challenge_is_over()
             taken[0] = True
             assert await here.storage.accept_totp_step(user.id, app.id, step)
 
-    with just_before(here.storage, "accept_totp_step", other), pytest.raises(InvalidToken):
+    with just_before(here.storage, "accept_totp_step", other), pytest.raises(InvalidCode):
         await here.factors.complete(challenge.token, code)
-    with pytest.raises(InvalidToken):
-        await here.factors.complete(challenge.token, here.next_code())
+    assert await here.factors.complete(challenge.token, here.next_code())
 
 
 async def test_wrong_codes_of_an_enrolment_and_of_strangers_leave_the_owner_a_way() -> None:
@@ -751,8 +753,8 @@ async def test_a_lost_secret_is_named() -> None:
         await other.factors.complete(result.token, here.next_code())
 
 
-async def test_three_rounds_of_requests_give_the_second_factor() -> None:
-    """With the factor named: count, challenge and factor; accept and use up; session and clear. Six write units."""
+async def test_four_rounds_of_requests_give_the_second_factor() -> None:
+    """With the factor named: count, challenge and factor; accept; use up; session and clear. Six write units."""
     calls: list[str] = []
     here = AsyncFactorSetting()
     user = await here.enrolled()
@@ -762,7 +764,8 @@ async def test_three_rounds_of_requests_give_the_second_factor() -> None:
     await spied.factors.complete(challenge.token, here.next_code(), factor_id=app.id)
     assert calls == [
         *("acquire_attempt", "check_token", "get_factor"),
-        *("accept_totp_step", "verify_token"),
+        "accept_totp_step",
+        "verify_token",
         *("create_session", "clear_attempt"),
     ]
 

@@ -323,8 +323,8 @@ class AsyncSecondFactorService:
         """Give the second factor, and sign in: a code of an authenticator app, or a recovery code.
 
         The attempt is counted before the code is looked at, over all second factors of the user and all routes. A wrong
-        code does not use up the challenge. Three rounds of requests with ``factor_id``: (count the attempt, read the
-        challenge, read the factor), (use up the challenge, accept the code), (store the session, clear the count).
+        code does not use up the challenge. Four rounds of requests with ``factor_id``: (count the attempt, read the
+        challenge, read the factor), accept the code, use up the challenge, (store the session, clear the count).
 
         Args:
             challenge: ``SecondFactorChallenge.token``.
@@ -355,17 +355,12 @@ class AsyncSecondFactorService:
         if named is None:
             factors = await self._storage.list_factors_for_user(user_id, user=user)
         accept = await self._matching_factor(user, factors, code)
-        if accept is None:
+        # One after the other: of a form sent twice, one could otherwise get the code and the other the challenge.
+        if accept is None or not await accept():
             await self._failed(user, browser, found)
             raise InvalidCode(_WRONG_CODE)
-        accepted, used = await both(accept, lambda: self._storage.verify_token(token, purpose=SECOND_FACTOR))
-        if not accepted:
-            # The code was used elsewhere at the same moment. The challenge is used up, so this is not InvalidCode.
-            await self._failed(user, browser, found)
-        if used is None or not accepted:
-            raise InvalidToken(_NO_CHALLENGE)
         # The session is bound to the user as read when the challenge was used up.
-        return await self._begin_session(used, browser, "otp", attempt.attempt_id)
+        return await self._begin_session(await self._used_up(token), browser, "otp", attempt.attempt_id)
 
     async def begin_passkey(self, challenge: str) -> dict[str, Any]:
         """Options for ``navigator.credentials.get``, to give a passkey as the second factor.

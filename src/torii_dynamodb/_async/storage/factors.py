@@ -76,10 +76,11 @@ class AsyncFactors(AsyncStorageBase, AsyncSecondFactorStorage):
         )
 
     async def _remove(self, user_id: str, names: Callable[[User], Sequence[str]], session_epoch: int | None) -> bool:
+        serial = self._write_id()
         return await self._change(
             user_id,
             session_epoch,
-            lambda user: factors.removal(self._users, self._identities, user, names(user), self._now()),
+            lambda user: factors.removal(self._users, self._identities, user, names(user), self._now(), serial=serial),
         )
 
     async def _change(self, user_id: str, session_epoch: int | None, change: Callable[[User], Change | None]) -> bool:

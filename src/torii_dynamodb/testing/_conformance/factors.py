@@ -124,6 +124,27 @@ class SecondFactorConformance(Conformance):
             self.only(lost, VersionConflict)
             assert len((await self.reread(storage, user)).factors) == 1
 
+    @clause("FACTOR-16")
+    @pytest.mark.parametrize("how", ["one", "all", "passkeys"])
+    async def test_a_removal_ends_open_challenges(self, storage: AsyncStorage, how: str) -> None:
+        """A challenge issued before is no longer valid; one issued afterwards is, and so is any other link."""
+        user = await self.user(storage)
+        await storage.add_factor(new_factor(user, "app"))
+        await storage.use_passkeys_as_factor(user.id, True)
+        challenge = await self.token(storage, user, "second_factor")
+        link = await self.token(storage, user, MAGIC_LINK)
+        if how == "one":
+            await storage.remove_factor(user.id, "app")
+        elif how == "all":
+            await storage.remove_factors_for_user(user.id)
+        else:
+            await storage.use_passkeys_as_factor(user.id, False)
+        assert await storage.check_token(challenge, purpose="second_factor") is None
+        assert await storage.verify_token(challenge, purpose="second_factor") is None
+        assert await storage.verify_token(link, purpose=MAGIC_LINK) is not None
+        later = await self.token(storage, await self.reread(storage, user), "second_factor")
+        assert await storage.verify_token(later, purpose="second_factor") is not None
+
     @clause("FACTOR-1")
     async def test_a_user_has_at_most_five_apps(self, storage: AsyncStorage) -> None:
         """The sixth is refused, and another can be added once one is removed."""

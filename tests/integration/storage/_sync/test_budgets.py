@@ -753,7 +753,7 @@ def test_a_proof_is_one_transaction(
 
 
 def test_a_second_factor_keeps_its_budget(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """What docs/second-factors.md says: a challenge instead of a session, three round trips, and step-up."""
+    """What docs/second-factors.md says: a challenge instead of a session, four round trips, and step-up."""
     with a_world(dynoxide, table_prefix) as world:
         torii = Torii(world.storage, hasher=PlainHasher(), secret="s" * 43, clock=world.config.clock)
         grace(world)
@@ -777,7 +777,7 @@ def test_a_second_factor_keeps_its_budget(dynoxide: LocalEngine, table_prefix: s
         def second() -> None:
             begun.append(torii.second_factor.complete(challenge.token, code, factor_id=enrolled.factor.id))
 
-        assert world.meter.cost(second) == Cost(8, 3, 4, 6)
+        assert world.meter.cost(second) == Cost(8, 4, 4, 6)
         again = enrolled.recovery_codes[0]
         assert world.meter.cost(lambda: torii.second_factor.step_up(begun[1], again)) == Cost(6, 5, 2, 8)
 

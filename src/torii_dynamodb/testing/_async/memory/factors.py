@@ -105,7 +105,8 @@ class AsyncMemoryFactors(MemoryBase, AsyncSecondFactorStorage):
                 left = frozenset[str]()
             gone = user.factors - left
             if gone:
-                self._change(user, factors=left)
+                serials = factors.serials_after_removal(user, self._nonce())
+                self._change(user, factors=left, token_serials=serials)
             for key in users.factor_keys(user, gone):
                 del self._state.identities[key]
             return bool(gone)

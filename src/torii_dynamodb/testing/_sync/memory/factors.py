@@ -107,7 +107,8 @@ class MemoryFactors(MemoryBase, SecondFactorStorage):
                 left = frozenset[str]()
             gone = user.factors - left
             if gone:
-                self._change(user, factors=left)
+                serials = factors.serials_after_removal(user, self._nonce())
+                self._change(user, factors=left, token_serials=serials)
             for key in users.factor_keys(user, gone):
                 del self._state.identities[key]
             return bool(gone)
