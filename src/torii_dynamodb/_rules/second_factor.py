@@ -5,11 +5,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb._rules.times import epoch_seconds
+from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy, User
 
@@ -103,27 +105,34 @@ def is_enrolled(user: User) -> bool:
 class Challenges:
     """Vouches for challenges, so that nobody can make one up to use up a stranger's attempts. No I/O.
 
-    A challenge is a one-time token, ``~`` and a MAC of it under the application's secret.
+    A challenge is a one-time token, ``~``, when it expires, ``~``, and a MAC of that under the application's secret.
+    The time is in it so that an expired one, which anyone may have who once knew the password, uses up no attempt.
 
     Args:
         secrets: The application's secrets: the first signs, all are recognised.
+        clock: The clock.
     """
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
+    def __init__(self, secrets: Sequence[bytes], *, clock: Clock) -> None:
         self._keys = [hmac.digest(secret, b"torii-dynamodb/challenge/1", "sha256") for secret in secrets]
+        self._clock = clock
 
-    def sign(self, token: str) -> str:
+    def sign(self, token: str, expires_at: datetime) -> str:
         """The challenge that a one-time token is."""
-        return f"{token}~{_mac(self._keys[0], token)}"
+        dated = f"{token}~{epoch_seconds(expires_at):x}"
+        return f"{dated}~{_mac(self._keys[0], dated)}"
 
     def token_of(self, challenge: object) -> str | None:
-        """The one-time token of a challenge; ``None`` if it was not issued here."""
+        """The one-time token of a challenge; ``None`` if it was not issued here, or has expired."""
         if not isinstance(challenge, str) or len(challenge) > 512:
             return None
-        token, _, mac = challenge.rpartition("~")
+        dated, _, mac = challenge.rpartition("~")
         given = mac.encode(errors="surrogatepass")
-        good = [hmac.compare_digest(given, _mac(key, token).encode()) for key in self._keys]
-        return token if any(good) else None
+        good = [hmac.compare_digest(given, _mac(key, dated).encode()) for key in self._keys]
+        if not any(good):
+            return None
+        token, _, until = dated.rpartition("~")
+        return token if epoch_seconds(self._clock()) < int(until, 16) else None
 
 
 def _mac(key: bytes, token: str) -> str:

@@ -151,7 +151,7 @@ class AsyncSessionService:
         token = await self._storage.create_token(new_token, user=user)
         return SecondFactorChallenge(
             user=user,
-            token=token.token if self._challenges is None else self._challenges.sign(token.token),
+            token=token.token if self._challenges is None else self._challenges.sign(token.token, token.expires_at),
             expires_at=token.expires_at,
             enrolment=not is_enrolled(user),
         )

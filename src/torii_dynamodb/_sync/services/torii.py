@@ -300,7 +300,7 @@ class Torii:
             policy=self._second_factor_policy,
             box=self.secret_box,
             recovery=RecoveryCodes(secret_keys(self._secret), random=self._random),
-            challenges=Challenges(secret_keys(self._secret)),
+            challenges=Challenges(secret_keys(self._secret), clock=self.clock),
             devices=self.devices,
             passkeys=None if passkeys is None else lambda: self.passkeys,
             issuer=self._second_factor_policy.issuer or name or ("" if passkeys is None else passkeys.rp_name),
@@ -323,7 +323,7 @@ class Torii:
         from torii_dynamodb._rules.devices import secret_keys
         from torii_dynamodb._rules.second_factor import Challenges
 
-        return Challenges(secret_keys(self._secret))
+        return Challenges(secret_keys(self._secret), clock=self.clock)
 
     @property
     def takes_second_factors(self) -> bool:
