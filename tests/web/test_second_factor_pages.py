@@ -412,6 +412,18 @@ async def test_a_passkey_is_the_second_step() -> None:
     assert (await other.client.post(f"{AGAIN}/passkey", data=stepped)).status_code in (401, 403)
 
 
+async def test_a_known_browser_can_step_up_although_others_used_up_the_attempts() -> None:
+    """Whoever has the password cannot keep the owner's browser from giving the second step again."""
+    site = Stepped()
+    await site.enrolled()
+    tab, thief = site.tab(), site.tab()
+    await site.signed_in(tab)
+    await thief.sign_in()
+    assert [(await thief.send(STEP, STEP, code=OTHERS_CODE)).status_code for _ in range(6)][-1] == 429
+    answer = await tab.send(f"{AGAIN}?next=/cart", AGAIN, follow=False, code=site.code())
+    assert (answer.status_code, answer.headers["location"]) == (303, "/cart")
+
+
 async def test_step_up_is_for_whoever_is_signed_in_and_enrolled() -> None:
     """Strangers are led to sign in, and people without a second step to set one up, both with the way back."""
     site = Stepped()

@@ -445,6 +445,20 @@ async def test_guessing_is_bounded_over_all_routes() -> None:
         assert not await stranger.is_signed_in()
 
 
+async def test_a_known_browser_can_step_up_although_others_used_up_the_attempts() -> None:
+    """Whoever has the password cannot keep the owner's browser from giving a second factor again."""
+    site = FactorSite()
+    await site.enrolled()
+    async with site.browser() as client, site.browser() as other:
+        owner, thief = Person(client, "cookie"), Person(other, "cookie")
+        await owner.first()
+        await owner.second(code=site.code())
+        await thief.first()
+        answers = [await thief.second(code="000000") for _ in range(6)]
+        assert answers[-1].status_code == 429
+        assert (await owner.post("/second-factors/step-up", code=site.code())).status_code == 200
+
+
 async def test_the_address_limit_comes_before_each_check() -> None:
     """Requests with challenges and codes count against the limit by IP address before anything is looked at."""
     limit = LockoutPolicy(max_attempts=3, window=timedelta(minutes=1))

@@ -157,7 +157,9 @@ def _add_step_up(router: APIRouter, site: Site) -> None:
         found = await who(request, target)
         try:
             await web.limit(request)
-            stepped_up = await torii.second_factor.step_up(SignedIn(found.user, found.session), form.get("code", ""))
+            stepped_up = await torii.second_factor.step_up(
+                SignedIn(found.user, found.session), form.get("code", ""), browser=web.browser(request)
+            )
         except (InvalidCode, AccountLocked, RateLimited) as error:
             errors, status = refused_code(error, _WRONG_RECOVERY if way == "recovery" else _WRONG)
             return await _show(
@@ -170,6 +172,7 @@ def _add_step_up(router: APIRouter, site: Site) -> None:
 
     async def options(request: Request) -> Response:
         await site.form(request)
+        await web.limit(request)
         found = await site.person(request)
         if found is None:
             raise Problem(401, "not_signed_in", "sign in first, then reload the page")

@@ -237,7 +237,7 @@ def _add_step_up(router: APIRouter, web: Web, dependencies: Dependencies) -> Non
     ) -> SignedInOut:
         """For what needs a recent second factor. The session is replaced by a new one."""
         await web.limit(request)
-        raised = await factors.step_up(SignedIn(found.user, found.session), body.code)
+        raised = await factors.step_up(SignedIn(found.user, found.session), body.code, browser=web.browser(request))
         return _replaced(web, response, found, raised)
 
 
