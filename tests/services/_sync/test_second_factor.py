@@ -573,6 +573,25 @@ def test_strangers_cannot_use_up_the_owners_attempts() -> None:
         here.factors.complete(challenge.token, here.next_code(), browser=known)
 
 
+def test_an_expired_challenge_uses_up_no_attempt() -> None:
+    """Whoever once knew the password cannot keep the owner out with an old challenge: it costs no request."""
+    calls: list[str] = []
+    here = FactorSetting()
+    here.enrolled()
+    challenge = here.challenge()
+    here.clock.advance(timedelta(minutes=10))
+    spied = FactorSetting(storage=recording(here.storage, calls), clock=here.clock)
+    for _ in range(6):
+        with pytest.raises(InvalidToken):
+            spied.torii.second_factor.complete(challenge.token, "000000")
+    assert calls == []
+    token, until, mac = challenge.token.split("~")
+    with pytest.raises(InvalidToken):
+        spied.torii.second_factor.complete(f"{token}~{int(until, 16) + 600:x}~{mac}", "000000")
+    assert calls == []
+    assert here.factors.complete((here.challenge()).token, here.next_code())
+
+
 def test_a_code_used_elsewhere_meanwhile_leaves_the_challenge() -> None:
     """Two challenges and one code at the same moment: the loser tries again with its challenge."""
     here = FactorSetting()
