@@ -71,9 +71,10 @@ class Torii:
             wrong one, so that nobody learns by registering and signing in whether an address was free. ``None``: the
             web layer does so if registration is private (which needs a mailer); otherwise ``authenticate`` decides.
         compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None`` for no such check.
-        secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens; several to
-            rotate: the first signs, all are recognised. With ``None`` there are no known devices, so strangers who
-            guess can lock an owner out of signing in by password for a while.
+        secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens and second
+            factors; several to rotate: the first signs, all are recognised. With ``None`` nobody can set up or give a
+            second factor, and there are no known devices, so strangers who guess can lock an owner out of signing in
+            by password for a while.
         secret_box: Seals data that must be read back, such as providers' tokens (``torii_dynamodb.secret_box``), for
             example with a key management service; ``None`` for AES-256-GCM under ``secret``.
         mailer: Sends mail (``torii_dynamodb.mail``); needed, with ``mail``, for links and notices.
