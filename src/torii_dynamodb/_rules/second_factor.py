@@ -1,4 +1,4 @@
-"""When a second factor is due, and what a session remembers of how it began."""
+"""When a second factor is required, and what a session records of how it began."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SECOND_FACTOR: Final = "second_factor"
-"""The purpose of the tokens that challenges are."""
+"""The purpose of the tokens in challenges."""
 
 _MAX_CHALLENGE = timedelta(hours=1)
 _MAX_TRUST = timedelta(days=365)
@@ -37,16 +37,16 @@ _AMR = {"password": ("pwd",), "passkey": ("pop",), "email_code": ("otp",), "magi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondFactorPolicy:
-    """Who must give a second factor, and for how long a browser may do without.
+    """Who must give a second factor, and for how long a trusted browser need not.
 
     Args:
         required: ``"enrolled"``: users who have set up a second factor. ``"always"``: everybody; users without one set
             one up before their first session begins. A function of the user: whether a second factor is required;
-            users who have set one up are always asked for it.
+            users who have set one up must always give it.
         trust_devices_for: For how long a browser that gave a second factor need not give it again, if the user ticks
-            "trust this device". ``None``: the choice is not offered.
-        challenge_for: For how long the second factor can be given after the first.
-        issuer: The application's name in authenticator apps; ``None``: the ``app_name`` of the mail settings, or the
+            "trust this device", at most 365 days. ``None``: the choice is not offered.
+        challenge_for: For how long the second factor can be given after the first: one minute to one hour.
+        issuer: The application's name in authenticator apps. ``None``: the ``app_name`` of the mail settings, or the
             ``rp_name`` of the passkey settings.
         attempts: How many wrong answers are accepted in which time, over all second factors of a user.
     """
@@ -86,7 +86,7 @@ class SecondFactorPolicy:
 
 
 def factor_kinds(user: User) -> frozenset[Literal["totp", "passkey", "recovery"]]:
-    """The kinds of second factor that the user can give. Recovery codes alone are none."""
+    """The kinds of second factor that the user can give. Recovery codes do not count by themselves."""
     kinds: set[Literal["totp", "passkey", "recovery"]] = set()
     if any(name.startswith("totp#") for name in user.factors):
         kinds.add("totp")
@@ -118,7 +118,7 @@ class Challenges:
         self._clock = clock
 
     def sign(self, token: str, expires_at: datetime) -> str:
-        """The challenge that a one-time token is."""
+        """The challenge made of a one-time token."""
         dated = f"{token}~{epoch_seconds(expires_at):x}"
         return f"{dated}~{_mac(self._keys[0], dated)}"
 
@@ -140,7 +140,7 @@ def _mac(key: bytes, token: str) -> str:
 
 
 def amr_of(method: str) -> tuple[str, ...]:
-    """What a session remembers of its first factor, in the names of RFC 8176."""
+    """How a session records its first factor, in the names of RFC 8176."""
     return _AMR.get(method, ())
 
 

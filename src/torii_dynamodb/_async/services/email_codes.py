@@ -1,4 +1,4 @@
-"""Codes that people type from a mail, for those whose mail opens on another device than their browser."""
+"""Codes to type from a mail, for people who read their mail on another device."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _WRONG_CODE = "the code is wrong, was used, or has expired; after five tries, as
 class AsyncEmailCodeService:
     """Eight digits by mail, to sign in, to verify an address, or to reset a password.
 
-    A code is valid for ten minutes and five tries, and only together with the flow token of the browser that asked
-    for it. Keep the flow token in a cookie or in the front end; never mail it.
+    A code is valid for ten minutes (``MailSettings.email_code_for``) and five tries, and only together with the flow
+    token of the browser that asked for it. Keep that token in a cookie or in the front end; never mail it.
 
     Args:
         storage: The storage.
@@ -77,8 +77,8 @@ class AsyncEmailCodeService:
         Args:
             email: The address.
             purpose: What the code is for: signing in, verifying the address, or resetting the password.
-            browser_binding: What the browser that signs up was left with
-                (``torii.email_verification.new_browser_binding()``); for a verification by ``user_id``.
+            browser_binding: The token that the browser got at sign-up
+                (``torii.email_verification.new_browser_binding()``), to verify the address of ``user_id``.
             user_id: The user who is signed in, if any. The binding counts only for the user's own address: whoever
                 else asks may have signed up after a stranger did, and must not keep the stranger's password.
 
@@ -115,7 +115,7 @@ class AsyncEmailCodeService:
         return user.locked_at is None and not (purpose == EMAIL_VERIFICATION and user.is_email_verified)
 
     async def complete(self, flow_token: str, code: str, *, browser: Browser = Browser()) -> SignInResult:
-        """Sign in by a code. It proves the address as a link does; the first proof removes what was set up before.
+        """Sign in with a code. It proves the address as a link does; the first proof removes what was set up before.
 
         Args:
             flow_token: What :meth:`send` returned.
@@ -123,7 +123,7 @@ class AsyncEmailCodeService:
             browser: Where the request comes from.
 
         Returns:
-            Who is signed in, or a challenge where a second factor is due.
+            The user and a session, or a challenge if the user must give a second factor.
 
         Raises:
             InvalidCode: The code is wrong, was used, has expired, or was tried five times.
@@ -133,9 +133,9 @@ class AsyncEmailCodeService:
         return await self._magic_links().sign_in_by(verified, browser, method="email_code")
 
     async def exchange(self, flow_token: str, code: str, *, purpose: EmailCodePurpose) -> str:
-        """Exchange a code for the token of the link that it stands for.
+        """Exchange a code for the token that a link would have contained.
 
-        Give the token to ``torii.email_verification.complete`` or ``torii.password.complete_reset``, which decide what
+        Pass the token to ``torii.email_verification.complete`` or ``torii.password.complete_reset``, which decide what
         the proof means, as for a link.
 
         Args:
@@ -144,7 +144,7 @@ class AsyncEmailCodeService:
             purpose: What the code was sent for.
 
         Returns:
-            The token. It holds for ten minutes.
+            The token. It is valid as long as a code is: ten minutes by default.
 
         Raises:
             InvalidCode: The code is wrong, was used, has expired, or was tried five times.
@@ -171,7 +171,7 @@ class AsyncEmailCodeService:
 
 
 def _check(purpose: object) -> EmailCodePurpose:
-    # A code for a purpose of the application, or for a challenge, would be worth the link or challenge itself.
+    # For any other purpose, such as a challenge, a code would be as good as that token.
     if purpose not in get_args(EmailCodePurpose):
         raise ValidationError("purpose", f"give one of {', '.join(get_args(EmailCodePurpose))}")
     return cast("EmailCodePurpose", purpose)

@@ -71,16 +71,16 @@ class AsyncSecondFactorService:
     """Authenticator apps (TOTP), passkeys as a second factor, and recovery codes.
 
     Args:
-        storage: Where factors are kept.
+        storage: Stores the factors.
         sessions: Makes the sessions.
         policy: Who must give a second factor.
         box: Seals the seeds.
         recovery: Makes recovery codes and their marks.
         challenges: Recognises the challenges that were issued here.
         devices: Recognises browsers that signed the user in before.
-        passkeys: The passkey service; ``None``: passkeys cannot serve.
+        passkeys: The passkey service; ``None`` if passkeys are not set up.
         issuer: The application's name in authenticator apps.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         random: Makes seeds and ids.
         mail: Mails the owner about changes; ``None`` for no mails.
@@ -137,7 +137,7 @@ class AsyncSecondFactorService:
         """Begin to set up an authenticator app. Require a recent sign-in before. No request is made.
 
         Args:
-            user: Who is signed in, or has given the first factor (:meth:`check`).
+            user: The user who is signed in, or who gave the first factor (:meth:`check`).
             name: What the person calls the app, up to 64 characters.
         """
         refuse_locked(user)
@@ -148,7 +148,7 @@ class AsyncSecondFactorService:
             "id": self._random(9).hex(),
             "name": name,
             "epoch": user.session_epoch,
-            # Fixed here, so that of two submissions of one form each shows the codes that hold.
+            # Fixed here, so that a form that is submitted twice shows the same, valid codes both times.
             "recovery": [] if "recovery" in user.factors else self._recovery.make(),
             "until": (self._clock() + _ENROLMENT_FOR).isoformat(),
         }
@@ -172,7 +172,7 @@ class AsyncSecondFactorService:
         """Verify the app's first code, and add the app as a second factor.
 
         Args:
-            user: Who began, as read by the session check.
+            user: The user who began, as read by the session check.
             enrolment: ``TotpEnrolment.token``.
             code: What the app shows.
 
@@ -307,7 +307,7 @@ class AsyncSecondFactorService:
     # Signing in
 
     async def check(self, challenge: str) -> SecondFactorChallenge | None:
-        """What a challenge asks for, without using it up; ``None`` if it does not hold. One request."""
+        """Return what a challenge asks for, without using it up; ``None`` if it is not valid. One request."""
         token = self._challenges.token_of(challenge)
         found = None if token is None else await self._storage.check_token(token, purpose=SECOND_FACTOR)
         if found is None or found.user is None:
@@ -337,7 +337,7 @@ class AsyncSecondFactorService:
 
         Raises:
             InvalidCode: The code is wrong or was used. Try again with the same challenge.
-            InvalidToken: The challenge does not hold: the person signs in again.
+            InvalidToken: The challenge is not valid. The person must sign in again.
             AccountLocked: Too many wrong codes (``retry_after``), or locked by an administrator.
         """
         token = self._token(challenge)
@@ -363,10 +363,10 @@ class AsyncSecondFactorService:
         return await self._begin_session(await self._used_up(token), browser, "otp", attempt.attempt_id)
 
     async def begin_passkey(self, challenge: str) -> dict[str, Any]:
-        """Options for ``navigator.credentials.get``, to give a passkey as the second factor.
+        """Return options for ``navigator.credentials.get``, to give a passkey as the second factor.
 
         Raises:
-            InvalidToken: The challenge does not hold.
+            InvalidToken: The challenge is not valid.
             ConfigurationError: Passkeys are not set up.
         """
         found = self._challenged(await self._storage.check_token(self._token(challenge), purpose=SECOND_FACTOR))
@@ -383,15 +383,15 @@ class AsyncSecondFactorService:
             browser: Where the request comes from.
 
         Raises:
-            InvalidToken: The challenge does not hold.
-            PasskeyError: The answer does not hold.
-            InvalidCode: It is not a passkey of this user, or the user's passkeys do not serve as a second factor.
+            InvalidToken: The challenge is not valid.
+            PasskeyError: The passkey was not accepted.
+            InvalidCode: It is not a passkey of this user, or passkeys are not a second factor of the user.
         """
         token = self._token(challenge)
         found = await self._storage.check_token(token, purpose=SECOND_FACTOR)
         user = self._challenged(found)
         if "passkey" not in factor_kinds(user):
-            raise InvalidCode("passkeys do not serve as a second factor of this user")
+            raise InvalidCode("passkeys are not a second factor of this user")
         # The possession of a passkey that was the first factor is not another factor; a PIN or a fingerprint is.
         twice = found is not None and _began(found)[0] == "passkey"
         try:
@@ -413,12 +413,12 @@ class AsyncSecondFactorService:
             browser: Where the request comes from.
 
         Raises:
-            As :meth:`complete` and :meth:`complete_enrolment`; InvalidToken also for a user who has a second factor.
+            As :meth:`complete` and :meth:`complete_enrolment`. InvalidToken: also if the user has a second factor.
         """
         token = self._token(challenge)
         found = await self._storage.check_token(token, purpose=SECOND_FACTOR)
         user = self._challenged(found)
-        # Whoever has a second factor gives it: a new one would walk around it.
+        # A user who has a second factor must give it: setting up another would bypass it.
         if is_enrolled(user):
             raise InvalidToken(_NO_CHALLENGE)
         try:
@@ -430,7 +430,7 @@ class AsyncSecondFactorService:
     # For somebody who is signed in
 
     async def step_up(self, signed_in: SignedIn, code: str, *, browser: Browser = Browser()) -> SignedIn:
-        """Ask somebody who is signed in for a second factor once more ("step-up"). The session gets another token.
+        """Check a second factor of somebody who is signed in already ("step-up"), and replace the session.
 
         Args:
             signed_in: As the session check returned it.
@@ -438,7 +438,7 @@ class AsyncSecondFactorService:
             browser: The browser that sent the request; a known one is not locked out by others' wrong codes.
 
         Returns:
-            The user and the session that takes the old one's place, with ``second_factor_at`` of now.
+            The user and the new session, with its token; its ``second_factor_at`` is now.
 
         Raises:
             InvalidCode: The code is wrong or was used.
@@ -461,16 +461,16 @@ class AsyncSecondFactorService:
         return await self._raise(user, session, "otp")
 
     async def step_up_with_passkey(self, signed_in: SignedIn, answer: Mapping[str, Any]) -> SignedIn:
-        """The same with a passkey. Begin with ``torii.passkeys.begin_sign_in(user=...)``.
+        """Like :meth:`step_up`, with a passkey. Begin with ``torii.passkeys.begin_sign_in(user=...)``.
 
         Raises:
-            PasskeyError: The answer does not hold.
-            InvalidCode: The user's passkeys do not serve as a second factor.
+            PasskeyError: The passkey was not accepted.
+            InvalidCode: Passkeys are not a second factor of the user.
             Revoked: The session was ended meanwhile.
         """
         user, session = signed_in
         if "passkey" not in factor_kinds(user):
-            raise InvalidCode("passkeys do not serve as a second factor of this user")
+            raise InvalidCode("passkeys are not a second factor of this user")
         twice = session.amr[:1] == amr_of("passkey")
         await self._passkey_service().verify(answer, user=user, user_verified=twice)
         return await self._raise(user, session, "pop")
@@ -478,7 +478,7 @@ class AsyncSecondFactorService:
     # Rotating the secret
 
     async def reseal(self, user_id: str) -> int:
-        """Seal the user's seeds anew under the first secret, if they are under another. Returns how many were."""
+        """Seal seeds of the user that are under an older secret under the first. Returns how many there were."""
         done = 0
         for factor in await self._storage.list_factors_for_user(user_id):
             if factor.secret is not None:
@@ -500,7 +500,7 @@ class AsyncSecondFactorService:
             return await self._box.open(sealed, associated=place)
         except ValueError as error:
             raise ConfigurationError(
-                "a seed of an authenticator app does not open under the configured secrets: "
+                "a seed of an authenticator app cannot be opened with the configured secrets: "
                 "add the one it was sealed under to secret=[new, old]"
             ) from error
 
@@ -531,11 +531,11 @@ class AsyncSecondFactorService:
     async def _known_device(
         self, refused: AttemptResult, user: User, browser: Browser, found: VerifiedToken | None
     ) -> AttemptResult:
-        """Count an attempt of a browser that signed the user in before: others cannot use up all of the owner's."""
+        """Count an attempt of a browser that signed the user in before, so that others cannot use up the owner's."""
         if self._devices.recognise(browser.device_token, user) is not None:
             own = await self._acquire(user.id, _KNOWN_DEVICE)
             if own.allowed:
-                # It is not cleared after a success: the others' count is not this browser's to clear.
+                # Not cleared after a success: others' attempts must stay counted.
                 return replace(own, attempt_id="")
         await self._failed(user, browser, found)
         raise AccountLocked(_TOO_MANY, retry_after=refused.retry_after)
@@ -546,7 +546,7 @@ class AsyncSecondFactorService:
     async def _matching_factor(
         self, user: User, factors: Sequence[Factor], code: str
     ) -> Callable[[], Awaitable[bool]] | None:
-        """What accepts the code, once; ``None`` if no factor matches."""
+        """Return the function that accepts the code, once; ``None`` if no factor matches."""
         candidates = self._recovery.candidates(user.id, code)
         for factor in factors:
             if factor.kind == "recovery":
@@ -591,7 +591,7 @@ class AsyncSecondFactorService:
         return SignedIn(user, session)
 
     async def _raise(self, user: User, session: Session, second_factor: str) -> SignedIn:
-        """Replace the session by one for which a second factor was given."""
+        """Replace the session with one that a second factor was given for."""
         new = await self._sessions.renew(session, user, second_factor=second_factor)
         if not await self._storage.delete_session_by_id(user.id, session.id):
             await self._storage.delete_session_by_id(user.id, new.id)
@@ -644,7 +644,7 @@ def _enrolment_of(user_id: str) -> bytes:
 
 
 def _began(found: VerifiedToken) -> tuple[SignInMethod, str | None]:
-    """The first factor that a challenge remembers."""
+    """The first factor, as stored in the challenge."""
     method, provider = found.token.metadata.get("method"), found.token.metadata.get("provider")
     known = method if method in get_args(SignInMethod) else "custom"
     return cast("SignInMethod", known), provider if isinstance(provider, str) else None

@@ -69,10 +69,10 @@ class AsyncTorii:
             wrong one, so that nobody learns by registering and signing in whether an address was free. ``None``: the
             web layer does so if registration is private (which needs a mailer); otherwise ``authenticate`` decides.
         compromised: Knows passwords from breaches (``torii_dynamodb.compromised``); ``None`` for no such check.
-        secret: 32 or more random bytes that stay the same over restarts and hosts, for device tokens and second
-            factors; several to rotate: the first signs, all are recognised. With ``None`` nobody can set up or give a
-            second factor, and there are no known devices, so strangers who guess can lock an owner out of signing in
-            by password for a while.
+        secret: 32 or more random bytes that stay the same over restarts and hosts, for second factors, device tokens
+            and stored providers' tokens. Several to rotate: the first signs and seals, all are recognised. With
+            ``None`` there are no second factors and no known devices, so strangers who guess can lock an owner out
+            of signing in by password for a while.
         secret_box: Seals data that must be read back, such as providers' tokens (``torii_dynamodb.secret_box``), for
             example with a key management service; ``None`` for AES-256-GCM under ``secret``.
         mailer: Sends mail (``torii_dynamodb.mail``); needed, with ``mail``, for links and notices.
@@ -84,8 +84,8 @@ class AsyncTorii:
         http: Your own HTTP client for requests to providers, for example one with a proxy; you close it. ``None`` for
             our own connections, which are made only to public addresses.
         passkeys: The settings of passkeys (``torii_dynamodb.passkeys``).
-        second_factor: Who must give a second factor (``torii_dynamodb.policies.SecondFactorPolicy``); ``None``: whoever
-            has set one up.
+        second_factor: Who must give a second factor (``torii_dynamodb.policies.SecondFactorPolicy``); ``None``: users
+            who have set one up.
         jwt: How access tokens are made (``torii_dynamodb.jwt``).
         clock: The clock; should be the storage's.
         random: The randomness.
@@ -282,7 +282,7 @@ class AsyncTorii:
         """Second factors: authenticator apps, passkeys and recovery codes.
 
         Raises:
-            ConfigurationError: There is no ``secret``, under which seeds are sealed and recovery codes marked.
+            ConfigurationError: There is no ``secret``, which protects seeds and recovery codes.
         """
         from torii_dynamodb._async.services.second_factor import AsyncSecondFactorService
         from torii_dynamodb._rules.devices import secret_keys
@@ -544,7 +544,7 @@ class AsyncTorii:
             method: The method, for the event.
 
         Returns:
-            The user and a session, or a challenge where the user must give a second factor.
+            The user and a session, or a challenge if the user must give a second factor.
 
         Raises:
             AccountLocked: An administrator locked the account.
@@ -559,13 +559,13 @@ class AsyncTorii:
         method: SignInMethod = "custom",
         second_factor_at: datetime | None = None,
     ) -> Session:
-        """Create a session where no second factor can be asked for; otherwise use :meth:`sign_in`.
+        """Create a session without a second step. Where your code can show one, use :meth:`sign_in`.
 
         Args:
             user: As for :meth:`sign_in`.
             browser: Where the request comes from.
             method: The method, for the event.
-            second_factor_at: When you verified a second factor of the user; ``None``: you did not.
+            second_factor_at: When you verified a second factor of the user; ``None`` if you did not.
 
         Raises:
             SecondFactorRequired: The user must give a second factor, and ``second_factor_at`` is not given.
@@ -586,7 +586,7 @@ class AsyncTorii:
         return await self.sessions.touch(session)
 
     async def rotate_session(self, token: str) -> Session | None:
-        """Replace a session by one with another token, for example after granting rights. ``None`` if not valid."""
+        """Give a session another token, for example after granting rights. ``None`` if it is not valid."""
         return await self.sessions.rotate(token)
 
     async def list_sessions(self, user_id: str) -> Listing[Session]:

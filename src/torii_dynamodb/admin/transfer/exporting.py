@@ -45,7 +45,7 @@ class ExportReport:
     """The result of an export.
 
     Args:
-        directory: Where it is.
+        directory: The directory of the export.
         items: Items by table.
         bytes: Size of all files.
         units: Read units that this run consumed.

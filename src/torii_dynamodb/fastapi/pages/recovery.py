@@ -68,7 +68,7 @@ def add(router: APIRouter, site: Site) -> None:
         return await enter(site, request, result, target)
 
     async def dead(request: Request) -> Response:
-        problem = problem_of(InvalidToken("the link does not hold"))
+        problem = problem_of(InvalidToken("the link is not valid"))
         return await site.page(
             request,
             "link_dead",
