@@ -145,7 +145,7 @@ class SecondFactorService:
         refuse_locked(user)
         validation.text(name, "name", most=64)
         seed = totp.new_seed(self._random)
-        sealed = {
+        sealed: dict[str, object] = {
             "seed": base64url.encode(seed),
             "id": self._random(9).hex(),
             "name": name,
