@@ -478,7 +478,7 @@ class AsyncSecondFactorService:
     # Rotating the secret
 
     async def reseal(self, user_id: str) -> int:
-        """Seal seeds of the user that are under an older secret under the first. Returns how many there were."""
+        """Seal the seeds of the user's authenticator apps again, under the first secret. Returns how many."""
         done = 0
         for factor in await self._storage.list_factors_for_user(user_id):
             if factor.secret is not None:
