@@ -194,3 +194,34 @@ def test_a_required_second_factor_and_a_typed_code(
         other.get_by_role("button", name="Sign in", exact=True).click()
         give(other, codes[0])
         on_account(other)
+
+
+def test_a_double_click_sends_a_code_once(page: Page, person: Person) -> None:
+    """A code works once: sent twice, the second answer would hide the recovery codes, or that the code was right."""
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+
+    slow = page.context.new_cdp_session(page)
+    slow.send("Network.enable")
+    network = {"offline": False, "latency": 500, "downloadThroughput": -1, "uploadThroughput": -1}
+    slow.send("Network.emulateNetworkConditions", network)
+
+    def twice(name: str) -> None:
+        posts.clear()
+        page.get_by_role("button", name=name, exact=True).dblclick(delay=100)
+
+    person.arrive(page)
+    page.get_by_role("button", name="Set up an authenticator app").click()
+    secret = page.locator("#secret").inner_text().replace(" ", "")
+    page.get_by_label("Code", exact=True).fill(app_code(secret))
+    twice("Turn on")
+    expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
+    assert len(posts) == 1
+    page.get_by_role("link", name="I've saved my recovery codes").click()
+    sign_out(page)
+    page.goto("/auth/sign-in?next=/auth/account")
+    person.sign_in(page)
+    page.get_by_label("Code", exact=True).fill(app_code(secret, later=1))
+    twice("Sign in")
+    on_account(page)
+    assert len(posts) == 1

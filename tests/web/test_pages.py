@@ -531,7 +531,7 @@ async def test_static_files_are_served_with_their_types() -> None:
     """The style sheet, the scripts and the icon are served with their types; no other path is served."""
     tab = Paged().tab()
     kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-    for name in ("pages.css", "passkeys.js", "recovery-codes.js", "icon.svg"):
+    for name in ("pages.css", "once.js", "passkeys.js", "recovery-codes.js", "icon.svg"):
         answer = await tab.get(f"/auth/static/{name}")
         assert answer.headers["content-type"].startswith(kinds[name.partition(".")[2]])
     for name in ("nothing.css", "..%2Frouter.py", "%2e%2e/router.py"):

@@ -32,6 +32,7 @@ _STATIC = Path(__file__).parent / "static"
 _TYPES = {
     "icon.svg": "image/svg+xml",
     "pages.css": "text/css; charset=utf-8",
+    "once.js": "text/javascript; charset=utf-8",
     "recovery-codes.js": "text/javascript; charset=utf-8",
     "passkeys.js": "text/javascript; charset=utf-8",
 }

@@ -18,7 +18,7 @@ NOTICES = {
     "factor-removed": "The authenticator app was removed.",
     "passkeys-second": "Your passkeys can now be the second step when you sign in.",
     "passkeys-not-second": "Your passkeys are no longer a second step.",
-    "second-factor-expired": "Signing in took too long. Please start again.",
+    "second-factor-expired": "The sign-in took too long or was already completed. Please start again.",
     "second-factors-removed": "The second factors were removed, and the owner was told by email.",
     "set-up-expired": "Setting up the app took too long. Please start again.",
     "email-change-sent": "We sent a link to the new address. Open it to complete the change.",
