@@ -60,7 +60,7 @@ def check_password(password: object, policy: PasswordPolicy) -> str:
     if not policy.min_length <= length <= policy.max_length:
         raise ValidationError(
             "password",
-            f"has {length} characters ({size} bytes); take {policy.min_length} to {policy.max_length} characters",
+            f"has {length} characters ({size} bytes); use {policy.min_length} to {policy.max_length} characters",
         )
     return normalised
 

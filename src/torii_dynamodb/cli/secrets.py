@@ -51,8 +51,8 @@ def reseal(
     """Seal under the first secret what is sealed under an older one: seeds of authenticator apps, providers' tokens.
 
     Give the application both secrets first, in the same order; remove the old one afterwards. After an interruption,
-    run it again: what is done is not done twice. Recovery codes cannot be sealed anew; those made under an older secret
-    are counted. Exit code 1 if something opens under none of the secrets.
+    run it again; it does nothing twice. Recovery codes cannot be sealed anew; those made under an older secret
+    are counted. Exit code 1 if something cannot be opened with any of the secrets.
     """
     config = connection.config()
     with options_given():
@@ -85,7 +85,7 @@ def _read(source: str) -> bytes:
 
 def _show(done: ResealReport, *, dry_run: bool) -> None:
     for one in done.unopened:
-        say(f"- {plain(one)} cannot be read, or opens under none of these secrets", style="red")
+        say(f"- {plain(one)} cannot be read, or cannot be opened with any of these secrets", style="red")
     say(
         f"{'Would seal' if dry_run else 'Sealed'} {done.seeds:,} seeds of authenticator apps and the tokens of "
         f"{done.tokens:,} accounts anew; {done.current:,} were under the first secret already. "

@@ -142,7 +142,7 @@ def list_users(
 @second_factors.command("list")
 @connected
 def list_second_factors(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
-    """List a user's second factors: authenticator apps, recovery codes, and passkeys if they serve as one."""
+    """List a user's second factors: authenticator apps, recovery codes, and passkeys if they count as one."""
     with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
         user = find_user(storage, who)
         found = storage.list_factors_for_user(user.id, user=user)
@@ -193,7 +193,11 @@ def remove_second_factors(
         else:
             removed = storage.remove_factor(user.id, factor_id)
     if not removed:
-        missing = "no second factors" if factor_id is None else "no such second factor"
+        missing = (
+            "no second factors"
+            if factor_id is None
+            else f"no second factor {factor_id!r}; see 'users second-factors list'"
+        )
         fail(f"{user.email} has {missing}", ExitCode.NOT_FOUND)
     if as_json:
         emit({"user_id": user.id, "removed": factor_id or "all"})
@@ -223,7 +227,7 @@ def _factor_lines(user: User, found: Sequence[Factor]) -> list[str]:
         used = f"last used {shown_moment(factor.last_used_at)}" if factor.last_used_at else "never used to sign in"
         lines.append(f"{factor.id}: {name}, since {shown_moment(factor.created_at)}, {used}")
     if "passkey" in user.factors:
-        lines.append("passkey: the user's passkeys serve as one")
+        lines.append("passkey: the user's passkeys count as one")
     return lines
 
 

@@ -15,27 +15,36 @@ from starlette.responses import JSONResponse
 
 from torii_dynamodb.errors import AccountLocked, Overloaded, RateLimited, ToriiError, ValidationError
 
-__all__ = ["Problem", "ProblemResponse", "problem_of", "render_problem", "validation_problem"]
+__all__ = ["REASONS", "STATUS", "Problem", "ProblemResponse", "problem_of", "render_problem", "validation_problem"]
 
 _log = logging.getLogger("torii_dynamodb")
 
-_STATUS: Mapping[str, int] = {
+STATUS: Mapping[str, int] = {
     "account_locked": 429,
+    "account_locked_by_administrator": 423,
     "already_exists": 409,
+    "body_too_large": 413,
     "cloned_authenticator": 401,
+    "cross_site": 403,
+    "email_not_verified": 403,
+    "internal_error": 500,
     "invalid_code": 400,
     "invalid_credentials": 401,
     "invalid_token": 400,
     "item_too_large": 413,
     "last_sign_in_method": 409,
     "not_found": 404,
+    "not_signed_in": 401,
     "oauth_error": 400,
-    "passkey_error": 400,
+    "other_user_signed_in": 409,
     "overloaded": 503,
+    "passkey_error": 400,
     "provider_disconnected": 403,
     "rate_limited": 429,
+    "recent_sign_in_required": 403,
     "revoked": 409,
     "second_factor_required": 403,
+    "session_required": 403,
     "throttled": 503,
     "too_many_factors": 409,
     "too_many_identities": 409,
@@ -43,8 +52,8 @@ _STATUS: Mapping[str, int] = {
     "validation_error": 422,
     "version_conflict": 409,
 }
-# Errors whose status depends on their reason.
-_REASONS: Mapping[tuple[str, str], int] = {
+"""The status of each error, by its code."""
+REASONS: Mapping[tuple[str, str], int] = {
     ("oauth_error", "provider"): 502,
     ("oauth_error", "confirm"): 403,
     ("oauth_error", "disconnected"): 403,
@@ -54,6 +63,7 @@ _REASONS: Mapping[tuple[str, str], int] = {
     ("passkey_error", "unknown"): 401,
     ("passkey_error", "refused"): 401,
 }
+"""The status of errors for which it depends on the reason."""
 # Internal details go to the log, not to the client.
 _INTERNAL = "something went wrong; the error was logged"
 _BUSY = "the service is busy; try again"
@@ -65,16 +75,17 @@ class Problem(HTTPException):
     Without :func:`render_problem`, FastAPI shows only its ``detail``.
 
     Attributes:
-        code: A stable name: that of the ``ToriiError`` behind it, or ``not_signed_in``, ``cross_site``,
-            ``recent_sign_in_required``, ``email_not_verified``, ``other_user_signed_in``, ``body_too_large``.
+        code: A stable name: that of the ``ToriiError`` behind it, or ``not_signed_in``, ``session_required``,
+            ``recent_sign_in_required``, ``email_not_verified``, ``other_user_signed_in``, ``cross_site``,
+            ``body_too_large``, ``prefetch``, ``internal_error``.
         extra: More members of the JSON.
 
     Args:
-        status: The status.
-        code: See above.
+        status: The HTTP status.
+        code: As above.
         detail: What happened and what to do, for people.
         headers: More headers.
-        extra: See above.
+        extra: As above.
     """
 
     def __init__(
@@ -108,11 +119,11 @@ class ProblemResponse(JSONResponse):
 def problem_of(error: ToriiError) -> Problem:
     """The response to an error. An error that is not the client's fault is logged, and its details are left out."""
     reason = getattr(error, "reason", None) if not isinstance(error, ValidationError) else None
-    status = _REASONS.get((error.code, str(reason))) or _STATUS.get(error.code, 500)
+    status = REASONS.get((error.code, str(reason))) or STATUS.get(error.code, 500)
     extra: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, AccountLocked) and error.retry_after is None:
-        status = 423  # waiting does not help: an administrator has to unlock it
+        status = STATUS["account_locked_by_administrator"]  # waiting does not help
     if isinstance(error, AccountLocked | RateLimited) and error.retry_after is not None:
         seconds = max(math.ceil(error.retry_after / timedelta(seconds=1)), 1)
         headers["Retry-After"] = str(seconds)
@@ -135,11 +146,11 @@ def problem_of(error: ToriiError) -> Problem:
 
 def validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """The response to an invalid request. What was sent is not repeated, because it may be a password."""
-    told = [
+    shown = [
         {"field": ".".join(str(part) for part in error["loc"] if part != "body"), "message": error["msg"]}
         for error in errors
     ]
-    return Problem(422, "validation_error", "the request is not valid", extra={"errors": told})
+    return Problem(422, "validation_error", "the request is not valid", extra={"errors": shown})
 
 
 async def render_problem(_: Request, error: Exception) -> ProblemResponse:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from torii_dynamodb.errors import ToriiError
-from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of, validation_problem
+from torii_dynamodb.fastapi.errors import REASONS, STATUS, Problem, ProblemResponse, problem_of, validation_problem
 from torii_dynamodb.fastapi.navigation import note_root_path
 
 __all__ = ["BODY", "RECENT", "AuthRoute", "Router", "problems", "without_body"]
@@ -121,38 +121,37 @@ def _bounded(receive: Receive) -> Receive:
     return bounded
 
 
-_CODES: dict[str, tuple[int, str]] = {
-    "account_locked": (429, "Too many attempts on this account."),
-    "account_locked_by_administrator": (423, "An administrator locked the account."),
-    "already_exists": (409, "It belongs to another user."),
-    "body_too_large": (413, "The body is too large."),
-    "cloned_authenticator": (401, "The passkey may have been copied."),
-    "cross_site": (403, "The request comes from another site."),
-    "email_not_verified": (403, "The address is not verified."),
-    "internal_error": (500, "Something went wrong."),
-    "invalid_code": (400, "The code is wrong, was used, or has expired."),
-    "invalid_credentials": (401, "The address or password is wrong."),
-    "invalid_token": (400, "The link is not valid, has expired or has been used."),
-    "session_required": (403, "An access token is not enough: send the session token."),
-    "last_sign_in_method": (409, "It is the only way left to sign in."),
-    "not_found": (404, "It does not exist."),
-    "not_signed_in": (401, "Nobody is signed in."),
-    "oauth_error": (400, "The sign-in through the provider failed; see `reason`."),
-    "other_user_signed_in": (409, "Another user is signed in in this browser."),
-    "overloaded": (503, "Too many passwords are being checked at the moment."),
-    "passkey_error": (400, "The passkey was not accepted; see `reason`."),
-    "rate_limited": (429, "Too many requests."),
-    "recent_sign_in_required": (403, "Sign in again first."),
-    "second_factor_required": (403, "Give a second factor first."),
-    "too_many_factors": (409, "No more can be added."),
-    "too_many_identities": (409, "No more can be added."),
-    "unavailable": (503, "The storage cannot be reached."),
-    "revoked": (409, "All sessions ended after this was started."),
-    "throttled": (503, "The storage is busy."),
-    "validation_error": (422, "The request is not valid; see `errors`."),
-    "version_conflict": (409, "It was changed at the same time."),
+_DESCRIPTIONS: dict[str, str] = {
+    "account_locked": "Too many attempts on this account.",
+    "account_locked_by_administrator": "An administrator locked the account.",
+    "already_exists": "It belongs to another user.",
+    "body_too_large": "The body is too large.",
+    "cloned_authenticator": "The passkey may have been copied.",
+    "cross_site": "The request comes from another site.",
+    "email_not_verified": "The address is not verified.",
+    "internal_error": "Something went wrong.",
+    "invalid_code": "The code is wrong, was used, or has expired.",
+    "invalid_credentials": "The address or password is wrong.",
+    "invalid_token": "The link is not valid, has expired or has been used.",
+    "last_sign_in_method": "It is the only way left to sign in.",
+    "not_found": "It does not exist.",
+    "not_signed_in": "Nobody is signed in.",
+    "oauth_error": "The sign-in through the provider failed; see `reason`.",
+    "other_user_signed_in": "Another user is signed in in this browser.",
+    "overloaded": "Too many passwords are being checked at the moment.",
+    "passkey_error": "The passkey was not accepted; see `reason`.",
+    "rate_limited": "Too many requests.",
+    "recent_sign_in_required": "Sign in again first.",
+    "revoked": "All sessions ended after this was started.",
+    "second_factor_required": "Give a second factor first.",
+    "session_required": "An access token is not enough: send the session token.",
+    "throttled": "The storage is busy.",
+    "too_many_factors": "No more can be added.",
+    "too_many_identities": "No more can be added.",
+    "unavailable": "The storage cannot be reached.",
+    "validation_error": "The request is not valid; see `errors`.",
+    "version_conflict": "It was changed at the same time.",
 }
-_ELSEWHERE: dict[str, tuple[int, ...]] = {"oauth_error": (403, 502), "passkey_error": (401,)}
 
 
 BODY = ("cross_site", "body_too_large", "validation_error")
@@ -167,7 +166,7 @@ def problems(*codes: str) -> Responses:
     if "not_signed_in" in codes:
         codes += ("session_required",)
     for code in ("unavailable", "throttled", "internal_error", *codes):
-        for status in (_CODES[code][0], *_ELSEWHERE.get(code, ())):
+        for status in {STATUS[code], *(status for (name, _), status in REASONS.items() if name == code)}:
             by_status.setdefault(status, []).append(code)
     return {status: _response(status, found) for status, found in sorted(by_status.items())}
 
@@ -180,12 +179,12 @@ def _response(status: int, codes: list[str]) -> dict[str, Any]:
         "code": {"type": "string", "enum": names},
         "detail": {"type": "string"},
     }
-    response: dict[str, Any] = {"description": " ".join(_CODES[code][1] for code in codes)}
+    response: dict[str, Any] = {"description": " ".join(_DESCRIPTIONS[code] for code in codes)}
     example: dict[str, Any] = {
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": names[0],
-        "detail": _CODES[codes[0]][1],
+        "detail": _DESCRIPTIONS[codes[0]],
     }
     if status == 422:
         item = {"type": "object", "properties": {"field": {"type": "string"}, "message": {"type": "string"}}}

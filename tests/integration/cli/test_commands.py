@@ -189,7 +189,7 @@ def test_second_factors_are_listed_and_removed(run: Run, storage: DynamoDbHandle
     for text in (listed.stdout, shown.stdout):
         assert "1 recovery codes" in text
         assert "app: Phone \\u202e" in text
-        assert "passkeys serve as one" in text
+        assert "passkeys count as one" in text
     for secret in ("sealed-seed", "stored-mark"):
         assert secret not in listed.stdout + shown.stdout + json.dumps([told, known])
     remove = ("users", "second-factors", "remove", ada.id)
