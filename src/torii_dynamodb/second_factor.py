@@ -1,4 +1,4 @@
-"""What signing in returns where a second factor is due, and what setting one up returns.
+"""What signing in returns if a second factor is required, and what setting one up returns.
 
 Not in :mod:`torii_dynamodb.models`: creating a dataclass takes half a millisecond, and a session check needs none of
 these.
@@ -19,12 +19,11 @@ __all__ = ["EnrolledFactor", "SecondFactorChallenge", "SignInResult", "TotpEnrol
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondFactorChallenge:
-    """The first factor was right, and a second one is due: there is no session yet.
+    """The first factor was right, and a second one is required. There is no session yet.
 
     Args:
-        user: Who gave the first factor.
-        token: Give it with the second factor (``torii.second_factor.complete``). It is no session token and passes for
-            none.
+        user: The user who gave the first factor. Nobody is signed in yet.
+        token: Pass it with the second factor (``torii.second_factor.complete``). It is not accepted as a session token.
         expires_at: When the first factor has to be given again.
         enrolment: Whether the user has no second factor and must set one up first.
     """
@@ -36,18 +35,18 @@ class SecondFactorChallenge:
 
 
 SignInResult: TypeAlias = SignedIn | SecondFactorChallenge
-"""What a first factor leads to. Tell them apart by ``isinstance(result, SignedIn)``."""
+"""The result of a first factor. Tell the two apart by ``isinstance(result, SignedIn)``."""
 
 
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TotpEnrolment:
-    """An authenticator app that is being set up. Nothing is stored before its first code was right.
+    """An authenticator app that is being set up. Nothing is stored until its first code is accepted.
 
     Args:
         uri: The ``otpauth://`` URI, for a QR code.
         secret: The seed as text, for people who type it into the app.
-        token: Give it back with the first code. It is sealed, and holds for 15 minutes.
+        token: Pass it back with the first code. It is sealed, and valid for 15 minutes.
     """
 
     uri: str = field(repr=False)
@@ -62,7 +61,7 @@ class EnrolledFactor:
 
     Args:
         factor: The factor.
-        recovery_codes: Show these once: they are not stored. Empty where the user had some before.
+        recovery_codes: Show these once: they are not stored. Empty if the user had some already.
     """
 
     factor: Factor

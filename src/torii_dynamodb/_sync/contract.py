@@ -115,7 +115,7 @@ class UserStorage(Protocol):
         Cost: 2 requests in sequence.
 
         Clauses:
-            USER-9: However many callers race, all get the same user, and exactly one is told that it created it.
+            USER-9: However many callers race, all get the same user, and exactly one gets True.
         """
         ...
 
@@ -989,8 +989,7 @@ class TokenStorage(Protocol):
         Raises:
             NotFound: There is no such user (only if ``user`` is not given).
 
-        Cost:
-            One request if ``user`` is given or the code has no user, otherwise two: 1 write unit.
+        Cost: 1 request if ``user`` is given or the code has no user, otherwise two: 1 write unit.
 
         Clauses:
             CODE-1: The flow token has 256 random bits; neither it nor the code can be derived from what is stored.
@@ -1015,14 +1014,13 @@ class TokenStorage(Protocol):
         Raises:
             Unavailable: It is unknown whether the try was counted.
 
-        Cost:
-            One request: 1 write unit; for the right code of a user, a second one: 1 read unit.
+        Cost: 1 request, 1 write unit; for the right code of a user, a second one: 1 read unit.
 
         Clauses:
             CODE-3: At most five tries of a code are compared, however many run at once; after that, it is refused.
             CODE-4: Of concurrent callers with the right code, one gets a result.
             CODE-5: It is accepted only for its own purpose and flow token, and is refused from expires_at on.
-            CODE-6: It dies as a one-time token does (TOKEN-6).
+            CODE-6: It becomes invalid when a one-time token would (TOKEN-6).
         """
         ...
 
@@ -1043,7 +1041,7 @@ class TokenStorage(Protocol):
 class SecondFactorStorage(Protocol):
     """Second factors: authenticator apps, recovery codes, and whether passkeys count as one.
 
-    The user's set ``factors`` lists them, so a sign-in knows from the user whether a second factor is due.
+    The user's set ``factors`` lists them, so a sign-in knows from the user whether a second factor is required.
     """
 
     def add_factor(
@@ -1065,8 +1063,7 @@ class SecondFactorStorage(Protocol):
             Revoked: All sessions were ended since ``session_epoch``.
             VersionConflict: With ``only_first``, the user has a second factor.
 
-        Cost:
-            Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
+        Cost: 2 requests in sequence, 1 read unit, 4 write units, plus 1 for the index.
 
         Clauses:
             FACTOR-1: The factor and its name in the user's set are written together or not at all.
@@ -1077,21 +1074,20 @@ class SecondFactorStorage(Protocol):
         ...
 
     def get_factor(self, user_id: str, factor_id: str) -> Factor | None:
-        """Read an authenticator app, or with ``recovery`` the recovery codes, strongly.
+        """Read an authenticator app, or with ``recovery`` the recovery codes, with a consistent read.
 
         Returns:
             The factor; ``None`` if the user does not have it.
 
-        Cost:
-            One request: 1 read unit.
+        Cost: 1 request, 1 read unit.
 
         Clauses:
-            FACTOR-14: The factor as :meth:`list_factors_for_user` lists it.
+            FACTOR-14: Returns the factor as list_factors_for_user lists it.
         """
         ...
 
     def list_factors_for_user(self, user_id: str, *, user: User | None = None) -> Listing[Factor]:
-        """List the user's authenticator apps and recovery codes, read strongly.
+        """List the user's authenticator apps and recovery codes, with consistent reads.
 
         Args:
             user_id: The user.
@@ -1101,11 +1097,10 @@ class SecondFactorStorage(Protocol):
             Recovery codes first, then authenticator apps, oldest first; empty if there is no such user. Passkeys are
             not included.
 
-        Cost:
-            Two requests, one after the other; one if ``user`` is given, none without factors.
+        Cost: 2 requests in sequence; one if ``user`` is given, none without factors.
 
         Clauses:
-            FACTOR-4: Exactly those that were added and not removed.
+            FACTOR-4: Lists exactly those that were added and not removed.
         """
         ...
 
@@ -1118,8 +1113,7 @@ class SecondFactorStorage(Protocol):
         Raises:
             Revoked: All sessions were ended since ``session_epoch``.
 
-        Cost:
-            Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
+        Cost: 2 requests in sequence, 1 read unit, 4 write units, plus 1 for the index.
 
         Clauses:
             FACTOR-5: Of concurrent callers, one gets True.
@@ -1138,8 +1132,7 @@ class SecondFactorStorage(Protocol):
         Raises:
             Revoked: All sessions were ended since ``session_epoch``.
 
-        Cost:
-            Two requests, one after the other.
+        Cost: 2 requests in sequence.
 
         Clauses:
             FACTOR-8: One write removes all of them.
@@ -1155,8 +1148,7 @@ class SecondFactorStorage(Protocol):
         Raises:
             Revoked: All sessions were ended since ``session_epoch``.
 
-        Cost:
-            Two requests, one after the other: 1 read unit, 2 write units, plus 1 for the index.
+        Cost: 2 requests in sequence, 1 read unit, 2 write units, plus 1 for the index.
 
         Clauses:
             FACTOR-9: ``passkey`` is in the user's set exactly as long as they count.
@@ -1175,8 +1167,7 @@ class SecondFactorStorage(Protocol):
             Whether it was accepted for this call; ``False`` also for a step before the last accepted one, and for a
             factor that was removed.
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             FACTOR-10: Of concurrent callers, one gets True; steps never go back.
@@ -1188,7 +1179,7 @@ class SecondFactorStorage(Protocol):
 
         Args:
             user_id: The user.
-            marks: What is stored of each, 1 to 32 texts of up to 128 characters: MACs, never the codes.
+            marks: A MAC of each code, 1 to 32 texts of up to 128 characters; never the codes themselves.
             session_epoch: The user's epoch when this was begun.
 
         Returns:
@@ -1198,8 +1189,7 @@ class SecondFactorStorage(Protocol):
             NotFound: There is no such user.
             Revoked: All sessions were ended since ``session_epoch``.
 
-        Cost:
-            Two requests, one after the other: 1 read unit, 4 write units, plus 1 for the index.
+        Cost: 2 requests in sequence, 1 read unit, 4 write units, plus 1 for the index.
 
         Clauses:
             FACTOR-11: Earlier codes are refused once it has returned.
@@ -1211,13 +1201,12 @@ class SecondFactorStorage(Protocol):
 
         Args:
             user_id: The user.
-            mark: What is stored of it.
+            mark: The code's MAC, as stored.
 
         Returns:
             Whether this call used it up; ``False`` if the user has no such code.
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             FACTOR-12: Of concurrent callers, one gets True, even if its response was lost and it tried again.
@@ -1225,13 +1214,12 @@ class SecondFactorStorage(Protocol):
         ...
 
     def reseal_factor(self, factor: Factor, secret: bytes) -> bool:
-        """Replace an authenticator app's seed by the same seed sealed anew, if it is still as read.
+        """Replace an authenticator app's seed with the same seed, sealed anew, unless it was changed since it was read.
 
         Returns:
             Whether it was replaced.
 
-        Cost:
-            One request: 2 write units.
+        Cost: 1 request, 2 write units.
 
         Clauses:
             FACTOR-13: A factor that was removed or sealed anew since it was read is not changed.
@@ -1322,16 +1310,15 @@ class BruteForceStorage(Protocol):
         ...
 
     def clear_attempt(self, kind: AttemptKind, value: str, *, attempt_id: str, purpose: str | None = None) -> None:
-        """Clear the count of a subject of :meth:`acquire_attempt` after a success.
+        """Reset a count of :meth:`acquire_attempt` after a success.
 
         Args:
             kind: As for :meth:`acquire_attempt`.
             value: As for :meth:`acquire_attempt`.
-            attempt_id: The attempt that succeeded. If there have been later ones, nothing is cleared.
+            attempt_id: The attempt that succeeded. If there have been later ones, the count is kept.
             purpose: As for :meth:`acquire_attempt`.
 
-        Cost:
-            One request: 1 write unit.
+        Cost: 1 request, 1 write unit.
 
         Clauses:
             LOCKOUT-14: Later attempts are kept.

@@ -44,7 +44,7 @@ class AsyncEmailVerificationService:
         storage: Stores the tokens.
         mail: Sends the links.
         passwords: Returns the service that checks and hashes passwords; called only if one was typed.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         random: The randomness for bindings.
     """

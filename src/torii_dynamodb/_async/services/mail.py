@@ -36,7 +36,7 @@ class AsyncMail:
         mailer: Sends them.
         settings: The settings.
         templates: The templates.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         random: The randomness for unused ids.
     """

@@ -97,7 +97,7 @@ class AsyncOAuthService:
         storage: Stores the accounts.
         sessions: Creates the sessions.
         providers: The providers to offer.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         random: The randomness.
         http: Returns the application's HTTP client; ``None`` if it has none.

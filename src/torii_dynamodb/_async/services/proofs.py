@@ -23,7 +23,7 @@ async def prove_email(
 
     Args:
         storage: Stores the user.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         user: The user as read with the proof; the proof only counts under their epoch.
         email: The address that was proved, normalised.

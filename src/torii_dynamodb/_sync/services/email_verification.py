@@ -46,7 +46,7 @@ class EmailVerificationService:
         storage: Stores the tokens.
         mail: Sends the links.
         passwords: Returns the service that checks and hashes passwords; called only if one was typed.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         random: The randomness for bindings.
     """

@@ -34,7 +34,7 @@ class MagicLinkService:
         storage: Stores the tokens.
         sessions: Creates the sessions.
         mail: Sends the links.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         sign_up: Whether a link to an address without an account creates one when it is used.
     """

@@ -99,7 +99,7 @@ class OAuthService:
         storage: Stores the accounts.
         sessions: Creates the sessions.
         providers: The providers to offer.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         random: The randomness.
         http: Returns the application's HTTP client; ``None`` if it has none.

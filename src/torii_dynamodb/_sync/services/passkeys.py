@@ -39,7 +39,7 @@ class PasskeyService:
         storage: Stores passkeys and challenges.
         sessions: Creates the sessions.
         settings: The settings.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         random: The randomness for challenges.
         mail: Mails the owner about passkeys that were added or removed; ``None`` for no mails.

@@ -60,7 +60,7 @@ class PasswordService:
         hashing: Hashes and verifies.
         policy: Which passwords are accepted.
         lockout: How many attempts are accepted in which time.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         compromised: Knows passwords from breaches.
         devices: Recognises browsers that the user signed in with before.

@@ -23,7 +23,7 @@ def prove_email(storage: Storage, events: Events, clock: Clock, user: User, *, e
 
     Args:
         storage: Stores the user.
-        events: Gets the events.
+        events: Receives the events.
         clock: The clock.
         user: The user as read with the proof; the proof only counts under their epoch.
         email: The address that was proved, normalised.

@@ -51,7 +51,7 @@ class SessionService:
         storage: Stores them.
         policy: How long they last.
         clock: The clock.
-        events: Gets the events.
+        events: Receives the events.
         devices: Recognises browsers; ``None`` to recognise none.
         mail: Mails the owner about sign-ins from unknown browsers; ``None`` for no mails.
         second_factor: Who must give a second factor; ``None``: whoever has set one up.
