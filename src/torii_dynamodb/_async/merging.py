@@ -50,7 +50,7 @@ class AsyncReadMerger:
 
         Raises:
             Unavailable: If there was no response.
-            ToriiError: If it was asked alone and refused.
+            ToriiError: If it was refused when requested by itself.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:

@@ -1,7 +1,7 @@
 """Second factors: what is stored, and the requests that add, use and remove them.
 
-A factor is an item of ``identities`` under the user's id, and the user's set ``factors`` lists its name: so a sign-in,
-which reads the user anyway, knows whether a second factor is due.
+A factor is an item of ``identities`` under the user's id, and the user's set ``factors`` lists its name, so a sign-in,
+which reads the user anyway, knows whether a second factor is required.
 """
 
 from __future__ import annotations

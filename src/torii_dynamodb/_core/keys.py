@@ -74,7 +74,7 @@ def token_key(purpose: str, token_digest: str) -> str:
 
 
 def code_key(token_digest: str) -> str:
-    """Where a code from a mail is stored. It is no one-time token, so that its flow token passes for none."""
+    """Where a mailed code is stored: apart from one-time tokens, so that its flow token is not accepted as one."""
     return token_key(CODE, token_digest)
 
 

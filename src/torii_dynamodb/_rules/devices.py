@@ -4,11 +4,11 @@ Anybody can lock an address out by failing often enough, from anywhere. A browse
 has a device token, and with it attempts that strangers cannot use up (OWASP, "Device Cookies").
 
 ``torii_d1_<user id>.<device id>.<issued>.<MAC>``: the MAC (HMAC-SHA256) also covers address and password version, which
-the token does not tell. So it dies with a change of either: whoever knew an old password has no say any more.
+the token does not reveal. A change of either invalidates it, so knowing an old password is of no use.
 
-A browser that is trusted to do without a second factor has ``.<when it gave one>.<MAC>`` behind that. This MAC also
-covers the set of factors and the session epoch: so the trust ends when a factor is added or removed, and with signing
-out everywhere.
+For a browser that is trusted to do without a second factor, ``.<when it gave one>.<MAC>`` follows. This MAC also covers
+the set of factors and the session epoch, so the trust ends when a factor is added or removed, and with signing out
+everywhere.
 """
 
 from __future__ import annotations

@@ -450,8 +450,8 @@ class OAuthResult:
     Args:
         user: The user.
         session: The new session with its token; ``None`` if an account was linked to a signed-in user, or if a second
-            factor is due.
-        challenge: What asks for the second factor, if one is due.
+            factor is required.
+        challenge: The challenge to complete with a second factor, if one is required.
         provider: The provider.
         identity: The person, as the provider describes them.
         created: Whether the user was created.

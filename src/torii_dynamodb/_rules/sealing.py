@@ -1,7 +1,7 @@
 """Sealing of secrets that must be read back: AES-256-GCM from ``cryptography``, imported when something is sealed.
 
-There are two uses. The data of a sign-in through a provider is sealed under its ``state``, which the browser carries
-and of which the table has only the SHA-256: nobody can open the row without the state. Data that is kept for long
+There are two uses. The data of a sign-in through a provider is sealed under its ``state``, which the browser carries;
+the table has only its SHA-256, so nobody can open the row without the state. Data that is kept for long
 (providers' tokens) is sealed under the application's ``secret``, by a :class:`Keyring`.
 
 Keys come from HKDF-SHA-256, one per use. Every sealing draws a nonce of 96 random bits (NIST SP 800-38D, 8.2.2). The

@@ -437,7 +437,7 @@ class SignedInOut(BaseModel):
 
     @classmethod
     def of(cls, user: User, session: Session, token: str | None = None) -> SignedInOut:
-        """A sign-in's answer."""
+        """The response to a sign-in."""
         return cls(status="signed_in", user=UserOut.of(user), session=SessionOut.of(session, session.id), token=token)
 
 
@@ -449,7 +449,7 @@ class FactorChoiceOut(BaseModel):
 
 
 class SecondFactorOut(BaseModel):
-    """The first factor was right, and a second one is needed: nobody is signed in yet."""
+    """The first factor was right, and a second one is required. Nobody is signed in yet."""
 
     status: Literal["second_factor_required"]
     factors: Annotated[list[FactorChoiceOut], Field(description="What can be given; empty if `enrolment` is true.")]

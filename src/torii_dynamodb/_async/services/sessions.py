@@ -52,8 +52,8 @@ class AsyncSessionService:
         events: Receives the events.
         devices: Recognises browsers; ``None`` to recognise none.
         mail: Mails the owner about sign-ins from unknown browsers; ``None`` for no mails.
-        second_factor: Who must give a second factor; ``None``: whoever has set one up.
-        challenges: Vouches for challenges; ``None`` without a ``secret``: then no challenge can be completed.
+        second_factor: Who must give a second factor; ``None``: users who have set one up.
+        challenges: Vouches for challenges; ``None`` without a ``secret``, and then no challenge can be completed.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class AsyncSessionService:
         second_factor_at: datetime | None = None,
         second_factor: str | None = None,
     ) -> SignInResult:
-        """Create a session, or a challenge where a second factor is due: one write either way. Emits no event."""
+        """Create a session, or a challenge if a second factor is required: one write either way. Emits no event."""
         if second_factor_at is None and self.second_factor.is_required_of(user):
             second_factor_at = self._trusted_since(user, browser)
             if second_factor_at is None:

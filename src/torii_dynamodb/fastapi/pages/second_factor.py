@@ -249,7 +249,7 @@ async def _show(
         target=target,
         way=chosen,
         others=[one for one in ways if one != chosen],
-        # Whoever uses a recovery code has lost what the device would be trusted in place of.
+        # A person who uses a recovery code has lost the factor that the device would be trusted in place of.
         trust_for=None if trust is None or base == _AGAIN or chosen == "recovery" else duration(trust),
     )
 

@@ -23,7 +23,7 @@ async def enter(
 ) -> Response:
     """Give the browser its new session and redirect, or ask first if it would replace another user's.
 
-    If a second factor is due, there is no session yet: redirect to the page that asks for it.
+    If a second factor is required, there is no session yet: redirect to the page that asks for it.
 
     Args:
         site: The pages.

@@ -8,7 +8,7 @@ from torii_dynamodb._rules.oauth import provider_label
 
 __all__ = ["NOTICES", "TITLES", "browser_name", "provider_failure", "provider_label"]
 
-# By the name in the URL, so that a URL cannot bring a text of its own.
+# By the name in the URL, so that a URL cannot supply its own text.
 NOTICES = {
     "account-deleted": "Your account and everything in it was deleted.",
     "device-ended": "That device was signed out.",
