@@ -25,9 +25,9 @@ class Browser:
         user_agent: Its ``User-Agent``.
         ip_address: Its IP address.
         metadata: Your own data for the new session.
-        device_token: What ``torii.devices.issue`` made for it after an earlier sign-in. A browser that the user signed in
-            with before has its own attempts, so strangers who lock the address out do not lock out its owner. A trusted
-            one need not give a second factor.
+        device_token: What ``torii.devices.issue`` made for it after an earlier sign-in. A browser that the user signed
+            in with before has its own attempts, so strangers who lock the address out do not lock out its owner. A
+            trusted one need not give a second factor.
     """
 
     user_agent: str | None = None
