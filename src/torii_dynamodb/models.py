@@ -173,7 +173,7 @@ class User:
         disconnected: Providers whose accounts the user unlinked and has not linked again since. Another account there
             is not linked just because it has the user's address.
         factors: Names of the second factors the user has: ``totp#<id>`` for each authenticator app, ``recovery`` for
-            recovery codes, ``passkey`` where the user's passkeys serve as one.
+            recovery codes, ``passkey`` if the user's passkeys count as one.
     """
 
     id: str
@@ -216,7 +216,7 @@ class NewSession:
         metadata: Anything of yours.
         amr: How the person signed in, in the names of RFC 8176 (``"pwd"``, ``"otp"``, ``"mfa"``, ...); up to 16.
         authenticated_at: When the person signed in; ``None``: when the session is created.
-        second_factor_at: When a second factor was verified; ``None``: it was not.
+        second_factor_at: When a second factor was verified; ``None`` if none was.
     """
 
     user_id: str
@@ -244,8 +244,8 @@ class Session:
         ip_address: Where the sign-in came from.
         metadata: Anything of yours.
         amr: How the person signed in, in the names of RFC 8176.
-        authenticated_at: When the person signed in, where that was before ``created_at`` (a rotation); ``None``: then.
-        second_factor_at: When a second factor was verified; ``None``: it was not.
+        authenticated_at: When the person signed in, if that was before ``created_at`` (a rotation); otherwise ``None``.
+        second_factor_at: When a second factor was verified; ``None`` if none was.
         token: The bearer token. Only its hash is stored, so it is ``""`` where the caller did not provide it, as in
             listed sessions; every operation treats ``""`` as it treats a malformed token.
     """
@@ -458,7 +458,7 @@ class Factor:
         id: Its id; ``recovery`` for the recovery codes.
         kind: ``"totp"`` for an authenticator app, ``"recovery"`` for recovery codes.
         name: What the person calls it.
-        created_at: When it was added; of recovery codes, when these were made.
+        created_at: When it was added; for recovery codes, when they were made.
         last_used_at: When it was last used to sign in; ``None`` if it never was.
         secret: The sealed seed of an authenticator app.
         last_step: The last time step that was accepted.

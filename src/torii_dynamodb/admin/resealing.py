@@ -75,7 +75,7 @@ def reseal(
     """Seal seeds and providers' tokens under the first secret, wherever they are under another.
 
     The application may run meanwhile, with the same secrets in the same order. After an interruption, run it again:
-    what is done is not done twice.
+    it does nothing twice.
 
     Args:
         config: Where the tables are.

@@ -279,7 +279,7 @@ class StreamSecondFactorAdded(StreamEvent):
     """A user set up a second factor.
 
     Args:
-        kind: ``"totp"`` for an authenticator app; ``"passkey"`` if the user's passkeys serve as one from now on.
+        kind: ``"totp"`` for an authenticator app; ``"passkey"`` if the user's passkeys count as one from now on.
         factor_id: The ID of the authenticator app; ``None`` for passkeys.
         name: The name of the authenticator app; ``None`` for passkeys.
     """
@@ -296,7 +296,7 @@ class StreamSecondFactorRemoved(StreamEvent):
     """A second factor was removed, by the user, by an administrator or with the user.
 
     Args:
-        kind: ``"totp"``, ``"recovery"`` for all recovery codes, or ``"passkey"`` if passkeys no longer serve as one.
+        kind: ``"totp"``, ``"recovery"`` for all recovery codes, or ``"passkey"`` if passkeys no longer count as one.
         factor_id: The ID of the authenticator app; ``None`` otherwise.
         name: The name of the authenticator app; ``None`` otherwise.
     """
