@@ -449,6 +449,26 @@ async def test_a_second_step_of_another_user_asks_before_it_replaces_their_sessi
     assert "grace@example.com" in (await tab.get("/auth/account")).text
 
 
+async def test_signing_out_ends_what_was_begun_in_this_browser() -> None:
+    """After signing out, the next person can neither go on with a finished second step nor with one that is due."""
+    site = Stepped()
+    user = await site.enrolled()
+    await site.user("bob@example.com")
+    tab = site.tab()
+    for finished in (True, False):
+        await tab.sign_in("bob@example.com")
+        page = "/auth/sign-in?again=1"
+        answer = await tab.send(page, "/auth/sign-in", follow=False, email=EMAIL, password=PASSWORD)
+        if finished:
+            answer = await tab.send(STEP, STEP, follow=False, code=site.code())
+        assert answer.headers["location"] == ("/auth/switch" if finished else STEP)
+        form = Reader((await tab.get("/auth/account")).text).forms["/auth/sign-out"]
+        await tab.client.post("/auth/sign-out", data=form)
+        assert (await tab.get("/auth/switch")).headers["location"] == "/auth/sign-in"
+        assert (await tab.get(STEP)).headers["location"] == "/auth/sign-in?notice=second-factor-expired"
+    assert await site.torii.list_sessions(user.id) == []
+
+
 async def test_an_administrator_sees_and_removes_second_factors() -> None:
     """The user's page lists them; removing asks, ends them all, and tells the owner by mail."""
     site = Stepped()

@@ -500,6 +500,17 @@ async def test_other_sites_cannot_use_the_cookies() -> None:
         assert (await person.second(code=site.code())).status_code == 200
 
 
+async def test_signing_out_drops_a_second_factor_that_is_due() -> None:
+    """After signing out, the next person at the browser cannot go on with a sign-in that was begun there."""
+    site = FactorSite()
+    await site.enrolled()
+    async with site.browser() as client:
+        person = Person(client, "cookie")
+        await person.first()
+        assert (await person.post("/sign-out")).status_code == 204
+        problem(await person.second(code=site.code()), 400, "invalid_token")
+
+
 async def test_a_second_tab() -> None:
     """A second sign-in in the same browser replaces the challenge in the cookie; one sign-in is completed."""
     site = FactorSite()

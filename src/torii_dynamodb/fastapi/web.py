@@ -472,6 +472,15 @@ class Web:
                 self.cookies.delete(response, cookie)
         return None
 
+    async def drop_begun(self, connection: HTTPConnection, response: Response) -> None:
+        """Drop the sign-ins that were begun in this browser: the next person at it must not go on with them."""
+        pending = self.cookies.read(connection, self.cookies.pending)
+        if pending is not None:
+            await self.torii.delete_session(pending)
+        for cookie in (self.cookies.pending, self.cookies.challenge, self.cookies.email_code):
+            if self.cookies.read(connection, cookie) is not None:
+                self.cookies.delete(response, cookie)
+
     def has_cookie(self, connection: HTTPConnection) -> bool:
         """Whether the request has a session cookie, valid or not."""
         return self.cookies.read(connection, self.cookies.session) is not None

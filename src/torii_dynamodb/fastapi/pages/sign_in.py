@@ -103,6 +103,7 @@ def add(router: APIRouter, site: Site) -> None:
         if token is not None:
             await torii.delete_session(token)
         web.forget_session(response)
+        await web.drop_begun(request, response)
         return response
 
     if not torii.takes_passkeys:

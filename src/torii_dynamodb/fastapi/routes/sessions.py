@@ -102,12 +102,15 @@ def _add_ending(router: APIRouter, web: Web, dependencies: Dependencies) -> None
     torii = web.torii
 
     @router.post("/sign-out", status_code=204, summary="Sign out", responses=problems("cross_site", "session_required"))
-    async def sign_out(response: Response, found: Caller | None = Depends(dependencies.optional_signed_in)) -> None:
+    async def sign_out(
+        request: Request, response: Response, found: Caller | None = Depends(dependencies.optional_signed_in)
+    ) -> None:
         """Ends the session, and deletes the cookie even if it is no longer valid."""
         if found is not None:
             await torii.delete_session(found.token)
         if found is None or found.transport == "cookie":
             web.forget_session(response)
+            await web.drop_begun(request, response)
 
     @router.post(
         "/sessions/end-others",
