@@ -228,6 +228,7 @@ def test_javascript_off(new_context: Contexts, person: Person) -> None:
     page.get_by_role("button", name="Save profile").click()
     expect(page.locator("#notice")).to_contain_text("profile was saved")
     page.get_by_role("button", name="Sign out everywhere").click()
+    expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     assert "Passkeys require JavaScript" in page.content()
 
 
