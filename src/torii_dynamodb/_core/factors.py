@@ -19,7 +19,7 @@ from torii_dynamodb._core.keys import factor_key, item_key
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
-from torii_dynamodb._rules.second_factor import SECOND_FACTOR, is_enrolled
+from torii_dynamodb._rules.enrolled import SECOND_FACTOR, is_enrolled
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb.errors import TooManyFactors, ValidationError, VersionConflict
 from torii_dynamodb.models import Factor, NewFactor, User

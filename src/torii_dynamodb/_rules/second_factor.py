@@ -6,10 +6,11 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb._rules.enrolled import SECOND_FACTOR, factor_kinds, is_enrolled
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.errors import ConfigurationError
@@ -24,9 +25,6 @@ __all__ = [
     "is_enrolled",
     "with_second_factor",
 ]
-
-SECOND_FACTOR: Final = "second_factor"
-"""The purpose of the tokens in challenges."""
 
 _MAX_CHALLENGE = timedelta(hours=1)
 _MAX_TRUST = timedelta(days=365)
@@ -83,23 +81,6 @@ class SecondFactorPolicy:
                 f"second_factor.required: the function must return True or False, not {type(required).__name__}"
             )
         return required
-
-
-def factor_kinds(user: User) -> frozenset[Literal["totp", "passkey", "recovery"]]:
-    """The kinds of second factor that the user can give. Recovery codes do not count by themselves."""
-    kinds: set[Literal["totp", "passkey", "recovery"]] = set()
-    if any(name.startswith("totp#") for name in user.factors):
-        kinds.add("totp")
-    if "passkey" in user.factors and any(name.startswith("passkey#") for name in user.identities):
-        kinds.add("passkey")
-    if kinds and "recovery" in user.factors:
-        kinds.add("recovery")
-    return frozenset(kinds)
-
-
-def is_enrolled(user: User) -> bool:
-    """Whether the user has a second factor."""
-    return bool(factor_kinds(user))
 
 
 class Challenges:
