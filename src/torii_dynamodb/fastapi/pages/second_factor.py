@@ -14,6 +14,7 @@ from torii_dynamodb.fastapi.flows import with_cookies
 from torii_dynamodb.fastapi.pages.forms import FieldError, answer_of, refused_code, wait_text
 from torii_dynamodb.fastapi.pages.render import Redirected, Site
 from torii_dynamodb.fastapi.pages.switching import enter
+from torii_dynamodb.fastapi.qr_code import qr_code
 from torii_dynamodb.fastapi.routing import AuthRoute
 from torii_dynamodb.fastapi.web import Caller
 from torii_dynamodb.mail.templates import duration
@@ -274,7 +275,7 @@ async def show_enrolment(
         signed_in=signed_in,
         action=action,
         target=target,
-        qr=_qr_code(begun.uri),
+        qr=Markup(qr_code(begun.uri, css_class="qr")),  # noqa: S704 - modules drawn by segno, without any text
         uri=begun.uri,
         secret=" ".join(begun.secret[start : start + 4] for start in range(0, len(begun.secret), 4)),
         enrolment=begun.token,
@@ -307,11 +308,3 @@ def _refused_passkey(
     if isinstance(error, AccountLocked | RateLimited):
         return [FieldError("passkey-step", wait_text(error))], 429
     return [FieldError("passkey-step", _WRONG_PASSKEY)], 401
-
-
-def _qr_code(uri: str) -> Markup:
-    import segno
-
-    # Without sizes: the style sheet decides. Dark on light in both colour schemes: not every app reads it inverted.
-    drawn = segno.make(uri, error="m", micro=False).svg_inline(omitsize=True, border=4, light="#fff", svgclass="qr")
-    return Markup(drawn)  # noqa: S704 - segno draws modules; nothing of the URI is text in it

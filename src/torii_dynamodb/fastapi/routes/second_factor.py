@@ -11,6 +11,7 @@ from torii_dynamodb._rules.second_factor import factor_kinds, is_enrolled
 from torii_dynamodb.errors import InvalidCode, InvalidToken, NotFound
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.errors import Problem
+from torii_dynamodb.fastapi.qr_code import qr_code
 from torii_dynamodb.fastapi.routing import BODY, RECENT, problems
 from torii_dynamodb.fastapi.schemas import (
     BeginEnrolmentIn,
@@ -203,16 +204,8 @@ def _add_enrolling_at_sign_in(router: APIRouter, web: Web) -> None:
 
 
 def _enrolment(begun: TotpEnrolment) -> TotpEnrolmentOut:
-    return TotpEnrolmentOut(uri=begun.uri, secret=begun.secret, enrolment=begun.token, qr_svg=_qr_code(begun.uri))
-
-
-def _qr_code(uri: str) -> str | None:
-    if find_spec("segno") is None:
-        return None
-    import segno
-
-    # Without a size: the page decides. Dark on light in every colour scheme: not every app reads it inverted.
-    return segno.make_qr(uri, error="m").svg_inline(omitsize=True, border=4, light="#fff", svgclass=None)
+    qr_svg = None if find_spec("segno") is None else qr_code(begun.uri)
+    return TotpEnrolmentOut(uri=begun.uri, secret=begun.secret, enrolment=begun.token, qr_svg=qr_svg)
 
 
 def _enrolled(enrolled: EnrolledFactor, signed_in: SignedInOut) -> EnrolledOut:
