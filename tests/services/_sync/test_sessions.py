@@ -8,13 +8,14 @@ import subprocess
 import sys
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from tests.services._sync.support import EMAIL, PASSWORD, Setting, as_signed_in, just_before, recording
 
 from torii_dynamodb import Browser
 from torii_dynamodb._rules.session_policy import SessionPolicy, signed_in_at
-from torii_dynamodb.errors import ConfigurationError, VersionConflict
+from torii_dynamodb.errors import ConfigurationError, ValidationError, VersionConflict
 from torii_dynamodb.events import Event, SessionEnded, UserCreated, UserSignedIn
 
 POLICY = SessionPolicy(absolute=timedelta(days=10), idle=timedelta(days=2), refresh_after=timedelta(hours=1))
@@ -294,3 +295,12 @@ print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("metadata", [[], "", 0, "text"])
+def test_metadata_that_is_not_a_mapping_is_refused(metadata: Any) -> None:
+    """An empty list or text is not taken for no metadata."""
+    here = Setting()
+    user = here.torii.password.register(EMAIL, PASSWORD)
+    with pytest.raises(ValidationError, match="metadata"):
+        here.torii.create_session(user, browser=Browser(metadata=metadata))

@@ -37,7 +37,6 @@ from torii_dynamodb.events import (
     RecoveryCodeUsed,
     SecondFactorAdded,
     SecondFactorRemoved,
-    SessionRotated,
     SignInFailed,
     SignInMethod,
 )
@@ -592,13 +591,9 @@ class AsyncSecondFactorService:
 
     async def _raise(self, user: User, session: Session, second_factor: str) -> SignedIn:
         """Replace the session with one that a second factor was given for."""
-        new = await self._sessions.renew(session, user, second_factor=second_factor)
-        if not await self._storage.delete_session_by_id(user.id, session.id):
-            await self._storage.delete_session_by_id(user.id, new.id)
+        new = await self._sessions.replace(SignedIn(user, session), second_factor=second_factor)
+        if new is None:
             raise Revoked("the session was ended meanwhile; sign in again")
-        await self._events.emit(
-            SessionRotated(at=self._clock(), user_id=user.id, old_session_id=session.id, session_id=new.id)
-        )
         return SignedIn(user, new)
 
     async def _failed(self, user: User, browser: Browser, found: VerifiedToken | None) -> None:

@@ -106,7 +106,7 @@ class AsyncSessionService:
             expires_at=self.policy.end(now, now),
             user_agent=browser.user_agent,
             ip_address=browser.ip_address,
-            metadata=browser.metadata or {},
+            metadata={} if browser.metadata is None else browser.metadata,
             amr=amr if second_factor is None else with_second_factor(amr, second_factor),
             second_factor_at=second_factor_at,
         )
@@ -267,7 +267,11 @@ class AsyncSessionService:
         found = await self._storage.get_signed_in(token)
         if found is None:
             return None
-        user, old = found
+        return await self.replace(found, second_factor=second_factor)
+
+    async def replace(self, signed_in: SignedIn, *, second_factor: str | None = None) -> Session | None:
+        """Replace a session that was just checked, as :meth:`rotate` does. Two requests."""
+        user, old = signed_in
         new = await self.renew(old, user, second_factor=second_factor)
         # Ending the old one decides: a session that was signed out meanwhile must not continue under another id.
         if not await self._storage.delete_session_by_id(user.id, old.id):

@@ -39,7 +39,6 @@ from torii_dynamodb.events import (
     RecoveryCodeUsed,
     SecondFactorAdded,
     SecondFactorRemoved,
-    SessionRotated,
     SignInFailed,
     SignInMethod,
 )
@@ -588,13 +587,9 @@ class SecondFactorService:
 
     def _raise(self, user: User, session: Session, second_factor: str) -> SignedIn:
         """Replace the session with one that a second factor was given for."""
-        new = self._sessions.renew(session, user, second_factor=second_factor)
-        if not self._storage.delete_session_by_id(user.id, session.id):
-            self._storage.delete_session_by_id(user.id, new.id)
+        new = self._sessions.replace(SignedIn(user, session), second_factor=second_factor)
+        if new is None:
             raise Revoked("the session was ended meanwhile; sign in again")
-        self._events.emit(
-            SessionRotated(at=self._clock(), user_id=user.id, old_session_id=session.id, session_id=new.id)
-        )
         return SignedIn(user, new)
 
     def _failed(self, user: User, browser: Browser, found: VerifiedToken | None) -> None:
