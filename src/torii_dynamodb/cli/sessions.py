@@ -21,7 +21,7 @@ from torii_dynamodb.cli.support import (
     plain,
     say,
 )
-from torii_dynamodb.cli.users import UserArgument, find_user, shown_moment
+from torii_dynamodb.cli.users.finding import UserArgument, find_user, shown_moment
 
 __all__ = ["app"]
 

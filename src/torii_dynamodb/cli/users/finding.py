@@ -1,4 +1,4 @@
-"""``torii-dynamodb users``: look users up, and remove second factors that they lost."""
+"""``torii-dynamodb users show`` and ``list``, and how every command finds its user."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
     Json,
-    Yes,
-    confirm,
     connected,
     emit,
     fail,
     make_table,
-    new_group,
     note,
     plain,
     say,
@@ -28,11 +25,16 @@ from torii_dynamodb.cli.support import (
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.models import Factor, User
 
-__all__ = ["app", "find_user", "shown_moment", "user_facts"]
-
-app = new_group("Look users up, and remove second factors that they lost.")
-second_factors = new_group("List and remove a user's second factors.")
-app.add_typer(second_factors, name="second-factors")
+__all__ = [
+    "UserArgument",
+    "factor_facts",
+    "factor_lines",
+    "find_user",
+    "list_users",
+    "show_user",
+    "shown_moment",
+    "user_facts",
+]
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The user's ID or email address.")]
 
@@ -65,7 +67,6 @@ def user_facts(user: User) -> dict[str, Any]:
     }
 
 
-@app.command("show")
 @connected
 def show_user(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """Show one user, by ID or by email address in any spelling."""
@@ -74,7 +75,7 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
         sessions = storage.list_sessions_for_user(user.id)
         factors = storage.list_factors_for_user(user.id, user=user)
     if as_json:
-        emit(user_facts(user) | {"sessions": len(sessions), "second_factors": _factor_facts(factors)})
+        emit(user_facts(user) | {"sessions": len(sessions), "second_factors": factor_facts(factors)})
         return
     facts: list[tuple[str, str]] = [
         ("id", user.id),
@@ -89,7 +90,7 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
         ("changed", f"{shown_moment(user.updated_at)} (version {user.version})"),
     ]
     facts += [("identity", identity) for identity in sorted(user.identities)]
-    facts += [("second factor", line) for line in _factor_lines(user, factors)]
+    facts += [("second factor", line) for line in factor_lines(user, factors)]
     facts += [("disconnected", provider) for provider in sorted(user.disconnected)]
     facts += [(f"metadata.{key}", str(value)) for key, value in sorted(user.metadata.items())]
     table = make_table("", "")
@@ -99,7 +100,6 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
     show(table)
 
 
-@app.command("list")
 @connected
 def list_users(
     connection: Connection,
@@ -139,74 +139,8 @@ def list_users(
         note(f"There are more: give --cursor {cursor}, or --all")
 
 
-@second_factors.command("list")
-@connected
-def list_second_factors(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
-    """List a user's second factors: authenticator apps, recovery codes, and passkeys if they count as one."""
-    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
-        user = find_user(storage, who)
-        found = storage.list_factors_for_user(user.id, user=user)
-    if as_json:
-        emit(
-            {
-                "user_id": user.id,
-                "email": user.email,
-                "passkeys": "passkey" in user.factors,
-                "second_factors": _factor_facts(found),
-            }
-        )
-        return
-    for line in _factor_lines(user, found):
-        say(line)
-    for one in found.corrupt:
-        note(f"Left out: {plain(one.key or 'a second factor without an ID')}: {one}")
-    if not user.factors:
-        say(f"{user.email} has no second factors.")
-
-
-@second_factors.command("remove")
-@connected
-def remove_second_factors(
-    connection: Connection,
-    who: UserArgument,
-    factor_id: Annotated[
-        str | None,
-        typer.Argument(metavar="[FACTOR]", help="The ID of an authenticator app, 'recovery' or 'passkey'."),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Remove all of the user's second factors.")] = False,
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
-    """Remove one second factor of a user who lost it, or all with --all. Be sure who asked you to.
-
-    The user's sessions and passkeys stay. Without another second factor, the first one is enough to sign in from then
-    on. This command sends no mail: tell the owner.
-    """
-    if every == (factor_id is not None):
-        raise typer.BadParameter("give one second factor, or --all", param_hint="FACTOR")
-    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
-        user = find_user(storage, who)
-        what = "all second factors" if factor_id is None else f"second factor {factor_id}"
-        confirm(f"Remove {what} of {user.email}?", yes=yes)
-        if factor_id is None:
-            removed = storage.remove_factors_for_user(user.id)
-        else:
-            removed = storage.remove_factor(user.id, factor_id)
-    if not removed:
-        missing = (
-            "no second factors"
-            if factor_id is None
-            else f"no second factor {factor_id!r}; see 'users second-factors list'"
-        )
-        fail(f"{user.email} has {missing}", ExitCode.NOT_FOUND)
-    if as_json:
-        emit({"user_id": user.id, "removed": factor_id or "all"})
-        return
-    say(f"{user.email}: {plain(what)} removed.")
-    note("No mail was sent: tell the owner.")
-
-
-def _factor_facts(found: Sequence[Factor]) -> list[dict[str, Any]]:
+def factor_facts(found: Sequence[Factor]) -> list[dict[str, Any]]:
+    """The parts of second factors that may be shown."""
     return [
         {
             "id": factor.id,
@@ -220,7 +154,8 @@ def _factor_facts(found: Sequence[Factor]) -> list[dict[str, Any]]:
     ]
 
 
-def _factor_lines(user: User, found: Sequence[Factor]) -> list[str]:
+def factor_lines(user: User, found: Sequence[Factor]) -> list[str]:
+    """A line about each of a user's second factors."""
     lines: list[str] = []
     for factor in found:
         name = f"{factor.codes_left} recovery codes" if factor.kind == "recovery" else plain(factor.name)
