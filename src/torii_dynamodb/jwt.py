@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._rules.jwt import AccessClaims, AccessToken, JwtKey, JwtSettings, JwtTokens
+from torii_dynamodb._rules.jwt import AccessClaims, AccessToken, AccessTokenClaims, JwtKey, JwtSettings, JwtTokens
 
-__all__ = ["AccessClaims", "AccessToken", "JwtKey", "JwtSettings", "JwtTokens"]
+__all__ = ["AccessClaims", "AccessToken", "AccessTokenClaims", "JwtKey", "JwtSettings", "JwtTokens"]

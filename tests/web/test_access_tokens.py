@@ -57,7 +57,7 @@ class Issued:
         await here.site.torii.storage.mark_email_verified(user.id, email=user.email)
         session = await here.site.torii.create_session(user)
         here.session = session.token
-        here.token = here.site.torii.jwt.issue(user, session).token
+        here.token = (await here.site.torii.jwt.issue(user, session)).token
         return here
 
     def client(self, token: str | None = None) -> httpx.AsyncClient:

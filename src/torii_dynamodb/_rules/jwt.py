@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
+from urllib.parse import urlsplit
 
 from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb._rules.extras import needed
@@ -15,7 +18,10 @@ from torii_dynamodb.clock import system_clock
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
 from torii_dynamodb.models import Session, User
 
-__all__ = ["AccessClaims", "AccessToken", "JwtKey", "JwtSettings", "JwtTokens"]
+__all__ = ["AccessClaims", "AccessToken", "AccessTokenClaims", "JwtKey", "JwtSettings", "JwtTokens", "merged_claims"]
+
+AccessTokenClaims: TypeAlias = Callable[[User, Session], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
+"""Returns an application's own claims for an access token of this user and session."""
 
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
@@ -27,6 +33,9 @@ _HOW = frozenset({"amr", "auth_time", "second_factor_at"})
 # Registered names (IANA), reserved: an application's own claim must not be mistaken for one of them.
 _RESERVED = _HOW | {"acr", "client_id", "cnf"}
 _INVALID = "the access token is not valid"
+# API Gateway accepts 10,240 bytes of request line and headers together, and ours take about 1 KB with the signature.
+_LARGEST_EXTRA = 4096
+_CONFIGURATION, _KEYS = "/.well-known/openid-configuration", "/.well-known/jwks.json"
 
 
 @guarded
@@ -60,10 +69,13 @@ class JwtSettings:
     anything that somebody who was signed out must not do.
 
     Args:
-        issuer: The issuer (``iss``).
+        issuer: The issuer (``iss``). For services that find the keys themselves, such as API Gateway, an ``https://``
+            URL without ``?`` and ``#``, below which the discovery document is served
+            (``/.well-known/openid-configuration``).
         audience: The audience (``aud``).
         keys: The first signs, all check; a service that only checks needs no private key. To rotate, add the new key
-            at the end on every host, then move it to the front, then, after ``lifetime``, remove the old one.
+            at the end on every host, then move it to the front, then, after ``lifetime``, remove the old one. Services
+            that cache the published keys must see the new one first: wait for two hours if API Gateway checks tokens.
         lifetime: How long a token is valid: at most an hour.
         leeway: How far clocks may differ: at most a minute.
     """
@@ -133,6 +145,12 @@ class AccessClaims:
     authenticated_at: datetime | None = None
     second_factor_at: datetime | None = None
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The names in the claim ``scope`` (RFC 9068, 2.2.3); empty if there is none."""
+        scope = self.extra.get("scope")
+        return tuple(scope.split()) if isinstance(scope, str) else ()
+
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
@@ -169,11 +187,14 @@ class JwtTokens:
     def issue(
         self, user: User, session: Session, *, now: datetime, token_id: str, extra: Mapping[str, Any] | None = None
     ) -> AccessToken:
-        """Issue an access token for a checked session. It expires no later than the session."""
+        """Issue an access token for a checked session. It expires no later than the session.
+
+        Raises:
+            ConfigurationError: There is no private key, or ``extra`` has a reserved name, is not JSON, is too large, or
+                has a ``scope`` that is not text.
+        """
         self.require_signing()
-        claims = dict(extra or {})
-        if taken := (_OURS | _RESERVED) & claims.keys():
-            raise ConfigurationError(f"jwt: these claims are reserved, use other names: {', '.join(sorted(taken))}")
+        claims = _checked_claims({} if extra is None else dict(extra))
         expires_at = min(now + self.settings.lifetime, session.expires_at)
         issued, expires = int(now.timestamp()), int(expires_at.timestamp())
         claims |= {
@@ -274,6 +295,83 @@ class JwtTokens:
                 kept = {name: value for name, value in jwk.items() if name != "key_ops"}
                 keys.append({**kept, "kid": kid, "alg": key.algorithm, "use": "sig"})
         return {"keys": keys}
+
+    def discovery(self) -> dict[str, Any]:
+        """Return the document to serve at ``<issuer>/.well-known/openid-configuration`` (OpenID Connect Discovery 1.0).
+
+        It names ``<issuer>/.well-known/jwks.json`` as the place of :meth:`jwks`. There is no authorization endpoint and
+        no token endpoint, because this is not an OpenID provider: the document only tells services that check
+        access tokens where the keys are. ``response_types_supported`` must not be missing or empty, so it says what
+        other issuers without these endpoints say, for example Kubernetes.
+
+        Raises:
+            ConfigurationError: The issuer is not an ``https://`` URL, or there are only shared secrets.
+        """
+        if not _is_url(self.settings.issuer):
+            raise ConfigurationError(
+                f"jwt: issuer {self.settings.issuer!r}: for others to find it, give an https:// URL without ? and #"
+            )
+        if not (algorithms := self._published()):
+            raise ConfigurationError("jwt: HS256 keys cannot be published: give an RS256, ES256 or EdDSA key")
+        return {
+            "issuer": self.settings.issuer,
+            "jwks_uri": self.settings.issuer.rstrip("/") + _KEYS,
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": algorithms,
+            "claims_supported": sorted(_OURS | _HOW),
+        }
+
+    def well_known(self, base_url: str | None = None) -> dict[str, Callable[[], dict[str, Any]]]:
+        """Return what to serve for :meth:`discovery`: paths, and the functions that return their JSON.
+
+        Args:
+            base_url: The URL of the application that serves them; if it has a path, the paths returned are below that.
+
+        Returns:
+            Empty if the issuer is not a URL or there are only shared secrets: then others cannot find any keys.
+        """
+        if not _is_url(self.settings.issuer) or not self._published():
+            return {}
+        issuer = self.settings.issuer.rstrip("/")
+        inside = base_url is not None and f"{issuer}/".startswith(f"{base_url}/")
+        path = issuer.removeprefix(base_url or "") if inside else urlsplit(issuer).path
+        return {path + _CONFIGURATION: self.discovery, path + _KEYS: self.jwks}
+
+    def _published(self) -> list[str]:
+        return sorted({key.algorithm for key in self._keys.values()} - {"HS256"})
+
+
+def _is_url(issuer: str) -> bool:
+    # https, no query and no fragment: OpenID Connect Discovery 1.0, 3. http is for trying it on this machine.
+    pattern = r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]+)?(/[A-Za-z0-9._~-]+)*/?"
+    return re.fullmatch(pattern, issuer) is not None
+
+
+def merged_claims(*given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an application's own claims together; of two with the same name, the last.
+
+    Raises:
+        ConfigurationError: Something is not a mapping, for example what a function without ``return`` returns.
+    """
+    for claims in cast("tuple[object, ...]", given):
+        if not isinstance(claims, Mapping):
+            raise ConfigurationError(f"jwt: claims: give a mapping of names to values, not {type(claims).__name__}")
+    return {name: value for claims in given for name, value in claims.items()}
+
+
+def _checked_claims(claims: dict[str, Any]) -> dict[str, Any]:
+    if taken := (_OURS | _RESERVED) & claims.keys():
+        raise ConfigurationError(f"jwt: these claims are reserved, use other names: {', '.join(sorted(taken))}")
+    try:
+        size = len(json.dumps(claims, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError("jwt: claims: give only values that JSON has") from error
+    if size > _LARGEST_EXTRA:
+        raise ConfigurationError(f"jwt: claims: at most {_LARGEST_EXTRA} bytes as JSON, not {size}")
+    if "scope" in claims and not isinstance(claims["scope"], str):
+        raise ConfigurationError("jwt: claims: scope: give one text with spaces between the names (RFC 8693, 4.2)")
+    return claims
 
 
 def _moment(value: object) -> datetime:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -94,17 +94,17 @@ def test_a_token_ends_with_its_session() -> None:
     """A token never outlives its session."""
     here, user, session = made()
     here.clock.set(session.expires_at - timedelta(seconds=30))
-    assert here.torii.jwt.issue(user, session).expires_at == session.expires_at
+    assert (here.torii.jwt.issue(user, session)).expires_at == session.expires_at
 
 
 def test_keys_rotate() -> None:
     """The first key signs; old tokens are valid for as long as their key is listed."""
     old, new = key("ES256", "old"), key("EdDSA", "new")
     here, user, session = made(old)
-    token = here.torii.jwt.issue(user, session).token
+    token = (here.torii.jwt.issue(user, session)).token
     both = Setting(jwt=settings(new, old), clock=here.clock).torii.jwt
     assert both.verify(token).user_id == user.id
-    assert jwt.get_unverified_header(both.issue(user, session).token)["kid"] == "new"
+    assert jwt.get_unverified_header((both.issue(user, session)).token)["kid"] == "new"
     after = Setting(jwt=settings(new), clock=here.clock).torii.jwt
     with pytest.raises(InvalidToken):
         after.verify(token)
@@ -116,7 +116,7 @@ def test_public_keys_are_published_and_secrets_are_not() -> None:
     published = here.torii.jwt.jwks()["keys"]
     assert [entry["kid"] for entry in published] == ["r", "e", "d"]
     assert all("d" not in entry and entry["use"] == "sig" for entry in published)
-    token = here.torii.jwt.issue(user, session).token
+    token = (here.torii.jwt.issue(user, session)).token
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
     claims = jwt.decode(token, jwt.PyJWK(published[0]), algorithms=["RS256"], audience="api", options=options)
     assert claims["sub"] == user.id
@@ -127,9 +127,9 @@ def test_verifying_needs_no_private_key() -> None:
     here, user, session = made(key("ES256", "a"))
     checker = JwtKey(kid="a", algorithm="ES256", public_key=pem("ES256")[1])
     there = Setting(jwt=settings(key("HS256", "b"), checker), clock=here.clock).torii.jwt
-    assert there.verify(here.torii.jwt.issue(user, session).token).user_id == user.id
+    assert there.verify((here.torii.jwt.issue(user, session)).token).user_id == user.id
     alone = JwtTokens(settings(checker))
-    claims = alone.verify(here.torii.jwt.issue(user, session).token, now=here.clock())
+    claims = alone.verify((here.torii.jwt.issue(user, session)).token, now=here.clock())
     assert (claims.user_id, claims.session_id) == (user.id, session.id)
     with pytest.raises(ConfigurationError, match="private key"):
         alone.issue(user, session, now=here.clock(), token_id="1")
@@ -165,7 +165,7 @@ def test_check_reads_the_session() -> None:
             here.clock.advance(timedelta(minutes=6))
         assert here.torii.jwt.check(access.token) is None, how
     here, user, session = made()
-    forged = here.torii.jwt.issue(user, session).token[:-4] + "AAAA"
+    forged = (here.torii.jwt.issue(user, session)).token[:-4] + "AAAA"
     for nonsense in ("", "a.b.c", session.token, forged):
         assert here.torii.jwt.check(nonsense) is None
 
@@ -174,7 +174,7 @@ def test_impossible_claims_under_a_shared_key_are_refused() -> None:
     """A holder of the shared key can sign any subject and session; impossible ones are refused, not an error."""
     here, user, session = made()
     for claims in ({"sub": "../x"}, {"sid": "no digest"}, {"sid": "0" * 64}, {"sub": ""}):
-        issued = jwt.decode(here.torii.jwt.issue(user, session).token, options={"verify_signature": False})
+        issued = jwt.decode((here.torii.jwt.issue(user, session)).token, options={"verify_signature": False})
         token = jwt.encode(issued | claims, HMAC, algorithm="HS256", headers={"kid": "one", "typ": "at+jwt"})
         assert here.torii.jwt.check(token) is None
 
@@ -191,7 +191,7 @@ def test_an_invalid_token_is_refused() -> None:
     """A wrong algorithm, key, type, issuer or audience, or a missing claim, is refused, however well signed."""
     here, user, session = made(key("RS256", "r"), key("HS256", "h"))
     service = here.torii.jwt
-    token = service.issue(user, session).token
+    token = (service.issue(user, session)).token
     options: Any = {"verify_signature": False}
     good = jwt.decode(token, options=options)
     private, public = pem("RS256")
@@ -276,3 +276,119 @@ def test_our_claims_cannot_be_replaced() -> None:
         here.torii.jwt.issue(user, session, claims={"sub": "somebody"})
     with pytest.raises(ConfigurationError):
         here.torii.jwt.issue(user, session, claims={"amr": ["otp"]})
+
+
+def test_the_application_adds_claims() -> None:
+    """The function's claims are in every token; those of one call are added, and win where the names are the same."""
+
+    def claims(user: User, session: Session) -> Mapping[str, Any]:
+        return {"scope": "notes:read notes:write", "tenant": "acme", "of": [user.id, session.id]}
+
+    here = Setting(jwt=settings(), access_token_claims=claims)
+    user, session = here.signed_in()
+    read = here.torii.jwt.verify((here.torii.jwt.issue(user, session)).token)
+    assert read.scopes == ("notes:read", "notes:write")
+    assert (read.extra["tenant"], read.extra["of"]) == ("acme", [user.id, session.id])
+    again = here.torii.jwt.refresh(session.token, claims={"tenant": "other", "plan": 2})
+    assert again is not None
+    read = here.torii.jwt.verify(again.token)
+    assert (read.extra["tenant"], read.extra["plan"], read.scopes[0]) == ("other", 2, "notes:read")
+    plain, owner, theirs = made()
+    assert plain.torii.jwt.verify((plain.torii.jwt.issue(owner, theirs)).token).scopes == ()
+
+
+@pytest.mark.parametrize(
+    ("claims", "says"),
+    [
+        ({"sub": "somebody"}, "reserved.*sub"),
+        ({"client_id": "x", "acr": "1"}, "reserved.*acr, client_id"),
+        ({"groups": ["x" * 100] * 50}, "4096 bytes as JSON, not 5"),
+        ({"when": object()}, "values that JSON has"),
+        ({"ratio": float("nan")}, "values that JSON has"),
+        ({"scope": ["a", "b"]}, "scope: give one text"),
+        (["admin"], "mapping of names to values, not list"),
+        (None, "mapping of names to values, not NoneType"),
+    ],
+)
+def test_claims_that_cannot_be_issued(claims: Any, says: str) -> None:
+    """Reserved names, values that are not JSON, and too much of it are an error that says so; no token is issued."""
+    here = Setting(jwt=settings(), access_token_claims=lambda user, session: claims)
+    user, session = here.signed_in()
+    with pytest.raises(ConfigurationError, match=says):
+        here.torii.jwt.issue(user, session)
+
+
+def test_an_error_of_the_application_is_its_own() -> None:
+    """What the function for claims raises reaches the caller as it is."""
+
+    def claims(user: User, session: Session) -> dict[str, Any]:
+        raise LookupError(user.id)
+
+    here = Setting(jwt=settings(), access_token_claims=claims)
+    user, session = here.signed_in()
+    with pytest.raises(LookupError):
+        here.torii.jwt.issue(user, session)
+
+
+def test_the_discovery_document() -> None:
+    """It has the fields that Discovery requires of an issuer without endpoints, and only asymmetric algorithms."""
+    tokens = JwtTokens(settings(key("HS256", "h"), key("ES256", "e"), key("RS256", "r")))
+    assert tokens.discovery() == {
+        "issuer": "https://app.example.com",
+        "jwks_uri": "https://app.example.com/.well-known/jwks.json",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256", "RS256"],
+        "claims_supported": [
+            "amr", "aud", "auth_time", "email", "email_verified", "exp", "iat", "iss", "jti", "nbf", "second_factor_at",
+            "sid", "sub",
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("issuer", "base_url", "below"),
+    [
+        ("https://app.example.com", None, ""),
+        ("https://app.example.com/", None, ""),
+        ("https://app.example.com/auth/v1", None, "/auth/v1"),
+        ("https://app.example.com/auth/", "https://app.example.com", "/auth"),
+        ("https://app.example.com/app", "https://app.example.com/app", ""),
+        ("https://app.example.com/app/auth", "https://app.example.com/app", "/auth"),
+        ("https://app.example.com/application", "https://app.example.com/app", "/application"),
+        ("https://other.example.com/x", "https://app.example.com/app", "/x"),
+        ("http://localhost:8000", None, ""),
+    ],
+)
+def test_where_the_document_is_served(issuer: str, base_url: str | None, below: str) -> None:
+    """It is below the issuer's URL, without a slash at the end; an application with a path serves the rest of it."""
+    tokens = JwtTokens(JwtSettings(issuer=issuer, audience="api", keys=[key("ES256")]))
+    served = tokens.well_known(base_url)
+    assert list(served) == [f"{below}/.well-known/openid-configuration", f"{below}/.well-known/jwks.json"]
+    document, keys = (serve() for serve in served.values())
+    assert document["issuer"] == issuer
+    assert document["jwks_uri"] == issuer.rstrip("/") + "/.well-known/jwks.json"
+    assert [one["kid"] for one in keys["keys"]] == ["one"]
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "example", "http://app.example.com", "https://app.example.com?x=1", "https://app.example.com/#x", "https://",
+        "https://a@app.example.com", "https://app.example.com//x", "https://app.example.com/{x}",
+    ],
+)  # fmt: skip
+def test_an_issuer_that_cannot_be_found(issuer: str) -> None:
+    """An issuer that is not an https URL works, but has no discovery document."""
+    tokens = JwtTokens(JwtSettings(issuer=issuer, audience="api", keys=[key("ES256")]))
+    assert tokens.well_known() == {}
+    with pytest.raises(ConfigurationError, match="https://"):
+        tokens.discovery()
+
+
+def test_shared_secrets_are_never_discovered() -> None:
+    """With HS256 keys only there is nothing to publish."""
+    tokens = JwtTokens(settings(key("HS256")))
+    assert tokens.well_known() == {}
+    with pytest.raises(ConfigurationError, match="HS256"):
+        tokens.discovery()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._pool import HashingPool
     from torii_dynamodb._rules.devices import Devices
     from torii_dynamodb._rules.hashing import PasswordHasher, PasswordPolicy
-    from torii_dynamodb._rules.jwt import JwtSettings
+    from torii_dynamodb._rules.jwt import AccessTokenClaims, JwtSettings
     from torii_dynamodb._rules.oauth import OAuthProvider
     from torii_dynamodb._rules.second_factor import Challenges, SecondFactorPolicy
     from torii_dynamodb._rules.session_policy import SessionPolicy
@@ -87,6 +87,9 @@ class AsyncTorii:
         second_factor: Who must give a second factor (``torii_dynamodb.policies.SecondFactorPolicy``); ``None``: users
             who have set one up.
         jwt: How access tokens are made (``torii_dynamodb.jwt``).
+        access_token_claims: A function of a user and a session that returns your own claims, such as ``scope``, for
+            an access token; it may be a coroutine function. The names of the library's claims are refused, as is more
+            than 4,096 bytes of JSON.
         clock: The clock; should be the storage's.
         random: The randomness.
     """
@@ -114,6 +117,7 @@ class AsyncTorii:
         passkeys: PasskeySettings | None = None,
         second_factor: SecondFactorPolicy | None = None,
         jwt: JwtSettings | None = None,
+        access_token_claims: AccessTokenClaims | None = None,
         clock: Clock = system_clock,
         random: RandomBytes = system_random,
     ) -> None:
@@ -141,6 +145,7 @@ class AsyncTorii:
         self._passkey_settings = passkeys
         self._given_second_factor_policy = second_factor
         self._jwt_settings = jwt
+        self._access_token_claims = access_token_claims
         # A wrong secret is reported at the start, not at the first sign-in.
         if secret is not None:
             self.devices  # noqa: B018
@@ -430,7 +435,14 @@ class AsyncTorii:
 
         if self._jwt_settings is None:
             raise ConfigurationError("access tokens need jwt=JwtSettings(...)")
-        return AsyncJwtService(self.storage, self.sessions, self._jwt_settings, clock=self.clock, random=self._random)
+        return AsyncJwtService(
+            self.storage,
+            self.sessions,
+            self._jwt_settings,
+            clock=self.clock,
+            random=self._random,
+            claims=self._access_token_claims,
+        )
 
     @property
     def issues_jwt(self) -> bool:

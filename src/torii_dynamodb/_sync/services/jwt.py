@@ -4,10 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from torii_dynamodb._rules.jwt import AccessClaims, AccessToken, JwtSettings, JwtTokens
+from torii_dynamodb._rules.jwt import (
+    AccessClaims,
+    AccessToken,
+    AccessTokenClaims,
+    JwtSettings,
+    JwtTokens,
+    merged_claims,
+)
+from torii_dynamodb._sync.primitives import outcome
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import InvalidToken, ValidationError
 from torii_dynamodb.models import Session, SignedIn, User
@@ -30,6 +38,7 @@ class JwtService:
         settings: How tokens are made.
         clock: The clock.
         random: The randomness for token ids.
+        claims: Returns the application's own claims; ``None`` for none.
     """
 
     def __init__(
@@ -40,6 +49,7 @@ class JwtService:
         *,
         clock: Clock,
         random: RandomBytes,
+        claims: AccessTokenClaims | None = None,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
@@ -48,6 +58,7 @@ class JwtService:
         self.settings = settings
         self._clock = clock
         self._random = random
+        self._claims = claims
 
     def issue(self, user: User, session: Session, *, claims: Mapping[str, Any] | None = None) -> AccessToken:
         """Issue an access token for a session that was just created or checked. No request.
@@ -55,12 +66,23 @@ class JwtService:
         Args:
             user: The user.
             session: Their session.
-            claims: Additional claims. They are not secret: anyone with the token can read them.
+            claims: Claims of this token, added to those of ``access_token_claims``, which they replace where the names
+                are the same. They are not secret: anyone with the token can read them.
+
+        Raises:
+            ConfigurationError: A claim has a reserved name or is not JSON, or they are larger than 4,096 bytes. What
+                ``access_token_claims`` raises is raised as it is. No token is issued.
         """
-        return self._tokens.issue(user, session, now=self._clock(), token_id=self._random(16).hex(), extra=claims)
+        found = {} if self._claims is None else outcome(self._claims(user, session))
+        extra = merged_claims(found, claims or {})
+        return self._tokens.issue(user, session, now=self._clock(), token_id=self._random(16).hex(), extra=extra)
 
     def refresh(self, session_token: str, *, claims: Mapping[str, Any] | None = None) -> AccessToken | None:
         """Check the session with the storage, extend it if that is due, and issue the next access token.
+
+        Args:
+            session_token: The session's token.
+            claims: As for :meth:`issue`.
 
         Returns:
             The access token, with the session as it is now; ``None`` if the session is not valid.
@@ -99,3 +121,15 @@ class JwtService:
     def jwks(self) -> dict[str, Any]:
         """Return the public keys, for others that check tokens."""
         return self._tokens.jwks()
+
+    def discovery(self) -> dict[str, Any]:
+        """Return the discovery document, for others that look for the keys: see ``JwtTokens.discovery``.
+
+        Raises:
+            ConfigurationError: The issuer is not an ``https://`` URL, or there are only shared secrets.
+        """
+        return self._tokens.discovery()
+
+    def well_known(self, base_url: str | None = None) -> dict[str, Callable[[], dict[str, Any]]]:
+        """Return what to serve for that, by path: see ``JwtTokens.well_known``."""
+        return self._tokens.well_known(base_url)

@@ -32,6 +32,7 @@ _METHODS = {
     "hasher": (["hash", "verify", "needs_rehash"], "a hasher, for example Argon2Hasher()"),
     "compromised": (["is_compromised"], "for example PasswordList(...)"),
     "templates": (["render"], "Templates(...)"),
+    "access_token_claims": (["__call__"], "a function of a user and a session that returns a mapping"),
     "clock": (["__call__"], "a function without arguments that returns the time"),
     "random": (["__call__"], "a function that takes a number and returns that many random bytes"),
 }

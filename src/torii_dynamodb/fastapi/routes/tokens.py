@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.routing import problems
@@ -23,7 +27,7 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     @router.post("/token", summary="Get an access token", responses=problems("cross_site", "not_signed_in"))
     async def token(found: Caller = Depends(dependencies.signed_in)) -> AccessTokenOut:
         """Use the session to get another one later: there is no separate refresh token."""
-        issued = torii.jwt.issue(found.user, found.session)
+        issued = await torii.jwt.issue(found.user, found.session)
         seconds = int((issued.expires_at - torii.clock()).total_seconds())
         return AccessTokenOut(access_token=issued.token, expires_in=max(seconds, 0))
 
@@ -31,3 +35,14 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     async def jwks() -> dict[str, Any]:
         """Returns the public keys (RFC 7517), for services that verify access tokens."""
         return torii.jwt.jwks()
+
+    for path, document in torii.jwt.well_known(web.config.base_url).items():
+        # Others look for them below the issuer's URL, so they have no prefix.
+        router.routes.append(Route(path, _serving(document), include_in_schema=False))
+
+
+def _serving(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def serve(_: Request) -> JSONResponse:
+        return JSONResponse(document(), headers={"Cache-Control": "public, max-age=300"})
+
+    return serve
