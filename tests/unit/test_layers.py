@@ -64,7 +64,7 @@ IO = (
     "aiohttp", "anyio", "httpx", "requests", "urllib3", "httptools",
 )  # fmt: skip
 AWS = ("boto3", "botocore", "s3transfer", "moto")
-OUTER = own("admin", "cli", "fastapi", "local", "testing")
+OUTER = own("admin", "aws_lambda", "cli", "fastapi", "local", "testing")
 
 RULES = [
     Rule(
@@ -352,6 +352,7 @@ HEAVY = {
         ("from torii_dynamodb import AsyncDynamoDbStorage, DynamoDbStorage", set[str]()),
         ("import torii_dynamodb.local.engines", set[str]()),
         ("import torii_dynamodb.cli", {"typer", "click", "rich"}),
+        ("from torii_dynamodb.aws_lambda import LambdaRequest", set[str]()),
     ],
 )
 def test_an_import_is_light(statement: str, allowed: set[str]) -> None:
