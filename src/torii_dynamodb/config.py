@@ -24,6 +24,7 @@ __all__ = [
     "CredentialsSource",
     "DynamoDbConfig",
     "RateLimit",
+    "StoredTable",
     "TableName",
     "check_region",
     "check_url",
@@ -31,11 +32,24 @@ __all__ = [
 
 TableName = Literal["users", "sessions", "identities", "tokens", "login_attempts"]
 
+StoredTable = Literal["users", "sessions", "identities", "tokens", "login_attempts", "table"]
+"""A table on DynamoDB: one of the five or, with ``layout="single"``, the one that stores everything: ``"table"``."""
+
 TABLES: tuple[TableName, ...] = ("users", "sessions", "identities", "tokens", "login_attempts")
 
 _REGION = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # a label of a host name
 # DynamoDB: Service quotas, "Naming rules": 3 to 255 of a-z A-Z 0-9 _ - .
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# The attributes of stored items, except the keys that a single table replaces, and numbered ones (`token_serial_...`).
+_OUR_ATTRIBUTES = frozenset(
+    """
+    user_id email email_as_given name email_verified_at locked_at created_at updated_at metadata version session_epoch
+    password_version identities disconnected factors epoch user_agent ip_address amr authenticated_at second_factor_at
+    password_hash provider profile tokens public_key sign_count transports aaguid backed_up backup_eligible last_used_at
+    secret last_step kind codes purpose serial mark tries consumed_by sealed_flow at kept_expires_at schema_version
+    """.split()  # noqa: SIM905 - a list of 45 quoted names is harder to read
+)
 
 
 @guarded
@@ -115,7 +129,7 @@ class DynamoDbConfig:
         endpoint_url: Another endpoint (an emulator, a VPC endpoint). ``None``: ``AWS_ENDPOINT_URL_DYNAMODB``, then
             ``AWS_ENDPOINT_URL``, then the active profile's, then the Region's. ``docs/aws-settings.md`` lists all AWS
             settings that are used.
-        table_prefix: Tables are named ``{table_prefix}_{table}``. One prefix is one tenant.
+        table_prefix: Tables are named ``{table_prefix}_{table}``; a single table, ``{table_prefix}``.
         consistent_reads: Strong reads (the default, 1 read unit per 4 KB). With ``False``, reads are
             eventually consistent if possible, at half the price, and a revoked session may still pass a check until
             DynamoDB has replicated the revocation (usually well under a second).
@@ -124,6 +138,13 @@ class DynamoDbConfig:
     What production adds:
 
     Args:
+        layout: ``"tables"``: five tables. ``"single"``: one table without indexes, new or shared with an application,
+            whose items are never read, changed or deleted. See ``docs/single-table.md``.
+        table: The name of the single table; ``None`` for ``table_prefix``.
+        partition_key: The single table's partition key, a string.
+        sort_key: The single table's sort key, a string.
+        ttl_attribute: The single table's TTL attribute. Another than ``expires_at`` is for a shared table that has one.
+        key_prefix: What the partition keys of the library's items begin with in the single table.
         table_names: Full names that replace ``{table_prefix}_{table}``, by table.
         create_tables: Whether ``initialize`` creates missing tables and verifies existing ones. With ``False`` it makes
             no control-plane calls (the usual choice if IaC owns the tables).
@@ -166,6 +187,12 @@ class DynamoDbConfig:
     consistent_reads: bool = True
     retry_attempts: int = 3
 
+    layout: Literal["tables", "single"] = "tables"
+    table: str | None = None
+    partition_key: str = "pk"
+    sort_key: str = "sk"
+    ttl_attribute: str = "expires_at"
+    key_prefix: str = "torii"
     table_names: Mapping[TableName, str] = field(default_factory=lambda: MappingProxyType({}))
     create_tables: bool = True
     credentials: Credentials | CredentialsSource | object | None = field(default=None, repr=False)
@@ -177,7 +204,7 @@ class DynamoDbConfig:
     )
     max_connections: int = 64
     retry_quota: int = 500
-    rate_limits: Mapping[TableName, RateLimit] = field(default_factory=lambda: MappingProxyType({}))
+    rate_limits: Mapping[StoredTable, RateLimit] = field(default_factory=lambda: MappingProxyType({}))
     merge_reads: bool = True
     home_region: str | None = None
     home_endpoint_url: str | None = None
@@ -195,8 +222,9 @@ class DynamoDbConfig:
             raise ConfigurationError("home_endpoint_url has no effect without home_region: set both, or neither")
         if not isinstance(self.table_prefix, str):
             raise ConfigurationError(f"table_prefix: give text, not {_kind(self.table_prefix)}")
-        _check_by_table("table_names", self.table_names, str)
-        _check_by_table("rate_limits", self.rate_limits, RateLimit)
+        self._check_layout()
+        _check_by_table("table_names", self.table_names, str, TABLES)
+        _check_by_table("rate_limits", self.rate_limits, RateLimit, self.tables)
         _check_credentials(self.credentials)
         for option in ("transport", "on_call"):
             if getattr(self, option) is not None and not callable(getattr(self, option)):
@@ -204,13 +232,13 @@ class DynamoDbConfig:
         for option in ("clock", "random"):
             if not callable(getattr(self, option)):
                 raise ConfigurationError(f"{option}: give a function, not {_kind(getattr(self, option))}")
-        for table in TABLES:
+        for table in self.tables:
             name = self.table_name(table)
             if not _TABLE_NAME.fullmatch(name):
                 raise ConfigurationError(
                     f"table name {name!r} ({table}): give 3 to 255 of the characters A-Z a-z 0-9 _ - ."
                 )
-        names = [self.table_name(table) for table in TABLES]
+        names = [self.table_name(table) for table in self.tables]
         if len(set(names)) != len(names):
             raise ConfigurationError(f"table_names: two tables have the same name: {names}")
         for option in ("consistent_reads", "create_tables", "merge_reads"):
@@ -226,9 +254,50 @@ class DynamoDbConfig:
         if self.session_cleanup not in ("background", "inline", "off"):
             raise ConfigurationError(f"session_cleanup: {self.session_cleanup!r}: give 'background', 'inline' or 'off'")
 
-    def table_name(self, table: TableName) -> str:
-        """Return the table's name on DynamoDB (RFC 0008, ``DynamoDbHandle::table_name``)."""
+    @property
+    def tables(self) -> tuple[StoredTable, ...]:
+        """The tables on DynamoDB: the five, or ``("table",)`` with ``layout="single"``."""
+        return ("table",) if self.layout == "single" else TABLES
+
+    def table_name(self, table: StoredTable) -> str:
+        """Return the name of a table on DynamoDB (RFC 0008, ``DynamoDbHandle::table_name``).
+
+        With ``layout="single"``, this is the single table's, whichever table is asked for.
+        """
+        if self.layout == "single":
+            return self.table or self.table_prefix
+        if table == "table":
+            raise ConfigurationError("there is a single table only with layout='single'")
         return self.table_names.get(table) or f"{self.table_prefix}_{table}"
+
+    def _check_layout(self) -> None:
+        if self.layout not in ("tables", "single"):
+            raise ConfigurationError(f"layout: {self.layout!r}: give 'tables' or 'single'")
+        defaults = {"table": None, "partition_key": "pk", "sort_key": "sk", "ttl_attribute": "expires_at"} | {
+            "key_prefix": "torii"
+        }
+        if self.layout == "tables":
+            changed = [name for name, value in defaults.items() if getattr(self, name) != value]
+            if changed:
+                raise ConfigurationError(f"{changed[0]} has an effect only with layout='single': set both, or neither")
+            return
+        if self.table_names:
+            raise ConfigurationError("table_names: layout='single' has one table; give its name as table")
+        if self.table is not None and not isinstance(self.table, str):
+            raise ConfigurationError(f"table: give text, not {_kind(self.table)}")
+        if not isinstance(self.key_prefix, str) or not _KEY_PREFIX.fullmatch(self.key_prefix):
+            raise ConfigurationError(f"key_prefix: {self.key_prefix!r}: give 1 to 64 of A-Z a-z 0-9 _ - .")
+        names = [self.partition_key, self.sort_key, self.ttl_attribute]
+        for option, name in zip(("partition_key", "sort_key", "ttl_attribute"), names, strict=True):
+            if not isinstance(name, str) or not 1 <= len(name.encode(errors="replace")) <= 255:
+                raise ConfigurationError(f"{option}: {name!r}: give the name of an attribute, 1 to 255 bytes")
+            if name in _OUR_ATTRIBUTES or (name == "expires_at" and option != "ttl_attribute"):
+                raise ConfigurationError(
+                    f"{option}: {name!r} is an attribute of the library's own items; a table with this key cannot be "
+                    "shared: use a table of its own, or layout='tables'"
+                )
+        if len(set(names)) != len(names):
+            raise ConfigurationError(f"partition_key, sort_key and ttl_attribute must differ: {names}")
 
     def at_home(self) -> DynamoDbConfig:
         """Return the same configuration for ``home_region``; this one if there is none."""
@@ -271,13 +340,13 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text and text != ""
 
 
-def _check_by_table(option: str, given: object, kind: type) -> None:
+def _check_by_table(option: str, given: object, kind: type, tables: tuple[StoredTable, ...]) -> None:
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{option}: give a mapping of tables, not {_kind(given)}")
     entries = cast("Mapping[object, object]", given)
-    unknown = sorted(repr(table) for table in entries if table not in TABLES)
+    unknown = sorted(repr(table) for table in entries if table not in tables)
     if unknown:
-        raise ConfigurationError(f"{option}: no such table: {', '.join(unknown)}; there are {TABLES}")
+        raise ConfigurationError(f"{option}: no such table: {', '.join(unknown)}; there are {tables}")
     for table, value in entries.items():
         if not isinstance(value, kind):
             wanted = "text" if kind is str else f"a {kind.__name__}"

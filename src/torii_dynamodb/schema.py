@@ -1,7 +1,9 @@
-"""The five tables, declared once.
+"""The tables, declared once.
 
 Creation, verification, templates, IAM policies, autoscaling and the cost model all read this module; nothing else
 repeats a key, an index or a TTL attribute.
+
+With ``layout="single"`` there is one table instead: see :func:`schema_of`.
 
 ``users`` and ``sessions`` have the names of RFC 0008. The other three contain what RFC 0002 needs in addition.
 """
@@ -13,9 +15,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from torii_dynamodb.config import TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 
-__all__ = ["EMAIL_INDEX", "SCHEMA", "SCHEMA_VERSION", "USER_SESSIONS_INDEX", "IndexSchema", "Key", "TableSchema"]
+__all__ = [
+    "EMAIL_INDEX",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "USER_SESSIONS_INDEX",
+    "IndexSchema",
+    "Key",
+    "TableSchema",
+    "schema_of",
+]
 
 SCHEMA_VERSION: Final = 1
 """The version that every item is written with, as ``schema_version``."""
@@ -51,14 +62,14 @@ class TableSchema:
     """A table.
 
     Args:
-        table: Its name without the prefix.
+        table: Its name without the prefix; ``"table"`` for a single table.
         hash_key: The partition key.
         range_key: The sort key, if it has one.
         indexes: Its global secondary indexes.
         ttl: The attribute, in epoch seconds, after which DynamoDB deletes an item; ``None`` if items do not expire.
     """
 
-    table: TableName
+    table: StoredTable
     hash_key: Key
     range_key: Key | None = None
     indexes: tuple[IndexSchema, ...] = ()
@@ -76,7 +87,7 @@ class TableSchema:
 EMAIL_INDEX: Final = "email-index"
 USER_SESSIONS_INDEX: Final = "user-sessions-index"
 
-SCHEMA: Final[Mapping[TableName, TableSchema]] = MappingProxyType(
+SCHEMA: Final[Mapping[StoredTable, TableSchema]] = MappingProxyType(
     {
         "users": TableSchema(
             table="users",
@@ -98,3 +109,16 @@ SCHEMA: Final[Mapping[TableName, TableSchema]] = MappingProxyType(
         ),
     }
 )
+
+
+def schema_of(config: DynamoDbConfig) -> Mapping[StoredTable, TableSchema]:
+    """Return the tables of a configuration: :data:`SCHEMA`, or a single table without indexes."""
+    if config.layout == "tables":
+        return SCHEMA
+    single = TableSchema(
+        table="table",
+        hash_key=Key(config.partition_key, "S"),
+        range_key=Key(config.sort_key, "S"),
+        ttl=config.ttl_attribute,
+    )
+    return {"table": single}

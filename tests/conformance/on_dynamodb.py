@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing
 from typing import Any, ClassVar
 
 from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage, CallRecord, DynamoDbHandle, DynamoDbStorage
+from torii_dynamodb._core.layout import placer
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.testing import conformance
@@ -60,18 +61,24 @@ class OnDynamoDb:
         return self.requests
 
     def raw(self, storage: AsyncDynamoDbHandle | DynamoDbHandle) -> conformance.Dump:
-        client = Client(storage.config)
-        try:
-            return {table: self._scan(client, storage.config.table_name(table)) for table in TABLES}
-        finally:
-            client.close()
+        """Return every stored item, by table. An item that is not the storage's own tenant's fails the test."""
+        place, dump = placer(storage.config), {str(table): list[dict[str, Any]]() for table in TABLES}
+        with closing(Client(storage.config)) as client:
+            for name in map(storage.config.table_name, storage.config.tables):
+                for item in self._scan(client, name):
+                    placed = place(name, item)
+                    assert placed is not None, f"not ours: {item}"
+                    table, tenant, ours = placed
+                    assert tenant == storage.tenant_name, f"another tenant's: {item}"
+                    dump[table].append({attribute: plain(value) for attribute, value in ours.items()})
+        return dump
 
     def _scan(self, client: Client, table: str) -> list[dict[str, Any]]:
         payload: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
         items: list[dict[str, Any]] = []
         while True:
             answer = client.call("Scan", payload)
-            items += [{name: plain(value) for name, value in item.items()} for item in answer["Items"]]
+            items += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return items
             payload["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.conformance.on_dynamodb import BlockingOnDynamoDb, OnDynamoDb
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
 
+import pytest
+from tests.conformance.on_dynamodb import LONG, BlockingOnDynamoDb, OnDynamoDb
+
+from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing import conformance
@@ -18,8 +23,10 @@ class OnDynoxide(OnDynamoDb):
     def _engine(self, dynoxide: LocalEngine, table_prefix: str) -> None:
         self.engine, self.prefix = dynoxide, table_prefix
 
+    options: ClassVar[dict[str, Any]] = {}
+
     def config(self, clock: FakeClock) -> DynamoDbConfig:
-        return self.engine.config(table_prefix=self.prefix, clock=clock, on_call=self.count)
+        return self.engine.config(table_prefix=self.prefix, clock=clock, on_call=self.count, **self.options)
 
 
 class TestDynoxide(OnDynoxide, conformance.StorageConformance):
@@ -28,3 +35,42 @@ class TestDynoxide(OnDynoxide, conformance.StorageConformance):
 
 class TestBlockingDynoxide(BlockingOnDynamoDb, OnDynoxide, conformance.StorageConformance):
     """The whole kit over the blocking storage."""
+
+
+class InASingleTable(OnDynoxide):
+    """Each test has its own table, with names of key attributes as in a table that others made."""
+
+    options: ClassVar[dict[str, Any]] = {
+        "layout": "single",
+        "partition_key": "PK",
+        "sort_key": "SK",
+        "ttl_attribute": "ttl",
+    }
+
+
+class OfATenant(OnDynoxide):
+    """The storage is that of one tenant: the same requests with other keys, so not all cases run again."""
+
+    every_case: ClassVar[bool] = False
+    race_rounds: ClassVar[int] = 20 if LONG else 3
+
+    @asynccontextmanager
+    async def make_storage(self, clock: FakeClock) -> AsyncGenerator[AsyncDynamoDbHandle]:
+        async with AsyncDynamoDbStorage.open(self.config(clock)) as storage:
+            yield storage.tenant("acme")
+
+
+class TestSingleTable(InASingleTable, conformance.StorageConformance):
+    """The whole kit over one table."""
+
+
+class TestBlockingSingleTable(BlockingOnDynamoDb, InASingleTable, conformance.StorageConformance):
+    """The whole kit over one table, blocking."""
+
+
+class TestTenant(OfATenant, conformance.StorageConformance):
+    """The whole kit over the items of a tenant in the five tables."""
+
+
+class TestTenantInASingleTable(OfATenant, InASingleTable, conformance.StorageConformance):
+    """The whole kit over the items of a tenant in one table."""

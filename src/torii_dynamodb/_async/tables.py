@@ -11,9 +11,9 @@ from torii_dynamodb._async.primitives import gather, monotonic, sleep
 from torii_dynamodb._core import tables
 from torii_dynamodb._wire.errors import ServiceError
 from torii_dynamodb._wire.failures import is_not_offered
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, RequestRejected, Unavailable
-from torii_dynamodb.schema import SCHEMA, TableSchema
+from torii_dynamodb.schema import TableSchema, schema_of
 
 __all__ = ["AsyncTables"]
 
@@ -26,13 +26,13 @@ _NO_TTL = "the endpoint does not offer TTL; expired items are refused, but stay 
 
 
 class AsyncTables:
-    """The five tables on DynamoDB's control plane."""
+    """The tables on DynamoDB's control plane."""
 
     def __init__(self, client: AsyncClient, config: DynamoDbConfig) -> None:
         self._client = client
         self._config = config
 
-    async def ensure(self) -> list[TableName]:
+    async def ensure(self) -> list[StoredTable]:
         """Create missing tables, wait until all are active, enable TTL, and verify existing tables.
 
         Safe to run from many processes at once.
@@ -44,15 +44,16 @@ class AsyncTables:
             ConfigurationError: An existing table has another key, index or TTL attribute.
             Unavailable: A table did not become active within five minutes.
         """
-        created = await gather(*(partial(self._ensure_table, SCHEMA[table]) for table in TABLES))
-        new: list[TableName] = [table for table, is_new in zip(TABLES, created, strict=True) if is_new]
+        schemas = schema_of(self._config)
+        created = await gather(*(partial(self._ensure_table, schema) for schema in schemas.values()))
+        new: list[StoredTable] = [table for table, is_new in zip(schemas, created, strict=True) if is_new]
         if new:
             # Tables cost money and outlive the program, so it is always logged.
             names = ", ".join(self._config.table_name(table) for table in new)
             _log.warning("created the tables %s, billed on demand; create_tables=False leaves that to you", names)
         return new
 
-    async def describe(self, table: TableName) -> dict[str, Any] | None:
+    async def describe(self, table: StoredTable) -> dict[str, Any] | None:
         """Return ``DescribeTable``'s description; ``None`` if there is no such table."""
         name = self._config.table_name(table)
         try:
@@ -64,7 +65,7 @@ class AsyncTables:
         found: dict[str, Any] = answer["Table"]
         return found
 
-    async def time_to_live(self, table: TableName) -> dict[str, Any] | None:
+    async def time_to_live(self, table: StoredTable) -> dict[str, Any] | None:
         """Return ``DescribeTimeToLive``'s description; ``None`` if the endpoint does not offer it."""
         name = self._config.table_name(table)
         try:
@@ -76,14 +77,15 @@ class AsyncTables:
         found: dict[str, Any] = answer["TimeToLiveDescription"]
         return found
 
-    async def delete(self) -> list[TableName]:
-        """Delete all five tables and everything in them, and wait until they are gone.
+    async def delete(self) -> list[StoredTable]:
+        """Delete all tables and everything in them, and wait until they are gone.
 
         Returns:
             The tables that existed.
         """
-        deleted = await gather(*(partial(self._delete_table, table) for table in TABLES))
-        return [table for table, was in zip(TABLES, deleted, strict=True) if was]
+        every = self._config.tables
+        deleted = await gather(*(partial(self._delete_table, table) for table in every))
+        return [table for table, was in zip(every, deleted, strict=True) if was]
 
     async def _ensure_table(self, schema: TableSchema) -> bool:
         name = self._config.table_name(schema.table)
@@ -114,7 +116,7 @@ class AsyncTables:
             raise self._rejected("CreateTable", name, error) from error
         return True
 
-    async def _active(self, table: TableName) -> dict[str, Any] | None:
+    async def _active(self, table: StoredTable) -> dict[str, Any] | None:
         """Wait until a table can be used; ``None`` if it is being deleted."""
         started, pause = monotonic(), _FIRST_PAUSE
         while True:
@@ -151,7 +153,7 @@ class AsyncTables:
         if wrong:
             raise ConfigurationError(wrong)
 
-    async def _delete_table(self, table: TableName) -> bool:
+    async def _delete_table(self, table: StoredTable) -> bool:
         name = self._config.table_name(table)
         try:
             await self._control("DeleteTable", {"TableName": name})
@@ -163,7 +165,7 @@ class AsyncTables:
         await self._gone(table)
         return True
 
-    async def _gone(self, table: TableName) -> None:
+    async def _gone(self, table: StoredTable) -> None:
         started, pause = monotonic(), _FIRST_PAUSE
         while await self.describe(table) is not None:
             if monotonic() - started > _WAIT:

@@ -28,7 +28,7 @@ __all__ = [
     "latest",
     "new_session_model",
     "read",
-    "stale_keys",
+    "stale",
     "to_item",
 ]
 
@@ -157,14 +157,14 @@ def is_current(session: Session, user: User, now: datetime) -> bool:
     return session.user_id == user.id and session.epoch == user.session_epoch and session.expires_at > now
 
 
-def extend(table: str, session_id: str, user_id: str, expires_at: int, now: int) -> dict[str, Any]:
+def extend(table: str, key: Item, user_id: str, expires_at: int, now: int) -> dict[str, Any]:
     """Return the ``UpdateItem`` that moves the expiry of a session forward.
 
     Only forward, so two extensions have the same result in any order, and a retry finds its own write done.
     """
     return ex.update(
         table,
-        item_key(session_id),
+        key,
         "SET #expires_at = :expires_at",
         f"{ex.OWNED} AND #expires_at > :now AND #expires_at < :expires_at",
         {":expires_at": {"N": str(expires_at)}, ":now": {"N": str(now)}, ":user_id": {"S": user_id}},
@@ -198,14 +198,14 @@ def by_user(table: str, user_id: str, *, after: int | None = None) -> dict[str, 
     return ex.query(table, condition, values, index=USER_SESSIONS_INDEX)
 
 
-def stale_keys(items: list[Item], user: User | None) -> list[Item]:
-    """Return the keys of session rows that can never be valid again.
+def stale(items: list[Item], user: User | None) -> list[str]:
+    """Return the ids of session rows that can never be valid again.
 
     The user must have been read, strongly consistent, *after* the rows: otherwise a row of a later epoch would look
     stale.
     """
     epoch = None if user is None else str(user.session_epoch)
-    return [{"id": item["id"]} for item in latest(items) if item.get("epoch", {}).get("N") != epoch]
+    return [item["id"]["S"] for item in latest(items) if item.get("epoch", {}).get("N") != epoch]
 
 
 def latest(rows: list[Item]) -> list[Item]:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb.config import TableName
-from torii_dynamodb.schema import SCHEMA, IndexSchema, TableSchema
+from torii_dynamodb.schema import IndexSchema, TableSchema
 
 __all__ = [
     "create_request",
@@ -108,9 +107,8 @@ def ttl_difference(described: Mapping[str, Any], attribute: str, name: str) -> s
     return f"table {name}: TTL attribute found: {found or 'none'}; expected: {attribute}"
 
 
-def probe_key(table: TableName) -> Item:
+def probe_key(schema: TableSchema) -> Item:
     """Return a key that no item has, to test whether a table can be read."""
-    schema = SCHEMA[table]
     keys = [schema.hash_key] + ([schema.range_key] if schema.range_key else [])
     return {key.name: {"S": "#health"} for key in keys}
 

@@ -12,9 +12,10 @@ from torii_dynamodb._core import attributes as av
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import users
 from torii_dynamodb._core.attributes import Attribute, Item
+from torii_dynamodb._core.layout import Layout
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import validation
-from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import NewUser, User
 
@@ -41,10 +42,13 @@ class TransactionBuilder:
     In expressions, write ``#name`` for every attribute (filled in for you) and ``:value`` for every value.
     """
 
-    def __init__(self, config: DynamoDbConfig, *, allow_torii_tables: bool = False) -> None:
+    def __init__(
+        self, config: DynamoDbConfig, *, allow_torii_tables: bool = False, layout: Layout | None = None
+    ) -> None:
         self._config = config
         self._allow_ours = validation.flag(allow_torii_tables, "allow_torii_tables")
-        self._ours = frozenset(config.table_name(table) for table in TABLES)
+        self._ours = frozenset(config.table_name(table) for table in config.tables)
+        self._name = config.table_name if layout is None else layout.name
         self._actions: list[dict[str, Any]] = []
         self._keys: set[tuple[str, str]] = set()
 
@@ -56,7 +60,7 @@ class TransactionBuilder:
         check_item_size(encoded, f"the item for {table}")
         if condition is not None:
             _expression(condition, "condition")
-        return self._add("Put", table, None, ex.put(table, encoded, condition, _values(values)))
+        return self._add("Put", table, None, ex.put(table, encoded, condition, _values(values)), item=encoded)
 
     def update(
         self, table: str, key: Plain, expression: str, *, condition: str, values: Plain | None = None
@@ -89,8 +93,7 @@ class TransactionBuilder:
             The user as it will be stored if the transaction is applied.
         """
         user = users.new_user_model(new_user, password_hash, self._config.clock(), self._config.random)
-        tables = self._config.table_name("users"), self._config.table_name("identities")
-        for action in users.creation(*tables, user, password_hash):
+        for action in users.creation(self._name("users"), self._name("identities"), user, password_hash):
             body = action["Put"]
             self._add("Put", body["TableName"], {"id": body["Item"]["id"]}, body, ours=True)
         return user
@@ -102,13 +105,21 @@ class TransactionBuilder:
         return ex.transaction(*self._actions)
 
     def _add(
-        self, kind: str, table: str, key: Item | None, body: dict[str, Any], *, ours: bool = False
+        self,
+        kind: str,
+        table: str,
+        key: Item | None,
+        body: dict[str, Any],
+        *,
+        item: Item | None = None,
+        ours: bool = False,
     ) -> TransactionBuilder:
-        name = _table_name(table)
-        if kind != "ConditionCheck" and name in self._ours and not (ours or self._allow_ours):
+        name = table if ours else _table_name(table)
+        if kind != "ConditionCheck" and not (ours or self._allow_ours) and self._is_ours(name, key or item or {}):
+            whose = "with this key, the item in" if self._config.layout == "single" else "every row of"
             raise ValidationError(
                 "table",
-                f"{name} is one of the library's own tables, whose rows it must be able to read; use its operations, "
+                f"{whose} {name} is the library's own, and it must be able to read it; use its operations, "
                 "or transact_write(..., allow_torii_tables=True) if you know how they are stored",
             )
         if len(self._actions) == MAX_ITEMS:
@@ -120,6 +131,15 @@ class TransactionBuilder:
             self._keys.add(mark)
         self._actions.append({kind: body})
         return self
+
+    def _is_ours(self, name: str, key: Item) -> bool:
+        """Whether an item is the library's. A single table may contain the application's items, too."""
+        if name not in self._ours or self._config.layout == "tables":
+            return name in self._ours
+        partition = key.get(self._config.partition_key, {}).get("S")
+        return not isinstance(partition, str) or partition.startswith(
+            (f"{self._config.key_prefix}#", f"{self._config.key_prefix}@")
+        )
 
 
 def _table_name(table: object) -> str:

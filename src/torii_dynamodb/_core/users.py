@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -217,9 +217,9 @@ def drop_identity(table: str, identity: str, user_id: str) -> dict[str, Any]:
     return {"Delete": ex.delete(table, item_key(identity), condition, {":user_id": {"S": user_id}})}
 
 
-def delete_owned(table: str, item_id: str, user_id: str) -> dict[str, Any]:
+def delete_owned(table: str, key: Item, user_id: str) -> dict[str, Any]:
     """Return the deletion of an item (an identity or a session), if it is the named user's."""
-    return {"Delete": ex.delete(table, item_key(item_id), "#user_id = :user_id", {":user_id": {"S": user_id}})}
+    return {"Delete": ex.delete(table, key, "#user_id = :user_id", {":user_id": {"S": user_id}})}
 
 
 def drop_identities(users_table: str, identities_table: str, user: User, names: Sequence[str], now: datetime) -> Change:
@@ -458,6 +458,16 @@ def taken(what: str, request_id: str | None = None) -> AlreadyExists:
     return AlreadyExists(what, shown[what], request_id=request_id)
 
 
-def page_key(cursor: Mapping[str, Attribute]) -> str:
-    """Return the id at which a scan stopped."""
-    return reading.text(dict(cursor), "id")
+def scan(table: str) -> dict[str, Any]:
+    """Return the ``Scan`` of all users, for its first page."""
+    return {"TableName": table}
+
+
+def page(body: dict[str, Any], limit: int, start: Item | None) -> dict[str, Any]:
+    """Return the body of one page of a ``Scan``."""
+    return {**body, "Limit": limit, **({} if start is None else {"ExclusiveStartKey": start})}
+
+
+def own(item: Item) -> Item | None:
+    """Return a scanned item; ``None`` for a tenant's (see _core/layout.py)."""
+    return None if item.get("id", {}).get("S", "").startswith("@") else item

@@ -41,6 +41,7 @@ __all__ = [
 
 _USER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
+_TENANT = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 _SESSION_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -93,6 +94,13 @@ def subject(value: object, field: str = "subject") -> str:
     if len(cleaned.encode()) > 255:
         raise ValidationError(field, f"has {len(cleaned.encode())} bytes; give at most 255")
     return cleaned
+
+
+def tenant(value: object, field: str = "tenant") -> str:
+    """Check a tenant's name."""
+    if not isinstance(value, str) or not _TENANT.fullmatch(value):
+        raise ValidationError(field, f"{_shown(value)} is not a tenant's name: give 1 to 63 of a-z 0-9 -")
+    return value
 
 
 def purpose(value: object, field: str = "purpose") -> str:

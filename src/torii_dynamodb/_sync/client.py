@@ -32,9 +32,9 @@ from torii_dynamodb._wire.http import read_answer
 from torii_dynamodb._wire.json import dumps
 from torii_dynamodb._wire.records import make_record, read_capacity, tables_of
 from torii_dynamodb._wire.retry import Attempts, RetryPolicy, measured_skew
-from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, Throttled, ToriiError, Unavailable
-from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.schema import schema_of
 
 if TYPE_CHECKING:
     from torii_dynamodb._wire.limits import RateLimits
@@ -256,7 +256,7 @@ class Client:
         """Return what is wrong with the keys of our tables, if DynamoDB refused because of that; otherwise ``None``."""
         if operation not in DATA_PLANE or not blames_keys(failure):
             return None
-        ours = {self.config.table_name(table): SCHEMA[table] for table in TABLES}
+        ours = {self.config.table_name(table): schema for table, schema in schema_of(self.config).items()}
         wrong: list[str] = []
         for name in tables_of(payload):
             if name not in ours:

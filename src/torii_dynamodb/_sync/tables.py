@@ -13,9 +13,9 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather, monotonic, sleep
 from torii_dynamodb._wire.errors import ServiceError
 from torii_dynamodb._wire.failures import is_not_offered
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, RequestRejected, Unavailable
-from torii_dynamodb.schema import SCHEMA, TableSchema
+from torii_dynamodb.schema import TableSchema, schema_of
 
 __all__ = ["Tables"]
 
@@ -28,13 +28,13 @@ _NO_TTL = "the endpoint does not offer TTL; expired items are refused, but stay 
 
 
 class Tables:
-    """The five tables on DynamoDB's control plane."""
+    """The tables on DynamoDB's control plane."""
 
     def __init__(self, client: Client, config: DynamoDbConfig) -> None:
         self._client = client
         self._config = config
 
-    def ensure(self) -> list[TableName]:
+    def ensure(self) -> list[StoredTable]:
         """Create missing tables, wait until all are active, enable TTL, and verify existing tables.
 
         Safe to run from many processes at once.
@@ -46,15 +46,16 @@ class Tables:
             ConfigurationError: An existing table has another key, index or TTL attribute.
             Unavailable: A table did not become active within five minutes.
         """
-        created = gather(*(partial(self._ensure_table, SCHEMA[table]) for table in TABLES))
-        new: list[TableName] = [table for table, is_new in zip(TABLES, created, strict=True) if is_new]
+        schemas = schema_of(self._config)
+        created = gather(*(partial(self._ensure_table, schema) for schema in schemas.values()))
+        new: list[StoredTable] = [table for table, is_new in zip(schemas, created, strict=True) if is_new]
         if new:
             # Tables cost money and outlive the program, so it is always logged.
             names = ", ".join(self._config.table_name(table) for table in new)
             _log.warning("created the tables %s, billed on demand; create_tables=False leaves that to you", names)
         return new
 
-    def describe(self, table: TableName) -> dict[str, Any] | None:
+    def describe(self, table: StoredTable) -> dict[str, Any] | None:
         """Return ``DescribeTable``'s description; ``None`` if there is no such table."""
         name = self._config.table_name(table)
         try:
@@ -66,7 +67,7 @@ class Tables:
         found: dict[str, Any] = answer["Table"]
         return found
 
-    def time_to_live(self, table: TableName) -> dict[str, Any] | None:
+    def time_to_live(self, table: StoredTable) -> dict[str, Any] | None:
         """Return ``DescribeTimeToLive``'s description; ``None`` if the endpoint does not offer it."""
         name = self._config.table_name(table)
         try:
@@ -78,14 +79,15 @@ class Tables:
         found: dict[str, Any] = answer["TimeToLiveDescription"]
         return found
 
-    def delete(self) -> list[TableName]:
-        """Delete all five tables and everything in them, and wait until they are gone.
+    def delete(self) -> list[StoredTable]:
+        """Delete all tables and everything in them, and wait until they are gone.
 
         Returns:
             The tables that existed.
         """
-        deleted = gather(*(partial(self._delete_table, table) for table in TABLES))
-        return [table for table, was in zip(TABLES, deleted, strict=True) if was]
+        every = self._config.tables
+        deleted = gather(*(partial(self._delete_table, table) for table in every))
+        return [table for table, was in zip(every, deleted, strict=True) if was]
 
     def _ensure_table(self, schema: TableSchema) -> bool:
         name = self._config.table_name(schema.table)
@@ -116,7 +118,7 @@ class Tables:
             raise self._rejected("CreateTable", name, error) from error
         return True
 
-    def _active(self, table: TableName) -> dict[str, Any] | None:
+    def _active(self, table: StoredTable) -> dict[str, Any] | None:
         """Wait until a table can be used; ``None`` if it is being deleted."""
         started, pause = monotonic(), _FIRST_PAUSE
         while True:
@@ -153,7 +155,7 @@ class Tables:
         if wrong:
             raise ConfigurationError(wrong)
 
-    def _delete_table(self, table: TableName) -> bool:
+    def _delete_table(self, table: StoredTable) -> bool:
         name = self._config.table_name(table)
         try:
             self._control("DeleteTable", {"TableName": name})
@@ -165,7 +167,7 @@ class Tables:
         self._gone(table)
         return True
 
-    def _gone(self, table: TableName) -> None:
+    def _gone(self, table: StoredTable) -> None:
         started, pause = monotonic(), _FIRST_PAUSE
         while self.describe(table) is not None:
             if monotonic() - started > _WAIT:

@@ -7,17 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from torii_dynamodb._async.client import AsyncClient
+from torii_dynamodb._async.laid_out import AsyncLaidOutClient
 from torii_dynamodb._async.primitives import Background
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import passwords, sessions, tokens, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import email_key, item_key, token_key
+from torii_dynamodb._core.layout import layout_of
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._wire.errors import ConditionFailed, TransactionCanceled
 from torii_dynamodb._wire.facts import REASON_KINDS
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.config import DynamoDbConfig, TableName
 from torii_dynamodb.errors import AlreadyExists, NotFound, RequestRejected, Unavailable
 from torii_dynamodb.models import PasswordCredentials, User, VerifiedToken
 
@@ -34,17 +36,37 @@ class AsyncStorageBase:
     one item: its ``ClientRequestToken`` makes the retry of an applied write succeed, even if others have written since.
     """
 
-    def __init__(self, client: AsyncClient, config: DynamoDbConfig, *, local: AsyncClient | None = None) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        config: DynamoDbConfig,
+        *,
+        local: AsyncClient | None = None,
+        tenant: str | None = None,
+        background: Background | None = None,
+    ) -> None:
         self.config = config
-        self._client = client
+        self.tenant_name = tenant
+        self._clients = client, local
+        self._background = Background() if background is None else background
+        layout = layout_of(config, tenant)
+        self._layout = layout
+        self._client: AsyncClient | AsyncLaidOutClient = client
         # Session checks read here. With a home Region, this is the local Region and everything else goes to the home.
-        self._local = local if local is not None else client
-        self._background = Background()
-        self._users = config.table_name("users")
-        self._sessions = config.table_name("sessions")
-        self._identities = config.table_name("identities")
-        self._tokens = config.table_name("tokens")
-        self._attempts = config.table_name("login_attempts")
+        self._local: AsyncClient | AsyncLaidOutClient | None = local
+        name: Callable[[TableName], str] = config.table_name
+        if layout is not None:
+            self._client = AsyncLaidOutClient(client, layout)
+            self._local = None if local is None else AsyncLaidOutClient(local, layout)
+            name = layout.name
+        self._users = name("users")
+        self._sessions = name("sessions")
+        self._identities = name("identities")
+        self._tokens = name("tokens")
+        self._attempts = name("login_attempts")
+
+    def _session_key(self, user_id: str, session_id: str) -> Item:
+        return item_key(session_id) if self._layout is None else self._layout.session_key(user_id, session_id)
 
     def _now(self) -> datetime:
         return self.config.clock()
@@ -85,20 +107,20 @@ class AsyncStorageBase:
         item = await self._get(self._users, item_key(user_id), consistent=consistent)
         return None if item is None else users.read(item)
 
-    async def _holder(self, normalised: str) -> User | None:
-        """Return the user who has an address, strongly consistent."""
+    async def _holder(self, normalised: str, *, consistent: bool = True) -> User | None:
+        """Return the user who has an address."""
         # Once more if the address moved to another user between the two reads.
         for _ in range(2):
-            claim = await self._credentials(normalised)
+            claim = await self._credentials(normalised, consistent=consistent)
             if claim is None:
                 return None
-            user = await self._read_user(claim.user_id, consistent=True)
+            user = await self._read_user(claim.user_id, consistent=consistent)
             if user is not None and user.email == normalised:
                 return user
         return None
 
-    async def _credentials(self, normalised: str) -> PasswordCredentials | None:
-        item = await self._get(self._identities, item_key(email_key(normalised)), consistent=True)
+    async def _credentials(self, normalised: str, *, consistent: bool = True) -> PasswordCredentials | None:
+        item = await self._get(self._identities, item_key(email_key(normalised)), consistent=consistent)
         return None if item is None else passwords.read_credentials(item)
 
     async def _transact(self, *items: Mapping[str, Mapping[str, Any]]) -> TransactionCanceled | None:
@@ -236,7 +258,8 @@ class AsyncStorageBase:
             session_epoch=session_epoch,
             provider=provider,
         )
-        refused = await self._transact(users.delete_owned(self._identities, identity, user_id), listed)
+        owned = users.delete_owned(self._identities, item_key(identity), user_id)
+        refused = await self._transact(owned, listed)
         if refused is None:
             return True
         if failed(refused, 0):
@@ -313,7 +336,7 @@ class AsyncStorageBase:
             rows: list[Item] = page.get("Items", [])
             if rows:
                 user = await self._read_user(user_id, consistent=True)
-                stale = sessions.stale_keys(rows, user)
+                stale = [self._session_key(user_id, session_id) for session_id in sessions.stale(rows, user)]
                 await self._client.batch_write([(self._sessions, {"DeleteRequest": {"Key": key}}) for key in stale])
                 removed += len(stale)
             start = page.get("LastEvaluatedKey")

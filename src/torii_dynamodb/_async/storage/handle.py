@@ -22,9 +22,10 @@ from torii_dynamodb._core import tables
 from torii_dynamodb._core.transactions import TransactionBuilder
 from torii_dynamodb._rules import validation
 from torii_dynamodb._wire.errors import TransactionCanceled
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed
 from torii_dynamodb.models import Health
+from torii_dynamodb.schema import TableSchema, schema_of
 
 __all__ = ["AsyncDynamoDbHandle", "AsyncDynamoDbStorage"]
 
@@ -36,6 +37,23 @@ class AsyncDynamoDbHandle(
 
     One handle serves a whole program: share it between tasks, and close it at the end.
     """
+
+    def tenant(self, name: str) -> AsyncDynamoDbHandle:
+        """Return the storage of one tenant: the same operations on items of its own, in the same table or tables.
+
+        An address belongs to one user in each tenant, and sessions, links, codes and challenges of one tenant are not
+        valid in another. It makes no request, and shares this handle's connections, which only this handle closes.
+
+        Args:
+            name: The tenant: 1 to 63 of a-z, 0-9 and ``-``. It need not exist.
+
+        Raises:
+            ValidationError: It is not a tenant's name.
+        """
+        client, local = self._clients
+        return AsyncDynamoDbHandle(
+            client, self.config, local=local, tenant=validation.tenant(name), background=self._background
+        )
 
     async def transact_write(
         self, build: Callable[[TransactionBuilder], object], *, allow_torii_tables: bool = False
@@ -52,7 +70,7 @@ class AsyncDynamoDbHandle(
             ValidationError: Nothing was added, an item appears twice, there are more than 100 items, or one is in a
                 table of the library's own.
         """
-        builder = TransactionBuilder(self.config, allow_torii_tables=allow_torii_tables)
+        builder = TransactionBuilder(self.config, allow_torii_tables=allow_torii_tables, layout=self._layout)
         build(builder)
         try:
             await self._client.call("TransactWriteItems", builder.payload())
@@ -67,20 +85,21 @@ class AsyncDynamoDbHandle(
     async def health_check(self) -> Health:
         """Check whether every table can be read. Errors of DynamoDB and the network are in the result, not raised.
 
-        It reads one key that does not exist from each table, at the same time: 5 read units.
+        It reads one key that does not exist from each table, at the same time: 5 read units, 1 with a single table.
         """
         started = monotonic()
-
-        said = await gather(*(partial(self._probe, table) for table in TABLES))
+        schemas = schema_of(self.config)
+        said = await gather(*(partial(self._probe, schema) for schema in schemas.values()))
         return Health(
             healthy=not any(said),
             latency=monotonic() - started,
-            tables={table: message or "ok" for table, message in zip(TABLES, said, strict=True)},
+            tables={table: message or "ok" for table, message in zip(schemas, said, strict=True)},
         )
 
-    async def _probe(self, table: TableName) -> str:
+    async def _probe(self, schema: TableSchema) -> str:
+        body = {"TableName": self.config.table_name(schema.table), "Key": tables.probe_key(schema)}
         try:
-            await self._get(self.config.table_name(table), tables.probe_key(table), consistent=True)
+            await self._clients[0].call("GetItem", body | {"ConsistentRead": True})
         except ToriiError as error:
             return f"{error.code}: {error}"
         return ""
@@ -94,16 +113,19 @@ class AsyncDynamoDbHandle(
         await self._background.wait()
 
     async def close(self) -> None:
-        """Wait for background work, then close the connections."""
+        """Wait for background work, then close the connections. A tenant's handle closes nothing: they are shared."""
+        if self.tenant_name is not None:
+            return
+        client, local = self._clients
         try:
             await self._background.aclose()
         finally:
             # Even if waiting was cancelled: connections must not outlive their handle.
             try:
-                await self._client.aclose()
+                await client.aclose()
             finally:
-                if self._local is not self._client:
-                    await self._local.aclose()
+                if local is not None:
+                    await local.aclose()
 
     async def __aenter__(self) -> AsyncDynamoDbHandle:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
 
 from torii_dynamodb._async.contract import AsyncUserStorage
 from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item
@@ -36,10 +36,11 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
 
     async def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
         normalised = normalise_email(email).normalised
-        if not self._strong(consistent):
-            found = await self._query(users.by_email(self._users, normalised))
-            return users.read(found[0]) if found else None
-        return await self._holder(normalised)
+        strong = self._strong(consistent)
+        if strong or self.config.layout == "single":
+            return await self._holder(normalised, consistent=strong)
+        found = await self._query(users.by_email(self._users, normalised))
+        return users.read(found[0]) if found else None
 
     async def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
         new_user = NewUser(email=email, name=name)
@@ -132,15 +133,24 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
         return [None if item is None else users.read(item) for item in items]
 
     async def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
-        body: dict[str, Any] = {
-            "TableName": self._users,
-            "Limit": validation.integer(limit, "limit", least=1, most=1000),
-            "ConsistentRead": self.config.consistent_reads,
-        }
-        if cursor is not None:
-            body["ExclusiveStartKey"] = item_key(validation.user_id(cursor, "cursor"))
-        answer = await self._client.call("Scan", body)
-        last: Item | None = answer.get("LastEvaluatedKey")
-        items: list[Item] = answer.get("Items", [])
-        found = reading.listing(items, users.read)
-        return Page(tuple(found), None if last is None else users.page_key(last), found.corrupt)
+        validation.integer(limit, "limit", least=1, most=1000)
+        start = None if cursor is None else item_key(validation.user_id(cursor, "cursor"))
+        layout = self._layout
+        if layout is None:
+            body, own = users.scan(self._users), users.own
+        else:
+            body, own = layout.users_scan(), partial(layout.stored, "users")
+            start = None if start is None else layout.key("users", start)
+        body["ConsistentRead"] = self.config.consistent_reads
+        items: list[Item] = []
+        more = True
+        while more and len(items) < limit:
+            # A page's limit counts items before the filter.
+            count = limit - len(items) if layout is None else min(1000, 4 * limit)
+            page = await self._clients[0].call("Scan", users.page(body, count, start))
+            items += filter(None, map(own, page.get("Items", [])))
+            start = page.get("LastEvaluatedKey")
+            more = start is not None
+        more = more or len(items) > limit
+        found = reading.listing(items[:limit], users.read)
+        return Page(tuple(found), items[:limit][-1]["id"]["S"] if more else None, found.corrupt)

@@ -24,9 +24,10 @@ from torii_dynamodb._sync.storage.tokens import Tokens
 from torii_dynamodb._sync.storage.users import Users
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.errors import TransactionCanceled
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed
 from torii_dynamodb.models import Health
+from torii_dynamodb.schema import TableSchema, schema_of
 
 __all__ = ["DynamoDbHandle", "DynamoDbStorage"]
 
@@ -36,6 +37,23 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
 
     One handle serves a whole program: share it between tasks, and close it at the end.
     """
+
+    def tenant(self, name: str) -> DynamoDbHandle:
+        """Return the storage of one tenant: the same operations on items of its own, in the same table or tables.
+
+        An address belongs to one user in each tenant, and sessions, links, codes and challenges of one tenant are not
+        valid in another. It makes no request, and shares this handle's connections, which only this handle closes.
+
+        Args:
+            name: The tenant: 1 to 63 of a-z, 0-9 and ``-``. It need not exist.
+
+        Raises:
+            ValidationError: It is not a tenant's name.
+        """
+        client, local = self._clients
+        return DynamoDbHandle(
+            client, self.config, local=local, tenant=validation.tenant(name), background=self._background
+        )
 
     def transact_write(
         self, build: Callable[[TransactionBuilder], object], *, allow_torii_tables: bool = False
@@ -52,7 +70,7 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
             ValidationError: Nothing was added, an item appears twice, there are more than 100 items, or one is in a
                 table of the library's own.
         """
-        builder = TransactionBuilder(self.config, allow_torii_tables=allow_torii_tables)
+        builder = TransactionBuilder(self.config, allow_torii_tables=allow_torii_tables, layout=self._layout)
         build(builder)
         try:
             self._client.call("TransactWriteItems", builder.payload())
@@ -67,20 +85,21 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
     def health_check(self) -> Health:
         """Check whether every table can be read. Errors of DynamoDB and the network are in the result, not raised.
 
-        It reads one key that does not exist from each table, at the same time: 5 read units.
+        It reads one key that does not exist from each table, at the same time: 5 read units, 1 with a single table.
         """
         started = monotonic()
-
-        said = gather(*(partial(self._probe, table) for table in TABLES))
+        schemas = schema_of(self.config)
+        said = gather(*(partial(self._probe, schema) for schema in schemas.values()))
         return Health(
             healthy=not any(said),
             latency=monotonic() - started,
-            tables={table: message or "ok" for table, message in zip(TABLES, said, strict=True)},
+            tables={table: message or "ok" for table, message in zip(schemas, said, strict=True)},
         )
 
-    def _probe(self, table: TableName) -> str:
+    def _probe(self, schema: TableSchema) -> str:
+        body = {"TableName": self.config.table_name(schema.table), "Key": tables.probe_key(schema)}
         try:
-            self._get(self.config.table_name(table), tables.probe_key(table), consistent=True)
+            self._clients[0].call("GetItem", body | {"ConsistentRead": True})
         except ToriiError as error:
             return f"{error.code}: {error}"
         return ""
@@ -94,16 +113,19 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
         self._background.wait()
 
     def close(self) -> None:
-        """Wait for background work, then close the connections."""
+        """Wait for background work, then close the connections. A tenant's handle closes nothing: they are shared."""
+        if self.tenant_name is not None:
+            return
+        client, local = self._clients
         try:
             self._background.close()
         finally:
             # Even if waiting was cancelled: connections must not outlive their handle.
             try:
-                self._client.close()
+                client.close()
             finally:
-                if self._local is not self._client:
-                    self._local.close()
+                if local is not None:
+                    local.close()
 
     def __enter__(self) -> DynamoDbHandle:
         return self

@@ -51,10 +51,11 @@ class Sessions(StorageBase, SessionStorage):
         return self._check(named, "", strong)
 
     def _check(self, parsed: ParsedSecret, token: str, strong: bool) -> SignedIn | None:
-        keys = ((self._sessions, item_key(parsed.digest)), (self._users, item_key(parsed.user_id)))
-        session, user = self._local.batch_get(keys, consistent=strong)
+        session_key = self._session_key(parsed.user_id, parsed.digest)
+        keys = ((self._sessions, session_key), (self._users, item_key(parsed.user_id)))
+        session, user = (self._local or self._client).batch_get(keys, consistent=strong)
         found = sessions.judge(parsed, token, session, user, self._now())
-        if found is None and self._local is not self._client:
+        if found is None and self._local is not None:
             # It may be too recent to have been replicated to this Region.
             session, user = self._client.batch_get(keys, consistent=strong)
             found = sessions.judge(parsed, token, session, user, self._now())
@@ -78,7 +79,8 @@ class Sessions(StorageBase, SessionStorage):
             raise ValidationError("expires_at", f"{to_text(ends)} is in the past; give a time in the future")
         if parsed is None:
             return None
-        body = sessions.extend(self._sessions, parsed.digest, parsed.user_id, epoch_seconds(ends), epoch_seconds(now))
+        key = self._session_key(parsed.user_id, parsed.digest)
+        body = sessions.extend(self._sessions, key, parsed.user_id, epoch_seconds(ends), epoch_seconds(now))
         item = self._update(body)
         if item is None:
             return None
@@ -88,12 +90,14 @@ class Sessions(StorageBase, SessionStorage):
     def delete_session(self, token: str) -> None:
         parsed = parse_session_token(validation.token_argument(token))
         if parsed is not None:
-            self._client.call("DeleteItem", ex.delete(self._sessions, item_key(parsed.digest)))
+            key = self._session_key(parsed.user_id, parsed.digest)
+            self._client.call("DeleteItem", ex.delete(self._sessions, key))
 
     def delete_session_by_id(self, user_id: str, session_id: str) -> bool:
-        row, owner = validation.session_id(session_id), validation.user_id(user_id)
+        owner = validation.user_id(user_id)
+        key = self._session_key(owner, validation.session_id(session_id))
         # A transaction, because a single delete could not tell on a retry whether its first attempt deleted the row.
-        return self._transact(users.delete_owned(self._sessions, row, owner)) is None
+        return self._transact(users.delete_owned(self._sessions, key, owner)) is None
 
     def delete_sessions_for_user(self, user_id: str) -> int | None:
         validation.user_id(user_id)

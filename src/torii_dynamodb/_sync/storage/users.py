@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
 
 from torii_dynamodb._core import passwords, reading, users
 from torii_dynamodb._core.attributes import Item
@@ -38,10 +38,11 @@ class Users(StorageBase, UserStorage):
 
     def get_user_by_email(self, email: str, *, consistent: bool | None = None) -> User | None:
         normalised = normalise_email(email).normalised
-        if not self._strong(consistent):
-            found = self._query(users.by_email(self._users, normalised))
-            return users.read(found[0]) if found else None
-        return self._holder(normalised)
+        strong = self._strong(consistent)
+        if strong or self.config.layout == "single":
+            return self._holder(normalised, consistent=strong)
+        found = self._query(users.by_email(self._users, normalised))
+        return users.read(found[0]) if found else None
 
     def get_or_create_user_by_email(self, email: str, *, name: str | None = None) -> tuple[User, bool]:
         new_user = NewUser(email=email, name=name)
@@ -134,15 +135,24 @@ class Users(StorageBase, UserStorage):
         return [None if item is None else users.read(item) for item in items]
 
     def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
-        body: dict[str, Any] = {
-            "TableName": self._users,
-            "Limit": validation.integer(limit, "limit", least=1, most=1000),
-            "ConsistentRead": self.config.consistent_reads,
-        }
-        if cursor is not None:
-            body["ExclusiveStartKey"] = item_key(validation.user_id(cursor, "cursor"))
-        answer = self._client.call("Scan", body)
-        last: Item | None = answer.get("LastEvaluatedKey")
-        items: list[Item] = answer.get("Items", [])
-        found = reading.listing(items, users.read)
-        return Page(tuple(found), None if last is None else users.page_key(last), found.corrupt)
+        validation.integer(limit, "limit", least=1, most=1000)
+        start = None if cursor is None else item_key(validation.user_id(cursor, "cursor"))
+        layout = self._layout
+        if layout is None:
+            body, own = users.scan(self._users), users.own
+        else:
+            body, own = layout.users_scan(), partial(layout.stored, "users")
+            start = None if start is None else layout.key("users", start)
+        body["ConsistentRead"] = self.config.consistent_reads
+        items: list[Item] = []
+        more = True
+        while more and len(items) < limit:
+            # A page's limit counts items before the filter.
+            count = limit - len(items) if layout is None else min(1000, 4 * limit)
+            page = self._clients[0].call("Scan", users.page(body, count, start))
+            items += filter(None, map(own, page.get("Items", [])))
+            start = page.get("LastEvaluatedKey")
+            more = start is not None
+        more = more or len(items) > limit
+        found = reading.listing(items[:limit], users.read)
+        return Page(tuple(found), items[:limit][-1]["id"]["S"] if more else None, found.corrupt)
