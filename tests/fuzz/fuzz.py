@@ -307,7 +307,7 @@ def item_targets(source: Source) -> dict[str, Callable[[], object]]:
         "users.read": lambda: users.read(item(USER)),
         "sessions.read": lambda: sessions.read(item(SESSION)),
         "sessions.judge": judged,
-        "sessions.stale_keys": lambda: sessions.stale_keys([{**item(SESSION), "id": {"S": "x"}}], user),
+        "sessions.stale": lambda: sessions.stale([{**item(SESSION), "id": {"S": "x"}}], user),
         "passwords.read_credentials": lambda: passwords.read_credentials(item(ADDRESS)),
         "oauth.read": lambda: oauth.read(item(ACCOUNT)),
         "passkeys.read": lambda: passkeys.read(item(PASSKEY)),
