@@ -27,7 +27,7 @@ async def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEng
     """Keys, indexes, TTL and billing of the users and sessions tables are those of RFC 0008."""
     config = dynoxide.config(table_prefix=table_prefix)
     async with AsyncDynamoDbStorage.open(config) as storage:
-        tables = AsyncTables(storage._client, config)
+        tables = AsyncTables(storage._clients[0], config)
         users, sessions = await tables.describe("users"), await tables.describe("sessions")
         assert users is not None
         assert sessions is not None

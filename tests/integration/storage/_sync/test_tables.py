@@ -29,7 +29,7 @@ def test_missing_tables_are_created_as_the_rfc_has_them(dynoxide: LocalEngine, t
     """Keys, indexes, TTL and billing of the users and sessions tables are those of RFC 0008."""
     config = dynoxide.config(table_prefix=table_prefix)
     with DynamoDbStorage.open(config) as storage:
-        tables = Tables(storage._client, config)
+        tables = Tables(storage._clients[0], config)
         users, sessions = tables.describe("users"), tables.describe("sessions")
         assert users is not None
         assert sessions is not None
