@@ -347,11 +347,17 @@ def placer(config: DynamoDbConfig) -> Callable[[str, Item], Placed | None]:
             stored = tenant_tables(found[1]).stored(table, item)
             return None if stored is None else (table, found[1], stored)
 
-        tenant_tables = lru_cache(maxsize=1024)(lambda tenant: TenantTables(config, tenant))
+        @lru_cache(maxsize=1024)
+        def tenant_tables(tenant: str) -> TenantTables:
+            return TenantTables(config, tenant)
+
         return in_tables
 
     begins = re.compile(re.escape(config.key_prefix) + r"(?:@([a-z0-9-]{1,63}))?#")
-    single = lru_cache(maxsize=1024)(lambda tenant: SingleTable(config, tenant))
+
+    @lru_cache(maxsize=1024)
+    def single(tenant: str | None) -> SingleTable:
+        return SingleTable(config, tenant)
 
     def in_single(name: str, item: Item) -> Placed | None:
         partition = item.get(config.partition_key, {}).get("S") if name == config.table_name("table") else None
