@@ -14,7 +14,15 @@ from typing import Protocol, runtime_checkable
 from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
-__all__ = ["Argon2Hasher", "PasswordHasher", "PasswordPolicy", "SeveralKinds", "Verifier", "check_password"]
+__all__ = [
+    "Argon2Hasher",
+    "PasswordHasher",
+    "PasswordPolicy",
+    "SeveralForms",
+    "SeveralKinds",
+    "Verifier",
+    "check_password",
+]
 
 _log = logging.getLogger("torii_dynamodb")
 
@@ -55,7 +63,7 @@ def check_password(password: object, policy: PasswordPolicy) -> str:
         size = len(password.encode())
     except UnicodeEncodeError:
         raise ValidationError("password", "has a lone surrogate, which is not a character") from None
-    normalised = unicodedata.normalize("NFC", password)
+    normalised = normalise_password(password)
     length = len(normalised)
     if not policy.min_length <= length <= policy.max_length:
         raise ValidationError(
@@ -65,8 +73,13 @@ def check_password(password: object, policy: PasswordPolicy) -> str:
     return normalised
 
 
+def normalise_password(password: str) -> str:
+    """Return a password in the form that is hashed."""
+    return unicodedata.normalize("NFC", password)
+
+
 def attempted_password(password: object, policy: PasswordPolicy) -> str | None:
-    """Return a password tried at sign-in, in the form that is hashed; ``None`` for one that cannot be right."""
+    """Return a password tried at sign-in, as it was typed; ``None`` for one that cannot be right."""
     if not isinstance(password, str):
         raise ValidationError("password", f"give text, not {type(password).__name__}")
     try:
@@ -75,7 +88,7 @@ def attempted_password(password: object, policy: PasswordPolicy) -> str | None:
         return None
     if len(password) > policy.max_length * 4:
         return None
-    return unicodedata.normalize("NFC", password)
+    return password
 
 
 class PasswordHasher(Protocol):
@@ -114,6 +127,15 @@ class SeveralKinds(PasswordHasher, Protocol):
         ...
 
 
+@runtime_checkable
+class SeveralForms(Protocol):
+    """A hasher for hashes of passwords that other systems normalised differently, or not at all."""
+
+    def forms(self, password: str) -> Sequence[str]:
+        """Return the forms of a password, as typed, to be verified, one after the other. Any of them may be right."""
+        ...
+
+
 class Verifier:
     """Verifies passwords with the same work for all hashes, and without one. Blocks.
 
@@ -131,7 +153,7 @@ class Verifier:
 
         Args:
             password_hash: The stored hash; ``None`` if there is none.
-            attempted: The password; ``None`` for one that cannot be right.
+            attempted: The password, as it was typed; ``None`` for one that cannot be right.
         """
         if self._decoys is None:
             if isinstance(self._hasher, SeveralKinds):
@@ -139,23 +161,37 @@ class Verifier:
             else:
                 self._decoys = {"": self._hasher.hash("nobody's password")}
         stored = {} if password_hash is None else {self._kind(password_hash): password_hash}
-        # A stored hash replaces its kind's decoy.
-        found = {kind: self._hasher.verify(one, attempted or "") for kind, one in {**self._decoys, **stored}.items()}
+        # A stored hash replaces its kind's decoy. All forms are tried, even after the right one: how many there are
+        # depends only on the password.
+        found = {
+            kind: True in [self._hasher.verify(one, form) for form in self._forms(attempted or "")]
+            for kind, one in {**self._decoys, **stored}.items()
+        }
         return attempted is not None and any(found[kind] for kind in stored)
 
+    def _forms(self, attempted: str) -> Sequence[str]:
+        if isinstance(self._hasher, SeveralForms):
+            return self._hasher.forms(attempted)
+        return (normalise_password(attempted),)
+
     def _kind(self, password_hash: str) -> str:
-        if isinstance(self._hasher, SeveralKinds):
-            return self._hasher.kind(password_hash)
         assert self._decoys is not None
-        if not self._warned and _scheme(password_hash) != _scheme(self._decoys[""]):
+        if isinstance(self._hasher, SeveralKinds):
+            kind = self._hasher.kind(password_hash)
+            expected = kind in self._decoys
+        else:
+            kind = ""
+            expected = _scheme(password_hash) == _scheme(self._decoys[""])
+        if not expected and not self._warned:
             self._warned = True
             _log.warning(
-                "there are password hashes of more than one kind (%s, %s), which take different times: the time of a "
-                "wrong password shows which addresses are known; give the hasher decoys() and kind(): see SeveralKinds",
-                _scheme(self._decoys[""]),
+                "there is a password hash (%s) that the hasher does not expect: it counts as a wrong password or takes "
+                "a different time, which shows that the address is known. For hashes of another system, pass "
+                "hasher=ImportedHashes([...]) from torii_dynamodb.hashes; for other parameters of argon2, "
+                "Argon2Hasher(..., earlier=[...]); or give your hasher decoys() and kind(): see SeveralKinds",
                 _scheme(password_hash),
             )
-        return ""
+        return kind
 
 
 def _scheme(password_hash: str) -> str:

@@ -14,7 +14,7 @@ from torii_dynamodb._async.services.password_checks import AsyncPasswordChecks
 from torii_dynamodb._async.services.password_resets import AsyncPasswordResets
 from torii_dynamodb._rules.bindings import bound_to
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password
+from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password, normalise_password
 from torii_dynamodb._rules.signing_in import WRONG_PASSWORD, Browser, refuse_locked, refuse_more
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import AlreadyExists, InvalidCredentials, NotFound, ToriiError, VersionConflict
@@ -466,7 +466,7 @@ class AsyncPasswordService:
             return
         try:
             with self._hashing.turn() as submit:
-                new = await self._hashing.hash(submit, attempted)
+                new = await self._hashing.hash(submit, normalise_password(attempted))
             await self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
         except ToriiError as error:
             # The person is signed in all the same; the next sign-in tries again.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules.bindings import bound_to
 from torii_dynamodb._rules.emails import normalise_email
-from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password
+from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password, normalise_password
 from torii_dynamodb._rules.signing_in import WRONG_PASSWORD, Browser, refuse_locked, refuse_more
 from torii_dynamodb._sync.primitives import both
 from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
@@ -458,7 +458,7 @@ class PasswordService:
             return
         try:
             with self._hashing.turn() as submit:
-                new = self._hashing.hash(submit, attempted)
+                new = self._hashing.hash(submit, normalise_password(attempted))
             self._storage.rehash_password(user.id, email=credentials.email, old_hash=old, new_hash=new)
         except ToriiError as error:
             # The person is signed in all the same; the next sign-in tries again.
