@@ -10,9 +10,11 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from torii_dynamodb._messages import Endpoint
+from torii_dynamodb._wire.apis import DYNAMODB, Api
 from torii_dynamodb._wire.credentials import from_environment
 from torii_dynamodb._wire.endpoints import AccountIdMode, AwsEndpoint, aws_endpoint, is_aws, region_of_endpoint
 from torii_dynamodb._wire.facts import THROTTLES
@@ -20,6 +22,9 @@ from torii_dynamodb._wire.profiles import Profile, find_profile
 from torii_dynamodb.clock import system_clock
 from torii_dynamodb.config import Credentials, CredentialsSource, DynamoDbConfig, check_region, check_url
 from torii_dynamodb.errors import AccessDenied, ConfigurationError, ToriiError, Unavailable
+
+if TYPE_CHECKING:
+    from torii_dynamodb._wire.proxies import Proxy
 
 __all__ = [
     "ChainSource",
@@ -30,13 +35,14 @@ __all__ = [
     "credentials_source",
     "home_url",
     "is_quick",
+    "proxy_to",
     "resolve",
     "resolve_endpoint",
 ]
 
 _NO_CREDENTIALS = (
     "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
-    "DynamoDbConfig(credentials=...); an emulator takes any values"
+    "credentials=... (in DynamoDbConfig, or to a mailer or publisher); an emulator takes any values"
 )
 # How often to fetch credentials that refresh themselves but do not report their expiry.
 _ASK_AGAIN = timedelta(minutes=10)
@@ -203,8 +209,8 @@ def resolve_endpoint(config: DynamoDbConfig) -> tuple[str, str]:
     return place.region, place.endpoint.url
 
 
-def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ) -> Place:
-    """Find DynamoDB's endpoint and Region. Reads AWS's configuration files, if there are any.
+def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ, *, api: Api = DYNAMODB) -> Place:
+    """Find an API's endpoint and Region. Reads AWS's configuration files, if there are any.
 
     The order is botocore's: the configuration (or the session in it), the environment, the profile.
 
@@ -214,10 +220,10 @@ def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ) -> 
     settings = _Settings(config.credentials, environ)
     fips = settings.on("use_fips_endpoint")
     dual_stack = settings.on("use_dualstack_endpoint")
-    url = config.endpoint_url or settings.endpoint_url()
+    url = config.endpoint_url or settings.endpoint_url(api)
     region = config.region or settings.of_session("region") or settings.environment("region")
     if region is None and url is not None:
-        region = region_of_endpoint(url)
+        region = region_of_endpoint(url, api)
     if region is None:
         region = settings.profile("region")
     if region is None and url is not None and url.startswith("http://"):
@@ -231,14 +237,15 @@ def resolve(config: DynamoDbConfig, environ: Mapping[str, str] = os.environ) -> 
     if plain != region:  # old pseudo Regions, read as in botocore
         region, fips = plain, True
     if url is None:
-        endpoint = aws_endpoint(region, fips=fips, dual_stack=dual_stack, account_mode=settings.account_mode())
+        account_mode = settings.account_mode() if api is DYNAMODB else "disabled"
+        endpoint = aws_endpoint(region, api=api, fips=fips, dual_stack=dual_stack, account_mode=account_mode)
     else:
         check_url("the endpoint in the AWS settings", url)
-        _check_kind(url, fips=fips, dual_stack=dual_stack)
+        _check_kind(url, api, fips=fips, dual_stack=dual_stack)
         endpoint = AwsEndpoint(url)
     return Place(
         # DynamoDB Local signs as one of AWS's Regions.
-        region="us-east-1" if region == "local" else region,
+        region="us-east-1" if region == "local" and api is DYNAMODB else region,
         endpoint=endpoint,
         ca_bundle=settings.get("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or None,
     )
@@ -255,8 +262,18 @@ def home_url(config: DynamoDbConfig, region: str) -> str:
     return aws_endpoint(region, fips=fips, dual_stack=dual_stack).url
 
 
+def proxy_to(endpoint: Endpoint) -> Proxy | None:
+    """Return the environment's proxy for an endpoint; ``None`` if it has none."""
+    # Imported only if there may be a proxy.
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from torii_dynamodb._wire.proxies import proxy_for
+
+    return proxy_for(endpoint, os.environ)
+
+
 class Place:
-    """DynamoDB's endpoint and Region.
+    """An API's endpoint and Region.
 
     Attributes:
         region: The Region that requests are signed for.
@@ -312,14 +329,14 @@ class _Settings:
         """Whether a setting is switched on."""
         return (self.get(name) or "").strip().lower() == "true"
 
-    def endpoint_url(self) -> str | None:
-        """Return the endpoint for DynamoDB in the environment, or in the profile."""
+    def endpoint_url(self, api: Api) -> str | None:
+        """Return the endpoint of an API in the environment, or in the profile."""
         if self.on("ignore_configured_endpoint_urls"):
             return None
         return (
-            self.environment("endpoint_url_dynamodb")
+            self.environment(f"endpoint_url_{api.setting}")
             or self.environment("endpoint_url")
-            or self._active().endpoint_url("dynamodb")
+            or self._active().endpoint_url(api.setting)
             or None
         )
 
@@ -366,10 +383,10 @@ def _text(name: str) -> tuple[str, str] | None:
         raise ConfigurationError(f"{path} cannot be read ({type(error).__name__})") from None
 
 
-def _check_kind(url: str, *, fips: bool, dual_stack: bool) -> None:
+def _check_kind(url: str, api: Api, *, fips: bool, dual_stack: bool) -> None:
     """Refuse an endpoint that is not of the configured kind, as botocore does."""
     host = urlsplit(url).hostname or ""
-    if fips and not (is_aws(host) and ("dynamodb-fips." in host or ".us-gov-" in host)):
+    if fips and not (is_aws(host) and (f"{api.host}-fips." in host or ".us-gov-" in host)):
         raise ConfigurationError(
             f"use_fips_endpoint is on (AWS_USE_FIPS_ENDPOINT or the AWS profile), and the endpoint {url} is not a FIPS "
             "endpoint; remove the endpoint, or disable use_fips_endpoint"

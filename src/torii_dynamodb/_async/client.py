@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -15,8 +14,9 @@ from torii_dynamodb._async.credentials import AsyncSigning
 from torii_dynamodb._async.merging import AsyncReadMerger
 from torii_dynamodb._async.primitives import Background, gather, monotonic, sleep
 from torii_dynamodb._async.transport import AsyncPool
+from torii_dynamodb._aws import proxy_to
 from torii_dynamodb._core import tables
-from torii_dynamodb._messages import AsyncTransport, Endpoint, Request
+from torii_dynamodb._messages import AsyncTransport, Request
 from torii_dynamodb._wire.batches import MAX_KEYS, MAX_WRITES, Key, ReadBatch, ReadUnit
 from torii_dynamodb._wire.errors import Failure, TransportError, WireError
 from torii_dynamodb._wire.facts import CAPACITY_OPERATIONS, DATA_PLANE
@@ -36,7 +36,6 @@ from torii_dynamodb.schema import schema_of
 
 if TYPE_CHECKING:
     from torii_dynamodb._wire.limits import RateLimits
-    from torii_dynamodb._wire.proxies import Proxy
 
 __all__ = ["AsyncClient"]
 
@@ -242,7 +241,7 @@ class AsyncClient:
                 endpoint,
                 limit=config.max_connections,
                 connect_timeout=config.connect_timeout,
-                proxy=_proxy(endpoint),
+                proxy=proxy_to(endpoint),
                 ca_bundle=self._signing.ca_bundle,
             )
         made: Any = config.transport(endpoint)
@@ -380,15 +379,6 @@ class AsyncClient:
             self._on_call(record)
         except Exception:  # noqa: BLE001 - whatever a hook does, the call has its outcome already
             _log.warning("on_call raised", exc_info=True)
-
-
-def _proxy(endpoint: Endpoint) -> Proxy | None:
-    # Imported only if there may be a proxy.
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None
-    from torii_dynamodb._wire.proxies import proxy_for
-
-    return proxy_for(endpoint, os.environ)
 
 
 def _limits(config: DynamoDbConfig) -> RateLimits | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from torii_dynamodb._async.primitives import Background, Lock, run_in_thread
 from torii_dynamodb._aws import Place, credentials_source, is_quick, resolve
 from torii_dynamodb._messages import Endpoint
+from torii_dynamodb._wire.apis import DYNAMODB, Api
 from torii_dynamodb._wire.signing import Signer
 from torii_dynamodb.config import Credentials, CredentialsSource, DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ToriiError, Unavailable
@@ -36,7 +37,7 @@ class AsyncSigning:
         ca_bundle: A file of certificates to trust instead of the system's.
     """
 
-    def __init__(self, config: DynamoDbConfig, background: Background) -> None:
+    def __init__(self, config: DynamoDbConfig, background: Background, api: Api = DYNAMODB) -> None:
         self.signer: Signer | None = None
         self.refresh_at = NEVER
         self.region = ""
@@ -44,6 +45,7 @@ class AsyncSigning:
         self.ca_bundle: str | None = None
         self._config = config
         self._background = background
+        self._api = api
         self._source: CredentialsSource | None = None
         self._place: Place | None = None
         self._lock = Lock()
@@ -61,9 +63,9 @@ class AsyncSigning:
                 return self.signer
             source = credentials_source(self._config)
             if is_quick(source) and (self._config.region or self._config.endpoint_url):
-                self._place = resolve(self._config)
+                self._place = resolve(self._config, api=self._api)
             else:
-                self._place = await run_in_thread(resolve, self._config)
+                self._place = await run_in_thread(resolve, self._config, api=self._api)
             self._source = source
             return await self._load()
 
@@ -120,7 +122,7 @@ class AsyncSigning:
                 f"the AWS credentials could not be fetched ({type(error).__name__})", attempts=0
             ) from error
         if self.endpoint is None:
-            self.endpoint = _endpoint(place.url(credentials))
+            self.endpoint = _endpoint(place.url(credentials), self._api.path)
             self.region = place.region
             self.ca_bundle = place.ca_bundle
         self._set_times(expires)
@@ -130,7 +132,7 @@ class AsyncSigning:
     def _signer_of(self, credentials: Credentials, endpoint: Endpoint) -> Signer:
         if self.signer is not None and self.signer.credentials == credentials:
             return self.signer
-        return Signer(credentials, region=self.region, endpoint=endpoint)
+        return Signer(credentials, region=self.region, endpoint=endpoint, api=self._api)
 
     def _set_times(self, expires: datetime | None) -> None:
         if expires is None:
@@ -142,8 +144,8 @@ class AsyncSigning:
         self.refresh_at = expires - min(_REFRESH_AHEAD, left / 2)
 
 
-def _endpoint(url: str) -> Endpoint:
+def _endpoint(url: str, path: str) -> Endpoint:
     try:
-        return Endpoint(url)
+        return Endpoint(url.rstrip("/") + path if path else url)
     except ValueError as error:
         raise ConfigurationError(f"the endpoint {url!r} cannot be used: {error}") from error

@@ -155,6 +155,7 @@ class AsyncPool:
         connect_timeout: Seconds to make a connection, including the proxy's part and TLS.
         proxy: The proxy that the connections go through.
         ca_bundle: A file of certificates to trust instead of the system's.
+        keep: Whether connections are kept for the next request.
     """
 
     def __init__(
@@ -165,6 +166,7 @@ class AsyncPool:
         connect_timeout: float,
         proxy: Proxy | None = None,
         ca_bundle: str | None = None,
+        keep: bool = True,
     ) -> None:
         self.connections: set[_Connection] = set()
         self._endpoint = endpoint
@@ -174,6 +176,7 @@ class AsyncPool:
         # Without TLS there is no tunnel: the requests themselves are sent to the proxy.
         self._forwarder = None if endpoint.tls else proxy
         self._ca_bundle = ca_bundle
+        self._keep = keep
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: list[_Connection] = []
@@ -343,7 +346,7 @@ class AsyncPool:
         return connection
 
     def _release(self, connection: _Connection) -> None:
-        if not connection.usable or self._closed:
+        if not connection.usable or self._closed or not self._keep:
             self._discard(connection)
             return
         while self._waiters:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -13,8 +12,9 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
+from torii_dynamodb._aws import proxy_to
 from torii_dynamodb._core import tables
-from torii_dynamodb._messages import Endpoint, Request, Transport
+from torii_dynamodb._messages import Request, Transport
 from torii_dynamodb._sync.credentials import Signing
 from torii_dynamodb._sync.merging import ReadMerger
 from torii_dynamodb._sync.primitives import Background, gather, monotonic, sleep
@@ -38,7 +38,6 @@ from torii_dynamodb.schema import schema_of
 
 if TYPE_CHECKING:
     from torii_dynamodb._wire.limits import RateLimits
-    from torii_dynamodb._wire.proxies import Proxy
 
 __all__ = ["Client"]
 
@@ -240,7 +239,7 @@ class Client:
                 endpoint,
                 limit=config.max_connections,
                 connect_timeout=config.connect_timeout,
-                proxy=_proxy(endpoint),
+                proxy=proxy_to(endpoint),
                 ca_bundle=self._signing.ca_bundle,
             )
         made: Any = config.transport(endpoint)
@@ -376,15 +375,6 @@ class Client:
             self._on_call(record)
         except Exception:  # noqa: BLE001 - whatever a hook does, the call has its outcome already
             _log.warning("on_call raised", exc_info=True)
-
-
-def _proxy(endpoint: Endpoint) -> Proxy | None:
-    # Imported only if there may be a proxy.
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None
-    from torii_dynamodb._wire.proxies import proxy_for
-
-    return proxy_for(endpoint, os.environ)
 
 
 def _limits(config: DynamoDbConfig) -> RateLimits | None:

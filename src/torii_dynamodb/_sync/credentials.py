@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from torii_dynamodb._aws import Place, credentials_source, is_quick, resolve
 from torii_dynamodb._messages import Endpoint
 from torii_dynamodb._sync.primitives import Background, Lock, run_in_thread
+from torii_dynamodb._wire.apis import DYNAMODB, Api
 from torii_dynamodb._wire.signing import Signer
 from torii_dynamodb.config import Credentials, CredentialsSource, DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ToriiError, Unavailable
@@ -38,7 +39,7 @@ class Signing:
         ca_bundle: A file of certificates to trust instead of the system's.
     """
 
-    def __init__(self, config: DynamoDbConfig, background: Background) -> None:
+    def __init__(self, config: DynamoDbConfig, background: Background, api: Api = DYNAMODB) -> None:
         self.signer: Signer | None = None
         self.refresh_at = NEVER
         self.region = ""
@@ -46,6 +47,7 @@ class Signing:
         self.ca_bundle: str | None = None
         self._config = config
         self._background = background
+        self._api = api
         self._source: CredentialsSource | None = None
         self._place: Place | None = None
         self._lock = Lock()
@@ -63,9 +65,9 @@ class Signing:
                 return self.signer
             source = credentials_source(self._config)
             if is_quick(source) and (self._config.region or self._config.endpoint_url):
-                self._place = resolve(self._config)
+                self._place = resolve(self._config, api=self._api)
             else:
-                self._place = run_in_thread(resolve, self._config)
+                self._place = run_in_thread(resolve, self._config, api=self._api)
             self._source = source
             return self._load()
 
@@ -122,7 +124,7 @@ class Signing:
                 f"the AWS credentials could not be fetched ({type(error).__name__})", attempts=0
             ) from error
         if self.endpoint is None:
-            self.endpoint = _endpoint(place.url(credentials))
+            self.endpoint = _endpoint(place.url(credentials), self._api.path)
             self.region = place.region
             self.ca_bundle = place.ca_bundle
         self._set_times(expires)
@@ -132,7 +134,7 @@ class Signing:
     def _signer_of(self, credentials: Credentials, endpoint: Endpoint) -> Signer:
         if self.signer is not None and self.signer.credentials == credentials:
             return self.signer
-        return Signer(credentials, region=self.region, endpoint=endpoint)
+        return Signer(credentials, region=self.region, endpoint=endpoint, api=self._api)
 
     def _set_times(self, expires: datetime | None) -> None:
         if expires is None:
@@ -144,8 +146,8 @@ class Signing:
         self.refresh_at = expires - min(_REFRESH_AHEAD, left / 2)
 
 
-def _endpoint(url: str) -> Endpoint:
+def _endpoint(url: str, path: str) -> Endpoint:
     try:
-        return Endpoint(url)
+        return Endpoint(url.rstrip("/") + path if path else url)
     except ValueError as error:
         raise ConfigurationError(f"the endpoint {url!r} cannot be used: {error}") from error

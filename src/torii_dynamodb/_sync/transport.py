@@ -114,6 +114,7 @@ class Pool:
         connect_timeout: Seconds to make a connection, including the proxy's part and TLS.
         proxy: The proxy that the connections go through.
         ca_bundle: A file of certificates to trust instead of the system's.
+        keep: Whether connections are kept for the next request.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Pool:
         connect_timeout: float,
         proxy: Proxy | None = None,
         ca_bundle: str | None = None,
+        keep: bool = True,
     ) -> None:
         self._endpoint = endpoint
         self._limit = limit
@@ -132,6 +134,7 @@ class Pool:
         # Without TLS there is no tunnel: the requests themselves are sent to the proxy.
         self._forwarder = None if endpoint.tls else proxy
         self._ca_bundle = ca_bundle
+        self._keep = keep
         self._tls: ssl.SSLContext | None = None
         self._closed = False
         self._start()
@@ -265,7 +268,7 @@ class Pool:
     def _release(self, connection: _Connection) -> None:
         now = monotonic()
         connection.idle_since = now
-        if connection.usable(now):
+        if self._keep and connection.usable(now):
             with self._lock:
                 waiter = self._waiters.popleft() if self._waiters else None
                 if waiter is None and not self._closed:

@@ -1,10 +1,11 @@
-"""AWS's endpoints for DynamoDB, by Region, FIPS, dual-stack and account. Pure."""
+"""AWS's endpoints, by Region, FIPS, dual-stack and, for DynamoDB, account. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import Final, Literal
 
+from torii_dynamodb._wire.apis import DYNAMODB, Api
 from torii_dynamodb._wire.facts import PARTITIONS
 from torii_dynamodb.errors import ConfigurationError
 
@@ -53,14 +54,19 @@ class AwsEndpoint:
 
 
 def aws_endpoint(
-    region: str, *, fips: bool = False, dual_stack: bool = False, account_mode: AccountIdMode = "disabled"
+    region: str,
+    *,
+    api: Api = DYNAMODB,
+    fips: bool = False,
+    dual_stack: bool = False,
+    account_mode: AccountIdMode = "disabled",
 ) -> AwsEndpoint:
     """Return AWS's endpoint of a Region, resolved as in botocore.
 
     Raises:
         ConfigurationError: There is none of that kind.
     """
-    if region == "local":  # AWS's name for DynamoDB Local
+    if region == "local" and api is DYNAMODB:  # AWS's name for DynamoDB Local
         if fips or dual_stack:
             raise ConfigurationError("region 'local' has no FIPS or dual-stack endpoint; disable them")
         return AwsEndpoint("http://localhost:8000")
@@ -69,11 +75,10 @@ def aws_endpoint(
     if fips:
         if account_mode == "required":
             raise ConfigurationError("account_id_endpoint_mode is 'required', but FIPS has no account endpoints")
-        # GovCloud's plain endpoints are FIPS endpoints.
-        name = "dynamodb" if "us-gov-" in starts and not dual_stack else "dynamodb-fips"
+        name = api.host if "us-gov-" in starts and dual_stack in api.plain_is_fips else f"{api.host}-fips"
         return AwsEndpoint(f"https://{name}.{domain}")
-    url = f"https://dynamodb.{domain}"
-    if account_mode == "disabled":
+    url = f"https://{api.host}.{domain}"
+    if account_mode == "disabled" or api is not DYNAMODB:
         return AwsEndpoint(url)
     if account_regions is not None and region not in account_regions:
         if account_mode == "required":
@@ -87,7 +92,7 @@ def is_aws(host: str) -> bool:
     return host.lower().endswith(_DOMAINS)
 
 
-def region_of_endpoint(url: str) -> str | None:
+def region_of_endpoint(url: str, api: Api = DYNAMODB) -> str | None:
     """Return the Region in the name of one of AWS's endpoints, including VPC endpoints, or ``None``."""
-    found = re.search(r"//(?:[^/]*\.)?(?:dynamodb(?:-fips)?|ddb)\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.", url)
+    found = re.search(rf"//(?:[^/]*\.)?(?:{api.host}(?:-fips)?|ddb)\.([a-z]{{2,}}(?:-[a-z]+)+-\d+)\.", url)
     return found.group(1) if found else None

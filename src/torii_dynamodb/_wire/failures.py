@@ -83,14 +83,14 @@ def failure_of_response(response: Response) -> Failure:
     document = _document(response.body)
     code = _code(document, response)
     identity = request_id(response)
-    message = _message(document)
+    message = _message(document, response)
     kind: Kind = "final"
     if code == "ConditionalCheckFailedException":
         return Failure(kind, code, ConditionFailed(object_of(document.get("Item")) or None, identity), identity)
     if code == "TransactionCanceledException":
         reasons = _reasons(document, message)
         return Failure(_kind_of_reasons(reasons), code, TransactionCanceled(reasons, identity), identity)
-    kind = KINDS.get(code, "transient" if status >= 500 else "final")
+    kind = KINDS.get(code, "transient" if status >= 500 else "throttle" if status == 429 else "final")
     if kind not in ("throttle", "conflict") and is_not_offered(code, status):
         kind = "final"  # a retry does not help
     error = ServiceError(code, message, status, identity)
@@ -200,8 +200,11 @@ def _code(document: Mapping[str, Any], response: Response) -> str:
     return name.rsplit("#", 1)[-1]
 
 
-def _message(document: Mapping[str, Any]) -> str:
-    message = document.get("message") or document.get("Message") or ""
+def _message(document: Mapping[str, Any], response: Response) -> str:
+    message = document.get("message") or document.get("Message")
+    if message is None:
+        found = re.search(rb"<Message>([^<]{1,2000})</Message>", response.body[:4096])
+        message = found.group(1).decode("utf-8", "replace") if found else ""
     return _safe(message) if isinstance(message, str) else ""
 
 

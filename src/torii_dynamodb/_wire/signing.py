@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, for requests to DynamoDB: the head of an HTTP request, signed.
+"""AWS Signature Version 4: the head of an HTTP request, signed.
 
 Source: AWS General Reference, "Create a signed AWS API request". What is the same for several requests
 is computed once: the key of the day (four HMACs), the constant headers, the text for a whole second.
@@ -12,12 +12,11 @@ from hmac import digest as hmac
 from urllib.parse import quote
 
 from torii_dynamodb._messages import Endpoint
+from torii_dynamodb._wire.apis import DYNAMODB, Api
 from torii_dynamodb.config import Credentials
 
 __all__ = ["Signer"]
 
-TARGET_PREFIX = b"DynamoDB_20120810."
-CONTENT_TYPE = b"application/x-amz-json-1.0"
 USER_AGENT = b"torii-dynamodb/0.1"
 
 
@@ -62,22 +61,23 @@ class _Second:
 
 
 class Signer:
-    """Signs requests to one endpoint with one set of credentials. Threads can share it."""
+    """Signs requests to one endpoint of an API with one set of credentials. Threads can share it."""
 
     __slots__ = (
         "_access",
+        "_canonical_end",
         "_canonical_start",
-        "_canonical_token",
+        "_head_end",
         "_head_start",
-        "_head_token",
         "_now",
         "_region",
         "_secret",
+        "_service",
         "_signed_headers",
         "credentials",
     )
 
-    def __init__(self, credentials: Credentials, *, region: str, endpoint: Endpoint) -> None:
+    def __init__(self, credentials: Credentials, *, region: str, endpoint: Endpoint, api: Api = DYNAMODB) -> None:
         self.credentials = credentials
         host = endpoint.authority.encode("ascii")
         path = endpoint.path.encode("ascii")
@@ -85,19 +85,25 @@ class Signer:
         self._access = credentials.access_key_id.encode("utf-8")
         self._secret = b"AWS4" + credentials.secret_access_key.encode("utf-8")
         self._region = region.encode("ascii")
-        names = b"content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
-        self._signed_headers = names if token else names.replace(b"x-amz-security-token;", b"")
+        self._service = api.signed_as.encode("ascii")
+        self._signed_headers = (
+            b"content-type;host;x-amz-date"
+            + (b";x-amz-security-token" if token else b"")
+            + (b"" if api.target is None else b";x-amz-target")
+        )
         canonical_path = quote(endpoint.path, safe="/~-_.").encode("ascii")
         self._canonical_start = (
-            b"POST\n" + canonical_path + b"\n\ncontent-type:" + CONTENT_TYPE + b"\nhost:" + host + b"\nx-amz-date:"
+            b"POST\n" + canonical_path + b"\n\ncontent-type:" + api.content_type + b"\nhost:" + host + b"\nx-amz-date:"
         )
         self._head_start = (
             b"POST " + path + b" HTTP/1.1\r\nhost: " + host + b"\r\nuser-agent: " + USER_AGENT
-            + b"\r\naccept-encoding: identity\r\ncontent-type: " + CONTENT_TYPE + b"\r\nx-amz-date: "
+            + b"\r\naccept-encoding: identity\r\ncontent-type: " + api.content_type + b"\r\nx-amz-date: "
         )  # fmt: skip
-        encoded = b"" if token is None else token.encode("utf-8")
-        self._canonical_token = b"\nx-amz-security-token:" + encoded if token else b""
-        self._head_token = b"\r\nx-amz-security-token: " + encoded if token else b""
+        self._canonical_end = b"" if token is None else b"\nx-amz-security-token:" + token.encode("utf-8")
+        self._head_end = b"" if token is None else b"\r\nx-amz-security-token: " + token.encode("utf-8")
+        if api.target is not None:
+            self._canonical_end += b"\nx-amz-target:" + api.target
+            self._head_end += b"\r\nx-amz-target: " + api.target
         self._now: _Second | None = None
 
     def __repr__(self) -> str:
@@ -107,25 +113,24 @@ class Signer:
         """Return the complete, signed head of a request.
 
         Args:
-            operation: DynamoDB's name of the operation, for example ``b"GetItem"``.
-            body: The JSON document.
-            now: The time of signing; DynamoDB refuses requests that are off by more than five minutes.
+            operation: The operation, for example ``b"GetItem"``; empty if the API has no ``X-Amz-Target``.
+            body: The body.
+            now: The time of signing; AWS refuses requests that are off by more than five minutes.
         """
         second = int(now.timestamp())
         shared = self._now
         if shared is None or shared.second != second:
             shared = self._now = self._start_second(second, now)
-        target = TARGET_PREFIX + operation
         canonical = b"%b%b\n\n%b\n%b" % (
             shared.canonical,
-            target,
+            operation,
             self._signed_headers,
             sha256(body).hexdigest().encode(),
         )
         signature = shared.key.sign(shared.to_sign + sha256(canonical).hexdigest().encode()).encode()
         return b"%b%b%b%b\r\ncontent-length: %d\r\n\r\n" % (
             shared.head,
-            target,
+            operation,
             shared.authorization,
             signature,
             len(body),
@@ -139,16 +144,16 @@ class Signer:
             key = previous.key
         else:
             secret = self._secret
-            for part in (day, self._region, b"dynamodb", b"aws4_request"):
+            for part in (day, self._region, self._service, b"aws4_request"):
                 secret = hmac(secret, part, "sha256")
             key = _DayKey(secret)
-        scope = day + b"/" + self._region + b"/dynamodb/aws4_request"
+        scope = day + b"/" + self._region + b"/" + self._service + b"/aws4_request"
         return _Second(
             second,
             day,
-            self._canonical_start + stamp + self._canonical_token + b"\nx-amz-target:",
+            self._canonical_start + stamp + self._canonical_end,
             b"AWS4-HMAC-SHA256\n" + stamp + b"\n" + scope + b"\n",
-            self._head_start + stamp + self._head_token + b"\r\nx-amz-target: ",
+            self._head_start + stamp + self._head_end,
             b"\r\nauthorization: AWS4-HMAC-SHA256 Credential=" + self._access + b"/" + scope
             + b", SignedHeaders=" + self._signed_headers + b", Signature=",
             key,

@@ -1,4 +1,4 @@
-"""Mail: the settings, the templates, and transports: SMTP, files, the console, memory.
+"""Mail: the settings, the templates, and transports: Amazon SES, SMTP, files, the console, memory.
 
 A mailer is any object with ``async def send(message: MailMessage)`` (without ``async`` for the blocking API).
 """
@@ -13,8 +13,10 @@ from torii_dynamodb.mail.settings import MailSettings
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.mail import AsyncConsoleMailer, AsyncFileMailer, AsyncMailer, AsyncMemoryMailer
+    from torii_dynamodb._async.ses import AsyncSesMailer
     from torii_dynamodb._async.smtp import AsyncSmtpMailer
     from torii_dynamodb._sync.mail import ConsoleMailer, FileMailer, Mailer, MemoryMailer
+    from torii_dynamodb._sync.ses import SesMailer
     from torii_dynamodb._sync.smtp import SmtpMailer
     from torii_dynamodb.mail.templates import TEMPLATES, Rendered, Templates
 
@@ -24,6 +26,7 @@ __all__ = [
     "AsyncFileMailer",
     "AsyncMailer",
     "AsyncMemoryMailer",
+    "AsyncSesMailer",
     "AsyncSmtpMailer",
     "ConsoleMailer",
     "FileMailer",
@@ -32,6 +35,7 @@ __all__ = [
     "Mailer",
     "MemoryMailer",
     "Rendered",
+    "SesMailer",
     "SmtpMailer",
     "Templates",
     "to_mime",
@@ -43,11 +47,13 @@ _HOMES = {
     "AsyncFileMailer": "_async.mail",
     "AsyncMailer": "_async.mail",
     "AsyncMemoryMailer": "_async.mail",
+    "AsyncSesMailer": "_async.ses",
     "AsyncSmtpMailer": "_async.smtp",
     "ConsoleMailer": "_sync.mail",
     "FileMailer": "_sync.mail",
     "Mailer": "_sync.mail",
     "MemoryMailer": "_sync.mail",
+    "SesMailer": "_sync.ses",
     "SmtpMailer": "_sync.smtp",
     "TEMPLATES": "mail.templates",
     "Rendered": "mail.templates",

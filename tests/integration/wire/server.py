@@ -1,4 +1,4 @@
-"""A scripted DynamoDB endpoint, request by request, with faults. It runs in threads."""
+"""A scripted endpoint of DynamoDB or another AWS API, request by request, with faults. It runs in threads."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ Step = Answer | Act | Callable[[Seen], "Answer | Act"]
 
 
 def error(code: str, status: int = 400, message: str = "as the script says", **more: Any) -> Answer:
-    """Return an error as DynamoDB sends it."""
+    """Return an error as DynamoDB and EventBridge send it."""
     return Answer({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **more}, status)
 
 
@@ -181,7 +181,7 @@ class Server:
             name, _, value = header.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
         body = reader.read(int(headers["content-length"]))
-        seen = Seen(headers["x-amz-target"].partition(".")[2], headers, body, number)
+        seen = Seen(headers.get("x-amz-target", "").partition(".")[2], headers, body, number)
         with self.changed:
             self.seen.append(seen)
             step = self._script.pop(0) if self._script else self._otherwise

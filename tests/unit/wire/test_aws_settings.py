@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from torii_dynamodb._aws import ChainSource, resolve, resolve_endpoint
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb._wire.apis import EVENTBRIDGE, SES, SNS, Api
 from torii_dynamodb._wire.endpoints import AccountIdMode, aws_endpoint, is_aws
 from torii_dynamodb._wire.profiles import find_profile
 from torii_dynamodb.admin.aws import aws_client
@@ -92,6 +93,30 @@ def test_endpoints_are_those_of_botocore(region: str) -> None:
             ours = None
         assert ours == theirs, asked
         assert theirs is None or region == "local" or is_aws(theirs.removeprefix("https://"))
+
+
+@pytest.mark.parametrize(("api", "service"), [(SES, "sesv2"), (SNS, "sns"), (EVENTBRIDGE, "events")])
+def test_endpoints_of_other_apis_are_those_of_botocore(api: Api, service: str) -> None:
+    """Every real region x FIPS x dual-stack: the URL that botocore uses, wherever it has one."""
+    rules = EndpointProvider(_LOADER.load_service_model(service, "endpoint-rule-set-1"), PARTITIONS)
+    for region, fips, dual in itertools.product(REGIONS, (False, True), (False, True)):
+        if "global" in region:
+            continue
+        try:
+            theirs = rules.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual).url
+        except EndpointProviderError:
+            continue
+        assert aws_endpoint(region, api=api, fips=fips, dual_stack=dual).url == theirs
+
+
+def test_another_api_has_its_own_endpoint(files: Files) -> None:
+    """An endpoint for DynamoDB is not used for SES, one for SES is, and its Region is read from AWS's own names."""
+    files.environ(AWS_ENDPOINT_URL_DYNAMODB="http://dynamodb:8000", AWS_REGION="eu-west-1")
+    assert resolve(DynamoDbConfig(), api=SES).endpoint.url == "https://email.eu-west-1.amazonaws.com"
+    files.environ(AWS_ENDPOINT_URL_SESV2="http://ses:8000")
+    assert resolve(DynamoDbConfig(), api=SES).endpoint.url == "http://ses:8000"
+    url = "https://email.eu-north-1.amazonaws.com"
+    assert resolve(DynamoDbConfig(endpoint_url=url, region="eu-north-1"), api=SES).endpoint.url == url
 
 
 # In the way of the tests: each place where a setting can stand, and what it says.

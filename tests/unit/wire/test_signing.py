@@ -9,10 +9,12 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
+from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
 from torii_dynamodb._messages import Endpoint, Request
+from torii_dynamodb._wire.apis import DYNAMODB, EVENTBRIDGE, SES, SNS, Api
 from torii_dynamodb._wire.signing import Signer
 from torii_dynamodb.config import Credentials
 
@@ -33,12 +35,19 @@ times = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.
 operations = st.sampled_from([b"GetItem", b"BatchGetItem", b"TransactWriteItems"])
 
 
-def by_botocore(request: Request, url: str, given: Credentials, region: str, when: datetime) -> str:
+def by_botocore(
+    request: Request, url: str, given: Credentials, region: str, when: datetime, service: str = "dynamodb"
+) -> str:
     """Return the Authorization header that botocore makes for the same request."""
     names = ("content-type", "x-amz-target")
-    theirs = AWSRequest("POST", url, headers={name: request.headers[name] for name in names}, data=request.body)
+    theirs = AWSRequest(
+        "POST",
+        url,
+        headers={name: request.headers[name] for name in names if name in request.headers},
+        data=request.body,
+    )
     signer: Any = SigV4Auth(
-        BotocoreCredentials(given.access_key_id, given.secret_access_key, given.session_token), "dynamodb", region
+        BotocoreCredentials(given.access_key_id, given.secret_access_key, given.session_token), service, region
     )
     theirs.context["timestamp"] = when.strftime("%Y%m%dT%H%M%SZ")
     signer._modify_request_before_signing(theirs)
@@ -105,3 +114,32 @@ def test_an_endpoint_is_taken_apart(url: str, host: str, port: int, authority: s
     endpoint = Endpoint(url)
     assert (endpoint.host, endpoint.port, endpoint.tls) == (host, port, tls)
     assert endpoint.authority == (authority or host)
+
+
+@pytest.mark.parametrize("api", [SES, SNS, EVENTBRIDGE], ids=lambda api: api.name)
+@pytest.mark.parametrize("token", [None, "a session token".replace(" ", "-")])
+def test_other_apis_are_signed_as_by_botocore(api: Api, token: str | None) -> None:
+    """Service, path, media type and target of the other APIs are signed as botocore does it."""
+    given = Credentials(access_key_id="AKIDEXAMPLE", secret_access_key="secret", session_token=token)
+    url = f"https://{api.host}.eu-central-1.amazonaws.com{api.path}"
+    when = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+    signer = Signer(given, region="eu-central-1", endpoint=Endpoint(url), api=api)
+    operation = b"" if api.target is None else b"PutEvents"
+    request = Request(signer.head(operation, b"{}", when), b"{}")
+    assert request.headers["authorization"] == by_botocore(request, url, given, "eu-central-1", when, api.signed_as)
+    assert request.target == api.path
+
+
+@pytest.mark.parametrize("api", [DYNAMODB, SES, SNS, EVENTBRIDGE], ids=lambda api: api.name)
+def test_the_table_of_apis_is_botocores(api: Api) -> None:
+    """Signing name, host, media type, target and the name in AWS's settings are those of botocore's models."""
+    service = {"SES": "sesv2", "EventBridge": "events"}.get(api.name, api.signed_as)
+    model = Session().get_service_model(service)
+    assert (api.signed_as, api.host) == (model.signing_name, model.endpoint_prefix)
+    assert api.setting == model.service_id.lower()
+    prefix = model.metadata.get("targetPrefix")
+    assert api.target == (prefix and f"{prefix}.".encode())
+    if "jsonVersion" in model.metadata and api.target is not None:
+        assert api.content_type.decode() == f"application/x-amz-json-{model.metadata['jsonVersion']}"
+    if api is SES:
+        assert model.operation_model("SendEmail").http["requestUri"] == api.path

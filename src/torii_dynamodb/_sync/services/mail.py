@@ -11,7 +11,7 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import Browser, refuse_more
 from torii_dynamodb._sync.primitives import Background, both
 from torii_dynamodb.clock import Clock, RandomBytes
-from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.events import MailFailed, MailSent
 from torii_dynamodb.mail.messages import MailMessage
 from torii_dynamodb.mail.settings import MailSettings
@@ -231,8 +231,9 @@ class Mail:
             )
             self._mailer.send(message)
         except Exception as error:  # noqa: BLE001 - a mailer may raise anything; the sign-up or reset goes on
-            # Neither the message nor a traceback: a mail server's response may repeat the mail, with its link.
-            detail = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
+            # Neither the message nor a traceback: a mail server's response may repeat the mail, with its link. Our own
+            # errors do not.
+            detail = str(error) if isinstance(error, ToriiError) else type(error).__name__
             _log.error("the mail %s could not be sent: %s", template, detail)
             failed = MailFailed(at=self._clock(), user_id=user_id, template=template, error=type(error).__name__)
             self._events.emit(failed)
