@@ -9,12 +9,13 @@ import pytest
 from fastapi import FastAPI
 from joserfc import jwk, jwt
 from tests.services._async.support import AsyncSetting
-from tests.services._async.test_jwt import key, settings
+from tests.services._async.test_jwt import key, pem, settings
 from tests.web.api import SITE, UNLIMITED, Site
 
 from torii_dynamodb import Session, User
+from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi import WebConfig
-from torii_dynamodb.jwt import JwtSettings
+from torii_dynamodb.jwt import JwtKey, JwtSettings
 
 
 async def gateway(client: httpx.AsyncClient, token: str, *, issuer: str, audience: str, scopes: set[str]) -> Any:
@@ -81,3 +82,10 @@ async def test_nothing_to_discover(options: dict[str, Any]) -> None:
     async with site.browser() as browser:
         assert (await browser.get("/.well-known/openid-configuration")).status_code == 404
         assert (await browser.get("/.well-known/jwks.json")).status_code == 404
+
+
+def test_the_route_for_tokens_needs_a_private_key() -> None:
+    """An application that issues tokens does not start with a key that only checks."""
+    public = JwtKey(kid="k", algorithm="ES256", public_key=pem("ES256")[1])
+    with pytest.raises(ConfigurationError, match="private key"):
+        Site(jwt=settings(public))

@@ -1,4 +1,4 @@
-"""For functions on AWS Lambda: HTTP requests and responses in all of AWS's formats. See ``docs/lambda.md``.
+"""For functions on AWS Lambda: authorizers, and HTTP requests in all of AWS's formats. See ``docs/lambda.md``.
 
 Everything here is loaded when it is first used, so that a cold start pays only for what it needs.
 """
@@ -9,13 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torii_dynamodb.aws_lambda.authorizers import AuthorizedCaller, Authorizer, Unauthorized
     from torii_dynamodb.aws_lambda.http import LambdaRequest
 
-__all__ = ["LambdaRequest"]
+__all__ = ["AuthorizedCaller", "Authorizer", "LambdaRequest", "Unauthorized"]
 
 # The module of each name.
 _HOMES = {
+    "AuthorizedCaller": "authorizers",
+    "Authorizer": "authorizers",
     "LambdaRequest": "http",
+    "Unauthorized": "authorizers",
 }
 
 

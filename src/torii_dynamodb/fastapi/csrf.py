@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 from torii_dynamodb._rules import base64url
+from torii_dynamodb._rules.cross_site import is_cross_site
+from torii_dynamodb._rules.origins import origin_of
 from torii_dynamodb.clock import RandomBytes
-from torii_dynamodb.fastapi.settings import WebConfig, origin_of
+from torii_dynamodb.fastapi.settings import WebConfig
 
 __all__ = ["CrossSite", "FormTokens"]
-
-_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class CrossSite:
@@ -42,20 +41,8 @@ class CrossSite:
             cookie: Whether a session came in a cookie: then a browser must vouch for the request. Without a cookie, a
                 request without these headers passes: it comes from a program that is not a browser.
         """
-        if connection.scope["type"] == "http" and connection.scope["method"] in _SAFE:
-            return False
-        origin = connection.headers.get("origin", "").lower()
-        if origin and (origin in self._origins or origin == self._own):
-            return False
-        site = connection.headers.get("sec-fetch-site")
-        if site is not None:
-            return site not in ("same-origin", "none")
-        if not origin:
-            return cookie
-        # Behind a proxy that terminates TLS the scheme is unknown here, so sites are told apart by host.
-        # "null" has no host, nor does an HTTP/1.0 request that a proxy forwarded without one.
-        host = urlsplit(origin).netloc
-        return self._own is not None or not host or host != connection.headers.get("host", "").lower()
+        method = connection.scope["method"] if connection.scope["type"] == "http" else None
+        return is_cross_site(method, connection.headers.get, origins=self._origins, own=self._own, cookie=cookie)
 
 
 class FormTokens:

@@ -7,7 +7,8 @@ from urllib.parse import quote, urlsplit
 
 from starlette.requests import HTTPConnection
 
-from torii_dynamodb.fastapi.settings import WebConfig, encoded_url, origin_of
+from torii_dynamodb._rules.origins import origin_of
+from torii_dynamodb.fastapi.settings import WebConfig, encoded_url
 
 __all__ = ["Navigation", "note_root_path"]
 

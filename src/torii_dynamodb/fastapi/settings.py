@@ -11,10 +11,11 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from torii_dynamodb._rules.checking import check_fields, check_policy
+from torii_dynamodb._rules.origins import check_origins, origin_of
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy
 
-__all__ = ["Credential", "SessionTransport", "WebConfig", "encoded_url", "origin_of", "path_of"]
+__all__ = ["Credential", "SessionTransport", "WebConfig", "encoded_url", "path_of"]
 
 SessionTransport = Literal["cookie", "bearer"]
 Credential = Literal["cookie", "bearer", "jwt"]
@@ -23,8 +24,6 @@ UNIX_SOCKET = "unix"
 
 _LONGEST_URL = 2048
 _URL_CHARS = ":/?#[]@!$&'()*+,;=%"  # reserved (RFC 3986, 2.2), and what is encoded already
-_APP_SCHEMES = ("chrome-extension", "capacitor", "ionic", "tauri", "app")
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +102,7 @@ class WebConfig:
                 raise ConfigurationError(f"base_url: {self.base_url!r}: leave out ? and #")
             path = path_of("base_url", parts.path or "/").rstrip("/")
             object.__setattr__(self, "base_url", origin + path)
-        for origin in self.trusted_origins:
-            if origin_of("trusted_origins", origin, apps=True) != origin:
-                raise ConfigurationError(f"trusted_origins: {origin!r}: give only scheme, host and port, in lower case")
+        check_origins("trusted_origins", self.trusted_origins)
         if self.cookie_domain is not None:
             self._check_domain(self.cookie_domain)
         if not self.transports:
@@ -170,31 +167,3 @@ def path_of(option: str, path: str) -> str:
     if not encoded.startswith("/") or encoded.startswith("//"):
         raise ConfigurationError(f"{option}: {path!r}: give a path of this application")
     return encoded
-
-
-def origin_of(option: str, url: str, *, apps: bool = False) -> str:
-    """The origin of an https URL, or of an http URL on this machine.
-
-    Args:
-        option: The option's name, for the error.
-        url: The URL.
-        apps: Whether the origin of an app or an extension is allowed.
-
-    Raises:
-        ConfigurationError: It is neither.
-    """
-    try:
-        parts = urlsplit(url)
-        host, scheme, _ = parts.hostname or "", parts.scheme, parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"{option}: {url!r}: {error}") from error
-    local = host in _LOCAL or host.endswith(".localhost")
-    if not host or not (scheme == "https" or (scheme == "http" and local) or (apps and scheme in _APP_SCHEMES)):
-        raise ConfigurationError(f"{option}: {url!r}: give an https:// URL (http:// only for localhost)")
-    if "@" in parts.netloc or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
-        raise ConfigurationError(
-            f"{option}: {url!r}: give the host as browsers send it (an international name as xn--...)"
-        )
-    # As browsers write it: without the scheme's default port (RFC 6454, 6.1).
-    default_port = {"https": ":443", "http": ":80"}.get(scheme, "")
-    return f"{scheme}://{parts.netloc}".lower().removesuffix(default_port)

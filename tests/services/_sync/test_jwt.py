@@ -123,7 +123,7 @@ def test_public_keys_are_published_and_secrets_are_not() -> None:
 
 
 def test_verifying_needs_no_private_key() -> None:
-    """A public key verifies, even without a storage; it cannot sign, so the services refuse it as the only key."""
+    """A public key verifies, with and without services; it cannot sign."""
     here, user, session = made(key("ES256", "a"))
     checker = JwtKey(kid="a", algorithm="ES256", public_key=pem("ES256")[1])
     there = Setting(jwt=settings(key("HS256", "b"), checker), clock=here.clock).torii.jwt
@@ -133,8 +133,10 @@ def test_verifying_needs_no_private_key() -> None:
     assert (claims.user_id, claims.session_id) == (user.id, session.id)
     with pytest.raises(ConfigurationError, match="private key"):
         alone.issue(user, session, now=here.clock(), token_id="1")
+    checking = Setting(jwt=settings(checker), storage=here.storage, clock=here.clock).torii.jwt
+    assert checking.check((here.torii.jwt.issue(user, session)).token) is not None
     with pytest.raises(ConfigurationError, match="private key"):
-        _ = Setting(jwt=settings(checker)).torii.jwt
+        checking.issue(user, session)
 
 
 def test_check_reads_the_session() -> None:

@@ -52,7 +52,6 @@ class AsyncJwtService:
         self._storage = storage
         self._sessions = sessions
         self._tokens = JwtTokens(settings)
-        self._tokens.require_signing()
         self.settings = settings
         self._clock = clock
         self._random = random
@@ -90,6 +89,14 @@ class AsyncJwtService:
             return None
         session = await self._sessions.touch(found.session)
         return None if session is None else await self.issue(found.user, session, claims=claims)
+
+    def require_signing(self) -> None:
+        """Check that there is a key to sign with; checking tokens needs none.
+
+        Raises:
+            ConfigurationError: The first key has no private part.
+        """
+        self._tokens.require_signing()
 
     def verify(self, token: str) -> AccessClaims:
         """Check an access token. No request, so it does not notice revocations since the token was issued.

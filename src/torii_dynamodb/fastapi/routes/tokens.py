@@ -23,6 +23,7 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     torii = web.torii
     if not torii.issues_jwt:
         return
+    torii.jwt.require_signing()
 
     @router.post("/token", summary="Get an access token", responses=problems("cross_site", "not_signed_in"))
     async def token(found: Caller = Depends(dependencies.signed_in)) -> AccessTokenOut:
