@@ -1,4 +1,4 @@
-"""A user of another system, as the import and ``legacy=`` take it.
+"""A user of another system, as the import and ``legacy=`` take it, and as the storage is given it.
 
 ``torii-dynamodb users import`` reads these from files (``docs/moving-in.md``). Write a reader of your own, or the
 callable that migrates people at their first sign-in, by returning them.
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from torii_dynamodb._rules.guarded import guarded
-from torii_dynamodb.models import Metadata, MetadataValue
+from torii_dynamodb.models import Factor, Metadata, MetadataValue, NewUser, OAuthAccount, Passkey
 
-__all__ = ["LegacyAccount", "LegacyPasskey", "LegacyTotp", "LegacyUser"]
+__all__ = ["ImportedUser", "LegacyAccount", "LegacyPasskey", "LegacyTotp", "LegacyUser"]
 
 
 def _nothing() -> Mapping[str, MetadataValue]:
@@ -137,4 +137,32 @@ class LegacyUser:
     passkeys_are_second_factor: bool = False
     totp: tuple[LegacyTotp, ...] = ()
     other_factors: tuple[str, ...] = ()
+    disconnected: frozenset[str] = frozenset()
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedUser:
+    """A user to create with everything that belongs to it, by ``import_user`` of the storage.
+
+    Args:
+        user: The user. Its ``id`` must be given: it makes a repeated import safe.
+        created_at: When the user registered.
+        locked_at: When the account was locked; ``None`` if it is not.
+        password_hash: The hash in a hasher's format; ``None`` if there is no password.
+        accounts: Accounts at providers, of this user.
+        passkeys: Passkeys, of this user.
+        passkeys_are_second_factor: Whether the passkeys also count as a second factor.
+        factors: Authenticator apps, of this user, with their seeds sealed for this user and factor.
+        disconnected: Providers that the user has unlinked.
+    """
+
+    user: NewUser
+    created_at: datetime
+    locked_at: datetime | None = None
+    password_hash: str | None = field(default=None, repr=False)
+    accounts: tuple[OAuthAccount, ...] = ()
+    passkeys: tuple[Passkey, ...] = ()
+    passkeys_are_second_factor: bool = False
+    factors: tuple[Factor, ...] = field(default=(), repr=False)
     disconnected: frozenset[str] = frozenset()

@@ -15,6 +15,7 @@ from torii_dynamodb import (
     NewToken,
     NewUser,
 )
+from torii_dynamodb.legacy import ImportedUser
 from torii_dynamodb.models import NewFactor
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
@@ -51,10 +52,12 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
     ada, email, credential = "usr_ada", "ada@example.com", b"c" * 32
     passkey = NewPasskey(user_id=ada, credential_id=credential, public_key=b"k" * 32, sign_count=0, name="Key")
     challenge = NewPasskeyChallenge(challenge=b"x" * 32, kind="authentication", expires_at=now + SOON)
+    moved = ImportedUser(user=NewUser(id="usr_moved", email="moved@example.com"), created_at=now)
     new_session = NewSession(user_id=ada, expires_at=now + SOON)
     return [
         ("health_check", storage.health_check),
         ("create_user", keep("user", lambda: storage.create_user(NewUser(email=email, id=ada), password_hash=HASH))),
+        ("import_user", lambda: storage.import_user(moved)),
         ("get_user", lambda: storage.get_user(ada)),
         ("get_user_by_email", lambda: storage.get_user_by_email(email)),
         ("get_user_by_email", lambda: storage.get_user_by_email(email, consistent=False)),

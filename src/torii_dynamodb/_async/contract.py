@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from torii_dynamodb.models import (
     EMAIL_VERIFICATION,
@@ -46,6 +46,9 @@ from torii_dynamodb.models import (
     User,
     VerifiedToken,
 )
+
+if TYPE_CHECKING:
+    from torii_dynamodb.legacy import ImportedUser
 
 __all__ = [
     "AsyncBruteForceStorage",
@@ -81,6 +84,33 @@ class AsyncUserStorage(Protocol):
             USER-4: A repeated call with the same explicit id and address returns the existing user.
             USER-5: An id that another user has raises AlreadyExists(what="user") and claims no address.
             USER-6: Metadata comes back equal and of the same types.
+        """
+        ...
+
+    async def import_user(self, imported: ImportedUser) -> tuple[User, bool]:
+        """Create a user of another system with everything that belongs to it, in one atomic write.
+
+        Returns:
+            The user as stored, and whether this call created it.
+
+        Raises:
+            AlreadyExists: ``what="email"``, ``"user"``, ``"oauth_account"`` or ``"passkey"``: another user has it, or
+                the user has another address by now.
+            TooManyIdentities: The user would have more accounts and passkeys than one can have.
+            TooManyFactors: The user would have more authenticator apps than one can have.
+            ItemTooLarge: The user, or all together, would be larger than DynamoDB accepts.
+
+        Cost: 1 request, 2 write units for the user, its address and each account, passkey and factor, plus 1 for the
+        index.
+
+        Clauses:
+            USER-27: The user, its address, password hash, accounts, passkeys and factors are created together or not at
+                all, with the given times and the given lock; what create_user and the methods that add to a user refuse
+                is refused.
+            USER-28: However often and by however many callers a user is imported, one call creates it; the others
+                return the user as stored and False, and change nothing, whatever has changed since.
+            USER-29: An id, address, account or passkey that another user has raises AlreadyExists, and nothing is
+                written.
         """
         ...
 

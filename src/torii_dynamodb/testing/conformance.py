@@ -31,6 +31,7 @@ if "torii_dynamodb.testing._conformance" not in sys.modules:
 from torii_dynamodb.testing._conformance.bad_input import BadInputConformance
 from torii_dynamodb.testing._conformance.base import Conformance, clause
 from torii_dynamodb.testing._conformance.factors import SecondFactorConformance
+from torii_dynamodb.testing._conformance.importing import ImportConformance
 from torii_dynamodb.testing._conformance.invariants import (
     Dump,
     broken_invariants,
@@ -51,6 +52,7 @@ __all__ = [
     "BadInputConformance",
     "Conformance",
     "Dump",
+    "ImportConformance",
     "LockoutConformance",
     "OAuthConformance",
     "PasskeyConformance",
@@ -75,6 +77,7 @@ class RaceConformance(IdentityRaceConformance, SecretRaceConformance):
 
 class SequentialConformance(
     UserConformance,
+    ImportConformance,
     SessionConformance,
     PasswordConformance,
     OAuthConformance,

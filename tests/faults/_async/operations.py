@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.faults._async.world import CODE, HASH, OTHER_HASH, STRICT, AsyncWorld
@@ -21,6 +22,7 @@ from torii_dynamodb.errors import (
     TransactionFailed,
     VersionConflict,
 )
+from torii_dynamodb.legacy import ImportedUser
 from torii_dynamodb.models import (
     NewFactor,
     NewOAuthAccount,
@@ -29,6 +31,7 @@ from torii_dynamodb.models import (
     NewSession,
     NewToken,
     NewUser,
+    OAuthAccount,
 )
 
 __all__ = ["NOT_SENT", "OPERATIONS", "Operation"]
@@ -38,6 +41,24 @@ Run = Callable[[AsyncDynamoDbHandle, AsyncWorld], Awaitable[Any]]
 STATE = "state-" + "x" * 32
 ADA, EVE = b"ada" * 8, b"eve" * 8
 APP = NewFactor(user_id="usr_ada", id="new", secret=b"sealed", last_step=100)
+LONG_AGO = datetime(2020, 2, 2, tzinfo=UTC)
+IMPORT = ImportedUser(
+    user=NewUser(id="usr_new", email="new@example.com", email_verified_at=LONG_AGO),
+    created_at=LONG_AGO,
+    password_hash=HASH,
+    accounts=(
+        OAuthAccount(
+            provider="google",
+            subject="new",
+            user_id="usr_new",
+            email=None,
+            profile={},
+            tokens={},
+            created_at=LONG_AGO,
+            updated_at=LONG_AGO,
+        ),
+    ),
+)
 THREE = replace(STRICT, max_attempts=3)
 
 
@@ -105,6 +126,20 @@ OPERATIONS = [
         "create_user",
         "id taken",
         lambda s, w: s.create_user(NewUser(id="usr_ada", email="new@example.com")),
+        AlreadyExists,
+    ),
+    Operation("import_user", "", lambda s, w: s.import_user(IMPORT)),
+    Operation(
+        "import_user",
+        "repeated",
+        lambda s, w: s.import_user(
+            ImportedUser(user=NewUser(id="usr_ada", email="ada@example.com"), created_at=LONG_AGO)
+        ),
+    ),
+    Operation(
+        "import_user",
+        "account taken",
+        lambda s, w: s.import_user(replace(IMPORT, accounts=(replace(IMPORT.accounts[0], subject="ada"),))),
         AlreadyExists,
     ),
     Operation("get_or_create_user_by_email", "", lambda s, w: s.get_or_create_user_by_email("new@example.com")),

@@ -174,8 +174,14 @@ class AsyncStorageBase:
             user = None
         raise contended("user")
 
-    async def _existing_user(self, user: User, refused: TransactionCanceled) -> User:
-        """Return the existing user if a refused creation was the caller's own retry; otherwise raise."""
+    async def _existing_user(self, user: User, refused: TransactionCanceled, *, otherwise: str = "email") -> User:
+        """Return the existing user if a refused creation was the caller's own retry; otherwise raise.
+
+        Args:
+            user: The user to create.
+            refused: Why it was refused: the user's own write comes first, then the claim on the address.
+            otherwise: What is taken if neither the id nor the address is.
+        """
         held, claim = old_item(refused, 0), old_item(refused, 1)
         request_id = refused.request_id
         if undecided(refused, 0) or undecided(refused, 1):
@@ -184,7 +190,9 @@ class AsyncStorageBase:
         if held is not None and users.is_held_by(claim, user.id):
             return users.read(held)
         id_taken = failed(refused, 0) or held is not None
-        raise users.taken("user" if id_taken else "email", request_id) from refused.strip()
+        email_taken = failed(refused, 1) or claim is not None
+        what = "user" if id_taken else "email" if email_taken else otherwise
+        raise users.taken(what, request_id) from refused.strip()
 
     async def _add_identity(
         self,

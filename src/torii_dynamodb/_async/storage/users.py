@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.contract import AsyncUserStorage
 from torii_dynamodb._async.storage.base import ROUNDS, AsyncStorageBase, failed, no_such_user, old_item
@@ -16,6 +17,9 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.errors import AlreadyExists, CorruptItem, ValidationError, VersionConflict
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
+
+if TYPE_CHECKING:
+    from torii_dynamodb.legacy import ImportedUser
 
 __all__ = ["AsyncUsers"]
 
@@ -29,6 +33,17 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
         user = users.new_user_model(new_user, password_hash, self._now(), self.config.random)
         refused = await self._transact(*users.creation(self._users, self._identities, user, password_hash))
         return user if refused is None else await self._existing_user(user, refused)
+
+    async def import_user(self, imported: ImportedUser) -> tuple[User, bool]:
+        # Imported here: hardly any process imports users, and its classes take a cold start milliseconds.
+        from torii_dynamodb._core import importing
+
+        new = importing.arrival(imported, self._now(), self.config.random)
+        refused = await self._transact(*importing.creation(self._users, self._identities, new))
+        if refused is None:
+            return new.user, True
+        taken = (importing.what(one) for index, one in enumerate(new.belongings.values(), 2) if failed(refused, index))
+        return await self._existing_user(new.user, refused, otherwise=next(taken, "email")), False
 
     async def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         strong = self._strong(consistent)

@@ -12,6 +12,7 @@ import pytest
 
 from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import ItemTooLarge, ToriiError, ValidationError
+from torii_dynamodb.legacy import ImportedUser
 from torii_dynamodb.models import (
     MAGIC_LINK,
     Factor,
@@ -25,6 +26,7 @@ from torii_dynamodb.models import (
     User,
 )
 from torii_dynamodb.testing._conformance.base import Conformance, clause, fresh, new_address, new_hash
+from torii_dynamodb.testing._conformance.importing import new_import
 from torii_dynamodb.testing._conformance.oauth import new_account, new_state, new_verifier
 from torii_dynamodb.testing._conformance.passkeys import new_challenge, new_credential_id
 
@@ -159,8 +161,10 @@ class BadInputConformance(Conformance):
             "metadata": metadata,
         }
         new_users: list[Any] = [None, 1, "a@example.com", {"email": "a@example.com"}, user, *variants(new_user, fields)]
+        imported = new_import(self._clock)
         return {
             "create_user": Case({"new_user": new_user}, {"new_user": new_users, "password_hash": HASHES}),
+            "import_user": Case({"imported": imported}, {"imported": self._imports(user, imported, new_users)}),
             "get_user": Case({"user_id": user.id}, {"user_id": IDS, "consistent": FLAGS}),
             "get_user_by_email": Case({"email": user.email}, {"email": EMAILS, "consistent": FLAGS}),
             "get_or_create_user_by_email": Case({"email": new_address()}, {"email": EMAILS, "name": NAMES}),
@@ -181,6 +185,40 @@ class BadInputConformance(Conformance):
                 {}, {"limit": [*LIMITS, 1001], "cursor": [1, b"x", "", "?", LONG, "ü", SURROGATE, "a\n"]}
             ),
         }
+
+    def _imports(self, user: User, good: ImportedUser, new_users: list[Any]) -> list[Any]:
+        (account,), (passkey,), (factor,) = good.accounts, good.passkeys, good.factors
+        nothing: list[Any] = [None, "x", [], {}]
+        bad: dict[str, list[Any]] = {
+            "user": [*new_users, replace(good.user, id=None)],
+            "created_at": MOMENTS,
+            "locked_at": MOMENTS[1:],
+            "password_hash": HASHES,
+            "passkeys_are_second_factor": [None, *FLAGS],
+            "disconnected": [None, 1, {1}, {"A b"}, "google"],
+            "accounts": [
+                *nothing,
+                *((one,) for one in (None, passkey, replace(account, user_id=user.id))),
+                (account, account),
+                *((one,) for one in variants(account, {"subject": SUBJECTS, "created_at": MOMENTS})),
+            ],
+            "passkeys": [
+                *nothing,
+                *((one,) for one in (None, account, replace(passkey, user_id=user.id))),
+                (passkey, passkey),
+                *((one,) for one in variants(passkey, {"sign_count": COUNTS, "last_used_at": MOMENTS[1:]})),
+            ],
+            "factors": [
+                *nothing,
+                *(
+                    (one,)
+                    for one in (None, account, replace(factor, user_id=user.id), replace(factor, kind="recovery"))
+                ),
+                (factor, factor),
+                *((one,) for one in variants(factor, {"id": [*IDS, "recovery"], "secret": [None, b"", "x"]})),
+            ],
+        }
+        return [None, 1, user, good.user, *variants(good, bad)]
 
     def _sessions(self, user: User, other: User, session: str) -> dict[str, Case]:
         new = NewSession(user_id=user.id, expires_at=self.later())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +11,7 @@ from torii_dynamodb._core import keys, users
 from torii_dynamodb._rules import validation
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import AlreadyExists, LastSignInMethod, NotFound, Revoked, TooManyIdentities
-from torii_dynamodb.models import OAuthAccount, Passkey, User
+from torii_dynamodb.models import Factor, OAuthAccount, Passkey, User
 from torii_dynamodb.testing._memory import rows
 from torii_dynamodb.testing._memory.inputs import own
 from torii_dynamodb.testing._memory.state import EmailIdentity, Identity, MemoryState, TokenRow
@@ -87,9 +88,13 @@ class MemoryBase:
         return None if identity is None else self._state.users[identity.user_id]
 
     def _insert_user(
-        self, user: User, *, password_hash: str | None = None, account: OAuthAccount | None = None
+        self,
+        user: User,
+        *,
+        password_hash: str | None = None,
+        belongings: Mapping[str, OAuthAccount | Passkey | Factor] | None = None,
     ) -> User:
-        """Store a new user with its first identities. The caller has checked that nothing of it is taken."""
+        """Store a new user with what belongs to it. The caller has checked that nothing of it is taken."""
         identities: dict[str, Identity] = {
             keys.email_key(user.email): EmailIdentity(
                 user_id=user.id,
@@ -99,9 +104,8 @@ class MemoryBase:
                 password_version=user.password_version,
             )
         }
-        if account is not None:
-            identities[keys.oauth_key(account.provider, account.subject)] = replace(account, user_id=user.id)
-        user = replace(user, identities=frozenset(identities))
+        for key, one in (belongings or {}).items():
+            identities[key] = copied_account(one) if isinstance(one, OAuthAccount) else one
         rows.check_size(rows.user_row(user), "the user")
         for key, identity in identities.items():
             rows.check_size(rows.identity_row(key, identity), "the identity")

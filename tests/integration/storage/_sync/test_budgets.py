@@ -40,6 +40,8 @@ from torii_dynamodb.models import (
     User,
 )
 from torii_dynamodb.second_factor import SecondFactorChallenge
+from torii_dynamodb.testing import FakeClock
+from torii_dynamodb.testing._conformance.importing import new_import
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
@@ -197,6 +199,15 @@ def register_token(world: World, purpose: str) -> str:
 
 def register(world: World) -> object:
     return world.torii.password.register("alan@example.com", "correct horse battery")
+
+
+def import_user(world: World) -> object:
+    # A user with two accounts, a passkey and an authenticator app: six items, and the index.
+    one = new_import(FakeClock(world.config.clock()))
+    other = replace(one.accounts[0], provider="apple")
+    _, created = world.storage.import_user(replace(one, accounts=(*one.accounts, other)))
+    assert created
+    return world
 
 
 def sign_in(world: World) -> object:
@@ -614,6 +625,7 @@ def clean_up(world: World) -> object:
 BUDGETS: list[tuple[Step, Step, Cost]] = [
     # Preparation, operation, and requests / round trips / read units / write units (indexes included).
     (nothing, register, Cost(1, 1, 0, 5)),
+    (nothing, import_user, Cost(1, 1, 0, 13)),
     (grace, sign_in, Cost(5, 3, 2, 4)),
     (nothing, create_session, Cost(1, 1, 0, 2)),
     (nothing, create_session_reading, Cost(2, 2, 1, 2)),

@@ -47,9 +47,8 @@ class MemoryOAuth(MemoryBase, OAuthStorage):
                 raise AlreadyExists("user", f"user {there.id} already exists")
             if keys.email_key(new.email) in self._state.identities:
                 raise AlreadyExists("email", "another user holds the address")
-            user = self._insert_user(new, account=oauth.account_model(given, "", self._now()))
-            created = self._account(key)
-            assert created is not None
+            created = oauth.account_model(given, new.id, self._now())
+            user = self._insert_user(users.with_identity(new, key), belongings={key: created})
             return copied_user(user), copied_account(created)
 
     def link_oauth_account(

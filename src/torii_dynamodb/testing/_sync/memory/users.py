@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from torii_dynamodb._core import keys
+from torii_dynamodb._core import importing, keys
 from torii_dynamodb._core import users as core
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.emails import Email, normalise_email
 from torii_dynamodb._sync.contract import UserStorage
 from torii_dynamodb.errors import AlreadyExists, ValidationError, VersionConflict
+from torii_dynamodb.legacy import ImportedUser
 from torii_dynamodb.models import UNSET, Metadata, NewUser, Page, Unset, User
 from torii_dynamodb.testing._memory import inputs
 from torii_dynamodb.testing._memory.base import ALL_PURPOSES, MemoryBase, copied_user
@@ -37,6 +38,23 @@ class MemoryUsers(MemoryBase, UserStorage):
             if keys.email_key(new.email) in self._state.identities:
                 raise AlreadyExists("email", "another user holds the address")
             return copied_user(self._insert_user(new, password_hash=password_hash))
+
+    def import_user(self, imported: ImportedUser) -> tuple[User, bool]:
+        new = importing.arrival(imported, self._now(), self._random)
+        importing.creation("users", "identities", new)  # for the limits of one write
+        with self._state.lock:
+            there = self._state.users.get(new.user.id)
+            if there is not None and there.email == new.user.email:
+                return copied_user(there), False
+            if there is not None:
+                raise AlreadyExists("user", f"user {there.id} already exists with another address")
+            if keys.email_key(new.user.email) in self._state.identities:
+                raise AlreadyExists("email", "another user holds the address")
+            for key, one in new.belongings.items():
+                if key in self._state.identities:
+                    raise AlreadyExists(importing.what(one), "another user holds it")
+            user = self._insert_user(new.user, password_hash=new.password_hash, belongings=new.belongings)
+            return copied_user(user), True
 
     def get_user(self, user_id: str, *, consistent: bool | None = None) -> User | None:
         validation.user_id(user_id)
