@@ -129,9 +129,16 @@ RULES = [
     Rule(
         "only fastapi/ knows FastAPI",
         files=("**",),
-        but=("fastapi/**", "cli/serve.py"),
+        but=("fastapi/**", "cli/serve.py", "fastapi_users.py"),
         forbidden=("fastapi", "starlette", "pydantic", "uvicorn", *own("fastapi")),
         broken_by=("_async/services/password.py", "from fastapi import Request"),
+    ),
+    Rule(
+        "only its adapter knows fastapi-users",
+        files=("**",),
+        but=("fastapi_users.py",),
+        forbidden=("fastapi_users", *own("fastapi_users")),
+        broken_by=("fastapi/routes.py", "from fastapi_users import models"),
     ),
     Rule(
         "only cli/ draws on the terminal",
