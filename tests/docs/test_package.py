@@ -81,7 +81,17 @@ def test_the_wheel_contains_only_what_users_run(contents: zipfile.ZipFile) -> No
             named |= {f"{package}.{name}" for name in re.findall(r"\w+", names)}
         used |= named - {module}
     unused = {name.removeprefix("torii_dynamodb.") for name in set(modules) - used if not name.endswith("__init__")}
-    public = {"contract", "hashes", "jwt", "otel", "policies", "secret_box", "testing.conformance", "transport"}
+    public = {
+        "contract",
+        "fastapi_users",
+        "hashes",
+        "jwt",
+        "otel",
+        "policies",
+        "secret_box",
+        "testing.conformance",
+        "transport",
+    }
     assert unused - public == {"cli.__main__", "local._moto_process"}
 
 
