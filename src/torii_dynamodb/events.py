@@ -186,15 +186,17 @@ class SessionsEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordChanged(Event):
-    """A password was set or replaced by its owner; all sessions ended.
+    """A password was set or replaced; all sessions ended.
 
     Args:
         first: Whether there was none before.
+        by_administrator: Whether an administrator set it, not the owner.
     """
 
     name = "password.changed"
 
     first: bool = False
+    by_administrator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,11 +271,13 @@ class EmailVerified(Event):
 
     Args:
         email: The address, normalised.
+        by_administrator: Whether there was no proof: an administrator vouched for it.
     """
 
     name = "email.verified"
 
     email: str
+    by_administrator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,12 +287,14 @@ class EmailChanged(Event):
     Args:
         old_email: The old address, normalised.
         email: The new address, normalised.
+        by_administrator: Whether an administrator changed it; then the new one is not proved yet.
     """
 
     name = "email.changed"
 
     old_email: str
     email: str
+    by_administrator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -229,7 +229,7 @@ def test_the_command_takes_secrets_from_variables_and_files(
         return done.output
 
     sources = ("--secret", f"file:{tmp_path / 'new'}", "--secret", "env:OLD_SECRET")
-    assert "Would seal 1 seeds" in run(*sources, "--dry-run")
+    assert "Would seal 1 seed of" in run(*sources, "--dry-run")
     told = json.loads(run(*sources, "--json"))
     assert (told["ok"], told["report"]["seeds"], told["report"]["tokens"]) == (True, 1, 1)
     assert told["report"]["users_with_old_recovery_codes"] == ["ada"]

@@ -17,20 +17,35 @@ from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy, User
 
 __all__ = [
+    "FACTOR_NAMES",
     "SECOND_FACTOR",
     "Challenges",
+    "FactorKind",
     "SecondFactorPolicy",
     "amr_of",
+    "factor_kind",
     "factor_kinds",
     "is_enrolled",
     "with_second_factor",
 ]
+
+FactorKind = Literal["totp", "passkey", "recovery", "all"]
+
+FACTOR_NAMES = {"totp": "Authenticator app", "passkey": "Passkeys", "recovery": "Recovery codes"}
+"""What mails call each kind of second factor."""
 
 _MAX_CHALLENGE = timedelta(hours=1)
 _MAX_TRUST = timedelta(days=365)
 
 # RFC 8176. It has no name for a link or a provider; a passkey proves possession of a key.
 _AMR = {"password": ("pwd",), "passkey": ("pop",), "email_code": ("otp",), "magic_link": ("otp",)}
+
+
+def factor_kind(factor_id: str | None) -> FactorKind:
+    """Return the kind of the second factor with an id; ``"all"`` for ``None``."""
+    if factor_id is None:
+        return "all"
+    return "passkey" if factor_id == "passkey" else "recovery" if factor_id == "recovery" else "totp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

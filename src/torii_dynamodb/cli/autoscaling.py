@@ -16,6 +16,7 @@ from torii_dynamodb.cli.support import (
     Yes,
     confirm,
     connected,
+    counted,
     emit,
     make_table,
     new_group,
@@ -113,7 +114,7 @@ def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, a
             # Targets outlive their tables; if there are neither, the prefix may be mistyped.
             admin.require_tables()
         if removed and not dry_run:
-            confirm(f"Remove autoscaling from {len(removed)} targets?", yes=yes)
+            confirm(f"Remove autoscaling from {counted(len(removed), 'target')}?", yes=yes)
             removed = admin.deregister(scaled)
     if as_json:
         emit({"would_deregister" if dry_run else "deregistered": [one.key for one in removed]})

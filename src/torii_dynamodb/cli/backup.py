@@ -29,6 +29,7 @@ from torii_dynamodb.cli.support import (
     Yes,
     confirm,
     connected,
+    counted,
     emit,
     make_table,
     new_group,
@@ -104,7 +105,7 @@ def create(connection: Connection, name: _Name, dry_run: DryRun = False, as_json
     if as_json:
         emit(_as_mapping(made))
     else:
-        say(f"{name}: {len(made.backups)} tables, {sum(one.bytes for one in made.backups.values()):,} bytes")
+        say(f"{name}: {counted(len(made.backups), 'table')}, {sum(one.bytes for one in made.backups.values()):,} bytes")
 
 
 @app.command("list")
@@ -146,7 +147,7 @@ def delete(
     if as_json:
         emit({"would_delete" if dry_run else "deleted": arns})
     else:
-        say(f"{name}: {len(arns)} backups {'would be deleted' if dry_run else 'deleted'}")
+        say(f"{name}: {counted(len(arns), 'backup')} {'would be deleted' if dry_run else 'deleted'}")
 
 
 @app.command()
@@ -240,7 +241,8 @@ def _show(found: Verification) -> None:
     for finding in found.findings:
         say(f"- {plain(finding.text)}", style="red")
     say(
-        f"{found.users:,} users, {found.identities:,} identities, {found.sessions:,} session rows "
+        f"{counted(found.users, 'user')}, {counted(found.identities, 'identity', 'identities')}, "
+        f"{counted(found.sessions, 'session row')} "
         f"({found.valid_sessions:,} valid): {'all agree' if found.ok else f'{len(found.findings)} do not agree'}"
     )
 

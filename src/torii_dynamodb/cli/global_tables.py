@@ -17,6 +17,7 @@ from torii_dynamodb.cli.support import (
     Yes,
     confirm,
     connected,
+    counted,
     emit,
     make_table,
     new_group,
@@ -60,7 +61,10 @@ def remove(connection: Connection, to: To, yes: Yes = False, dry_run: DryRun = F
     with open_client(config) as client:
         done = remove_replica(client, config, to, dry_run=True)
         if done and not dry_run:
-            confirm(f"Delete {len(done)} replicas in {to}? Applications that use them will stop working.", yes=yes)
+            confirm(
+                f"Delete {counted(len(done), 'replica')} in {to}? Applications that use them will stop working.",
+                yes=yes,
+            )
             with reporting() as report:
                 done = remove_replica(client, config, to, report=report)
     tell_changes(done, dry_run=dry_run, as_json=as_json, nothing=f"There are no replicas in {to}.")

@@ -20,6 +20,7 @@ from torii_dynamodb.cli.support import (
     Json,
     WrongOption,
     connected,
+    counted,
     emit,
     new_group,
     options_given,
@@ -87,12 +88,13 @@ def _show(done: ResealReport, *, dry_run: bool) -> None:
     for one in done.unopened:
         say(f"- {plain(one)} cannot be read, or cannot be opened with any of these secrets", style="red")
     say(
-        f"{'Would seal' if dry_run else 'Sealed'} {done.seeds:,} seeds of authenticator apps and the tokens of "
-        f"{done.tokens:,} accounts anew; {done.current:,} were under the first secret already. "
+        f"{'Would seal' if dry_run else 'Sealed'} {counted(done.seeds, 'seed')} of authenticator apps and the tokens "
+        f"of {counted(done.tokens, 'account')} anew; {done.current:,} were under the first secret already. "
         f"{units(done.units)} capacity units."
     )
     if done.old_recovery_codes:
         say(
-            f"{done.old_recovery_codes:,} recovery codes of {len(done.users_with_old_recovery_codes):,} users were "
-            "made under an older secret: keep it until these users have new codes (--json lists them)."
+            f"{counted(done.old_recovery_codes, 'recovery code')} of "
+            f"{counted(len(done.users_with_old_recovery_codes), 'user')} made under an older secret: "
+            "keep it until these users have new codes (--json lists them)."
         )

@@ -14,6 +14,7 @@ from torii_dynamodb.cli.support import (
     Yes,
     confirm,
     connected,
+    counted,
     emit,
     fail,
     new_group,
@@ -47,7 +48,7 @@ def list_sessions(connection: Connection, who: UserArgument, as_json: Json = Fal
             say(f"  from {plain(session.ip_address or 'an unknown address')}, {cut}")
     for one in found.corrupt:
         note(f"Left out: {plain(one.key or 'a session without an ID')}: {one}")
-    say(f"{user.email} has {_count(len(found))}.")
+    say(f"{user.email} has {counted(len(found), 'session')}.")
 
 
 @app.command("revoke")
@@ -81,7 +82,3 @@ def revoke(
         emit({"user_id": user.id, "revoked": "all"})
     else:
         say(f"{user.email}: signed out everywhere. All sessions made before now are invalid.")
-
-
-def _count(sessions: int) -> str:
-    return "no sessions" if not sessions else "1 session" if sessions == 1 else f"{sessions} sessions"

@@ -28,6 +28,7 @@ from torii_dynamodb.cli.support import (
     Yes,
     confirm,
     connected,
+    counted,
     emit,
     fail,
     make_table,
@@ -61,7 +62,7 @@ def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, a
     with open_client(config) as client:
         done = disable_streams(client, config, dry_run=True)
         if done and not dry_run:
-            confirm(f"Turn off {len(done)} streams? All their readers stop receiving changes.", yes=yes)
+            confirm(f"Turn off {counted(len(done), 'stream')}? All their readers stop receiving changes.", yes=yes)
             with reporting() as report:
                 done = disable_streams(client, config, report=report)
     tell_changes(done, dry_run=dry_run, as_json=as_json, nothing="All streams are already off.")

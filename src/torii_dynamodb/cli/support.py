@@ -60,6 +60,7 @@ __all__ = [
     "Yes",
     "confirm",
     "connected",
+    "counted",
     "emit",
     "fail",
     "hang",
@@ -523,6 +524,11 @@ def make_table(*columns: str, right: Sequence[str] = (), title: str | None = Non
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold", header_style="bold")
     return table
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: "no users", "1 user", "2,000 users"."""
+    return f"{f'{number:,}' if number else 'no'} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def units(value: float) -> str:

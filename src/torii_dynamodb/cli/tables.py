@@ -20,6 +20,7 @@ from torii_dynamodb.cli.support import (
     Yes,
     confirm,
     connected,
+    counted,
     emit,
     fail,
     make_table,
@@ -159,7 +160,7 @@ def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as
         if names and not dry_run:
             if not yes:
                 note(f"To be deleted at {where_of(config)}: {', '.join(names)}")
-            confirm(f"Delete {len(names)} tables and everything in them?", yes=yes)
+            confirm(f"Delete {counted(len(names), 'table')} and everything in them?", yes=yes)
             names = tables.delete()
     if as_json:
         emit({"would_delete" if dry_run else "deleted": names})

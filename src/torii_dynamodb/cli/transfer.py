@@ -11,7 +11,7 @@ from torii_dynamodb.admin import transfer
 from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.cli.reporting import DryRun, Rate, reporting
-from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, emit, note, say, units
+from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, counted, emit, note, say, units
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ValidationError
 
@@ -57,12 +57,12 @@ def export(
     if done.segments < segments and not done.resumed:
         note("This endpoint does not divide scans into segments, so each table was read in one.")
     if done.repeated:
-        note(f"The endpoint returned {done.repeated:,} items more than once; each is in the export once.")
+        note(f"The endpoint returned {counted(done.repeated, 'item')} more than once; each is in the export once.")
     if as_json:
         emit(done)
         return
     for table in TABLES:
-        say(f"{config.table_name(table)}: {done.items[table]:,} items")
+        say(f"{config.table_name(table)}: {counted(done.items[table], 'item')}")
     say(f"{directory}: {done.bytes:,} bytes, {units(done.units)} read units")
 
 
@@ -92,7 +92,7 @@ def import_(
             emit({"would_import": counts})
             return
         for name, count in counts.items():
-            say(f"{name}: {count:,} items would be imported")
+            say(f"{name}: {counted(count, 'item')} would be imported")
         return
     if overwrite:
         confirm("Replace items with the same key?", yes=yes)
@@ -108,12 +108,12 @@ def import_(
             report=report,
         )
     if done.repeated:
-        note(f"The export contains {done.repeated:,} items more than once; the first of each was written.")
+        note(f"The export contains {counted(done.repeated, 'item')} more than once; the first of each was written.")
     if as_json:
         emit(done)
         return
     for table in TABLES:
-        say(f"{config.table_name(table)}: {done.items[table]:,} items")
+        say(f"{config.table_name(table)}: {counted(done.items[table], 'item')}")
     if done.verified is not None:
         expired = f", {done.expired:,} have expired" if done.expired else ""
-        say(f"{done.verified:,} items read back and equal{expired}")
+        say(f"{counted(done.verified, 'item')} read back and equal{expired}")

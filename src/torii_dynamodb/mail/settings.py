@@ -53,6 +53,7 @@ class MailSettings:
         verify_email_for: How long a verification link is valid.
         magic_link_for: How long a sign-in link is valid.
         reset_password_for: How long a reset link is valid.
+        invitation_for: How long the link in an invitation is valid; it leads to ``reset_password_path``.
         confirm_provider_for: How long a link that confirms an account at a provider is valid.
         email_code_for: How long a code that people type is valid.
     """
@@ -77,6 +78,7 @@ class MailSettings:
     verify_email_for: timedelta = timedelta(hours=24)
     magic_link_for: timedelta = timedelta(minutes=15)
     reset_password_for: timedelta = timedelta(minutes=30)
+    invitation_for: timedelta = timedelta(days=7)
     confirm_provider_for: timedelta = timedelta(minutes=30)
     email_code_for: timedelta = timedelta(minutes=10)
 
@@ -109,6 +111,7 @@ class MailSettings:
             "verify_email_for",
             "magic_link_for",
             "reset_password_for",
+            "invitation_for",
             "confirm_provider_for",
             "email_code_for",
         ):

@@ -23,6 +23,7 @@ TEMPLATES = (
     "confirm_provider",
     "email_changed",
     "email_code",
+    "invitation",
     "magic_link",
     "new_sign_in",
     "passkey_added",

@@ -187,7 +187,7 @@ def test_second_factors_are_listed_and_removed(run: Run, storage: DynamoDbHandle
     assert known["second_factors"] == told["second_factors"]
     assert known["factors"] == ["passkey", "recovery", "totp#app"]
     for text in (listed.stdout, shown.stdout):
-        assert "1 recovery codes" in text
+        assert "1 recovery code," in text
         assert "app: Phone \\u202e" in text
         assert "passkeys count as one" in text
     for secret in ("sealed-seed", "stored-mark"):
@@ -439,7 +439,7 @@ def test_rows_that_cannot_be_read_are_named(run: Run, storage: DynamoDbHandle, a
     listed = run("users", "list")
     assert listed.exit_code == 0
     assert ada.id in listed.stdout
-    assert "1 users." in listed.stdout
+    assert "1 user." in listed.stdout
     assert "usr_broken" in listed.stderr
     told = json.loads(run("users", "list", "--json").stdout)
     assert [user["id"] for user in told["users"]] == [ada.id]

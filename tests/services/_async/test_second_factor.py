@@ -234,7 +234,7 @@ async def lock(here: AsyncFactorSetting, user: User) -> None:
 
 async def remove(here: AsyncFactorSetting, user: User) -> None:
     """Remove the factors."""
-    await here.factors.remove_all(user.id)
+    await here.torii.administration.remove_second_factors(user)
 
 
 ENDS = [end_sessions, reset, delete, lock, remove]
@@ -462,8 +462,8 @@ async def test_losing_all_factors() -> None:
     """An administrator removes them; the owner is told, and the password is enough again."""
     here = AsyncFactorSetting()
     user = await here.enrolled()
-    assert await here.factors.remove_all(user.id)
-    assert not await here.factors.remove_all(user.id)
+    assert await here.torii.administration.remove_second_factors(user)
+    assert not await here.torii.administration.remove_second_factors(user)
     assert "second_factors_removed" in await here.templates()
     removed = [event for event in here.events if isinstance(event, SecondFactorRemoved)]
     assert [(event.kind, event.by_administrator) for event in removed] == [("all", True)]

@@ -236,7 +236,7 @@ def lock(here: FactorSetting, user: User) -> None:
 
 def remove(here: FactorSetting, user: User) -> None:
     """Remove the factors."""
-    here.factors.remove_all(user.id)
+    here.torii.administration.remove_second_factors(user)
 
 
 ENDS = [end_sessions, reset, delete, lock, remove]
@@ -464,8 +464,8 @@ def test_losing_all_factors() -> None:
     """An administrator removes them; the owner is told, and the password is enough again."""
     here = FactorSetting()
     user = here.enrolled()
-    assert here.factors.remove_all(user.id)
-    assert not here.factors.remove_all(user.id)
+    assert here.torii.administration.remove_second_factors(user)
+    assert not here.torii.administration.remove_second_factors(user)
     assert "second_factors_removed" in here.templates()
     removed = [event for event in here.events if isinstance(event, SecondFactorRemoved)]
     assert [(event.kind, event.by_administrator) for event in removed] == [("all", True)]

@@ -116,11 +116,7 @@ class AsyncPasswordService:
                 calls :meth:`sign_up`.
             Overloaded: Too many passwords are being hashed.
         """
-        # Before the hash, which costs more than everything else together.
-        address = normalise_email(email)
-        normalised = await self._checks.check(password, email=address.as_given, name=name)
-        with self._hashing.turn() as submit:
-            password_hash = await self._hashing.hash(submit, normalised)
+        password_hash = await self.hash_first(password, email=email, name=name)
         new_user = NewUser(email=email, name=name, metadata={} if metadata is None else metadata)
         user = await self._storage.create_user(new_user, password_hash=password_hash)
         await self._events.emit(UserCreated(at=self._clock(), user_id=user.id, email=user.email, method="password"))
@@ -318,6 +314,19 @@ class AsyncPasswordService:
         with self._hashing.turn() as submit:
             attempt, _ = await self._counted(submit, user, attempted, browser, "the password is wrong")
         await self._attempts.clear(user.email, attempt)
+
+    async def hash_first(self, password: str, *, email: str, name: str | None = None) -> str:
+        """Check and hash the password of a user who is about to be created.
+
+        Raises:
+            ValidationError: The address or the password cannot be used.
+            Overloaded: Too many passwords are being hashed.
+        """
+        # Before the hash, which costs more than everything else together.
+        address = normalise_email(email)
+        normalised = await self._checks.check(password, email=address.as_given, name=name)
+        with self._hashing.turn() as submit:
+            return await self._hashing.hash(submit, normalised)
 
     async def hash_new(self, user: User, new_password: str) -> str:
         """Check and hash a new password for a user, for a storage call that sets it.

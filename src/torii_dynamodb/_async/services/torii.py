@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.mail import AsyncMailer
     from torii_dynamodb._async.secret_box import AsyncSecretBox
+    from torii_dynamodb._async.services.administration import AsyncAdministration
     from torii_dynamodb._async.services.email_codes import AsyncEmailCodeService
     from torii_dynamodb._async.services.email_verification import AsyncEmailVerificationService
     from torii_dynamodb._async.services.jwt import AsyncJwtService
@@ -451,6 +452,15 @@ class AsyncTorii:
 
     # Users
 
+    @cached_property
+    def administration(self) -> AsyncAdministration:
+        """What administrators do to the accounts of others. It asks nobody who they are: that is up to you."""
+        from torii_dynamodb._async.services.administration import AsyncAdministration
+
+        return AsyncAdministration(
+            self.storage, lambda: self.password, events=self.events, clock=self.clock, mail=self._mail
+        )
+
     async def get_user(self, user_id: str) -> User | None:
         """Return a user; ``None`` if there is none."""
         return await self.storage.get_user(user_id)
@@ -474,6 +484,7 @@ class AsyncTorii:
         """Change what is given and nothing else, if the user is unchanged since it was read.
 
         The address is not changed here, because the new one has to be proved: see ``email_verification.send_change``.
+        Administrators call ``administration.change_email``.
 
         Args:
             user: The user as read.

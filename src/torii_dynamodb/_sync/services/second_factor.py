@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from torii_dynamodb._rules import base64url, totp, validation
 from torii_dynamodb._rules.second_factor import (
+    FACTOR_NAMES,
     SECOND_FACTOR,
     Challenges,
+    FactorKind,
     SecondFactorPolicy,
     amr_of,
+    factor_kind,
     factor_kinds,
     is_enrolled,
 )
@@ -61,7 +64,6 @@ __all__ = ["SecondFactorService"]
 _KNOWN_DEVICE = "second_factor_known"
 _ENROLMENT = "second_factor_enrolment"
 _ENROLMENT_FOR = timedelta(minutes=15)
-_NAMES = {"totp": "Authenticator app", "passkey": "Passkeys", "recovery": "Recovery codes"}
 _WRONG_CODE = "the code is wrong, was used, or has expired"
 _NO_CHALLENGE = "the sign-in has expired or was completed; sign in again"
 _NO_ENROLMENT = "this was begun too long ago, or for somebody else; begin again"
@@ -236,7 +238,7 @@ class SecondFactorService:
         changed = self._storage.use_passkeys_as_factor(user.id, enabled, session_epoch=user.session_epoch)
         if changed and enabled:
             self._events.emit(SecondFactorAdded(at=self._clock(), user_id=user.id, kind="passkey"))
-            self._tell(user, "second_factor_added", {"factor": _NAMES["passkey"]})
+            self._tell(user, "second_factor_added", {"factor": FACTOR_NAMES["passkey"]})
         elif changed:
             self._removed(user, "passkey")
         # They are also due after a call that set it, but whose answer was lost.
@@ -276,30 +278,15 @@ class SecondFactorService:
             Revoked: All the user's sessions were ended since ``user`` was read.
         """
         gone = self._storage.remove_factor(user.id, factor_id, session_epoch=user.session_epoch)
-        kinds: dict[str, Literal["passkey", "recovery"]] = {"passkey": "passkey", "recovery": "recovery"}
-        if gone and factor_id in kinds:
-            self._removed(user, kinds[factor_id])
-        elif gone:
-            self._removed(user, "totp", factor_id)
+        if gone:
+            kind = factor_kind(factor_id)
+            self._removed(user, kind, factor_id if kind == "totp" else None)
         return gone
 
-    def _removed(self, user: User, kind: Literal["totp", "passkey", "recovery"], factor_id: str | None = None) -> None:
+    def _removed(self, user: User, kind: FactorKind, factor_id: str | None = None) -> None:
         now = self._clock()
         self._events.emit(SecondFactorRemoved(at=now, user_id=user.id, kind=kind, factor_id=factor_id))
-        self._tell(user, "second_factor_removed", {"factor": _NAMES[kind]})
-
-    def remove_all(self, user_id: str) -> bool:
-        """Remove all second factors as an administrator, for a user who lost them. The owner is mailed.
-
-        Returns:
-            Whether there were any.
-        """
-        gone = self._storage.remove_factors_for_user(user_id)
-        if gone:
-            self._events.emit(SecondFactorRemoved(at=self._clock(), user_id=user_id, kind="all", by_administrator=True))
-            if self._mail is not None:
-                self._mail.notify_by_id("second_factors_removed", user_id, {})
-        return gone
+        self._tell(user, "second_factor_removed", {"factor": FACTOR_NAMES[kind]})
 
     # Signing in
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.mail import Mailer
     from torii_dynamodb._sync.secret_box import SecretBox
+    from torii_dynamodb._sync.services.administration import Administration
     from torii_dynamodb._sync.services.email_codes import EmailCodeService
     from torii_dynamodb._sync.services.email_verification import EmailVerificationService
     from torii_dynamodb._sync.services.jwt import JwtService
@@ -453,6 +454,15 @@ class Torii:
 
     # Users
 
+    @cached_property
+    def administration(self) -> Administration:
+        """What administrators do to the accounts of others. It asks nobody who they are: that is up to you."""
+        from torii_dynamodb._sync.services.administration import Administration
+
+        return Administration(
+            self.storage, lambda: self.password, events=self.events, clock=self.clock, mail=self._mail
+        )
+
     def get_user(self, user_id: str) -> User | None:
         """Return a user; ``None`` if there is none."""
         return self.storage.get_user(user_id)
@@ -474,6 +484,7 @@ class Torii:
         """Change what is given and nothing else, if the user is unchanged since it was read.
 
         The address is not changed here, because the new one has to be proved: see ``email_verification.send_change``.
+        Administrators call ``administration.change_email``.
 
         Args:
             user: The user as read.

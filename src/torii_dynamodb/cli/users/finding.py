@@ -1,19 +1,23 @@
-"""``torii-dynamodb users show`` and ``list``, and how every command finds its user."""
+"""``torii-dynamodb users show``, ``list`` and ``search``, and how every command finds its user."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
+from zlib import crc32
 
 import typer
 
-from torii_dynamodb import DynamoDbHandle, DynamoDbStorage
+from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, Torii
+from torii_dynamodb.admin.capacity import CapacityMeter
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
     Json,
+    WrongOption,
     connected,
+    counted,
     emit,
     fail,
     make_table,
@@ -21,6 +25,7 @@ from torii_dynamodb.cli.support import (
     plain,
     say,
     show,
+    units,
 )
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.models import Factor, User
@@ -31,11 +36,13 @@ __all__ = [
     "factor_lines",
     "find_user",
     "list_users",
+    "search_users",
     "show_user",
     "shown_moment",
     "user_facts",
 ]
 
+CursorOption = Annotated[str | None, typer.Option("--cursor", help="Begin after this; the previous page prints it.")]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="The user's ID or email address.")]
 
 
@@ -70,7 +77,7 @@ def user_facts(user: User) -> dict[str, Any]:
 @connected
 def show_user(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """Show one user, by ID or by email address in any spelling."""
-    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+    with DynamoDbStorage.open(connection.config(create_tables=False)) as storage:
         user = find_user(storage, who)
         sessions = storage.list_sessions_for_user(user.id)
         factors = storage.list_factors_for_user(user.id, user=user)
@@ -104,26 +111,65 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
 def list_users(
     connection: Connection,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Users on a page.")] = 100,
-    cursor: Annotated[
-        str | None, typer.Option("--cursor", help="Begin after this; the previous page prints it.")
-    ] = None,
+    cursor: CursorOption = None,
     every: Annotated[bool, typer.Option("--all", help="List all pages.")] = False,
     as_json: Json = False,
 ) -> None:
     """List users page by page, in no particular order. This reads the table, so the cost grows with its size."""
     found: list[User] = []
     corrupt: list[CorruptItem] = []
-    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+    start = _opened(cursor)
+    with DynamoDbStorage.open(connection.config(create_tables=False)) as storage:
         while True:
-            page = storage.list_users(limit=limit, cursor=cursor)
+            page = storage.list_users(limit=limit, cursor=start)
             found += page.items
             corrupt += page.corrupt
-            cursor = page.next_cursor
-            if cursor is None or not every:
+            start = page.next_cursor
+            if start is None or not every:
                 break
+    _show_users(found, corrupt, start, "--all", as_json=as_json)
+    if not as_json and start is None:
+        say(f"{counted(len(found), 'user')}." if found or cursor else "There are no users.")
+
+
+@connected
+def search_users(
+    connection: Connection,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Parts of the name or the address, in any case.")],
+    most: Annotated[int, typer.Option("--most", min=100, max=100_000, help="Look at about this many users.")] = 10_000,
+    cursor: CursorOption = None,
+    as_json: Json = False,
+) -> None:
+    """Find users whose name or address contains each word of a text.
+
+    DynamoDB cannot search: this reads the users one after the other, about 1 read unit for every 8 of them. For a whole
+    address, `users show` reads two items.
+    """
+    meter = CapacityMeter()
+    with DynamoDbStorage.open(connection.config(create_tables=False, on_call=meter)) as storage:
+        page = Torii(storage).administration.search(text, cursor=_opened(cursor), most=most, enough=most)
+    spent = sum(use.read_units for use in meter.report().operations)
+    _show_users(
+        page.users,
+        page.corrupt,
+        page.next_cursor,
+        "a larger --most",
+        as_json=as_json,
+        looked_at=page.looked_at,
+        read_units=spent,
+    )
+    if not as_json:
+        matches = counted(len(page.users), "match", "matches")
+        say(f"Looked at {counted(page.looked_at, 'user')} for {units(spent)} read units: {matches}.")
+
+
+def _show_users(
+    found: Sequence[User], corrupt: Sequence[CorruptItem], cursor: str | None, other: str, *, as_json: bool, **more: Any
+) -> None:
     if as_json:
         left_out = [{"key": one.key, "attribute": one.attribute, "message": str(one)} for one in corrupt]
-        emit({"users": [user_facts(user) for user in found], "next_cursor": cursor, "corrupt": left_out})
+        users = [user_facts(user) for user in found]
+        emit({"users": users, "next_cursor": _sealed(cursor), "corrupt": left_out, **more})
         return
     if found:
         table = make_table("id", "email", "name")
@@ -133,10 +179,22 @@ def list_users(
         show(table)
     for one in corrupt:
         note(f"Left out: {plain(one.key or 'a user without an ID')}: {one}")
+    if cursor is not None:
+        note(f"There are more: give --cursor {_sealed(cursor)}, or {other}")
+
+
+def _sealed(cursor: str | None) -> str | None:
+    return None if cursor is None else f"{crc32(cursor.encode()):08x}-{cursor}"
+
+
+def _opened(cursor: str | None) -> str | None:
+    """The storage's cursor. One that we did not print is refused: DynamoDB would begin anywhere, or find nothing."""
     if cursor is None:
-        say(f"{len(found)} users." if found else "There are no users.")
-    else:
-        note(f"There are more: give --cursor {cursor}, or --all")
+        return None
+    inner = cursor.partition("-")[2]
+    if _sealed(inner) != cursor:
+        raise WrongOption(f"--cursor {cursor!r}: give what the previous page printed")
+    return inner
 
 
 def factor_facts(found: Sequence[Factor]) -> list[dict[str, Any]]:
@@ -158,7 +216,7 @@ def factor_lines(user: User, found: Sequence[Factor]) -> list[str]:
     """A line about each of a user's second factors."""
     lines: list[str] = []
     for factor in found:
-        name = f"{factor.codes_left} recovery codes" if factor.kind == "recovery" else plain(factor.name)
+        name = counted(factor.codes_left, "recovery code") if factor.kind == "recovery" else plain(factor.name)
         used = f"last used {shown_moment(factor.last_used_at)}" if factor.last_used_at else "never used to sign in"
         lines.append(f"{factor.id}: {name}, since {shown_moment(factor.created_at)}, {used}")
     if "passkey" in user.factors:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from torii_dynamodb import DynamoDbStorage
+from torii_dynamodb.cli.mailing import Mailing, with_mail
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -22,6 +23,7 @@ from torii_dynamodb.cli.support import (
     say,
 )
 from torii_dynamodb.cli.users.finding import UserArgument, factor_facts, factor_lines, find_user
+from torii_dynamodb.cli.users.people import open_people
 
 __all__ = ["app"]
 
@@ -55,8 +57,10 @@ def list_second_factors(connection: Connection, who: UserArgument, as_json: Json
 
 @app.command("remove")
 @connected
+@with_mail
 def remove_second_factors(
     connection: Connection,
+    mail: Mailing,
     who: UserArgument,
     factor_id: Annotated[
         str | None,
@@ -69,27 +73,26 @@ def remove_second_factors(
     """Remove one second factor of a user who lost it, or all with --all. Be sure who asked you to.
 
     The user's sessions and passkeys stay. Without another second factor, the first one is enough to sign in from then
-    on. This command sends no mail: tell the owner.
+    on. The owner is told by mail.
     """
     if every == (factor_id is not None):
         raise typer.BadParameter("give one second factor, or --all", param_hint="FACTOR")
-    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
-        user = find_user(storage, who)
+    with open_people(connection, mail) as people:
+        user = people.find(who)
         what = "all second factors" if factor_id is None else f"second factor {factor_id}"
         confirm(f"Remove {what} of {user.email}?", yes=yes)
-        if factor_id is None:
-            removed = storage.remove_factors_for_user(user.id)
-        else:
-            removed = storage.remove_factor(user.id, factor_id)
-    if not removed:
-        missing = (
-            "no second factors"
-            if factor_id is None
-            else f"no second factor {factor_id!r}; see 'users second-factors list'"
+        if not people.torii.administration.remove_second_factors(user, factor_id):
+            missing = (
+                "no second factors"
+                if factor_id is None
+                else f"no second factor {factor_id!r}; see 'users second-factors list'"
+            )
+            fail(f"{user.email} has {missing}", ExitCode.NOT_FOUND)
+        people.tell(
+            "second_factors_removed",
+            people.find(user.id),
+            f"{user.email}: {what} removed.",
+            notice=True,
+            as_json=as_json,
+            removed=factor_id or "all",
         )
-        fail(f"{user.email} has {missing}", ExitCode.NOT_FOUND)
-    if as_json:
-        emit({"user_id": user.id, "removed": factor_id or "all"})
-        return
-    say(f"{user.email}: {plain(what)} removed.")
-    note("No mail was sent: tell the owner.")

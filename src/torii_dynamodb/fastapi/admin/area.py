@@ -134,7 +134,7 @@ class _Area:
                 router,
                 "remove-factors",
                 "second-factors-removed",
-                lambda user, _: torii.second_factor.remove_all(user.id),
+                lambda user, _: torii.administration.remove_second_factors(user),
             )
         self._add_action(
             router, "clear-attempts", "attempts-cleared", lambda user, _: torii.storage.clear_attempts(user.email)
