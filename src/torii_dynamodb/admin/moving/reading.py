@@ -13,13 +13,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from torii_dynamodb.admin.moving import native
+from torii_dynamodb.admin.moving import (
+    auth0,
+    authjs,
+    better_auth,
+    cognito,
+    django,
+    fastapi_users,
+    firebase,
+    keycloak,
+    native,
+    supabase,
+)
 from torii_dynamodb.admin.moving.rows import LegacyFormat
 from torii_dynamodb.errors import ValidationError
 
 __all__ = ["FORMATS", "detect", "format_named", "open_export"]
 
-FORMATS: Final[tuple[LegacyFormat, ...]] = (native.JSON_LINES, native.CSV)
+FORMATS: Final[tuple[LegacyFormat, ...]] = (
+    native.JSON_LINES,
+    native.CSV,
+    auth0.FORMAT,
+    authjs.FORMAT,
+    better_auth.FORMAT,
+    cognito.FORMAT,
+    django.FORMAT,
+    fastapi_users.FORMAT,
+    firebase.FORMAT,
+    keycloak.FORMAT,
+    supabase.FORMAT,
+)
 
 _HEAD = 65_536
 _GZIP = b"\x1f\x8b"

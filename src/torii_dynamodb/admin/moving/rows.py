@@ -305,7 +305,8 @@ def users_of(
         try:
             yield LegacyRow(number=number, user=to_user(fields), notes=tuple(fields.notes))
         except Refused as refused:
-            known = [str(values[name])[:254] for name in names if isinstance(values.get(name), str | int)]
+            given = (values.get(name) for name in names)
+            known = [str(one)[:254] for one in given if isinstance(one, str | int) and one != ""]
             yield LegacyRow(number=number, refused=str(refused), who=known[0] if known else None)
 
 
