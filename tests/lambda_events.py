@@ -75,6 +75,14 @@ def event(
     }
 
 
+def headers_of(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the headers that AWS makes of a response; those with several values win, as in AWS."""
+    lists = {name: [value] for name, value in (answer.get("headers") or {}).items()}
+    lists |= answer.get("multiValueHeaders") or {}
+    found = [(name.lower(), value) for name, values in lists.items() for value in values]
+    return found + [("set-cookie", value) for value in answer.get("cookies") or []]
+
+
 def _format_1(
     form: str,
     method: str,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
 
 from torii_dynamodb._rules.guarded import guarded
+from torii_dynamodb._rules.on_lambda import on_lambda
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError
 
@@ -174,7 +175,8 @@ class DynamoDbConfig:
         home_endpoint_url: The endpoint of ``home_region``, if it is not AWS's.
         session_cleanup: What to do with the rows of ended sessions (which are refused in any case):
             ``"background"`` deletes them in the background, ``"inline"`` before the call returns, ``"off"``
-            leaves them to TTL (the right choice on Lambda, which freezes background work).
+            leaves them to TTL. The default is ``"background"``, and ``"off"`` on AWS Lambda, which freezes background
+            work.
         on_call: Called with a :class:`CallRecord` after every call to AWS, in the calling task or thread; must not
             block. Its exceptions are logged, not raised.
         clock: The clock.
@@ -208,7 +210,9 @@ class DynamoDbConfig:
     merge_reads: bool = True
     home_region: str | None = None
     home_endpoint_url: str | None = None
-    session_cleanup: Literal["background", "inline", "off"] = "background"
+    session_cleanup: Literal["background", "inline", "off"] = field(
+        default_factory=lambda: "off" if on_lambda() else "background"
+    )
     on_call: Callable[[CallRecord], None] | None = field(default=None, repr=False)
     clock: Clock = field(default=system_clock, repr=False)
     random: RandomBytes = field(default=system_random, repr=False)

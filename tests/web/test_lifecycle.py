@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message
+from tests.lambda_events import FORMATS, event, headers_of
 from tests.services._async.support import SECRET, QuickHasher, settings
 from tests.web.api import API, SITE, UNLIMITED, problem
 
@@ -81,18 +84,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     made.close()
 
 
-def invoke(handler: Mangum, path: str, token: str) -> dict[str, Any]:
-    """An invocation by a function URL or an HTTP API, payload format 2.0."""
-    event = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"authorization": f"Bearer {token}", "host": "app.example.com"},
-        "requestContext": {"http": {"method": "GET", "path": path, "sourceIp": "198.51.100.7"}, "stage": "$default"},
-        "isBase64Encoded": False,
-    }
-    return handler(event, object())  # type: ignore[arg-type] # nothing reads the context
+def invoke(handler: Mangum, path: str, token: str, form: str = "url") -> dict[str, Any]:
+    """An invocation."""
+    sent = event(form, path=path, headers={"authorization": f"Bearer {token}"})
+    return handler(sent, object())  # type: ignore[arg-type] # nothing reads the context
 
 
 @pytest.mark.parametrize("lifespan", ["auto", "on", "off"])
@@ -100,19 +95,69 @@ def invoke(handler: Mangum, path: str, token: str) -> dict[str, Any]:
 def test_mangum(
     here: Recorded, loop: asyncio.AbstractEventLoop, lifespan: Any, on_lambda: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However the adapter runs the lifespan, a warm request costs one DynamoDB request, none to the control plane."""
+    """However the adapter runs the lifespan, a warm request costs one DynamoDB request, none to the control plane.
+
+    Whatever is in front of the function, and on Lambda over one handle, which the process opens once.
+    """
     if on_lambda:
-        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "app")
+    storage: Any = here.torii.storage
+    opened: list[Any] = []
+    open_one = storage._open
+
+    async def counted() -> Any:
+        opened.append(await open_one())
+        return opened[-1]
+
+    monkeypatch.setattr(storage, "_open", counted)
     token = loop.run_until_complete(here.token())
     handler = Mangum(here.app(), lifespan=lifespan)
     invoke(handler, "/mine", token)
     here.taken()
-    for path in ("/mine", f"{API}/me", "/mine"):
-        answer = invoke(handler, path, token)
-        assert answer["statusCode"] == 200, answer
-        assert here.taken() == ["BatchGetItem"]
-    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API", raising=False)
+    for form in FORMATS:
+        for path in ("/mine", f"{API}/me"):
+            answer = invoke(handler, path, token, form)
+            assert answer["statusCode"] == 200, answer
+            assert here.taken() == ["BatchGetItem"]
+    assert len(opened) == 1 or (not on_lambda and lifespan != "off")
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
     loop.run_until_complete(here.auth.web.end())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_sign_in_under_mangum(dynoxide: LocalEngine, table_prefix: str, form: str) -> None:
+    """Sign-up, cookies in every format, the session in the next invocation, sign-out, each in its own event loop."""
+    here = Recorded(dynoxide, table_prefix)
+    app = here.app()
+    person = {"email": "ada@example.com", "password": "correct horse battery staple"}
+    jar: dict[str, str] = {}
+
+    def call(method: str, path: str, sent: dict[str, str] | None = None) -> dict[str, Any]:
+        made = asyncio.new_event_loop()
+        asyncio.set_event_loop(made)
+        try:
+            headers = {"content-type": "application/json", "sec-fetch-site": "same-origin", "host": "app.example.com"}
+            body = None if sent is None else json.dumps(sent).encode()
+            cookies = ["; ".join(f"{name}={value}" for name, value in jar.items())] if jar else []
+            asked = event(form, method, path, headers=headers, cookies=cookies, body=body)
+            answer = Mangum(app)(asked, object())  # type: ignore[arg-type] # nothing reads the context
+        finally:
+            made.run_until_complete(here.auth.web.end())
+            asyncio.set_event_loop(None)
+            made.close()
+        for name, value in headers_of(answer):
+            if name == "set-cookie":
+                key, _, rest = value.partition("=")
+                jar[key] = rest.partition(";")[0].strip('"')
+        return answer
+
+    assert call("POST", f"{API}/register", person)["statusCode"] == 201
+    signed_in = call("POST", f"{API}/sign-in", person)
+    assert signed_in["statusCode"] == 200, signed_in
+    assert jar["__Host-torii"].startswith("torii_s1_")
+    assert call("GET", "/mine")["statusCode"] == 200
+    assert call("POST", f"{API}/sign-out")["statusCode"] == 204
+    assert call("GET", "/mine")["statusCode"] == 401
 
 
 def test_a_cold_start(dynoxide: LocalEngine, table_prefix: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -130,7 +175,7 @@ def test_the_connection_outlives_an_invocation(
     here: Recorded, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Lambda the end of the lifespan closes nothing, but waits for work that would freeze with the process."""
-    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "app")
     token = loop.run_until_complete(here.token())
     handler = Mangum(here.app())
     invoke(handler, "/mine", token)
@@ -146,8 +191,25 @@ def test_the_connection_outlives_an_invocation(
     invoke(handler, "/mine", token)
     assert ended == ["done"]
     assert loop.run_until_complete(storage.handle()) is before
-    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API")
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
     loop.run_until_complete(here.auth.web.end())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # about connections nobody could close
+def test_a_new_loop_for_each_invocation(here: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter that closes its event loop after each invocation, and nothing else, gets an answer each time."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "app")
+    token = asyncio.run(here.token())
+    handler = Mangum(here.app())
+    for _ in range(3):
+        made = asyncio.new_event_loop()
+        asyncio.set_event_loop(made)
+        here.taken()
+        assert invoke(handler, "/mine", token)["statusCode"] == 200
+        assert here.taken() == ["BatchGetItem"]
+        asyncio.set_event_loop(None)
+        made.close()
+    gc.collect()
 
 
 async def _spawn(handle: Any, work: Any) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from typing import Any, cast
 
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
 from torii_dynamodb._rules.checking import check_kind
+from torii_dynamodb._rules.on_lambda import on_lambda
 from torii_dynamodb.config import DynamoDbConfig
 
 __all__ = ["close_storage", "dynamodb", "open_storage"]
@@ -92,7 +92,7 @@ async def close_storage(storage: object) -> None:
     """Close a storage made by :func:`dynamodb`. Any other is closed by whoever opened it."""
     if not isinstance(storage, _OpenedLater):
         return
-    if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    if on_lambda():
         # Adapters such as Mangum end the application after each invocation, but the process stays for the next one,
         # which should find its connections open. Background work must finish before the process is frozen.
         await storage.settle()

@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from torii_dynamodb._rules.checking import check_fields, check_policy
+from torii_dynamodb._rules.on_lambda import on_lambda
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import LockoutPolicy
 
@@ -41,8 +42,9 @@ class MailSettings:
         reply_to: Where replies go.
         delivery: ``"background"`` sends after the call has returned, so that its time does not reveal whether an
             address is known; close the services at the end, which waits for mails in progress. ``"inline"`` sends
-            before the call returns (use it on Lambda, which freezes background work, with a mailer that only queues, so
-            that the time reveals little).
+            before the call returns. The default is ``"background"``, and ``"inline"`` on AWS Lambda, which freezes
+            background work, so that mails would be late or lost; use a mailer there that only queues, so that the time
+            reveals little.
         throttle: How many mails of one kind are sent to one mailbox in which time. Each kind counts separately
             (sign-up, verification, sign-in link, reset, change of address, notice of a sign-in), whether or not a user
             has the address. No window is longer than the links are valid: a mailbox over the limit has that many
@@ -69,7 +71,7 @@ class MailSettings:
     sign_in_path: str = "/auth/sign-in"
     templates: Path | None = None
     reply_to: str | None = None
-    delivery: Literal["background", "inline"] = "background"
+    delivery: Literal["background", "inline"] = field(default_factory=lambda: "inline" if on_lambda() else "background")
     throttle: LockoutPolicy = field(default_factory=lambda: LockoutPolicy(max_attempts=5))
     throttle_user: LockoutPolicy = field(
         default_factory=lambda: LockoutPolicy(max_attempts=5, window=timedelta(hours=1))

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.lambda_events import FORMATS, PEER, event
+from tests.lambda_events import FORMATS, PEER, event, headers_of
 
 from torii_dynamodb import Browser
 from torii_dynamodb.aws_lambda import LambdaRequest
@@ -210,13 +210,6 @@ def respond(form: str, *arguments: Any, **options: Any) -> dict[str, Any]:
     return LambdaRequest.from_event(event(form)).respond(*arguments, **options)
 
 
-def sent_headers(answer: dict[str, Any]) -> list[tuple[str, str]]:
-    """The headers that AWS makes of a response."""
-    several = answer.get("multiValueHeaders") or {name: [value] for name, value in answer.get("headers", {}).items()}
-    found = [(name.lower(), value) for name, values in several.items() for value in values]
-    return found + [("set-cookie", value) for value in answer.get("cookies", [])]
-
-
 @ALL
 def test_a_response(form: str) -> None:
     """Status, body, headers and all cookies arrive in every format."""
@@ -225,7 +218,7 @@ def test_a_response(form: str) -> None:
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"]) == {"a": "ü"}
     assert answer["isBase64Encoded"] is False
-    headers = sent_headers(answer)
+    headers = headers_of(answer)
     assert ("content-type", "application/json") in headers
     assert ("x-one", "1") in headers
     assert ", ".join(value for name, value in headers if name == "x-two") == "a, b"
@@ -242,17 +235,17 @@ def test_bodies_of_responses(form: str) -> None:
     assert respond(form, 200, "ü")["body"] == "ü"
     raw = respond(form, 200, b"\x00\xff", headers={"Content-Type": "image/png"})
     assert (base64.b64decode(raw["body"]), raw["isBase64Encoded"]) == (b"\x00\xff", True)
-    assert [value for name, value in sent_headers(raw) if name == "content-type"] == ["image/png"]
+    assert [value for name, value in headers_of(raw) if name == "content-type"] == ["image/png"]
     empty = respond(form, 204)
     assert empty["body"] == ""
-    assert sent_headers(empty) == []
+    assert headers_of(empty) == []
 
 
 @ALL
 def test_a_cookie_among_the_headers(form: str) -> None:
     """A Set-Cookie header that was given as a header is sent like the others."""
     answer = respond(form, 200, headers={"Set-Cookie": "a=1"}, cookies=["b=2"])
-    assert [value for name, value in sent_headers(answer) if name == "set-cookie"] == ["a=1", "b=2"]
+    assert [value for name, value in headers_of(answer) if name == "set-cookie"] == ["a=1", "b=2"]
 
 
 @ALL
