@@ -13,6 +13,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from torii_dynamodb._idle import can_carry_on, limit_silence, moment
 from torii_dynamodb._messages import Endpoint, Request, Response
 from torii_dynamodb._wire.errors import BadResponse, ConnectFailed, Disconnected, TimedOut, TransportError
 from torii_dynamodb._wire.http import ResponseParser
@@ -27,8 +28,6 @@ __all__ = ["AsyncPool"]
 
 # The maximum head of a proxy's response to CONNECT; real ones have under 1 KB.
 MAX_REPLY = 16 * 1024
-# DynamoDB closes connections that are idle for about a minute; one that is about to be closed is not worth the risk.
-IDLE_SECONDS = 50.0
 
 
 class _Connection(asyncio.Protocol):
@@ -42,13 +41,14 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Response] | None = None
         self.expires = 0.0
-        self.idle_since = 0.0
+        self.idle_since = moment()
         self.lost = False
         self.served = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._pool.connections.add(self)
+        limit_silence(transport.get_extra_info("socket"), self._pool.connect_timeout)
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
@@ -101,10 +101,18 @@ class _Connection(asyncio.Protocol):
         transport.write(request.head + request.body)
 
     @property
-    def usable(self) -> bool:
-        """Whether it can carry another request."""
+    def is_open(self) -> bool:
+        """Whether the other side keeps it open, as far as the event loop knows."""
         transport = self._transport
         return not self.lost and self._parser.keep_alive and transport is not None and not transport.is_closing()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can carry another request, after it was idle. A loop that was frozen does not know it yet."""
+        transport = self._transport
+        return (
+            self.is_open and transport is not None and can_carry_on(transport.get_extra_info("socket"), self.idle_since)
+        )
 
     @property
     def busy(self) -> bool:
@@ -171,7 +179,7 @@ class AsyncPool:
         self.connections: set[_Connection] = set()
         self._endpoint = endpoint
         self._limit = limit
-        self._connect_timeout = connect_timeout
+        self.connect_timeout = connect_timeout
         self._proxy = proxy
         # Without TLS there is no tunnel: the requests themselves are sent to the proxy.
         self._forwarder = None if endpoint.tls else proxy
@@ -195,8 +203,7 @@ class AsyncPool:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._bind(loop)
-        now = monotonic()
-        expires = now + timeout
+        expires = monotonic() + timeout
         forwarder = self._forwarder
         if forwarder is not None:
             request = forwarder.forwarded(self._endpoint, request)
@@ -205,7 +212,7 @@ class AsyncPool:
             idle = self._idle
             while idle:
                 connection = idle.pop()
-                if connection.usable and now - connection.idle_since < IDLE_SECONDS:
+                if connection.usable:
                     break
                 self._discard(connection)
                 connection = None
@@ -217,8 +224,10 @@ class AsyncPool:
         try:
             connection.start(request, answer, expires)
             response = await answer
-        except BaseException:
+        except BaseException as error:
             self._discard(connection)
+            if connection.served and isinstance(error, TransportError):
+                self._discard_idle()  # what ended one kept connection has probably ended the others
             raise
         connection.served = True
         self._release(connection)
@@ -270,7 +279,7 @@ class AsyncPool:
         if self._held >= self._limit or self._waiters:
             connection = await self._wait(loop, expires)
             if connection is not None:
-                if connection.usable and not fresh:
+                if connection.is_open and not fresh:
                     return connection
                 self._discard(connection, reuse_slot=True)
         else:
@@ -303,7 +312,7 @@ class AsyncPool:
             self._endpoint.url if self._proxy is None else f"{self._endpoint.url} through the proxy {self._proxy.url}"
         )
         try:
-            async with asyncio.timeout(min(self._connect_timeout, max(expires - monotonic(), 0.001))):
+            async with asyncio.timeout(min(self.connect_timeout, max(expires - monotonic(), 0.001))):
                 connection = await self._connected(loop)
         except TimeoutError:
             self._free_slot()
@@ -346,7 +355,7 @@ class AsyncPool:
         return connection
 
     def _release(self, connection: _Connection) -> None:
-        if not connection.usable or self._closed or not self._keep:
+        if not connection.is_open or self._closed or not self._keep:
             self._discard(connection)
             return
         while self._waiters:
@@ -354,13 +363,18 @@ class AsyncPool:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
-        connection.idle_since = monotonic()
+        connection.idle_since = moment()
         self._idle.append(connection)
 
     def _discard(self, connection: _Connection, *, reuse_slot: bool = False) -> None:
         connection.abort()
         if not reuse_slot:
             self._free_slot()
+
+    def _discard_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            self._discard(connection)
 
     def _free_slot(self) -> None:
         while self._waiters:
@@ -402,6 +416,6 @@ def _disconnected(started: bool, served: bool, exc: Exception | None) -> Disconn
     if started:
         return Disconnected("the connection ended within the response")
     if served:
-        return Disconnected("a kept connection was closed by the other side", stale=True)
+        return Disconnected("a kept connection was closed by the other side, or is dead", stale=True)
     reason = f": {exc}" if exc is not None else ""
     return Disconnected(f"the connection ended before a response{reason}")

@@ -7,16 +7,16 @@ lacks (HTTP/2, proxies reached over TLS), use another transport: see :mod:`torii
 from __future__ import annotations
 
 import os
-import select
 import socket
 import threading
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from torii_dynamodb._idle import can_carry_on, limit_silence, moment
 from torii_dynamodb._messages import Endpoint, Request, Response
 from torii_dynamodb._sync.primitives import Future
-from torii_dynamodb._wire.errors import BadResponse, ConnectFailed, Disconnected, TimedOut
+from torii_dynamodb._wire.errors import BadResponse, ConnectFailed, Disconnected, TimedOut, TransportError
 from torii_dynamodb._wire.http import ResponseParser
 from torii_dynamodb._wire.tls import tls_context
 
@@ -29,10 +29,6 @@ __all__ = ["Pool"]
 
 # The maximum head of a proxy's response to CONNECT; real ones have under 1 KB.
 MAX_REPLY = 16 * 1024
-# DynamoDB closes connections that are idle for about a minute; one that is about to be closed is not worth the risk.
-IDLE_SECONDS = 50.0
-# Within this time after the last response, checking whether the other side has closed is not worth it.
-_TRUSTED_SECONDS = 1.0
 _PIECE = 256 * 1024
 
 
@@ -44,7 +40,7 @@ class _Connection:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._parser = ResponseParser()
-        self.idle_since = 0.0
+        self.idle_since = moment()
         self.served = False
 
     def exchange(self, request: Request, expires: float) -> Response:
@@ -69,33 +65,28 @@ class _Connection:
                     raise TimedOut("no complete response in time")
                 sock.settimeout(left)
                 data = sock.recv(_PIECE)
-        except TimeoutError:
-            raise TimedOut("no complete response in time") from None
         except OSError as error:
+            if isinstance(error, TimeoutError) and error.errno is None:  # with a number, the kernel gave up: see _idle
+                raise TimedOut("no complete response in time") from None
             raise self._disconnected(error) from error
 
     def _disconnected(self, error: OSError | None) -> Disconnected:
         if self._parser.started:
             return Disconnected("the connection ended within the response")
         if self.served:
-            return Disconnected("a kept connection was closed by the other side", stale=True)
+            return Disconnected("a kept connection was closed by the other side, or is dead", stale=True)
         reason = f": {error}" if error is not None else ""
         return Disconnected(f"the connection ended before a response{reason}")
 
-    def usable(self, now: float) -> bool:
-        """Whether it can carry another request."""
-        if not self._parser.keep_alive:
-            return False
-        idle = now - self.idle_since
-        if idle < _TRUSTED_SECONDS:
-            return True
-        if idle > IDLE_SECONDS:
-            return False
-        if hasattr(select, "poll"):  # select() cannot handle sockets with numbers over 1023
-            poller = select.poll()
-            poller.register(self._socket, select.POLLIN)
-            return not poller.poll(0)
-        return not select.select([self._socket], [], [], 0)[0]
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the other side keeps it open."""
+        return self._parser.keep_alive
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can carry another request, after it was idle."""
+        return self._parser.keep_alive and can_carry_on(self._socket, self.idle_since)
 
     def abort(self) -> None:
         """Close at once."""
@@ -163,8 +154,10 @@ class Pool:
         connection = self._acquire(expires, fresh)
         try:
             response = connection.exchange(request, expires)
-        except BaseException:
+        except BaseException as error:
             self._discard(connection)
+            if connection.served and isinstance(error, TransportError):
+                self._discard_idle()  # what ended one kept connection has probably ended the others
             raise
         connection.served = True
         self._release(connection)
@@ -174,16 +167,12 @@ class Pool:
         """Close the idle connections now and the others after their responses."""
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
-            self._held -= len(idle)
             waiters, self._waiters = self._waiters, deque()
-        for connection in idle:
-            connection.abort()
+        self._discard_idle()
         for waiter in waiters:
             waiter.set_exception(ConnectFailed("the client was closed"))
 
     def _acquire(self, expires: float, fresh: bool) -> _Connection:
-        now = monotonic()
         waiter: Future[_Connection | None] | None = None
         with self._lock:
             if self._closed:
@@ -192,7 +181,7 @@ class Pool:
                 if fresh and self._held < self._limit:
                     break
                 connection = self._idle.pop(0 if fresh else -1)
-                if not fresh and connection.usable(now):
+                if not fresh and connection.usable:
                     return connection
                 connection.abort()
                 self._held -= 1
@@ -248,6 +237,7 @@ class Pool:
                 self._tls = tls_context(self._ca_bundle)
             sock = socket.create_connection((host, port), timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            limit_silence(sock, self._connect_timeout)
             if self._tls is not None:
                 if proxy is not None:
                     sock.sendall(proxy.connect(endpoint))
@@ -266,9 +256,8 @@ class Pool:
         return _Connection(sock)
 
     def _release(self, connection: _Connection) -> None:
-        now = monotonic()
-        connection.idle_since = now
-        if self._keep and connection.usable(now):
+        connection.idle_since = moment()
+        if self._keep and connection.keep_alive:
             with self._lock:
                 waiter = self._waiters.popleft() if self._waiters else None
                 if waiter is None and not self._closed:
@@ -282,6 +271,13 @@ class Pool:
     def _discard(self, connection: _Connection) -> None:
         connection.abort()
         self._free_slot()
+
+    def _discard_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._held -= len(idle)
+        for connection in idle:
+            connection.abort()
 
     def _free_slot(self) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import socket
 import ssl
@@ -12,9 +13,27 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 Payload = dict[str, Any]
+
+
+class _Instruction(ctypes.Structure):
+    """A socket filter's instruction (Linux, ``struct sock_filter``)."""
+
+    _fields_ = (("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32))
+
+
+class _Program(ctypes.Structure):
+    """A socket filter (``struct sock_fprog``)."""
+
+    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
+
+
+# The kernel drops whatever arrives before it is acknowledged: "return 0" keeps no byte of a packet.
+_NOTHING = (_Instruction * 1)(_Instruction(0x06, 0, 0, 0))
+_DROP_EVERYTHING = _Program(1, _NOTHING)
+_SO_ATTACH_FILTER = 26
 
 
 @dataclass(frozen=True)
@@ -138,6 +157,25 @@ class Server:
         with self.changed:
             assert self.changed.wait_for(condition, timeout), "it did not come to that in time"
 
+    def answer_with(self, step: Step) -> None:
+        """Respond like this from now on."""
+        self._otherwise = step
+
+    def end_all(self, how: Literal["close", "reset", "silence"]) -> None:
+        """End all connections: close or reset them, or let nothing that is sent on them arrive any more."""
+        with self.changed:
+            sockets = list(self._sockets)
+        for connection in sockets:
+            if how == "silence":
+                connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(_DROP_EVERYTHING))
+                continue
+            if how == "reset":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # Not TLS's own end, which comes before the connection's.
+            socket.socket.shutdown(connection, socket.SHUT_RD if how == "reset" else socket.SHUT_RDWR)
+        if how != "silence":
+            self.wait_for(lambda: not self._sockets)
+
     def _accept(self) -> None:
         while not self._stopped.is_set():
             try:
@@ -160,6 +198,8 @@ class Server:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 secured = self._tls.wrap_socket(connection, server_side=True)
+                with self.changed:
+                    self._sockets = self._sockets - {connection} | {secured}
             with secured.makefile("rb") as reader:
                 while self._exchange(secured, reader, number):
                     pass
@@ -168,7 +208,7 @@ class Server:
         finally:
             secured.close()
             with self.changed:
-                self._sockets.discard(connection)
+                self._sockets -= {connection, secured}
                 self.open_connections -= 1
                 self.changed.notify_all()
 

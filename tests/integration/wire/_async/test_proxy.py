@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography import x509
-from tests.integration.wire._async.test_tls import certificate
+from tests.integration.wire.certificate import certificate
 from tests.integration.wire.proxy import ConnectProxy
 from tests.integration.wire.server import Answer, Server
 
