@@ -21,10 +21,12 @@ from tests.aws_lambda.authorizer_formats import API, FORMATS, HOST, Asked, Forma
 from tests.services._sync.support import PASSWORD, Setting
 from tests.services._sync.test_jwt import pem
 
-from torii_dynamodb import AsyncTorii, Session, User
+from torii_dynamodb import AsyncTorii, DynamoDbStorage, NewUser, Session, Torii, User
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.aws_lambda import AuthorizedCaller, Authorizer, Unauthorized
 from torii_dynamodb.errors import ConfigurationError, Throttled, Unavailable
 from torii_dynamodb.jwt import JwtKey, JwtSettings
+from torii_dynamodb.local import LocalEngine
 from torii_dynamodb.testing import AsyncMemoryStorage
 
 # Their types are not complete.
@@ -482,10 +484,37 @@ def test_simple_answers_are_those_of_powertools() -> None:
     assert answer.model_dump() == theirs.asdict()
 
 
+def test_a_check_is_one_request(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """A check is one BatchGetItem, whatever the credential; garbage and offline checks cost nothing."""
+    calls: list[CallRecord] = []
+    config = dynoxide.config(table_prefix=table_prefix, on_call=calls.append)
+    keys = [JwtKey(kid="k", algorithm="ES256", private_key=pem("ES256")[0])]
+    jwt = JwtSettings(issuer="https://app.example.com", audience="api", keys=keys)
+    with DynamoDbStorage.open(config) as storage:
+        torii = Torii(storage, jwt=jwt)
+        user = storage.create_user(NewUser(email="ada@example.com"))
+        session = torii.create_session(user)
+        access = torii.jwt.issue(user, session).token
+        event = FORMATS["HTTP 2.0 simple"].event
+        for sent, offline, cost in (
+            (Asked(headers={"Authorization": f"Bearer {session.token}"}), False, ["BatchGetItem"]),
+            (Asked(cookies=(f"{COOKIE}={session.token}",)), False, ["BatchGetItem"]),
+            (Asked(headers={"Authorization": f"Bearer {access}"}), False, ["BatchGetItem"]),
+            (Asked(headers={"Authorization": f"Bearer {access}"}), True, []),
+            (Asked(headers={"Authorization": "Bearer garbage"}), False, []),
+            (Asked(method="POST", cookies=(f"{COOKIE}={session.token}",)), False, []),
+        ):
+            authorizer = Authorizer(torii, transports=ALL, offline=offline)
+            calls.clear()
+            authorizer(event(sent))
+            assert [call.operation for call in calls] == cost
+
+
 _RUN = """
 import sys
 from datetime import UTC, datetime, timedelta
 from torii_dynamodb import Session, SignedIn, Torii, User
+from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.aws_lambda import Authorizer
 from torii_dynamodb.testing.factories import make_session, make_user
 

@@ -1,0 +1,92 @@
+"""What "On Lambda" says about authorizers: its program runs, and its templates are valid and cache nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.aws_lambda.authorizer_formats import FORMATS, Asked
+
+from torii_dynamodb import DynamoDbStorage, NewUser, Torii
+from torii_dynamodb.aws_lambda import Unauthorized
+from torii_dynamodb.local import LocalEngine
+
+PAGE = (Path(__file__).parents[2] / "docs" / "lambda.md").read_text(encoding="utf-8")
+SECTIONS = "\n".join(one for one in PAGE.split("\n## ") if one.startswith(("Authorizers\n", "JWT authorizers\n")))
+
+_FUNCTION = """\
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  TablePrefix:
+    Type: String
+    Default: torii
+Resources:
+  Authorizer:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: authorizer.handler
+      CodeUri: s3://bucket/authorizer.zip
+"""
+
+
+def blocks(language: str) -> list[str]:
+    """The code of the sections about authorizers."""
+    return re.findall(rf"```{language}\n(.*?)```", SECTIONS, re.DOTALL)
+
+
+def test_the_program_runs(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first block is a whole function: it lets the holder of a session through, and nobody else."""
+    with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix)) as storage:
+        user = storage.create_user(NewUser(email="ada@example.com"))
+        session = Torii(storage).create_session(user)
+    for name, value in dynoxide.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TABLE_PREFIX", table_prefix)
+    program: dict[str, Any] = {"__name__": "authorizer"}
+    exec(compile(blocks("python")[0], "authorizer.py", "exec"), program)
+    try:
+        event = FORMATS["REST TOKEN"].event
+        answer = program["handler"](event(Asked(headers={"Authorization": f"Bearer {session.token}"})), None)
+        assert answer["principalId"] == user.id
+        with pytest.raises(Unauthorized):
+            program["handler"](event(Asked(headers={"Authorization": "Bearer x"})), None)
+    finally:
+        program["storage"].close()
+
+
+def test_the_templates_are_valid(tmp_path: Path) -> None:
+    """cfn-lint has nothing to say about the page's resources. Every authorizer has a TTL of 0."""
+    shown = blocks("yaml")
+    resources = [block for block in shown if re.match(r"\w+:\n  Type: ", block)]
+    (policies,) = [block for block in shown if block.startswith("Policies:")]
+    text = _FUNCTION + _indented(policies, 6) + "".join(_indented(block, 2) for block in resources)
+    assert text.count("ReauthorizeEvery: 0") == text.count("FunctionArn:") == 2
+    assert text.count("AuthorizerResultTtlInSeconds: 0") == text.count("LambdaAuthorizerConfig:") == 1
+    template = tmp_path / "template.yaml"
+    template.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from cfnlint.runner import main; sys.exit(main())",
+            "--regions",
+            "eu-central-1",
+            "--",
+            str(template),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _indented(block: str, by: int) -> str:
+    return "".join(f"{' ' * by}{line}" for line in block.splitlines(keepends=True))
