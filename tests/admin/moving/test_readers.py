@@ -338,14 +338,14 @@ def changed(one: Sample, chance: random.Random) -> Iterable[bytes]:
 
 def places(value: Any) -> Iterable[tuple[Any, Any]]:
     """Every place in a JSON document: what it is in, and its key or index there."""
-    keys: Iterable[Any] = ()
+    pairs: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, dict):
-        keys = cast("dict[str, Any]", value)
+        pairs = list(cast("dict[str, Any]", value).items())
     elif isinstance(value, list):
-        keys = range(len(cast("list[Any]", value)))
-    for key in keys:
+        pairs = list(enumerate(cast("list[object]", value)))
+    for key, inner in pairs:
         yield value, key
-        yield from places(value[key])
+        yield from places(inner)
 
 
 def test_sample_is_found() -> None:

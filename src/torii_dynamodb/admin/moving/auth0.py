@@ -27,7 +27,7 @@ from torii_dynamodb.hashes import convert, from_salted_sha
 from torii_dynamodb.legacy import LegacyAccount, LegacyTotp, LegacyUser
 from torii_dynamodb.models import Metadata
 
-__all__ = ["FORMAT"]
+__all__ = ["AUTH0"]
 
 _HASH, _BCRYPT = "passwordHash", "password_hash"
 _DATABASE: Final = "auth0"  # the provider of users with a password
@@ -192,7 +192,7 @@ def _is_auth0(head: bytes) -> bool:
     )
 
 
-FORMAT: Final = LegacyFormat(
+AUTH0: Final = LegacyFormat(
     name="auth0",
     title="Auth0: a user export (JSON lines), with or without the exported password hashes, or the bulk import schema",
     source="auth0",

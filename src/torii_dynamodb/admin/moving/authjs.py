@@ -15,7 +15,7 @@ from torii_dynamodb.admin.moving.shapes import address, has_keys, leftover, prov
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.legacy import LegacyAccount, LegacyUser
 
-__all__ = ["FORMAT"]
+__all__ = ["AUTHJS"]
 
 _MOST_ITEMS: Final = 2_000_000  # users and accounts, which are in memory together: about 2 GB
 _KEYS: Final = ("pk", "sk", "GSI1PK", "GSI1SK", "type", "expires")
@@ -111,7 +111,7 @@ def _is_authjs(head: bytes) -> bool:
     return (has_keys(head, "Items") or has_keys(head, "Item")) and b'"USER#' in head
 
 
-FORMAT: Final = LegacyFormat(
+AUTHJS: Final = LegacyFormat(
     name="authjs",
     title="Auth.js (NextAuth): its DynamoDB table, from aws dynamodb scan or an export to S3",
     source="authjs",

@@ -21,7 +21,7 @@ from torii_dynamodb.admin.moving.shapes import (
 from torii_dynamodb.clock import system_clock
 from torii_dynamodb.legacy import LegacyAccount, LegacyTotp, LegacyUser
 
-__all__ = ["FORMAT"]
+__all__ = ["BETTER_AUTH"]
 
 _OWNER: Final = ("userId", "user_id")
 _CHILDREN: Final[Children] = {
@@ -122,7 +122,7 @@ def _is_better_auth(head: bytes) -> bool:
     return verified and tables and not has_keys(head, "localId") and not has_keys(head, "username", "realm")
 
 
-FORMAT: Final = LegacyFormat(
+BETTER_AUTH: Final = LegacyFormat(
     name="better-auth",
     title="Better Auth: its tables user, account and twoFactor as JSON",
     source="better-auth",

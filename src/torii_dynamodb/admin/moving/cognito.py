@@ -21,7 +21,7 @@ from torii_dynamodb.admin.moving.shapes import (
 )
 from torii_dynamodb.legacy import LegacyAccount, LegacyUser
 
-__all__ = ["FORMAT"]
+__all__ = ["COGNITO"]
 
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserType.html
 _LOCKED: Final = ("ARCHIVED", "COMPROMISED")
@@ -69,7 +69,7 @@ def _is_cognito(head: bytes) -> bool:
     return has_keys(head, "Username", "Attributes", "UserStatus") or "cognito:username" in csv_names(head)
 
 
-FORMAT: Final = LegacyFormat(
+COGNITO: Final = LegacyFormat(
     name="cognito",
     title="Amazon Cognito: the JSON of list-users, or CSV with the header of get-csv-header (no passwords)",
     source="cognito",

@@ -13,7 +13,7 @@ from torii_dynamodb.admin.moving.rows import Fields, LegacyFormat, LegacyRow, Re
 from torii_dynamodb.admin.moving.shapes import address, full_name, has_keys, leftover, linked, provider_name, records
 from torii_dynamodb.legacy import LegacyAccount, LegacyTotp, LegacyUser
 
-__all__ = ["FORMAT"]
+__all__ = ["DJANGO"]
 
 _ADDRESSES, _ACCOUNTS, _APPS = "account.emailaddress", "socialaccount.socialaccount", "otp_totp.totpdevice"
 _OWNED: Final = (_ADDRESSES, _ACCOUNTS, _APPS)
@@ -91,7 +91,7 @@ def _is_django(head: bytes) -> bool:
     return has_keys(head, "model", "fields", "password")
 
 
-FORMAT: Final = LegacyFormat(
+DJANGO: Final = LegacyFormat(
     name="django",
     title="Django: dumpdata of auth.user or a user model like it, as JSON or JSON lines",
     source="django",

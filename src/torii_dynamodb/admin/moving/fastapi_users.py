@@ -18,7 +18,7 @@ from torii_dynamodb.admin.moving.shapes import (
 )
 from torii_dynamodb.legacy import LegacyAccount, LegacyUser
 
-__all__ = ["FORMAT"]
+__all__ = ["FASTAPI_USERS"]
 
 _CHILDREN: Final[Children] = {"oauth_accounts": (("oauth_accounts", "oauth_account"), ("user_id",))}
 _USED: Final = (
@@ -68,7 +68,7 @@ def _is_fastapi_users(head: bytes) -> bool:
     return has_keys(head, *columns) or csv_names(head).issuperset(columns)
 
 
-FORMAT: Final = LegacyFormat(
+FASTAPI_USERS: Final = LegacyFormat(
     name="fastapi-users",
     title="fastapi-users: its table of users, with or without oauth_account, as CSV or JSON",
     source="fastapi-users",

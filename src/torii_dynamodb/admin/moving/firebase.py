@@ -12,7 +12,7 @@ from torii_dynamodb.hashes import from_firebase
 from torii_dynamodb.legacy import LegacyAccount, LegacyUser
 from torii_dynamodb.models import MetadataValue
 
-__all__ = ["FORMAT", "format_for"]
+__all__ = ["FIREBASE", "format_for"]
 
 _NOT_ACCOUNTS: Final = ("password", "phone", "anonymous", "firebase")
 _PROFILE: Final = ("phoneNumber", "photoUrl", "tenantId")
@@ -86,5 +86,5 @@ def _is_firebase(head: bytes) -> bool:
     return has_keys(head, "users", "localId")
 
 
-FORMAT: Final = format_for()
+FIREBASE: Final = format_for()
 """For the parameters that Firebase gives its projects."""

@@ -22,7 +22,7 @@ from torii_dynamodb.hashes import from_keycloak
 from torii_dynamodb.legacy import LegacyAccount, LegacyPasskey, LegacyTotp, LegacyUser
 from torii_dynamodb.models import MetadataValue
 
-__all__ = ["FORMAT"]
+__all__ = ["KEYCLOAK"]
 
 _PASSWORD, _OTP, _SECOND_FACTOR, _PASSKEY = "password", "otp", "webauthn", "webauthn-passwordless"
 _KNOWN: Final = (_PASSWORD, _OTP, _SECOND_FACTOR, _PASSKEY, "recovery-authn-codes", "password-history")
@@ -140,7 +140,7 @@ def _is_keycloak(head: bytes) -> bool:
     return has_keys(head, "realm") and (settings or has_keys(head, "users", "username"))
 
 
-FORMAT: Final = LegacyFormat(
+KEYCLOAK: Final = LegacyFormat(
     name="keycloak",
     title="Keycloak: a realm's export with its users (JSON)",
     source="keycloak",

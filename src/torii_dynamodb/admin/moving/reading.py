@@ -33,15 +33,15 @@ __all__ = ["FORMATS", "detect", "format_named", "open_export"]
 FORMATS: Final[tuple[LegacyFormat, ...]] = (
     native.JSON_LINES,
     native.CSV,
-    auth0.FORMAT,
-    authjs.FORMAT,
-    better_auth.FORMAT,
-    cognito.FORMAT,
-    django.FORMAT,
-    fastapi_users.FORMAT,
-    firebase.FORMAT,
-    keycloak.FORMAT,
-    supabase.FORMAT,
+    auth0.AUTH0,
+    authjs.AUTHJS,
+    better_auth.BETTER_AUTH,
+    cognito.COGNITO,
+    django.DJANGO,
+    fastapi_users.FASTAPI_USERS,
+    firebase.FIREBASE,
+    keycloak.KEYCLOAK,
+    supabase.SUPABASE,
 )
 
 _HEAD = 65_536

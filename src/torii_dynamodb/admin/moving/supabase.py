@@ -20,7 +20,7 @@ from torii_dynamodb.clock import system_clock
 from torii_dynamodb.legacy import LegacyAccount, LegacyPasskey, LegacyTotp, LegacyUser
 from torii_dynamodb.models import Metadata, MetadataValue
 
-__all__ = ["FORMAT"]
+__all__ = ["SUPABASE"]
 
 _CHILDREN: Final[Children] = {
     "identities": (("identities", "auth.identities"), ("user_id",)),
@@ -133,7 +133,7 @@ def _is_supabase(head: bytes) -> bool:
     return has_keys(head, *columns) or csv_names(head).issuperset(columns)
 
 
-FORMAT: Final = LegacyFormat(
+SUPABASE: Final = LegacyFormat(
     name="supabase",
     title="Supabase (GoTrue): auth.users, with auth.identities and auth.mfa_factors, as CSV or JSON",
     source="supabase",
