@@ -233,8 +233,15 @@ class ToriiUserDatabase(BaseUserDatabase[U, ID]):
             ValidationError: The provider's name or id for the person cannot be stored.
         """
         self._need_oauth()
-        stored = await self._storage.get_user_by_provider_and_subject(oauth, account_id, consistent=True)
-        return None if stored is None else await self.load(stored)
+        subject = _subject(oauth, account_id)
+        stored = await self._storage.get_user_by_provider_and_subject(oauth, subject, consistent=True)
+        if stored is None:
+            return None
+        user = await self.load(stored)
+        for account in cast("ToriiBaseOAuthUser[ID]", user).oauth_accounts:
+            if (account.oauth_name, account.account_id) == (oauth, subject):
+                account.account_id = account_id  # the user manager looks for its own spelling
+        return user
 
     async def load(self, stored: User) -> U:
         """Return fastapi-users' view of a user that this library returned, with at most two requests in sequence.
@@ -340,7 +347,8 @@ class ToriiUserDatabase(BaseUserDatabase[U, ID]):
             ValidationError: A value cannot be stored.
         """
         self._need_oauth()
-        stored, provider, subject = user.stored, create_dict["oauth_name"], create_dict["account_id"]
+        stored, provider = user.stored, create_dict["oauth_name"]
+        subject = _subject(provider, create_dict["account_id"])
         account = NewOAuthAccount(
             provider=provider,
             subject=subject,
@@ -363,10 +371,11 @@ class ToriiUserDatabase(BaseUserDatabase[U, ID]):
             ValidationError: The update names another account, or a value cannot be stored.
         """
         self._need_oauth()
-        provider, subject = oauth_account.oauth_name, oauth_account.account_id
-        for name, value in (("oauth_name", provider), ("account_id", subject)):
-            if update_dict.get(name, value) != value:
-                raise ValidationError(name, "names another account: link that one, and unlink this one")
+        provider, subject = oauth_account.oauth_name, _subject(oauth_account.oauth_name, oauth_account.account_id)
+        if update_dict.get("oauth_name", provider) != provider:
+            raise ValidationError("oauth_name", "names another provider; link the account there instead")
+        if _subject(provider, update_dict.get("account_id", subject)) != subject:
+            raise ValidationError("account_id", "names another account; link that one instead")
         found = await self._storage.update_oauth_account(
             user.stored.id,
             provider,
@@ -733,6 +742,14 @@ def _id_of(id_type: type[ID], seed: bytes) -> ID:
         # Exact in JavaScript, and apart from the counted ids of another database.
         made = 2**52 + int.from_bytes(seed) % 2**52
     return cast("ID", made)
+
+
+def _subject(provider: str, account_id: str) -> str:
+    """Return the provider's id for a person, as the services know it.
+
+    For Google, httpx-oauth gives the person's resource name in the People API: ``people/`` and OpenID Connect's ``sub``.
+    """
+    return account_id.removeprefix("people/") if provider == "google" else account_id
 
 
 def _tokens(values: Mapping[str, Any], before: ToriiOAuthAccount[Any] | None) -> KeptTokens:

@@ -58,6 +58,23 @@ async def test_queries(site: Site) -> None:
     assert await site.users.get_by_oauth_account("foo", "bar") is None
 
 
+async def test_googles_accounts_are_those_of_the_services(site: Site) -> None:
+    """httpx-oauth's name for a person at Google finds the account under either spelling; the services know its end."""
+    google = IDP | {"oauth_name": "google", "account_id": "people/1234"}
+    user = await site.users.add_oauth_account(await site.person(), google)
+    assert await site.storage.get_user_by_provider_and_subject("google", "1234") is not None
+    for spelling in ("people/1234", "1234"):
+        found = await site.users.get_by_oauth_account("google", spelling)
+        assert found is not None
+        (account,) = found.oauth_accounts
+        assert account.account_id == spelling
+        change = google | {"account_id": spelling, "access_token": f"from {spelling}"}
+        await site.users.update_oauth_account(found, account, change)
+        found = await site.users.get(user.id)
+        assert found is not None
+        assert found.oauth_accounts[0].access_token == f"from {spelling}"
+
+
 async def test_providers_tokens_are_sealed(site: Site) -> None:
     """The storage has no token of a provider; representations have none; without the secret, there is none."""
     user = await site.users.add_oauth_account(await site.person(), IDP)
