@@ -747,7 +747,7 @@ def _id_of(id_type: type[ID], seed: bytes) -> ID:
 def _subject(provider: str, account_id: str) -> str:
     """Return the provider's id for a person, as the services know it.
 
-    For Google, httpx-oauth gives the person's resource name in the People API: ``people/`` and OpenID Connect's ``sub``.
+    For Google, httpx-oauth gives the People API's name for a person: ``people/`` and OpenID Connect's ``sub``.
     """
     return account_id.removeprefix("people/") if provider == "google" else account_id
 

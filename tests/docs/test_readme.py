@@ -6,9 +6,11 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import httpx
 import pyotp
 import pytest
@@ -45,12 +47,12 @@ def test_the_readmes_application_is_the_tested_example() -> None:
 
 
 def test_the_readmes_python_passes_strict_type_checkers(tmp_path: Path) -> None:
-    """mypy --strict and pyright in strict mode have nothing to say about the README or the page on second factors."""
+    """mypy --strict and pyright in strict mode have nothing to say about the README and the pages' programs."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 2
     files: list[str] = []
-    for number, block in enumerate([*blocks, second_factors()]):
+    for number, block in enumerate([*blocks, second_factors(), *from_fastapi_users()]):
         file = tmp_path / f"shown_{number}.py"
         file.write_text(f"# pyright: strict\n{block}", encoding="utf-8")
         files.append(str(file))
@@ -101,6 +103,61 @@ async def test_the_page_on_second_factors_runs(monkeypatch: pytest.MonkeyPatch) 
             answer = await client.post("/payouts", headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == status
     await torii.close()
+
+
+def from_fastapi_users() -> list[str]:
+    """The applications of both steps from fastapi-users."""
+    text = (ROOT / "docs" / "moving-in.md").read_text(encoding="utf-8")
+    section = text.split("\n## From fastapi-users\n")[1].split("\n## ")[0]
+    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+
+async def test_the_steps_from_fastapi_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever registered under the first step stays signed in under the second, and signs in with the old password."""
+    monkeypatch.setenv("TORII_SECRET", "s" * 32)
+    storage = AsyncMemoryStorage()
+    ada = {"email": "ada@example.com", "password": "correct horse battery staple"}
+    cookies: dict[str, str] = {}
+    steps: list[dict[str, Any]] = []
+    for number, source in enumerate(from_fastapi_users()):
+        assert source.count("dynamodb(DynamoDbConfig())") == 1
+        program = source.replace("dynamodb(DynamoDbConfig())", "storage").replace("max_cost=12", "max_cost=4")
+        shown: dict[str, Any] = {"storage": storage, "__name__": f"step_{number}"}
+        monkeypatch.setitem(sys.modules, f"step_{number}", types.SimpleNamespace(__dict__=shown))
+        exec(compile(program, "moving-in.md", "exec", dont_inherit=True), shown)
+        steps.append(shown)
+    first, second = steps
+    base_url = "https://app.example.com"
+    transport = httpx.ASGITransport(app=first["app"])
+    async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+        registered = await client.post("/auth/register", json=ada | {"first_name": "Ada"})
+        assert registered.status_code == 201
+        form = {"username": ada["email"], "password": ada["password"]}
+        assert (await client.post("/auth/cookie/login", data=form)).status_code == 204
+        assert (await client.get("/hello")).json() == "Hello Ada"
+        cookies.update(client.cookies)
+    assert list(cookies) == ["__Host-torii"]
+
+    users: Any = first["ToriiUserDatabase"](first["torii"], first["User"], first["UUID"])
+    grace = {"email": "grace@example.com", "password": "an older password"}
+    old_hash = bcrypt.hashpw(grace["password"].encode(), bcrypt.gensalt(4)).decode()
+    older = await users.create({"email": grace["email"], "hashed_password": old_hash, "is_verified": True})
+    transport = httpx.ASGITransport(app=second["app"])
+    async with httpx.AsyncClient(transport=transport, base_url=base_url, cookies=cookies) as client:
+        assert (await client.get("/hello")).json() == "Hello Ada"
+        assert (await client.get("/report")).status_code == 403
+        me = (await client.get("/api/auth/me")).json()
+        assert me["id"] == registered.json()["id"]
+    async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+        # Not verified, and registration is private.
+        assert (await client.post("/api/auth/sign-in", json=ada)).status_code == 401
+        user = await users.get_by_email(ada["email"])
+        await users.update(user, {"is_verified": True, "is_superuser": True})
+        assert (await client.post("/api/auth/sign-in", json=ada)).status_code == 200
+        assert (await client.get("/report")).json() == "All is well."
+    async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+        assert (await client.post("/api/auth/sign-in", json=grace)).status_code == 200
+        assert (await storage.get_password_hash(str(older.id)) or "").startswith("$argon2id$")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
