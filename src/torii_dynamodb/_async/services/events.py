@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from torii_dynamodb._async.primitives import outcome
+
 if TYPE_CHECKING:
     from torii_dynamodb.events import Event
 
@@ -57,7 +59,8 @@ class AsyncEvents:
             if kinds and not isinstance(event, kinds):
                 continue
             try:
-                await handler(event)
+                result: Any = handler(event)
+                await outcome(result)
             except Exception as error:  # noqa: BLE001 - a handler may raise anything; the sign-in goes on
                 _log.exception(
                     "a handler of the event %s failed: %s: %s",

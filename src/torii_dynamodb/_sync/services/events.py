@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from torii_dynamodb._sync.primitives import outcome
+
 if TYPE_CHECKING:
     from torii_dynamodb.events import Event
 
@@ -59,7 +61,8 @@ class Events:
             if kinds and not isinstance(event, kinds):
                 continue
             try:
-                handler(event)
+                result: Any = handler(event)
+                outcome(result)
             except Exception as error:  # noqa: BLE001 - a handler may raise anything; the sign-in goes on
                 _log.exception(
                     "a handler of the event %s failed: %s: %s",

@@ -15,6 +15,7 @@ from typing import Any
 
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.primitives import outcome
 from torii_dynamodb.admin.aws import aws_client, aws_error
 from torii_dynamodb.admin.streams.checkpoints import Checkpoint, CheckpointStore, LeaseLost
 from torii_dynamodb.admin.streams.control import StreamStatus, stream_status
@@ -326,7 +327,7 @@ class StreamConsumer:
         pause = 0.05
         for attempt in range(1, self._attempts + 1):
             try:
-                self._handler.handle(event)
+                outcome(self._handler.handle(event))
             except Exception as error:
                 if attempt < self._attempts:
                     _log.warning("the handler failed for %s (attempt %d): %s", event.id, attempt, type(error).__name__)

@@ -7,11 +7,11 @@ in a queue or a log. Sessions and tokens have a ``ref`` instead, derived from th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
-from torii_dynamodb._rules.times import to_text
+from torii_dynamodb._rules.event_documents import document_of
 
 __all__ = [
     "EVENT_TYPES",
@@ -379,13 +379,4 @@ EVENT_TYPES: Final[Mapping[str, type[StreamEvent]]] = {
 
 def to_dict(event: StreamEvent) -> dict[str, Any]:
     """The event for JSON: ``type`` first, times as text, sets as sorted lists."""
-    told: dict[str, Any] = {"type": event.type}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        if isinstance(value, datetime):
-            value = to_text(value)
-        elif isinstance(value, frozenset):
-            names: list[str] = [str(name) for name in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            value = sorted(names)
-        told[field.name] = value
-    return told
+    return {"type": event.type, **document_of(event)}

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
+from torii_dynamodb._sync.primitives import outcome
 from torii_dynamodb.admin.streams.decode import decode
 from torii_dynamodb.admin.streams.events import StreamEvent
 from torii_dynamodb.config import TableName
@@ -59,7 +60,7 @@ class Handlers:
         """Call every function registered for the event's class, in order of registration, up to the first error."""
         for kind, call in self._calls:
             if isinstance(event, kind):
-                call(event)
+                outcome(call(event))
 
 
 def handle_record(
@@ -82,5 +83,5 @@ def handle_record(
         _log.warning("skipped a record of the stream of %s: %s", table, error)
         return 0
     for event in events:
-        handle(event)
+        outcome(handle(event))
     return len(events)
