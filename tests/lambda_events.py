@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl, unquote
 FORMATS = ("rest", "http1", "http2", "url", "alb", "alb-multi")
 
 PEER = "198.51.100.7"
+_AT = "12/Mar/2020:19:03:58 +0000"
+_REQUEST = {"accountId": "123456789012", "apiId": "abcdef", "requestId": "JKJaXmPLvHcESHA="}
 
 
 def event(
@@ -102,6 +104,10 @@ def _format_1(
         resource = template or "$default"
         sent = unquote(base_path + path if base_path else staged + path)
     context = {
+        **_REQUEST,
+        "requestTime": _AT,
+        "requestTimeEpoch": 1583348638390,
+        "protocol": "HTTP/1.1",
         "httpMethod": method,
         "identity": {"sourceIp": PEER, "userAgent": headers["user-agent"][0]},
         "path": base_path + path if base_path else staged + path,
@@ -148,7 +154,11 @@ def _format_2(
         "headers": {name: ",".join(values) for name, values in headers.items()},
         **({} if template is None else {"pathParameters": _parameters(template, unquote(path))}),
         "requestContext": {
+            **_REQUEST,
+            "time": _AT,
+            "timeEpoch": 1583348638390,
             "domainName": domain,
+            "domainPrefix": "abcdef",
             "http": {
                 "method": method,
                 "path": sent,

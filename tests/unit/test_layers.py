@@ -141,6 +141,13 @@ RULES = [
         broken_by=("fastapi/routes.py", "from fastapi_users import models"),
     ),
     Rule(
+        "only one module knows Powertools",
+        files=("**",),
+        but=("aws_lambda/powertools.py",),
+        forbidden=("aws_lambda_powertools",),
+        broken_by=("aws_lambda/http.py", "from aws_lambda_powertools.event_handler import Response"),
+    ),
+    Rule(
         "only cli/ draws on the terminal",
         files=("**",),
         but=("cli/**",),

@@ -13,19 +13,13 @@ The formats, each read and answered as its page in the AWS documentation says:
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from torii_dynamodb._rules.checking import check_kind
-from torii_dynamodb._rules.cross_site import is_cross_site
-from torii_dynamodb._rules.guarded import guarded
-from torii_dynamodb._rules.origins import check_origins
-from torii_dynamodb.cookies import read_cookie
-from torii_dynamodb.errors import ConfigurationError, InvalidToken
-from torii_dynamodb.models import Session, User
+from torii_dynamodb.aws_lambda._callers import AuthorizedCaller, Callers, Refusal, Transport
+from torii_dynamodb.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from torii_dynamodb._rules.jwt import AccessClaims
@@ -35,10 +29,8 @@ __all__ = ["AuthorizedCaller", "Authorizer", "Unauthorized"]
 
 Event: TypeAlias = Mapping[str, Any]
 Answer: TypeAlias = dict[str, Any]
-Refusal: TypeAlias = Literal["not_signed_in", "cross_site", "not_permitted"]
 
 _Kind: TypeAlias = Literal["rest", "websocket", "http 1.0", "http 2.0", "appsync"]
-_Transport: TypeAlias = Literal["cookie", "bearer", "jwt"]
 
 _NOBODY = "anonymous"
 _LONGEST_RESOURCE = 512  # "Output from an API Gateway Lambda authorizer"
@@ -50,30 +42,6 @@ class Unauthorized(Exception):
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
-
-
-@guarded
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizedCaller:
-    """Who sent a request that is about to be allowed.
-
-    Args:
-        user_id: The user.
-        session_id: The session.
-        transport: How the credential was sent: ``"cookie"``, ``"bearer"``, or ``"jwt"`` for an access token.
-        expires_at: When the session ends, or the access token expires if it was checked offline.
-        user: The user as stored now; ``None`` if an access token was checked offline.
-        session: The session as stored now; ``None`` as for ``user``.
-        claims: The claims of an access token; ``None`` for a session token.
-    """
-
-    user_id: str
-    session_id: str
-    transport: Literal["cookie", "bearer", "jwt"]
-    expires_at: datetime
-    user: User | None
-    session: Session | None
-    claims: AccessClaims | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +104,7 @@ class Authorizer:
         self,
         torii: Torii,
         *,
-        transports: Sequence[_Transport] = ("cookie", "bearer"),
+        transports: Sequence[Transport] = ("cookie", "bearer"),
         cookie: str = "__Host-torii",
         trusted_origins: Sequence[str] = (),
         offline: bool = False,
@@ -148,26 +116,19 @@ class Authorizer:
         permits: Callable[[AuthorizedCaller, Event], bool] | None = None,
         appsync_ttl: timedelta = timedelta(0),
     ) -> None:
-        check_kind("torii", torii, "torii_dynamodb._sync.services.torii.Torii", "Torii(...), the blocking services")
-        if isinstance(transports, str) or not transports or not {*transports} <= {"cookie", "bearer", "jwt"}:
-            raise ConfigurationError("transports: give at least one of 'cookie', 'bearer' and 'jwt', in a list")
-        if "jwt" in transports:
-            torii.jwt  # noqa: B018 - reports missing settings and wrong keys now, not at the first request
-        elif offline:
-            raise ConfigurationError("offline: only access tokens can be checked offline: add 'jwt' to transports")
-        if not re.fullmatch(r"[!#-'*+.0-9A-Z^_`a-z|~-]+", cookie):
-            raise ConfigurationError(f"cookie: {cookie!r} is not the name of a cookie")
-        check_origins("trusted_origins", trusted_origins)
+        self._callers = Callers(
+            torii,
+            transports=transports,
+            cookie=cookie,
+            trusted_origins=trusted_origins,
+            extend_sessions=extend_sessions,
+            offline=offline,
+        )
         if not timedelta(0) <= appsync_ttl <= _LONGEST_TTL:
             raise ConfigurationError("appsync_ttl: give at most one hour")
         if permits is not None and appsync_ttl:
             raise ConfigurationError("appsync_ttl: a cached answer would hold for requests that permits did not see")
-        self._torii = torii
-        self._transports = frozenset(transports)
-        self._cookie = cookie
-        self._origins = frozenset(trusted_origins)
-        self._offline = offline
-        self._extends = extend_sessions
+        self._clock = torii.clock
         self._simple = simple_responses
         self._query = websocket_query
         self._protocol = websocket_protocol
@@ -191,67 +152,21 @@ class Authorizer:
             Unavailable: DynamoDB cannot be reached. Other errors of the storage are raised, too.
         """
         request = self._read(event)
-        found = self._credential(request)
-        if found is None:
-            return self._refuse(request, "not_signed_in")
-        token, transport = found
-        if transport == "cookie" and is_cross_site(
-            request.method, request.headers.get, origins=self._origins, cookie=True
-        ):
-            return self._refuse(request, "cross_site")
-        caller = self._check(token, transport, request.method)
-        if caller is None:
-            return self._refuse(request, "not_signed_in")
+        caller = self._callers.find(
+            method=request.method, header=request.headers.get, cookies=request.cookies, token=request.token
+        )
+        if not isinstance(caller, AuthorizedCaller):
+            return self._refuse(request, caller)
         if self._permits is not None and self._permits(caller, event) is not True:
             return self._refuse(request, "not_permitted", caller.user_id)
         return self._allow(request, caller)
-
-    # The credential
-
-    def _credential(self, request: _Request) -> tuple[str, _Transport] | None:
-        token = request.token
-        if token is not None and not self._transports.isdisjoint(("bearer", "jwt")):
-            # A JWT has three parts separated by dots (RFC 7515, 7.1), a session token has two.
-            transport: _Transport = "jwt" if token.count(".") == 2 else "bearer"
-            return (token, transport) if transport in self._transports else None
-        cookie = read_cookie(request.cookies, self._cookie) if "cookie" in self._transports else None
-        return None if cookie is None else (cookie, "cookie")
-
-    def _check(self, token: str, transport: _Transport, method: str | None) -> AuthorizedCaller | None:
-        if transport == "jwt":
-            return self._check_access_token(token)
-        found = self._torii.get_signed_in(token)
-        if found is None:
-            return None
-        user, session = found
-        # HEAD does not count as use of the session.
-        used = self._torii.touch_session(session) if self._extends and method != "HEAD" else session
-        return None if used is None else _caller(user, used, transport)
-
-    def _check_access_token(self, token: str) -> AuthorizedCaller | None:
-        if not self._offline:
-            found = self._torii.jwt.check(token)
-            return None if found is None else _caller(found[1].user, found[1].session, "jwt", found[0])
-        try:
-            claims = self._torii.jwt.verify(token)
-        except InvalidToken:
-            return None
-        return AuthorizedCaller(
-            user_id=claims.user_id,
-            session_id=claims.session_id,
-            transport="jwt",
-            expires_at=claims.expires_at,
-            user=None,
-            session=None,
-            claims=claims,
-        )
 
     # The answer
 
     def _allow(self, request: _Request, caller: AuthorizedCaller) -> Answer:
         values = self._context(caller)
         if request.kind == "appsync":
-            left = max(caller.expires_at - self._torii.clock(), timedelta(0))
+            left = max(caller.expires_at - self._clock(), timedelta(0))
             seconds = int(min(self._ttl, left).total_seconds())
             return {"isAuthorized": True, "resolverContext": values, "ttlOverride": seconds}
         if request.kind == "http 2.0" and self._simple:
@@ -325,20 +240,6 @@ class Authorizer:
         if self._protocol in offered[:-1]:
             return offered[offered.index(self._protocol) + 1]
         return None
-
-
-def _caller(
-    user: User, session: Session, transport: _Transport, claims: AccessClaims | None = None
-) -> AuthorizedCaller:
-    return AuthorizedCaller(
-        user_id=user.id,
-        session_id=session.id,
-        transport=transport,
-        expires_at=session.expires_at,
-        user=user,
-        session=session,
-        claims=claims,
-    )
 
 
 def _claims(caller: AuthorizedCaller) -> AccessClaims:

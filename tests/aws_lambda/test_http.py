@@ -7,15 +7,34 @@ import json
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.parser.models import (
+    AlbModel,
+    APIGatewayProxyEventModel,
+    APIGatewayProxyEventV2Model,
+    LambdaFunctionUrlModel,
+)
 from tests.lambda_events import FORMATS, PEER, event, headers_of
 
 from torii_dynamodb import Browser
 from torii_dynamodb.aws_lambda import LambdaRequest
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
+MODELS: dict[str, Any] = {
+    "rest": APIGatewayProxyEventModel,
+    "http1": APIGatewayProxyEventModel,
+    "http2": APIGatewayProxyEventV2Model,
+    "url": LambdaFunctionUrlModel,
+    "alb": AlbModel,  # it knows no multi-value headers
+}
 ALL = pytest.mark.parametrize("form", FORMATS)
 # A single-value load balancer passes on the last value of each header only.
 MANY = pytest.mark.parametrize("form", [form for form in FORMATS if form != "alb"])
+
+
+@pytest.mark.parametrize("form", MODELS)
+def test_the_events_are_those_that_aws_sends(form: str) -> None:
+    """Powertools' models, written by AWS, accept the events of these tests."""
+    MODELS[form].model_validate(event(form, "POST", "/a", query="a=1", cookies=["a=1"], body=b"x"))
 
 
 @ALL
