@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes import api_gateway_authorizer_event, appsync_authorizer_event
@@ -432,6 +432,37 @@ def test_other_events(event: Any) -> None:
     """An event that no authorizer gets is an error that says so, never an answer."""
     with pytest.raises(ConfigurationError, match="does not come from a Lambda authorizer"):
         Authorizer(Here().torii)(event)
+
+
+def mutated(event: Any, junk: Any) -> Iterator[Any]:
+    """The event with one member after the other replaced, at every depth."""
+    if not isinstance(event, dict):
+        return
+    members = cast("dict[str, Any]", event)
+    for name, value in members.items():
+        yield members | {name: junk}
+        yield {other: one for other, one in members.items() if other != name}
+        for inner in mutated(value, junk):
+            yield members | {name: inner}
+
+
+@pytest.mark.parametrize("junk", [None, 7, "x", "", [], [None], {}, {"x": None}], ids=repr)
+def test_events_with_a_broken_member(form: Format, junk: Any) -> None:
+    """A damaged event is an error or a refusal, never another library's traceback, and never lets anybody through."""
+    here = Here()
+    authorizer = Authorizer(here.torii, websocket_query="token", websocket_protocol="torii", **dict(form.options))
+    signed_in = form.event(here.asked("bearer"))
+    nobody = form.event(
+        Asked(headers={"Authorization": "Bearer x", "Sec-WebSocket-Protocol": "torii"}, cookies=("a=1",))
+    )
+    for event in (signed_in, nobody):
+        for broken in mutated(event, junk):
+            try:
+                answer = form.answer.model_validate(authorizer(broken))
+            except (ConfigurationError, Unauthorized):
+                continue
+            if event is nobody:
+                assert not allows(answer, arn_of(form, Asked()))
 
 
 def test_several_values_of_a_header() -> None:

@@ -203,10 +203,10 @@ class Authorizer:
         if not isinstance(cast("object", event), Mapping):
             raise _unknown()
         kind = event.get("type")
-        if kind == "TOKEN" and isinstance(event.get("methodArn"), str):
+        if kind == "TOKEN":
             # The header of a TOKEN authorizer is chosen freely, so it may also be the token alone.
             token = _bearer(event.get("authorizationToken")) or _text(event.get("authorizationToken"))
-            return _Request(kind="rest", resource=event["methodArn"], headers={}, token=token)
+            return _Request(kind="rest", resource=_arn(event.get("methodArn")), headers={}, token=token)
         if kind == "REQUEST":
             return self._read_request(event)
         if kind is None and "authorizationToken" in event and "queryString" in _mapping(event, "requestContext"):
@@ -217,7 +217,7 @@ class Authorizer:
     def _read_request(self, event: Event) -> _Request:
         asked = _mapping(event, "requestContext")
         headers = _headers(event)
-        cookies = [*(event.get("cookies") or ()), *_values(event, "cookie")]
+        cookies = [*_texts(event.get("cookies")), *_values(event, "cookie")]
         token = _bearer(headers.get("authorization"))
         if event.get("version") == "2.0":
             resource, method = event.get("routeArn"), _mapping(asked, "http").get("method")
@@ -229,9 +229,11 @@ class Authorizer:
             token = token or self._websocket_token(event, headers)
         else:
             resource, method, kind = event.get("methodArn"), event.get("httpMethod"), "rest"
-        if not isinstance(resource, str) or not (isinstance(method, str) or kind == "websocket"):
+        if not (isinstance(method, str) or kind == "websocket"):
             raise _unknown()
-        return _Request(kind=kind, resource=resource, method=method, headers=headers, cookies=cookies, token=token)
+        return _Request(
+            kind=kind, resource=_arn(resource), method=method, headers=headers, cookies=cookies, token=token
+        )
 
     def _websocket_token(self, event: Event, headers: Mapping[str, str]) -> str | None:
         if self._query is not None and (sent := _mapping(event, "queryStringParameters").get(self._query)):
@@ -278,10 +280,18 @@ def _flat(name: str, value: object) -> str | int | float | bool:
         raise ConfigurationError(f"context: {name}: {type(value).__name__} cannot be passed on as JSON") from error
 
 
+def _arn(resource: object) -> str:
+    if not isinstance(resource, str) or "/" not in resource:
+        raise _unknown()
+    return resource
+
+
 def _mapping(event: Event, name: str) -> Event:
     """A member of an event that is an object, or null if it would be empty."""
-    found: Event = event.get(name) or {}
-    return found
+    found: object = event.get(name) or {}
+    if not isinstance(found, Mapping):
+        raise _unknown()
+    return cast("Event", found)
 
 
 def _headers(event: Event) -> dict[str, str]:
@@ -292,8 +302,14 @@ def _headers(event: Event) -> dict[str, str]:
 
 def _values(event: Event, name: str) -> list[str]:
     many = _mapping(event, "multiValueHeaders").items()
-    found = [value for key, values in many if key.lower() == name for value in values or ()]
-    return found or [value for key, value in _mapping(event, "headers").items() if key.lower() == name]
+    found = [value for key, values in many if key.lower() == name for value in _texts(values)]
+    one = _mapping(event, "headers").items()
+    return found or [value for key, values in one if key.lower() == name for value in _texts([values])]
+
+
+def _texts(values: object) -> list[str]:
+    given = cast("list[object]", values) if isinstance(values, list) else []
+    return [value for value in given if isinstance(value, str)]
 
 
 def _bearer(authorization: object) -> str | None:
