@@ -45,6 +45,7 @@ from fastapi_users.models import ID
 from torii_dynamodb._async.primitives import both
 from torii_dynamodb._async.services import AsyncTorii
 from torii_dynamodb._rules import provider_tokens, validation
+from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb._rules.provider_tokens import KeptTokens
@@ -70,6 +71,7 @@ from torii_dynamodb.models import (
     OAuthAccount,
     PasswordCredentials,
     SignedIn,
+    Unset,
     User,
 )
 
@@ -103,7 +105,8 @@ class ToriiBaseUser(Generic[ID]):
             first_name: str | None = None
 
     Your fields are stored in the user's ``metadata``, under their names, as the JSON form that pydantic gives their
-    type. Only what ``update`` is given is written: assigning to an attribute stores nothing.
+    type. A field ``name`` is the user's name; ``created_at`` and ``updated_at`` show the user's, if you do not store
+    other ones. Only what ``update`` is given is written: assigning to an attribute stores nothing.
 
     Args:
         id: The user's id: the stored one, as the type that your application uses.
@@ -190,6 +193,7 @@ class ToriiUserDatabase(BaseUserDatabase[U, ID]):
     def __init__(
         self, torii: AsyncTorii, user_model: type[U], id_type: type[ID], *, random: RandomBytes = system_random
     ) -> None:
+        check_kind("torii", torii, f"{AsyncTorii.__module__}.AsyncTorii", "AsyncTorii(storage, ...)")
         user_model = get_origin(user_model) or user_model  # ToriiBaseUser[int]
         if not (isinstance(user_model, type) and issubclass(user_model, ToriiBaseUser)):
             raise ConfigurationError("user_model: give a dataclass that derives from ToriiBaseUser")
@@ -263,12 +267,13 @@ class ToriiUserDatabase(BaseUserDatabase[U, ID]):
             ValidationError: A value cannot be stored, or is not a field of the user class. Nothing was written.
         """
         given = self._checked(create_dict)
-        missing = [name for name, known in self._fields.items() if known.required and name not in given.metadata]
+        missing = [name for name, known in self._fields.items() if known.required and name not in create_dict]
         if missing:
             raise ValidationError(missing[0], f"is required to create a {self.user_model.__name__}")
         new_user = NewUser(
             email=given.email or "",
             id=self._new_id() if create_dict.get("id") is None else str(create_dict["id"]),
+            name=None if given.name is UNSET else given.name,
             email_verified_at=self.torii.clock() if given.is_verified else None,
             metadata=given.metadata,
         )
@@ -391,13 +396,16 @@ class ToriiUserDatabase(BaseUserDatabase[U, ID]):
 
     async def _with_profile(self, stored: User, given: _Given) -> User:
         email = UNSET if given.email is None or given.email == stored.email_as_given else given.email
-        if email is UNSET and not given.metadata:
+        if email is UNSET and given.name is UNSET and not given.metadata:
             return stored
         was = stored.email
         for _ in range(_ROUNDS):
             try:
                 return await self._storage.update_user(
-                    stored, email=email, metadata={**stored.metadata, **given.metadata} if given.metadata else UNSET
+                    stored,
+                    email=email,
+                    name=given.name,
+                    metadata={**stored.metadata, **given.metadata} if given.metadata else UNSET,
                 )
             except AlreadyExists as taken:
                 raise UserAlreadyExists from taken
@@ -448,6 +456,7 @@ class ToriiUserDatabase(BaseUserDatabase[U, ID]):
             metadata[_SUPERUSER] = values[_SUPERUSER]
         return _Given(
             email=values.get("email"),
+            name=metadata.pop("name", UNSET),
             password_hash=values.get("hashed_password"),
             is_active=values.get("is_active"),
             is_verified=values.get("is_verified"),
@@ -468,9 +477,11 @@ class ToriiUserDatabase(BaseUserDatabase[U, ID]):
         values: dict[str, Any] = {}
         if self._oauth:
             values["oauth_accounts"] = [await self._shown_account(account) for account in accounts]
+        metadata = {"created_at": stored.created_at, "updated_at": stored.updated_at, **stored.metadata}
+        metadata["name"] = stored.name
         for name, known in self._fields.items():
-            if name in stored.metadata:
-                values[name] = known.load(name, stored)
+            if name in metadata:
+                values[name] = known.load(name, metadata[name], stored.id)
             elif known.required:
                 raise CorruptItem(
                     "users", "metadata", f"it has no {name}; give this field of the user class a default", stored.id
@@ -564,6 +575,7 @@ class ToriiAccessTokenDatabase(AccessTokenDatabase[ToriiAccessToken]):
     """
 
     def __init__(self, torii: AsyncTorii) -> None:
+        check_kind("torii", torii, f"{AsyncTorii.__module__}.AsyncTorii", "AsyncTorii(storage, ...)")
         self.torii = torii
 
     async def get_by_token(self, token: str, max_age: datetime | None = None) -> ToriiAccessToken | None:
@@ -657,6 +669,7 @@ class _Given:
     """What a call asks for; ``None`` where it asks for nothing. ``metadata`` has only the keys that change."""
 
     email: str | None
+    name: str | None | Unset
     password_hash: str | None = field(repr=False)
     is_active: bool | None
     is_verified: bool | None
@@ -676,11 +689,11 @@ class _Field:
         except pydantic.ValidationError as error:
             raise ValidationError(name, _reason(error)) from None
 
-    def load(self, name: str, stored: User) -> Any:
+    def load(self, name: str, value: object, user_id: str) -> Any:
         try:
-            return self.adapter.validate_python(stored.metadata[name])
+            return self.adapter.validate_python(value)
         except pydantic.ValidationError as error:
-            raise CorruptItem("users", "metadata", f"{name}: {_reason(error)}", stored.id) from None
+            raise CorruptItem("users", "metadata", f"{name}: {_reason(error)}", user_id) from None
 
 
 @cache
@@ -692,7 +705,7 @@ def _custom_fields(model: Any) -> dict[str, _Field]:
     return {
         one.name: _Field(
             pydantic.TypeAdapter(hints[one.name]),
-            one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING,
+            one.default is one.default_factory is dataclasses.MISSING and one.name not in ("created_at", "updated_at"),
         )
         for one in dataclasses.fields(model)
         if one.name not in ours

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,6 @@ async def test_the_steps_from_fastapi_users(monkeypatch: pytest.MonkeyPatch) -> 
         assert source.count("dynamodb(DynamoDbConfig())") == 1
         program = source.replace("dynamodb(DynamoDbConfig())", "storage").replace("max_cost=12", "max_cost=4")
         shown: dict[str, Any] = {"storage": storage, "__name__": f"step_{number}"}
-        monkeypatch.setitem(sys.modules, f"step_{number}", types.SimpleNamespace(__dict__=shown))
         exec(compile(program, "moving-in.md", "exec", dont_inherit=True), shown)
         steps.append(shown)
     first, second = steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,7 +16,7 @@ from tests.fastapi_users.support import EMAIL, PASSWORD, QUICK, Person, Site
 
 from torii_dynamodb import AsyncTorii
 from torii_dynamodb.errors import ConfigurationError, CorruptItem, Revoked, ValidationError, VersionConflict
-from torii_dynamodb.fastapi_users import ToriiBaseUser, ToriiUserDatabase
+from torii_dynamodb.fastapi_users import ToriiAccessTokenDatabase, ToriiBaseUser, ToriiUserDatabase
 from torii_dynamodb.testing import AsyncMemoryStorage
 
 OTHER = "grace@example.com"
@@ -103,6 +103,29 @@ async def test_fields_of_the_application(site: Site) -> None:
     assert found == changed == member
     assert (found.team, found.tags, type(found.team)) == (team, ("c",), UUID)
     assert found.stored.metadata["theme"] == "dark"
+
+
+@dataclass(kw_only=True)
+class Named(ToriiBaseUser[str]):
+    """A user class with fields that every user has here."""
+
+    name: str
+    created_at: datetime
+
+
+async def test_fields_that_every_user_has(site: Site) -> None:
+    """A field ``name`` is the user's name, which the services use; ``created_at`` is when the user was created."""
+    users = ToriiUserDatabase(site.torii, Named, str)
+    with pytest.raises(ValidationError, match="name"):
+        await users.create({"email": EMAIL})
+    user = await users.create({"email": EMAIL, "name": "Ada"})
+    assert (user.name, user.stored.name, user.created_at) == ("Ada", "Ada", site.clock())
+    await users.update(user, {"name": "Augusta"})
+    assert (user.stored.name, user.stored.metadata) == ("Augusta", {})
+    long_ago = datetime(2015, 1, 1, tzinfo=UTC)
+    await users.update(user, {"created_at": long_ago})
+    assert await users.get(user.id) == user
+    assert user.created_at == long_ago
 
 
 @pytest.mark.parametrize(
@@ -273,6 +296,11 @@ def test_wrong_set_up_is_told() -> None:
         nickname: str | None = None
 
     torii = AsyncTorii(AsyncMemoryStorage())
+    storage: Any = torii.storage
+    with pytest.raises(ConfigurationError, match="torii: give AsyncTorii"):
+        ToriiUserDatabase(storage, ToriiBaseUser[str], str)
+    with pytest.raises(ConfigurationError, match="torii: give AsyncTorii"):
+        ToriiAccessTokenDatabase(storage)
     wrong: list[tuple[Any, Any, str]] = [
         (ToriiBaseUser, float, "id_type"),
         (object, int, "user_model"),
