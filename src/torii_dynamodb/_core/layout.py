@@ -5,6 +5,9 @@ That is how they are sent with ``layout="tables"`` and no tenant. Otherwise a :c
 before it is sent and each item after it is read; nothing else knows how items of a single table or of a tenant are
 stored.
 
+The keys of a tenant begin with ``@<tenant>#`` (:class:`TenantTables`). No other key begins with ``@``, so neither a
+tenant nor a user can choose a name that leads to another's keys.
+
 A single table (``layout="single"``) has no index: a session is in the partition of its user, which its token names.
 
 ==============  ================================  =====================
@@ -17,15 +20,13 @@ One-time item   ``torii#token#<token's key>``     ``token``
 Attempts        ``torii#attempt#<subject>``       ``#register``, or the attempt's id
 ==============  ================================  =====================
 
-The keys of a tenant begin with ``torii@<tenant>#`` instead of ``torii#`` and, in several tables, with ``@<tenant>#``.
-No other key begins with ``@``, so neither a tenant nor a user can choose a name that leads to another's keys.
+A tenant's partition keys begin with ``torii@<tenant>#`` instead of ``torii#``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from torii_dynamodb._core.attributes import Attribute, Item
@@ -45,14 +46,7 @@ _MARKED: Mapping[str, TableName] = {f":{table}": table for table in TABLES}
 
 
 class Layout:
-    """Translates requests and items. Requests that name other tables pass unchanged.
-
-    Args:
-        prefix: What every partition key of ours begins with.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
+    """Translates requests and items. Requests that name other tables pass unchanged."""
 
     def name(self, table: TableName) -> str:
         """Return the name that requests to be translated use for a table."""
@@ -67,10 +61,12 @@ class Layout:
         if operation == "TransactWriteItems":
             return {**body, "TransactItems": [self._action(action) for action in body["TransactItems"]]}
         table = _MARKED.get(body.get("TableName", ""))
-        return body if table is None else self._body(table, body)
+        if table is None:
+            return body
+        return self.scan(table, body) if operation == "Scan" else self.body(table, body)
 
     def place(self, table: str, key: Item) -> tuple[str, Item]:
-        """Translate a key, for a ``BatchGetItem``."""
+        """Translate a table's name and a key."""
         found = _MARKED.get(table)
         return (table, key) if found is None else (self.table(found), self.key(found, key))
 
@@ -89,7 +85,7 @@ class Layout:
         return item if item is None or found is None else self.stored(found, item)
 
     def answer(self, body: Body, answer: Body) -> Body:
-        """Translate the items of a response to a request for one table."""
+        """Translate the items of a response to a request for one table. Where a page ended is not translated."""
         table = _MARKED.get(body.get("TableName", ""))
         if table is None:
             return answer
@@ -122,7 +118,8 @@ class Layout:
         """Translate an item that was read; ``None`` for one that is not ours."""
         raise NotImplementedError
 
-    def _body(self, table: TableName, body: Body) -> Body:
+    def body(self, table: TableName, body: Body) -> Body:
+        """Translate a request for one table that is not a ``Scan``."""
         translated = {**body, "TableName": self.table(table)}
         if "Key" in body:
             translated["Key"] = self.key(table, body["Key"])
@@ -130,10 +127,14 @@ class Layout:
             translated["Item"] = self.item(table, body["Item"])
         return translated
 
+    def scan(self, table: TableName, body: Body) -> Body:
+        """Translate a ``Scan`` of a table. An ``ExclusiveStartKey`` must be translated already."""
+        raise NotImplementedError
+
     def _action(self, action: Mapping[str, Body]) -> Mapping[str, Body]:
         ((kind, body),) = action.items()
         table = _MARKED.get(body["TableName"])
-        return action if table is None else {kind: self._body(table, body)}
+        return action if table is None else {kind: self.body(table, body)}
 
 
 class SingleTable(Layout):
@@ -141,33 +142,33 @@ class SingleTable(Layout):
 
     Args:
         config: The configuration, with the names of the table and its attributes.
-        tenant: The tenant; ``None`` for what belongs to none.
     """
 
-    def __init__(self, config: DynamoDbConfig, tenant: str | None) -> None:
-        super().__init__(f"{config.key_prefix}#" if tenant is None else f"{config.key_prefix}@{tenant}#")
+    def __init__(self, config: DynamoDbConfig) -> None:
         self._name = config.table_name("table")
+        self._prefix = config.key_prefix
         self._partition, self._sort, self._ttl = config.partition_key, config.sort_key, config.ttl_attribute
         self._names = {"id": self._partition, "subject": self._partition, "attempt": self._sort}
         if self._ttl != "expires_at":
             self._names["expires_at"] = self._ttl
+        self._ours = re.compile(re.escape(config.key_prefix) + r"(@[a-z0-9-]{1,63}#|#)([a-z]+)#(.+)", re.DOTALL)
 
     def table(self, table: TableName) -> str:
         return self._name
 
     def key(self, table: TableName, key: Item) -> Item:
-        prefix = self.prefix
         match table:
             case "users":
-                partition, sort = f"{prefix}user#{key['id']['S']}", "user"
+                partition, sort = self._partition_of("user", key["id"]), "user"
             case "sessions":
-                partition, sort = f"{prefix}user#{key['user_id']['S']}", f"session#{key['id']['S']}"
+                partition = self._partition_of("user", key["user_id"])
+                sort = f"session#{key['id']['S'].rpartition('#')[2]}"
             case "identities":
-                partition, sort = f"{prefix}identity#{key['id']['S']}", "identity"
+                partition, sort = self._partition_of("identity", key["id"]), "identity"
             case "tokens":
-                partition, sort = f"{prefix}token#{key['id']['S']}", "token"
+                partition, sort = self._partition_of("token", key["id"]), "token"
             case _:
-                partition, sort = f"{prefix}attempt#{key['subject']['S']}", key["attempt"]["S"]
+                partition, sort = self._partition_of("attempt", key["subject"]), key["attempt"]["S"]
         return {self._partition: {"S": partition}, self._sort: {"S": sort}}
 
     def item(self, table: TableName, item: Item) -> Item:
@@ -184,43 +185,35 @@ class SingleTable(Layout):
         return found[1] if found is not None and found[0] == table else None
 
     def identify(self, item: Item) -> tuple[TableName, Item] | None:
-        """Return which of our items one is, translated; ``None`` for one that is not ours, or another tenant's."""
+        """Return which of our items one is, translated; ``None`` for one that is not ours."""
         rest = dict(item)
         partition, sort = rest.pop(self._partition, {}).get("S"), rest.pop(self._sort, {}).get("S")
-        if not isinstance(partition, str) or not isinstance(sort, str) or not partition.startswith(self.prefix):
+        found = self._ours.fullmatch(partition) if isinstance(partition, str) else None
+        if found is None or not isinstance(sort, str):
             return None
         if self._ttl != "expires_at" and self._ttl in rest:
             rest["expires_at"] = rest.pop(self._ttl)
-        kind, _, name = partition[len(self.prefix) :].partition("#")
-        if not name:
-            return None
+        tenant, kind, name = found.groups()
+        own = "" if tenant == "#" else tenant
         match kind, sort:
             case "user", "user":
-                return "users", {"id": {"S": name}, **rest}
+                table: TableName = "users"
             case "user", _ if sort.startswith("session#"):
-                return "sessions", {"id": {"S": sort[len("session#") :]}, **rest}
+                table, name = "sessions", sort[len("session#") :]
             case "identity", "identity":
-                return "identities", {"id": {"S": name}, **rest}
+                table = "identities"
             case "token", "token":
-                return "tokens", {"id": {"S": name}, **rest}
+                table = "tokens"
             case "attempt", _:
-                return "login_attempts", {"subject": {"S": name}, "attempt": {"S": sort}, **rest}
+                return "login_attempts", {"subject": {"S": own + name}, "attempt": {"S": sort}, **rest}
             case _:
                 return None
+        return table, {"id": {"S": own + name}, **rest}
 
-    def users_scan(self) -> Body:
-        """Return the ``Scan`` for users only. It reads the whole table, because a filter applies after reading."""
-        return {
-            "TableName": self._name,
-            "FilterExpression": "begins_with(#pk, :users) AND #sk = :user",
-            "ExpressionAttributeNames": {"#pk": self._partition, "#sk": self._sort},
-            "ExpressionAttributeValues": {":users": {"S": f"{self.prefix}user#"}, ":user": {"S": "user"}},
-        }
-
-    def _body(self, table: TableName, body: Body) -> Body:
+    def body(self, table: TableName, body: Body) -> Body:
         if body.get("IndexName") == USER_SESSIONS_INDEX:
             return self._sessions_query(body)
-        translated = super()._body(table, body)
+        translated = super().body(table, body)
         if "ExpressionAttributeNames" in body:
             names = self._names
             translated["ExpressionAttributeNames"] = {
@@ -228,19 +221,42 @@ class SingleTable(Layout):
             }
         if "KeyConditionExpression" in body:
             values = dict(body["ExpressionAttributeValues"])
-            values[":subject"] = {"S": f"{self.prefix}attempt#{values[':subject']['S']}"}
+            values[":subject"] = {"S": self._partition_of("attempt", values[":subject"])}
             translated["ExpressionAttributeValues"] = values
         return translated
+
+    def scan(self, table: TableName, body: Body) -> Body:
+        """Filter one kind of item out of the whole table, which is read, because a filter applies afterwards."""
+        sort, ours = _SORTS[table]
+        condition = f"begins_with(#pk, :pk) AND {ours}"
+        given: Item = body.get("ExpressionAttributeValues") or {}
+        values: Item = {":pk": {"S": self._prefix + given.get(":tenant", {"S": ""})["S"]}}
+        if sort is not None:
+            values[":sk"] = {"S": sort}
+        return {
+            **body,
+            "TableName": self._name,
+            "FilterExpression": condition,
+            "ExpressionAttributeNames": {"#pk": self._partition, "#sk": self._sort},
+            "ExpressionAttributeValues": values,
+        }
+
+    def _partition_of(self, kind: str, value: Attribute) -> str:
+        text: str = value["S"]
+        if not text.startswith("@"):
+            return f"{self._prefix}#{kind}#{text}"
+        tenant, _, rest = text.partition("#")
+        return f"{self._prefix}{tenant}#{kind}#{rest}"
 
     def _sessions_query(self, body: Body) -> Body:
         values: dict[str, Attribute] = body["ExpressionAttributeValues"]
         query: Body = {
             "TableName": self._name,
-            "KeyConditionExpression": "#pk = :pk AND begins_with(#sk, :sessions)",
+            "KeyConditionExpression": "#pk = :pk AND begins_with(#sk, :sk)",
             "ExpressionAttributeNames": {"#pk": self._partition, "#sk": self._sort},
             "ExpressionAttributeValues": {
-                ":pk": {"S": f"{self.prefix}user#{values[':user_id']['S']}"},
-                ":sessions": {"S": "session#"},
+                ":pk": {"S": self._partition_of("user", values[":user_id"])},
+                ":sk": {"S": "session#"},
             },
             "ConsistentRead": True,
         }
@@ -253,6 +269,15 @@ class SingleTable(Layout):
         return query
 
 
+# What the sort keys of each kind are, for the filter of a scan.
+_SORTS: Mapping[TableName, tuple[str | None, str]] = {
+    "users": ("user", "#sk = :sk"),
+    "sessions": ("session#", "begins_with(#sk, :sk)"),
+    "identities": ("identity", "#sk = :sk"),
+    "tokens": ("token", "#sk = :sk"),
+    "login_attempts": ("#attempt#", "contains(#pk, :sk) AND attribute_exists(#sk)"),
+}
+
 # The key attributes of tables and indexes, which must begin with the tenant.
 _OWN: Mapping[TableName, tuple[str, ...]] = {
     "users": ("id", "email"),
@@ -264,7 +289,7 @@ _OWN: Mapping[TableName, tuple[str, ...]] = {
 
 
 class TenantTables(Layout):
-    """The items of one tenant, in the tables of all.
+    """The items of one tenant, in the table or tables of all.
 
     Args:
         config: The configuration.
@@ -272,60 +297,80 @@ class TenantTables(Layout):
     """
 
     def __init__(self, config: DynamoDbConfig, tenant: str) -> None:
-        super().__init__(f"@{tenant}#")
+        self._tenant = f"@{tenant}#"
+        self._single = SingleTable(config) if config.layout == "single" else None
         self._tables = {table: config.table_name(table) for table in TABLES}
 
     def table(self, table: TableName) -> str:
         return self._tables[table]
 
     def key(self, table: TableName, key: Item) -> Item:
-        if table == "login_attempts":
-            return {"subject": self._own(key["subject"]), "attempt": key["attempt"]}
-        return {"id": self._own(key["id"])}
+        own = {**key, **{name: self._own(key[name]) for name in _OWN[table] if name in key}}
+        if self._single is not None:
+            return self._single.key(table, own)
+        if table == "sessions":
+            del own["user_id"]
+        return own
 
     def item(self, table: TableName, item: Item) -> Item:
-        return {**item, **{name: self._own(item[name]) for name in _OWN[table] if name in item}}
+        own = {**item, **{name: self._own(item[name]) for name in _OWN[table] if name in item}}
+        return own if self._single is None else self._single.item(table, own)
 
     def stored(self, table: TableName, item: Item) -> Item | None:
-        translated = dict(item)
-        for name in _OWN[table]:
-            value = item.get(name, {}).get("S")
-            if isinstance(value, str) and value.startswith(self.prefix):
-                translated[name] = {"S": value[len(self.prefix) :]}
-            elif name in ("id", "subject"):
+        if self._single is not None:
+            canonical = self._single.stored(table, item)
+            if canonical is None:
                 return None
-        return translated
+            item = canonical
+        return without_tenant(table, item, self._tenant)
 
-    def users_scan(self) -> Body:
-        """Return the ``Scan`` for this tenant's users. It reads the users of all."""
-        return {
-            "TableName": self._tables["users"],
-            "FilterExpression": "begins_with(#id, :tenant)",
-            "ExpressionAttributeNames": {"#id": "id"},
-            "ExpressionAttributeValues": {":tenant": {"S": self.prefix}},
-        }
-
-    def _own(self, value: Attribute) -> Attribute:
-        return {"S": f"{self.prefix}{value['S']}"}
-
-    def _body(self, table: TableName, body: Body) -> Body:
-        translated = super()._body(table, body)
+    def body(self, table: TableName, body: Body) -> Body:
         values: Mapping[str, Attribute] | None = body.get("ExpressionAttributeValues")
         if values:
             # In expressions, the value of an attribute has its name (see _core/expressions.py).
-            own = {f":{name}" for name in _OWN[table] if f":{name}" in values}
-            if own:
-                translated["ExpressionAttributeValues"] = {
-                    name: self._own(value) if name in own else value for name, value in values.items()
-                }
+            own = [f":{name}" for name in _OWN[table] if f":{name}" in values]
+            body = {**body, "ExpressionAttributeValues": {**values, **{name: self._own(values[name]) for name in own}}}
+        if self._single is None:
+            return super().body(table, body)
+        translated = self._single.body(table, {name: body[name] for name in body if name not in ("Key", "Item")})
+        if "Key" in body:
+            translated["Key"] = self.key(table, body["Key"])
+        if "Item" in body:
+            translated["Item"] = self.item(table, body["Item"])
         return translated
 
+    def scan(self, table: TableName, body: Body) -> Body:
+        key = _OWN[table][0]
+        filtered: Body = {
+            **body,
+            "TableName": self._tables[table],
+            "FilterExpression": "begins_with(#key, :tenant)",
+            "ExpressionAttributeNames": {"#key": key},
+            "ExpressionAttributeValues": {":tenant": {"S": self._tenant}},
+        }
+        return filtered if self._single is None else self._single.scan(table, filtered)
 
-def layout_of(config: DynamoDbConfig, tenant: str | None = None) -> SingleTable | TenantTables | None:
+    def _own(self, value: Attribute) -> Attribute:
+        return {"S": f"{self._tenant}{value['S']}"}
+
+
+def without_tenant(table: TableName, item: Item, tenant: str) -> Item | None:
+    """Return an item without ``@tenant#`` before its keys; ``None`` for one that is not that tenant's."""
+    stripped = dict(item)
+    for name in _OWN[table]:
+        value = item.get(name, {}).get("S")
+        if isinstance(value, str) and value.startswith(tenant):
+            stripped[name] = {"S": value[len(tenant) :]}
+        elif name == _OWN[table][0]:
+            return None
+    return stripped
+
+
+def layout_of(config: DynamoDbConfig, tenant: str | None = None) -> Layout | None:
     """Return the layout of a configuration and a tenant; ``None`` if requests need no translation."""
-    if config.layout == "single":
-        return SingleTable(config, tenant)
-    return None if tenant is None else TenantTables(config, tenant)
+    if tenant is not None:
+        return TenantTables(config, tenant)
+    return SingleTable(config) if config.layout == "single" else None
 
 
 def placer(config: DynamoDbConfig) -> Callable[[str, Item], Placed | None]:
@@ -333,38 +378,23 @@ def placer(config: DynamoDbConfig) -> Callable[[str, Item], Placed | None]:
 
     It returns ``None`` for what is not ours: other tables, other items of a shared table.
     """
-    if config.layout == "tables":
-        tables: dict[str, TableName] = {config.table_name(table): table for table in TABLES}
+    single = SingleTable(config) if config.layout == "single" else None
+    tables: dict[str, TableName] = {config.table_name(table): table for table in TABLES}
 
-        def in_tables(name: str, item: Item) -> Placed | None:
-            table = tables.get(name)
-            if table is None:
-                return None
-            key = item.get("subject" if table == "login_attempts" else "id", {}).get("S")
-            found = _TENANT.match(key) if isinstance(key, str) else None
-            if found is None:
-                return table, None, item
-            stored = tenant_tables(found[1]).stored(table, item)
-            return None if stored is None else (table, found[1], stored)
-
-        @lru_cache(maxsize=1024)
-        def tenant_tables(tenant: str) -> TenantTables:
-            return TenantTables(config, tenant)
-
-        return in_tables
-
-    begins = re.compile(re.escape(config.key_prefix) + r"(?:@([a-z0-9-]{1,63}))?#")
-
-    @lru_cache(maxsize=1024)
-    def single(tenant: str | None) -> SingleTable:
-        return SingleTable(config, tenant)
-
-    def in_single(name: str, item: Item) -> Placed | None:
-        partition = item.get(config.partition_key, {}).get("S") if name == config.table_name("table") else None
-        found = begins.match(partition) if isinstance(partition, str) else None
-        if found is None:
+    def place(name: str, item: Item) -> Placed | None:
+        if name not in tables:
             return None
-        stored = single(found[1]).identify(item)
-        return None if stored is None else (stored[0], found[1], stored[1])
+        table = tables[name]
+        if single is not None:
+            found = single.identify(item)
+            if found is None:
+                return None
+            table, item = found
+        key = item.get(_OWN[table][0], {}).get("S")
+        tenant = _TENANT.match(key) if isinstance(key, str) else None
+        if tenant is None:
+            return table, None, item
+        own = without_tenant(table, item, tenant[0])
+        return None if own is None else (table, tenant[1], own)
 
-    return in_single
+    return place

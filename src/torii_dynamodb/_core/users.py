@@ -458,9 +458,9 @@ def taken(what: str, request_id: str | None = None) -> AlreadyExists:
     return AlreadyExists(what, shown[what], request_id=request_id)
 
 
-def scan(table: str) -> dict[str, Any]:
-    """Return the ``Scan`` of all users, for its first page."""
-    return {"TableName": table}
+def scan(table: str, *, consistent: bool) -> dict[str, Any]:
+    """Return the ``Scan`` of all users."""
+    return {"TableName": table, "ConsistentRead": consistent}
 
 
 def page(body: dict[str, Any], limit: int, start: Item | None) -> dict[str, Any]:
@@ -468,6 +468,6 @@ def page(body: dict[str, Any], limit: int, start: Item | None) -> dict[str, Any]
     return {**body, "Limit": limit, **({} if start is None else {"ExclusiveStartKey": start})}
 
 
-def own(item: Item) -> Item | None:
-    """Return a scanned item; ``None`` for a tenant's (see _core/layout.py)."""
-    return None if item.get("id", {}).get("S", "").startswith("@") else item
+def is_own(item: Item) -> bool:
+    """Whether a scanned item is not another tenant's (see _core/layout.py)."""
+    return not item.get("id", {}).get("S", "").startswith("@")
