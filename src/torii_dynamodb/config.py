@@ -303,6 +303,10 @@ class DynamoDbConfig:
         if len(set(names)) != len(names):
             raise ConfigurationError(f"partition_key, sort_key and ttl_attribute must differ: {names}")
 
+    def renamed(self, table_prefix: str) -> DynamoDbConfig:
+        """Return the same configuration for tables with another prefix."""
+        return replace(self, table_prefix=table_prefix, table_names=MappingProxyType({}), table=None)
+
     def at_home(self) -> DynamoDbConfig:
         """Return the same configuration for ``home_region``; this one if there is none."""
         if self.home_region is None:

@@ -52,6 +52,11 @@ class AsyncLaidOutClient:
         """See :meth:`AsyncClient.batch_write`."""
         await self._client.batch_write([self._layout.write(table, request) for table, request in requests])
 
+    @property
+    def where(self) -> str:
+        """See :attr:`AsyncClient.where`."""
+        return self._client.where
+
     async def aclose(self) -> None:
         """See :meth:`AsyncClient.aclose`."""
         await self._client.aclose()

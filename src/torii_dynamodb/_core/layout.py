@@ -26,14 +26,14 @@ A tenant's partition keys begin with ``torii@<tenant>#`` instead of ``torii#``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torii_dynamodb._core.attributes import Attribute, Item
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.schema import USER_SESSIONS_INDEX
 
-__all__ = ["Layout", "Placed", "SingleTable", "TenantTables", "layout_of", "placer"]
+__all__ = ["Layout", "Placed", "SingleTable", "TenantTables", "by_tenant", "layout_of", "placer"]
 
 Body = dict[str, Any]
 Placed = tuple[TableName, str | None, Item]
@@ -199,7 +199,8 @@ class SingleTable(Layout):
             case "user", "user":
                 table: TableName = "users"
             case "user", _ if sort.startswith("session#"):
-                table, name = "sessions", sort[len("session#") :]
+                session: Item = {"id": {"S": own + sort[len("session#") :]}, "user_id": {"S": own + name}}
+                return "sessions", {**session, **rest}
             case "identity", "identity":
                 table = "identities"
             case "token", "token":
@@ -366,6 +367,22 @@ def without_tenant(table: TableName, item: Item, tenant: str) -> Item | None:
     return stripped
 
 
+def by_tenant(table: TableName, items: Sequence[Item]) -> dict[str | None, list[Item]]:
+    """Return the items of each tenant, without the tenant before their keys."""
+    found: dict[str | None, list[Item]] = {}
+    for item in items:
+        tenant, own = _owner(table, item)
+        found.setdefault(tenant, []).append(own)
+    return found
+
+
+def _owner(table: TableName, item: Item) -> tuple[str | None, Item]:
+    key = item.get(_OWN[table][0], {}).get("S")
+    tenant = _TENANT.match(key) if isinstance(key, str) else None
+    own = None if tenant is None else without_tenant(table, item, tenant[0])
+    return (None, item) if tenant is None or own is None else (tenant[1], own)
+
+
 def layout_of(config: DynamoDbConfig, tenant: str | None = None) -> Layout | None:
     """Return the layout of a configuration and a tenant; ``None`` if requests need no translation."""
     if tenant is not None:
@@ -390,11 +407,6 @@ def placer(config: DynamoDbConfig) -> Callable[[str, Item], Placed | None]:
             if found is None:
                 return None
             table, item = found
-        key = item.get(_OWN[table][0], {}).get("S")
-        tenant = _TENANT.match(key) if isinstance(key, str) else None
-        if tenant is None:
-            return table, None, item
-        own = without_tenant(table, item, tenant[0])
-        return None if own is None else (table, tenant[1], own)
+        return table, *_owner(table, item)
 
     return place

@@ -54,6 +54,11 @@ class LaidOutClient:
         """See :meth:`Client.batch_write`."""
         self._client.batch_write([self._layout.write(table, request) for table, request in requests])
 
+    @property
+    def where(self) -> str:
+        """See :attr:`Client.where`."""
+        return self._client.where
+
     def close(self) -> None:
         """See :meth:`Client.close`."""
         self._client.close()

@@ -17,9 +17,9 @@ from torii_dynamodb.admin.aws import aws_client, aws_errors
 from torii_dynamodb.admin.control import Control, open_client
 from torii_dynamodb.admin.options import Autoscaling, Scaling, TableOptions
 from torii_dynamodb.admin.planning import billing_of
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, ValidationError
-from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.schema import schema_of
 
 __all__ = ["AutoscalingAdmin", "ScheduledAction", "Target", "TargetState", "policy_name", "targets"]
 
@@ -48,7 +48,7 @@ class Target:
         direction: ``"read"`` or ``"write"``.
     """
 
-    table: TableName
+    table: StoredTable
     name: str
     index: str | None = None
     direction: Direction
@@ -126,7 +126,7 @@ class TargetState:
 
 def targets(config: DynamoDbConfig, *, indexes: bool = True) -> list[Target]:
     """All capacities of the five tables, and of their indexes."""
-    return [target for table in TABLES for target in _targets_of(config, table, indexes=indexes)]
+    return [target for table in config.tables for target in _targets_of(config, table, indexes=indexes)]
 
 
 def policy_name(target: Target) -> str:
@@ -311,8 +311,10 @@ class AutoscalingAdmin:
         found = self._pages("describe_scheduled_actions", "ScheduledActions", target.resource_id)
         return any(one["ScalableDimension"] == target.dimension and one["ScheduledActionName"] == name for one in found)
 
-    def _require_provisioned(self, tables: set[TableName]) -> None:
-        described = self._control.require_tables(self.config, [table for table in TABLES if table in tables])
+    def _require_provisioned(self, tables: set[StoredTable]) -> None:
+        described = self._control.require_tables(
+            self.config, [table for table in self.config.tables if table in tables]
+        )
         on_demand = [
             self.config.table_name(table) for table, found in described.items() if billing_of(found) == "on_demand"
         ]
@@ -357,8 +359,8 @@ def _is_missing(error: ToriiError) -> bool:
     return isinstance(error, NotFound) or (isinstance(error, RequestRejected) and "No scal" in error.message)
 
 
-def _targets_of(config: DynamoDbConfig, table: TableName, *, indexes: bool) -> list[Target]:
-    names = [None, *(index.name for index in SCHEMA[table].indexes)] if indexes else [None]
+def _targets_of(config: DynamoDbConfig, table: StoredTable, *, indexes: bool) -> list[Target]:
+    names = [None, *(index.name for index in schema_of(config)[table].indexes)] if indexes else [None]
     directions: tuple[Direction, ...] = ("read", "write")
     return [
         Target(table=table, name=config.table_name(table), index=index, direction=direction)
@@ -368,7 +370,7 @@ def _targets_of(config: DynamoDbConfig, table: TableName, *, indexes: bool) -> l
 
 
 def _wanted(config: DynamoDbConfig, options: TableOptions) -> Iterator[tuple[Target, Scaling]]:
-    for table in TABLES:
+    for table in config.tables:
         autoscaling: Autoscaling | None = options.for_table(table).autoscaling
         if autoscaling is None:
             continue

@@ -32,7 +32,7 @@ from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.restoring import Restorer, RestoreReport, Source, moment_of
 from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.tables import recovery_of
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import TABLES, DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, NotFound, ValidationError
 
 __all__ = ["BackupSet", "Backups", "Recovery", "TableBackup"]
@@ -53,7 +53,7 @@ class TableBackup:
         bytes: Its size; 0 while it is being made.
     """
 
-    table: TableName
+    table: StoredTable
     arn: str
     status: str
     created_at: datetime
@@ -68,11 +68,13 @@ class BackupSet:
         name: The name.
         backups: By table; the newest if a table was backed up twice under the name.
         others: Older backups of such tables.
+        tables: The tables that a complete set has backups of.
     """
 
     name: str
-    backups: Mapping[TableName, TableBackup]
+    backups: Mapping[StoredTable, TableBackup]
     others: tuple[TableBackup, ...] = ()
+    tables: tuple[StoredTable, ...] = TABLES
 
     @property
     def every(self) -> tuple[TableBackup, ...]:
@@ -80,9 +82,9 @@ class BackupSet:
         return (*self.backups.values(), *self.others)
 
     @property
-    def missing(self) -> tuple[TableName, ...]:
+    def missing(self) -> tuple[StoredTable, ...]:
         """Tables that the set has no backup of."""
-        return tuple(table for table in TABLES if table not in self.backups)
+        return tuple(table for table in self.tables if table not in self.backups)
 
     @property
     def complete(self) -> bool:
@@ -103,7 +105,7 @@ class Recovery:
         days: The recovery period in days.
     """
 
-    table: TableName
+    table: StoredTable
     name: str
     enabled: bool
     earliest: datetime | None = None
@@ -156,9 +158,9 @@ class Backups:
             ConfigurationError: A table is missing.
             NotOffered: The endpoint does not offer it (an emulator).
         """
-        return [self._recovery(table) for table in TABLES]
+        return [self._recovery(table) for table in self.config.tables]
 
-    def set_recovery(self, *, enabled: bool, days: int | None = None, dry_run: bool = False) -> list[TableName]:
+    def set_recovery(self, *, enabled: bool, days: int | None = None, dry_run: bool = False) -> list[StoredTable]:
         """Turn point-in-time recovery of all tables on or off.
 
         Args:
@@ -170,8 +172,8 @@ class Backups:
             The tables that were (or would be) changed.
         """
         options = TableOptions(point_in_time_recovery=enabled, recovery_days=days)
-        changed: list[TableName] = []
-        for table in TABLES:
+        changed: list[StoredTable] = []
+        for table in self.config.tables:
             name = self.config.table_name(table)
             state = TableState(table=table, name=name, recovery=recovery_of(self._control, name, required=True))
             for step in recovery_steps(state, options)[0]:
@@ -180,7 +182,7 @@ class Backups:
                 changed.append(table)
         return changed
 
-    def plan(self, name: str) -> tuple[TableName, ...]:
+    def plan(self, name: str) -> tuple[StoredTable, ...]:
         """The tables that :meth:`create` would back up: all, or those missing after an interrupted run.
 
         Raises:
@@ -191,7 +193,7 @@ class Backups:
         found = self.find(name)
         if found is not None and found.complete:
             raise Occupied(f"there is already a backup set {name!r}; give another name, or delete it first")
-        wanted = TABLES if found is None else found.missing
+        wanted = self.config.tables if found is None else found.missing
         self._control.require_tables(self.config, wanted)
         return wanted
 
@@ -213,7 +215,7 @@ class Backups:
         def complete() -> BackupSet | None:
             made = self.find(name)
             ready = [] if made is None else [one for one in made.backups.values() if one.status == "AVAILABLE"]
-            report(Progress(task=f"back up as {name}", done=len(ready), total=len(TABLES), unit="tables"))
+            report(Progress(task=f"back up as {name}", done=len(ready), total=len(self.config.tables), unit="tables"))
             return made if made is not None and made.complete else None
 
         return self._control.wait(complete, f"the backup set {name!r} to be available")
@@ -224,12 +226,12 @@ class Backups:
         Backups that are not named ``SET.TABLE`` are not ours, and are left out.
         """
         found: dict[str, list[TableBackup]] = {}
-        for table in TABLES:
+        for table in self.config.tables:
             for given in self._list(self.config.table_name(table)):
                 set_name, dot, suffix = str(given["BackupName"]).rpartition(".")
                 if dot and suffix == table and given.get("BackupStatus") != "DELETED":
                     found.setdefault(set_name, []).append(_backup(table, given))
-        return [_make_set(name, backups) for name, backups in sorted(found.items())]
+        return [_make_set(name, backups, self.config.tables) for name, backups in sorted(found.items())]
 
     def find(self, name: str) -> BackupSet | None:
         """A set by its name; ``None`` if there is none."""
@@ -286,7 +288,7 @@ class Backups:
 
     def _restorer(
         self, to_prefix: str, backup_set: str | None, instant: datetime | None
-    ) -> tuple[Restorer, dict[TableName, Source]]:
+    ) -> tuple[Restorer, dict[StoredTable, Source]]:
         restorer = Restorer(self.config, self._client, self._control, to_prefix, self._autoscaling)
         if backup_set is not None:
             return restorer, self._of_set(backup_set)
@@ -298,7 +300,7 @@ class Backups:
             )
         return restorer, self._of_instant(instant or begun)
 
-    def _of_set(self, name: str) -> dict[TableName, Source]:
+    def _of_set(self, name: str) -> dict[StoredTable, Source]:
         found = self.require(name)
         if not found.complete:
             lacking = f"no {', '.join(found.missing)}" if found.missing else "some backups are not available yet"
@@ -312,7 +314,7 @@ class Backups:
             for table, one in found.backups.items()
         }
 
-    def _of_instant(self, instant: datetime | None) -> dict[TableName, Source]:
+    def _of_instant(self, instant: datetime | None) -> dict[StoredTable, Source]:
         found = self.recovery()
         off = [one.name for one in found if not one.enabled]
         if off:
@@ -344,10 +346,10 @@ class Backups:
                 },
                 text=f"{self.config.table_name(table)} as of {to_text(chosen)}",
             )
-            for table in TABLES
+            for table in self.config.tables
         }
 
-    def _recovery(self, table: TableName) -> Recovery:
+    def _recovery(self, table: StoredTable) -> Recovery:
         name = self.config.table_name(table)
         given = recovery_of(self._control, name, required=True) or {}
         return Recovery(
@@ -383,19 +385,19 @@ class Backups:
             payload["ExclusiveStartBackupArn"] = last
 
 
-def _make_set(name: str, backups: list[TableBackup]) -> BackupSet:
-    newest: dict[TableName, TableBackup] = {}
+def _make_set(name: str, backups: list[TableBackup], tables: tuple[StoredTable, ...]) -> BackupSet:
+    newest: dict[StoredTable, TableBackup] = {}
     others: list[TableBackup] = []
     for one in sorted(backups, key=attrgetter("created_at"), reverse=True):
         if one.table in newest:
             others.append(one)
         else:
             newest[one.table] = one
-    ordered: dict[TableName, TableBackup] = {table: newest[table] for table in TABLES if table in newest}
-    return BackupSet(name=name, backups=MappingProxyType(ordered), others=tuple(others))
+    ordered: dict[StoredTable, TableBackup] = {table: newest[table] for table in tables if table in newest}
+    return BackupSet(name=name, backups=MappingProxyType(ordered), others=tuple(others), tables=tables)
 
 
-def _backup(table: TableName, given: Mapping[str, Any]) -> TableBackup:
+def _backup(table: StoredTable, given: Mapping[str, Any]) -> TableBackup:
     created = moment_of(given.get("BackupCreationDateTime"))
     assert created is not None
     return TableBackup(

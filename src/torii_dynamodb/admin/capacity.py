@@ -10,8 +10,8 @@ from typing import Any
 
 from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.admin.aws import aws_client, aws_errors
-from torii_dynamodb.config import TABLES, DynamoDbConfig
-from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
+from torii_dynamodb.schema import schema_of
 
 __all__ = ["CapacityMeter", "CapacityReport", "OperationUse", "TableUse", "capacity_from_cloudwatch"]
 
@@ -189,7 +189,9 @@ def capacity_from_cloudwatch(config: DynamoDbConfig, *, over: timedelta = timede
     """
     client = aws_client(config, "cloudwatch")
     now = config.clock()
-    parts = [(config.table_name(table), index) for table in TABLES for index in (None, *_index_names(table))]
+    parts = [
+        (config.table_name(table), index) for table in config.tables for index in (None, *_index_names(config, table))
+    ]
     queries: list[dict[str, Any]] = []
     for number, (name, index) in enumerate(parts):
         dimensions = [{"Name": "TableName", "Value": name}]
@@ -229,5 +231,5 @@ def _sums(client: Any, queries: Sequence[dict[str, Any]], start: Any, end: Any) 
         request["NextToken"] = answer["NextToken"]
 
 
-def _index_names(table: Any) -> tuple[str, ...]:
-    return tuple(index.name for index in SCHEMA[table].indexes)
+def _index_names(config: DynamoDbConfig, table: StoredTable) -> tuple[str, ...]:
+    return tuple(index.name for index in schema_of(config)[table].indexes)

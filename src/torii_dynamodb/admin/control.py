@@ -14,7 +14,7 @@ from torii_dynamodb._wire.errors import ServiceError
 from torii_dynamodb._wire.facts import BUSY_TABLE, MISSING_TABLE
 from torii_dynamodb._wire.failures import is_not_offered
 from torii_dynamodb._wire.json import object_of
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable
 
 __all__ = ["Control", "NotOffered", "Occupied", "if_offered", "is_settled", "open_client", "table_identity", "where_of"]
@@ -145,13 +145,17 @@ class Control:
             raise ConfigurationError(self._no_table(name))
         return found
 
-    def require_tables(self, config: DynamoDbConfig, tables: Sequence[TableName] = TABLES) -> dict[TableName, Any]:
-        """The descriptions of several tables, which must all exist.
+    def require_tables(
+        self, config: DynamoDbConfig, tables: Sequence[StoredTable] | None = None
+    ) -> dict[StoredTable, Any]:
+        """The descriptions of several tables (by default all), which must all exist.
 
         Raises:
             ConfigurationError: One is missing.
         """
-        return {table: self.require(config.table_name(table)) for table in tables}
+        return {
+            table: self.require(config.table_name(table)) for table in (config.tables if tables is None else tables)
+        }
 
     def lasting(self, name: str) -> dict[str, Any] | None:
         """Like :meth:`describe`, but wait until a table that is being deleted is gone."""

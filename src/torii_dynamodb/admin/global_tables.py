@@ -17,7 +17,7 @@ from torii_dynamodb.admin.autoscaling import AutoscalingAdmin
 from torii_dynamodb.admin.control import Control, if_offered, is_settled
 from torii_dynamodb.admin.planning import billing_of, stream_on, stream_view
 from torii_dynamodb.admin.progress import Progress, Report, silent
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
 __all__ = ["NOTES", "VERSION", "Replica", "add_replica", "list_replicas", "remove_replica"]
@@ -56,7 +56,7 @@ class Replica:
         description: DynamoDB's explanation of a failure.
     """
 
-    table: TableName
+    table: StoredTable
     name: str
     region: str
     status: str
@@ -69,7 +69,7 @@ class Replica:
         return self.status in ("ACTIVE", "UPDATING")
 
 
-def list_replicas(client: Client, config: DynamoDbConfig, tables: Sequence[TableName] = TABLES) -> list[Replica]:
+def list_replicas(client: Client, config: DynamoDbConfig, tables: Sequence[StoredTable] | None = None) -> list[Replica]:
     """All replicas of the tables in other Regions.
 
     Raises:
@@ -124,7 +124,7 @@ def add_replica(
     task = f"replicate to {region}"
     for number, (table, description) in enumerate(described.items()):
         if not dry_run:
-            report(Progress(task=task, done=number, total=len(TABLES), unit="tables"))
+            report(Progress(task=task, done=number, total=len(config.tables), unit="tables"))
         name = config.table_name(table)
         found = _find(_replicas(table, config, description), region)
         if found is not None and found.usable:
@@ -144,7 +144,7 @@ def add_replica(
         if not dry_run:
             _await(control, table, config, region, present=True)
     if not dry_run:
-        report(Progress(task=task, done=len(TABLES), total=len(TABLES), unit="tables"))
+        report(Progress(task=task, done=len(config.tables), total=len(config.tables), unit="tables"))
     return done
 
 
@@ -173,7 +173,7 @@ def remove_replica(
     task = f"delete replicas in {region}"
     for number, (table, description) in enumerate(control.require_tables(config).items()):
         if not dry_run:
-            report(Progress(task=task, done=number, total=len(TABLES), unit="tables"))
+            report(Progress(task=task, done=number, total=len(config.tables), unit="tables"))
         name = config.table_name(table)
         found = _find(_replicas(table, config, description), region)
         if found is None:
@@ -185,11 +185,11 @@ def remove_replica(
             control.call("UpdateTable", {"TableName": name, "ReplicaUpdates": [{"Delete": {"RegionName": region}}]})
         _await(control, table, config, region, present=False)
     if not dry_run:
-        report(Progress(task=task, done=len(TABLES), total=len(TABLES), unit="tables"))
+        report(Progress(task=task, done=len(config.tables), total=len(config.tables), unit="tables"))
     return done
 
 
-def _replicas(table: TableName, config: DynamoDbConfig, description: dict[str, Any]) -> list[Replica]:
+def _replicas(table: StoredTable, config: DynamoDbConfig, description: dict[str, Any]) -> list[Replica]:
     found: list[dict[str, Any]] = description.get("Replicas") or []
     return [
         Replica(
@@ -230,7 +230,7 @@ def _check_can_replicate(name: str, description: dict[str, Any]) -> None:
 
 
 def _check_writes_scale(
-    client: Client, config: DynamoDbConfig, described: Mapping[TableName, dict[str, Any]], service: Any
+    client: Client, config: DynamoDbConfig, described: Mapping[StoredTable, dict[str, Any]], service: Any
 ) -> None:
     provisioned = [table for table, description in described.items() if billing_of(description) == "provisioned"]
     if not provisioned:
@@ -250,7 +250,7 @@ def _check_writes_scale(
         )
 
 
-def _await(control: Control, table: TableName, config: DynamoDbConfig, region: str, *, present: bool) -> None:
+def _await(control: Control, table: StoredTable, config: DynamoDbConfig, region: str, *, present: bool) -> None:
     name = config.table_name(table)
 
     def reached() -> bool:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
 from torii_dynamodb.admin.streams.checkpoints import checkpoint_table_name
-from torii_dynamodb.admin.streams.decode import STREAM_TABLES
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.admin.streams.decode import stream_tables
+from torii_dynamodb.config import TABLES, DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ValidationError
-from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.schema import schema_of
 
 __all__ = ["ROLES", "RUNTIME_ACTIONS", "Role", "policy"]
 
@@ -24,7 +23,7 @@ Role = Literal["runtime", "migrate", "admin", "stream-consumer", "backup"]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
-RUNTIME_ACTIONS: Final[Mapping[TableName, tuple[str, ...]]] = MappingProxyType(
+RUNTIME_ACTIONS: Final[Mapping[StoredTable, tuple[str, ...]]] = MappingProxyType(
     {
         "users": ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Scan", "UpdateItem"),
         "sessions": ("BatchGetItem", "BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"),
@@ -40,7 +39,7 @@ transactions").
 """
 
 # Only the health check uses "GetItem" on sessions.
-_HEALTH_CHECK: Final[Mapping[TableName, tuple[str, ...]]] = MappingProxyType({"sessions": ("GetItem",)})
+_HEALTH_CHECK: Final[Mapping[StoredTable, tuple[str, ...]]] = MappingProxyType({"sessions": ("GetItem",)})
 
 # "BatchGetItem" is for ``verify``, which should follow a migration.
 _MIGRATE = ("BatchGetItem", "Scan", "UpdateItem")
@@ -188,13 +187,17 @@ class _Writer:
     def _arns(self, name: str) -> list[str]:
         return [f"arn:{self._partition}:dynamodb:{region}:{self._account}:table/{name}" for region in self._regions]
 
-    def _tables(self, tables: Sequence[TableName] = TABLES) -> list[str]:
-        return [arn for table in tables for arn in self._arns(self._config.table_name(table))]
+    def _tables(self, tables: Sequence[StoredTable] | None = None) -> list[str]:
+        return [
+            arn
+            for table in (self._config.tables if tables is None else tables)
+            for arn in self._arns(self._config.table_name(table))
+        ]
 
     def _indexes(self) -> list[str]:
         return [
             f"{arn}/index/{index.name}"
-            for schema in SCHEMA.values()
+            for schema in schema_of(self._config).values()
             for index in schema.indexes
             for arn in self._arns(self._config.table_name(schema.table))
         ]
@@ -216,7 +219,7 @@ class _Writer:
     def admin(self) -> list[dict[str, Any]]:
         replicas = [
             f"arn:{self._partition}:dynamodb:*:{self._account}:table/{self._config.table_name(table)}"
-            for table in TABLES
+            for table in self._config.tables
         ]
         return [
             _allow("Tables", _ADMIN, replicas),
@@ -229,7 +232,7 @@ class _Writer:
         ]
 
     def stream_consumer(self) -> list[dict[str, Any]]:
-        tables = self._tables(STREAM_TABLES)
+        tables = self._tables(stream_tables(self._config))
         return [
             _allow("Tables", ("DescribeTable",), tables),
             _allow("Streams", _STREAM, [f"{arn}/stream/*" for arn in tables]),
@@ -244,8 +247,8 @@ class _Writer:
         if restore_prefix is None:
             return [_allow("Tables", _BACKUP, tables), _allow("Backups", ("DeleteBackup",), backups), listed]
         # Checked like any prefix: "*" would grant access to everybody's tables.
-        target = replace(self._config, table_prefix=restore_prefix, table_names=MappingProxyType({}))
-        restored = [arn for table in TABLES for arn in self._arns(target.table_name(table))]
+        target = self._config.renamed(restore_prefix)
+        restored = [arn for table in target.tables for arn in self._arns(target.table_name(table))]
         return [
             _allow("Tables", sorted({*_BACKUP, *_RESTORE_FROM}), tables),
             _allow("Restored", sorted(_RESTORE_TO), restored),

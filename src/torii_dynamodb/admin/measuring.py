@@ -13,7 +13,7 @@ from torii_dynamodb._sync.services.torii import Torii
 from torii_dynamodb._sync.storage.handle import DynamoDbStorage
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.tables import AdminTables
-from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.models import NewOAuthAccount, NewSession, NewToken, NewUser
 from torii_dynamodb.second_factor import SecondFactorChallenge
 
@@ -55,7 +55,7 @@ def _measured(config: DynamoDbConfig, engine: str) -> dict[str, Any]:
 
 def _measure(config: DynamoDbConfig, *, consistent: bool) -> dict[str, Any]:
     calls: list[CallRecord] = []
-    names = {config.table_name(table): table for table in TABLES}
+    names = {config.table_name(table): table for table in config.tables}
     told: dict[str, Any] = {}
     listening = replace(config, on_call=calls.append, consistent_reads=consistent, session_cleanup="off")
     mode = "strong" if consistent else "eventual"
@@ -75,7 +75,7 @@ def _measure(config: DynamoDbConfig, *, consistent: bool) -> dict[str, Any]:
                 "requests": len(calls),
                 "read": sum(pair[0] for pair in tables.values()),
                 "write": sum(pair[1] for pair in tables.values()),
-                "tables": {table: tables[table] for table in TABLES if table in tables},
+                "tables": {table: tables[table] for table in config.tables if table in tables},
             }
             return result
 

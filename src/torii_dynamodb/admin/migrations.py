@@ -21,8 +21,9 @@ from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.errors import ConditionFailed
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.progress import Progress, Report, silent
-from torii_dynamodb.admin.scanning import Pacer, divides, key_of, scan
+from torii_dynamodb.admin.scanning import Pacer, divides, scan
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, VersionConflict
 from torii_dynamodb.schema import SCHEMA_VERSION
@@ -98,8 +99,7 @@ class Migrator:
         segments: int = 4,
         rate: Pacer | None = None,
     ) -> None:
-        self._config = config
-        self._client = client
+        self._items = Items(config, client)
         self._target = target_version
         self._segments = segments
         self._rate = rate or Pacer(None)
@@ -124,7 +124,7 @@ class Migrator:
                 counts[table] = 0
 
             # If each segment returns everything, items would be counted several times.
-            apart = divides(self._client, self._config, table, self._segments, rate=self._rate)
+            apart = divides(self._items.client, self._items.name(table), table, self._segments, rate=self._rate)
             segments = 1 if apart is False else self._segments
 
             def worker(segment: int, segments: int = segments, table: TableName = table) -> Callable[[], None]:
@@ -145,9 +145,9 @@ class Migrator:
     def _run_segment(
         self, table: TableName, part: tuple[int, int], found: MigrationReport, *, dry_run: bool, report: Report
     ) -> None:
-        name = self._config.table_name(table)
+        name = self._items.name(table)
         segment, segments = part
-        pages = scan(self._client, name, rate=self._rate, segment=segment, segments=segments)
+        pages = scan(self._items.client, name, rate=self._rate, segment=segment, segments=segments)
         for page in pages:
             for item in page.items:
                 version = _version_of(item)
@@ -164,14 +164,14 @@ class Migrator:
 
     def _upgrade(self, table: TableName, name: str, item: Item) -> bool:
         """Upgrade one item; ``False`` if it was deleted, or upgraded by another run."""
-        key = key_of(table, item)
+        key = self._items.key_of(table, item)
         reads = {read for migration in self._by_table[table].values() for read in migration.reads}
         for _ in range(_TRIES):
             after = self.upgraded(table, item)
             check_item_size(after, f"the upgraded item of {table}")
             self._rate.wait()
             try:
-                self._client.call("UpdateItem", update_request(name, key, item, after, reads))
+                self._items.client.call("UpdateItem", update_request(name, key, item, after, reads))
             except ConditionFailed as error:
                 if error.item is None:
                     return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
-from torii_dynamodb.config import TABLES, TableName
+from torii_dynamodb.config import TABLES, StoredTable
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.schema import SCHEMA
 
@@ -160,7 +160,7 @@ class TableOptions:
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     stream: StreamView | None = None
     autoscaling: Autoscaling | None = None
-    per_table: Mapping[TableName, TableOptions] = field(default_factory=lambda: MappingProxyType({}))
+    per_table: Mapping[StoredTable, TableOptions] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         _one_of("billing", self.billing, get_args(Billing))
@@ -205,12 +205,12 @@ class TableOptions:
                     f"a value at most {_TAG_VALUE}"
                 )
         for table, options in self.per_table.items():
-            if table not in TABLES:
+            if table not in (*TABLES, "table"):
                 raise ConfigurationError(f"per_table: no such table: {table}; there are {', '.join(TABLES)}")
             if options.per_table:
                 raise ConfigurationError(f"per_table: the options of {table} cannot have per_table themselves")
 
-    def for_table(self, table: TableName) -> TableOptions:
+    def for_table(self, table: StoredTable) -> TableOptions:
         """The options of one table."""
         return self.per_table.get(table, self)
 
@@ -254,7 +254,7 @@ def options_from_mapping(given: Mapping[str, Any]) -> TableOptions:
         raise ConfigurationError(f"options: {error}") from error
 
 
-def with_table(options: TableOptions, table: TableName, **changes: Any) -> TableOptions:
+def with_table(options: TableOptions, table: StoredTable, **changes: Any) -> TableOptions:
     """The options, with some of one table's options changed."""
     own = replace(options.for_table(table), per_table=MappingProxyType({}), **changes)
     return replace(options, per_table={**options.per_table, table: own})

@@ -17,7 +17,7 @@ from torii_dynamodb.admin.options import (
     StreamView,
     TableOptions,
 )
-from torii_dynamodb.config import TableName
+from torii_dynamodb.config import StoredTable
 from torii_dynamodb.schema import IndexSchema, TableSchema
 
 __all__ = [
@@ -50,7 +50,7 @@ class TableState:
         tags: Its tags; ``None`` if the endpoint does not offer tags.
     """
 
-    table: TableName
+    table: StoredTable
     name: str
     description: Mapping[str, Any] | None = None
     ttl: Mapping[str, Any] | None = field(default_factory=dict[str, Any])
@@ -70,7 +70,7 @@ class Step:
         effect: Whether it creates the table or changes it.
     """
 
-    table: TableName
+    table: StoredTable
     operation: str
     payload: dict[str, Any]
     summary: str
@@ -88,7 +88,7 @@ class Obstacle:
         reason: Why it cannot be changed.
     """
 
-    table: TableName
+    table: StoredTable
     summary: str
     remedy: str
     reason: str = "DynamoDB cannot change this in place"

@@ -14,12 +14,14 @@ from typing import Any, Final, Literal, get_args
 from torii_dynamodb._core import factors, oauth
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import FACTOR, OAUTH
+from torii_dynamodb._core.layout import by_tenant
 from torii_dynamodb._rules import provider_tokens, totp
 from torii_dynamodb._rules.devices import secret_keys
 from torii_dynamodb._rules.recovery_codes import RecoveryCodes
 from torii_dynamodb._rules.sealing import Keyring
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._wire.errors import ConditionFailed
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import Pacer, scan
 from torii_dynamodb.config import DynamoDbConfig
@@ -90,7 +92,9 @@ def reseal(
         ConfigurationError: A secret is too short, or a table is missing.
         Unavailable: An item kept changing. Run it again.
     """
-    return _Resealer(config, client, secret_keys(list(secrets)), dry_run, rate or Pacer(None), report, pause).run()
+    return _Resealer(
+        config, Items(config, client), secret_keys(list(secrets)), dry_run, rate or Pacer(None), report, pause
+    ).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class _Sealed:
 @dataclass(slots=True)
 class _Resealer:
     _config: DynamoDbConfig
-    _client: Client
+    _items: Items
     _secrets: Sequence[bytes]
     _dry_run: bool
     _rate: Pacer
@@ -121,9 +125,11 @@ class _Resealer:
         unopened: list[str] = []
         old_codes: dict[str, int] = {}
         seen = 0
-        table = self._config.table_name("identities")
-        for page in scan(self._client, table, rate=self._rate):
-            for item in page.items:
+        everybody = self._items
+        for page in scan(everybody.client, everybody.name("identities"), rate=self._rate):
+            owned = ((tenant, item) for tenant, items in by_tenant("identities", page.items).items() for item in items)
+            for tenant, item in owned:
+                self._items = everybody.of(tenant)
                 old = [mark for mark in item.get("codes", {}).get("SS", []) if not mark.startswith(f"{current_key}.")]
                 if old:
                     old_codes[item["user_id"]["S"]] = len(old)
@@ -166,7 +172,7 @@ class _Resealer:
         raise Unavailable(f"{item['id']['S']} kept changing; run this again", attempts=len(_PAUSES))
 
     def _sealed(self, item: Item) -> _Sealed | None:
-        table = self._config.table_name("identities")
+        table = self._items.name("identities")
         key = item["id"]["S"]
         if key.startswith(FACTOR):
             factor = factors.read(item)
@@ -190,7 +196,7 @@ class _Resealer:
     def _replace(self, sealed: _Sealed, new: bytes) -> bool:
         self._rate.wait()
         try:
-            self._client.call("UpdateItem", sealed.replace(new))
+            self._items.client.call("UpdateItem", sealed.replace(new))
         except ConditionFailed as refused:
             # A retry whose first attempt was applied finds its own value.
             now = None if refused.item is None else self._sealed(refused.item)
@@ -201,7 +207,7 @@ class _Resealer:
 
     def _read(self, item: Item) -> Item | None:
         self._rate.wait()
-        place = (self._config.table_name("identities"), {"id": item["id"]})
-        (found,) = self._client.batch_get([place], consistent=True)
+        place = (self._items.name("identities"), {"id": item["id"]})
+        (found,) = self._items.client.batch_get([place], consistent=True)
         self._rate.spend(1)
         return found

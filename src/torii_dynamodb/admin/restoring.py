@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 from torii_dynamodb._core.attributes import Attribute
@@ -21,13 +20,14 @@ from torii_dynamodb._wire.errors import ConditionFailed
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, TargetState
 from torii_dynamodb.admin.control import Control, Occupied, if_offered, table_identity
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.options import TableOptions, with_table
 from torii_dynamodb.admin.planning import billing_of, recovery_is_on, stream_view
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import Pacer, scan
 from torii_dynamodb.admin.tables import AdminTables, recovery_of, tags_of
 from torii_dynamodb.admin.verify import Verification, verify
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import TABLES, DynamoDbConfig, StoredTable
 
 __all__ = ["RestoreReport", "Restorer", "Source", "bump_epochs", "merged", "moment_of"]
 
@@ -105,16 +105,16 @@ class Restorer:
         self._client = client
         self._control = control
         self._autoscaling = autoscaling
-        self._target = replace(config, table_prefix=to_prefix, table_names=MappingProxyType({}))
-        self._names: dict[TableName, str] = {table: self._target.table_name(table) for table in TABLES}
-        taken = sorted({config.table_name(table) for table in TABLES} & {*self._names.values()})
+        self._target = config.renamed(to_prefix)
+        self._names: dict[StoredTable, str] = {table: self._target.table_name(table) for table in config.tables}
+        taken = sorted({config.table_name(table) for table in config.tables} & {*self._names.values()})
         if taken:
             raise Occupied(
                 f"a restore makes new tables, and these are its source: {', '.join(taken)}; give another prefix"
             )
 
     @cached_property
-    def _found(self) -> dict[TableName, dict[str, Any] | None]:
+    def _found(self) -> dict[StoredTable, dict[str, Any] | None]:
         """The existing tables with the new names."""
         return {table: self._control.describe(name) for table, name in self._names.items()}
 
@@ -125,7 +125,7 @@ class Restorer:
         begun = (one.get("RestoreDateTime") for one in summaries if one and "SourceBackupArn" not in one)
         return moment_of(next(begun, None))
 
-    def plan(self, sources: Mapping[TableName, Source], options: TableOptions | None = None) -> list[str]:
+    def plan(self, sources: Mapping[StoredTable, Source], options: TableOptions | None = None) -> list[str]:
         """What :meth:`run` would do, a sentence each. Nothing is changed.
 
         Raises:
@@ -149,7 +149,7 @@ class Restorer:
 
     def run(
         self,
-        sources: Mapping[TableName, Source],
+        sources: Mapping[StoredTable, Source],
         options: TableOptions | None = None,
         *,
         rate: Pacer | None = None,
@@ -165,9 +165,9 @@ class Restorer:
         put_back = self._put_back(restored, merged(settings, options or TableOptions()), scaling, report)
         limit = rate or Pacer(None)
         # The mark identifies this restore: a later restore of these tables must end the sessions made in between.
-        mark = table_identity(restored["users"])
+        mark = table_identity(restored[self._config.tables[0]])
         users = bump_epochs(self._target, self._client, mark=mark, rate=limit, report=report)
-        born = datetime.fromtimestamp(float(restored["tokens"]["CreationDateTime"]), UTC)
+        born = datetime.fromtimestamp(float(restored[self._config.tables[-1]]["CreationDateTime"]), UTC)
         tokens = self._delete_tokens(born, limit, report)
         return RestoreReport(
             tables=tuple(self._names.values()),
@@ -177,9 +177,9 @@ class Restorer:
             verification=verify(self._target, self._client, rate=limit, report=report),
         )
 
-    def _missing(self, sources: Mapping[TableName, Source]) -> list[TableName]:
+    def _missing(self, sources: Mapping[StoredTable, Source]) -> list[StoredTable]:
         """The tables still to be restored; an error if another table has one of the new names."""
-        missing: list[TableName] = []
+        missing: list[StoredTable] = []
         for table, found in self._found.items():
             if found is None or is_going(found):
                 missing.append(table)
@@ -190,13 +190,15 @@ class Restorer:
                 )
         return missing
 
-    def _restore(self, sources: Mapping[TableName, Source], report: Report) -> dict[TableName, dict[str, Any]]:
+    def _restore(self, sources: Mapping[StoredTable, Source], report: Report) -> dict[StoredTable, dict[str, Any]]:
         # All names are checked before the first restore begins: a table in the way must not leave half a restore.
         for table in self._missing(sources):
             source = sources[table]
             self._control.create_table(source.operation, {"TargetTableName": self._names[table], **source.parameters})
-        progress = Progress(task=f"restore under {self._target.table_prefix}", done=0, total=len(TABLES), unit="tables")
-        restored: dict[TableName, dict[str, Any]] = {}
+        progress = Progress(
+            task=f"restore under {self._target.table_prefix}", done=0, total=len(self._names), unit="tables"
+        )
+        restored: dict[StoredTable, dict[str, Any]] = {}
         for table, name in self._names.items():
             report(replace(progress, done=len(restored)))
             restored[table] = self._control.wait_for_table(name)
@@ -206,7 +208,7 @@ class Restorer:
     def _settings(self, report: Report) -> tuple[TableOptions, list[TargetState]]:
         """The settings of the source tables that a restore loses, if the tables still exist."""
         options, provisioned = TableOptions(), False
-        for table in TABLES:
+        for table in self._config.tables:
             name = self._config.table_name(table)
             found = self._control.describe(name)
             if found is not None:
@@ -233,7 +235,7 @@ class Restorer:
 
     def _put_back(
         self,
-        restored: Mapping[TableName, Mapping[str, Any]],
+        restored: Mapping[StoredTable, Mapping[str, Any]],
         options: TableOptions,
         scaling: Sequence[TargetState],
         report: Report,
@@ -257,12 +259,12 @@ class Restorer:
 
     def _delete_tokens(self, born: datetime, rate: Pacer, report: Report) -> int:
         """Delete the restored tokens, but none issued since: the tables may already be in use."""
-        name, deleted = self._names["tokens"], 0
-        before = to_text(born + _CLOCKS_DIFFER)
-        for page in scan(self._client, name, rate=rate):
+        items, deleted = Items(self._target, self._client), 0
+        name, before = items.name("tokens"), to_text(born + _CLOCKS_DIFFER)
+        for page in scan(items.client, name, rate=rate):
             old = [item["id"] for item in page.items if item.get("created_at", {}).get("S", "") < before]
             rate.wait()
-            self._client.batch_write([(name, {"DeleteRequest": {"Key": {"id": key}}}) for key in old])
+            items.client.batch_write([(name, {"DeleteRequest": {"Key": {"id": key}}}) for key in old])
             rate.spend(len(old))
             deleted += len(old)
             report(Progress(task="delete one-time tokens", done=deleted))
@@ -293,8 +295,9 @@ def bump_epochs(
         How many users this run changed.
     """
     limit = rate or Pacer(None)
-    name, changed, seen = config.table_name("users"), 0, 0
-    for page in scan(client, name, rate=limit):
+    items, changed, seen = Items(config, client), 0, 0
+    name = items.name("users")
+    for page in scan(items.client, name, rate=limit):
         for item in page.items:
             seen += 1
             if item.get(_MARK, {}).get("S") == mark:
@@ -308,7 +311,7 @@ def bump_epochs(
             }
             limit.wait()
             try:
-                client.call("UpdateItem", update(name, {"id": item["id"]}, _BUMP, _NOT_MARKED, values))
+                items.client.call("UpdateItem", update(name, {"id": item["id"]}, _BUMP, _NOT_MARKED, values))
             except ConditionFailed:
                 # The user was deleted, or another run was first.
                 continue
@@ -322,7 +325,8 @@ def merged(base: TableOptions, over: TableOptions) -> TableOptions:
     """The options of ``over``, completed by those of ``base``, table by table."""
     result = TableOptions()
     names = [one.name for one in fields(TableOptions) if one.name != "per_table"]
-    for table in TABLES:
+    tables: tuple[StoredTable, ...] = (*TABLES, "table")
+    for table in tables:
         mine, theirs = base.for_table(table), over.for_table(table)
         chosen = {name: getattr(mine if getattr(theirs, name) in (None, {}) else theirs, name) for name in names}
         if not chosen["point_in_time_recovery"]:

@@ -12,9 +12,10 @@ from typing import Any
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._rules.token_bucket import TokenBucket
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.laid_out import LaidOutClient
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.admin.control import NotOffered
-from torii_dynamodb.config import DynamoDbConfig, TableName
+from torii_dynamodb.config import TableName
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.schema import SCHEMA
 
@@ -80,7 +81,7 @@ class ScanPage:
 
 
 def scan(
-    client: Client,
+    client: Client | LaidOutClient,
     table_name: str,
     *,
     rate: Pacer,
@@ -138,14 +139,14 @@ def key_of(table: TableName, item: Item) -> Item:
     return {key.name: item[key.name] for key in keys}
 
 
-def divides(client: Client, config: DynamoDbConfig, table: TableName, segments: int, *, rate: Pacer) -> bool | None:
+def divides(client: Client | LaidOutClient, name: str, table: TableName, segments: int, *, rate: Pacer) -> bool | None:
     """Whether the endpoint divides a scan into segments: some emulators ignore ``Segment`` and return everything.
 
     It takes two requests for one item each: the first and the last segment begin with the same item if not divided.
 
     Args:
         client: The client.
-        config: Names the table.
+        name: The table's name in requests.
         table: Which table.
         segments: The number of segments.
         rate: Limits the reads.
@@ -156,7 +157,7 @@ def divides(client: Client, config: DynamoDbConfig, table: TableName, segments: 
     if segments == 1:
         return True
     first, last = (
-        next(scan(client, config.table_name(table), rate=rate, segment=segment, segments=segments, Limit=1)).items
+        next(scan(client, name, rate=rate, segment=segment, segments=segments, Limit=1)).items
         for segment in (0, segments - 1)
     )
     # Compared by key: the item may change between the two requests.

@@ -29,9 +29,9 @@ from torii_dynamodb.admin.planning import (
 )
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.streams.checkpoints import checkpoint_table_name, has_checkpoint_key
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, RequestRejected
-from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.schema import TableSchema, schema_of
 
 __all__ = ["AdminTables", "Obstacle", "Plan", "Step", "TableStatus", "recovery_of", "tags_of"]
 
@@ -56,7 +56,7 @@ class TableStatus:
         not_offered: What the endpoint does not offer, of ``"ttl"``, ``"point_in_time_recovery"`` and ``"tags"``.
     """
 
-    table: TableName
+    table: StoredTable
     name: str
     status: str
     billing: str | None = None
@@ -77,7 +77,7 @@ class TableStatus:
 
 
 class AdminTables:
-    """The five tables, for operators.
+    """The tables, for operators.
 
     Args:
         config: Where they are.
@@ -105,7 +105,7 @@ class AdminTables:
         self,
         options: TableOptions | None = None,
         *,
-        described: Mapping[TableName, Mapping[str, Any] | None] | None = None,
+        described: Mapping[StoredTable, Mapping[str, Any] | None] | None = None,
         report: Report = silent,
     ) -> Plan:
         """Bring the tables to what is wanted, and wait until they are ready.
@@ -129,14 +129,14 @@ class AdminTables:
         plan = self._plan(found, options or TableOptions())
         if plan.obstacles:
             raise ConfigurationError("; ".join(str(obstacle) for obstacle in plan.obstacles))
-        settled: set[TableName] = {table for table, one in found.items() if one is not None and is_settled(one)}
+        settled: set[StoredTable] = {table for table, one in found.items() if one is not None and is_settled(one)}
         done = self.apply(plan, settled=settled, report=report)
-        for table in TABLES:
+        for table in self.config.tables:
             if table not in settled:
                 self._control.wait_for_table(self.config.table_name(table))
         return done
 
-    def apply(self, plan: Plan, *, settled: set[TableName], report: Report = silent) -> Plan:
+    def apply(self, plan: Plan, *, settled: set[StoredTable], report: Report = silent) -> Plan:
         """Carry out a plan's steps. A table that is not settled is waited for before it is changed.
 
         Args:
@@ -168,17 +168,18 @@ class AdminTables:
 
     def status(self) -> list[TableStatus]:
         """The state of every table, and what is wrong with it."""
-        return [_status(self._observe(table, found)) for table, found in self._describe().items()]
+        schemas = schema_of(self.config)
+        return [_status(self._observe(table, found), schemas[table]) for table, found in self._describe().items()]
 
     def to_delete(self) -> list[str]:
         """The names of the tables that :meth:`delete` would delete.
 
-        Those of the five that exist, and the one in which stream consumers keep their progress.
+        Those of the library that exist, and the one in which stream consumers keep their progress.
         """
         return list(self._to_delete())
 
     def _to_delete(self) -> dict[str, dict[str, Any]]:
-        names = [self.config.table_name(table) for table in TABLES]
+        names = [self.config.table_name(table) for table in self.config.tables]
         checkpoints = checkpoint_table_name(self.config)
         found = {name: self._control.describe(name) for name in [*names, checkpoints]}
         if not has_checkpoint_key(found[checkpoints] or {}):
@@ -228,22 +229,22 @@ class AdminTables:
                 raise
         return True
 
-    def _describe(self) -> dict[TableName, dict[str, Any] | None]:
-        return {table: self._control.describe(self.config.table_name(table)) for table in TABLES}
+    def _describe(self) -> dict[StoredTable, dict[str, Any] | None]:
+        return {table: self._control.describe(self.config.table_name(table)) for table in self.config.tables}
 
-    def _plan(self, described: Mapping[TableName, Mapping[str, Any] | None], options: TableOptions) -> Plan:
+    def _plan(self, described: Mapping[StoredTable, Mapping[str, Any] | None], options: TableOptions) -> Plan:
         plans: list[Plan] = []
         for table, description in described.items():
             wanted, state = options.for_table(table), self._observe(table, description)
             if description is None and wanted.point_in_time_recovery:
                 state = replace(state, recovery=self._new_recovery(state.name))
-            plans.append(plan_table(state, SCHEMA[table], wanted))
+            plans.append(plan_table(state, schema_of(self.config)[table], wanted))
         return Plan(
             steps=tuple(step for plan in plans for step in plan.steps),
             obstacles=tuple(obstacle for plan in plans for obstacle in plan.obstacles),
         )
 
-    def _observe(self, table: TableName, description: Mapping[str, Any] | None) -> TableState:
+    def _observe(self, table: StoredTable, description: Mapping[str, Any] | None) -> TableState:
         state = TableState(table=table, name=self.config.table_name(table), description=description)
         if description is None or rules.is_going(description):
             # The rest cannot be read.
@@ -294,12 +295,12 @@ def tags_of(control: Control, arn: str) -> dict[str, str] | None:
     return None
 
 
-def _status(state: TableState) -> TableStatus:
+def _status(state: TableState, schema: TableSchema) -> TableStatus:
     if state.description is None:
         missing = f"table {state.name} is missing; create it with: torii-dynamodb tables ensure"
         return TableStatus(table=state.table, name=state.name, status="MISSING", problems=(missing,))
     found = state.description
-    plan = plan_table(state, SCHEMA[state.table], TableOptions())
+    plan = plan_table(state, schema, TableOptions())
     problems = [obstacle.summary for obstacle in plan.obstacles] + [f"to do: {step.summary}" for step in plan.steps]
     if rules.is_going(found):
         problems = [f"table {state.name} is being deleted; create it again with: torii-dynamodb tables ensure"]

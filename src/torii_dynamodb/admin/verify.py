@@ -7,14 +7,16 @@ once more before it is reported, so that a change made in the meantime is not re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from torii_dynamodb._core import sessions, users
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb._core.keys import EMAIL, FACTOR, email_key, factor_key
+from torii_dynamodb._core.keys import EMAIL, FACTOR, email_key, factor_key, item_key
+from torii_dynamodb._core.layout import by_tenant
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import Pacer, scan
 from torii_dynamodb.config import DynamoDbConfig, TableName
@@ -46,6 +48,7 @@ class Finding:
         kind: What it is.
         table: The table of the item it was found in.
         id: That item's key.
+        tenant: The item's tenant; ``None`` outside of any.
         text: What is wrong and what it means, for people. May contain an email address; never a secret.
     """
 
@@ -53,6 +56,7 @@ class Finding:
     table: TableName
     id: str
     text: str
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,19 +101,20 @@ def verify(
     Raises:
         ConfigurationError: A table is missing.
     """
-    return _Verifier(config, client, rate or Pacer(None), report).run()
+    return _Verifier(config, Items(config, client), rate or Pacer(None), report).run()
 
 
 @dataclass(slots=True)
 class _Verifier:
     _config: DynamoDbConfig
-    _client: Client
+    _items: Items
     _rate: Pacer
     _report: Report
     _valid: int = 0
+    _tenant: str | None = None
 
     def run(self) -> Verification:
-        suspects: list[Finding] = []
+        suspects: list[tuple[Finding, Item]] = []
         users_seen = self._pages("users", self._check_users, suspects)
         identities_seen = self._pages("identities", self._check_identities, suspects)
         sessions_seen = self._pages("sessions", self._check_sessions, suspects)
@@ -123,17 +128,24 @@ class _Verifier:
         )
 
     def _pages(
-        self, table: TableName, check: Callable[[Sequence[Item]], Iterable[Finding]], suspects: list[Finding]
+        self,
+        table: TableName,
+        check: Callable[[Sequence[Item]], Iterable[Finding]],
+        suspects: list[tuple[Finding, Item]],
     ) -> int:
         seen = 0
-        for page in scan(self._client, self._config.table_name(table), rate=self._rate):
-            for begin in range(0, len(page.items), _BATCH):
-                suspects += check(page.items[begin : begin + _BATCH])
+        for page in scan(self._items.client, self._items.name(table), rate=self._rate):
+            for tenant, items in by_tenant(table, page.items).items():
+                self._tenant = tenant
+                for begin in range(0, len(items), _BATCH):
+                    part = items[begin : begin + _BATCH]
+                    keys = {_id(item): item for item in part}
+                    suspects += [(replace(one, tenant=tenant), keys[one.id]) for one in check(part)]
             seen += len(page.items)
             self._report(Progress(task=f"check {table}", done=seen))
         return seen
 
-    def _confirmed(self, suspects: list[Finding]) -> list[Finding]:
+    def _confirmed(self, suspects: list[tuple[Finding, Item]]) -> list[Finding]:
         """The findings that remain after user and identities are read once more."""
         valid, again = self._valid, list[Finding]()
         checks: dict[TableName, Callable[[Sequence[Item]], Iterable[Finding]]] = {
@@ -141,21 +153,24 @@ class _Verifier:
             "identities": self._check_identities,
             "sessions": self._check_sessions,
         }
-        places: list[tuple[TableName, str]] = [(one.table, one.id) for one in suspects]
-        for table, key in dict.fromkeys(places):
-            (item,) = self._read(table, [key])
+        for tenant, table, suspect in {
+            (one.tenant, one.table, one.id): (one.tenant, one.table, item) for one, item in suspects
+        }.values():
+            self._tenant = tenant
+            (item,) = self._read(table, [self._items.of(tenant).key_of(table, suspect)])
             if item is not None:
-                again += checks[table]([item])
+                again += (replace(one, tenant=tenant) for one in checks[table]([item]))
         self._valid = valid
         return again
 
-    def _read(self, table: TableName, ids: Sequence[str]) -> list[Item | None]:
-        name = self._config.table_name(table)
+    def _read(self, table: TableName, keys: Sequence[Item]) -> list[Item | None]:
+        items = self._items.of(self._tenant)
+        name = items.name(table)
         found: list[dict[str, Any] | None] = []
-        for begin in range(0, len(ids), _BATCH):
-            part = ids[begin : begin + _BATCH]
+        for begin in range(0, len(keys), _BATCH):
+            part = keys[begin : begin + _BATCH]
             self._rate.wait()
-            found += self._client.batch_get([(name, {"id": {"S": one}}) for one in part], consistent=True)
+            found += items.client.batch_get([(name, key) for key in part], consistent=True)
             # Our items are small: up to 4 KB cost one read unit.
             self._rate.spend(len(part))
         return found
@@ -168,7 +183,7 @@ class _Verifier:
             except CorruptItem as error:
                 yield _unreadable("users", item, error)
         wanted = [key for user in readable for key in (*sorted(user.identities), *users.factor_keys(user))]
-        found = dict(zip(wanted, self._read("identities", wanted), strict=True))
+        found = dict(zip(wanted, self._read("identities", [item_key(one) for one in wanted]), strict=True))
         for user in readable:
             own = email_key(user.email)
             if own not in user.identities:
@@ -206,7 +221,7 @@ class _Verifier:
             else:
                 owners[_id(item)] = owner
         ids = list(dict.fromkeys(owners.values()))
-        found = dict(zip(ids, self._read("users", ids), strict=True))
+        found = dict(zip(ids, self._read("users", [item_key(one) for one in ids]), strict=True))
         for identity, owner in owners.items():
             user = found[owner]
             if user is None:
@@ -236,7 +251,7 @@ class _Verifier:
 
     def _check_sessions(self, items: Sequence[Item]) -> Iterable[Finding]:
         ids = list(dict.fromkeys(item["user_id"]["S"] for item in items if "S" in item.get("user_id", {})))
-        found = dict(zip(ids, self._read("users", ids), strict=True))
+        found = dict(zip(ids, self._read("users", [item_key(one) for one in ids]), strict=True))
         now = epoch_seconds(self._config.clock())
         for item in items:
             try:

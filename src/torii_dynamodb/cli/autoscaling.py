@@ -24,7 +24,7 @@ from torii_dynamodb.cli.support import (
     say,
     show,
 )
-from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import NotFound, ValidationError
 
 __all__ = ["app"]
@@ -186,8 +186,8 @@ def unschedule(
 
 
 def _target(config: DynamoDbConfig, table: str, index: str | None, direction: str) -> Target:
-    if table not in TABLES:
-        raise ValidationError("table", f"{table!r}: give one of {', '.join(TABLES)}")
+    if table not in config.tables:
+        raise ValidationError("table", f"{table!r}: give one of {', '.join(config.tables)}")
     if direction not in get_args(Direction):
         raise ValidationError("direction", f"{direction!r}: give read or write")
     every = [one for one in targets(config) if one.table == table and one.direction == direction]

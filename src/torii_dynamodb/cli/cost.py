@@ -27,7 +27,6 @@ from torii_dynamodb.cli.support import (
     show,
     units,
 )
-from torii_dynamodb.config import TABLES
 
 __all__ = ["app"]
 
@@ -128,7 +127,7 @@ def measure_command(
     """
     config = connection.config()
     if dry_run:
-        names = [config.table_name(table) for table in TABLES]
+        names = [config.table_name(table) for table in config.tables]
         if as_json:
             emit({"would_make_and_delete": names})
         else:

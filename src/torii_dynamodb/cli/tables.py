@@ -88,13 +88,15 @@ def ensure(connection: Connection, options: TableOptions, dry_run: DryRun = Fals
     if as_json:
         emit(
             {
-                "tables": [{"table": one, "name": config.table_name(one), "created": one in created} for one in TABLES],
+                "tables": [
+                    {"table": one, "name": config.table_name(one), "created": one in created} for one in config.tables
+                ],
                 "done": [step.summary for step in done.steps],
                 "left_out": [step.summary for step in done.left_out],
             }
         )
         return
-    for one in TABLES:
+    for one in config.tables:
         changes = [step.summary for step in done.steps if step.table == one and step.effect == "change"]
         if one in created:
             say(f"{config.table_name(one)}: created")

@@ -19,10 +19,10 @@ from torii_dynamodb._sync.primitives import outcome
 from torii_dynamodb.admin.aws import aws_client, aws_error
 from torii_dynamodb.admin.streams.checkpoints import Checkpoint, CheckpointStore, LeaseLost
 from torii_dynamodb.admin.streams.control import StreamStatus, stream_status
-from torii_dynamodb.admin.streams.decode import STREAM_TABLES, sequence_number
+from torii_dynamodb.admin.streams.decode import sequence_number, stream_tables
 from torii_dynamodb.admin.streams.events import StreamEvent
 from torii_dynamodb.admin.streams.handler import EventHandler, OnCorrupt, handle_record
-from torii_dynamodb.config import DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 
 __all__ = ["HandlerFailed", "RecordsLost", "StreamConsumer", "readable_shards"]
@@ -57,7 +57,7 @@ class RecordsLost(ToriiError):
 
 @dataclass(slots=True)
 class _Shard:
-    table: TableName
+    table: StoredTable
     arn: str
     id: str
     parent: str | None
@@ -116,7 +116,7 @@ class StreamConsumer:
         handler: EventHandler,
         *,
         name: str = "default",
-        tables: Sequence[TableName] = STREAM_TABLES,
+        tables: Sequence[StoredTable] | None = None,
         since: datetime | None = None,
         attempts: int = 3,
         on_failure: Callable[[StreamEvent, Exception], object] | None = None,
@@ -131,7 +131,7 @@ class StreamConsumer:
             raise ConfigurationError(f"attempts must be at least 1, not {attempts}")
         self._config = config
         self._handler = handler
-        self._tables = tuple(tables)
+        self._tables = stream_tables(config) if tables is None else tuple(tables)
         self._since = since
         self._attempts = attempts
         self._on_failure = on_failure
@@ -318,10 +318,10 @@ class StreamConsumer:
             self._looked_at = None  # its children may have appeared
         return events, len(records)
 
-    def _deal_with(self, record: Mapping[str, Any], table: TableName) -> int:
+    def _deal_with(self, record: Mapping[str, Any], table: StoredTable) -> int:
         if self._from and _seconds(record) < self._from:
             return 0
-        return handle_record(record, table, self._hand_over, self._on_corrupt)
+        return handle_record(record, table, self._config, self._hand_over, self._on_corrupt)
 
     def _hand_over(self, event: StreamEvent) -> None:
         pause = 0.05

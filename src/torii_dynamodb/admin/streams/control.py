@@ -10,8 +10,8 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.control import Control
 from torii_dynamodb.admin.planning import stream_on, stream_view
 from torii_dynamodb.admin.progress import Progress, Report, silent
-from torii_dynamodb.admin.streams.decode import STREAM_TABLES
-from torii_dynamodb.config import DynamoDbConfig, TableName
+from torii_dynamodb.admin.streams.decode import stream_tables
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["VIEW_TYPE", "StreamStatus", "disable_streams", "enable_streams", "stream_status"]
@@ -33,7 +33,7 @@ class StreamStatus:
         usable: Whether events can be made from it.
     """
 
-    table: TableName
+    table: StoredTable
     name: str
     enabled: bool
     view_type: str | None
@@ -46,21 +46,21 @@ class StreamStatus:
 
 
 def stream_status(
-    client: Client, config: DynamoDbConfig, tables: Sequence[TableName] = STREAM_TABLES
+    client: Client, config: DynamoDbConfig, tables: Sequence[StoredTable] | None = None
 ) -> list[StreamStatus]:
     """The status of the tables' streams.
 
     Raises:
         ConfigurationError: A table does not exist.
     """
-    described = Control(client).require_tables(config, tables)
+    described = Control(client).require_tables(config, stream_tables(config) if tables is None else tables)
     return [_read(table, config, found) for table, found in described.items()]
 
 
 def enable_streams(
     client: Client,
     config: DynamoDbConfig,
-    tables: Sequence[TableName] = STREAM_TABLES,
+    tables: Sequence[StoredTable] | None = None,
     *,
     dry_run: bool = False,
     report: Report = silent,
@@ -96,7 +96,7 @@ def enable_streams(
 def disable_streams(
     client: Client,
     config: DynamoDbConfig,
-    tables: Sequence[TableName] = STREAM_TABLES,
+    tables: Sequence[StoredTable] | None = None,
     *,
     dry_run: bool = False,
     report: Report = silent,
@@ -121,7 +121,7 @@ def _switch(client: Client, names: Sequence[str], specification: dict[str, Any],
     report(Progress(task=task, done=len(names), total=len(names), unit="tables"))
 
 
-def _read(table: TableName, config: DynamoDbConfig, description: dict[str, Any]) -> StreamStatus:
+def _read(table: StoredTable, config: DynamoDbConfig, description: dict[str, Any]) -> StreamStatus:
     view = stream_view(description)
     return StreamStatus(
         table=table,

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from torii_dynamodb._core import reading
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import CODE, FACTOR, OAUTH, PASSKEY
+from torii_dynamodb._core.layout import placer
 from torii_dynamodb._rules.times import from_epoch_seconds
 from torii_dynamodb.admin.streams.events import (
     StreamEmailChanged,
@@ -39,10 +40,10 @@ from torii_dynamodb.admin.streams.events import (
     StreamUserUnlocked,
     StreamUserUpdated,
 )
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable, TableName
 from torii_dynamodb.errors import ConfigurationError, CorruptItem
 
-__all__ = ["STREAM_TABLES", "decode", "ref_of", "sequence_number", "table_of"]
+__all__ = ["STREAM_TABLES", "decode", "ref_of", "sequence_number", "stream_tables", "table_of"]
 
 STREAM_TABLES: Final[tuple[TableName, ...]] = ("users", "sessions", "identities", "tokens")
 """The tables whose changes are events. Attempts are not: their table is itself an audit log."""
@@ -53,12 +54,20 @@ _SETS = ("SS", "NS", "BS")
 _TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 
 
-def decode(record: Mapping[str, Any], table: TableName) -> tuple[StreamEvent, ...]:
+def stream_tables(config: DynamoDbConfig) -> tuple[StoredTable, ...]:
+    """The tables whose streams have events: :data:`STREAM_TABLES`, or the single table."""
+    return STREAM_TABLES if config.layout == "tables" else config.tables
+
+
+def decode(
+    record: Mapping[str, Any], table: StoredTable, config: DynamoDbConfig | None = None
+) -> tuple[StreamEvent, ...]:
     """The events of a record, in the order in which to handle them; none for a write that changed nothing.
 
     Args:
         record: The record.
         table: Its table; see :func:`table_of`.
+        config: Where items are stored; needed for a single table and for tenants.
 
     Raises:
         ConfigurationError: The stream has no old and new images.
@@ -77,21 +86,30 @@ def decode(record: Mapping[str, Any], table: TableName) -> tuple[StreamEvent, ..
         )
     if old == new:
         return ()
-    reader = _READERS.get(table)
+    tenant: str | None = None
+    kind_of_item: StoredTable = table
+    if config is not None:
+        placed = [None if image is None else placer(config)(config.table_name(table), image) for image in (old, new)]
+        ours = next((one for one in placed if one is not None), None)
+        if ours is None:
+            return ()
+        kind_of_item, tenant, _ = ours
+        old, new = (None if one is None else one[2] for one in placed)
+    reader = _READERS.get(kind_of_item)
     if reader is None:
         return ()
     at = _time(change.get("ApproximateCreationDateTime"))
     made = reader(old, new, at, _is_ttl(record))
     # AWS' record IDs are unique everywhere, those of emulators only within a table.
     event_id = str(record.get("eventID") or change.get("SequenceNumber"))
-    return tuple(kind(id=f"{table}:{event_id}:{kind.type}", at=at, **told) for kind, told in made)
+    return tuple(kind(id=f"{table}:{event_id}:{kind.type}", at=at, tenant=tenant, **told) for kind, told in made)
 
 
-def table_of(record: Mapping[str, Any], config: DynamoDbConfig) -> TableName | None:
+def table_of(record: Mapping[str, Any], config: DynamoDbConfig) -> StoredTable | None:
     """The table of a record that Lambda delivered; ``None`` if it is not one of ours."""
     arn = str(record.get("eventSourceARN") or "")
     name = arn.partition(":table/")[2].partition("/")[0]
-    return next((table for table in TABLES if config.table_name(table) == name), None)
+    return next((table for table in config.tables if config.table_name(table) == name), None)
 
 
 def sequence_number(record: Mapping[str, Any]) -> str:
@@ -270,7 +288,7 @@ def _is_consumed(item: Item) -> bool:
     return any(tried.endswith(f".{right}") for tried in reading.text_list(item, "tries"))
 
 
-_READERS: Final[dict[TableName, Callable[..., Made]]] = {
+_READERS: Final[dict[StoredTable, Callable[..., Made]]] = {
     "users": _users,
     "sessions": _sessions,
     "identities": _identities,

@@ -49,6 +49,7 @@ class StreamEvent:
             repeated delivery does no harm. Made of the stream record's ID and the event's type.
         at: When DynamoDB recorded the change, to about a second.
         user_id: The user; ``None`` if there is none (a one-time token for an email address).
+        tenant: The tenant; ``None`` outside of any.
     """
 
     type: ClassVar[str] = "event"
@@ -56,6 +57,7 @@ class StreamEvent:
     id: str
     at: datetime
     user_id: str | None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from torii_dynamodb._sync.primitives import outcome
 from torii_dynamodb.admin.streams.decode import decode
 from torii_dynamodb.admin.streams.events import StreamEvent
-from torii_dynamodb.config import TableName
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import CorruptItem
 
 __all__ = ["EventHandler", "Handlers", "OnCorrupt", "handle_record"]
@@ -64,7 +64,11 @@ class Handlers:
 
 
 def handle_record(
-    record: Mapping[str, Any], table: TableName, handle: Callable[[StreamEvent], object], on_corrupt: OnCorrupt
+    record: Mapping[str, Any],
+    table: StoredTable,
+    config: DynamoDbConfig,
+    handle: Callable[[StreamEvent], object],
+    on_corrupt: OnCorrupt,
 ) -> int:
     """Decode a record and pass its events to a handler.
 
@@ -76,7 +80,7 @@ def handle_record(
         Exception: Whatever the handler raised.
     """
     try:
-        events = decode(record, table)
+        events = decode(record, table, config)
     except CorruptItem as error:
         if on_corrupt == "fail":
             raise

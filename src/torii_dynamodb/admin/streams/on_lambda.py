@@ -48,7 +48,7 @@ def lambda_handler(
                 _log.warning("ignored a record of a stream that is not ours: %s", record.get("eventSourceARN"))
                 continue
             try:
-                handle_record(record, table, handler.handle, on_corrupt)
+                handle_record(record, table, config, handler.handle, on_corrupt)
             except Exception as error:
                 number = sequence_number(record)
                 if not number:

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from torii_dynamodb.admin.options import NO_MAXIMUM, Scaling, TableOptions
 from torii_dynamodb.admin.planning import create_payload
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
-from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
+from torii_dynamodb.schema import schema_of
 
 __all__ = ["cdk_json", "cloudformation", "logical_id", "sam", "table_properties"]
 
@@ -18,14 +18,14 @@ _DESCRIPTION = (
 _SAM_TRANSFORM = "AWS::Serverless-2016-10-31"
 
 
-def logical_id(table: TableName) -> str:
+def logical_id(table: StoredTable) -> str:
     """A table's name in the template: ``LoginAttemptsTable``."""
     return "".join(part.capitalize() for part in table.split("_")) + "Table"
 
 
-def table_properties(table: TableName, config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]:
+def table_properties(table: StoredTable, config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]:
     """The properties of an ``AWS::DynamoDB::Table``: those of ``CreateTable``, except for a few names."""
-    schema, chosen = SCHEMA[table], options.for_table(table)
+    schema, chosen = schema_of(config)[table], options.for_table(table)
     properties = create_payload(schema, config.table_name(table), chosen)
     for part in (properties, *properties.get("GlobalSecondaryIndexes", ())):
         maximum: dict[str, int] = {
@@ -52,7 +52,7 @@ def cloudformation(config: DynamoDbConfig, options: TableOptions) -> dict[str, A
     """The tables and their autoscaling. Deleting the stack keeps the tables."""
     resources: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
-    for table in TABLES:
+    for table in config.tables:
         name = logical_id(table)
         resources[name] = {
             "Type": "AWS::DynamoDB::Table",
@@ -63,8 +63,8 @@ def cloudformation(config: DynamoDbConfig, options: TableOptions) -> dict[str, A
         outputs[f"{name}Arn"] = {"Value": {"Fn::GetAtt": [name, "Arn"]}}
         if options.for_table(table).stream is not None:
             outputs[f"{name}StreamArn"] = {"Value": {"Fn::GetAtt": [name, "StreamArn"]}}
-    for table in TABLES:
-        resources |= _autoscaling(table, options)
+    for table in config.tables:
+        resources |= _autoscaling(table, config, options)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": _DESCRIPTION,
@@ -89,7 +89,8 @@ def cdk_json(config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]:
     CDK names properties as CloudFormation does, but with a lower-case first letter.
     """
     return {
-        logical_id(table): cast("dict[str, Any]", _small(table_properties(table, config, options))) for table in TABLES
+        logical_id(table): cast("dict[str, Any]", _small(table_properties(table, config, options)))
+        for table in config.tables
     }
 
 
@@ -109,13 +110,13 @@ def _small_name(name: str) -> str:
     return name[:head].lower() + name[head:]
 
 
-def _autoscaling(table: TableName, options: TableOptions) -> dict[str, Any]:
+def _autoscaling(table: StoredTable, config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]:
     chosen = options.for_table(table)
     scaling = chosen.autoscaling
     if scaling is None or chosen.billing != "provisioned":
         return {}
     resources: dict[str, Any] = {}
-    indexes = [index.name for index in SCHEMA[table].indexes] if scaling.indexes else []
+    indexes = [index.name for index in schema_of(config)[table].indexes] if scaling.indexes else []
     for index in (None, *indexes):
         for direction, how in (("Read", scaling.read), ("Write", scaling.write)):
             if how is not None:
@@ -123,7 +124,7 @@ def _autoscaling(table: TableName, options: TableOptions) -> dict[str, Any]:
     return resources
 
 
-def _scaled(table: TableName, index: str | None, direction: str, how: Scaling) -> dict[str, Any]:
+def _scaled(table: StoredTable, index: str | None, direction: str, how: Scaling) -> dict[str, Any]:
     suffix = "".join(part.capitalize() for part in index.split("-")) if index else ""
     name = f"{logical_id(table)}{suffix}{direction}"
     kind = "index" if index else "table"

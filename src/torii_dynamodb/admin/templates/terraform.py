@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from torii_dynamodb.admin.options import AWS_MANAGED_KEY, AWS_OWNED_KEY, NO_MAXIMUM, Capacity, Scaling, TableOptions
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
-from torii_dynamodb.schema import SCHEMA, IndexSchema
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
+from torii_dynamodb.schema import IndexSchema, schema_of
 
 __all__ = ["terraform"]
 
@@ -17,18 +17,18 @@ _PROVIDER = {"source": "hashicorp/aws", "version": ">= 6.0"}
 def terraform(config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]:
     """The tables and their autoscaling. Terraform refuses to destroy the tables."""
     resources: dict[str, dict[str, Any]] = {
-        "aws_dynamodb_table": {table: _table(table, config, options.for_table(table)) for table in TABLES}
+        "aws_dynamodb_table": {table: _table(table, config, options.for_table(table)) for table in config.tables}
     }
-    for table in TABLES:
-        for name, (target, policy) in _autoscaling(table, options.for_table(table)).items():
+    for table in config.tables:
+        for name, (target, policy) in _autoscaling(table, config, options.for_table(table)).items():
             resources.setdefault("aws_appautoscaling_target", {})[name] = target
             resources.setdefault("aws_appautoscaling_policy", {})[name] = policy
-    outputs = {f"{table}_table_arn": {"value": f"${{aws_dynamodb_table.{table}.arn}}"} for table in TABLES}
+    outputs = {f"{table}_table_arn": {"value": f"${{aws_dynamodb_table.{table}.arn}}"} for table in config.tables}
     return {"terraform": {"required_providers": {"aws": _PROVIDER}}, "resource": resources, "output": outputs}
 
 
-def _table(table: TableName, config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]:
-    schema = SCHEMA[table]
+def _table(table: StoredTable, config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]:
+    schema = schema_of(config)[table]
     provisioned = options.billing == "provisioned"
     body: dict[str, Any] = {
         "name": config.table_name(table),
@@ -105,12 +105,14 @@ def _encryption(key: str) -> dict[str, Any]:
     return {"enabled": True} if key == AWS_MANAGED_KEY else {"enabled": True, "kms_key_arn": key}
 
 
-def _autoscaling(table: TableName, options: TableOptions) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+def _autoscaling(
+    table: StoredTable, config: DynamoDbConfig, options: TableOptions
+) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     scaling = options.autoscaling
     if scaling is None or options.billing != "provisioned":
         return {}
     made: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-    indexes = [index.name for index in SCHEMA[table].indexes] if scaling.indexes else []
+    indexes = [index.name for index in schema_of(config)[table].indexes] if scaling.indexes else []
     for index in (None, *indexes):
         for direction, how in (("read", scaling.read), ("write", scaling.write)):
             if how is not None:
@@ -120,7 +122,7 @@ def _autoscaling(table: TableName, options: TableOptions) -> dict[str, tuple[dic
 
 
 def _scaled(
-    name: str, table: TableName, index: str | None, direction: str, how: Scaling
+    name: str, table: StoredTable, index: str | None, direction: str, how: Scaling
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     path = f"table/${{aws_dynamodb_table.{table}.name}}" + (f"/index/{index}" if index else "")
     target = {

@@ -16,6 +16,7 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, dumps, loads, object_of
 from torii_dynamodb.admin.control import Control, Occupied, table_identity, where_of
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.progress import Report, silent
 from torii_dynamodb.admin.scanning import Pacer, divides, scan
 from torii_dynamodb.admin.transfer.files import (
@@ -33,7 +34,7 @@ from torii_dynamodb.admin.transfer.files import (
     write_json,
 )
 from torii_dynamodb.admin.transfer.keys import SeenKeys
-from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.config import TABLES, DynamoDbConfig, StoredTable, TableName
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.schema import SCHEMA_VERSION
 
@@ -99,18 +100,26 @@ def export(
         raise ValidationError("segments", f"{segments}: give 1 to 1000")
     limit = rate or Pacer(None)
     described = Control(client).require_tables(config)
-    identities: dict[TableName, str] = {table: table_identity(one) for table, one in described.items()}
+    identities: dict[StoredTable, str] = {table: table_identity(one) for table, one in described.items()}
     start, resumed = _begin(config, client, directory, identities, segments, compression, limit)
     parts = [
         Part(table=table, segment=segment, compression=start["compression"])
         for table in TABLES
         for segment in range(start["segments"])
     ]
-    counter = Counter(report, "export", {table: one.get("ItemCount") or None for table, one in described.items()})
+    totals = {table: described[table].get("ItemCount") or None for table in TABLES if table in described}
+    counter = Counter(report, "export", totals)
 
     def worker(part: Part, seen: SeenKeys) -> Callable[[], dict[str, Any]]:
         return lambda: _export_part(
-            config, client, directory, part, len(parts) // len(TABLES), limit, counter, seen, consistent=consistent
+            Items(config, client),
+            directory,
+            part,
+            len(parts) // len(TABLES),
+            limit,
+            counter,
+            seen,
+            consistent=consistent,
         )
 
     with SeenKeys() as seen:
@@ -149,13 +158,13 @@ def _begin(
     config: DynamoDbConfig,
     client: Client,
     directory: Path,
-    identities: dict[TableName, str],
+    identities: dict[StoredTable, str],
     segments: int,
     compression: Compression,
     rate: Pacer,
 ) -> tuple[dict[str, Any], bool]:
     make_private_folder(directory)
-    source = {table: config.table_name(table) for table in TABLES}
+    source = {table: config.table_name(table) for table in config.tables}
     # Anything that prevents reading is reported before anything is written.
     for name in source.values():
         client.call("Scan", {"TableName": name, "Limit": 1})
@@ -179,7 +188,8 @@ def _begin(
         raise Occupied(f"{directory} is not empty; give another directory")
     tighten(directory)
     # The first table that can tell decides for all of them.
-    told = (divides(client, config, table, segments, rate=rate) for table in TABLES)
+    items = Items(config, client)
+    told = (divides(items.client, items.name(table), table, segments, rate=rate) for table in TABLES)
     if next((one for one in told if one is not None), True) is False:
         segments = 1
     for table in TABLES:
@@ -200,8 +210,7 @@ def _begin(
 
 
 def _export_part(
-    config: DynamoDbConfig,
-    client: Client,
+    items_of: Items,
     directory: Path,
     part: Part,
     segments: int,
@@ -226,8 +235,8 @@ def _export_part(
         file.seek(state["bytes"])
         if not state["done"]:
             pages = scan(
-                client,
-                config.table_name(part.table),
+                items_of.client,
+                items_of.name(part.table),
                 rate=rate,
                 segment=part.segment,
                 segments=segments,

@@ -17,8 +17,9 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
 from torii_dynamodb._wire.json import DecodeError, loads, object_of
 from torii_dynamodb.admin.control import Control, Occupied, table_identity, where_of
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.progress import Report, silent
-from torii_dynamodb.admin.scanning import Pacer, key_of
+from torii_dynamodb.admin.scanning import Pacer, key_of, scan
 from torii_dynamodb.admin.transfer.files import (
     Counter,
     IntegrityError,
@@ -109,7 +110,9 @@ def import_(
 
     def worker(table: TableName, name: str) -> Callable[[], None]:
         lines = repeated.get(name, frozenset())
-        return lambda: _import_file(config, client, directory, table, name, lines, state, limit, counter, written)
+        return lambda: _import_file(
+            Items(config, client), directory, table, name, lines, state, limit, counter, written
+        )
 
     gather(*(worker(table, name) for table, name in files), limit=workers)
     verified: int | None = None
@@ -165,16 +168,20 @@ def _files(manifest: Mapping[str, Any], table: TableName) -> list[dict[str, Any]
 
 
 def _require_empty(config: DynamoDbConfig, client: Client) -> None:
-    filled = [
-        config.table_name(table)
-        for table in TABLES
-        if client.call("Scan", {"TableName": config.table_name(table), "Limit": 1, "ConsistentRead": True})["Items"]
-    ]
+    items = Items(config, client)
+    filled = [config.table_name(table) for table in TABLES if _has_items(items, table)]
     if filled:
         raise Occupied(
             f"not empty: {', '.join(filled)}; import under another table_prefix, or use overwrite (--overwrite) "
             "to replace items with the same key"
         )
+
+
+def _has_items(items: Items, table: TableName) -> bool:
+    # A shared table may begin with others' items, so the first page may contain none of ours.
+    return any(
+        page.items for page in scan(items.client, items.name(table), rate=Pacer(None), Limit=1 if items.plain else 1000)
+    )
 
 
 class _ImportState:
@@ -185,7 +192,7 @@ class _ImportState:
 
     def __init__(self, config: DynamoDbConfig, client: Client, directory: Path) -> None:
         identities = [table_identity(one) for one in Control(client).require_tables(config).values()]
-        parts = [where_of(config), *(config.table_name(table) for table in TABLES), *identities]
+        parts = [where_of(config), *(config.table_name(table) for table in config.tables), *identities]
         target = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         self._path = directory / f"import-{target}.state"
         self._lines: dict[str, int] = {}
@@ -217,8 +224,7 @@ class _ImportState:
 
 
 def _import_file(
-    config: DynamoDbConfig,
-    client: Client,
+    items_of: Items,
     directory: Path,
     table: TableName,
     name: str,
@@ -228,7 +234,7 @@ def _import_file(
     counter: Counter,
     written: Counter,
 ) -> None:
-    full_name, copies = config.table_name(table), 1 + len(SCHEMA[table].indexes)
+    full_name, copies = items_of.name(table), 1 + (len(SCHEMA[table].indexes) if items_of.plain else 0)
     skip = state.done(name)
     counter.add(table, skip)
     lines = skip
@@ -238,7 +244,7 @@ def _import_file(
             state.begin()
         items = _first_of(chunk, lines, repeated)
         rate.wait()
-        client.batch_write([(full_name, {"PutRequest": {"Item": item}}) for item in items])
+        items_of.client.batch_write([(full_name, {"PutRequest": {"Item": item}}) for item in items])
         rate.spend(sum(math.ceil(item_size(item) / 1024) for item in items) * copies)
         lines += len(chunk)
         state.note(name, lines)
@@ -261,13 +267,14 @@ def _read_back(
 ) -> tuple[int, int]:
     verified = expired = 0
     now = epoch_seconds(config.clock())
+    stored = Items(config, client)
     for table, name in files:
         schema, line = SCHEMA[table], 0
         for chunk in chunks_of(read_items(directory / name), 0):
             items = _first_of(chunk, line, repeated.get(name, frozenset()))
             line += len(chunk)
-            asked = [(config.table_name(table), key_of(table, item)) for item in items]
-            for item, found in zip(items, client.batch_get(asked, consistent=True), strict=True):
+            asked = [(stored.name(table), stored.key_of(table, item)) for item in items]
+            for item, found in zip(items, stored.client.batch_get(asked, consistent=True), strict=True):
                 if found is not None and canonical(found) == canonical(item):
                     verified += 1
                 elif found is None and schema.ttl is not None and _expires(item, schema.ttl) <= now:
