@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from torii_dynamodb._core.attributes import Item
@@ -99,7 +100,8 @@ class Migrator:
         segments: int = 4,
         rate: Pacer | None = None,
     ) -> None:
-        self._items = Items(config, client)
+        self._config = config
+        self._client = client
         self._target = target_version
         self._segments = segments
         self._rate = rate or Pacer(None)
@@ -110,6 +112,10 @@ class Migrator:
             if migration.to_version in steps:
                 raise ConfigurationError(f"two migrations take {migration.table} to version {migration.to_version}")
             steps[migration.to_version] = migration
+
+    @cached_property
+    def _items(self) -> Items:
+        return Items(self._config, self._client)
 
     def run(self, *, dry_run: bool = False, report: Report = silent) -> MigrationReport:
         """Upgrade every item that is due; with ``dry_run`` only count them.

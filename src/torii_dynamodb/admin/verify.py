@@ -153,13 +153,12 @@ class _Verifier:
             "identities": self._check_identities,
             "sessions": self._check_sessions,
         }
-        for tenant, table, suspect in {
-            (one.tenant, one.table, one.id): (one.tenant, one.table, item) for one, item in suspects
-        }.values():
+        for one, suspect in {(one.tenant, one.table, one.id): (one, item) for one, item in suspects}.values():
+            tenant, table = one.tenant, one.table
             self._tenant = tenant
             (item,) = self._read(table, [self._items.of(tenant).key_of(table, suspect)])
             if item is not None:
-                again += (replace(one, tenant=tenant) for one in checks[table]([item]))
+                again += (replace(found, tenant=tenant) for found in checks[table]([item]))
         self._valid = valid
         return again
 

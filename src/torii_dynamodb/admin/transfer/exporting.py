@@ -107,7 +107,9 @@ def export(
         for table in TABLES
         for segment in range(start["segments"])
     ]
-    totals = {table: described[table].get("ItemCount") or None for table in TABLES if table in described}
+    totals: dict[TableName, int | None] = {
+        table: described[table].get("ItemCount") or None for table in TABLES if table in described
+    }
     counter = Counter(report, "export", totals)
 
     def worker(part: Part, seen: SeenKeys) -> Callable[[], dict[str, Any]]:
