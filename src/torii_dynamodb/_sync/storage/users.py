@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._core import passwords, reading, users
@@ -152,20 +151,16 @@ class Users(StorageBase, UserStorage):
     def list_users(self, *, limit: int = 100, cursor: str | None = None) -> Page[User]:
         validation.integer(limit, "limit", least=1, most=1000)
         start = None if cursor is None else item_key(validation.user_id(cursor, "cursor"))
-        layout = self._layout
-        if layout is None:
-            body, own = users.scan(self._users), users.own
-        else:
-            body, own = layout.users_scan(), partial(layout.stored, "users")
-            start = None if start is None else layout.key("users", start)
-        body["ConsistentRead"] = self.config.consistent_reads
+        if start is not None and self._layout is not None:
+            start = self._layout.key("users", start)
+        body = users.scan(self._users, consistent=self.config.consistent_reads)
         items: list[Item] = []
         more = True
         while more and len(items) < limit:
-            # A page's limit counts items before the filter.
-            count = limit - len(items) if layout is None else min(1000, 4 * limit)
-            page = self._clients[0].call("Scan", users.page(body, count, start))
-            items += filter(None, map(own, page.get("Items", [])))
+            # A page's limit counts items before they are filtered.
+            count = limit - len(items) if self._layout is None else min(1000, 4 * limit)
+            page = self._client.call("Scan", users.page(body, count, start))
+            items += filter(users.is_own, page.get("Items", []))
             start = page.get("LastEvaluatedKey")
             more = start is not None
         more = more or len(items) > limit
