@@ -17,7 +17,12 @@ from time import perf_counter
 
 CALL = """
 import handler
-event = {"requestContext": {"http": {"method": "GET", "path": "/hello"}}, "headers": {"authorization": "Bearer " + %r}}
+event = {
+    "version": "2.0",
+    "rawPath": "/hello",
+    "headers": {"authorization": "Bearer " + %r},
+    "requestContext": {"http": {"method": "GET", "path": "/hello"}},
+}
 answer = handler.handler(event, None)
 assert answer["statusCode"] == 401, answer
 heavy = {"boto3", "botocore", "asyncio", "aiohttp", "argon2"} & set(__import__("sys").modules)

@@ -1,4 +1,4 @@
-"""User accounts on AWS Lambda, behind a Function URL or an HTTP API (payload format 2.0), with the blocking API.
+"""User accounts on AWS Lambda, with the blocking API: behind a function URL, API Gateway or a load balancer.
 
 Services and connections are created once per container, outside the handler, so a warm call pays only for its own
 request. Give the function at least 512 MB: argon2 takes 64 MB, and Lambda allots CPU in proportion to memory. Create
@@ -12,15 +12,14 @@ by IP address (AWS WAF).
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import os
 from pathlib import Path
 from typing import Any
 
-from torii_dynamodb import Browser, DynamoDbConfig, DynamoDbStorage, SecondFactorChallenge, Torii
-from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError, ValidationError
+from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, SecondFactorChallenge, Torii
+from torii_dynamodb.aws_lambda import LambdaRequest
+from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError
 from torii_dynamodb.mail import ConsoleMailer, MailSettings
 
 STATUS = {
@@ -43,101 +42,71 @@ torii = Torii(
         base_url=os.environ.get("BASE_URL", "http://localhost:8000"),
         verify_email_path="/#token={token}",
         sign_in_path="/",
-        delivery="inline",  # Lambda freezes the process after the response
+        delivery="inline",  # the default on Lambda, which freezes the process after the response
     ),
 )
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Handle one request. Sessions are bearer tokens, so no other site can make a browser send them."""
-    http = event["requestContext"]["http"]
+    request = LambdaRequest.from_event(event, max_body=16 * 1024)
+    headers = {"cache-control": "no-store"}
     try:
-        return route(f"{http['method']} {http['path']}", event, http)
+        status, body = route(request)
     except ToriiError as error:
-        status = STATUS.get(error.code, 500)
+        status, body = STATUS.get(error.code, 500), {"code": error.code, "detail": str(error)}
         if status >= 500:
             print(f"{error.code}: {error}")
-            return answer(status, {"detail": "something went wrong; try again later"})
-        wait = error.retry_after if isinstance(error, AccountLocked | RateLimited) else None
-        headers = {"retry-after": str(math.ceil(wait.total_seconds()))} if wait else {}
-        return answer(status, {"code": error.code, "detail": str(error)}, headers)
+            body = {"detail": "something went wrong; try again later"}
+        if isinstance(error, AccountLocked | RateLimited) and error.retry_after is not None:
+            headers["retry-after"] = str(math.ceil(error.retry_after.total_seconds()))
+    if body is PAGE:
+        headers["content-type"] = "text/html; charset=utf-8"
+    return request.respond(status, body, headers=headers)
 
 
-def route(name: str, event: dict[str, Any], http: dict[str, Any]) -> dict[str, Any]:
-    """Call the route."""
-    if name == "GET /":
-        return answer(200, PAGE, {"content-type": "text/html; charset=utf-8"})
-    if name in ("POST /register", "POST /verify", "POST /sign-in"):
-        sent = body_of(event)
-        browser = Browser(
-            user_agent=http.get("userAgent"),
-            ip_address=http.get("sourceIp"),
-            device_token=sent.get("device_token"),
-        )
-        return with_body(name, sent, browser)
-    if name in ("GET /hello", "POST /sign-out", "POST /sign-out-everywhere"):
-        scheme, _, token = header(event, "authorization").partition(" ")
-        found = torii.get_signed_in(token) if scheme.lower() == "bearer" else None
-        if found is None:
-            return answer(401, {"code": "not_signed_in", "detail": "sign in first"})
-        user = found.user
-        if name == "GET /hello":
-            return answer(200, {"hello": user.name or user.email})
-        if name == "POST /sign-out":
-            torii.sessions.end(token)
-        else:
-            torii.delete_sessions_for_user(user.id)
-        return answer(204)
-    return answer(404, {"code": "not_found", "detail": "no such route"})
+def route(request: LambdaRequest) -> tuple[int, Any]:
+    """Call the route. The library checks the values in the body."""
+    match request.method, request.path:
+        case "GET", "/":
+            return 200, PAGE
+        case "POST", "/register":
+            sent = request.json()
+            torii.password.sign_up(sent.get("email", ""), sent.get("password", ""), name=sent.get("name"))
+            return 202, {"detail": "check your email to continue"}
+        case "POST", "/verify":
+            sent = request.json()
+            token, password = sent.get("token", ""), sent.get("password", "")
+            torii.email_verification.complete(token, password=password, browser=request.browser())
+            return 200, {"detail": "your address is verified; you can now sign in"}
+        case "POST", "/sign-in":
+            return sign_in(request, request.json())
+        case ("GET", "/hello") | ("POST", "/sign-out" | "/sign-out-everywhere"):
+            found = torii.get_signed_in(request.bearer or "")
+            if found is None:
+                return 401, {"code": "not_signed_in", "detail": "sign in first"}
+            if request.path == "/hello":
+                return 200, {"hello": found.user.name or found.user.email}
+            if request.path == "/sign-out":
+                torii.sessions.end(request.bearer or "")
+            else:
+                torii.delete_sessions_for_user(found.user.id)
+            return 204, None
+        case _:
+            return 404, {"code": "not_found", "detail": "no such route"}
 
 
-def with_body(name: str, sent: dict[str, Any], browser: Browser) -> dict[str, Any]:
-    """The routes that take a body. The library checks its values."""
-    email, password = sent.get("email", ""), sent.get("password", "")
-    if name == "POST /register":
-        torii.password.sign_up(email, password, name=sent.get("name"))
-        return answer(202, {"detail": "check your email to continue"})
-    if name == "POST /verify":
-        torii.email_verification.complete(sent.get("token", ""), password=password, browser=browser)
-        return answer(200, {"detail": "your address is verified; you can now sign in"})
-    if "code" not in sent:
-        result = torii.password.authenticate(email, password, browser=browser)
-    else:
+def sign_in(request: LambdaRequest, sent: dict[str, Any]) -> tuple[int, Any]:
+    """Check the password, or the code of a user with a second factor."""
+    browser = request.browser(device_token=sent.get("device_token"))
+    if "code" in sent:
         result = torii.second_factor.complete(sent.get("challenge", ""), sent["code"], browser=browser)
+    else:
+        result = torii.password.authenticate(sent.get("email", ""), sent.get("password", ""), browser=browser)
     if isinstance(result, SecondFactorChallenge):  # the password was right, but nobody is signed in yet
         detail = "enter the code from your authenticator app, or a recovery code"
-        return answer(200, {"second_factor": True, "challenge": result.token, "detail": detail})
+        return 200, {"second_factor": True, "challenge": result.token, "detail": detail}
     user, session = result
     # The client keeps both; the device token gets it past a lockout that strangers cause.
     device_token = torii.devices.issue(user, browser.device_token)
-    return answer(200, {"id": user.id, "token": session.token, "device_token": device_token})
-
-
-def header(event: dict[str, Any], name: str) -> str:
-    """Return a header, or an empty string."""
-    return str((event.get("headers") or {}).get(name, ""))
-
-
-def body_of(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON object that was sent."""
-    raw: Any = event.get("body") or ""
-    body: object = None
-    if len(raw) <= 16 * 1024 and header(event, "content-type").partition(";")[0].strip().lower() == "application/json":
-        try:
-            body = json.loads(base64.b64decode(raw) if event.get("isBase64Encoded") else raw)
-        except (ValueError, RecursionError):
-            body = None
-    if not isinstance(body, dict):
-        raise ValidationError("body", "send a JSON object of at most 16 KB, with Content-Type: application/json")
-    return body
-
-
-def answer(
-    status: int, body: dict[str, Any] | str | None = None, headers: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """Build a response in Lambda's format."""
-    return {
-        "statusCode": status,
-        "headers": {"content-type": "application/json", "cache-control": "no-store", **(headers or {})},
-        "body": "" if body is None else body if isinstance(body, str) else json.dumps(body),
-    }
+    return 200, {"id": user.id, "token": session.token, "device_token": device_token}

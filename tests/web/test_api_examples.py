@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pyotp
 import pytest
+from tests.lambda_events import FORMATS, event, headers_of
 from tests.services._async.support import PASSWORD, SECRET
 from tests.web.test_api_application import EXAMPLES, load
 
@@ -163,38 +164,38 @@ def lambda_tables(environment: pytest.MonkeyPatch, table_prefix: str) -> None:
 
 @pytest.mark.usefixtures("lambda_tables")
 def test_lambda(mails: Mails) -> None:
-    """The handler supports events of function URLs and HTTP APIs (payload format 2.0)."""
+    """The handler supports everything that can be in front of a function, with stages and base paths.
+
+    Each request comes in the next format.
+    """
     module = load(EXAMPLES / "aws_lambda" / "handler.py")
     held: dict[str, str] = {}
+    forms = cycle(FORMATS)
+    where: dict[str, dict[str, Any]] = {
+        "rest": {"base_path": "/v1"}, "http1": {"stage": "dev"}, "http2": {"stage": "dev"},
+    }  # fmt: skip
 
-    def event(method: str, path: str, raw: bytes | None, kind: str | None) -> dict[str, Any]:
+    def asked(method: str, path: str, raw: bytes | None, kind: str | None) -> dict[str, Any]:
+        form = next(forms)
         headers = {"authorization": f"Bearer {held['token']}"} if "token" in held else {}
-        made: dict[str, Any] = {
-            "version": "2.0",
-            "rawPath": path,
-            "headers": headers if kind is None else {**headers, "content-type": kind},
-            "requestContext": {
-                "http": {"method": method, "path": path, "sourceIp": "198.51.100.7", "userAgent": "curl/8"}
-            },
-            "isBase64Encoded": raw is not None,
-        }
-        return made if raw is None else {**made, "body": base64.b64encode(raw).decode()}
+        return event(form, method, path, headers=headers if kind is None else {**headers, "content-type": kind},
+                     body=raw, **where.get(form, {}))  # fmt: skip
 
     def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         raw = None if body is None else json.dumps({**body, "challenge": held.get("challenge")}).encode()
-        answer = module.handler(event(method, path, raw, "application/json"), None)
-        if answer["headers"]["content-type"] != "application/json":
-            return answer["statusCode"], answer["body"]
-        found = json.loads(answer["body"]) if answer["body"] else None
-        held.update({name: found[name] for name in ("token", "device_token", "challenge") if found and name in found})
+        answer = module.handler(asked(method, path, raw, "application/json"), None)
+        if dict(headers_of(answer)).get("content-type") != "application/json":
+            return answer["statusCode"], answer["body"] or None
+        found = json.loads(answer["body"])
+        held.update({name: found[name] for name in ("token", "device_token", "challenge") if name in found})
         return answer["statusCode"], found
 
     def send(path: str, raw: bytes, kind: str | None) -> int:
-        return int(module.handler(event("POST", path, raw, kind), None)["statusCode"])
+        return int(module.handler(asked("POST", path, raw, kind), None)["statusCode"])
 
     a_persons_way(call, mails, module.torii)
     bad_input_is_refused(send)
-    torn = {**event("POST", "/sign-in", None, "application/json"), "body": "%%%", "isBase64Encoded": True}
+    torn = {**asked("POST", "/sign-in", None, "application/json"), "body": "%%%", "isBase64Encoded": True}
     for odd in (torn, {**torn, "body": None}, {**torn, "headers": None}, {**torn, "headers": {}}):
         assert 400 <= module.handler(odd, None)["statusCode"] < 500
     for token in ("", "nonsense", "\xff", "torii_" + "x" * 5000):

@@ -60,7 +60,8 @@ class LambdaRequest:
         query: The query parameters, decoded: all values by name.
         headers: The headers.
         cookies: The ``Cookie`` headers as sent; read them with :meth:`cookie`.
-        body: The body, decoded; empty if there is none.
+        event: The event, with everything else that AWS says about the request.
+        max_body: The maximum size of the body in bytes.
         ip_address: The client's address, as far as it can be trusted; ``None`` if it is not known.
         multi_value: Whether the response lists all values of a header.
     """
@@ -71,7 +72,8 @@ class LambdaRequest:
     query: Mapping[str, Sequence[str]] = field(repr=False)
     headers: LambdaHeaders = field(repr=False)
     cookies: Sequence[str] = field(repr=False)
-    body: bytes = field(repr=False)
+    event: Event = field(repr=False)
+    max_body: int
     ip_address: str | None
     multi_value: bool
 
@@ -92,11 +94,10 @@ class LambdaRequest:
             cloudfront: Whether every request comes through CloudFront. Then the client's address is that in
                 ``CloudFront-Viewer-Address``, a header which CloudFront sets itself if its origin request policy
                 includes it. Anybody who can reach the function without CloudFront can forge it.
-            max_body: The maximum size of the body in bytes.
+            max_body: The maximum size of the body in bytes; :attr:`body` refuses a longer one.
 
         Raises:
             ConfigurationError: The event is not an HTTP request in one of the formats.
-            ValidationError: The body is too long or cannot be decoded; respond with 4xx.
         """
         context = _mapping(event.get("requestContext"))
         if "elb" in context:
@@ -121,7 +122,8 @@ class LambdaRequest:
             headers=headers,
             # Payload format 2.0 moves them out of the headers.
             cookies=tuple(event.get("cookies") or ([headers["cookie"]] if "cookie" in headers else [])),
-            body=_body(event, max_body),
+            event=event,
+            max_body=max_body,
             ip_address=address,
             multi_value=source == "v1" or (source == "alb" and event.get("multiValueHeaders") is not None),
         )
@@ -129,6 +131,24 @@ class LambdaRequest:
     def cookie(self, name: str) -> str | None:
         """Return the value of one of our cookies, read as :func:`torii_dynamodb.cookies.read_cookie` does."""
         return read_cookie(self.cookies, name)
+
+    @property
+    def body(self) -> bytes:
+        """The body, decoded; empty if there is none.
+
+        Raises:
+            ValidationError: It is longer than ``max_body``, or cannot be decoded; respond with 4xx.
+        """
+        raw: str = self.event.get("body") or ""
+        encoded = bool(self.event.get("isBase64Encoded"))
+        if len(raw) <= ((self.max_body + 2) // 3 * 4 if encoded else self.max_body):
+            try:
+                body = base64.b64decode(raw, validate=True) if encoded else raw.encode()
+            except ValueError:  # also a lone surrogate
+                raise ValidationError("body", "it cannot be decoded") from None
+            if len(body) <= self.max_body:
+                return body
+        raise ValidationError("body", f"it is longer than {self.max_body} bytes")
 
     @property
     def bearer(self) -> str | None:
@@ -150,12 +170,13 @@ class LambdaRequest:
         ``Content-Type: application/json`` is required, because the form of another site cannot send it.
 
         Raises:
-            ValidationError: The body is something else; respond with 4xx.
+            ValidationError: The body is something else, or too long; respond with 4xx.
         """
         found: object = None
+        body = self.body
         if self.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
             try:
-                found = json.loads(self.body)
+                found = json.loads(body)
             except (ValueError, RecursionError):
                 found = None
         if not isinstance(found, dict):
@@ -262,19 +283,6 @@ def _query(event: Event, source: str) -> dict[str, list[str]]:
         return dict(several)
     # "If the query parameters are URL-encoded, the load balancer does not decode them."
     return {unquote_plus(name): [unquote_plus(value) for value in values] for name, values in several.items()}
-
-
-def _body(event: Event, limit: int) -> bytes:
-    raw = event.get("body") or ""
-    encoded = bool(event.get("isBase64Encoded"))
-    if len(raw) <= (limit + 2) // 3 * 4 if encoded else len(raw) <= limit:
-        try:
-            body = base64.b64decode(raw, validate=True) if encoded else raw.encode()
-        except ValueError:  # also a lone surrogate
-            raise ValidationError("body", "it cannot be decoded") from None
-        if len(body) <= limit:
-            return body
-    raise ValidationError("body", f"it is longer than {limit} bytes")
 
 
 def _peer(source: str, context: Event, headers: LambdaHeaders) -> str | None:

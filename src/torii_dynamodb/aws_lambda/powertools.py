@@ -105,8 +105,7 @@ def signed_in(
         return Response(status, "application/problem+json", body, headers)
 
     def torii_signed_in(app: ApiGatewayResolver, next_middleware: NextMiddleware, /) -> Response[Any]:
-        event = app.current_event.raw_event
-        request = LambdaRequest.from_event({**event, "body": None})  # not read here, however long it is
+        request = LambdaRequest.from_event(app.current_event.raw_event)
         try:
             found = callers.find(
                 method=request.method, header=request.headers.get, cookies=request.cookies, token=request.bearer
@@ -120,7 +119,7 @@ def signed_in(
             _context(app).update(user=None, caller=None)
         else:
             return refuse(found)
-        return cast("Response[Any]", next_middleware(app))
+        return next_middleware(app)  # pyright: ignore[reportUnknownVariableType] - its types are incomplete
 
     return torii_signed_in
 
