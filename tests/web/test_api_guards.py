@@ -42,6 +42,7 @@ EVIL = "https://evil.example"
     [
         {"Origin": EVIL},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": SITE + ".evil.example"},
         {"Origin": SITE, "Sec-Fetch-Site": "cross-site"},
         {"Origin": "https://other.example.com", "Sec-Fetch-Site": "same-site"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from urllib.parse import urlsplit
 
 __all__ = ["is_cross_site"]
 
@@ -40,5 +39,5 @@ def is_cross_site(
         return cookie
     # Behind a proxy that terminates TLS the scheme is unknown here, so sites are told apart by host.
     # "null" has no host, nor does an HTTP/1.0 request that a proxy forwarded without one.
-    host = urlsplit(origin).netloc
+    host = origin.partition("://")[2]
     return own is not None or not host or host != (header("host") or "").lower()

@@ -106,7 +106,10 @@ class PasskeySettings:
 
 
 def _host_of(option: str, origin: str) -> str:
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {origin!r} is not an origin: {error}") from error
     host = parts.hostname or ""
     # Browsers consider localhost and names below it secure (Secure Contexts, 3.1), but accept no IP address as RP id.
     secure = parts.scheme == "https" or (parts.scheme == "http" and f".{host}".endswith(".localhost"))

@@ -657,6 +657,8 @@ async def test_names_below_localhost() -> None:
             MailSettings(sender="a@example.com", app_name="x", base_url=wrong)
         with pytest.raises(ConfigurationError):
             PasskeySettings(rp_id=wrong.removeprefix("http://"), rp_name="x", origins=[wrong])
+    with pytest.raises(ConfigurationError):
+        PasskeySettings(rp_id="localhost", rp_name="x", origins=["https://["])
 
 
 # Garbage
