@@ -25,6 +25,8 @@ class Sample:
         refused: The number, the name and a part of the reason of each row that is refused.
         notes: What the report says was not taken over.
         seeds: The seeds of authenticator apps, by user.
+        passkeys: The passkeys, by user: the number that the private key is derived from, the credential's id, and what
+            the authenticator calls the user.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class Sample:
     refused: Sequence[tuple[int, str | None, str]] = ()
     notes: Sequence[str] = ()
     seeds: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    passkeys: Mapping[str, tuple[int, bytes, str]] = field(default_factory=dict[str, tuple[int, bytes, str]])
 
     def __str__(self) -> str:
         return self.path.name
@@ -70,7 +73,7 @@ SAMPLES = [
             "uma.reyes": {"verified", "password"},
             "vito.conti": {"verified", "password"},
             "wren.adler": {"verified", "password"},
-            "xara.niemi": {"verified"},
+            "xara.niemi": {"verified", "unknown password"},
             "yuri.sokol": {"lost: phone"},
         },
         refused=[(8, "zed", NO_ADDRESS)],
@@ -95,11 +98,11 @@ SAMPLES = [
         users={
             "gita.rao": {"verified", "password", "totp"},
             "hugo.vance": {"locked", "password"},
-            "iris.falk": {"verified", "google:100011112222333344445"},
+            "iris.falk": {"verified", "google:100011112222333344445", "passkey"},
             "jack.stone": {"verified", "lost: an authenticator app, whose secret is still encrypted"},
         },
-        notes=["passkeys: Better Auth does not store the user handle that they were registered with"],
         seeds={"gita.rao": b"Zq3vXc8LmT1yWb6NkR4sJd9GhF2pQe7U"},
+        passkeys={"iris.falk": (4712, b"better-auth-sample-credential-01", "k3vj8wq0z5xnt2c7m1rb6ys4ahd9fpeu")},
     ),
     Sample(
         path=FOLDER / "cognito.csv",
@@ -175,6 +178,7 @@ SAMPLES = [
         refused=[(5, "service-account-shop", "not a person"), (6, "kiosk", NO_ADDRESS)],
         notes=["required actions"],
         seeds={"lars.moen": b"rTk3VnQ8wLz5XbYc2HsD"},
+        passkeys={"mina.aziz": (4711, b"keycloak-sample-credential-0001!", "218fdc13-5dcf-419d-b398-8b5231c8b788")},
     ),
     Sample(
         path=FOLDER / "supabase.json",

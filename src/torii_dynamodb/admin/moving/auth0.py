@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final, cast
 from torii_dynamodb._wire.json import list_of, object_of
 from torii_dynamodb.admin.moving.rows import Fields, LegacyFormat, LegacyRow, Record, Unreadable, users_of
 from torii_dynamodb.admin.moving.shapes import (
+    UNVERIFIABLE,
     address,
     full_name,
     has_keys,
@@ -38,6 +39,7 @@ _KEPT: Final = (
 
 
 def _read(file: BinaryIO) -> Iterator[LegacyRow]:
+    # About 300 bytes of memory for each hash: they come in any order.
     hashes = {key: row[_HASH] for _, row in records(file) if isinstance(row, dict) and (key := _owner(row)) is not None}
     file.seek(0)
     return users_of(_users(records(file), hashes), _user, who=("email", "user_id"))
@@ -154,7 +156,7 @@ def _custom_hash(row: Fields) -> str | None:
         row.notes.append(f"the password, whose algorithm {algorithm[:32]!r} is not supported")
     except ValidationError as error:
         row.notes.append(f"the password, whose hash {error.reason}")
-    return None
+    return UNVERIFIABLE
 
 
 def _scrypt(custom: Fields) -> str:

@@ -1,4 +1,4 @@
-"""Better Auth: its tables ``user``, ``account`` and ``twoFactor`` as JSON, in camelCase or snake_case."""
+"""Better Auth: its tables ``user``, ``account``, ``twoFactor`` and ``passkey`` as JSON, in camelCase or snake_case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torii_dynamodb.admin.moving.shapes import (
     with_children,
 )
 from torii_dynamodb.clock import system_clock
-from torii_dynamodb.legacy import LegacyAccount, LegacyTotp, LegacyUser
+from torii_dynamodb.legacy import LegacyAccount, LegacyPasskey, LegacyTotp, LegacyUser
 
 __all__ = ["BETTER_AUTH"]
 
@@ -34,9 +34,6 @@ _USED: Final = (
     "accounts", "two_factor", "passkeys", "sessions", "session",
 )  # fmt: skip
 _UNUSED: Final = {
-    # Better Auth gives authenticators a random user handle, which it does not store. Ours is the user's id, and a
-    # sign-in whose handle names somebody else is refused (WebAuthn Level 3, 7.2, step 6).
-    "passkeys": "passkeys: Better Auth does not store the user handle that they were registered with",
     "ban_expires": "when the ban ends",
 }
 _ENCRYPTED = re.compile(r"\$ba\$.*|(?:[0-9a-f]{2}){40,}")  # a nonce of 24 bytes and a mark of 16, in hexadecimal
@@ -92,8 +89,24 @@ def _user(row: Fields) -> LegacyUser:
             for one in accounts
             if one.text("provider_id") != "credential"
         ),
+        passkeys=tuple(_passkey(one) for one in row.each("passkeys")),
         totp=totp,
         other_factors=others,
+    )
+
+
+def _passkey(passkey: Fields) -> LegacyPasskey:
+    return LegacyPasskey(
+        # The plugin's own name for it is credentialID.
+        credential_id=passkey.base64("credential_id") or passkey.refuse("credential_id", "is missing"),
+        public_key=passkey.base64("public_key") or passkey.refuse("public_key", "is missing"),
+        sign_count=passkey.integer("counter"),
+        name=passkey.text("name") or "Passkey",
+        transports=tuple(one for one in (passkey.text("transports") or "").split(",") if one),
+        aaguid=passkey.text("aaguid"),
+        backed_up=passkey.flag("backed_up"),
+        backup_eligible=passkey.text("device_type") == "multiDevice",
+        created_at=passkey.moment("created_at", unit=moment_unit(passkey, "created_at")),
     )
 
 
@@ -124,7 +137,7 @@ def _is_better_auth(head: bytes) -> bool:
 
 BETTER_AUTH: Final = LegacyFormat(
     name="better-auth",
-    title="Better Auth: its tables user, account and twoFactor as JSON",
+    title="Better Auth: its tables user, account, twoFactor and passkey as JSON",
     source="better-auth",
     read=_read,
     recognises=_is_better_auth,

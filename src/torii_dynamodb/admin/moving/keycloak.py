@@ -7,6 +7,7 @@ from typing import BinaryIO, Final, cast
 
 from torii_dynamodb.admin.moving.rows import Fields, LegacyFormat, LegacyRow, users_of
 from torii_dynamodb.admin.moving.shapes import (
+    UNVERIFIABLE,
     address,
     full_name,
     has_keys,
@@ -88,7 +89,7 @@ def _password(row: Fields, credentials: list[Fields]) -> str | None:
         return from_keycloak(_data(found, "credentialData").values, _data(found, "secretData").values)
     except ValidationError as error:
         row.notes.append(f"the password, whose hash {error.reason}")
-        return None
+        return UNVERIFIABLE
 
 
 def _passkey(credential: Fields) -> LegacyPasskey:

@@ -13,6 +13,7 @@ from torii_dynamodb.legacy import LegacyAccount
 from torii_dynamodb.models import Metadata, MetadataValue
 
 __all__ = [
+    "UNVERIFIABLE",
     "Children",
     "address",
     "csv_names",
@@ -31,6 +32,9 @@ __all__ = [
 
 MAX_TABLES: Final = 256 * 1_048_576
 """Bytes of a JSON document with several tables. Their rows refer to each other, so all of it is in memory at once."""
+
+UNVERIFIABLE: Final = "*"
+"""A password hash that cannot be verified here: the import refuses its user, or leaves the password behind if told."""
 
 _MILLISECONDS = 100_000_000_000  # as seconds, the year 5138
 _PROVIDERS: Final[Mapping[str, str]] = {

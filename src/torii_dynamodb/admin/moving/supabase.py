@@ -44,7 +44,8 @@ def _user(row: Fields) -> LegacyUser:
     metadata = _metadata(row)
     given = cast("Mapping[str, object]", metadata.get("raw_user_meta_data", {}))
     name = given.get("full_name") or given.get("name")
-    verified = row.moment("email_confirmed_at") or row.moment("confirmed_at")
+    # confirmed_at is also set by a confirmed phone; it was the only one before phones were known.
+    verified = row.moment("email_confirmed_at" if "email_confirmed_at" in row.values else "confirmed_at")
     factors = [one for one in row.each("mfa_factors") if one.text("status") == "verified"]
     keys = [one for one in factors if one.text("factor_type") == "webauthn"]
     note_unused(row, _UNUSED)
