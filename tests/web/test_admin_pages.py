@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from decimal import Decimal
 from unittest.mock import AsyncMock
 
 import pytest
 from tests.services._async.support import EMAIL, PASSWORD
 from tests.web.paged import ADMIN, Paged, Reader, Tab, words
 
-from torii_dynamodb import Listing, Page, User
+from torii_dynamodb import Listing, NewFactor, NewUser, Page, User
 from torii_dynamodb._calls import CallRecord
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.fastapi.admin import Activity, Admin
@@ -27,7 +28,17 @@ async def administrator(site: Paged) -> Tab:
     return tab
 
 
-@pytest.mark.parametrize("path", ["/admin", "/admin/activity", "/admin/users/usr_x", "/admin/users/usr_x/delete"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin",
+        "/admin/activity",
+        "/admin/new",
+        "/admin/users/usr_x",
+        "/admin/users/usr_x/edit",
+        "/admin/users/usr_x/delete",
+    ],
+)
 @pytest.mark.parametrize("who", ["nobody", "user", "unverified"])
 async def test_others_find_nothing(path: str, who: str) -> None:
     """Strangers, users, and people who merely typed an administrator's address get "page not found"."""
@@ -44,8 +55,21 @@ async def test_others_find_nothing(path: str, who: str) -> None:
         assert 'href="/admin"' not in (await tab.get("/auth/account")).text
 
 
-@pytest.mark.parametrize("what", ["lock", "unlock", "end-session", "end-sessions", "clear-attempts", "delete"])
-async def test_others_change_nothing(what: str) -> None:
+CHANGES = [
+    "lock",
+    "unlock",
+    "edit",
+    "verify",
+    "send-reset",
+    "remove-factors",
+    "end-session",
+    "end-sessions",
+    "clear-attempts",
+    "delete",
+]
+
+
+async def test_others_change_nothing() -> None:
     """A user's forms to the admin area have no effect, even with a valid form token."""
     site = Paged()
     user = await site.user("victim@example.com")
@@ -53,9 +77,24 @@ async def test_others_change_nothing(what: str) -> None:
     tab = site.tab()
     await tab.sign_in()
     token = Reader((await tab.get("/auth/account")).text).forms["/auth/sign-out"]["csrf_token"]
-    answer = await tab.client.post(f"/admin/users/{user.id}/{what}", data={"csrf_token": token, "confirm": "yes"})
-    assert answer.status_code == 404
+    for what in CHANGES:
+        answer = await tab.client.post(f"/admin/users/{user.id}/{what}", data={"csrf_token": token, "confirm": "yes"})
+        assert answer.status_code == 404, what
     assert await site.torii.get_user(user.id) == user
+    assert await site.here.templates() == []
+
+
+async def test_no_other_site_changes_anything() -> None:
+    """A form without this site's token, or a link, changes nothing."""
+    site = Paged()
+    user = await site.user("victim@example.com")
+    tab = await administrator(site)
+    for what in CHANGES:
+        path = f"/admin/users/{user.id}/{what}"
+        assert (await tab.client.post(path, data={"confirm": "yes", "version": "1", "name": "x"})).status_code == 403
+        assert (await tab.get(path)).status_code in (200, 405), what
+    assert await site.torii.get_user(user.id) == user
+    assert await site.here.templates() == []
 
 
 async def test_a_function_can_decide_who_is_an_administrator() -> None:
@@ -262,3 +301,159 @@ def test_bars_stand_on_the_ground_and_below_the_edge() -> None:
     assert min(bar.y for bar in chart.bars) == pytest.approx(120 * 3 / 40)
     assert len(chart.rows) == 2
     assert "reads: 33, writes: 7" in chart.summary
+
+
+async def test_a_user_is_created_and_invited(caplog: pytest.LogCaptureFixture) -> None:
+    """The invitation's link chooses a password; a taken or invalid address is said; the log names the administrator."""
+    caplog.set_level(logging.INFO, logger="torii_dynamodb")
+    site = Paged()
+    tab = await administrator(site)
+    page = "/admin/new"
+    for email, status, told in (("nonsense", 422, "@-sign"), (ADMIN, 409, "Another user has this address")):
+        answer = await tab.send(page, page, email=email, invite="yes")
+        assert answer.status_code == status
+        assert told in answer.text
+    answer = await tab.send(page, page, email="new@example.com", name="Nora", invite="yes", verified="yes")
+    assert "we sent an invitation" in answer.text
+    user = await site.torii.get_user_by_email("new@example.com")
+    assert user is not None
+    assert (user.name, user.is_email_verified, user.has_password) == ("Nora", True, False)
+    assert await site.here.templates() == ["invitation"]
+    await site.torii.password.complete_reset(await site.here.link(), PASSWORD)
+    assert f"user-invited: {user.id}" in caplog.text
+    await tab.send(page, page, email="other@example.com")
+    assert await site.here.templates() == ["invitation", "password_changed"]
+
+
+async def test_name_and_metadata_are_edited() -> None:
+    """Both are replaced; what is not a JSON object is refused, and so is a form that is out of date."""
+    site = Paged()
+    user = await site.user(name="Ada")
+    await site.torii.update_user(user, metadata={"plan": "free", "nested": {"a": [1, 1.5, None, "ü<"]}})
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}/edit"
+    assert '"plan": "free"' in words(await tab.get(page))
+    assert "ü&lt;" in (await tab.get(page)).text
+    for wrong in ("[1]", "{", "[" * 9000, '{"a": NaN}', '{"": 1}'):
+        answer = await tab.send(page, page, metadata=wrong)
+        assert answer.status_code == 422, wrong
+        assert "The metadata" in answer.text
+    answer = await tab.send(page, page, name="Ada <King>", metadata='{"plan": "pro"}')
+    assert "The changes were saved" in answer.text
+    now = await site.torii.get_user(user.id)
+    assert now is not None
+    assert (now.name, dict(now.metadata)) == ("Ada <King>", {"plan": "pro"})
+    stale = await tab.send(page, page, name="Eve", metadata="{}", version=str(user.version))
+    assert stale.status_code == 409
+    assert "changed elsewhere" in stale.text
+    assert await site.torii.get_user(user.id) == now
+
+
+async def test_metadata_that_is_not_json_is_kept() -> None:
+    """Bytes and decimals cannot be edited; the name can, and they stay."""
+    site = Paged()
+    user = await site.torii.update_user(await site.user(), metadata={"key": b"", "price": Decimal("1.20")})
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}/edit"
+    assert "<textarea" not in (await tab.get(page)).text
+    await tab.send(page, page, name="Ada", metadata="{}")
+    now = await site.torii.get_user(user.id)
+    assert now is not None
+    assert (now.name, now.metadata) == ("Ada", user.metadata)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_an_address_is_verified(keep: bool) -> None:
+    """It removes what a stranger may have set up, unless the box is ticked; then there is no such button any more."""
+    site = Paged()
+    user = await site.user(verified=False)
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}"
+    answer = await tab.send(page, f"{page}/verify", keep="yes" if keep else "")
+    now = await site.torii.get_user(user.id)
+    assert now is not None
+    assert now.is_email_verified
+    assert now.has_password is keep
+    assert f"{page}/verify" not in Reader(answer.text).forms
+
+
+async def test_a_reset_is_mailed_to_the_user() -> None:
+    """The owner gets the link; a locked account has no such button, and its form is refused."""
+    site = Paged()
+    user = await site.user()
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}"
+    await tab.send(page, f"{page}/send-reset")
+    assert (await site.here.templates(), site.here.mailer.messages[-1].to) == (["reset_password"], "Ada@example.com")
+    form = Reader((await tab.get(page)).text).forms[f"{page}/send-reset"]
+    await tab.send(page, f"{page}/lock")
+    assert f"{page}/send-reset" not in Reader((await tab.get(page)).text).forms
+    answer = await tab.client.post(f"{page}/send-reset", data=form)
+    assert "locked" in answer.text
+    assert len(await site.here.templates()) == 1
+
+
+async def test_one_second_factor_is_removed() -> None:
+    """An app that was lost, without the others; the owner is told."""
+    site = Paged()
+    user = await site.user()
+    for name in ("old", "new"):
+        await site.torii.storage.add_factor(
+            NewFactor(user_id=user.id, id=name, secret=b"sealed", last_step=1, name=name)
+        )
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}"
+    form = Reader((await tab.get(page)).text).forms[f"{page}/remove-factors"]
+    await tab.client.post(f"{page}/remove-factors", data={**form, "factor_id": "old"})
+    left = await site.torii.storage.list_factors_for_user(user.id)
+    assert [factor.id for factor in left] == ["new"]
+    assert await site.here.templates() == ["second_factor_removed"]
+
+
+async def test_users_are_searched_step_by_step() -> None:
+    """A search reads a bounded part of the table, says how far it is, and continues; an address scans nothing."""
+    site = Paged()
+    for number in range(1100):
+        await site.torii.storage.create_user(NewUser(email=f"user{number}@example.com"))
+    zoe = await site.user("zoe@example.com", name="Zoë Müller")
+    tab = await administrator(site)
+    text, steps, link = "", 0, "/admin?q=muller"
+    while link and steps < 5:
+        answer = await tab.get(link)
+        text, steps = text + answer.text, steps + 1
+        link = next((one["href"] or "" for one in Reader(answer.text).all("a") if one.get("id") == "next-page"), "")
+    assert steps == 2
+    assert "Looked at 1,000 users so far" in text
+    assert "Looked at 1,102 users: that was everyone" in text
+    assert text.count(f"/admin/users/{zoe.id}") == 1
+    partial = await tab.get("/admin", params={"q": "zoe@"})
+    assert "search-progress" not in partial.text
+    (everywhere,) = [one["href"] for one in Reader(partial.text).all("a") if one.get("id") == "search-everywhere"]
+    assert "search-progress" in (await tab.get(everywhere or "")).text
+    assert (await tab.get("/admin?q=x&cursor=***")).headers["location"] == "/admin"
+
+
+async def test_a_session_without_the_second_factor_sees_nothing() -> None:
+    """An administrator who has a second factor gives it before looking, even if the session is older than it."""
+    site = Paged()
+    user = await site.user()
+    tab = await administrator(site)
+    assert (await tab.get("/admin")).status_code == 200
+    admin = await site.torii.get_user_by_email(ADMIN)
+    assert admin is not None
+    await site.torii.storage.add_factor(
+        NewFactor(user_id=admin.id, id="app", secret=b"sealed", last_step=1, name="App")
+    )
+    for path in ("/admin", "/admin/new", f"/admin/users/{user.id}", "/admin/activity"):
+        assert (await tab.get(path)).headers["location"] == "/auth/second-factor/again?next=%2Fadmin"
+
+
+async def test_another_administrator_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before an administrator is locked or deleted, the page says what they are."""
+    site = Paged()
+    user = await site.user()
+    tab = await administrator(site)
+    assert "This user is an administrator" not in (await tab.get(f"/admin/users/{user.id}/delete")).text
+    monkeypatch.setattr(site.admin, "_emails", {ADMIN, "ada@example.com"})
+    for path in ("", "/delete"):
+        assert "This user is an administrator" in (await tab.get(f"/admin/users/{user.id}{path}")).text

@@ -139,8 +139,9 @@ class Mailing:
         """
         if not self.settings.get("base_url"):
             raise WrongOption("to print a link, give --base-url: the application's URL")
+        given: dict[str, Any] = {"sender": "unused@example.com", "app_name": "unused", **self.settings}
         with options_given():
-            settings = MailSettings(**({"sender": "unused@example.com", "app_name": "unused"} | dict(self.settings)))
+            settings = MailSettings(**given)
         return settings.url(settings.reset_password_path, token)
 
 

@@ -192,7 +192,13 @@ def test_name_and_metadata_are_changed_and_the_rest_stays(run: Run, storage: Dyn
     assert (dict(user.metadata), user.name) == ({"plan": "pro", "a": {"b": 1.5}}, "Ada")
     assert told(run("users", "update", ada.id, "--metadata", "plan=pro", "--json"))["changed"] is False
     assert told(run("users", "update", ada.id, "--name", "", "--json"))["user"]["name"] is None
-    for wrong in (["--metadata", "plan"], ["--metadata", '{"a": NaN}'], ["--metadata", "{"], []):
+    for wrong in (
+        ["--metadata", "plan"],
+        ["--metadata", '{"a": NaN}'],
+        ["--metadata", "{"],
+        ["--metadata", '{"a":' + "[" * 5000],
+        [],
+    ):
         assert run("users", "update", ada.id, *wrong).exit_code == 2, wrong
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from torii_dynamodb._rules import validation
 from torii_dynamodb.cli.support import WrongOption
 from torii_dynamodb.models import Metadata
 
@@ -24,18 +25,18 @@ MetadataOption = Annotated[
 ]
 
 
-def patches_of(given: Sequence[str] | None) -> list[dict[str, Any]]:
+def patches_of(given: Sequence[str] | None) -> list[Metadata]:
     """The objects to merge, in order.
 
     Raises:
         WrongOption: One is neither ``KEY=TEXT`` nor a JSON object.
     """
-    patches: list[dict[str, Any]] = []
+    patches: list[Metadata] = []
     for one in given or ():
         if one.lstrip().startswith("{"):
             try:
-                patches.append(json.loads(one))
-            except ValueError as error:
+                patches.append(validation.metadata(json.loads(one)))
+            except (ValueError, RecursionError) as error:
                 raise WrongOption(f"--metadata: this is not valid JSON: {error}") from error
             continue
         key, equals, text = one.partition("=")

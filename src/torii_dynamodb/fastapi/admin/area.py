@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Collection
 from inspect import isawaitable
 from typing import Any, cast
@@ -13,11 +12,12 @@ from fastapi.responses import Response
 from torii_dynamodb._rules.checking import check_policy, wrong
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.second_factor import factor_kinds
-from torii_dynamodb.errors import NotFound, ValidationError
+from torii_dynamodb.administration import SearchPage
+from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.fastapi.admin import editing
 from torii_dynamodb.fastapi.admin.activity import Activity
 from torii_dynamodb.fastapi.admin.charts import HEIGHT, WIDTH, bar_chart, number
-from torii_dynamodb.fastapi.errors import Problem
-from torii_dynamodb.fastapi.pages.forms import FieldError
+from torii_dynamodb.fastapi.admin.shared import Area
 from torii_dynamodb.fastapi.pages.render import Site, new_router
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import provider_label
@@ -26,9 +26,9 @@ from torii_dynamodb.models import Factor, Listing, LockoutPolicy, Page, User
 
 __all__ = ["Admin"]
 
-_log = logging.getLogger("torii_dynamodb")
-
 _PAGE = 25
+_MOST_QUERY = 256
+_USERS_PER_UNIT = 8  # of about 500 bytes each
 _ATTEMPTS = 50
 
 
@@ -80,7 +80,9 @@ class Admin:
 
     async def admits(self, signed_in: Caller) -> bool:
         """Whether this person is an administrator."""
-        user = signed_in.user
+        return await self._admits(signed_in.user)
+
+    async def _admits(self, user: User) -> bool:
         if self._decide is None:
             return user.is_email_verified and user.email in self._emails
         decided = self._decide(user)
@@ -95,121 +97,51 @@ class Admin:
         """
         site = Site(web, settings, admin=self)
         router = new_router(site, self._prefix)
-        _Area(self, site).add(router)
+        area = Area(site, self._prefix, self._admits, has_activity=self.activity is not None, note=self.note)
+        _Viewing(area, self).add(router)
+        editing.add(router, area)
         router.add_options()
         return router
 
 
-class _Area:
-    """The pages' handlers."""
+class _Viewing:
+    """The pages to look at."""
 
-    def __init__(self, admin: Admin, site: Site) -> None:
-        self._admin = admin
-        self._site = site
-        self._web = site.web
-        self._torii = site.torii
+    def __init__(self, area: Area, admin: Admin) -> None:
+        self._area = area
+        self._torii = area.torii
+        self._activity = admin.activity
+        self._lockout = admin.lockout
 
     def add(self, router: APIRouter) -> None:
         """Add the pages to a router."""
         router.add_api_route("", self.users)
-        if self._admin.activity is not None:
+        if self._activity is not None:
             router.add_api_route("/activity", self.what_goes_on)
         router.add_api_route("/users/{user_id}", self.user)
-        router.add_api_route("/users/{user_id}/delete", self.ask_to_delete)
-        router.add_api_route("/users/{user_id}/delete", self.delete, methods=["POST"])
-        torii = self._torii
-        self._add_action(router, "lock", "user-locked", lambda user, _: torii.lock_user(user.id))
-        self._add_action(router, "unlock", "user-unlocked", lambda user, _: torii.unlock_user(user.id))
-        self._add_action(
-            router,
-            "end-session",
-            "session-ended",
-            lambda user, form: torii.delete_session_by_id(user.id, form.get("session_id", "")),
-        )
-        self._add_action(
-            router, "end-sessions", "sessions-ended", lambda user, _: torii.delete_sessions_for_user(user.id)
-        )
-        if torii.takes_second_factors:
-            self._add_action(
-                router,
-                "remove-factors",
-                "second-factors-removed",
-                lambda user, _: torii.administration.remove_second_factors(user),
-            )
-        self._add_action(
-            router, "clear-attempts", "attempts-cleared", lambda user, _: torii.storage.clear_attempts(user.email)
-        )
-
-    # Who is signed in
-
-    async def _who(self, request: Request) -> Caller:
-        found = await self._site.person(request)
-        if found is None or not await self._admin.admits(found):
-            raise NotFound("page", "there is no such page")
-        return found
-
-    async def _changing(self, request: Request, user_id: str) -> tuple[Caller, User, dict[str, str]]:
-        """Who sent a form, about whom, and its fields.
-
-        Raises:
-            Redirected: They have to sign in again first.
-        """
-        found = await self._who(request)
-        form = await self._site.form(request)
-        user = await self._user(user_id)
-        self._site.require_proof(found, self._path(user_id))
-        if user.id == found.user.id:
-            raise Problem(409, "error", "this is your own account; change it on your account page")
-        return found, user, form
-
-    async def _user(self, user_id: str) -> User:
-        try:
-            user = await self._torii.storage.get_user(user_id, consistent=True)
-        except ValidationError:
-            user = None
-        if user is None:
-            raise NotFound("user", "there is no such user")
-        return user
-
-    @property
-    def _start(self) -> str:
-        return self._web.navigation.path(self._admin.prefix)
-
-    def _path(self, user_id: str) -> str:
-        return f"{self._start}/users/{user_id}"
-
-    def _done(self, found: Caller, user: User, what: str, *, gone: bool = False) -> Response:
-        _log.info("admin %s: %s: %s", found.user.id, what, user.id)
-        path = self._start if gone else self._path(user.id)
-        return self._site.redirect(f"{path}?notice={what}")
-
-    async def _page(self, request: Request, template: str, found: Caller, **context: Any) -> Response:
-        admin = self._admin
-        return await self._site.page(
-            request,
-            template,
-            signed_in=found,
-            admin_prefix=self._start,
-            has_activity=admin.activity is not None,
-            note=admin.note,
-            **context,
-        )
-
-    # Viewing
 
     async def users(self, request: Request) -> Response:
-        """All users, page by page, or the one that was searched for."""
-        found = await self._who(request)
-        query = request.query_params.get("q", "").strip()
-        cursor = request.query_params.get("cursor") or None
-        if query:
-            page = Page([user for user in [await self._search(query)] if user is not None])
-        else:
-            try:
+        """All users page by page, or those that were searched for."""
+        found = await self._area.who(request)
+        asked = request.query_params
+        query, cursor = asked.get("q", "").strip(), asked.get("cursor") or None
+        step: SearchPage | None = None
+        try:
+            if not query:
                 page = await self._torii.storage.list_users(limit=_PAGE, cursor=cursor)
-            except ValidationError:
-                return self._site.redirect(self._start)
-        return await self._page(
+            elif cursor or asked.get("everywhere"):
+                page, step = await self._search(query, cursor)
+            else:
+                exact = await self._exact(query)
+                if exact is not None or "@" in query:
+                    page = Page(() if exact is None else (exact,))
+                else:
+                    page, step = await self._search(query, None)
+        except ValidationError:
+            return self._area.site.redirect(self._area.start)
+        seen = asked.get("seen", "")
+        before = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0
+        return await self._area.page(
             request,
             "admin_users",
             found,
@@ -218,9 +150,16 @@ class _Area:
             corrupt=page.corrupt,
             cursor=page.next_cursor,
             paged=bool(cursor),
+            search=None
+            if step is None
+            else {"seen": before + step.looked_at, "units": -(-step.looked_at // _USERS_PER_UNIT)},
         )
 
-    async def _search(self, query: str) -> User | None:
+    async def _search(self, query: str, cursor: str | None) -> tuple[Page[User], SearchPage]:
+        step = await self._torii.administration.search(query[:_MOST_QUERY], cursor=cursor)
+        return Page(step.users, step.next_cursor, step.corrupt), step
+
+    async def _exact(self, query: str) -> User | None:
         try:
             if "@" in query:
                 return await self._torii.storage.get_user_by_email(query, consistent=True)
@@ -230,20 +169,21 @@ class _Area:
 
     async def user(self, request: Request, user_id: str) -> Response:
         """One user with everything that belongs to it."""
-        found = await self._who(request)
-        user = await self._user(user_id)
+        found = await self._area.who(request)
+        user = await self._area.user(user_id)
         storage = self._torii.storage
         accounts = await storage.list_oauth_accounts_for_user(user.id)
         passkeys = await storage.list_passkeys_for_user(user.id)
         sessions = await storage.list_sessions_for_user(user.id)
         factors = await storage.list_factors_for_user(user.id, user=user) if user.factors else Listing[Factor]()
-        return await self._page(
+        return await self._area.page(
             request,
             "admin_user",
             found,
             user=user,
             is_self=user.id == found.user.id,
-            base=self._path(user.id),
+            is_admin=await self._area.admits(user),
+            base=self._area.path(user.id),
             accounts=[(provider_label(account.provider), account) for account in accounts],
             disconnected=[provider_label(name) for name in sorted(user.disconnected)],
             passkeys=passkeys,
@@ -253,14 +193,14 @@ class _Area:
             takes_second_factors=self._torii.takes_second_factors,
             corrupt=[*accounts.corrupt, *passkeys.corrupt, *sessions.corrupt, *factors.corrupt],
             status=200,
-            lockout=await storage.get_lockout_status(user.email, policy=self._admin.lockout),
+            lockout=await storage.get_lockout_status(user.email, policy=self._lockout),
             attempts=await storage.list_failed_attempts(user.email, limit=_ATTEMPTS),
         )
 
     async def what_goes_on(self, request: Request) -> Response:
         """Charts."""
-        found = await self._who(request)
-        activity = cast("Activity", self._admin.activity)
+        found = await self._area.who(request)
+        activity = cast("Activity", self._activity)
         day = request.query_params.get("span") == "day"
         bars, minutes = (48, 30) if day else (60, 1)
 
@@ -281,7 +221,7 @@ class _Area:
             ),
         ]
         report = activity.meter.report()
-        return await self._page(
+        return await self._area.page(
             request,
             "admin_activity",
             found,
@@ -295,37 +235,3 @@ class _Area:
                 for use in report.operations[:20]
             ],
         )
-
-    # Changing
-
-    def _add_action(
-        self, router: APIRouter, path: str, notice: str, act: Callable[[User, dict[str, str]], Awaitable[object]]
-    ) -> None:
-        async def handle(request: Request, user_id: str) -> Response:
-            found, user, form = await self._changing(request, user_id)
-            await act(user, form)
-            return self._done(found, user, notice)
-
-        router.add_api_route(f"/users/{{user_id}}/{path}", handle, methods=["POST"])
-
-    async def ask_to_delete(self, request: Request, user_id: str) -> Response:
-        """Ask for confirmation."""
-        found = await self._who(request)
-        user = await self._user(user_id)
-        return await self._page(request, "admin_delete", found, user=user, base=self._path(user.id))
-
-    async def delete(self, request: Request, user_id: str) -> Response:
-        """Delete the user."""
-        found, user, form = await self._changing(request, user_id)
-        if form.get("confirm") != "yes":
-            return await self._page(
-                request,
-                "admin_delete",
-                found,
-                user=user,
-                base=self._path(user.id),
-                errors=[FieldError("confirm", "Tick the box to confirm that you want to delete this user.")],
-                status=422,
-            )
-        await self._torii.delete_user(user.id)
-        return self._done(found, user, "user-deleted", gone=True)
