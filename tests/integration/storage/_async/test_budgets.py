@@ -155,8 +155,10 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(engine: LocalEngine, prefix: str, **options: Any) -> AsyncIterator[World]:
-    """Open a world on tables of its own, with the meter in place."""
+async def a_world(
+    engine: LocalEngine, prefix: str, *, tenant: str | None = None, **options: Any
+) -> AsyncIterator[World]:
+    """Open a world on tables of its own, with the meter in place; its storage is a tenant's, if one is named."""
     records: list[CallRecord] = []
     config = engine.config(table_prefix=prefix, on_call=records.append, session_cleanup="off", **options)
     client = AsyncClient(config)
@@ -165,8 +167,8 @@ async def a_world(engine: LocalEngine, prefix: str, **options: Any) -> AsyncIter
     world.meter = Meter(client._transport, records)
     client._transport = world.meter
     async with AsyncDynamoDbHandle(client, config) as storage:
-        world.storage = storage
-        world.torii = AsyncTorii(storage, hasher=PlainHasher())
+        world.storage = storage if tenant is None else storage.tenant(tenant)
+        world.torii = AsyncTorii(world.storage, hasher=PlainHasher())
         await world.settle()
         yield world
 
@@ -722,6 +724,66 @@ async def test_an_operation_costs_its_budget(
 ) -> None:
     """Each operation sends exactly its budget of requests and rounds, and consumes exactly its budget of units."""
     async with a_world(dynoxide, table_prefix) as world:
+        await prepare(world)
+        assert await world.meter.cost(lambda: act(world)) == budget
+
+
+SINGLE: dict[Step, Cost] = {
+    register: Cost(1, 1, 0, 4),
+    import_user: Cost(1, 1, 0, 12),
+    sign_in: Cost(5, 3, 2, 3),
+    create_session: Cost(1, 1, 0, 1),
+    create_session_reading: Cost(2, 2, 1, 1),
+    refresh_session: Cost(1, 1, 0, 1),
+    sign_out: Cost(1, 1, 0, 1),
+    end_device: Cost(1, 1, 0, 2),
+    sign_out_everywhere: Cost(1, 1, 0, 1),
+    list_sessions: Cost(2, 1, 2, 0),
+    set_password: Cost(1, 1, 0, 4),
+    set_password_reading: Cost(2, 2, 1, 4),
+    change_password: Cost(2, 2, 1, 4),
+    remove_password: Cost(2, 2, 1, 4),
+    by_email_eventually: Cost(2, 2, 1, 0),
+    rename: Cost(1, 1, 0, 2),
+    change_email: Cost(2, 2, 1, 6),
+    verify_email: Cost(2, 2, 1, 2),
+    delete_user: Cost(2, 2, 1, 8),
+    oauth_sign_in: Cost(3, 3, 2, 1),
+    oauth_sign_up: Cost(1, 1, 0, 6),
+    link: Cost(1, 1, 0, 4),
+    unlink: Cost(1, 1, 0, 4),
+    add_passkey: Cost(1, 1, 0, 4),
+    delete_passkey: Cost(1, 1, 0, 4),
+    delete_passkeys: Cost(2, 2, 1, 4),
+    issue_only_token: Cost(1, 1, 0, 4),
+    add_factor: Cost(2, 2, 1, 4),
+    remove_factor: Cost(2, 2, 1, 4),
+    remove_factors: Cost(2, 2, 1, 6),
+    use_passkeys: Cost(2, 2, 1, 2),
+    set_codes: Cost(2, 2, 1, 4),
+    lock: Cost(3, 3, 2, 2),
+    health: Cost(1, 1, 1, 0),
+}
+"""Budgets in a single table where they differ: it has no indexes to write, and reads by address without one."""
+
+
+@pytest.mark.parametrize("tenant", [None, "acme"])
+@pytest.mark.parametrize(("prepare", "act", "budget"), BUDGETS, ids=[act.__name__ for _, act, _ in BUDGETS])
+async def test_an_operation_costs_its_budget_in_a_single_table(
+    dynoxide: LocalEngine, table_prefix: str, prepare: Step, act: Step, budget: Cost, tenant: str | None
+) -> None:
+    """Each operation keeps its budget in a single table, with and without a tenant."""
+    async with a_world(dynoxide, table_prefix, tenant=tenant, layout="single") as world:
+        await prepare(world)
+        assert await world.meter.cost(lambda: act(world)) == SINGLE.get(act, budget)
+
+
+@pytest.mark.parametrize(("prepare", "act", "budget"), BUDGETS, ids=[act.__name__ for _, act, _ in BUDGETS])
+async def test_an_operation_costs_its_budget_for_a_tenant(
+    dynoxide: LocalEngine, table_prefix: str, prepare: Step, act: Step, budget: Cost
+) -> None:
+    """In five tables, an operation of a tenant costs what it costs without one."""
+    async with a_world(dynoxide, table_prefix, tenant="acme") as world:
         await prepare(world)
         assert await world.meter.cost(lambda: act(world)) == budget
 
