@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 
 from torii_dynamodb import DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb._core.attributes import decode_map
+from torii_dynamodb._core.layout import placer
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ToriiError
@@ -65,16 +66,18 @@ POLICY = LockoutPolicy(max_attempts=3, window=timedelta(minutes=1), retention=ti
 
 
 def tables_of(storage: DynamoDbHandle) -> conformance.Dump:
-    """Return all items of all tables, as plain values."""
-    dump: dict[str, list[dict[str, Any]]] = {}
-    client = Client(storage.config)
-    try:
-        for table in TABLES:
-            answer = client.call("Scan", {"TableName": storage.config.table_name(table), "ConsistentRead": True})
+    """Return all items as the five tables contain them, as plain values."""
+    dump: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+    config, place = storage.config, placer(storage.config)
+    with closing(Client(config)) as client:
+        for name in map(config.table_name, config.tables):
+            answer = client.call("Scan", {"TableName": name, "ConsistentRead": True})
             assert "LastEvaluatedKey" not in answer
-            dump[table] = [decode_map(item) for item in answer["Items"]]
-    finally:
-        client.close()
+            for item in answer["Items"]:
+                placed = place(name, item)
+                assert placed is not None
+                assert placed[1] == storage.tenant_name
+                dump[placed[0]].append(decode_map(placed[2]))
     return dump
 
 
@@ -98,6 +101,8 @@ class Histories(RuleBasedStateMachine):
     """The commands."""
 
     engine: LocalEngine
+    layout: Literal["tables", "single"] = "tables"
+    tenant: str | None = None
 
     sessions = Bundle("sessions")
     tokens = Bundle("tokens")
@@ -110,8 +115,12 @@ class Histories(RuleBasedStateMachine):
         """Create new tables, an empty memory and one clock."""
         self.clock = FakeClock()
         self.stack = ExitStack()
-        config = self.engine.config(table_prefix=f"m{uuid4().hex}", clock=self.clock, session_cleanup="inline")
+        config = self.engine.config(
+            table_prefix=f"m{uuid4().hex}", clock=self.clock, session_cleanup="inline", layout=self.layout
+        )
         self.real = self.stack.enter_context(DynamoDbStorage.open(config))
+        if self.tenant is not None:
+            self.real = self.real.tenant(self.tenant)
         self.model = MemoryStorage(clock=self.clock)
         self.secrets: list[str] = []
         self.counter = 0
@@ -634,13 +643,20 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(300)
-def test_dynamodb_and_the_reference_answer_alike(dynoxide: LocalEngine) -> None:
+@pytest.mark.parametrize(
+    ("where", "whose", "short"), [("tables", None, 40), ("single", None, 20), ("single", "acme", 8)]
+)
+def test_dynamodb_and_the_reference_answer_alike(
+    dynoxide: LocalEngine, where: Literal["tables", "single"], whose: str | None, short: int
+) -> None:
     """For any history, both give the same results, and the tables are consistent and contain no secret."""
 
     class Here(Histories):
         engine = dynoxide
+        layout = where
+        tenant = whose
 
-    examples, steps = (400 if os.environ.get("TORII_LONG") else 40), 40
+    examples, steps = (400 if os.environ.get("TORII_LONG") else short), 40
     limits = settings(
         max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
     )
