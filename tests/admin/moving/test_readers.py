@@ -13,6 +13,7 @@ import pytest
 from tests.admin.moving.expected import SAMPLES, Sample, sample
 
 from torii_dynamodb.admin.moving.firebase import format_for
+from torii_dynamodb.admin.moving.native import json_line
 from torii_dynamodb.admin.moving.reading import FORMATS, detect, format_named
 from torii_dynamodb.admin.moving.rows import LegacyRow
 from torii_dynamodb.errors import ValidationError
@@ -41,6 +42,14 @@ def test_samples_are_recognised(one: Sample) -> None:
     with one.path.open("rb") as file:
         assert detect(file).name == one.format
         assert file.tell() == 0
+
+
+@pytest.mark.parametrize("one", SAMPLES, ids=str)
+def test_exports_of_our_own_are_recognised(one: Sample) -> None:
+    """What was imported from another system and exported again is taken for our own format, not for that system's."""
+    for row in one.rows():
+        if row.user is not None:
+            assert detect(BytesIO(json_line(row.user).encode())).name == "jsonl"
 
 
 def test_every_system_has_a_sample() -> None:

@@ -39,10 +39,7 @@ _KEPT: Final = (
 
 
 def _read(file: BinaryIO) -> Iterator[LegacyRow]:
-    # About 300 bytes of memory for each hash: they come in any order.
-    hashes = {key: row[_HASH] for _, row in records(file) if isinstance(row, dict) and (key := _owner(row)) is not None}
-    file.seek(0)
-    return users_of(_users(records(file), hashes), _user, who=("email", "user_id"))
+    return users_of(_users(file), _user, who=("email", "user_id"))
 
 
 def _owner(row: dict[str, Any]) -> str | None:
@@ -53,18 +50,19 @@ def _owner(row: dict[str, Any]) -> str | None:
     return f"{_DATABASE}|{found}" if isinstance(found, str) else None
 
 
-def _users(rows: Iterator[Record], hashes: dict[str, Any]) -> Iterator[Record]:
+def _users(file: BinaryIO) -> Iterator[Record]:
     """Return users with their hashes, then the hashes whose users are in no export."""
-    alone: dict[str, tuple[int, dict[str, Any]]] = {}
-    for number, row in rows:
+    # About 500 bytes of memory for each hash: they come in any order.
+    hashes = {key: row[_HASH] for _, row in records(file) if isinstance(row, dict) and (key := _owner(row)) is not None}
+    file.seek(0)
+    for number, row in records(file):
         if isinstance(row, Unreadable):
             yield number, row
-        elif (key := _owner(row)) is not None:
-            alone[key] = (number, row)
-        else:
+        elif _owner(row) is None:
             yield number, row | {_BCRYPT: hashes.pop(str(row.get("user_id")), row.get(_BCRYPT))}
-    for key, (number, row) in alone.items():
-        if key in hashes:
+    file.seek(0)
+    for number, row in records(file) if hashes else ():
+        if isinstance(row, dict) and (key := _owner(row)) is not None and hashes.pop(key, None) is not None:
             yield number, _from_hash(key, row)
 
 
@@ -185,13 +183,12 @@ def _bytes(custom: Fields, name: str) -> bytes:
 
 
 def _is_auth0(head: bytes) -> bool:
-    if re.search(rb'"user_id"\s*:\s*"[a-z0-9-]+\|', head):
+    if re.search(rb'"user_id"\s*:\s*"[a-z0-9-]+\|', head) or has_keys(head, "_id", "$oid", _HASH):
         return True
-    return (
-        has_keys(head, "_id", "$oid", _HASH)
-        or has_keys(head, "custom_password_hash")
-        or (has_keys(head, _BCRYPT) and (has_keys(head, "user_metadata") or has_keys(head, "app_metadata")))
-    )
+    # The schema of the bulk import has an array.
+    metadata = has_keys(head, "user_metadata") or has_keys(head, "app_metadata")
+    bulk = has_keys(head, "custom_password_hash") or (has_keys(head, _BCRYPT) and metadata)
+    return bulk and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
 AUTH0: Final = LegacyFormat(

@@ -130,9 +130,10 @@ def _factors(row: Fields) -> tuple[tuple[LegacyTotp, ...], tuple[str, ...]]:
 
 
 def _is_better_auth(head: bytes) -> bool:
+    accounts = has_keys(head, "providerId") or has_keys(head, "provider_id")
+    tables = accounts or re.search(rb'"users?"\s*:\s*\[', head) is not None
     verified = has_keys(head, "emailVerified") or has_keys(head, "email_verified")
-    tables = re.search(rb'"users?"\s*:\s*\[', head) is not None or has_keys(head, "accounts")
-    return verified and tables and not has_keys(head, "localId") and not has_keys(head, "username", "realm")
+    return tables and verified and not has_keys(head, "localId") and not has_keys(head, "realm")
 
 
 BETTER_AUTH: Final = LegacyFormat(
