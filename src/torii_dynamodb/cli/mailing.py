@@ -17,7 +17,7 @@ import typer
 
 from torii_dynamodb.cli.support import Connection, WrongOption, options_given, take_options
 from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.mail import ConsoleMailer, FileMailer, Mailer, MailSettings, SmtpMailer
+from torii_dynamodb.mail import ConsoleMailer, FileMailer, Mailer, MailSettings, SesMailer, SmtpMailer
 
 __all__ = ["Mailing", "with_mail"]
 
@@ -35,8 +35,8 @@ MailerUrl = Annotated[
         metavar="URL",
         envvar=_URL_VARIABLE,
         show_envvar=True,
-        help="What sends the mail: smtp://user@host, smtps://user@host, or file:FOLDER to look at it. The password is "
-        f"read from {_PASSWORD_VARIABLE}.",
+        help="What sends the mail: ses:REGION, smtp://user@host, smtps://user@host, or file:FOLDER to look at it. The "
+        f"SMTP password is read from {_PASSWORD_VARIABLE}.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -105,8 +105,11 @@ class Mailing:
         """The application's name."""
         return self.settings.get("app_name")
 
-    def mailer(self) -> Mailer | None:
+    def mailer(self, connection: Connection) -> Mailer | None:
         """The mailer; ``None`` if there is none.
+
+        Args:
+            connection: Says whose SES it is, and where.
 
         Raises:
             WrongOption: The URL cannot be used.
@@ -116,7 +119,7 @@ class Mailing:
             return None
         if find_spec("jinja2") is None:
             raise ConfigurationError("mails need Jinja2: pip install 'torii-dynamodb[mail]'")
-        return _mailer_of(self.url)
+        return _mailer_of(self.url, connection)
 
     def mail_settings(self) -> MailSettings:
         """The settings for mails.
@@ -196,15 +199,23 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-def _mailer_of(url: str) -> Mailer:
+def _mailer_of(url: str, connection: Connection) -> Mailer:
     parts = _parts(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme == "ses" and not parts.netloc and set(query) <= {"configuration_set"}:
+        credentials = connection.config().credentials if connection.profile else None
+        with options_given():
+            return SesMailer(
+                region=parts.path or connection.region,
+                credentials=credentials,
+                configuration_set=query.get("configuration_set"),
+            )
     if parts.scheme == "console":
         return ConsoleMailer()
     if parts.scheme == "file" and not parts.netloc and parts.path:
         return FileMailer(unquote(parts.path))
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise WrongOption("--mailer: give smtp://user@host, smtps://user@host, file:FOLDER or console:")
-    query = dict(parse_qsl(parts.query))
+        raise WrongOption("--mailer: give ses:REGION, smtp://user@host, smtps://user@host, file:FOLDER or console:")
     security = query.pop("security", "tls" if parts.scheme == "smtps" else "starttls")
     if query or security not in ("starttls", "tls", "none") or parts.path.strip("/"):
         raise WrongOption("--mailer: after the host, only ?security=none is known, for a server on this machine")

@@ -12,6 +12,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -342,7 +343,9 @@ def test_a_mail_that_fails_is_said(run: Run, storage: DynamoDbHandle, ada: User,
     [
         (["--mailer", "smtp://ops:hush@mail.example"], {}, "TORII_SMTP_PASSWORD"),
         (["--mailer", "smtp://ops@mail.example"], {}, "no password"),
-        (["--mailer", "carrier:pigeon"], {}, "give smtp://"),
+        (["--mailer", "carrier:pigeon"], {}, "give ses:REGION"),
+        (["--mailer", "ses:eu-central-1?set=hush"], {}, "give ses:REGION"),
+        (["--mailer", "ses:eu-central-1?configuration_set=a%20b"], {}, "configuration_set"),
         (["--mailer", "smtp://host:port"], {}, "not a valid URL"),
         (["--mailer", "smtp://host/?security=hush"], {}, "only ?security=none"),
         (["--mailer", "smtp://ops@host?security=none"], {"TORII_SMTP_PASSWORD": "hush"}, "without TLS"),
@@ -409,3 +412,19 @@ def test_the_commands_on_the_page_run(run: Run, storage: DynamoDbHandle, mailing
         line, piped, _ = command.partition(" < ")
         done = run(*shlex.split(line), stdin=PASSWORD if piped else None, **mailing)
         assert done.exit_code == 0, f"{command}: {done.output}"
+
+
+def test_mail_goes_out_by_ses(moto_engine: LocalEngine, run: Run, ada: User, mailing: dict[str, str]) -> None:
+    """The URL names the Region; SES's refusal of an unverified sender is said, and a verified one sends."""
+    there = {**mailing, "TORII_MAILER": "ses:eu-central-1", "AWS_ENDPOINT_URL_SESV2": moto_engine.endpoint_url}
+    refused = run("users", "reset", ada.id, **(there | {"TORII_MAIL_SENDER": f"{ada.id}@elsewhere.example"}))
+    assert refused.exit_code == 1
+    ses: Any = boto3.client(
+        "sesv2",
+        region_name="eu-central-1",
+        endpoint_url=moto_engine.endpoint_url,
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+    )
+    ses.create_email_identity(EmailIdentity="example.com")
+    assert run("users", "reset", ada.id, **there).exit_code == 0

@@ -97,7 +97,7 @@ class People:
 def open_people(connection: Connection, mail: Mailing | None = None) -> Generator[People]:
     """Open the tables, which must exist, with the services on them; ``mail`` is for commands that send some."""
     mail = mail or Mailing(url=None, settings={})
-    mailer = mail.mailer()
+    mailer = mail.mailer(connection)
     settings = None if mailer is None else mail.mail_settings()
     config = connection.config(create_tables=False, session_cleanup="inline")
     passwords = PasswordPolicy(words=(mail.app_name,) if mail.app_name else ())
