@@ -132,6 +132,22 @@ def test_microsoft_accounts_by_another_id(name: str, row: dict[str, Any]) -> Non
     assert "Microsoft" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("A827F5A3-B76D-454D-8535-DCF45FF0066F", "a827f5a3-b76d-454d-8535-dcf45ff0066f"),
+        ("a827f5a3b76d454d8535dcf45ff0066f", "a827f5a3-b76d-454d-8535-dcf45ff0066f"),
+        (42, "42"),
+        ("x" * 32, "x" * 32),
+        ("63f1c0ffee63f1c0ffee63f1", "63f1c0ffee63f1c0ffee63f1"),
+    ],
+)
+def test_fastapi_users_ids(given: object, found: str) -> None:
+    """A UUID has one form, whatever the database wrote, so that ``ToriiUserDatabase`` finds it; other ids are kept."""
+    row = {"id": given, "email": "a@example.com", "hashed_password": "", "is_active": True, "is_verified": False}
+    assert only("fastapi-users", [row]).id == found
+
+
 def test_firebase_parameters() -> None:
     """The hashes carry the project's own parameters, where they are not the usual ones."""
     user = {"localId": "1", "email": "a@example.com", "passwordHash": "QUJD" * 16, "salt": "QUJDRA=="}

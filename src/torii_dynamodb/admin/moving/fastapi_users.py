@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import BinaryIO, Final
+from uuid import UUID
 
 from torii_dynamodb.admin.moving.rows import Fields, LegacyFormat, LegacyRow, users_of
 from torii_dynamodb.admin.moving.shapes import (
@@ -41,7 +42,7 @@ def _read(file: BinaryIO) -> Iterator[LegacyRow]:
 def _user(row: Fields) -> LegacyUser:
     return LegacyUser(
         email=address(row),
-        id=row.identifier("id"),
+        id=_id(row.identifier("id")),
         name=row.text("name"),
         email_verified=row.flag("is_verified"),
         password_hash=row.text("hashed_password"),
@@ -50,6 +51,14 @@ def _user(row: Fields) -> LegacyUser:
         metadata={**leftover(row, _USED), "is_superuser": row.flag("is_superuser")},
         accounts=linked(row, map(_account, row.each("oauth_accounts"))),
     )
+
+
+def _id(text: str | None) -> str | None:
+    """Return an id; a UUID as Python writes it, because databases also write it in capitals or without hyphens."""
+    try:
+        return str(UUID(text)) if text is not None and len(text) in (32, 36) else text
+    except ValueError:
+        return text
 
 
 def _account(account: Fields) -> LegacyAccount:
