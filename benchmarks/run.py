@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness import environments, measure, stage
-from benchmarks.harness.contestants import CONTESTANTS, ROOT, Worker, versions
+from benchmarks.harness.contestants import CONTESTANTS, ROOT, Contestant, Worker, versions
 from benchmarks.harness.report import write
 from benchmarks.harness.targets import judge
 from torii_dynamodb.local import DYNOXIDE_VERSION, start_engine
@@ -38,7 +38,8 @@ def main() -> None:
         if not options.no_docs:
             _keep(result)
         return
-    environments.prepare()
+    taking_part = [one for one in CONTESTANTS if one.key not in options.without]
+    environments.prepare({one.environment for one in taking_part})
     plan = measure.Plan(
         window=options.window or (0.08 if options.quick else 0.25),
         rounds=options.rounds or (2 if options.quick else 5),
@@ -47,7 +48,7 @@ def main() -> None:
         flows=tuple(options.flows) if options.flows else measure.FLOWS,
         concurrency=tuple(options.concurrency) if options.concurrency else measure.CONCURRENCY,
     )
-    result = _measure(options, plan)
+    result = _measure(options, plan, taking_part)
     result["targets"] = judge(result)
     _show(result)
     partial = (
@@ -87,9 +88,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(options: argparse.Namespace, plan: measure.Plan) -> dict[str, Any]:
+def _measure(options: argparse.Namespace, plan: measure.Plan, taking_part: list[Contestant]) -> dict[str, Any]:
     log = Path(tempfile.gettempdir()) / f"torii-bench-{os.getpid()}.log"
-    taking_part = [one for one in CONTESTANTS if one.key not in options.without]
     result: dict[str, Any] = {"meta": _meta(plan)}
     began = time.monotonic()
     with ExitStack() as stack:
@@ -97,6 +97,8 @@ def _measure(options: argparse.Namespace, plan: measure.Plan) -> dict[str, Any]:
         stage.make_tables(engine, taking_part)
         workers: dict[str, Worker] = {}
         for one in taking_part:
+            if not one.script:
+                continue
             worker = workers[one.key] = Worker(one, log)
             stack.callback(worker.stop)
             worker.open(engine.endpoint_url)
@@ -109,7 +111,7 @@ def _measure(options: argparse.Namespace, plan: measure.Plan) -> dict[str, Any]:
             result["flows"] = measure.flows(workers, plan, _say)
         if "cold" in options.parts:
             _say("Cold starts ...")
-            result["cold"] = measure.cold_starts(engine.endpoint_url, workers, plan)
+            result["cold"] = measure.cold_starts(engine.endpoint_url, taking_part, workers, plan)
         if "memory" in options.parts:
             _say("Memory ...")
             result["memory"] = measure.memory(engine.endpoint_url, workers, log, 10_000, 2 if options.quick else 5)

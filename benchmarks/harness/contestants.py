@@ -35,18 +35,18 @@ class Contestant:
         key: Its name in the results.
         label: Its name in the tables.
         environment: The folder below ``.bench`` that its packages are in.
-        script: The worker's script, with its arguments.
+        script: The worker's script, with its arguments; empty if only its cold start is measured.
         cold: The script of its cold start, with its arguments; empty if it has none.
         kind: ``ours``, ``peer`` (in Python), ``node`` or ``floor``.
         asynchronous: Whether it runs on an event loop.
-        tables: The prefix of its tables.
+        tables: The prefix of its tables, and the key of the contestant whose sessions it checks.
         only: The flows it takes part in; empty for all it has.
     """
 
     key: str
     label: str
     environment: str
-    script: tuple[str, ...]
+    script: tuple[str, ...] = ()
     cold: tuple[str, ...] = ()
     kind: str
     asynchronous: bool = True
@@ -91,6 +91,15 @@ CONTESTANTS: tuple[Contestant, ...] = (
         asynchronous=False,
     ),
     Contestant(
+        key="ours_lambda",
+        label="torii-dynamodb, sync, the Lambda example",
+        environment="ours",
+        cold=("ours_lambda.py",),
+        kind="ours",
+        asynchronous=False,
+        tables="ours_sync",
+    ),
+    Contestant(
         key="ours_sync_alone",
         label="torii-dynamodb, sync, reads not merged",
         environment="ours",
@@ -121,6 +130,14 @@ CONTESTANTS: tuple[Contestant, ...] = (
         environment="boto3",
         script=("boto3_by_hand.py",),
         cold=("boto3_by_hand.py",),
+        kind="peer",
+        asynchronous=False,
+    ),
+    Contestant(
+        key="powertools",
+        label="Powertools' idempotency layer",
+        environment="powertools",
+        cold=("powertools_idempotency.py",),
         kind="peer",
         asynchronous=False,
     ),
@@ -250,7 +267,7 @@ def versions() -> dict[str, str]:
         "print(json.dumps({d.metadata['Name']: d.version for d in m.distributions()}))"
     )
     wanted = {"boto3", "botocore", "pynamodb", "aiobotocore", "aiodynamo", "aiohttp", "orjson", "httptools"}
-    wanted |= {"fastapi-users-db-dynamodb", "torii-dynamodb", "urllib3"}
+    wanted |= {"aws-lambda-powertools", "fastapi-users-db-dynamodb", "torii-dynamodb", "urllib3"}
     found = {"python": sys.version.split()[0]}
     for environment in sorted({contestant.environment for contestant in CONTESTANTS}):
         python = BENCH / environment / "bin" / "python"

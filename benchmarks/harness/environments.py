@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.harness.contestants import BENCH, ROOT
@@ -16,15 +17,17 @@ from benchmarks.harness.contestants import BENCH, ROOT
 REQUIREMENTS = ROOT / "benchmarks" / "requirements"
 
 
-def prepare() -> None:
-    """Create what is missing or out of date. If nothing is, no registry is contacted."""
+def prepare(wanted: Collection[str]) -> None:
+    """Create those of the environments that are missing or out of date. If none is, no registry is contacted."""
     BENCH.mkdir(exist_ok=True)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     # Installed in place, so only a change of its dependencies makes it out of date.
     _python("ours", ["-e", str(ROOT)], json.dumps(project["dependencies"]).encode())
     for file in sorted(REQUIREMENTS.glob("*.txt")):
-        _python(file.stem, ["-r", str(file)], file.read_bytes())
-    _node(BENCH / "node", REQUIREMENTS / "node" / "package.json")
+        if file.stem in wanted:
+            _python(file.stem, ["-r", str(file)], file.read_bytes())
+    if "node" in wanted:
+        _node(BENCH / "node", REQUIREMENTS / "node" / "package.json")
 
 
 def _python(name: str, arguments: list[str], wanted: bytes) -> None:

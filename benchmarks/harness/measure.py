@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.contestants import BENCH, BY_KEY, COLD, CONTESTANTS, Contestant, Worker, clean_environment
+from benchmarks.harness.contestants import BENCH, BY_KEY, COLD, Contestant, Worker, clean_environment
 from benchmarks.harness.figures import operations_for, turns
 
 FLOOR = "floor"
@@ -112,17 +112,18 @@ def _cell(
 
 
 def cold_starts(
-    endpoint: str, workers: Mapping[str, Worker], plan: Plan, *, only: Sequence[str] = ()
+    endpoint: str, taking_part: Sequence[Contestant], workers: Mapping[str, Worker], plan: Plan
 ) -> dict[str, dict[str, list[float]]]:
     """Measure from the process's start to its first checked session, in milliseconds, and the CPU used."""
-    entries = [one for one in CONTESTANTS if one.cold and one.key in workers and (not only or one.key in only)]
+    entries = [one for one in taking_part if one.cold]
     found: dict[str, dict[str, list[float]]] = {one.key: {"ms": [], "cpu_ms": []} for one in entries}
     for number in range(-1, plan.spawns):  # the first round fills the caches, and is not counted
         for key in turns([one.key for one in entries], number):
             one = BY_KEY[key]
+            owner = workers.get(key) or workers.get(one.tables)
+            token = "" if owner is None else owner.tokens[number]
             wall, cpu = _spawn(
-                one.command(COLD, one.cold),
-                {"ENDPOINT": endpoint, "PREFIX": one.prefix, "TOKEN": workers[key].tokens[number]},
+                one.command(COLD, one.cold), {"ENDPOINT": endpoint, "PREFIX": one.prefix, "TOKEN": token}
             )
             if number >= 0:
                 found[key]["ms"].append(round(wall * 1e3, 2))

@@ -15,8 +15,8 @@ from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import Session
 from torii_dynamodb.testing.clock import FakeRandom
 
-# Contestants that use a client by hand use the library's tables; these two have their own.
-_OWN_TABLES = ("fastapi_users", "authjs")
+# Contestants that use a client by hand use the library's tables; these have their own.
+_OWN_TABLES = ("fastapi_users", "authjs", "powertools")
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _END = _START + timedelta(days=36_500)
@@ -27,10 +27,11 @@ def make_tables(engine: LocalEngine, taking_part: list[Contestant]) -> None:
     prefixes = {one.prefix for one in taking_part if one.key not in _OWN_TABLES} | {"ours_async"}
     for prefix in sorted(prefixes):
         DynamoDbStorage().initialize(engine.config(table_prefix=prefix)).close()
-    if any(one.key == "authjs" for one in taking_part):
-        client = Client(engine.config())
-        client.call("CreateTable", _AUTHJS)
-        client.close()
+    client = Client(engine.config())
+    for key, table in (("authjs", _AUTHJS), ("powertools", _POWERTOOLS)):
+        if any(one.key == key for one in taking_part):
+            client.call("CreateTable", table)
+    client.close()
 
 
 def _keys(partition: str, sort: str) -> list[dict[str, str]]:
@@ -55,6 +56,15 @@ _AUTHJS: dict[str, Any] = {
             "Projection": {"ProjectionType": "ALL"},
         }
     ],
+}
+
+
+# As in the documentation of Powertools for AWS Lambda (Python), "Idempotency".
+_POWERTOOLS: dict[str, Any] = {
+    "TableName": "powertools_store",
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
 }
 
 
