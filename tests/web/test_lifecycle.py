@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message
-from tests.lambda_events import FORMATS, event, headers_of
+from tests.lambda_events import FORMATS, PEER, event, headers_of
 from tests.services._async.support import SECRET, QuickHasher, settings
 from tests.web.api import API, SITE, UNLIMITED, problem
 
@@ -137,6 +137,7 @@ def test_a_sign_in_under_mangum(dynoxide: LocalEngine, table_prefix: str, form: 
         asyncio.set_event_loop(made)
         try:
             headers = {"content-type": "application/json", "sec-fetch-site": "same-origin", "host": "app.example.com"}
+            headers["x-forwarded-for"] = "192.0.2.66"  # made up by the client
             body = None if sent is None else json.dumps(sent).encode()
             cookies = ["; ".join(f"{name}={value}" for name, value in jar.items())] if jar else []
             asked = event(form, method, path, headers=headers, cookies=cookies, body=body)
@@ -156,6 +157,8 @@ def test_a_sign_in_under_mangum(dynoxide: LocalEngine, table_prefix: str, form: 
     assert signed_in["statusCode"] == 200, signed_in
     assert jar["__Host-torii"].startswith("torii_s1_")
     assert call("GET", "/mine")["statusCode"] == 200
+    sessions = json.loads(call("GET", f"{API}/sessions")["body"])
+    assert [one["ip_address"] for one in sessions["sessions"]] == [PEER]
     assert call("POST", f"{API}/sign-out")["statusCode"] == 204
     assert call("GET", "/mine")["statusCode"] == 401
 

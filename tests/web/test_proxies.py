@@ -126,6 +126,13 @@ def test_several_proxies() -> None:
     assert found("X-Forwarded-For", "10.3.3.3, 10.2.2.2") == "10.3.3.3", "a client inside the network"
 
 
+def test_a_load_balancer_in_front_of_a_function() -> None:
+    """Where an adapter names all hops instead of the client, the one that the load balancer appended counts."""
+    hops = f"192.0.2.66, {CLIENT}"
+    assert found("X-Forwarded-For", hops, client=hops, proxies=()) == CLIENT
+    assert ClientAddress(WebConfig()).counted_as(connection(("X-Forwarded-For", hops), client=hops)) == CLIENT
+
+
 def test_a_unix_socket() -> None:
     """A connection without an address is a proxy's if the configuration says so."""
     assert found("X-Forwarded-For", CLIENT, client=None) is None

@@ -142,7 +142,8 @@ def _other(header: str) -> str:
 
 
 def _peer(connection: HTTPConnection) -> Address | None:
-    return _address(None if connection.client is None else connection.client.host)
+    # Behind a load balancer, Mangum puts the whole X-Forwarded-For there; the load balancer appended the last entry.
+    return None if connection.client is None else _node((connection.client.host or "").rpartition(",")[2].strip())
 
 
 def _hops(connection: HTTPConnection, header: str) -> list[Address | None]:
