@@ -57,6 +57,7 @@ class LegacyPasskey:
         backup_eligible: Whether it ever can be; ``None`` if not known.
         created_at: When it was added, if known.
         last_used_at: When it was last used, if known.
+        imported: Whether the authenticator may know the user by another id than the user has here.
     """
 
     credential_id: bytes
@@ -69,6 +70,7 @@ class LegacyPasskey:
     backup_eligible: bool | None = None
     created_at: datetime | None = None
     last_used_at: datetime | None = None
+    imported: bool = True
 
 
 @guarded

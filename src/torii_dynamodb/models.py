@@ -373,7 +373,8 @@ class NewPasskey:
 class Passkey:
     """A passkey: the fields of :class:`NewPasskey`, when it was created and when it was last used.
 
-    ``backed_up`` is as of the last use; ``backup_eligible`` is ``None`` until an authenticator has reported it.
+    ``backed_up`` is as of the last use; ``backup_eligible`` is ``None`` until an authenticator has reported it. An
+    ``imported`` one was created by another system: the authenticator knows the user by the id there.
     """
 
     user_id: str
@@ -387,6 +388,7 @@ class Passkey:
     backup_eligible: bool | None
     created_at: datetime
     last_used_at: datetime | None
+    imported: bool = False
 
 
 CeremonyKind: TypeAlias = Literal["registration", "authentication"]

@@ -128,10 +128,11 @@ def _checked(imported: ImportedUser, user_id: str) -> Iterator[tuple[str, Belong
     for passkey in _own(imported.passkeys, "passkeys", Passkey, user_id):
         new = passkeys.checked(_as(NewPasskey, passkey))
         model = passkeys.passkey_model(new, validation.moment(passkey.created_at, "passkeys.created_at"))
+        foreign = validation.flag(passkey.imported, "passkeys.imported")
         used_at = passkey.last_used_at
         if used_at is not None:
             used_at = validation.moment(used_at, "passkeys.last_used_at")
-        yield passkey_key(new.credential_id), replace(model, last_used_at=used_at)
+        yield passkey_key(new.credential_id), replace(model, last_used_at=used_at, imported=foreign)
     for factor in _own(imported.factors, "factors", Factor, user_id):
         if factor.kind != "totp":
             raise ValidationError("factors", "only authenticator apps (totp) can be imported")

@@ -113,6 +113,8 @@ def to_item(passkey: Passkey) -> Item:
         item["backup_eligible"] = {"BOOL": passkey.backup_eligible}
     if passkey.aaguid is not None:
         item["aaguid"] = {"S": passkey.aaguid}
+    if passkey.imported:
+        item["imported"] = {"BOOL": True}
     if passkey.last_used_at is not None:
         item["last_used_at"] = {"S": to_text(passkey.last_used_at)}
     return item
@@ -133,6 +135,7 @@ def read(item: Item) -> Passkey:
         backup_eligible=reading.optional_flag(item, "backup_eligible"),
         created_at=reading.moment(item, "created_at"),
         last_used_at=reading.optional_moment(item, "last_used_at"),
+        imported=reading.optional_flag(item, "imported") or False,
     )
 
 

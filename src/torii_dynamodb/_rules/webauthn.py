@@ -222,7 +222,7 @@ def read_sign_in(answer: object) -> SignIn:
     try:
         credential_id = _decoded(cast("dict[str, Any]", answer).get("id"))
         handle = _response(answer).get("userHandle")
-        user_handle = None if handle is None or handle == "" else _decoded(handle).decode()
+        user_handle = None if handle is None or handle == "" else _decoded(handle).decode(errors="replace")
     except (ValueError, TypeError) as error:
         raise _malformed() from error
     if not 1 <= len(credential_id) <= 1023:

@@ -190,7 +190,9 @@ class AsyncPasskeyService:
         if (
             of not in (None, asked)
             or asked not in (None, passkey.user_id)
-            or claimed.user_handle not in (None, passkey.user_id)
+            # An imported passkey names the user by the id of the system that created it. That name is not signed, and
+            # a credential belongs to one user here, so nothing depends on it.
+            or (claimed.user_handle not in (None, passkey.user_id) and not passkey.imported)
         ):
             raise PasskeyError("unknown", _UNKNOWN)
         if asked is None and claimed.user_handle is None:

@@ -19,6 +19,7 @@ from decimal import Decimal, InvalidOperation
 from io import StringIO
 from typing import Any, BinaryIO, Final, cast
 
+from torii_dynamodb._rules.foreign_hashes import identify
 from torii_dynamodb.admin.moving.rows import (
     Fields,
     LegacyFormat,
@@ -37,15 +38,16 @@ __all__ = ["COLUMNS", "CSV", "JSON_LINES", "csv_header", "csv_line", "json_line"
 
 COLUMNS: Final = (
     "id", "email", "name", "email_verified", "email_verified_at", "created_at", "locked", "locked_at", "password_hash",
+    "password_hash_format",
     "metadata", "accounts", "passkeys", "passkeys_are_second_factor", "totp", "other_factors", "disconnected",
 )  # fmt: skip
-"""The fields of a user, in the order of an exported CSV file."""
+"""The fields of a user, in the order of an exported CSV file. The format of the hash is for other systems' sake."""
 
 _AS_JSON = ("metadata", "accounts", "passkeys", "totp", "other_factors", "disconnected")
 _ACCOUNT = ("provider", "subject", "email", "profile", "created_at")
 _PASSKEY = (
     "credential_id", "public_key", "sign_count", "name", "transports", "aaguid", "backed_up", "backup_eligible",
-    "created_at", "last_used_at",
+    "created_at", "last_used_at", "imported",
 )  # fmt: skip
 _TOTP = ("seed", "name", "algorithm", "digits", "period", "created_at")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -155,6 +157,7 @@ def _passkey(passkey: Fields, row: Fields) -> LegacyPasskey:
         backup_eligible=passkey.flag("backup_eligible") if "backup_eligible" in passkey else None,
         created_at=passkey.moment("created_at"),
         last_used_at=passkey.moment("last_used_at"),
+        imported=passkey.flag("imported", default=True),
     )
 
 
@@ -213,8 +216,8 @@ def _encoded(value: MetadataValue) -> Any:
 
 
 def json_line(user: LegacyUser) -> str:
-    """Return a user as a line of JSON, without the end of the line and without empty fields."""
-    return _dumps(_values(user))
+    """Return a user as a line of JSON, with the end of the line and without empty fields."""
+    return _dumps(_values(user)) + "\n"
 
 
 def csv_header() -> str:
@@ -239,6 +242,7 @@ def _values(user: LegacyUser) -> dict[str, Any]:
         locked=user.locked,
         locked_at=user.locked_at,
         password_hash=user.password_hash,
+        password_hash_format=identify(user.password_hash) if user.password_hash is not None else None,
         metadata={name: _encoded(value) for name, value in user.metadata.items()},
         accounts=[
             _filled(
@@ -262,8 +266,9 @@ def _values(user: LegacyUser) -> dict[str, Any]:
                 created_at=one.created_at,
                 last_used_at=one.last_used_at,
             )
-            # Unlike elsewhere, unknown and false differ.
+            # Unlike elsewhere, missing does not mean false.
             | ({} if one.backup_eligible is None else {"backup_eligible": one.backup_eligible})
+            | {"imported": one.imported}
             for one in user.passkeys
         ],
         passkeys_are_second_factor=user.passkeys_are_second_factor,

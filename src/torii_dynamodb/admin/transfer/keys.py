@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -51,13 +51,16 @@ class SeenKeys:
         Returns:
             For each item, where its key was seen before; ``None`` if it is new.
         """
+        return self.add_keys([table.encode() + dumps(key_of(table, item)) for item in items], place)
+
+    def add_keys(self, keys: Iterable[bytes], place: str) -> list[str | None]:
+        """Note that keys were seen: :meth:`add` for anything that has a key."""
         before: list[str | None] = []
         with self._lock:
             self._database.execute("BEGIN")
-            for item in items:
+            for key in keys:
                 # 128 bits: keys are not chosen to collide, and there are far fewer than 2 ** 64 of them.
-                digest = hashlib.blake2b(table.encode() + dumps(key_of(table, item)), digest_size=16).digest()
-                row = (digest, place)
+                row = (hashlib.blake2b(key, digest_size=16).digest(), place)
                 if self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", row).rowcount:
                     before.append(None)
                     continue

@@ -70,6 +70,7 @@ def _passkey(user_id: str, clock: FakeClock) -> Passkey:
         backup_eligible=True,
         created_at=clock() - timedelta(days=700),
         last_used_at=clock() - timedelta(days=1),
+        imported=True,
     )
 
 

@@ -75,6 +75,7 @@ def identity_row(key: str, identity: Identity) -> Row:
                 aaguid=identity.aaguid,
                 backed_up=identity.backed_up,
                 backup_eligible=identity.backup_eligible,
+                imported=identity.imported or None,
                 created_at=created,
                 last_used_at=identity.last_used_at and times.to_text(identity.last_used_at),
             )
