@@ -29,7 +29,7 @@ from torii_dynamodb.cli.support import (
     units,
 )
 
-__all__ = ["app"]
+__all__ = ["app", "read_secret"]
 
 app = new_group("Rotate the application's secret.")
 
@@ -57,7 +57,7 @@ def reseal(
     """
     config = connection.config()
     with options_given():
-        secrets = secret_keys([_read(source) for source in secret])
+        secrets = secret_keys([read_secret(source) for source in secret])
     with open_client(config) as client, reporting() as report:
         done = resealing.reseal(config, client, secrets, dry_run=dry_run, rate=Pacer(rate), report=report)
     if as_json:
@@ -68,7 +68,8 @@ def reseal(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _read(source: str) -> bytes:
+def read_secret(source: str) -> bytes:
+    """The secret that a ``--secret`` option names."""
     # What is not one of the two may be a secret, so it is not shown.
     kind, separator, name = source.partition(":")
     if not separator or not name or kind not in ("env", "file"):

@@ -69,6 +69,8 @@ def detect(file: BinaryIO) -> LegacyFormat:
     head = file.read(_HEAD)
     file.seek(0)
     found = [one for one in FORMATS if one.recognises is not None and one.recognises(head)]
+    # Our own are recognised by all their fields, others by some.
+    found = [one for one in found if one in (native.JSON_LINES, native.CSV)] or found
     if len(found) == 1:
         return found[0]
     what = f"could be {' or '.join(one.name for one in found)}" if found else "is not recognised"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torii_dynamodb.cli.support import new_group
-from torii_dynamodb.cli.users import access, editing, finding, second_factors
+from torii_dynamodb.cli.users import access, editing, finding, moving, second_factors
 
 __all__ = ["app"]
 
@@ -20,4 +20,6 @@ app.command("set-password")(access.set_password)
 app.command("reset")(access.reset)
 app.command("sign-out")(access.sign_out)
 app.command("delete")(editing.delete)
+app.command("import")(moving.import_users)
+app.command("export")(moving.export_users)
 app.add_typer(second_factors.app, name="second-factors")
