@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,6 +15,8 @@ from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
 from torii_dynamodb import Browser, SignedIn, User
 from torii_dynamodb.errors import AccountLocked, ClonedAuthenticator, ConfigurationError, LastSignInMethod, Revoked
 from torii_dynamodb.events import UserSignedIn
+from torii_dynamodb.legacy import ImportedUser
+from torii_dynamodb.models import NewUser
 from torii_dynamodb.passkeys import PasskeyError, PasskeySettings
 
 
@@ -179,6 +182,27 @@ async def test_a_challenge_is_for_one_ceremony_one_user_and_five_minutes() -> No
     late = await here.passkeys.begin_sign_in()
     here.clock.advance(timedelta(minutes=5))
     await refused(lambda: here.passkeys.complete_sign_in(here.device.get(late)))
+
+
+async def test_an_imported_passkey_signs_in_under_the_id_of_the_other_system() -> None:
+    """An imported passkey signs its user in, whatever its authenticator calls the user, but not without a name."""
+    here = AsyncPasskeySetting()
+    user = await here.added()
+    (held,) = await here.passkeys.list_for_user(user.id)
+    await here.torii.delete_user(user.id)
+    moved, _ = await here.storage.import_user(
+        ImportedUser(
+            user=NewUser(id="usr_moved", email=EMAIL),
+            created_at=here.clock(),
+            passkeys=(replace(held, user_id="usr_moved", imported=True),),
+        )
+    )
+    for handle in (here.device.user_handle, b64(b"\xff\xfe")):
+        here.device.user_handle = handle
+        assert (await here.sign_in()).user.id == moved.id
+    here.device.user_handle = None
+    with refuses(PasskeyError, "refused"):
+        await here.sign_in()
 
 
 async def test_an_unknown_or_forged_passkey_is_refused() -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64, raw
 from torii_dynamodb import Browser, SignedIn, User
 from torii_dynamodb.errors import AccountLocked, ClonedAuthenticator, ConfigurationError, LastSignInMethod, Revoked
 from torii_dynamodb.events import UserSignedIn
+from torii_dynamodb.legacy import ImportedUser
+from torii_dynamodb.models import NewUser
 from torii_dynamodb.passkeys import PasskeyError, PasskeySettings
 
 
@@ -181,6 +184,27 @@ def test_a_challenge_is_for_one_ceremony_one_user_and_five_minutes() -> None:
     late = here.passkeys.begin_sign_in()
     here.clock.advance(timedelta(minutes=5))
     refused(lambda: here.passkeys.complete_sign_in(here.device.get(late)))
+
+
+def test_an_imported_passkey_signs_in_under_the_id_of_the_other_system() -> None:
+    """An imported passkey signs its user in, whatever its authenticator calls the user, but not without a name."""
+    here = PasskeySetting()
+    user = here.added()
+    (held,) = here.passkeys.list_for_user(user.id)
+    here.torii.delete_user(user.id)
+    moved, _ = here.storage.import_user(
+        ImportedUser(
+            user=NewUser(id="usr_moved", email=EMAIL),
+            created_at=here.clock(),
+            passkeys=(replace(held, user_id="usr_moved", imported=True),),
+        )
+    )
+    for handle in (here.device.user_handle, b64(b"\xff\xfe")):
+        here.device.user_handle = handle
+        assert (here.sign_in()).user.id == moved.id
+    here.device.user_handle = None
+    with refuses(PasskeyError, "refused"):
+        here.sign_in()
 
 
 def test_an_unknown_or_forged_passkey_is_refused() -> None:

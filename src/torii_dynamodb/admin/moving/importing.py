@@ -16,9 +16,10 @@ from typing import Any, Final
 from torii_dynamodb._core import importing as writes
 from torii_dynamodb._core import users
 from torii_dynamodb._core.sizes import item_size
-from torii_dynamodb._rules.foreign_hashes import parse
+from torii_dynamodb._rules.emails import normalise_email
+from torii_dynamodb._rules.foreign_hashes import identify, parse
 from torii_dynamodb._rules.imported_hashes import needed_for
-from torii_dynamodb._rules.legacy_users import Sealer, converted
+from torii_dynamodb._rules.legacy_users import Sealer, converted, imported_id
 from torii_dynamodb._sync.primitives import both, gather
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle
 from torii_dynamodb.admin.control import where_of
@@ -39,7 +40,7 @@ from torii_dynamodb.errors import (
 from torii_dynamodb.legacy import ImportedUser
 from torii_dynamodb.models import OAuthAccount, Passkey
 
-__all__ = ["UserImportReport", "import_users"]
+__all__ = ["UserImportReport", "import_users", "report_beside"]
 
 # Several round trips for each worker, yet an interruption repeats little.
 _CHUNK: Final = 200
@@ -180,7 +181,20 @@ class _Prepared:
     def who(self) -> str | None:
         """What the file calls the user."""
         user = self.row.user
-        return self.row.who if user is None else str(user.id or user.email)[:254]
+        names = (self.row.who,) if user is None else (user.id, user.email)
+        # A column in the wrong place may make it a hash, which is not to be in the report.
+        return next(
+            (name[:254] for name in names if name and identify(name) is None and not name.startswith("$")), None
+        )
+
+
+def _twice(row: LegacyRow, keys: dict[str, str], seen: SeenKeys) -> _Prepared | None:
+    """Return the refusal of a row that has something that an earlier one has; ``None`` if it has not."""
+    places = seen.add_keys([key.encode(errors="replace") for key in keys], str(row.number))
+    for what, place in zip(keys.values(), places, strict=True):
+        if place is not None:
+            return _Prepared(row, reason=f"{what} is in row {place} of the file too", kind="duplicate")
+    return None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -206,6 +220,14 @@ class _Importer:
         config = self.storage.config
         now: datetime = config.clock()
         try:
+            user_id, email = imported_id(row.user, self.source), normalise_email(row.user.email).normalised
+        except ValidationError as error:
+            return _Prepared(row, reason=str(error), kind=_kind(error))
+        # Before the rest is checked: if the first of two is refused for its second factor, the other must not take the
+        # address without one.
+        if twice := _twice(row, {f"user {user_id}": "the id", f"email {email}": "the address"}, seen):
+            return twice
+        try:
             found = converted(
                 row.user,
                 source=self.source,
@@ -218,12 +240,8 @@ class _Importer:
             writes.creation("users", "identities", arrival)
         except _REFUSALS as error:
             return _Prepared(row, reason=str(error), kind=_kind(error))
-        keys = {f"user {arrival.user.id}": "the id", f"email {arrival.user.email}": "the address"}
-        keys |= {key: _named(one) for key, one in arrival.belongings.items()}
-        places = seen.add_keys([key.encode() for key in keys], str(row.number))
-        for what, place in zip(keys.values(), places, strict=True):
-            if place is not None:
-                return _Prepared(row, reason=f"{what} is in row {place} of the file too", kind="duplicate")
+        if twice := _twice(row, {key: _named(one) for key, one in arrival.belongings.items()}, seen):
+            return twice
         self._note_hash(found.user)
         return _Prepared(row, found.user, arrival, left_behind=(*row.notes, *found.left_behind))
 
@@ -342,10 +360,15 @@ def _units(arrival: writes.Arrival) -> float:
     return 2 * sum(units) + units[0]
 
 
+def report_beside(file: Path, storage: DynamoDbHandle) -> Path:
+    """Return a place for the report of an import: beside the file, another one for each target."""
+    return file.with_name(f"{file.name}.import-{_target(storage)}.jsonl")
+
+
 def _target(storage: DynamoDbHandle) -> str:
     config = storage.config
     parts = [where_of(config), *(config.table_name(table) for table in config.tables), storage.tenant_name or ""]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _sha256(path: Path) -> str:

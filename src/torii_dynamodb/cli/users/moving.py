@@ -32,6 +32,11 @@ __all__ = ["export_users", "import_users"]
 # More than this, and the first lines scroll out of sight; the report has all of them.
 _MOST_SHOWN = 200
 
+_HINTS = {
+    "password_hash": "--without-passwords imports them without it; they sign in by link, code or reset",
+    "second factors": "--secret moves seeds; --without-second-factors imports users without what cannot be moved",
+}
+
 _Secrets = Annotated[
     list[str] | None,
     typer.Option(
@@ -74,8 +79,7 @@ def import_users(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Where to write the outcome of each row. Default: beside the file, with .report.jsonl added; none for "
-            "a dry run.",
+            help="Where to write the outcome of each row. Default: beside the file; none for a dry run.",
         ),
     ] = None,
     workers: _Workers = 16,
@@ -89,8 +93,6 @@ def import_users(
     """
     kind = moving.format_named(format_name) if format_name is not None else None
     box = _box(secret)
-    if report is None and not dry_run:
-        report = file.with_name(f"{file.name}.report.jsonl")
     shown = 0
 
     def tell(outcome: moving.RowOutcome) -> None:
@@ -103,6 +105,8 @@ def import_users(
 
     config = connection.config(create_tables=False, retry_attempts=10, deadline=60.0)
     with DynamoDbStorage.open(config) as storage, reporting() as progress:
+        if report is None and not dry_run:
+            report = moving.report_beside(file, storage)
         done = moving.import_users(
             storage,
             file,
@@ -135,11 +139,15 @@ def _show(done: moving.UserImportReport) -> None:
     )
     for kind, count in done.refused_by.items():
         say(f"  refused, {plain(kind)}: {count:,}")
+        if kind in _HINTS:
+            say(f"    {_HINTS[kind]}")
     for what, count in done.left_behind.items():
         say(f"  not imported, {plain(what)}: {count:,}")
     if done.hasher:
         say("For these passwords, the application needs:")
         say(f"  Torii(storage, {done.hasher})")
+    if done.resumed:
+        note("This continued an interrupted import; the figures include its rows.")
     if done.report is not None:
         note(f"{done.report} has the outcome of each row. It contains addresses.")
 
