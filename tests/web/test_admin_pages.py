@@ -377,6 +377,19 @@ async def test_an_address_is_verified(keep: bool) -> None:
     assert f"{page}/verify" not in Reader(answer.text).forms
 
 
+async def test_the_address_that_was_shown_is_verified() -> None:
+    """An address that the administrator has not seen, because it changed since, is not verified."""
+    site = Paged()
+    user = await site.user(verified=False)
+    tab = await administrator(site)
+    page = f"/admin/users/{user.id}"
+    form = Reader((await tab.get(page)).text).forms[f"{page}/verify"]
+    moved = await site.torii.storage.update_user(user, email="victim@example.com")
+    answer = await tab.client.post(f"{page}/verify", data=form)
+    assert (answer.status_code, "changed elsewhere" in answer.text) == (409, True)
+    assert await site.torii.get_user(user.id) == moved
+
+
 async def test_a_reset_is_mailed_to_the_user() -> None:
     """The owner gets the link; a locked account has no such button, and its form is refused."""
     site = Paged()

@@ -33,7 +33,11 @@ def add(router: APIRouter, area: Area) -> None:
     action = _Actions(router, area).add
     action("lock", "user-locked", lambda user, _: torii.lock_user(user.id))
     action("unlock", "user-unlocked", lambda user, _: torii.unlock_user(user.id))
-    action("verify", "user-verified", lambda user, form: administration.verify(user, keep=form.get("keep") == "yes"))
+    action(
+        "verify",
+        "user-verified",
+        lambda user, form: administration.verify(_as_shown(user, form), keep=form.get("keep") == "yes"),
+    )
     action(
         "end-session",
         "session-ended",
@@ -106,8 +110,7 @@ def _add_edit(router: APIRouter, area: Area) -> None:
     @router.post("/users/{user_id}/edit")
     async def edit(request: Request, user_id: str) -> Response:
         found, user, form = await area.changing(request, user_id)
-        if form.get("version") != str(user.version):
-            raise VersionConflict("the user has changed since the page was shown")
+        _as_shown(user, form)
         try:
             changes: dict[str, Any] = {"name": form.get("name", "").strip() or None}
             if "metadata" in form and _as_json(user.metadata) is not None:
@@ -158,6 +161,17 @@ def _add_deletion(router: APIRouter, area: Area) -> None:
             return await show(request, found, user, errors=errors, status=422)
         await area.torii.delete_user(user.id)
         return area.done(found, user, "user-deleted", gone=True)
+
+
+def _as_shown(user: User, form: Form) -> User:
+    """Return the user that the administrator saw, who may have another address by now.
+
+    Raises:
+        VersionConflict: The user has changed since the page was shown.
+    """
+    if form.get("version") != str(user.version):
+        raise VersionConflict("the user has changed since the page was shown")
+    return user
 
 
 def _as_json(metadata: Mapping[str, Any]) -> str | None:
