@@ -27,7 +27,8 @@ class Invocation(BaseHTTPRequestHandler):
         content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
         self.send_response(answer["statusCode"])
         for name, value in answer.get("headers", {}).items():
-            self.send_header(name, value)
+            if name.lower() != "content-length":
+                self.send_header(name, value)
         for cookie in answer.get("cookies", []):
             self.send_header("set-cookie", cookie)
         self.send_header("content-length", str(len(content)))
