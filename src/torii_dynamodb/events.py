@@ -14,6 +14,7 @@ __all__ = [
     "EmailChanged",
     "EmailVerified",
     "Event",
+    "LegacyFailed",
     "MailFailed",
     "MailSent",
     "OAuthLinked",
@@ -32,6 +33,7 @@ __all__ = [
     "SessionsEnded",
     "SignInFailed",
     "SignInMethod",
+    "SignUpMethod",
     "UserCreated",
     "UserDeleted",
     "UserLocked",
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 SignInMethod = Literal["password", "magic_link", "email_code", "oauth", "passkey", "password_reset", "custom"]
+
+SignUpMethod = Literal[SignInMethod, "legacy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +67,13 @@ class UserCreated(Event):
 
     Args:
         email: The address, normalised.
-        method: How.
+        method: How; ``"legacy"`` for a user of another system who was migrated at the first sign-in.
     """
 
     name = "user.created"
 
     email: str
-    method: SignInMethod
+    method: SignUpMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +353,23 @@ class PasskeyRemoved(Event):
     name = "passkey.removed"
 
     credential_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyFailed(Event):
+    """The other system that users are migrated from failed, or refused a user who is not known here.
+
+    For the person it is a wrong password.
+
+    Args:
+        email: The address, normalised.
+        reason: Why: what the other system said, or the class of its error.
+    """
+
+    name = "legacy.failed"
+
+    email: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,19 @@ from datetime import datetime
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb.models import Factor, Metadata, MetadataValue, NewUser, OAuthAccount, Passkey
 
-__all__ = ["ImportedUser", "LegacyAccount", "LegacyPasskey", "LegacyTotp", "LegacyUser"]
+__all__ = ["ImportedUser", "LegacyAccount", "LegacyPasskey", "LegacyRefused", "LegacyTotp", "LegacyUser"]
+
+
+class LegacyRefused(Exception):
+    """Another system refuses a sign-in although the password may be right. For the person it is a wrong password.
+
+    Args:
+        reason: Why, for the log and the event ``LegacyFailed``: ``"NEW_PASSWORD_REQUIRED"``. Never a secret.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def _nothing() -> Mapping[str, MetadataValue]:
@@ -108,7 +120,7 @@ class LegacyUser:
         email_verified: Whether the other system has proof that the address is theirs. If in doubt, ``False``: whoever
             registered an unproven address loses what they set up when its owner proves it.
         email_verified_at: When that was; implies ``email_verified``.
-        password_hash: The hash in one of the forms that :class:`~torii_dynamodb.policies.ImportedHashes` verifies;
+        password_hash: The hash in one of the forms that :class:`~torii_dynamodb.hashes.ImportedHashes` verifies;
             ``None`` if the user has no password.
         created_at: When the user registered; ``None``: now.
         locked: Whether the account is disabled.

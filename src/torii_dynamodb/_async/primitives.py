@@ -25,6 +25,7 @@ __all__ = [
     "result_of",
     "run_in_thread",
     "sleep",
+    "within",
 ]
 
 BLOCKING = False
@@ -61,6 +62,16 @@ async def run_in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
 async def result_of(future: PoolFuture[T]) -> T:
     """Wait for a thread's result. If cancelled, it also cancels the work, unless that has begun."""
     return await asyncio.wrap_future(future)
+
+
+async def within(seconds: float, call: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of a call of the application's; cancel it if it takes longer.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+    async with asyncio.timeout(seconds):
+        return await call()
 
 
 async def gather(*calls: Callable[[], Awaitable[T]], limit: int | None = None) -> list[T]:

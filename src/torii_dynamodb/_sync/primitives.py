@@ -31,6 +31,7 @@ __all__ = [
     "run_in_thread",
     "sleep",
     "start_anew_after_fork",
+    "within",
 ]
 
 BLOCKING = True
@@ -133,6 +134,38 @@ def result_of(future: PoolFuture[T]) -> T:
     except BaseException:
         future.cancel()
         raise
+
+
+# Of calls that did not end in time, at most so many go on at once.
+_beyond = threading.Semaphore(64)
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Return the result of a call of the application's. If it takes longer, it goes on in its thread, unheard.
+
+    Raises:
+        TimeoutError: It took longer, or too many earlier ones still go on.
+    """
+    future = Future[T]()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
+            future.set_exception(error)
+        finally:
+            _beyond.release()
+
+    if not _beyond.acquire(timeout=seconds):
+        raise TimeoutError
+    try:
+        threading.Thread(target=copy_context().run, args=(work,), name="torii-within", daemon=True).start()
+    except RuntimeError:  # no more threads
+        _beyond.release()
+        raise TimeoutError from None
+    if not future.wait(seconds):
+        raise TimeoutError
+    return future.result()
 
 
 def gather(*calls: Callable[[], T], limit: int | None = None) -> list[T]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DYNAMODB", "EVENTBRIDGE", "SES", "SNS", "Api"]
+__all__ = ["COGNITO", "DYNAMODB", "EVENTBRIDGE", "SES", "SNS", "Api"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,16 @@ DYNAMODB: Final = Api(
     setting="dynamodb",
     content_type=b"application/x-amz-json-1.0",
     target=b"DynamoDB_20120810.",
+)
+COGNITO: Final = Api(
+    name="Cognito",
+    signed_as="cognito-idp",
+    host="cognito-idp",
+    setting="cognito_identity_provider",
+    content_type=b"application/x-amz-json-1.1",
+    target=b"AWSCognitoIdentityProviderService.",
+    path="/",
+    action="cognito-idp:AdminInitiateAuth, AdminGetUser and AdminDisableUser",
 )
 SES: Final = Api(
     name="SES",

@@ -32,7 +32,7 @@ _SET_UP: Final[Mapping[str, str]] = {
     "MailFromDomainNotVerifiedException": "verify the identity's MAIL FROM domain in this Region",
     "NotFound": "create the topic, or correct topic_arn",
     "NotFoundException": "create the configuration set in this Region, or correct configuration_set",
-    "ResourceNotFoundException": "create the event bus in this Region, or correct event_bus",
+    "ResourceNotFoundException": "correct the event bus, the user pool or its app client, or the Region",
     "SendingPausedException": "sending is paused for this account or configuration set; resume it in the SES console",
 }
 # SES reports a missing identity as a rejected message ("Email address is not verified...").

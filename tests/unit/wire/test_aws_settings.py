@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from torii_dynamodb._aws import ChainSource, resolve, resolve_endpoint
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb._wire.apis import EVENTBRIDGE, SES, SNS, Api
+from torii_dynamodb._wire.apis import COGNITO, EVENTBRIDGE, SES, SNS, Api
 from torii_dynamodb._wire.endpoints import AccountIdMode, aws_endpoint, is_aws
 from torii_dynamodb._wire.profiles import find_profile
 from torii_dynamodb.admin.aws import aws_client
@@ -95,7 +95,9 @@ def test_endpoints_are_those_of_botocore(region: str) -> None:
         assert theirs is None or region == "local" or is_aws(theirs.removeprefix("https://"))
 
 
-@pytest.mark.parametrize(("api", "service"), [(SES, "sesv2"), (SNS, "sns"), (EVENTBRIDGE, "events")])
+@pytest.mark.parametrize(
+    ("api", "service"), [(SES, "sesv2"), (SNS, "sns"), (EVENTBRIDGE, "events"), (COGNITO, "cognito-idp")]
+)
 def test_endpoints_of_other_apis_are_those_of_botocore(api: Api, service: str) -> None:
     """Every real region x FIPS x dual-stack: the URL that botocore uses, wherever it has one."""
     rules = EndpointProvider(_LOADER.load_service_model(service, "endpoint-rule-set-1"), PARTITIONS)

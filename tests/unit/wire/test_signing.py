@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torii_dynamodb._messages import Endpoint, Request
-from torii_dynamodb._wire.apis import DYNAMODB, EVENTBRIDGE, SES, SNS, Api
+from torii_dynamodb._wire.apis import COGNITO, DYNAMODB, EVENTBRIDGE, SES, SNS, Api
 from torii_dynamodb._wire.signing import Signer
 from torii_dynamodb.config import Credentials
 
@@ -116,7 +116,7 @@ def test_an_endpoint_is_taken_apart(url: str, host: str, port: int, authority: s
     assert endpoint.authority == (authority or host)
 
 
-@pytest.mark.parametrize("api", [SES, SNS, EVENTBRIDGE], ids=lambda api: api.name)
+@pytest.mark.parametrize("api", [SES, SNS, EVENTBRIDGE, COGNITO], ids=lambda api: api.name)
 @pytest.mark.parametrize("token", [None, "a session token".replace(" ", "-")])
 def test_other_apis_are_signed_as_by_botocore(api: Api, token: str | None) -> None:
     """Service, path, media type and target of the other APIs are signed as botocore does it."""
@@ -130,13 +130,13 @@ def test_other_apis_are_signed_as_by_botocore(api: Api, token: str | None) -> No
     assert request.target == api.path
 
 
-@pytest.mark.parametrize("api", [DYNAMODB, SES, SNS, EVENTBRIDGE], ids=lambda api: api.name)
+@pytest.mark.parametrize("api", [DYNAMODB, SES, SNS, EVENTBRIDGE, COGNITO], ids=lambda api: api.name)
 def test_the_table_of_apis_is_botocores(api: Api) -> None:
     """Signing name, host, media type, target and the name in AWS's settings are those of botocore's models."""
     service = {"SES": "sesv2", "EventBridge": "events"}.get(api.name, api.signed_as)
     model = Session().get_service_model(service)
     assert (api.signed_as, api.host) == (model.signing_name, model.endpoint_prefix)
-    assert api.setting == model.service_id.lower()
+    assert api.setting == model.service_id.lower().replace(" ", "_")
     prefix = model.metadata.get("targetPrefix")
     assert api.target == (prefix and f"{prefix}.".encode())
     if "jsonVersion" in model.metadata and api.target is not None:

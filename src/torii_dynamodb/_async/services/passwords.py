@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from torii_dynamodb._async.primitives import both
+from torii_dynamodb._async.primitives import both, monotonic
 from torii_dynamodb._async.services.attempts import AsyncAttempts, TakenAttempt
 from torii_dynamodb._async.services.mail import mailbox
 from torii_dynamodb._async.services.password_checks import AsyncPasswordChecks
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
     from torii_dynamodb._async.services.events import AsyncEvents
     from torii_dynamodb._async.services.hashing import AsyncHashing
+    from torii_dynamodb._async.services.legacy import AsyncMigration
     from torii_dynamodb._async.services.mail import AsyncMail
     from torii_dynamodb._async.services.sessions import AsyncSessionService
     from torii_dynamodb._pool import Submit
@@ -64,6 +65,7 @@ class AsyncPasswordService:
         devices: Recognises browsers that the user signed in with before.
         mail: Sends links and notices; with ``None``, methods that need it raise ConfigurationError.
         require_verified: Whether only users whose address is verified sign in; ``None`` if each call decides.
+        migration: Asks another system about addresses that are not known here; ``None`` if there is none.
         random: The randomness for unused ids.
     """
 
@@ -81,6 +83,7 @@ class AsyncPasswordService:
         devices: Devices | None = None,
         mail: AsyncMail | None = None,
         require_verified: bool | None = None,
+        migration: AsyncMigration | None = None,
         random: RandomBytes = system_random,
     ) -> None:
         self._storage = storage
@@ -88,6 +91,7 @@ class AsyncPasswordService:
         self._hashing = hashing
         self._lockout = lockout
         self._require_verified = require_verified
+        self._migration = migration
         self._random = random
         self._policy = policy
         self._checks = AsyncPasswordChecks(policy, compromised, words=() if mail is None else (mail.settings.app_name,))
@@ -198,6 +202,7 @@ class AsyncPasswordService:
         """Sign in.
 
         The attempt is counted before the password is checked. An unknown address takes the same work as a known one.
+        With ``legacy``, another system is then asked about it, and every refusal takes the same time.
         Five requests in three rounds: (count the attempt, read the hash), (read the user, verify), (store the session,
         clear the count).
 
@@ -231,8 +236,16 @@ class AsyncPasswordService:
                     break
                 # The password was changed between the two reads, so the verification is outdated. Once more.
                 credentials, user = await self._storage.get_credentials_by_email(email), None
+        answered = monotonic()
+        # Without a place in the pool: it may take long, and takes no CPU.
+        if credentials is None and self._migration is not None and await self._migration.migrate(email, attempted):
+            with self._hashing.turn() as submit:
+                credentials = await self._storage.get_credentials_by_email(email)
+                user = await self._verified(submit, credentials, attempted)
         unverified = require_verified and user is not None and not user.is_email_verified
         if user is None or credentials is None or unverified:
+            if self._migration is not None:
+                await self._migration.rest(answered)
             await self._attempts.refuse(email, credentials, attempt, browser, unverified=unverified)
         await self._sessions.refuse_locked(user, browser, method="password")
         result, _ = await both(

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import cast
 
 from torii_dynamodb._rules.checking import check_kind, check_methods, check_policy, check_twin, wrong
@@ -15,6 +17,7 @@ __all__ = ["check_options"]
 
 _RULES = "torii_dynamodb._rules"
 _STORAGE = "an open storage, for example that of `with DynamoDbStorage.open(config)`"
+_LEGACY = "a coroutine function: def legacy(email, password) -> LegacyUser | None"
 _MAILER = "a mailer with `def send(message)`, for example SmtpMailer(...)"
 
 # The class is named, not imported: most programs use few of them. None is always allowed.
@@ -62,6 +65,7 @@ def check_options(options: Mapping[str, object]) -> None:
     for provider in cast("Collection[object]", oauth):
         check_kind("oauth", provider, f"{_RULES}.oauth.OAuthProvider", "providers, for example google(...)")
     check_policy("lockout", options["lockout"])
+    _check_legacy(options["legacy"], options["legacy_timeout"])
     for option, (kind, wanted) in _CLASSES.items():
         if options[option] is not None:
             check_kind(option, options[option], kind, wanted)
@@ -71,6 +75,17 @@ def check_options(options: Mapping[str, object]) -> None:
     for option, allowed in _FLAGS.items():
         if not any(options[option] is one for one in allowed):
             raise wrong(option, options[option], "True or False")
+
+
+def _check_legacy(legacy: object, timeout: object) -> None:
+    if legacy is not None:
+        check_methods("legacy", legacy, ["__call__"], _LEGACY)
+        method = inspect.getattr_static(type(legacy), "__call__", None)
+        asynchronous = inspect.iscoroutinefunction(legacy) or inspect.iscoroutinefunction(method)
+        if asynchronous is BLOCKING:
+            raise wrong("legacy", legacy, _LEGACY)
+    if not isinstance(timeout, timedelta) or not timedelta(seconds=0.1) <= timeout <= timedelta(seconds=10):
+        raise ConfigurationError(f"legacy_timeout: {timeout!r}: give a timedelta from 0.1 to 10 seconds")
 
 
 def _check_storage(storage: object) -> None:
