@@ -13,7 +13,7 @@ from torii_dynamodb._rules.bindings import bound_to
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.hashing import PasswordPolicy, attempted_password, normalise_password
 from torii_dynamodb._rules.signing_in import WRONG_PASSWORD, Browser, refuse_locked, refuse_more
-from torii_dynamodb._sync.primitives import both
+from torii_dynamodb._sync.primitives import both, monotonic
 from torii_dynamodb._sync.services.attempts import Attempts, TakenAttempt
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb._sync.services.password_checks import PasswordChecks
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.contract import Storage
     from torii_dynamodb._sync.services.events import Events
     from torii_dynamodb._sync.services.hashing import Hashing
+    from torii_dynamodb._sync.services.legacy import Migration
     from torii_dynamodb._sync.services.mail import Mail
     from torii_dynamodb._sync.services.sessions import SessionService
     from torii_dynamodb.clock import Clock, RandomBytes
@@ -66,6 +67,7 @@ class PasswordService:
         devices: Recognises browsers that the user signed in with before.
         mail: Sends links and notices; with ``None``, methods that need it raise ConfigurationError.
         require_verified: Whether only users whose address is verified sign in; ``None`` if each call decides.
+        migration: Asks another system about addresses that are not known here; ``None`` if there is none.
         random: The randomness for unused ids.
     """
 
@@ -83,6 +85,7 @@ class PasswordService:
         devices: Devices | None = None,
         mail: Mail | None = None,
         require_verified: bool | None = None,
+        migration: Migration | None = None,
         random: RandomBytes = system_random,
     ) -> None:
         self._storage = storage
@@ -90,6 +93,7 @@ class PasswordService:
         self._hashing = hashing
         self._lockout = lockout
         self._require_verified = require_verified
+        self._migration = migration
         self._random = random
         self._policy = policy
         self._checks = PasswordChecks(policy, compromised, words=() if mail is None else (mail.settings.app_name,))
@@ -196,6 +200,7 @@ class PasswordService:
         """Sign in.
 
         The attempt is counted before the password is checked. An unknown address takes the same work as a known one.
+        With ``legacy``, another system is then asked about it, and every refusal takes the same time.
         Five requests in three rounds: (count the attempt, read the hash), (read the user, verify), (store the session,
         clear the count).
 
@@ -229,8 +234,16 @@ class PasswordService:
                     break
                 # The password was changed between the two reads, so the verification is outdated. Once more.
                 credentials, user = self._storage.get_credentials_by_email(email), None
+        answered = monotonic()
+        # Without a place in the pool: it may take long, and takes no CPU.
+        if credentials is None and self._migration is not None and self._migration.migrate(email, attempted):
+            with self._hashing.turn() as submit:
+                credentials = self._storage.get_credentials_by_email(email)
+                user = self._verified(submit, credentials, attempted)
         unverified = require_verified and user is not None and not user.is_email_verified
         if user is None or credentials is None or unverified:
+            if self._migration is not None:
+                self._migration.rest(answered)
             self._attempts.refuse(email, credentials, attempt, browser, unverified=unverified)
         self._sessions.refuse_locked(user, browser, method="password")
         result, _ = both(

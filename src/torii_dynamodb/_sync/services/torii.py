@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from torii_dynamodb._sync.services.administration import Administration
     from torii_dynamodb._sync.services.email_codes import EmailCodeService
     from torii_dynamodb._sync.services.email_verification import EmailVerificationService
+    from torii_dynamodb._sync.services.hashing import Hashing
     from torii_dynamodb._sync.services.jwt import JwtService
+    from torii_dynamodb._sync.services.legacy import Legacy, Migration
     from torii_dynamodb._sync.services.magic_links import MagicLinkService
     from torii_dynamodb._sync.services.mail import Mail
     from torii_dynamodb._sync.services.oauth import OAuthService
@@ -90,6 +92,11 @@ class Torii:
         second_factor: Who must give a second factor (``torii_dynamodb.policies.SecondFactorPolicy``); ``None``: users
             who have set one up.
         jwt: How access tokens are made (``torii_dynamodb.jwt``).
+        legacy: Another system, from which users are migrated when they first sign in: a function of address and
+            password that returns a ``LegacyUser`` (``torii_dynamodb.legacy``), or ``None`` for a wrong password. It is
+            asked about addresses that are not known here.
+        legacy_timeout: How long that may take, 0.1 to 10 seconds. Every refused sign-in by password takes this long,
+            so that the time does not reveal which addresses are known.
         access_token_claims: A function of a user and a session that returns your own claims, such as ``scope``, for
             an access token; it may be a coroutine function. The names of the library's claims are refused, as is more
             than 4,096 bytes of JSON.
@@ -120,6 +127,8 @@ class Torii:
         passkeys: PasskeySettings | None = None,
         second_factor: SecondFactorPolicy | None = None,
         jwt: JwtSettings | None = None,
+        legacy: Legacy | None = None,
+        legacy_timeout: timedelta = timedelta(seconds=2),
         access_token_claims: AccessTokenClaims | None = None,
         clock: Clock = system_clock,
         random: RandomBytes = system_random,
@@ -148,6 +157,8 @@ class Torii:
         self._passkey_settings = passkeys
         self._given_second_factor_policy = second_factor
         self._jwt_settings = jwt
+        self._legacy = legacy
+        self._legacy_timeout = legacy_timeout
         self._access_token_claims = access_token_claims
         # A wrong secret is reported at the start, not at the first sign-in.
         if secret is not None:
@@ -229,10 +240,11 @@ class Torii:
         from torii_dynamodb._sync.services.hashing import Hashing
         from torii_dynamodb._sync.services.passwords import PasswordService
 
+        hashing = Hashing(self._hasher or Argon2Hasher(), self._hashing_pool or shared_pool())
         return PasswordService(
             self.storage,
             self.sessions,
-            hashing=Hashing(self._hasher or Argon2Hasher(), self._hashing_pool or shared_pool()),
+            hashing=hashing,
             policy=self._password_policy or PasswordPolicy(),
             lockout=self._lockout,
             events=self.events,
@@ -241,7 +253,23 @@ class Torii:
             devices=self._known_devices,
             mail=self._mail,
             require_verified=self._require_verified,
+            migration=self._migration(hashing),
             random=self._random,
+        )
+
+    def _migration(self, hashing: Hashing) -> Migration | None:
+        if self._legacy is None:
+            return None
+        from torii_dynamodb._sync.services.legacy import Migration
+
+        return Migration(
+            self._legacy,
+            timeout=self._legacy_timeout,
+            storage=self.storage,
+            hashing=hashing,
+            events=self.events,
+            clock=self.clock,
+            box=None if self._secret is None and self._secret_box is None else self.secret_box,
         )
 
     @property
