@@ -637,11 +637,18 @@ def from_keycloak(credential_data: Mapping[str, object], secret_data: Mapping[st
         raise ValidationError("password_hash", "has a salt or a value that is not base64") from None
     if digest is not None:
         return convert(_pbkdf2(digest, str(iterations), salt, value))
-    more = cast("Mapping[str, object]", credential_data.get("additionalParameters") or {})
-    given = {key: cast("list[object]", one)[0] if isinstance(one, list) and one else one for key, one in more.items()}
-    version = {"1.0": 16, "1.3": 19}.get(str(given.get("version")))
-    parameters = f"m={given.get('memory')},t={iterations},p={given.get('parallelism')}"
-    return convert(_phc(f"argon2{given.get('type')}$v={version}", parameters, salt, value))
+    more = credential_data.get("additionalParameters")
+    given = cast("Mapping[str, object]", more) if isinstance(more, Mapping) else {}
+    variant, version, memory, lanes = (_only(given.get(key)) for key in ("type", "version", "memory", "parallelism"))
+    parameters = f"m={memory},t={iterations},p={lanes}"
+    number = {"1.0": 16, "1.3": 19}.get(str(version))
+    return convert(_phc(f"argon2{variant}$v={number}", parameters, salt, value))
+
+
+def _only(value: object) -> object:
+    """Return the value of a parameter, which Keycloak writes as a list of one."""
+    values = cast("list[object]", value) if isinstance(value, list) else [value]
+    return values[0] if len(values) == 1 else None
 
 
 def from_salted_sha(

@@ -307,6 +307,11 @@ def test_a_signer_key_is_not_shown() -> None:
         ({"algorithm": "pbkdf2", "hashIterations": 1}, {"salt": "A", "value": "A" * 43}, "base64"),
         ({"algorithm": "pbkdf2", "hashIterations": -1}, {"salt": "AAAA", "value": "A" * 43 + "="}, "known form"),
         ({"algorithm": "argon2", "hashIterations": 1}, {"salt": "AAAA", "value": "A" * 43 + "="}, "known form"),
+        (
+            {"algorithm": "argon2", "hashIterations": 1, "additionalParameters": "type"},
+            {"salt": "AAAA", "value": "A" * 43 + "="},
+            "known form",
+        ),
         ({}, {}, "algorithm"),
     ],
 )
