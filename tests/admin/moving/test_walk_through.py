@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from pyotp import HOTP
+from pyotp.hotp import HOTP
 from tests.admin.moving.expected import SAMPLES, Sample, password_of, sample
 from tests.services._sync.support import SECRET, Setting
 from tests.services.authenticator import ORIGIN, RP_ID, Authenticator, b64
@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from torii_dynamodb import DynamoDbStorage, SecondFactorChallenge, SignedIn, User, hashes
 from torii_dynamodb._rules.totp import PERIOD, seed_text
 from torii_dynamodb._sync.secret_box import AesGcmBox
+from torii_dynamodb._sync.storage.handle import DynamoDbHandle
 from torii_dynamodb.admin.moving import RowOutcome, UserImportReport, import_users
 from torii_dynamodb.cli.app import app
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials
@@ -52,10 +53,10 @@ def test_walk_through(one: Sample, dynoxide: LocalEngine, table_prefix: str) -> 
         done = imported(storage, one)
         hasher = hasher_of(done)
         for name, known in one.users.items():
-            walk(services(storage, clock, hasher), one, name, known)
+            walk(storage, services(storage, clock, hasher), one, name, known)
 
 
-def imported(storage: DynamoDbStorage, one: Sample) -> UserImportReport:
+def imported(storage: DynamoDbHandle, one: Sample) -> UserImportReport:
     """Import a sample: without writing, as far as nothing is given up, all of it, and again."""
     box = AesGcmBox(SECRET)
     behind = sum(map(stays_behind, one.users.values()))
@@ -87,7 +88,7 @@ def hasher_of(done: UserImportReport) -> ImportedHashes | Argon2Hasher:
     return named
 
 
-def services(storage: DynamoDbStorage, clock: FakeClock, hasher: ImportedHashes | Argon2Hasher) -> Setting:
+def services(storage: DynamoDbHandle, clock: FakeClock, hasher: ImportedHashes | Argon2Hasher) -> Setting:
     """The application, with the same relying party for passkeys as the other system had."""
     passkeys = PasskeySettings(rp_id=RP_ID, rp_name="Example", origins=[ORIGIN])
     here = Setting(storage=storage, clock=clock, hasher=hasher, passkeys=passkeys)
@@ -95,10 +96,9 @@ def services(storage: DynamoDbStorage, clock: FakeClock, hasher: ImportedHashes 
     return here
 
 
-def walk(here: Setting, one: Sample, name: str, known: set[str]) -> None:
+def walk(storage: DynamoDbHandle, here: Setting, one: Sample, name: str, known: set[str]) -> None:
     """Check that a user has come over, and sign in."""
-    storage, address = here.torii.storage, f"{name}@example.com"
-    user = storage.get_user_by_email(address)
+    user = storage.get_user_by_email(f"{name}@example.com")
     assert user is not None
     assert user.is_email_verified is ("verified" in known)
     assert (user.locked_at is not None) is ("locked" in known)
@@ -107,14 +107,14 @@ def walk(here: Setting, one: Sample, name: str, known: set[str]) -> None:
     linked = {f"{account.provider}:{account.subject}" for account in storage.list_oauth_accounts_for_user(user.id)}
     assert linked == {fact for fact in known if ":" in fact and not fact.startswith("lost: ")}
     if "password" in known:
-        sign_in(here, one, name, user)
+        sign_in(storage, here, one, name, user)
     if "passkey" in known:
         sign_in_with_passkey(here, one, name, user)
 
 
-def sign_in(here: Setting, one: Sample, name: str, user: User) -> None:
+def sign_in(storage: DynamoDbHandle, here: Setting, one: Sample, name: str, user: User) -> None:
     """Sign in with the old password, and again where only our own hashes are known."""
-    storage, password = here.torii.storage, password_of(name)
+    password = password_of(name)
     if user.locked_at is not None:
         with pytest.raises(AccountLocked):
             here.torii.password.authenticate(user.email, password)
