@@ -14,7 +14,7 @@ import httpx
 import pyotp
 import pytest
 
-from torii_dynamodb import AsyncTorii, Browser
+from torii_dynamodb import AsyncTorii, Browser, events
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing import AsyncMemoryStorage
 
@@ -125,6 +125,13 @@ async def test_the_steps_from_fastapi_users(monkeypatch: pytest.MonkeyPatch) -> 
         exec(compile(program, "moving-in.md", "exec", dont_inherit=True), shown)
         steps.append(shown)
     first, second = steps
+    paths = {getattr(route, "path", "") for route in second["auth"].routes}
+    section = (ROOT / "docs" / "moving-in.md").read_text(encoding="utf-8").split("\n### The second step")[1]
+    for row in re.findall(r"\| `POST /api/auth(.*)\|", section):
+        for path in re.findall(r"(/[a-z/-]+)`", row):
+            assert f"/api/auth{path}" in paths, path
+    for name in re.findall(r"events\.on\((\w+)\)", section):
+        assert hasattr(events, name), name
     base_url = "https://app.example.com"
     transport = httpx.ASGITransport(app=first["app"])
     async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
