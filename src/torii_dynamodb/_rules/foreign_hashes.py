@@ -18,7 +18,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 
@@ -140,6 +140,9 @@ def parse(text: str) -> StoredHash | None:
 class Kind(ABC):
     """Hashes that take the same work: of one algorithm, up to a declared amount of work."""
 
+    package: ClassVar[str | None] = None
+    """The module of the extra ``hashes`` that it needs."""
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -177,6 +180,8 @@ class Bcrypt(Kind):
 
     bcrypt itself reads no more than 72 bytes; the rest of a longer password is ignored, as it was where it was hashed.
     """
+
+    package: ClassVar[str | None] = "bcrypt"
 
     max_cost: int
 
@@ -638,7 +643,7 @@ def from_keycloak(credential_data: Mapping[str, object], secret_data: Mapping[st
     if digest is not None:
         return convert(_pbkdf2(digest, str(iterations), salt, value))
     more = credential_data.get("additionalParameters")
-    given = cast("Mapping[str, object]", more) if isinstance(more, Mapping) else {}
+    given: Mapping[str, object] = cast("Mapping[str, object]", more) if isinstance(more, Mapping) else {}
     variant, version, memory, lanes = (_only(given.get(key)) for key in ("type", "version", "memory", "parallelism"))
     parameters = f"m={memory},t={iterations},p={lanes}"
     number = {"1.0": 16, "1.3": 19}.get(str(version))

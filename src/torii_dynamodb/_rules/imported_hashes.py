@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from torii_dynamodb._rules.checking import check_kind, check_methods
+from torii_dynamodb._rules.extras import needed
 from torii_dynamodb._rules.foreign_hashes import Kind, StoredHash, kind_for, parse
 from torii_dynamodb._rules.hashing import Argon2Hasher, SeveralKinds
 from torii_dynamodb.errors import ConfigurationError
@@ -39,6 +40,8 @@ class ImportedHashes:
         self._accepted = tuple(accepted)
         for kind in self._accepted:
             check_kind("accepted", kind, f"{Kind.__module__}.Kind", "kinds of hashes, for example Bcrypt(max_cost=12)")
+            if kind.package is not None:
+                needed(kind.package, "hashes")
         names = [kind.name for kind in self._accepted]
         for name in names:
             if names.count(name) > 1:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import logging
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -226,6 +227,14 @@ def test_needed_for_names_what_to_declare() -> None:
     assert firebase is not None
     assert needed_for([firebase]) == "hasher=ImportedHashes([FirebaseScrypt(signer_key=..., rounds=8, memory_cost=4)])"
     assert needed_for([NATIVE.hash("x"), "$unknown$", with_bcrypt(4).replace("$04$", "$31$")], native=NATIVE) == ""
+
+
+def test_a_missing_package_is_noticed_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at the first sign-in; the error names the extra."""
+    monkeypatch.setitem(sys.modules, "bcrypt", None)
+    with pytest.raises(ConfigurationError, match=r"torii-dynamodb\[hashes\]"):
+        ImportedHashes([Bcrypt(max_cost=4)])
+    ImportedHashes([Pbkdf2("sha1", max_iterations=1)])
 
 
 def test_wrong_declarations_are_refused() -> None:
