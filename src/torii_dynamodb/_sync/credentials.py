@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from torii_dynamodb._aws import Place, credentials_source, is_quick, resolve
 from torii_dynamodb._messages import Endpoint
+from torii_dynamodb._rules.on_lambda import on_lambda
 from torii_dynamodb._sync.primitives import Background, Lock, run_in_thread
 from torii_dynamodb._wire.apis import DYNAMODB, Api
 from torii_dynamodb._wire.signing import Signer
@@ -80,6 +81,9 @@ class Signing:
             if not self._refreshing:
                 self._refreshing = True
                 self.refresh_at = self._insist_at
+                if on_lambda():  # which would freeze it in the background
+                    self._refresh_ahead()
+                    return self.signer or signer
                 self._background.spawn(self._refresh_ahead, "refreshing the AWS credentials")
             return signer
         with self._lock:

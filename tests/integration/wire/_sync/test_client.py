@@ -359,6 +359,32 @@ def test_credentials_are_refreshed_ahead_of_expiry(opened: Opener) -> None:
     assert "AKID1" in server.seen[1].headers["authorization"]
 
 
+def test_on_lambda_nothing_is_refreshed_in_the_background(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Near their end the call fetches new credentials itself; if that fails, the present ones still sign."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "app")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    times = [now]
+    source = Rotating(now + timedelta(hours=1), now + timedelta(hours=2))
+    with Server() as server:
+        client = opened(server, credentials=source, clock=lambda: times[0])
+        client.call("GetItem", GET)
+        times[0] = now + timedelta(minutes=52)
+        client.call("GetItem", GET)
+        assert source.loads == 2
+        times[0] = now + timedelta(hours=1, minutes=52)
+        monkeypatch.setattr(source, "load", _out_of_order)
+        client.call("GetItem", GET)
+    assert ["AKID1" in server.seen[0].headers["authorization"], "AKID2" in server.seen[1].headers["authorization"]] == [
+        True,
+        True,
+    ]
+    assert "AKID2" in server.seen[2].headers["authorization"]
+
+
+def _out_of_order() -> tuple[Credentials, datetime | None]:
+    raise RuntimeError("no answer")
+
+
 def test_credentials_at_their_end_are_waited_for(opened: Opener) -> None:
     """In the last minute nothing is signed with the old credentials any more."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
