@@ -14,7 +14,7 @@ import socket
 from time import monotonic
 from typing import Protocol
 
-from torii_dynamodb.clock import system_clock
+from torii_dynamodb.clock import system_seconds
 
 __all__ = ["Moment", "can_carry_on", "limit_silence", "moment"]
 
@@ -41,12 +41,12 @@ def moment() -> Moment:
     On the wall clock too, because the monotonic clock of a virtual machine need not count the time that the machine was
     frozen, or between its snapshot and its start (Lambda SnapStart).
     """
-    return monotonic(), system_clock().timestamp()
+    return monotonic(), system_seconds()
 
 
 def can_carry_on(sock: _Socket, idle_since: Moment) -> bool:
     """Return whether a connection without a request in flight can carry another one."""
-    idle = max(now - then for now, then in zip(moment(), idle_since, strict=True))
+    idle = max(monotonic() - idle_since[0], system_seconds() - idle_since[1])
     if idle < TRUSTED_SECONDS:
         return True
     if idle > IDLE_SECONDS:

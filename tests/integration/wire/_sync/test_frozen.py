@@ -7,7 +7,6 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Event
 from time import monotonic
@@ -23,7 +22,7 @@ from torii_dynamodb._calls import CallRecord
 from torii_dynamodb._sync import transport
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
-from torii_dynamodb.clock import system_clock
+from torii_dynamodb.clock import system_seconds
 from torii_dynamodb.config import Credentials, DynamoDbConfig
 from torii_dynamodb.transport import HttpxTransport
 
@@ -79,7 +78,7 @@ class World:
         if clock == "monotonic":
             self._patch.setattr(_idle, "monotonic", lambda: monotonic() + seconds)
         else:
-            self._patch.setattr(_idle, "system_clock", lambda: system_clock() + timedelta(seconds=seconds))
+            self._patch.setattr(_idle, "system_seconds", lambda: system_seconds() + seconds)
 
     def attempts(self) -> int:
         """Write, and return how many requests the client sent. The server must have got only one."""
