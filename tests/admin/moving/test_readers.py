@@ -52,6 +52,16 @@ def test_exports_of_our_own_are_recognised(one: Sample) -> None:
             assert detect(BytesIO(json_line(row.user).encode())).name == "jsonl"
 
 
+def test_a_wrong_format_is_refused() -> None:
+    """A format that is named is used, also if the file is not recognised, but not for a file that is surely another."""
+    content = sample("firebase.json").path.read_bytes()
+    with pytest.raises(ValidationError, match="is of the format firebase, not keycloak"):
+        detect(BytesIO(content), format_named("keycloak"))
+    own = format_for(rounds=4)
+    assert detect(BytesIO(content), own) is own
+    assert detect(BytesIO(b'{"users": []}'), format_named("keycloak")).name == "keycloak"
+
+
 def test_every_system_has_a_sample() -> None:
     """No reader is without a sample."""
     assert {one.format for one in SAMPLES} == set(OTHERS)

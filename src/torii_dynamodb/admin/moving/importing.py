@@ -123,7 +123,7 @@ def import_users(
         ToriiError: DynamoDB cannot be used; run it again.
     """
     with open_export(file) as stream:
-        kind = format or detect(stream)
+        kind = detect(stream, format)
         importer = _Importer(
             storage=storage,
             source=kind.source,

@@ -60,17 +60,27 @@ def format_named(name: str) -> LegacyFormat:
     raise ValidationError("format", f"{name[:64]!r} is not known; give one of {_names()}")
 
 
-def detect(file: BinaryIO) -> LegacyFormat:
+def detect(file: BinaryIO, named: LegacyFormat | None = None) -> LegacyFormat:
     """Return the format of a file that can be read from the beginning again, if its first bytes leave no doubt.
 
+    Args:
+        file: The file.
+        named: The format that was asked for. It is returned unless the file is surely of another: with the wrong
+            reader, users might come over without their passwords.
+
     Raises:
-        ValidationError: It could be several formats, or none.
+        ValidationError: It could be several formats, or none, or is another than the one asked for.
     """
     head = file.read(_HEAD)
     file.seek(0)
     found = [one for one in FORMATS if one.recognises is not None and one.recognises(head)]
     # Our own are recognised by all their fields, others by some.
     found = [one for one in found if one in (native.JSON_LINES, native.CSV)] or found
+    if named is not None:
+        names = [one.name for one in found]
+        if names and named.name not in names and named.name in [one.name for one in FORMATS]:
+            raise ValidationError("format", f"the file is of the format {' or '.join(names)}, not {named.name}")
+        return named
     if len(found) == 1:
         return found[0]
     what = f"could be {' or '.join(one.name for one in found)}" if found else "is not recognised"
