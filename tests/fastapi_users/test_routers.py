@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from tests.fastapi_users.support import EMAIL, PASSWORD, Site
 
 OTHER = "grace@example.com"
@@ -73,11 +72,11 @@ async def test_login_refuses(site: Site) -> None:
     assert (await site.client.post("/login", data={"username": EMAIL})).status_code == 422
 
 
-@pytest.mark.parametrize("token", ["", "nonsense", "a" * 10_000, "\u00e9\u00e9"])
-async def test_a_made_up_token_is_refused(site: Site, token: str) -> None:
+async def test_made_up_tokens_are_refused(site: Site) -> None:
     """A malformed or unknown token gets 401, whatever it is made of."""
-    assert await site.status({"Authorization": f"Bearer {token}"} if token.isascii() else {}) == 401
-    assert await site.strategy.read_token(token, site.manager) is None
+    for token in ("", "nonsense", "a" * 10_000, "\u00e9\u00e9"):
+        assert await site.status({"Authorization": f"Bearer {token}"} if token.isascii() else {}) == 401
+        assert await site.strategy.read_token(token, site.manager) is None
 
 
 async def test_verification(site: Site) -> None:
