@@ -72,7 +72,8 @@ class JwtService:
             ConfigurationError: A claim has a reserved name or is not JSON, or they are larger than 4,096 bytes. What
                 ``access_token_claims`` raises is raised as it is. No token is issued.
         """
-        found = {} if self._claims is None else outcome(self._claims(user, session))
+        none: Mapping[str, Any] = {}
+        found = none if self._claims is None else outcome(self._claims(user, session))
         extra = merged_claims(found, claims or {})
         return self._tokens.issue(user, session, now=self._clock(), token_id=self._random(16).hex(), extra=extra)
 
