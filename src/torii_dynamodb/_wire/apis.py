@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["COGNITO", "DYNAMODB", "EVENTBRIDGE", "SES", "SNS", "Api"]
+__all__ = ["COGNITO", "DYNAMODB", "EVENTBRIDGE", "SECRETS_MANAGER", "SES", "SNS", "Api"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,4 +91,15 @@ EVENTBRIDGE: Final = Api(
     path="/",
     action="events:PutEvents",
     plain_is_fips=(False, True),
+)
+SECRETS_MANAGER: Final = Api(
+    name="Secrets Manager",
+    signed_as="secretsmanager",
+    host="secretsmanager",
+    setting="secrets_manager",
+    content_type=b"application/x-amz-json-1.1",
+    target=b"secretsmanager.",
+    path="/",
+    action="secretsmanager:GetSecretValue",
+    plain_is_fips=(),
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from torii_dynamodb._wire.apis import Api
+from torii_dynamodb._wire.apis import COGNITO, EVENTBRIDGE, SECRETS_MANAGER, SES, SNS, Api
 from torii_dynamodb._wire.errors import ConnectFailed, Failure, ProxyRefused, ServiceError
 from torii_dynamodb._wire.facts import REFUSED_CREDENTIALS
 from torii_dynamodb.errors import (
@@ -20,20 +20,24 @@ from torii_dynamodb.errors import (
 
 __all__ = ["certainly_not_done", "refusal"]
 
-# What to do about the errors that the operator has to deal with. Codes mean the same in all of these APIs.
-# Sources: Amazon SES API v2, "SendEmail", and Developer Guide, "Amazon SES API errors"; SNS, "Publish".
-_SET_UP: Final[Mapping[str, str]] = {
-    "AccountSuspendedException": "AWS has ended this account's permission to send mail; write to AWS Support",
-    "EndpointDisabled": "the topic's endpoint is disabled; enable it",
-    "KMSAccessDenied": "allow kms:GenerateDataKey and kms:Decrypt on the topic's key to these credentials",
-    "KMSDisabled": "enable the topic's key",
-    "KMSInvalidState": "check the state of the topic's key",
-    "KMSNotFound": "give the topic a key that exists",
-    "MailFromDomainNotVerifiedException": "verify the identity's MAIL FROM domain in this Region",
-    "NotFound": "create the topic, or correct topic_arn",
-    "NotFoundException": "create the configuration set in this Region, or correct configuration_set",
-    "ResourceNotFoundException": "correct the event bus, the user pool or its app client, or the Region",
-    "SendingPausedException": "sending is paused for this account or configuration set; resume it in the SES console",
+# What to do about the errors that the operator has to deal with, by API and code. Sources: Amazon SES API v2,
+# "SendEmail"; SNS, "Publish"; EventBridge, "PutEvents"; Secrets Manager, "GetSecretValue".
+_SET_UP: Final[Mapping[tuple[Api, str], str]] = {
+    (COGNITO, "ResourceNotFoundException"): "correct the user pool or its app client, or the Region",
+    (SES, "AccountSuspendedException"): "AWS has ended this account's permission to send mail; write to AWS Support",
+    (SES, "MailFromDomainNotVerifiedException"): "verify the identity's MAIL FROM domain in this Region",
+    (SES, "NotFoundException"): "create the configuration set in this Region, or correct configuration_set",
+    (SES, "SendingPausedException"): (
+        "sending is paused for this account or configuration set; resume it in the SES console"
+    ),
+    (SNS, "EndpointDisabled"): "the topic's endpoint is disabled; enable it",
+    (SNS, "KMSAccessDenied"): "allow kms:GenerateDataKey and kms:Decrypt on the topic's key to these credentials",
+    (SNS, "KMSDisabled"): "enable the topic's key",
+    (SNS, "KMSInvalidState"): "check the state of the topic's key",
+    (SNS, "KMSNotFound"): "give the topic a key that exists",
+    (SNS, "NotFound"): "create the topic, or correct topic_arn",
+    (EVENTBRIDGE, "ResourceNotFoundException"): "create the event bus in this Region, or correct event_bus",
+    (SECRETS_MANAGER, "ResourceNotFoundException"): "create the secret in this Region, or correct its name",
 }
 # SES reports a missing identity as a rejected message ("Email address is not verified...").
 _UNVERIFIED: Final = (
@@ -86,8 +90,8 @@ def refusal(api: Api, failure: Failure, *, where: str, attempts: int, why: str =
         made = AccessDenied(f"{on}: {code}: {said}; {hint}", request_id=request_id)
     elif code == "MessageRejected" and "not verified" in said:
         made = ConfigurationError(f"{on}: {code}: {said}; {_UNVERIFIED}", request_id=request_id)
-    elif code in _SET_UP:
-        made = ConfigurationError(f"{on}: {code}: {said}; {_SET_UP[code]}", request_id=request_id)
+    elif (api, code) in _SET_UP:
+        made = ConfigurationError(f"{on}: {code}: {said}; {_SET_UP[api, code]}", request_id=request_id)
     else:
         made = RequestRejected(f"{on}: {code}: {said}", aws_code=code, request_id=request_id)
     made.__cause__ = error.strip()

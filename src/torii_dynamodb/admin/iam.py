@@ -19,7 +19,7 @@ from torii_dynamodb.schema import schema_of
 
 __all__ = ["ROLES", "RUNTIME_ACTIONS", "Role", "policy"]
 
-Role = Literal["runtime", "migrate", "admin", "stream-consumer", "backup"]
+Role = Literal["runtime", "authorizer", "migrate", "admin", "stream-consumer", "backup"]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
@@ -141,8 +141,9 @@ def policy(
     """The policy document of a role, for these tables.
 
     Args:
-        role: ``runtime``: the application. ``migrate``: upgrades stored items, and seals them anew. ``admin``: creates
-            and changes the tables, their autoscaling and their replicas; it reads items only to add a replica.
+        role: ``runtime``: the application. ``authorizer``: checks sessions and extends them. ``migrate``: upgrades
+            stored items, and seals them anew. ``admin``: creates and changes the tables, their autoscaling and their
+            replicas; it reads items only to add a replica.
             ``stream-consumer``: reads the streams and keeps checkpoints. ``backup``: backs up, restores, exports,
             imports, verifies.
         config: Names the tables; the ARNs contain its ``region`` and ``home_region`` (without a Region: any).
@@ -165,6 +166,7 @@ def policy(
         return _document(writer.backup(restore_prefix))
     makers: dict[Role, Callable[[], list[dict[str, Any]]]] = {
         "runtime": writer.runtime,
+        "authorizer": writer.authorizer,
         "migrate": writer.migrate,
         "admin": writer.admin,
         "stream-consumer": writer.stream_consumer,
@@ -212,6 +214,13 @@ class _Writer:
             for table in TABLES
         ]
         return [*statements, _allow("Indexes", ("Query",), self._indexes())]
+
+    def authorizer(self) -> list[dict[str, Any]]:
+        return [
+            _allow("Check", ("BatchGetItem",), self._tables(("users", "sessions"))),
+            # Use extends a session; not needed with Authorizer(extend_sessions=False).
+            _allow("Extend", ("UpdateItem",), self._tables(("sessions",))),
+        ]
 
     def migrate(self) -> list[dict[str, Any]]:
         return [_allow("Tables", _MIGRATE, self._tables())]

@@ -50,5 +50,6 @@ def _add(kind: TemplateKind, help_text: str) -> None:
 
 _add("cloudformation", "A CloudFormation template. The tables are kept when the stack is deleted.")
 _add("sam", "The same as a SAM template, to which you can add functions.")
+_add("application", "A SAM template of a whole application: tables, functions, API, authorizer, mail, alarms.")
 _add("terraform", "Terraform in JSON syntax: save it as torii.tf.json.")
 _add("cdk-json", "Properties for CDK's CfnTable, by construct ID.")

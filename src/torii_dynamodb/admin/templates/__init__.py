@@ -11,18 +11,35 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
 from torii_dynamodb.admin.options import TableOptions
+from torii_dynamodb.admin.templates.application import application
 from torii_dynamodb.admin.templates.cloudformation import cdk_json, cloudformation, sam
 from torii_dynamodb.admin.templates.terraform import terraform
 from torii_dynamodb.config import DynamoDbConfig
 
-__all__ = ["KINDS", "TemplateKind", "cdk_json", "cloudformation", "render", "sam", "template", "terraform"]
+__all__ = [
+    "KINDS",
+    "TemplateKind",
+    "application",
+    "cdk_json",
+    "cloudformation",
+    "render",
+    "sam",
+    "template",
+    "terraform",
+]
 
-TemplateKind = Literal["cloudformation", "sam", "terraform", "cdk-json"]
+TemplateKind = Literal["cloudformation", "sam", "terraform", "cdk-json", "application"]
 
 KINDS: Final[tuple[TemplateKind, ...]] = get_args(TemplateKind)
 
 _MAKERS: Final[Mapping[TemplateKind, Callable[[DynamoDbConfig, TableOptions], dict[str, Any]]]] = MappingProxyType(
-    {"cloudformation": cloudformation, "sam": sam, "terraform": terraform, "cdk-json": cdk_json}
+    {
+        "cloudformation": cloudformation,
+        "sam": sam,
+        "terraform": terraform,
+        "cdk-json": cdk_json,
+        "application": application,
+    }
 )
 
 
