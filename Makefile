@@ -20,7 +20,7 @@ BENCH_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
 
-.PHONY: help demo test stress check format unasync bench faults soak fuzz setup engine browser clean
+.PHONY: help demo test stress check format unasync bench faults soak fuzz cdk setup engine browser clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -64,6 +64,14 @@ soak: setup ## kill the engine under load for a minute, and check that no acknow
 fuzz: setup ## try a million random and mutated inputs on every parser (FUZZ_CASES=1000000)
 	@$(PY) -m tests.fuzz.fuzz $(FUZZ_CASES)
 
+# The CDK is not installed for the tests, because it takes 200 MB. It needs Node.js.
+cdk: $(VENV)/.dev-stamp ## synthesise examples/cdk_app with the real CDK, and lint the template
+	@test -x .cdk/bin/python || { $(PYTHON) -m venv .cdk && .cdk/bin/python -m pip install -qq -r examples/cdk_app/requirements.txt -e '.[mail]'; }
+	@cd examples/cdk_app && CDK_OUTDIR=$(CURDIR)/.cdk/out \
+		CDK_CONTEXT_JSON='{"sender": "no-reply@example.com", "identity": "example.com", "code": "../aws_lambda"}' \
+		../../.cdk/bin/python app.py
+	@$(BIN)/cfn-lint --ignore-checks W3005 -- .cdk/out/Accounts.template.json
+
 setup: $(VENV)/.dev-stamp engine browser ## install all packages, the test engine and the browser
 
 engine: $(VENV)/.dev-stamp
@@ -75,7 +83,7 @@ browser: $(VENV)/.dev-stamp
 	@$(PY) tools/chromium.py
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .engines .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage
+	rm -rf $(VENV) .cdk .engines .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(VENV)/.venv-stamp:

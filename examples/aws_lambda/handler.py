@@ -6,8 +6,8 @@ the tables beforehand (``torii-dynamodb tables ensure``) and keep ``create_table
 no extra requests.
 
 The application does not reveal who has an account: signing up always gets the same response, and the owner of the
-address gets a mail. Before you put it on the internet: send real mail (here it goes to the log), and limit requests
-by IP address (AWS WAF).
+address gets a mail. Before you put it on the internet: send real mail (without ``SENDER`` it goes to the log), and
+limit requests by IP address (AWS WAF).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, SecondFactorChallenge, Torii
 from torii_dynamodb.aws_lambda import LambdaRequest
 from torii_dynamodb.errors import AccountLocked, RateLimited, ToriiError
-from torii_dynamodb.mail import ConsoleMailer, MailSettings
+from torii_dynamodb.mail import ConsoleMailer, MailSettings, SesMailer
+from torii_dynamodb.secrets_manager import read_secret
 
 STATUS = {
     "account_locked": 429, "invalid_code": 400, "invalid_credentials": 401, "invalid_token": 400, "overloaded": 503,
@@ -28,17 +29,22 @@ STATUS = {
 }  # fmt: skip
 PAGE = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
+# The stack of template.json sets these. Without them, TORII_SECRET is the secret, and mail goes to the log.
+secret_arn = os.environ.get("TORII_SECRET_ARN")
+sender = os.environ.get("SENDER")
+
 storage = DynamoDbStorage().initialize(
     DynamoDbConfig(table_prefix=os.environ.get("TABLE_PREFIX", "torii"), create_tables=False)
 )
 torii = Torii(
     storage,
-    secret=os.environ["TORII_SECRET"],  # 32 random bytes that stay the same, for known browsers and second factors
+    # 32 random bytes that stay the same, for known browsers and second factors.
+    secret=read_secret(secret_arn) if secret_arn else os.environ["TORII_SECRET"],
     require_verified_to_sign_in=True,
-    mailer=ConsoleMailer(),
+    mailer=SesMailer(configuration_set=os.environ.get("SES_CONFIGURATION_SET")) if sender else ConsoleMailer(),
     mail=MailSettings(
-        sender="no-reply@example.com",
-        app_name="Example",
+        sender=sender or "no-reply@example.com",
+        app_name=os.environ.get("APP_NAME", "Example"),
         base_url=os.environ.get("BASE_URL", "http://localhost:8000"),
         verify_email_path="/#token={token}",
         sign_in_path="/",

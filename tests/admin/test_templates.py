@@ -73,6 +73,8 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
         ("cloudformation", EVERYTHING_ON_DEMAND),
         ("cloudformation", EVERYTHING_PROVISIONED),
         ("sam", EVERYTHING_ON_DEMAND),
+        ("application", EVERYTHING_ON_DEMAND),
+        ("application", EVERYTHING_PROVISIONED),
     ]
     files: list[str] = []
     for kind, options in chosen:

@@ -89,7 +89,9 @@ def test_the_wheel_contains_only_what_users_run(contents: zipfile.ZipFile) -> No
         "jwt",
         "otel",
         "policies",
+        "publishers",
         "secret_box",
+        "secrets_manager",
         "testing.conformance",
         "transport",
     }

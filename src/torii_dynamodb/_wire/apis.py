@@ -29,6 +29,7 @@ class Api:
             nothing would tell whether the request was read before.
         plain_is_fips: In GovCloud, whether the endpoints without ``-fips`` are FIPS endpoints: for which values of
             "dual-stack".
+        dual_stack_domain: Whether its dual-stack endpoints have a domain of their own.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Api:
     action: str = ""
     once: bool = False
     plain_is_fips: tuple[bool, ...] = (False,)
+    dual_stack_domain: bool = True
 
 
 DYNAMODB: Final = Api(
@@ -102,4 +104,5 @@ SECRETS_MANAGER: Final = Api(
     path="/",
     action="secretsmanager:GetSecretValue",
     plain_is_fips=(),
+    dual_stack_domain=False,
 )

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torii_dynamodb._messages import Endpoint, Request
-from torii_dynamodb._wire.apis import COGNITO, DYNAMODB, EVENTBRIDGE, SES, SNS, Api
+from torii_dynamodb._wire.apis import COGNITO, DYNAMODB, EVENTBRIDGE, SECRETS_MANAGER, SES, SNS, Api
 from torii_dynamodb._wire.signing import Signer
 from torii_dynamodb.config import Credentials
 
@@ -130,7 +130,7 @@ def test_other_apis_are_signed_as_by_botocore(api: Api, token: str | None) -> No
     assert request.target == api.path
 
 
-@pytest.mark.parametrize("api", [DYNAMODB, SES, SNS, EVENTBRIDGE, COGNITO], ids=lambda api: api.name)
+@pytest.mark.parametrize("api", [DYNAMODB, SES, SNS, EVENTBRIDGE, COGNITO, SECRETS_MANAGER], ids=lambda api: api.name)
 def test_the_table_of_apis_is_botocores(api: Api) -> None:
     """Signing name, host, media type, target and the name in AWS's settings are those of botocore's models."""
     service = {"SES": "sesv2", "EventBridge": "events"}.get(api.name, api.signed_as)

@@ -300,7 +300,7 @@ def _events(config: DynamoDbConfig, streams: Sequence[str]) -> dict[str, Any]:
         "EventBus": _made("AWS::Events::EventBus", {"Name": _ref("AWS::StackName")}),
         "FailedEvents": _made("AWS::SQS::Queue", {"MessageRetentionPeriod": 14 * 24 * 3600}),
         **_function(
-            "Events", "events.handler", config, [read, listed, publish, failed], {"EVENT_BUS": _ref("EventBus")}
+            "Events", "events.handler", config, [read, listed, publish, failed], {"EVENT_BUS": _get("EventBus", "Arn")}
         ),
         **_alarm(
             "FailedEvents",
