@@ -82,6 +82,7 @@ def test_the_wheel_contains_only_what_users_run(contents: zipfile.ZipFile) -> No
         used |= named - {module}
     unused = {name.removeprefix("torii_dynamodb.") for name in set(modules) - used if not name.endswith("__init__")}
     public = {
+        "aws_lambda.powertools",
         "cognito",
         "contract",
         "fastapi_users",

@@ -29,7 +29,7 @@ class Api:
             nothing would tell whether the request was read before.
         plain_is_fips: In GovCloud, whether the endpoints without ``-fips`` are FIPS endpoints: for which values of
             "dual-stack".
-        dual_stack_domain: Whether its dual-stack endpoints have a domain of their own.
+        dual_stack_domain: Whether its dual-stack endpoints have a domain of their own: for which values of "FIPS".
     """
 
     name: str
@@ -42,7 +42,7 @@ class Api:
     action: str = ""
     once: bool = False
     plain_is_fips: tuple[bool, ...] = (False,)
-    dual_stack_domain: bool = True
+    dual_stack_domain: tuple[bool, ...] = (False, True)
 
 
 DYNAMODB: Final = Api(
@@ -62,6 +62,7 @@ COGNITO: Final = Api(
     target=b"AWSCognitoIdentityProviderService.",
     path="/",
     action="cognito-idp:AdminInitiateAuth, AdminGetUser and AdminDisableUser",
+    dual_stack_domain=(True,),
 )
 SES: Final = Api(
     name="SES",
@@ -104,5 +105,5 @@ SECRETS_MANAGER: Final = Api(
     path="/",
     action="secretsmanager:GetSecretValue",
     plain_is_fips=(),
-    dual_stack_domain=False,
+    dual_stack_domain=(),
 )

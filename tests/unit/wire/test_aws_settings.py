@@ -111,7 +111,7 @@ def test_endpoints_of_other_apis_are_those_of_botocore(api: Api, service: str) -
     for region, fips, dual in itertools.product(REGIONS, (False, True), (False, True)):
         if "global" in region:
             continue
-        if api is SECRETS_MANAGER and dual and region.startswith(("cn-", "us-iso", "eu-iso", "eusc-")):
+        if fips not in api.dual_stack_domain and dual and region.startswith(("cn-", "us-iso", "eu-iso", "eusc-")):
             continue  # there, botocore falls back to the general rule of the partition
         try:
             theirs = rules.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual).url
