@@ -29,7 +29,8 @@ class Api:
             nothing would tell whether the request was read before.
         plain_is_fips: In GovCloud, whether the endpoints without ``-fips`` are FIPS endpoints: for which values of
             "dual-stack".
-        dual_stack_domain: Whether its dual-stack endpoints have a domain of their own: for which values of "FIPS".
+        dual_stack_domain: Whether its dual-stack endpoints have a domain of their own everywhere. Where they follow no
+            rule, the plain endpoints are used.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Api:
     action: str = ""
     once: bool = False
     plain_is_fips: tuple[bool, ...] = (False,)
-    dual_stack_domain: tuple[bool, ...] = (False, True)
+    dual_stack_domain: bool = True
 
 
 DYNAMODB: Final = Api(
@@ -62,7 +63,7 @@ COGNITO: Final = Api(
     target=b"AWSCognitoIdentityProviderService.",
     path="/",
     action="cognito-idp:AdminInitiateAuth, AdminGetUser and AdminDisableUser",
-    dual_stack_domain=(True,),
+    dual_stack_domain=False,
 )
 SES: Final = Api(
     name="SES",
@@ -105,5 +106,5 @@ SECRETS_MANAGER: Final = Api(
     path="/",
     action="secretsmanager:GetSecretValue",
     plain_is_fips=(),
-    dual_stack_domain=(),
+    dual_stack_domain=False,
 )

@@ -71,7 +71,7 @@ def aws_endpoint(
             raise ConfigurationError("region 'local' has no FIPS or dual-stack endpoint; disable them")
         return AwsEndpoint("http://localhost:8000")
     starts, plain, dual, account_regions = next(one for one in PARTITIONS if region.startswith(one[0]))
-    domain = f"{region}.{dual if dual_stack and fips in api.dual_stack_domain else plain}"
+    domain = f"{region}.{dual if dual_stack and api.dual_stack_domain else plain}"
     if fips:
         if account_mode == "required":
             raise ConfigurationError("account_id_endpoint_mode is 'required', but FIPS has no account endpoints")
