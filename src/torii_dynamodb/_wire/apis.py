@@ -63,6 +63,7 @@ COGNITO: Final = Api(
     target=b"AWSCognitoIdentityProviderService.",
     path="/",
     action="cognito-idp:AdminInitiateAuth, AdminGetUser and AdminDisableUser",
+    plain_is_fips=(),
     dual_stack_domain=False,
 )
 SES: Final = Api(
