@@ -107,7 +107,7 @@ SAMPLES = [
     Sample(
         path=FOLDER / "cognito.csv",
         format="cognito",
-        users={"dora.quist": {"verified"}, "emil.bergstrom": set(), "faye.lowe": {"verified", "lost: sms"}},
+        users={"dora.quist": {"verified"}, "emil.bergstrom": set(), "faye.lowe": {"verified", "lost: SMS_MFA"}},
         refused=[(5, "gus", NO_ADDRESS)],
     ),
     Sample(
@@ -117,7 +117,7 @@ SAMPLES = [
             "hana.sato": {"verified"},
             "ivo.petrov": {"google:112233445566778899000"},
             "juno.baker": {"verified", "locked"},
-            "kai.moana": {"verified", "lost: sms"},
+            "kai.moana": {"verified", "lost: SMS_MFA"},
         },
         refused=[(5, "phone-only", NO_ADDRESS)],
     ),

@@ -274,6 +274,13 @@ def test_authjs_numbers(number: str) -> None:
     assert row.refused == "is not an item in DynamoDB's JSON"
 
 
+def test_cognito_authenticator_app() -> None:
+    """A user who has an authenticator app according to admin-get-user is marked: its seed is not given out."""
+    attributes = [{"Name": "email", "Value": "a@example.com"}]
+    row = {"Username": "ada", "Attributes": attributes, "UserMFASettingList": ["SOFTWARE_TOKEN_MFA"]}
+    assert only("cognito", {"Users": [row]}).other_factors == ("SOFTWARE_TOKEN_MFA",)
+
+
 def test_cognito_compromised_user() -> None:
     """A user whom Cognito has disabled as compromised stays locked."""
     row = {"Username": "ada", "UserStatus": "COMPROMISED", "Attributes": [{"Name": "email", "Value": "a@example.com"}]}

@@ -45,8 +45,15 @@ def _user(row: Fields) -> LegacyUser:
         locked=not row.flag("Enabled", default=True) or row.text("UserStatus") in _LOCKED,
         metadata=leftover(attributes, _USED),
         accounts=_accounts(attributes),
-        other_factors=("sms",) if row.flag("cognito:mfa_enabled") or row.each("MFAOptions") else (),
+        other_factors=_factors(row),
     )
+
+
+def _factors(row: Fields) -> tuple[str, ...]:
+    # Only admin-get-user has this list. list-users knows of SMS alone, and so does CSV.
+    listed = row.texts("UserMFASettingList")
+    sms = row.flag("cognito:mfa_enabled") or row.each("MFAOptions")
+    return listed or (("SMS_MFA",) if sms else ())
 
 
 def _accounts(attributes: Fields) -> tuple[LegacyAccount, ...]:
