@@ -53,12 +53,14 @@ class Event:
     Args:
         at: When it happened.
         user_id: The user it is about; ``None`` if there is none (a failed sign-in to an unknown address).
+        tenant: The user's tenant; ``None`` outside of any. The services set it.
     """
 
     name: ClassVar[str] = "event"
 
     at: datetime
     user_id: str | None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from torii_dynamodb._rules.jwt import AccessClaims, AccessToken, AccessTokenClaims, JwtKey, JwtSettings, JwtTokens
+from torii_dynamodb._rules.jwt import (
+    AccessClaims,
+    AccessToken,
+    AccessTokenClaims,
+    JwtKey,
+    JwtSettings,
+    JwtTokens,
+    tenant_of,
+)
 
-__all__ = ["AccessClaims", "AccessToken", "AccessTokenClaims", "JwtKey", "JwtSettings", "JwtTokens"]
+__all__ = ["AccessClaims", "AccessToken", "AccessTokenClaims", "JwtKey", "JwtSettings", "JwtTokens", "tenant_of"]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, NewOAuthAccount, NewUser
 from torii_dynamodb._rules import provider_tokens, totp
-from torii_dynamodb._rules.devices import secret_keys
+from torii_dynamodb._rules.app_secret import secret_keys
 from torii_dynamodb._rules.provider_tokens import KeptTokens
 from torii_dynamodb._rules.recovery_codes import RecoveryCodes
 from torii_dynamodb._sync.client import Client

@@ -131,8 +131,9 @@ class AsyncPublisher:
 class AsyncSnsPublisher(AsyncPublisher):
     """Publishes events to an SNS topic: ``torii.events.subscribe(publisher, UserCreated, UserDeleted)``.
 
-    The message is the event's JSON document. The message attributes ``type`` and ``user_id`` are for subscription
-    filters. A FIFO topic gets the user's id as the message group, and the event's id for deduplication.
+    The message is the event's JSON document. The message attributes ``type``, ``user_id`` and, for an event of a
+    tenant, ``tenant`` are for subscription filters. A FIFO topic gets the user's id as the message group, and the
+    event's id for deduplication.
 
     Args:
         topic_arn: The topic.

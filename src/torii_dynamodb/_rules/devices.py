@@ -20,14 +20,12 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from torii_dynamodb._rules import base64url
-from torii_dynamodb._rules.checking import wrong
 from torii_dynamodb._rules.second_factor import SECOND_FACTOR
 from torii_dynamodb._rules.times import epoch_seconds, from_epoch_seconds
 from torii_dynamodb.clock import Clock, RandomBytes
-from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.models import PasswordCredentials, User
 
-__all__ = ["Devices", "secret_keys"]
+__all__ = ["Devices"]
 
 _PREFIX = "torii_d1_"
 _TOKEN = re.compile(
@@ -35,25 +33,6 @@ _TOKEN = re.compile(
     r"(?:\.([0-9a-f]{8,12})\.([A-Za-z0-9_-]{43}))?",
     re.ASCII,
 )
-_LEAST_SECRET = 32  # bytes: RFC 2104, 3: a key shorter than the hash weakens HMAC
-
-
-def secret_keys(secret: str | bytes | Sequence[str | bytes]) -> tuple[bytes, ...]:
-    """Check the application's secrets, and return them as bytes, the signing one first.
-
-    Raises:
-        ConfigurationError: One is shorter than 32 bytes. The message does not show it.
-    """
-    given = [secret] if isinstance(secret, str | bytes) else secret
-    # bytes(64) would be 64 zeros.
-    if not isinstance(given, list | tuple) or not all(isinstance(one, str | bytes) for one in given):
-        raise wrong("secret", secret, "text or bytes, or a list of them")
-    keys = tuple(one.encode() if isinstance(one, str) else bytes(one) for one in given)
-    if not keys or any(len(key) < _LEAST_SECRET for key in keys):
-        raise ConfigurationError(
-            f"secret: give at least {_LEAST_SECRET} random bytes, for example from secrets.token_urlsafe(32)"
-        )
-    return keys
 
 
 class Devices:

@@ -12,8 +12,14 @@ __all__ = ["document_of"]
 
 
 def document_of(event: Any) -> dict[str, Any]:
-    """Return an event's fields for JSON: times as text, durations in seconds, sets as sorted lists."""
-    return {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
+    """Return an event's fields for JSON: times as text, durations in seconds, sets as sorted lists.
+
+    ``tenant`` is there only if there is one.
+    """
+    told = {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
+    if event.tenant is None:
+        del told["tenant"]
+    return told
 
 
 def _plain(value: object) -> object:

@@ -10,15 +10,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
+from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb._rules.extras import needed
 from torii_dynamodb._rules.guarded import guarded
 from torii_dynamodb._rules.session_policy import signed_in_at
 from torii_dynamodb.clock import system_clock
-from torii_dynamodb.errors import ConfigurationError, InvalidToken
+from torii_dynamodb.errors import ConfigurationError, InvalidToken, ValidationError
 from torii_dynamodb.models import Session, User
 
-__all__ = ["AccessClaims", "AccessToken", "AccessTokenClaims", "JwtKey", "JwtSettings", "JwtTokens", "merged_claims"]
+__all__ = [
+    "AccessClaims",
+    "AccessToken",
+    "AccessTokenClaims",
+    "JwtKey",
+    "JwtSettings",
+    "JwtTokens",
+    "merged_claims",
+    "tenant_of",
+]
 
 AccessTokenClaims: TypeAlias = Callable[[User, Session], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 """Returns an application's own claims for an access token of this user and session."""
@@ -29,12 +39,13 @@ _LEAST_SECRET = 32  # bytes: RFC 7518, 3.2
 _LEAST_RSA = 2048  # bits: RFC 7518, 3.3
 _TYPE = "at+jwt"
 _OURS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "email", "email_verified"})
-_HOW = frozenset({"amr", "auth_time", "second_factor_at"})
+_NOT_ALWAYS = frozenset({"amr", "auth_time", "second_factor_at", "tenant"})
 # Registered names (IANA), reserved: an application's own claim must not be mistaken for one of them.
-_RESERVED = _HOW | {"acr", "client_id", "cnf"}
+_RESERVED = _NOT_ALWAYS | {"acr", "client_id", "cnf"}
 _INVALID = "the access token is not valid"
 # API Gateway accepts 10,240 bytes of request line and headers together, and ours take about 1 KB with the signature.
 _LARGEST_EXTRA = 4096
+_LONGEST = 16_384
 _CONFIGURATION, _KEYS = "/.well-known/openid-configuration", "/.well-known/jwks.json"
 
 
@@ -121,6 +132,7 @@ class AccessClaims:
 
     Args:
         user_id: The user (``sub``).
+        tenant: The user's tenant; ``None`` outside of any.
         session_id: The session (``sid``).
         token_id: The token's own id (``jti``).
         issued_at: When it was issued.
@@ -141,6 +153,7 @@ class AccessClaims:
     email: str
     email_verified: bool
     extra: Mapping[str, Any]
+    tenant: str | None = None
     amr: tuple[str, ...] = ()
     authenticated_at: datetime | None = None
     second_factor_at: datetime | None = None
@@ -164,13 +177,16 @@ class JwtTokens:
 
     Args:
         settings: The settings.
+        tenant: The tenant whose tokens these are; ``None`` outside of any. Tokens of others are refused, although they
+            are signed with the same keys.
 
     Raises:
         ConfigurationError: PyJWT is not installed, or a key is too weak or of another kind than its algorithm.
     """
 
-    def __init__(self, settings: JwtSettings) -> None:
+    def __init__(self, settings: JwtSettings, *, tenant: str | None = None) -> None:
         self.settings = settings
+        self.tenant = tenant
         self._jwt = needed("jwt", "jwt")
         self._keys = {key.kid: _load(key) for key in settings.keys}
 
@@ -211,6 +227,8 @@ class JwtTokens:
             "amr": list(session.amr),
             "auth_time": int(signed_in_at(session).timestamp()),
         }
+        if self.tenant is not None:
+            claims["tenant"] = self.tenant
         if session.second_factor_at is not None:
             claims["second_factor_at"] = int(session.second_factor_at.timestamp())
         kid = self.settings.keys[0].kid
@@ -219,19 +237,21 @@ class JwtTokens:
         token = cast("str", self._jwt.encode(claims, key.signs, algorithm=key.algorithm, headers=headers))
         return AccessToken(token=token, expires_at=datetime.fromtimestamp(expires, UTC), session=session)
 
-    def verify(self, token: str, *, now: datetime | None = None) -> AccessClaims:
+    def verify(self, token: str, *, now: datetime | None = None, any_tenant: bool = False) -> AccessClaims:
         """Check a token, and return its claims.
 
-        Checked are signature, key, algorithm, type, issuer, audience and times, and that no claim is missing.
+        Checked are signature, key, algorithm, type, issuer, audience, tenant and times, and that no claim is missing.
 
         Args:
             token: The token.
             now: The current time; ``None`` for the system's.
+            any_tenant: Accept tokens of every tenant, and of none, for a service that serves all of them. A user is
+                then known only by ``tenant`` and ``user_id`` together.
 
         Raises:
             InvalidToken: It is not valid. The message does not say why.
         """
-        if not isinstance(token, str) or len(token) > 16_384:
+        if not isinstance(token, str) or len(token) > _LONGEST:
             raise InvalidToken(_INVALID)
         try:
             header = self._jwt.get_unverified_header(token)
@@ -257,11 +277,14 @@ class JwtTokens:
                     "strict_aud": True,
                 },
             )
-            return self._read(claims, system_clock() if now is None else now)
+            read = self._read(claims, system_clock() if now is None else now)
         except InvalidToken:
             raise
         except (self._jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise InvalidToken(_INVALID) from error
+        if read.tenant != self.tenant and not any_tenant:
+            raise InvalidToken(_INVALID)
+        return read
 
     def _read(self, claims: dict[str, Any], now: datetime) -> AccessClaims:
         issued, starts, ends = (_moment(claims[name]) for name in ("iat", "nbf", "exp"))
@@ -278,11 +301,12 @@ class JwtTokens:
             issued_at=issued,
             expires_at=ends,
             email=claims["email"],
+            tenant=_tenant_in(claims),
             email_verified=claims["email_verified"] is True,
             amr=tuple(str(name) for name in claims.get("amr", ())),
             authenticated_at=_moment(claims["auth_time"]) if "auth_time" in claims else None,
             second_factor_at=_moment(claims["second_factor_at"]) if "second_factor_at" in claims else None,
-            extra={name: value for name, value in claims.items() if name not in _OURS | _HOW},
+            extra={name: value for name, value in claims.items() if name not in _OURS | _NOT_ALWAYS},
         )
 
     def jwks(self) -> dict[str, Any]:
@@ -319,7 +343,7 @@ class JwtTokens:
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": algorithms,
-            "claims_supported": sorted(_OURS | _HOW),
+            "claims_supported": sorted(_OURS | _NOT_ALWAYS),
         }
 
     def well_known(self, base_url: str | None = None) -> dict[str, Callable[[], dict[str, Any]]]:
@@ -346,6 +370,28 @@ def _is_url(issuer: str) -> bool:
     # https, no query and no fragment: OpenID Connect Discovery 1.0, 3. http is for trying it on this machine.
     pattern = r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]+)?(/[A-Za-z0-9._~-]+)*/?"
     return re.fullmatch(pattern, issuer) is not None
+
+
+def tenant_of(token: str) -> str | None:
+    """Return the tenant that an access token names, **unverified**: only to choose the services that verify it.
+
+    Returns:
+        ``None`` if the token names no tenant, or is not a token.
+    """
+    jwt = needed("jwt", "jwt")
+    if not isinstance(token, str) or len(token) > _LONGEST:
+        return None
+    try:
+        return _tenant_in(jwt.decode(token, options={"verify_signature": False}))
+    except (jwt.PyJWTError, InvalidToken):
+        return None
+
+
+def _tenant_in(claims: Mapping[str, Any]) -> str | None:
+    try:
+        return validation.tenant(claims["tenant"]) if "tenant" in claims else None
+    except ValidationError as error:
+        raise InvalidToken(_INVALID) from error
 
 
 def merged_claims(*given: Mapping[str, Any]) -> dict[str, Any]:

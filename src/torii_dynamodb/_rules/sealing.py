@@ -60,7 +60,7 @@ class Keyring:
     the secret), the nonce, the ciphertext and the tag.
 
     Args:
-        secrets: The application's secrets, as :func:`~torii_dynamodb._rules.devices.secret_keys` checks them.
+        secrets: The application's secrets, as :func:`~torii_dynamodb._rules.app_secret.secret_keys` checks them.
         random: The randomness for nonces.
 
     Raises:

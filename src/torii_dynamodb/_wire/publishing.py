@@ -50,6 +50,11 @@ class AnyEvent(Protocol):
         """The user it is about."""
         ...
 
+    @property
+    def tenant(self) -> str | None:
+        """The user's tenant."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -60,6 +65,7 @@ class Message:
         type: Its stable name, for example ``user.signed_in``.
         at: When it happened.
         user_id: The user it is about.
+        tenant: The user's tenant.
         body: The JSON document.
     """
 
@@ -67,6 +73,7 @@ class Message:
     type: str
     at: datetime
     user_id: str | None
+    tenant: str | None
     body: str
 
 
@@ -75,18 +82,24 @@ def message_of(event: AnyEvent, random: RandomBytes) -> Message:
     name = str(getattr(event, "type", None) or getattr(event, "name", ""))
     identity = str(getattr(event, "id", None) or f"evt_{random(16).hex()}")
     document = {"type": name, "id": identity, **document_of(event)}
-    return Message(id=identity, type=name, at=event.at, user_id=event.user_id, body=dumps(document).decode())
+    return Message(
+        id=identity,
+        type=name,
+        at=event.at,
+        user_id=event.user_id,
+        tenant=event.tenant,
+        body=dumps(document).decode(),
+    )
 
 
 def sns_publish(message: Message, topic_arn: str) -> bytes:
     """Return the body of SNS's ``Publish``.
 
     A FIFO topic gets the user's id as the message group, so that one user's events stay in order, and the event's id
-    for deduplication.
+    for deduplication. A tenant's user is ``@tenant#<user id>`` there.
     """
-    attributes = {"type": message.type}
-    if message.user_id is not None:
-        attributes["user_id"] = message.user_id
+    given = {"type": message.type, "user_id": message.user_id, "tenant": message.tenant}
+    attributes = {name: value for name, value in given.items() if value is not None}
     form = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic_arn, "Message": message.body}
     for number, (name, value) in enumerate(attributes.items(), 1):
         form |= {
@@ -95,7 +108,8 @@ def sns_publish(message: Message, topic_arn: str) -> bytes:
             f"MessageAttributes.entry.{number}.Value.StringValue": value,
         }
     if topic_arn.endswith(".fifo"):
-        form["MessageGroupId"] = _fifo_id(message.user_id or "none")
+        group = message.user_id or "none"
+        form["MessageGroupId"] = _fifo_id(group if message.tenant is None else f"@{message.tenant}#{group}")
         form["MessageDeduplicationId"] = _fifo_id(message.id)
     return urlencode(form).encode("ascii")
 

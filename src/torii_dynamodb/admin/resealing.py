@@ -16,7 +16,7 @@ from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import FACTOR, OAUTH
 from torii_dynamodb._core.layout import by_tenant
 from torii_dynamodb._rules import provider_tokens, totp
-from torii_dynamodb._rules.devices import secret_keys
+from torii_dynamodb._rules.app_secret import secret_keys
 from torii_dynamodb._rules.recovery_codes import RecoveryCodes
 from torii_dynamodb._rules.sealing import Keyring
 from torii_dynamodb._sync.client import Client
@@ -44,9 +44,10 @@ class ResealReport:
         tokens: Accounts whose providers' tokens were sealed anew, or would be.
         current: Values that were under the first secret already.
         unopened: IDs of the items that cannot be read, or that none of the secrets opens: what is sealed in them is
-            lost without its secret.
+            lost without its secret. A tenant's begin with ``@<tenant>#``.
         old_recovery_codes: Recovery codes made under an older secret. They are refused once it is dropped.
-        users_with_old_recovery_codes: Their users, who need new codes before that.
+        users_with_old_recovery_codes: The ids of their users, who need new codes before that. A tenant's begin with
+            ``@<tenant>#``.
         units: Capacity units that it took.
     """
 
@@ -92,9 +93,8 @@ def reseal(
         ConfigurationError: A secret is too short, or a table is missing.
         Unavailable: An item kept changing. Run it again.
     """
-    return _Resealer(
-        config, Items(config, client), secret_keys(list(secrets)), dry_run, rate or Pacer(None), report, pause
-    ).run()
+    secrets = secret_keys(list(secrets))
+    return _Resealer(config, Items(config, client), secrets, dry_run, rate or Pacer(None), report, pause).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +119,24 @@ class _Resealer:
     _pause: Callable[[float], object]
 
     def run(self) -> ResealReport:
-        ring = Keyring(self._secrets, random=self._config.random)
-        current_key = RecoveryCodes(self._secrets, random=self._config.random).current_key_id
         counts: dict[_Outcome, int] = dict.fromkeys(get_args(_Outcome), 0)
         unopened: list[str] = []
         old_codes: dict[str, int] = {}
+        keys: dict[str | None, tuple[Keyring, str]] = {}
         seen = 0
         everybody = self._items
         for page in scan(everybody.client, everybody.name("identities"), rate=self._rate):
             owned = ((tenant, item) for tenant, items in by_tenant("identities", page.items).items() for item in items)
             for tenant, item in owned:
                 self._items = everybody.of(tenant)
+                ring, current_key = keys.get(tenant) or keys.setdefault(tenant, self._keys_of(tenant))
+                whose = "" if tenant is None else f"@{tenant}#"
                 old = [mark for mark in item.get("codes", {}).get("SS", []) if not mark.startswith(f"{current_key}.")]
                 if old:
-                    old_codes[item["user_id"]["S"]] = len(old)
+                    old_codes[whose + item["user_id"]["S"]] = len(old)
                 outcome = self._settle(item, ring)
                 if outcome == "unopened":
-                    unopened.append(item["id"]["S"])
+                    unopened.append(whose + item["id"]["S"])
                 if outcome is not None:
                     counts[outcome] += 1
             seen += len(page.items)
@@ -149,6 +150,11 @@ class _Resealer:
             users_with_old_recovery_codes=tuple(old_codes),
             units=self._rate.spent,
         )
+
+    def _keys_of(self, tenant: str | None) -> tuple[Keyring, str]:
+        """What seals for a tenant, and the beginning of the marks of its new recovery codes."""
+        secrets, random = secret_keys(self._secrets, tenant=tenant), self._config.random
+        return Keyring(secrets, random=random), RecoveryCodes(secrets, random=random).current_key_id
 
     def _settle(self, item: Item, ring: Keyring) -> _Outcome | None:
         """Seal an item's value anew, reading the item again while others change it."""

@@ -39,6 +39,7 @@ class AuthorizedCaller:
         user: The user as stored now; ``None`` if an access token was checked offline.
         session: The session as stored now; ``None`` as for ``user``.
         claims: The claims of an access token; ``None`` for a session token.
+        tenant: The user's tenant; ``None`` outside of any.
     """
 
     user_id: str
@@ -48,6 +49,7 @@ class AuthorizedCaller:
     user: User | None
     session: Session | None
     claims: AccessClaims | None
+    tenant: str | None = None
 
 
 class Callers:
@@ -125,12 +127,12 @@ class Callers:
         user, session = found
         # HEAD does not count as use of the session.
         used = self._torii.touch_session(session) if self._extends and method != "HEAD" else session
-        return None if used is None else _caller(user, used, transport)
+        return None if used is None else self._caller(user, used, transport)
 
     def _check_access_token(self, token: str) -> AuthorizedCaller | None:
         if not self._offline:
             found = self._torii.jwt.check(token)
-            return None if found is None else _caller(found[1].user, found[1].session, "jwt", found[0])
+            return None if found is None else self._caller(found[1].user, found[1].session, "jwt", found[0])
         try:
             claims = self._torii.jwt.verify(token)
         except InvalidToken:
@@ -143,16 +145,19 @@ class Callers:
             user=None,
             session=None,
             claims=claims,
+            tenant=claims.tenant,
         )
 
-
-def _caller(user: User, session: Session, transport: Transport, claims: AccessClaims | None = None) -> AuthorizedCaller:
-    return AuthorizedCaller(
-        user_id=user.id,
-        session_id=session.id,
-        transport=transport,
-        expires_at=session.expires_at,
-        user=user,
-        session=session,
-        claims=claims,
-    )
+    def _caller(
+        self, user: User, session: Session, transport: Transport, claims: AccessClaims | None = None
+    ) -> AuthorizedCaller:
+        return AuthorizedCaller(
+            user_id=user.id,
+            session_id=session.id,
+            transport=transport,
+            expires_at=session.expires_at,
+            user=user,
+            session=session,
+            claims=claims,
+            tenant=self._torii.tenant_name,
+        )

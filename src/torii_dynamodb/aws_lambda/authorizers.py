@@ -70,7 +70,7 @@ class Authorizer:
     nothing.
 
     Args:
-        torii: The blocking services.
+        torii: The blocking services; a tenant's refuse what was issued for another.
         transports: Which credentials count: the session cookie (``"cookie"``), the session token in ``Authorization:
             Bearer`` (``"bearer"``), an access token in that header (``"jwt"``). ``TOKEN`` authorizers and AppSync pass
             on no cookies.
@@ -89,8 +89,8 @@ class Authorizer:
             WebSocket(url, ["torii", token])``. The ``$connect`` route has to answer with the header
             ``Sec-WebSocket-Protocol: torii``, or browsers close the connection. ``None``: not accepted.
         context: Returns more values for the integration, besides ``user_id``, ``session_id``, ``transport``,
-            ``email_verified`` and an access token's own claims. They are not secret. What is not text, a number or a
-            boolean is passed on as JSON.
+            ``email_verified``, ``tenant`` (if there is one) and an access token's own claims. They are not secret. What
+            is not text, a number or a boolean is passed on as JSON.
         permits: Decides about a caller and an event after the credential was accepted; ``False``: 403. Results must not
             be cached then.
         appsync_ttl: How long AppSync may cache a positive answer, at most an hour and never beyond the session. During
@@ -189,12 +189,14 @@ class Authorizer:
         own: Mapping[str, Any] = {} if caller.claims is None else caller.claims.extra
         more: Mapping[str, Any] = {} if self._more is None else self._more(caller)
         verified = caller.user.is_email_verified if caller.user is not None else _claims(caller).email_verified
-        ours = {
+        ours: dict[str, Any] = {
             "user_id": caller.user_id,
             "session_id": caller.session_id,
             "transport": caller.transport,
             "email_verified": verified,
         }
+        if caller.tenant is not None:
+            ours["tenant"] = caller.tenant
         return {name: _flat(name, value) for name, value in {**own, **more, **ours}.items() if value is not None}
 
     # The event

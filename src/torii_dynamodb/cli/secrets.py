@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from torii_dynamodb._rules.devices import secret_keys
+from torii_dynamodb._rules.app_secret import secret_keys
 from torii_dynamodb.admin import resealing
 from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.resealing import ResealReport

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
+from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb._rules.on_lambda import on_lambda
 from torii_dynamodb.config import DynamoDbConfig
 
-__all__ = ["close_storage", "dynamodb", "open_storage"]
+__all__ = ["LazyStorage", "close_storage", "dynamodb", "open_storage"]
 
 Loop = asyncio.AbstractEventLoop
 
@@ -23,6 +24,8 @@ class _OpenedLater:
     Connections belong to an event loop, so each loop gets its own handle: an adapter or a test client may run every
     request in a new loop. The tables are created or verified once in the process, however often it is opened.
     """
+
+    tenant_name: str | None = None
 
     def __init__(self, config: DynamoDbConfig) -> None:
         self.config = config
@@ -39,6 +42,10 @@ class _OpenedLater:
             opening.add_done_callback(lambda done: self._forget_failure(loop, done))
         # A cancelled caller does not cancel the others.
         return await asyncio.shield(opening)
+
+    def tenant(self, name: str) -> _TenantOpenedLater:
+        """The storage of one tenant, which opens this one at its first call, and shares its connections."""
+        return _TenantOpenedLater(self, validation.tenant(name))
 
     async def _open(self) -> AsyncDynamoDbHandle:
         handle = await AsyncDynamoDbStorage().initialize(self.config)
@@ -71,7 +78,49 @@ class _OpenedLater:
         return call
 
 
-def dynamodb(config: DynamoDbConfig) -> AsyncStorage:
+class _TenantOpenedLater(_OpenedLater):
+    """A tenant's part of a storage that is opened later.
+
+    Closing it closes the whole, which opens again at its next use: an application may have only tenants' parts.
+    """
+
+    def __init__(self, whole: _OpenedLater, tenant: str) -> None:
+        self.config = whole.config
+        self.tenant_name: str = tenant
+        self._whole = whole
+
+    async def handle(self) -> AsyncDynamoDbHandle:
+        return (await self._whole.handle()).tenant(self.tenant_name)
+
+    def tenant(self, name: str) -> _TenantOpenedLater:
+        return self._whole.tenant(name)
+
+    async def close(self) -> None:
+        await self._whole.close()
+
+    async def settle(self) -> None:
+        await self._whole.settle()
+
+
+class LazyStorage(AsyncStorage, Protocol):
+    """A storage that is opened at its first use: see :func:`dynamodb`.
+
+    Attributes:
+        tenant_name: The tenant whose storage it is; ``None`` outside of any.
+    """
+
+    tenant_name: str | None
+
+    def tenant(self, name: str) -> LazyStorage:
+        """Return the storage of one tenant: see :meth:`AsyncDynamoDbHandle.tenant`. They share connections.
+
+        Raises:
+            ValidationError: It is not a tenant's name.
+        """
+        ...
+
+
+def dynamodb(config: DynamoDbConfig) -> LazyStorage:
     """Return a DynamoDB storage that is opened when the application starts, or otherwise at its first use.
 
     So ``AsyncTorii(dynamodb(DynamoDbConfig(...)))`` works at the top of a module, where nothing can be awaited. The
@@ -79,7 +128,7 @@ def dynamodb(config: DynamoDbConfig) -> AsyncStorage:
     whose lifespan the server runs closes it when it ends.
     """
     check_kind("config", config, "torii_dynamodb.config.DynamoDbConfig", "DynamoDbConfig(...)")
-    return cast("AsyncStorage", _OpenedLater(config))
+    return cast("LazyStorage", _OpenedLater(config))
 
 
 async def open_storage(storage: object) -> None:

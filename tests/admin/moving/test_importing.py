@@ -228,7 +228,7 @@ def populated(storage: DynamoDbHandle) -> None:
 
 def comparable(storage: DynamoDbHandle, secret: str) -> list[Any]:
     """Everything of the users that an export moves."""
-    box = AesGcmBox(secret)
+    box = AesGcmBox(secret, tenant=storage.tenant_name)
     found: list[Any] = []
     for user in sorted(storage.list_users().items, key=lambda one: one.email):
         seeds = [

@@ -282,17 +282,17 @@ async def test_the_application_adds_claims() -> None:
     """The function's claims are in every token; those of one call are added, and win where the names are the same."""
 
     async def claims(user: User, session: Session) -> Mapping[str, Any]:
-        return {"scope": "notes:read notes:write", "tenant": "acme", "of": [user.id, session.id]}
+        return {"scope": "notes:read notes:write", "shop": "acme", "of": [user.id, session.id]}
 
     here = AsyncSetting(jwt=settings(), access_token_claims=claims)
     user, session = await here.signed_in()
     read = here.torii.jwt.verify((await here.torii.jwt.issue(user, session)).token)
     assert read.scopes == ("notes:read", "notes:write")
-    assert (read.extra["tenant"], read.extra["of"]) == ("acme", [user.id, session.id])
-    again = await here.torii.jwt.refresh(session.token, claims={"tenant": "other", "plan": 2})
+    assert (read.extra["shop"], read.extra["of"]) == ("acme", [user.id, session.id])
+    again = await here.torii.jwt.refresh(session.token, claims={"shop": "other", "plan": 2})
     assert again is not None
     read = here.torii.jwt.verify(again.token)
-    assert (read.extra["tenant"], read.extra["plan"], read.scopes[0]) == ("other", 2, "notes:read")
+    assert (read.extra["shop"], read.extra["plan"], read.scopes[0]) == ("other", 2, "notes:read")
     plain, owner, theirs = await made()
     assert plain.torii.jwt.verify((await plain.torii.jwt.issue(owner, theirs)).token).scopes == ()
 
@@ -341,7 +341,7 @@ def test_the_discovery_document() -> None:
         "id_token_signing_alg_values_supported": ["ES256", "RS256"],
         "claims_supported": [
             "amr", "aud", "auth_time", "email", "email_verified", "exp", "iat", "iss", "jti", "nbf", "second_factor_at",
-            "sid", "sub",
+            "sid", "sub", "tenant",
         ],
     }  # fmt: skip
 

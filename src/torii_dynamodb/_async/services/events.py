@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from torii_dynamodb._async.primitives import outcome
@@ -24,9 +25,13 @@ class AsyncEvents:
     Handlers are called one after the other, in the order of subscription, after the change is stored and before the
     call that made it returns. So keep them short, and put long work into your own queue. An exception in a handler is
     logged and not propagated, neither to the caller nor to other handlers.
+
+    Args:
+        tenant: The tenant that the events name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tenant: str | None = None) -> None:
+        self._tenant = tenant
         self._handlers: list[tuple[Callable[[Any], Awaitable[object]], tuple[type[Event], ...]]] = []
 
     def subscribe(self, handler: Callable[[E], Awaitable[object]], *kinds: type[E]) -> Callable[[], None]:
@@ -54,7 +59,9 @@ class AsyncEvents:
         return decorate
 
     async def emit(self, event: Event) -> None:
-        """Call all subscribed handlers. Their exceptions are not raised."""
+        """Call all subscribed handlers with the event, which then names the tenant. Their exceptions are not raised."""
+        if self._tenant is not None:
+            event = replace(event, tenant=self._tenant)
         for handler, kinds in tuple(self._handlers):
             if kinds and not isinstance(event, kinds):
                 continue

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torii_dynamodb._async.services.events import AsyncEvents
-from torii_dynamodb._async.services.options import check_options
+from torii_dynamodb._async.services.options import check_options, tenant_of
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError, SecondFactorRequired
@@ -59,9 +59,12 @@ class AsyncTorii:
 
     Attributes:
         events: Subscribe to events here: ``@torii.events.on(UserSignedIn)``.
+        tenant_name: The tenant whose users these are; ``None`` outside of any.
 
     Args:
-        storage: Stores everything, for example an ``AsyncDynamoDbHandle``. Not closed here.
+        storage: Stores everything, for example an ``AsyncDynamoDbHandle``. Not closed here. With a tenant's handle
+            (``handle.tenant("acme")``), these are the services of that tenant: nothing that they issue is valid in
+            another tenant, even if both have the same ``secret`` and the same keys for access tokens.
         sessions: How long sessions last.
         passwords: Which passwords are accepted.
         lockout: How many attempts are accepted in which time.
@@ -133,7 +136,8 @@ class AsyncTorii:
     ) -> None:
         check_options(locals())
         self.storage = storage
-        self.events = AsyncEvents()
+        self.tenant_name = tenant_of(storage)
+        self.events = AsyncEvents(tenant=self.tenant_name)
         self.clock = clock
         self._random = random
         self._session_policy = sessions
@@ -165,17 +169,24 @@ class AsyncTorii:
             self.secret_box  # noqa: B018
 
     @cached_property
+    def _keys(self) -> tuple[bytes, ...]:
+        """The keys made of ``secret``; empty without one."""
+        from torii_dynamodb._rules.app_secret import secret_keys
+
+        return () if self._secret is None else secret_keys(self._secret, tenant=self.tenant_name)
+
+    @cached_property
     def devices(self) -> Devices:
         """Device tokens: ``devices.issue(user, presented)`` makes one for the browser after a sign-in.
 
         Raises:
             ConfigurationError: There is no ``secret``.
         """
-        from torii_dynamodb._rules.devices import Devices, secret_keys
+        from torii_dynamodb._rules.devices import Devices
 
         if self._secret is None:
             raise ConfigurationError("known devices need secret=...: 32 random bytes that stay the same")
-        return Devices(secret_keys(self._secret), clock=self.clock, random=self._random)
+        return Devices(self._keys, clock=self.clock, random=self._random)
 
     @property
     def remembers_devices(self) -> bool:
@@ -319,7 +330,6 @@ class AsyncTorii:
             ConfigurationError: There is no ``secret``, which protects seeds and recovery codes.
         """
         from torii_dynamodb._async.services.second_factor import AsyncSecondFactorService
-        from torii_dynamodb._rules.devices import secret_keys
         from torii_dynamodb._rules.recovery_codes import RecoveryCodes
         from torii_dynamodb._rules.second_factor import Challenges
 
@@ -332,8 +342,8 @@ class AsyncTorii:
             self.sessions,
             policy=self._second_factor_policy,
             box=self.secret_box,
-            recovery=RecoveryCodes(secret_keys(self._secret), random=self._random),
-            challenges=Challenges(secret_keys(self._secret), clock=self.clock),
+            recovery=RecoveryCodes(self._keys, random=self._random),
+            challenges=Challenges(self._keys, clock=self.clock),
             devices=self.devices,
             passkeys=None if passkeys is None else lambda: self.passkeys,
             issuer=self._second_factor_policy.issuer or name or ("" if passkeys is None else passkeys.rp_name),
@@ -353,10 +363,9 @@ class AsyncTorii:
     def _challenges(self) -> Challenges | None:
         if self._secret is None:
             return None
-        from torii_dynamodb._rules.devices import secret_keys
         from torii_dynamodb._rules.second_factor import Challenges
 
-        return Challenges(secret_keys(self._secret), clock=self.clock)
+        return Challenges(self._keys, clock=self.clock)
 
     @property
     def takes_second_factors(self) -> bool:
@@ -414,13 +423,13 @@ class AsyncTorii:
         Raises:
             ConfigurationError: There is neither.
         """
-        if self._secret_box is not None:
-            return self._secret_box
-        from torii_dynamodb._async.secret_box import AsyncAesGcmBox
+        from torii_dynamodb._async.secret_box import AsyncAesGcmBox, box_of_tenant
 
+        if self._secret_box is not None:
+            return box_of_tenant(self._secret_box, self.tenant_name)
         if self._secret is None:
             raise ConfigurationError("providers' tokens are stored sealed: give secret=..., 32 random bytes that stay")
-        return AsyncAesGcmBox(self._secret, random=self._random)
+        return AsyncAesGcmBox(self._secret, tenant=self.tenant_name, random=self._random)
 
     @property
     def oauth_providers(self) -> tuple[OAuthProvider, ...]:
@@ -471,6 +480,7 @@ class AsyncTorii:
             clock=self.clock,
             random=self._random,
             claims=self._access_token_claims,
+            tenant=self.tenant_name,
         )
 
     @property

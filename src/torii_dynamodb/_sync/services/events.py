@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from torii_dynamodb._sync.primitives import outcome
@@ -26,9 +27,13 @@ class Events:
     Handlers are called one after the other, in the order of subscription, after the change is stored and before the
     call that made it returns. So keep them short, and put long work into your own queue. An exception in a handler is
     logged and not propagated, neither to the caller nor to other handlers.
+
+    Args:
+        tenant: The tenant that the events name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tenant: str | None = None) -> None:
+        self._tenant = tenant
         self._handlers: list[tuple[Callable[[Any], object], tuple[type[Event], ...]]] = []
 
     def subscribe(self, handler: Callable[[E], object], *kinds: type[E]) -> Callable[[], None]:
@@ -56,7 +61,9 @@ class Events:
         return decorate
 
     def emit(self, event: Event) -> None:
-        """Call all subscribed handlers. Their exceptions are not raised."""
+        """Call all subscribed handlers with the event, which then names the tenant. Their exceptions are not raised."""
+        if self._tenant is not None:
+            event = replace(event, tenant=self._tenant)
         for handler, kinds in tuple(self._handlers):
             if kinds and not isinstance(event, kinds):
                 continue

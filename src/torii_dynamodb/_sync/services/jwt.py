@@ -39,6 +39,7 @@ class JwtService:
         clock: The clock.
         random: The randomness for token ids.
         claims: Returns the application's own claims; ``None`` for none.
+        tenant: The tenant of the storage; ``None`` outside of any.
     """
 
     def __init__(
@@ -50,10 +51,11 @@ class JwtService:
         clock: Clock,
         random: RandomBytes,
         claims: AccessTokenClaims | None = None,
+        tenant: str | None = None,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
-        self._tokens = JwtTokens(settings)
+        self._tokens = JwtTokens(settings, tenant=tenant)
         self.settings = settings
         self._clock = clock
         self._random = random
@@ -105,7 +107,7 @@ class JwtService:
         """Check an access token. No request, so it does not notice revocations since the token was issued.
 
         Raises:
-            InvalidToken: It is not valid.
+            InvalidToken: It is not valid, or another tenant's.
         """
         return self._tokens.verify(token, now=self._clock())
 

@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import cast
 
+from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.checking import check_kind, check_methods, check_policy, check_twin, wrong
 from torii_dynamodb._sync.primitives import BLOCKING
-from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.errors import ConfigurationError, ValidationError
 
-__all__ = ["check_options"]
+__all__ = ["check_options", "tenant_of"]
 
 _RULES = "torii_dynamodb._rules"
 _STORAGE = "an open storage, for example that of `with DynamoDbStorage.open(config)`"
@@ -86,6 +87,19 @@ def _check_legacy(legacy: object, timeout: object) -> None:
             raise wrong("legacy", legacy, _LEGACY)
     if not isinstance(timeout, timedelta) or not timedelta(seconds=0.1) <= timeout <= timedelta(seconds=10):
         raise ConfigurationError(f"legacy_timeout: {timeout!r}: give a timedelta from 0.1 to 10 seconds")
+
+
+def tenant_of(storage: object) -> str | None:
+    """Return the tenant of a storage; ``None`` if it is no tenant's, or knows no tenants.
+
+    Raises:
+        ConfigurationError: Its ``tenant_name`` is not a tenant's name.
+    """
+    name: object = getattr(storage, "tenant_name", None)
+    try:
+        return None if name is None else validation.tenant(name)
+    except ValidationError as error:
+        raise ConfigurationError(f"storage: tenant_name: {error.reason}") from error
 
 
 def _check_storage(storage: object) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.events import Events
-from torii_dynamodb._sync.services.options import check_options
+from torii_dynamodb._sync.services.options import check_options, tenant_of
 from torii_dynamodb.clock import Clock, RandomBytes, system_clock, system_random
 from torii_dynamodb.errors import ConfigurationError, SecondFactorRequired
 from torii_dynamodb.models import UNSET, Listing, LockoutPolicy, Metadata, Page, Session, SignedIn, Unset, User
@@ -61,9 +61,12 @@ class Torii:
 
     Attributes:
         events: Subscribe to events here: ``@torii.events.on(UserSignedIn)``.
+        tenant_name: The tenant whose users these are; ``None`` outside of any.
 
     Args:
-        storage: Stores everything, for example an ``DynamoDbHandle``. Not closed here.
+        storage: Stores everything, for example an ``DynamoDbHandle``. Not closed here. With a tenant's handle
+            (``handle.tenant("acme")``), these are the services of that tenant: nothing that they issue is valid in
+            another tenant, even if both have the same ``secret`` and the same keys for access tokens.
         sessions: How long sessions last.
         passwords: Which passwords are accepted.
         lockout: How many attempts are accepted in which time.
@@ -135,7 +138,8 @@ class Torii:
     ) -> None:
         check_options(locals())
         self.storage = storage
-        self.events = Events()
+        self.tenant_name = tenant_of(storage)
+        self.events = Events(tenant=self.tenant_name)
         self.clock = clock
         self._random = random
         self._session_policy = sessions
@@ -167,17 +171,24 @@ class Torii:
             self.secret_box  # noqa: B018
 
     @cached_property
+    def _keys(self) -> tuple[bytes, ...]:
+        """The keys made of ``secret``; empty without one."""
+        from torii_dynamodb._rules.app_secret import secret_keys
+
+        return () if self._secret is None else secret_keys(self._secret, tenant=self.tenant_name)
+
+    @cached_property
     def devices(self) -> Devices:
         """Device tokens: ``devices.issue(user, presented)`` makes one for the browser after a sign-in.
 
         Raises:
             ConfigurationError: There is no ``secret``.
         """
-        from torii_dynamodb._rules.devices import Devices, secret_keys
+        from torii_dynamodb._rules.devices import Devices
 
         if self._secret is None:
             raise ConfigurationError("known devices need secret=...: 32 random bytes that stay the same")
-        return Devices(secret_keys(self._secret), clock=self.clock, random=self._random)
+        return Devices(self._keys, clock=self.clock, random=self._random)
 
     @property
     def remembers_devices(self) -> bool:
@@ -320,7 +331,6 @@ class Torii:
         Raises:
             ConfigurationError: There is no ``secret``, which protects seeds and recovery codes.
         """
-        from torii_dynamodb._rules.devices import secret_keys
         from torii_dynamodb._rules.recovery_codes import RecoveryCodes
         from torii_dynamodb._rules.second_factor import Challenges
         from torii_dynamodb._sync.services.second_factor import SecondFactorService
@@ -334,8 +344,8 @@ class Torii:
             self.sessions,
             policy=self._second_factor_policy,
             box=self.secret_box,
-            recovery=RecoveryCodes(secret_keys(self._secret), random=self._random),
-            challenges=Challenges(secret_keys(self._secret), clock=self.clock),
+            recovery=RecoveryCodes(self._keys, random=self._random),
+            challenges=Challenges(self._keys, clock=self.clock),
             devices=self.devices,
             passkeys=None if passkeys is None else lambda: self.passkeys,
             issuer=self._second_factor_policy.issuer or name or ("" if passkeys is None else passkeys.rp_name),
@@ -355,10 +365,9 @@ class Torii:
     def _challenges(self) -> Challenges | None:
         if self._secret is None:
             return None
-        from torii_dynamodb._rules.devices import secret_keys
         from torii_dynamodb._rules.second_factor import Challenges
 
-        return Challenges(secret_keys(self._secret), clock=self.clock)
+        return Challenges(self._keys, clock=self.clock)
 
     @property
     def takes_second_factors(self) -> bool:
@@ -416,13 +425,13 @@ class Torii:
         Raises:
             ConfigurationError: There is neither.
         """
-        if self._secret_box is not None:
-            return self._secret_box
-        from torii_dynamodb._sync.secret_box import AesGcmBox
+        from torii_dynamodb._sync.secret_box import AesGcmBox, box_of_tenant
 
+        if self._secret_box is not None:
+            return box_of_tenant(self._secret_box, self.tenant_name)
         if self._secret is None:
             raise ConfigurationError("providers' tokens are stored sealed: give secret=..., 32 random bytes that stay")
-        return AesGcmBox(self._secret, random=self._random)
+        return AesGcmBox(self._secret, tenant=self.tenant_name, random=self._random)
 
     @property
     def oauth_providers(self) -> tuple[OAuthProvider, ...]:
@@ -473,6 +482,7 @@ class Torii:
             clock=self.clock,
             random=self._random,
             claims=self._access_token_claims,
+            tenant=self.tenant_name,
         )
 
     @property

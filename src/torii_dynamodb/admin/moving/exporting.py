@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, Protocol, TextIO
+from typing import Final, Literal, TextIO
 
 from torii_dynamodb._rules import totp
 from torii_dynamodb._sync.primitives import gather
+from torii_dynamodb._sync.secret_box import SecretBox, box_of_tenant
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.moving import native
@@ -22,20 +23,12 @@ from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.legacy import LegacyAccount, LegacyPasskey, LegacyTotp, LegacyUser
 from torii_dynamodb.models import Factor, Listing, OAuthAccount, Passkey, User
 
-__all__ = ["ExportForm", "Opener", "UserExportReport", "export_users"]
+__all__ = ["ExportForm", "UserExportReport", "export_users"]
 
 ExportForm = Literal["jsonl", "csv"]
 
 _PAGE: Final = 200
 _LEFT_APP: Final = "an authenticator app"
-
-
-class Opener(Protocol):
-    """Opens sealed seeds: a :class:`~torii_dynamodb.secret_box.SecretBox`."""
-
-    def open(self, sealed: bytes, *, associated: bytes) -> bytes:
-        """Open. Raises ValueError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +64,7 @@ def export_users(
     file: Path,
     *,
     form: ExportForm = "jsonl",
-    box: Opener | None = None,
+    box: SecretBox | None = None,
     overwrite: bool = False,
     workers: int = 16,
     rate: Pacer | None = None,
@@ -85,8 +78,9 @@ def export_users(
         storage: Where from; a tenant's handle exports the tenant.
         file: Where to.
         form: ``"jsonl"`` or ``"csv"``.
-        box: Opens the seeds of authenticator apps, to export them in plain text: ``AesGcmBox(secret)``. ``None``: they
-            are not exported, and the users are marked as having a second factor that cannot be moved.
+        box: Opens the seeds of authenticator apps, to export them in plain text: ``AesGcmBox(secret)``, also for a
+            tenant, whose keys it derives. ``None``: they are not exported, and the users are marked as having a second
+            factor that cannot be moved.
         overwrite: Whether an existing file is replaced.
         workers: How many users are read at a time.
         rate: Limits the read units.
@@ -122,9 +116,9 @@ class _Found:
 
 
 class _Exporter:
-    def __init__(self, storage: DynamoDbHandle, box: Opener | None, rate: Pacer) -> None:
+    def __init__(self, storage: DynamoDbHandle, box: SecretBox | None, rate: Pacer) -> None:
         self._storage = storage
-        self._box = box
+        self._box = None if box is None else box_of_tenant(box, storage.tenant_name)
         self._rate = rate
         self._corrupt: list[str] = []
 

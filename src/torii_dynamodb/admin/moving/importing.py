@@ -19,8 +19,9 @@ from torii_dynamodb._core.sizes import item_size
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.foreign_hashes import identify, parse
 from torii_dynamodb._rules.imported_hashes import needed_for
-from torii_dynamodb._rules.legacy_users import Sealer, converted, imported_id
+from torii_dynamodb._rules.legacy_users import converted, imported_id
 from torii_dynamodb._sync.primitives import both, gather
+from torii_dynamodb._sync.secret_box import SecretBox, box_of_tenant
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle
 from torii_dynamodb.admin.control import where_of
 from torii_dynamodb.admin.moving.reading import detect, open_export
@@ -87,7 +88,7 @@ def import_users(
     file: Path,
     *,
     format: LegacyFormat | None = None,  # noqa: A002 - what it is called everywhere
-    box: Sealer | None = None,
+    box: SecretBox | None = None,
     without_passwords: bool = False,
     without_second_factors: bool = False,
     dry_run: bool = False,
@@ -106,8 +107,8 @@ def import_users(
         storage: Where to; a tenant's handle imports into the tenant.
         file: An export, also compressed with gzip.
         format: Its format; ``None`` recognises it.
-        box: Seals the seeds of authenticator apps, as the application does: ``AesGcmBox(secret)``. ``None``: such
-            users are refused.
+        box: Seals the seeds of authenticator apps, as the application does: ``AesGcmBox(secret)``, also for a tenant,
+            whose keys it derives. ``None``: such users are refused.
         without_passwords: Import users whose password hash can never be verified without it. They can sign in by link,
             code or reset.
         without_second_factors: Import users whose second factors cannot be moved without them.
@@ -127,7 +128,7 @@ def import_users(
         importer = _Importer(
             storage=storage,
             source=kind.source,
-            box=box,
+            box=None if box is None else box_of_tenant(box, storage.tenant_name),
             without_passwords=without_passwords,
             without_second_factors=without_second_factors,
             dry_run=dry_run,
@@ -201,7 +202,7 @@ def _twice(row: LegacyRow, keys: dict[str, str], seen: SeenKeys) -> _Prepared | 
 class _Importer:
     storage: DynamoDbHandle
     source: str
-    box: Sealer | None
+    box: SecretBox | None
     without_passwords: bool
     without_second_factors: bool
     dry_run: bool

@@ -381,7 +381,4 @@ EVENT_TYPES: Final[Mapping[str, type[StreamEvent]]] = {
 
 def to_dict(event: StreamEvent) -> dict[str, Any]:
     """The event for JSON: ``type`` first, times as text, sets as sorted lists; ``tenant`` only if there is one."""
-    told = {"type": event.type, **document_of(event)}
-    if event.tenant is None:
-        del told["tenant"]
-    return told
+    return {"type": event.type, **document_of(event)}
