@@ -136,16 +136,28 @@ def result_of(future: PoolFuture[T]) -> T:
         raise
 
 
-# Of calls that did not end in time, at most so many go on at once.
-_beyond = threading.Semaphore(64)
+class _Places:
+    """How many calls with a time limit may be under way, including those that nobody waits for any more."""
+
+    def __init__(self) -> None:
+        self.start()
+        start_anew_after_fork(self)
+
+    def start(self) -> None:
+        """Count from zero: after a fork the calls are under way in the parent."""
+        self.free = threading.Semaphore(64)
+
+
+_places = _Places()
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """Return the result of a call of the application's. If it takes longer, it goes on in its thread, unheard.
+    """Return the result of a call of the application's. If it takes longer, it continues in its thread.
 
     Raises:
-        TimeoutError: It took longer, or too many earlier ones still go on.
+        TimeoutError: It took longer, or too many earlier ones are still under way.
     """
+    free = _places.free
     future = Future[T]()
 
     def work() -> None:
@@ -154,14 +166,14 @@ def within(seconds: float, call: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
             future.set_exception(error)
         finally:
-            _beyond.release()
+            free.release()
 
-    if not _beyond.acquire(timeout=seconds):
+    if not free.acquire(timeout=seconds):
         raise TimeoutError
     try:
         threading.Thread(target=copy_context().run, args=(work,), name="torii-within", daemon=True).start()
     except RuntimeError:  # no more threads
-        _beyond.release()
+        free.release()
         raise TimeoutError from None
     if not future.wait(seconds):
         raise TimeoutError
