@@ -99,6 +99,8 @@ def open_export(path: Path) -> Generator[BinaryIO]:
     except OSError as error:
         raise ValidationError("file", f"{path} cannot be read: {error.strerror}") from error
     with raw:
+        if not raw.seekable():
+            raise ValidationError("file", f"{path} can be read only once, like a pipe; save it as a file")
         compressed = raw.read(2) == _GZIP
         raw.seek(0)
         try:

@@ -64,18 +64,17 @@ class ReportFile:
 
     def __init__(self, path: Path | None, identity: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         self.path = path
-        self.found: list[RowOutcome] = []
         self._header = {"report": _REPORT, **identity, "options": dict(options)}
         self._file = None
         self.resumed = False
         if path is None:
             return
+        # Before it is opened for writing, which makes it private: it may be something else.
+        self._check(path)
         self._file = os.fdopen(open_private(path, os.O_RDWR), "r+b")
-        try:
-            self._begin(path)
-        except BaseException:
-            self._file.close()
-            raise
+        if not self.resumed:
+            self._file.truncate()
+            self.write(self._header)
 
     def __enter__(self) -> Self:
         return self
@@ -114,22 +113,21 @@ class ReportFile:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def _begin(self, path: Path) -> None:
-        assert self._file is not None
-        first = self._file.readline(_MOST_HEADER)
-        if first:
-            try:
-                before = object_of(loads(first))
-            except DecodeError:
-                before = {}
-            self._check(path, before, finished=self._finished())
-            if self.resumed:
-                return
-        self._file.seek(0)
-        self._file.truncate()
-        self.write(self._header)
-
-    def _check(self, path: Path, before: Mapping[str, Any], *, finished: bool) -> None:
+    def _check(self, path: Path) -> None:
+        """Find out whether an existing file is to be continued or replaced, or is something else."""
+        try:
+            with path.open("rb") as file:
+                first = file.readline(_MOST_HEADER)
+                file.seek(max(path.stat().st_size - _MOST_HEADER, 0))
+                finished = b'\n{"finished"' in file.read()
+        except FileNotFoundError:
+            return
+        if not first:
+            return
+        try:
+            before = object_of(loads(first))
+        except DecodeError:
+            before = {}
         if before.get("report") != _REPORT:
             raise ValidationError("report", f"{path} is not a report of an import; name another file")
         other = [name for name, value in self._header.items() if name != "options" and before.get(name) != value]
@@ -144,9 +142,3 @@ class ReportFile:
                 "users who were imported are recognised",
             )
         self.resumed = not finished
-
-    def _finished(self) -> bool:
-        assert self._file is not None
-        self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(self._file.tell() - _MOST_HEADER, 0))
-        return b'\n{"finished"' in self._file.read()

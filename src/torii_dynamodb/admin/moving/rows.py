@@ -345,6 +345,7 @@ def csv_rows(file: BinaryIO) -> Iterator[Record]:
     Raises:
         ValidationError: There is no first line, or it names a column twice.
     """
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD))  # process-wide; the default is 128 KiB
     bad: list[Unreadable] = []
     reader = csv.reader(_text_lines(file, bad), strict=True)
     header: list[str] | None = None
