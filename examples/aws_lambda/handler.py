@@ -34,7 +34,8 @@ secret_arn = os.environ.get("TORII_SECRET_ARN")
 sender = os.environ.get("SENDER")
 
 storage = DynamoDbStorage().initialize(
-    DynamoDbConfig(table_prefix=os.environ.get("TABLE_PREFIX", "torii"), create_tables=False)
+    # Calls end before the function's time-out (15 seconds in template.json), so that it can still respond.
+    DynamoDbConfig(table_prefix=os.environ.get("TABLE_PREFIX", "torii"), create_tables=False, deadline=10.0)
 )
 torii = Torii(
     storage,
