@@ -324,7 +324,7 @@ def test_the_commands(
     )
     assert (done["present"], done["refused"]) == (1, 1)
     out = tmp_path / "out.csv"
-    assert "1 have an authenticator app whose seed is not in the file" in run("export", str(out))
+    assert "Users with an authenticator app whose seed is not in the file: 1." in run("export", str(out))
     assert SEED_TEXT not in out.read_text()
     run("export", str(out), code=6)
     run("export", str(out), "--overwrite", "--with-seeds", code=2)

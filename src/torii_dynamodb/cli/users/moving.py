@@ -196,9 +196,9 @@ def export_users(
     else:
         say(f"{done.users:,} users, {done.passwords:,} with a password hash: {file}. {units(done.units)} read units.")
         if done.without_seeds:
-            say(f"{done.without_seeds:,} have an authenticator app whose seed is not in the file.")
+            say(f"Users with an authenticator app whose seed is not in the file: {done.without_seeds:,}.")
         if done.without_recovery_codes:
-            say(f"{done.without_recovery_codes:,} have recovery codes, which are not in the file: they need new ones.")
+            say(f"Users who need new recovery codes, which are not in the file: {done.without_recovery_codes:,}.")
         for one in done.unopened:
             say(f"- {plain(one)}: a seed cannot be opened with any of these secrets", style="red")
         for one in done.corrupt:
