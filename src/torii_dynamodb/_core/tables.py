@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb.schema import IndexSchema, TableSchema
+from torii_dynamodb.config import TableName
+from torii_dynamodb.schema import SCHEMA, IndexSchema, TableSchema
 
 __all__ = [
+    "NOBODY",
     "create_request",
     "differences",
     "is_active",
@@ -107,10 +109,15 @@ def ttl_difference(described: Mapping[str, Any], attribute: str, name: str) -> s
     return f"table {name}: TTL attribute found: {found or 'none'}; expected: {attribute}"
 
 
-def probe_key(schema: TableSchema) -> Item:
+NOBODY = "#health"
+"""A key that no item has."""
+
+
+def probe_key(table: TableName) -> Item:
     """Return a key that no item has, to test whether a table can be read."""
+    schema = SCHEMA[table]
     keys = [schema.hash_key] + ([schema.range_key] if schema.range_key else [])
-    return {key.name: {"S": "#health"} for key in keys}
+    return {key.name: {"S": NOBODY} for key in keys}
 
 
 def keys_of(schema: TableSchema) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
+from torii_dynamodb._rules import validation
 from torii_dynamodb.admin.streams.checkpoints import checkpoint_table_name
 from torii_dynamodb.admin.streams.decode import stream_tables
 from torii_dynamodb.config import TABLES, DynamoDbConfig, StoredTable
@@ -136,7 +137,13 @@ _PUT_BACK_AUTOSCALING = (
 
 
 def policy(
-    role: Role, config: DynamoDbConfig, *, account: str = "*", partition: str = "aws", restore_prefix: str | None = None
+    role: Role,
+    config: DynamoDbConfig,
+    *,
+    account: str = "*",
+    partition: str = "aws",
+    restore_prefix: str | None = None,
+    tenant: str | None = None,
 ) -> dict[str, Any]:
     """The policy document of a role, for these tables.
 
@@ -150,9 +157,11 @@ def policy(
         account: The twelve-digit account ID; ``"*"``: the account in which the policy is attached.
         partition: ``aws``, ``aws-cn``, ``aws-us-gov``, ...
         restore_prefix: For ``backup``: the table prefix that may be restored to; ``None``: restores are not allowed.
+        tenant: For ``runtime``: the only tenant whose items may be read and written; ``None``: all. It does not allow
+            ``list_users``, whose scan reads the items of all tenants.
 
     Raises:
-        ValidationError: The role, account or partition is invalid.
+        ValidationError: The role, account, partition or tenant is invalid.
         ConfigurationError: ``restore_prefix`` is not a valid prefix.
     """
     if role not in ROLES:
@@ -161,7 +170,9 @@ def policy(
         raise ValidationError("account", f"{account!r} is not a valid account: give its twelve digits, or *")
     if not re.fullmatch(r"aws[a-z-]{0,20}", partition):
         raise ValidationError("partition", f"{partition!r} is not a valid partition: give aws, aws-cn or aws-us-gov")
-    writer = _Writer(config, account, partition)
+    if tenant is not None and role != "runtime":
+        raise ValidationError("tenant", f"only the role runtime can be limited to a tenant, not {role}")
+    writer = _Writer(config, account, partition, tenant)
     if role == "backup":
         return _document(writer.backup(restore_prefix))
     makers: dict[Role, Callable[[], list[dict[str, Any]]]] = {
@@ -179,8 +190,9 @@ def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class _Writer:
-    def __init__(self, config: DynamoDbConfig, account: str, partition: str) -> None:
+    def __init__(self, config: DynamoDbConfig, account: str, partition: str, tenant: str | None) -> None:
         self._config = config
+        self._tenant = None if tenant is None else validation.tenant(tenant)
         self._account = account
         self._partition = partition
         home = config.home_region
@@ -205,15 +217,26 @@ class _Writer:
         ]
 
     def runtime(self) -> list[dict[str, Any]]:
-        statements = [
-            _allow(
-                _sid(table),
-                sorted({*RUNTIME_ACTIONS[table], *_HEALTH_CHECK.get(table, ())}),
-                self._arns(self._config.table_name(table)),
+        if self._config.layout == "single":
+            return self._runtime_in_single()
+        keys = None if self._tenant is None else [f"@{self._tenant}#*"]
+        statements: list[dict[str, Any]] = []
+        for table in TABLES:
+            actions = {*RUNTIME_ACTIONS[table], *_HEALTH_CHECK.get(table, ())}
+            if keys is not None:
+                actions.discard("Scan")
+            statements.append(
+                _allow(_sid(table), sorted(actions), self._arns(self._config.table_name(table)), keys=keys)
             )
-            for table in TABLES
-        ]
-        return [*statements, _allow("Indexes", ("Query",), self._indexes())]
+        return [*statements, _allow("Indexes", ("Query",), self._indexes(), keys=keys)]
+
+    def _runtime_in_single(self) -> list[dict[str, Any]]:
+        prefix = self._config.key_prefix
+        keys = [f"{prefix}#*", f"{prefix}@*"] if self._tenant is None else [f"{prefix}@{self._tenant}#*"]
+        actions = {action for table in TABLES for action in RUNTIME_ACTIONS[table]} - {"Scan"}
+        items = _allow("Items", sorted(actions), self._tables(), keys=keys)
+        # A scan has no leading keys: it reads the application's items, too.
+        return [items] if self._tenant is not None else [items, _allow("ListUsers", ("Scan",), self._tables())]
 
     def authorizer(self) -> list[dict[str, Any]]:
         return [
@@ -279,13 +302,27 @@ class _Writer:
         }
 
 
-def _allow(sid: str, actions: Sequence[str], resources: list[str], *, service: str = "dynamodb") -> dict[str, Any]:
-    return {
+def _allow(
+    sid: str,
+    actions: Sequence[str],
+    resources: list[str],
+    *,
+    service: str = "dynamodb",
+    keys: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    statement: dict[str, Any] = {
         "Effect": "Allow",
         "Sid": sid,
         "Action": [f"{service}:{action}" for action in actions],
         "Resource": resources,
     }
+    if keys is not None:
+        # ForAllValues also holds for a request without keys, hence Null (IAM User Guide, "Multivalued context keys").
+        statement["Condition"] = {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)},
+            "Null": {"dynamodb:LeadingKeys": "false"},
+        }
+    return statement
 
 
 def _sid(table: str) -> str:

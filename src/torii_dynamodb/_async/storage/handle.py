@@ -19,13 +19,13 @@ from torii_dynamodb._async.storage.tokens import AsyncTokens
 from torii_dynamodb._async.storage.users import AsyncUsers
 from torii_dynamodb._async.tables import AsyncTables
 from torii_dynamodb._core import tables
+from torii_dynamodb._core.tables import NOBODY
 from torii_dynamodb._core.transactions import TransactionBuilder
 from torii_dynamodb._rules import validation
 from torii_dynamodb._wire.errors import TransactionCanceled
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed
 from torii_dynamodb.models import Health
-from torii_dynamodb.schema import TableSchema, schema_of
 
 __all__ = ["AsyncDynamoDbHandle", "AsyncDynamoDbStorage"]
 
@@ -88,18 +88,19 @@ class AsyncDynamoDbHandle(
         It reads one key that does not exist from each table, at the same time: 5 read units, 1 with a single table.
         """
         started = monotonic()
-        schemas = schema_of(self.config)
-        said = await gather(*(partial(self._probe, schema) for schema in schemas.values()))
+        probed: tuple[TableName, ...] = TABLES if self.config.layout == "tables" else ("users",)
+        said = await gather(*(partial(self._probe, table) for table in probed))
         return Health(
             healthy=not any(said),
             latency=monotonic() - started,
-            tables={table: message or "ok" for table, message in zip(schemas, said, strict=True)},
+            tables={table: message or "ok" for table, message in zip(self.config.tables, said, strict=True)},
         )
 
-    async def _probe(self, schema: TableSchema) -> str:
-        body = {"TableName": self.config.table_name(schema.table), "Key": tables.probe_key(schema)}
+    async def _probe(self, table: TableName) -> str:
+        name = self.config.table_name(table) if self._layout is None else self._layout.name(table)
+        key = self._session_key(NOBODY, NOBODY) if table == "sessions" else tables.probe_key(table)
         try:
-            await self._clients[0].call("GetItem", body | {"ConsistentRead": True})
+            await self._get(name, key, consistent=True)
         except ToriiError as error:
             return f"{error.code}: {error}"
         return ""

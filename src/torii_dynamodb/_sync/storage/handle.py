@@ -10,6 +10,7 @@ from functools import partial
 from types import TracebackType
 
 from torii_dynamodb._core import tables
+from torii_dynamodb._core.tables import NOBODY
 from torii_dynamodb._core.transactions import TransactionBuilder
 from torii_dynamodb._rules import validation
 from torii_dynamodb._sync.client import Client
@@ -24,10 +25,9 @@ from torii_dynamodb._sync.storage.tokens import Tokens
 from torii_dynamodb._sync.storage.users import Users
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.errors import TransactionCanceled
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed
 from torii_dynamodb.models import Health
-from torii_dynamodb.schema import TableSchema, schema_of
 
 __all__ = ["DynamoDbHandle", "DynamoDbStorage"]
 
@@ -88,18 +88,19 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
         It reads one key that does not exist from each table, at the same time: 5 read units, 1 with a single table.
         """
         started = monotonic()
-        schemas = schema_of(self.config)
-        said = gather(*(partial(self._probe, schema) for schema in schemas.values()))
+        probed: tuple[TableName, ...] = TABLES if self.config.layout == "tables" else ("users",)
+        said = gather(*(partial(self._probe, table) for table in probed))
         return Health(
             healthy=not any(said),
             latency=monotonic() - started,
-            tables={table: message or "ok" for table, message in zip(schemas, said, strict=True)},
+            tables={table: message or "ok" for table, message in zip(self.config.tables, said, strict=True)},
         )
 
-    def _probe(self, schema: TableSchema) -> str:
-        body = {"TableName": self.config.table_name(schema.table), "Key": tables.probe_key(schema)}
+    def _probe(self, table: TableName) -> str:
+        name = self.config.table_name(table) if self._layout is None else self._layout.name(table)
+        key = self._session_key(NOBODY, NOBODY) if table == "sessions" else tables.probe_key(table)
         try:
-            self._clients[0].call("GetItem", body | {"ConsistentRead": True})
+            self._get(name, key, consistent=True)
         except ToriiError as error:
             return f"{error.code}: {error}"
         return ""
