@@ -57,6 +57,8 @@ CONNECTED: dict[str, tuple[str, ExitCode]] = {
     "tables status": ("", ExitCode.FAILED),
     "users create": ("ada@example.com", ExitCode.CONFIGURATION),
     "users delete": ("ada@example.com --yes", ExitCode.CONFIGURATION),
+    "users export": ("{folder}/exported.jsonl", ExitCode.CONFIGURATION),
+    "users import": ("{folder}/people.jsonl --format jsonl", ExitCode.CONFIGURATION),
     "users list": ("", ExitCode.CONFIGURATION),
     "users lock": ("ada@example.com --yes", ExitCode.CONFIGURATION),
     "users reset": ("ada@example.com --print-link --base-url https://app.example.com", ExitCode.CONFIGURATION),
@@ -80,6 +82,7 @@ OTHERS = {
     "iam policy": "",
     "local": "",
     "serve": "",
+    "template application": "",
     "template cdk-json": "",
     "template cloudformation": "",
     "template sam": "",
@@ -118,6 +121,7 @@ def told(done: Result, code: ExitCode, what: str) -> None:
 
 def line_of(command: str, folder: Path) -> str:
     """The command with what it needs."""
+    (folder / "people.jsonl").write_text('{"email": "ada@example.com"}\n')
     return f"{command} {CONNECTED[command][0].format(folder=folder)}"
 
 

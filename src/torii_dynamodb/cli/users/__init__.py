@@ -7,7 +7,7 @@ from torii_dynamodb.cli.users import access, editing, finding, moving, second_fa
 
 __all__ = ["app"]
 
-app = new_group("Create, find, change, lock and delete users.")
+app = new_group("Create, find, change, lock, delete and move users.")
 app.command("show")(finding.show_user)
 app.command("list")(finding.list_users)
 app.command("search")(finding.search_users)
