@@ -7,6 +7,7 @@ parts are checked by cfn-lint (in test_templates.py) and here by their reference
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import sys
@@ -20,6 +21,7 @@ from samtranslator.translator.translator import Translator
 from tests.web.test_api_application import EXAMPLES, load
 
 from torii_dynamodb import DynamoDbConfig
+from torii_dynamodb._async.services.mail import AsyncMail
 from torii_dynamodb.admin.options import TableOptions, with_table
 from torii_dynamodb.admin.streams.control import VIEW_TYPE
 from torii_dynamodb.admin.streams.decode import STREAM_TABLES
@@ -111,6 +113,8 @@ def test_alarms_watch_every_function_and_table() -> None:
     } <= alarms
     tables = {name for name, one in SHOWN["Resources"].items() if one["Type"] == "AWS::DynamoDB::Table"}
     assert {f"{name}{what}Alarm" for name in tables for what in ("Errors", "Throttles")} <= alarms
+    pattern = SHOWN["Resources"]["MailFailures"]["Properties"]["FilterPattern"]
+    assert pattern.strip('"') in inspect.getsource(AsyncMail)
     rest = {"AccountsLatency", "Mail", "BounceRate", "ComplaintRate", "Api", "FailedEvents"}
     assert {f"{name}Alarm" for name in rest} <= alarms
 

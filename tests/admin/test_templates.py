@@ -74,7 +74,6 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
         ("cloudformation", EVERYTHING_PROVISIONED),
         ("sam", EVERYTHING_ON_DEMAND),
         ("application", EVERYTHING_ON_DEMAND),
-        ("application", EVERYTHING_PROVISIONED),
     ]
     files: list[str] = []
     for kind, options in chosen:
