@@ -55,7 +55,7 @@ class World:
         }
         self.client = AsyncClient(DynamoDbConfig(**settings))
         # Instead of connect_timeout, which a busy machine may need to make a connection.
-        patch.setattr(transport, "limit_silence", lambda sock, _: _idle.limit_silence(sock, 0.2))
+        patch.setattr(transport, "limit_silence", lambda sock, _: _idle.limit_silence(sock, 0.1))
 
     async def put(self) -> None:
         """Write an item."""
@@ -137,7 +137,7 @@ async def test_old_connections_are_not_used(opened: Opener, how: How, clock: str
 async def test_connections_that_end_just_now_are_replaced(opened: Opener, how: How) -> None:
     """A request that a dead connection swallowed is sent again at once, without retries; the others are dropped, too.
 
-    The connection that was silenced takes the time for an acknowledgement (here 0.2 seconds), not read_timeout (10).
+    The connection that was silenced takes the time for an acknowledgement (here 0.1 seconds), not read_timeout (10).
     """
     world = opened()
     await world.connect(3)
@@ -160,12 +160,14 @@ async def test_the_time_for_an_acknowledgement(monkeypatch: pytest.MonkeyPatch) 
         await world.client.aclose()
 
 
-async def test_a_slow_response_is_not_silence(opened: Opener) -> None:
+async def test_a_slow_response_is_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes longer to respond has acknowledged the request in time: it is sent once."""
-    world = opened()
-    await world.connect(1)
-    world.server.answer_with(lambda _: Answer() if Event().wait(0.3) is False else Act.CLOSE)
-    assert await world.attempts() == 1
+    with Server() as server:
+        world = World(server, monkeypatch)
+        await world.connect(1)
+        server.answer_with(lambda _: Answer() if Event().wait(0.4) is False else Act.CLOSE)
+        assert await world.attempts() == 1
+        await world.client.aclose()
 
 
 @pytest.mark.parametrize("how", [*WAYS[:2], pytest.param("silence", marks=silences)])
