@@ -1,8 +1,9 @@
-"""The application of ``examples/aws_lambda`` as a CDK app: tables, functions, API, authorizer, mail, secret, alarms.
+r"""The application of ``examples/aws_lambda`` as a CDK app: tables, functions, API, authorizer, mail, secret, alarms.
 
     pip install -r requirements.txt
-    pip install --target build --platform manylinux2014_aarch64 --python-version 3.13 --only-binary :all: \
-        "torii-dynamodb[mail]" && cp ../aws_lambda/*.py ../aws_lambda/page.html build
+    pip install --target build --python-version 3.13 --only-binary :all: \
+        --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 "torii-dynamodb[mail]"
+    cp ../aws_lambda/*.py ../aws_lambda/page.html build
     cdk deploy --context sender=no-reply@example.com --context identity=example.com
 
 The tables are those of ``torii-dynamodb template cloudformation``, and the permissions those of ``torii-dynamodb iam
