@@ -41,7 +41,7 @@ class AsyncTrial:
         begin = len(world.proxy.seen)
         storage = await world.open(**options)
         try:
-            self.result = result_of(await self.operation.run(storage, world))
+            self.result = result_of(await self.operation.run(world.of_tenant(storage), world))
         except ToriiError as error:
             self.error = error
             self.result = result_of(error)

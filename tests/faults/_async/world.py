@@ -8,14 +8,16 @@ from dataclasses import dataclass, is_dataclass
 from datetime import datetime, timedelta
 from hashlib import shake_256
 from secrets import token_bytes
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from tests.fault_proxy import FaultProxy
 
 from torii_dynamodb._async.client import AsyncClient
+from torii_dynamodb._async.laid_out import AsyncLaidOutClient
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
-from torii_dynamodb.config import TABLES, Credentials, DynamoDbConfig
+from torii_dynamodb._core.layout import layout_of, placer
+from torii_dynamodb.config import TABLES, Credentials, DynamoDbConfig, TableName
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     PASSWORD_RESET,
@@ -102,9 +104,18 @@ class AsyncWorld:
     There are one-time secrets of each kind, attempts and a full register. Nothing expires: the clock stands still.
     """
 
-    def __init__(self, engine: LocalEngine, prefix: str) -> None:
+    def __init__(
+        self,
+        engine: LocalEngine,
+        prefix: str,
+        *,
+        layout: Literal["tables", "single"] = "tables",
+        tenant: str | None = None,
+    ) -> None:
         self.engine = engine
         self.prefix = prefix
+        self.layout: Literal["tables", "single"] = layout
+        self.tenant = tenant
         self.clock = FakeClock()
         self.dice = Dice()
         self.proxy = FaultProxy(engine.endpoint_url)
@@ -122,14 +133,19 @@ class AsyncWorld:
             "session_cleanup": "off",
             "create_tables": False,
             "retry_attempts": 2,
+            "layout": self.layout,
         }
         if "endpoint_url" not in options:
             settings["endpoint_url"] = self.proxy.url
         return self.engine.config(table_prefix=self.prefix, **(settings | options))
 
     async def open(self, **options: Any) -> AsyncDynamoDbHandle:
-        """Open a handle through the proxy."""
+        """Open a handle through the proxy. Close it, not its tenant's."""
         return await AsyncDynamoDbStorage().initialize(self.config(**options))
+
+    def of_tenant(self, storage: AsyncDynamoDbHandle) -> AsyncDynamoDbHandle:
+        """Return the storage of the world's tenant, if it has one."""
+        return storage if self.tenant is None else storage.tenant(self.tenant)
 
     async def start(self) -> AsyncWorld:
         """Create the tables and the users."""
@@ -139,7 +155,7 @@ class AsyncWorld:
         self.proxy.start()
         direct = self.config(endpoint_url=self.engine.endpoint_url, create_tables=True)
         async with AsyncDynamoDbStorage.open(direct) as storage:
-            self.known = await self._settle(storage)
+            self.known = await self._settle(self.of_tenant(storage))
         self.base = await self.dump()
         self.unchanged = comparable(self.base)
         self.calls = self.dice.calls
@@ -230,12 +246,19 @@ class AsyncWorld:
         return user
 
     async def dump(self) -> Tables:
-        """Return all items as stored in DynamoDB, by table and key."""
-        tables: Tables = {}
-        for table in TABLES:
-            answer = await self.client.call("Scan", {"TableName": self.config_table(table), "ConsistentRead": True})
+        """Return all items as the five tables contain them, by table and key."""
+        tables: Tables = {table: {} for table in TABLES}
+        config = self.client.config
+        place = placer(config)
+        for name in map(config.table_name, config.tables):
+            answer = await self.client.call("Scan", {"TableName": name, "ConsistentRead": True})
             assert "LastEvaluatedKey" not in answer
-            tables[table] = {_key_of(item): item for item in answer["Items"]}
+            for item in answer["Items"]:
+                placed = place(name, item)
+                assert placed is not None
+                table, tenant, ours = placed
+                assert tenant == self.tenant
+                tables[table][_key_of(table, ours)] = ours
         return tables
 
     async def put_back(self, now: Tables) -> None:
@@ -247,20 +270,21 @@ class AsyncWorld:
         self.dice.calls = self.calls
         self.dice.on_pause = None
         requests: list[tuple[str, dict[str, Any]]] = []
+        layout = layout_of(self.client.config, self.tenant)
         for table in TABLES:
-            name = self.config_table(table)
+            name = self.client.config.table_name(table) if layout is None else layout.name(table)
             was, is_now = self.base[table], now[table]
-            requests += [(name, {"DeleteRequest": {"Key": orjson.loads(key)}}) for key in is_now if key not in was]
+            gone = [orjson.loads(key) for key in is_now if key not in was]
+            if layout is None and table == "sessions":
+                gone = [{"id": key["id"]} for key in gone]
+            requests += [(name, {"DeleteRequest": {"Key": key}}) for key in gone]
             requests += [(name, {"PutRequest": {"Item": item}}) for key, item in was.items() if is_now.get(key) != item]
-        await self.client.batch_write(requests)
-
-    def config_table(self, table: Any) -> str:
-        """Return a table's full name."""
-        return self.client.config.table_name(table)
+        client = self.client if layout is None else AsyncLaidOutClient(self.client, layout)
+        await client.batch_write(requests)
 
 
-def _key_of(item: Item) -> bytes:
-    names = ("subject", "attempt") if "subject" in item else ("id",)
+def _key_of(table: TableName, item: Item) -> bytes:
+    names = {"login_attempts": ("subject", "attempt"), "sessions": ("id", "user_id")}.get(table, ("id",))
     return orjson.dumps({name: item[name] for name in names})
 
 

@@ -43,7 +43,7 @@ class Trial:
         begin = len(world.proxy.seen)
         storage = world.open(**options)
         try:
-            self.result = result_of(self.operation.run(storage, world))
+            self.result = result_of(self.operation.run(world.of_tenant(storage), world))
         except ToriiError as error:
             self.error = error
             self.result = result_of(error)

@@ -10,14 +10,16 @@ from dataclasses import dataclass, is_dataclass
 from datetime import datetime, timedelta
 from hashlib import shake_256
 from secrets import token_bytes
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from tests.fault_proxy import FaultProxy
 
+from torii_dynamodb._core.layout import layout_of, placer
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb._sync.laid_out import LaidOutClient
 from torii_dynamodb._sync.storage.handle import DynamoDbHandle, DynamoDbStorage
-from torii_dynamodb.config import TABLES, Credentials, DynamoDbConfig
+from torii_dynamodb.config import TABLES, Credentials, DynamoDbConfig, TableName
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import (
     PASSWORD_RESET,
@@ -104,9 +106,18 @@ class World:
     There are one-time secrets of each kind, attempts and a full register. Nothing expires: the clock stands still.
     """
 
-    def __init__(self, engine: LocalEngine, prefix: str) -> None:
+    def __init__(
+        self,
+        engine: LocalEngine,
+        prefix: str,
+        *,
+        layout: Literal["tables", "single"] = "tables",
+        tenant: str | None = None,
+    ) -> None:
         self.engine = engine
         self.prefix = prefix
+        self.layout: Literal["tables", "single"] = layout
+        self.tenant = tenant
         self.clock = FakeClock()
         self.dice = Dice()
         self.proxy = FaultProxy(engine.endpoint_url)
@@ -124,14 +135,19 @@ class World:
             "session_cleanup": "off",
             "create_tables": False,
             "retry_attempts": 2,
+            "layout": self.layout,
         }
         if "endpoint_url" not in options:
             settings["endpoint_url"] = self.proxy.url
         return self.engine.config(table_prefix=self.prefix, **(settings | options))
 
     def open(self, **options: Any) -> DynamoDbHandle:
-        """Open a handle through the proxy."""
+        """Open a handle through the proxy. Close it, not its tenant's."""
         return DynamoDbStorage().initialize(self.config(**options))
+
+    def of_tenant(self, storage: DynamoDbHandle) -> DynamoDbHandle:
+        """Return the storage of the world's tenant, if it has one."""
+        return storage if self.tenant is None else storage.tenant(self.tenant)
 
     def start(self) -> World:
         """Create the tables and the users."""
@@ -141,7 +157,7 @@ class World:
         self.proxy.start()
         direct = self.config(endpoint_url=self.engine.endpoint_url, create_tables=True)
         with DynamoDbStorage.open(direct) as storage:
-            self.known = self._settle(storage)
+            self.known = self._settle(self.of_tenant(storage))
         self.base = self.dump()
         self.unchanged = comparable(self.base)
         self.calls = self.dice.calls
@@ -229,12 +245,19 @@ class World:
         return user
 
     def dump(self) -> Tables:
-        """Return all items as stored in DynamoDB, by table and key."""
-        tables: Tables = {}
-        for table in TABLES:
-            answer = self.client.call("Scan", {"TableName": self.config_table(table), "ConsistentRead": True})
+        """Return all items as the five tables contain them, by table and key."""
+        tables: Tables = {table: {} for table in TABLES}
+        config = self.client.config
+        place = placer(config)
+        for name in map(config.table_name, config.tables):
+            answer = self.client.call("Scan", {"TableName": name, "ConsistentRead": True})
             assert "LastEvaluatedKey" not in answer
-            tables[table] = {_key_of(item): item for item in answer["Items"]}
+            for item in answer["Items"]:
+                placed = place(name, item)
+                assert placed is not None
+                table, tenant, ours = placed
+                assert tenant == self.tenant
+                tables[table][_key_of(table, ours)] = ours
         return tables
 
     def put_back(self, now: Tables) -> None:
@@ -246,20 +269,21 @@ class World:
         self.dice.calls = self.calls
         self.dice.on_pause = None
         requests: list[tuple[str, dict[str, Any]]] = []
+        layout = layout_of(self.client.config, self.tenant)
         for table in TABLES:
-            name = self.config_table(table)
+            name = self.client.config.table_name(table) if layout is None else layout.name(table)
             was, is_now = self.base[table], now[table]
-            requests += [(name, {"DeleteRequest": {"Key": orjson.loads(key)}}) for key in is_now if key not in was]
+            gone = [orjson.loads(key) for key in is_now if key not in was]
+            if layout is None and table == "sessions":
+                gone = [{"id": key["id"]} for key in gone]
+            requests += [(name, {"DeleteRequest": {"Key": key}}) for key in gone]
             requests += [(name, {"PutRequest": {"Item": item}}) for key, item in was.items() if is_now.get(key) != item]
-        self.client.batch_write(requests)
-
-    def config_table(self, table: Any) -> str:
-        """Return a table's full name."""
-        return self.client.config.table_name(table)
+        client = self.client if layout is None else LaidOutClient(self.client, layout)
+        client.batch_write(requests)
 
 
-def _key_of(item: Item) -> bytes:
-    names = ("subject", "attempt") if "subject" in item else ("id",)
+def _key_of(table: TableName, item: Item) -> bytes:
+    names = {"login_attempts": ("subject", "attempt"), "sessions": ("id", "user_id")}.get(table, ("id",))
     return orjson.dumps({name: item[name] for name in names})
 
 
