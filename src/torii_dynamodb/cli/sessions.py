@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from torii_dynamodb import DynamoDbStorage
 from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
@@ -21,6 +20,7 @@ from torii_dynamodb.cli.support import (
     note,
     plain,
     say,
+    with_tenant,
 )
 from torii_dynamodb.cli.users.finding import UserArgument, find_user, shown_moment
 
@@ -31,9 +31,10 @@ app = new_group("List and end users' sessions.")
 
 @app.command("list")
 @connected
+@with_tenant
 def list_sessions(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """List a user's valid sessions, newest first. The list comes from an index, which may lag briefly."""
-    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+    with connection.open() as storage:
         user = find_user(storage, who)
         found = storage.list_sessions_for_user(user.id)
     if as_json:
@@ -53,6 +54,7 @@ def list_sessions(connection: Connection, who: UserArgument, as_json: Json = Fal
 
 @app.command("revoke")
 @connected
+@with_tenant
 def revoke(
     connection: Connection,
     who: UserArgument,
@@ -66,7 +68,7 @@ def revoke(
     """End one session of a user, or all with --all. They end immediately, on every host."""
     if every == (session_id is not None):
         raise typer.BadParameter("give one session, or --all", param_hint="SESSION")
-    with DynamoDbStorage().initialize(connection.config(create_tables=False, session_cleanup="inline")) as storage:
+    with connection.open(session_cleanup="inline") as storage:
         user = find_user(storage, who)
         if session_id is not None:
             if not storage.delete_session_by_id(user.id, session_id):

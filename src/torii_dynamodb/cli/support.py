@@ -8,6 +8,9 @@ the options ``--region``, ``--endpoint-url``, ``--profile``, ``--table-prefix`` 
     def ensure(connection: Connection, as_json: Json = False) -> None:
         config = connection.config()
 
+A command that works on users also takes ``--tenant``, with :func:`with_tenant`, and opens their storage with
+:meth:`Connection.open`.
+
 Commands let errors through: :class:`Commands`, the root group, prints each as one line and exits with its code.
 """
 
@@ -40,7 +43,8 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from torii_dynamodb import errors
+from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, errors
+from torii_dynamodb._rules import validation
 from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local import EngineError, EngineOptionError
@@ -56,6 +60,7 @@ __all__ = [
     "Region",
     "TableNames",
     "TablePrefix",
+    "Tenant",
     "WrongOption",
     "Yes",
     "confirm",
@@ -74,6 +79,7 @@ __all__ = [
     "table_names_of",
     "take_options",
     "units",
+    "with_tenant",
 ]
 
 P = ParamSpec("P")
@@ -202,6 +208,8 @@ class Commands(TyperGroup):
             raise
         except Exception as error:
             if type(error).__module__.startswith(("click", "typer")):
+                if getattr(error, "option_name", None) == "--tenant":
+                    fail("--tenant: this command is not about the users of one tenant", ExitCode.USAGE)
                 raise
             if type(error).__module__ == "botocore.exceptions":
                 # AWS settings are wrong (a missing profile, an unreadable file).
@@ -262,6 +270,7 @@ class Connection:
         profile: ``--profile``.
         table_prefix: ``--table-prefix``.
         table_names: ``--table-name``, by table.
+        tenant: ``--tenant``: whose users; ``None``: those outside of any tenant.
     """
 
     region: str | None = None
@@ -269,12 +278,13 @@ class Connection:
     profile: str | None = None
     table_prefix: str = "torii"
     table_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    tenant: str | None = None
 
     def flags(self) -> dict[str, str]:
         """The options with which another command uses the same tables, by parameter."""
         prefix = None if self.table_prefix == "torii" else self.table_prefix
         found = {"region": self.region, "endpoint_url": self.endpoint_url, "profile": self.profile}
-        found["table_prefix"] = prefix
+        found |= {"table_prefix": prefix, "tenant": self.tenant}
         flags = {name: f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in found.items() if value}
         names = " ".join(f"--table-name {shlex.quote(f'{table}={name}')}" for table, name in self.table_names.items())
         return flags | ({"table_names": names} if names else {})
@@ -295,6 +305,19 @@ class Connection:
             if self.profile is not None:
                 settings["credentials"] = _profile_session(self.profile)
             return DynamoDbConfig(**(settings | options))
+
+    @contextmanager
+    def open(self, **options: Any) -> Generator[DynamoDbHandle]:
+        """Open the tables, which must exist; a tenant's users are the only ones in the storage of its commands.
+
+        Args:
+            options: Other fields of :class:`DynamoDbConfig`.
+
+        Raises:
+            WrongOption: An option is invalid, or there is no such profile.
+        """
+        with DynamoDbStorage.open(self.config(create_tables=False, **options)) as handle:
+            yield handle if self.tenant is None else handle.tenant(self.tenant)
 
 
 def _profile_session(profile: str) -> Any:
@@ -403,6 +426,33 @@ def connected(command: Callable[Concatenate[Connection, P], R]) -> Callable[...,
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     take_options(with_options, own, _OPTIONS, table_prefix="torii")
     return with_options
+
+
+Tenant = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        metavar="NAME",
+        envvar="TORII_TENANT",
+        help="The tenant whose users these are. Default: users outside of any tenant.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def with_tenant(command: Callable[Concatenate[Connection, P], R]) -> Callable[Concatenate[Connection, P], R]:
+    """Add ``--tenant`` to a command, below :func:`connected`; the connection then names the tenant."""
+
+    @functools.wraps(command)
+    def with_option(connection: Connection, *args: Any, tenant: str | None, **kwargs: Any) -> R:
+        if tenant is not None:
+            connection = dataclasses.replace(connection, tenant=validation.tenant(tenant, "--tenant"))
+            _FLAGS.set(connection.flags())
+        return command(connection, *args, **kwargs)
+
+    own = list(inspect.signature(command, eval_str=True).parameters.values())
+    take_options(with_option, own, {"tenant": Tenant})
+    return with_option
 
 
 def take_options(

@@ -428,3 +428,37 @@ def test_mail_goes_out_by_ses(moto_engine: LocalEngine, run: Run, ada: User, mai
     )
     ses.create_email_identity(EmailIdentity="example.com")
     assert run("users", "reset", ada.id, **there).exit_code == 0
+
+
+def test_a_tenants_commands_see_and_change_only_its_users(run: Run, storage: DynamoDbHandle, ada: User) -> None:
+    """With --tenant or TORII_TENANT, the same address is another user, and the printed advice names the tenant."""
+    created = run("users", "create", ada.email, "--tenant", "acme", "--verified", "--json")
+    theirs = json.loads(created.stdout)["user"]
+    assert theirs["id"] != ada.id
+    acme = {"TORII_TENANT": "acme"}
+    assert json.loads(run(*LOOK, **acme).stdout)["id"] == theirs["id"]
+    assert json.loads(run(*LOOK).stdout)["id"] == ada.id
+    acmes = storage.tenant("acme").get_user(theirs["id"])
+    assert acmes is not None
+    session_of(storage.tenant("acme"), acmes)
+    assert "has 1 session" in run("sessions", "list", ada.email, **acme).stdout
+    assert "has no sessions" in run("sessions", "list", ada.email).stdout
+    assert run("users", "delete", ada.email, "--tenant", "acme", "--yes").exit_code == 0
+    assert "no user ada@mail.example in the tenant acme" in run(*LOOK, **acme, stdin="").stderr
+    assert storage.get_user(ada.id) == ada
+    advice = run("users", "sign-out", ada.id, "--session", "ses_1", "--tenant", "other").stderr
+    assert "in the tenant other" in advice
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("users", "list", "--tenant", "ACME"), "--tenant: 'ACME' is not a tenant's name"),
+        (("users", "list", "--tenant", ""), "--tenant: '' is not a tenant's name"),
+        (("tables", "ensure", "--tenant", "acme"), "--tenant: this command is not about the users of one tenant"),
+    ],
+)
+def test_a_wrong_tenant_is_refused(run: Run, arguments: tuple[str, ...], told: str) -> None:
+    """What is not a tenant's name, and a command that knows no tenants, are refused before anything is requested."""
+    done = run(*arguments)
+    assert (done.exit_code, told in done.stderr) == (2, True), done.stderr

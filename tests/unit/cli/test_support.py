@@ -250,6 +250,8 @@ def test_no_word_is_broken_in_a_terminal(width: int) -> None:
         ("torii-dynamodb cost units", {"table_prefix": "shop"}, "torii-dynamodb cost units"),
         ("torii-dynamodb iam policy", {"endpoint_url": "http://x", "table_prefix": "s"}, "iam policy --table-prefix s"),
         ("torii-dynamodb users list", {"table_names": {"users": "u"}}, "users list --table-name users=u"),
+        ("torii-dynamodb users list", {"tenant": "acme"}, "users list --tenant acme"),
+        ("run torii-dynamodb tables ensure", {"tenant": "acme"}, "run torii-dynamodb tables ensure"),
     ],
 )
 def test_advised_commands_have_the_options_in_use(text: str, options: Any, shown: str) -> None:

@@ -21,6 +21,7 @@ from torii_dynamodb.cli.support import (
     fail,
     note,
     say,
+    with_tenant,
 )
 from torii_dynamodb.cli.users.editing import PasswordStdin
 from torii_dynamodb.cli.users.finding import UserArgument, shown_moment
@@ -30,6 +31,7 @@ __all__ = ["lock", "reset", "set_password", "sign_out", "unlock"]
 
 
 @connected
+@with_tenant
 def lock(connection: Connection, who: UserArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Lock an account: its sessions and links end at once, and nobody can sign in to it until it is unlocked."""
     with open_people(connection) as people:
@@ -48,6 +50,7 @@ def lock(connection: Connection, who: UserArgument, yes: Yes = False, as_json: J
 
 
 @connected
+@with_tenant
 def unlock(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """Unlock an account that an administrator locked. Its old sessions stay ended."""
     with open_people(connection) as people:
@@ -62,6 +65,7 @@ def unlock(connection: Connection, who: UserArgument, as_json: Json = False) -> 
 
 
 @connected
+@with_tenant
 @with_mail
 def set_password(
     connection: Connection,
@@ -88,6 +92,7 @@ def set_password(
 
 
 @connected
+@with_tenant
 @with_mail
 def reset(
     connection: Connection,
@@ -123,6 +128,7 @@ def reset(
 
 
 @connected
+@with_tenant
 def sign_out(
     connection: Connection,
     who: UserArgument,

@@ -18,6 +18,7 @@ from torii_dynamodb.cli.support import (
     connected,
     fail,
     note,
+    with_tenant,
 )
 from torii_dynamodb.cli.users.finding import UserArgument
 from torii_dynamodb.cli.users.metadata import MetadataOption, merged, patches_of
@@ -31,6 +32,7 @@ PasswordStdin = Annotated[
 
 
 @connected
+@with_tenant
 @with_mail
 def create(
     connection: Connection,
@@ -74,6 +76,7 @@ def create(
 
 
 @connected
+@with_tenant
 @with_mail
 def update(
     connection: Connection,
@@ -121,6 +124,7 @@ def update(
 
 
 @connected
+@with_tenant
 def verify(
     connection: Connection,
     who: UserArgument,
@@ -158,6 +162,7 @@ def verify(
 
 
 @connected
+@with_tenant
 @with_mail
 def delete(connection: Connection, mail: Mailing, who: UserArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Delete a user with everything that belongs to it: password, sessions, passkeys, linked accounts, links.

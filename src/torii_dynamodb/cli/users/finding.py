@@ -9,7 +9,7 @@ from zlib import crc32
 
 import typer
 
-from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, Torii
+from torii_dynamodb import DynamoDbHandle, Torii
 from torii_dynamodb.admin.capacity import CapacityMeter
 from torii_dynamodb.cli.support import (
     Connection,
@@ -26,6 +26,7 @@ from torii_dynamodb.cli.support import (
     say,
     show,
     units,
+    with_tenant,
 )
 from torii_dynamodb.errors import CorruptItem
 from torii_dynamodb.models import Factor, User
@@ -50,7 +51,8 @@ def find_user(storage: DynamoDbHandle, who: str) -> User:
     """The user with an ID or email address; ends the command if there is none."""
     found = storage.get_user_by_email(who) if "@" in who else storage.get_user(who)
     if found is None:
-        fail(f"there is no user {who}", ExitCode.NOT_FOUND)
+        where = "" if storage.tenant_name is None else f" in the tenant {storage.tenant_name}"
+        fail(f"there is no user {who}{where}", ExitCode.NOT_FOUND)
     return found
 
 
@@ -75,9 +77,10 @@ def user_facts(user: User) -> dict[str, Any]:
 
 
 @connected
+@with_tenant
 def show_user(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """Show one user, by ID or by email address in any spelling."""
-    with DynamoDbStorage.open(connection.config(create_tables=False)) as storage:
+    with connection.open() as storage:
         user = find_user(storage, who)
         sessions = storage.list_sessions_for_user(user.id)
         factors = storage.list_factors_for_user(user.id, user=user)
@@ -108,6 +111,7 @@ def show_user(connection: Connection, who: UserArgument, as_json: Json = False) 
 
 
 @connected
+@with_tenant
 def list_users(
     connection: Connection,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Users on a page.")] = 100,
@@ -119,7 +123,7 @@ def list_users(
     found: list[User] = []
     corrupt: list[CorruptItem] = []
     start = _opened(cursor)
-    with DynamoDbStorage.open(connection.config(create_tables=False)) as storage:
+    with connection.open() as storage:
         while True:
             page = storage.list_users(limit=limit, cursor=start)
             found += page.items
@@ -133,6 +137,7 @@ def list_users(
 
 
 @connected
+@with_tenant
 def search_users(
     connection: Connection,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Parts of the name or the address, in any case.")],
@@ -146,7 +151,7 @@ def search_users(
     address, `users show` reads two items.
     """
     meter = CapacityMeter()
-    with DynamoDbStorage.open(connection.config(create_tables=False, on_call=meter)) as storage:
+    with connection.open(on_call=meter) as storage:
         page = Torii(storage).administration.search(text, cursor=_opened(cursor), most=most, enough=most)
     spent = sum(use.read_units for use in meter.report().operations)
     _show_users(

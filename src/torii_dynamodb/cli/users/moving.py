@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from torii_dynamodb import DynamoDbStorage
 from torii_dynamodb._sync.secret_box import AesGcmBox
 from torii_dynamodb.admin import moving
 from torii_dynamodb.admin.scanning import Pacer
@@ -24,6 +23,7 @@ from torii_dynamodb.cli.support import (
     plain,
     say,
     units,
+    with_tenant,
 )
 from torii_dynamodb.errors import ValidationError
 
@@ -51,6 +51,7 @@ _Workers = Annotated[int, typer.Option(help="How many users are treated at a tim
 
 
 @connected
+@with_tenant
 def import_users(
     connection: Connection,
     file: Annotated[Path, typer.Argument(help="The other system's export; may be compressed with gzip.")],
@@ -103,8 +104,7 @@ def import_users(
                 who = f" ({plain(outcome.who)})" if outcome.who else ""
                 say(f"row {outcome.number}{who}: {plain(outcome.reason)}")
 
-    config = connection.config(create_tables=False, retry_attempts=10, deadline=60.0)
-    with DynamoDbStorage.open(config) as storage, reporting() as progress:
+    with connection.open(retry_attempts=10, deadline=60.0) as storage, reporting() as progress:
         if report is None and not dry_run:
             report = moving.report_beside(file, storage)
         done = moving.import_users(
@@ -153,6 +153,7 @@ def _show(done: moving.UserImportReport) -> None:
 
 
 @connected
+@with_tenant
 def export_users(
     connection: Connection,
     file: Annotated[Path, typer.Argument(help="Where to write the users.")],
@@ -180,7 +181,7 @@ def export_users(
     if chosen not in ("jsonl", "csv"):
         raise ValidationError("--format", f"{chosen!r}: give jsonl or csv")
     box = _box(secret) if with_seeds else None
-    with DynamoDbStorage.open(connection.config(create_tables=False)) as storage, reporting() as progress:
+    with connection.open() as storage, reporting() as progress:
         done = moving.export_users(
             storage,
             file,

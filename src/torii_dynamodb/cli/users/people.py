@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, Torii
+from torii_dynamodb import DynamoDbHandle, Torii
 from torii_dynamodb.cli.mailing import Mailing
 from torii_dynamodb.cli.support import Connection, ExitCode, emit, fail, note, plain, say
 from torii_dynamodb.cli.users.finding import find_user, user_facts
@@ -99,9 +99,8 @@ def open_people(connection: Connection, mail: Mailing | None = None) -> Generato
     mail = mail or Mailing(url=None, settings={})
     mailer = mail.mailer(connection)
     settings = None if mailer is None else mail.mail_settings()
-    config = connection.config(create_tables=False, session_cleanup="inline")
     passwords = PasswordPolicy(words=(mail.app_name,) if mail.app_name else ())
-    with DynamoDbStorage.open(config) as storage:
+    with connection.open(session_cleanup="inline") as storage:
         people = People(storage, Torii(storage, mailer=mailer, mail=settings, passwords=passwords))
         people.torii.events.subscribe(people.note_mail, MailSent)
         people.torii.events.subscribe(people.note_mail, MailFailed)

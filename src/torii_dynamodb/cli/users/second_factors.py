@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from torii_dynamodb import DynamoDbStorage
 from torii_dynamodb.cli.mailing import Mailing, with_mail
 from torii_dynamodb.cli.support import (
     Connection,
@@ -21,6 +20,7 @@ from torii_dynamodb.cli.support import (
     note,
     plain,
     say,
+    with_tenant,
 )
 from torii_dynamodb.cli.users.finding import UserArgument, factor_facts, factor_lines, find_user
 from torii_dynamodb.cli.users.people import open_people
@@ -32,9 +32,10 @@ app = new_group("List and remove a user's second factors.")
 
 @app.command("list")
 @connected
+@with_tenant
 def list_second_factors(connection: Connection, who: UserArgument, as_json: Json = False) -> None:
     """List a user's second factors: authenticator apps, recovery codes, and passkeys if they count as one."""
-    with DynamoDbStorage().initialize(connection.config(create_tables=False)) as storage:
+    with connection.open() as storage:
         user = find_user(storage, who)
         found = storage.list_factors_for_user(user.id, user=user)
     if as_json:
@@ -57,6 +58,7 @@ def list_second_factors(connection: Connection, who: UserArgument, as_json: Json
 
 @app.command("remove")
 @connected
+@with_tenant
 @with_mail
 def remove_second_factors(
     connection: Connection,
