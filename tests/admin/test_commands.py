@@ -74,6 +74,15 @@ def test_tables_from_plan_to_delete(on_d: Commands, tmp_path: Path) -> None:
     assert "There are no tables" in on_d.run("tables", "delete", "--yes")
 
 
+def test_advice_names_the_single_table(on_d: Commands) -> None:
+    """A command that is advised has the layout's options."""
+    place = ["--layout", "single", "--table", f"{on_d.prefix}_shop", "--sort-key", "range", "--ttl-attribute", "ttl"]
+    missing = on_d.run("tables", "status", *place, code=1)
+    assert f"tables ensure --table-prefix {on_d.prefix} --layout single --table {on_d.prefix}_shop" in missing
+    assert "--sort-key range --ttl-attribute ttl" in missing
+    assert "--endpoint-url" not in missing
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -129,7 +129,7 @@ def disable(connection: Connection, yes: Yes = False, dry_run: DryRun = False, a
 @connected
 def schedule(
     connection: Connection,
-    table: Annotated[str, typer.Argument(help="users, sessions, ...")],
+    scaled: Annotated[str, typer.Argument(metavar="TABLE", help="users, sessions, ...; table, if it is single.")],
     direction: Annotated[str, typer.Argument(help="read or write")],
     name: Annotated[str, typer.Argument(help="The action's name.")],
     when: Annotated[str, typer.Argument(help="at(...), rate(...) or cron(...), in UTC.")],
@@ -143,7 +143,7 @@ def schedule(
 ) -> None:
     """Change the limits of one target at set times, once or repeatedly. Replaces an action with the same name."""
     config = connection.config()
-    target = _target(config, table, index, direction)
+    target = _target(config, scaled, index, direction)
     action = ScheduledAction(
         name=name,
         schedule=when,
@@ -165,7 +165,7 @@ def schedule(
 @connected
 def unschedule(
     connection: Connection,
-    table: Annotated[str, typer.Argument(help="users, sessions, ...")],
+    scaled: Annotated[str, typer.Argument(metavar="TABLE", help="users, sessions, ...; table, if it is single.")],
     direction: Annotated[str, typer.Argument(help="read or write")],
     name: Annotated[str, typer.Argument(help="The action's name.")],
     index: Annotated[str | None, typer.Option(help="An index of the table, instead of the table itself.")] = None,
@@ -174,7 +174,7 @@ def unschedule(
 ) -> None:
     """Remove a scheduled action (exit code 5 if there is none of that name)."""
     config = connection.config()
-    target = _target(config, table, index, direction)
+    target = _target(config, scaled, index, direction)
     with AutoscalingAdmin.open(config) as admin:
         removed = admin.unschedule(target, name, dry_run=dry_run)
     if not removed:

@@ -34,6 +34,8 @@ from torii_dynamodb.cli.support import (
     Connection,
     ExitCode,
     Json,
+    LayoutName,
+    LayoutOption,
     Profile,
     Region,
     emit,
@@ -119,6 +121,7 @@ def demo(
             rich_help_panel=PANEL,
         ),
     ] = "torii_demo",
+    layout: LayoutOption = LayoutName.TABLES,
     hashing: Annotated[
         Hashing,
         typer.Option(
@@ -148,7 +151,9 @@ def demo(
             note(f"line {reject.line}: {reject.reason}")
         fail(f"no line of {accounts or 'the list'} contains an account", ExitCode.USAGE)
     ledger = Ledger()
-    connection = Connection(region=region, endpoint_url=endpoint_url, profile=profile, table_prefix=table_prefix)
+    connection = Connection(
+        region=region, endpoint_url=endpoint_url, profile=profile, table_prefix=table_prefix, layout=layout
+    )
     with _placed(connection, engine, db_path, ledger) as place:
         console = Console(stderr=as_json, highlight=False)
         holds = _present(place, ledger, console, usable, rejects, source=accounts, hashing=hashing, as_json=as_json)
@@ -159,15 +164,15 @@ def demo(
 @contextmanager
 def _placed(connection: Connection, engine: Engine, db_path: Path | None, ledger: Ledger) -> Generator[_Place]:
     options = {"on_call": ledger.on_call, "session_cleanup": "off"}
-    prefix = f"--table-prefix {shlex.quote(connection.table_prefix)}"
+    flags = " ".join(connection.flags().values())
     if connection.endpoint_url is not None:
         url = connection.endpoint_url
         yield _Place(
             config=connection.config(**options),
             moto=_is_moto(url),
             engine=f"{url}, as requested",
-            data=f"stays there; to remove it: torii-dynamodb tables delete {prefix} --endpoint-url {shlex.quote(url)}",
-            again=(f"torii-dynamodb users list {prefix} --endpoint-url {shlex.quote(url)}",),
+            data=f"stays there; to remove it: torii-dynamodb tables delete {flags}",
+            again=(f"torii-dynamodb users list {flags}",),
         )
         return
     path = (db_path or data_folder() / "torii.db") if engine is not Engine.MOTO else db_path
@@ -175,10 +180,10 @@ def _placed(connection: Connection, engine: Engine, db_path: Path | None, ledger
         kept = str(running.db_path) if running.persistent else "in memory, until the demo ends"
         again = (
             f"torii-dynamodb local --db-path {shlex.quote(str(running.db_path))}",
-            f"torii-dynamodb users list {prefix}   (in another terminal)",
+            f"torii-dynamodb users list {flags}   (in another terminal)",
         )
         yield _Place(
-            config=running.config(table_prefix=connection.table_prefix, **options),
+            config=running.config(table_prefix=connection.table_prefix, layout=connection.layout.value, **options),
             moto=running.kind == "moto",
             engine=running.why,
             data=kept,
@@ -264,7 +269,8 @@ async def _run(
     hashing: Hashing,
 ) -> Demo:
     async with AsyncDynamoDbStorage.open(place.config) as storage:
-        names = f"{place.config.table_name('users')} and four others"
+        first, *others = (place.config.table_name(table) for table in place.config.tables)
+        names = f"{first} and four others" if others else first
         people = await _count(storage)
         found = f", with {people:,} users" if people else ", still empty"
         _fact(console, "Tables", f"{names}{found}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
 
 from torii_dynamodb.admin.iam import ROLES, Role, policy
-from torii_dynamodb.cli.support import Json, TableNames, TablePrefix, emit, new_group, options_given, table_names_of
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.cli.support import Connection, Json, emit, new_group, options_given, with_tables
 
 __all__ = ["app"]
 
@@ -16,7 +15,9 @@ app = new_group("IAM policies for the tables. Makes no requests to AWS.")
 
 
 @app.command("policy")
+@with_tables
 def print_policy(
+    connection: Connection,
     role: Annotated[str, typer.Option("--role", help=f"One of {', '.join(ROLES)}.")] = "runtime",
     account: Annotated[str, typer.Option("--account", help="The twelve-digit account ID.")] = "*",
     partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn, aws-us-gov, ...")] = "aws",
@@ -27,17 +28,9 @@ def print_policy(
     restore_prefix: Annotated[
         str | None, typer.Option("--restore-prefix", help="For backup: the table prefix that may be restored to.")
     ] = None,
-    table_prefix: TablePrefix = "torii",
-    table_names: TableNames = None,
     as_json: Json = False,
 ) -> None:
     """Print the policy document of a role, ready for AWS. Always JSON."""
+    config = connection.config(region=region, home_region=home_region)
     with options_given():
-        names: Any = table_names_of(table_names)
-        config = DynamoDbConfig(
-            region=region,
-            table_prefix=table_prefix,
-            table_names=names,
-            home_region=home_region,
-        )
         emit(policy(cast("Role", role), config, account=account, partition=partition, restore_prefix=restore_prefix))

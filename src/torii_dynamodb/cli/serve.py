@@ -12,7 +12,7 @@ import typer
 from torii_dynamodb._files import make_private_folder
 from torii_dynamodb.cli.demo import data_folder
 from torii_dynamodb.cli.local import Engine
-from torii_dynamodb.cli.support import note, options_given, say
+from torii_dynamodb.cli.support import LayoutName, LayoutOption, note, options_given, say
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.local.engines import start_engine
 
@@ -40,6 +40,7 @@ def serve(
             help="Who may see the admin area. Default: everybody with a verified email address.",
         ),
     ] = None,
+    layout: LayoutOption = LayoutName.TABLES,
     install: Annotated[bool, typer.Option(help="Whether npm may install Dynoxide.")] = True,
 ) -> None:
     """Run the example application until Ctrl-C: sign-up, email links, passkeys, devices, admin area.
@@ -62,7 +63,7 @@ def serve(
     with listener, start_engine(engine.value, db_path=path, install=install) as running:
         secret = _secret(running.db_path.with_suffix(".secret")) if running.db_path is not None else None
         app = create_app(
-            running.config(table_prefix="serve"),
+            running.config(table_prefix="serve", layout=layout.value),
             base_url=address,
             secret=secret or secrets.token_urlsafe(32),
             admins=admin or None,

@@ -1,12 +1,14 @@
 """What the commands share: connections to DynamoDB, output, and errors.
 
 A command that talks to DynamoDB takes a :class:`Connection` first and is decorated with :func:`connected`, which adds
-the options ``--region``, ``--endpoint-url``, ``--profile``, ``--table-prefix`` and ``--table-name``::
+the options ``--region``, ``--endpoint-url``, ``--profile``, and those that name the tables and their layout::
 
     @app.command()
     @connected
     def ensure(connection: Connection, as_json: Json = False) -> None:
         config = connection.config()
+
+A command that makes no requests is decorated with :func:`with_tables`, which adds only the latter.
 
 A command that works on users also takes ``--tenant``, with :func:`with_tenant`, and opens their storage with
 :meth:`Connection.open`.
@@ -29,10 +31,10 @@ import unicodedata
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec, TypeVar, cast
 
@@ -56,10 +58,10 @@ __all__ = [
     "EndpointUrl",
     "ExitCode",
     "Json",
+    "LayoutName",
+    "LayoutOption",
     "Profile",
     "Region",
-    "TableNames",
-    "TablePrefix",
     "Tenant",
     "WrongOption",
     "Yes",
@@ -76,9 +78,9 @@ __all__ = [
     "plain",
     "say",
     "show",
-    "table_names_of",
     "take_options",
     "units",
+    "with_tables",
     "with_tenant",
 ]
 
@@ -260,6 +262,13 @@ def _with_flags(found: re.Match[str]) -> str:
     return " ".join(["torii-dynamodb", *path, *flags, *words[len(path) :]])
 
 
+class LayoutName(StrEnum):
+    """How the tables are laid out."""
+
+    TABLES = "tables"
+    SINGLE = "single"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """Where DynamoDB is, from the options; the rest comes from the usual AWS settings.
@@ -271,6 +280,12 @@ class Connection:
         table_prefix: ``--table-prefix``.
         table_names: ``--table-name``, by table.
         tenant: ``--tenant``: whose users; ``None``: those outside of any tenant.
+        layout: ``--layout``.
+        table: ``--table``.
+        partition_key: ``--partition-key``.
+        sort_key: ``--sort-key``.
+        ttl_attribute: ``--ttl-attribute``.
+        key_prefix: ``--key-prefix``.
     """
 
     region: str | None = None
@@ -279,13 +294,18 @@ class Connection:
     table_prefix: str = "torii"
     table_names: Mapping[str, str] = field(default_factory=dict[str, str])
     tenant: str | None = None
+    layout: LayoutName = LayoutName.TABLES
+    table: str | None = None
+    partition_key: str = "pk"
+    sort_key: str = "sk"
+    ttl_attribute: str = "expires_at"
+    key_prefix: str = "torii"
 
     def flags(self) -> dict[str, str]:
         """The options with which another command uses the same tables, by parameter."""
-        prefix = None if self.table_prefix == "torii" else self.table_prefix
-        found = {"region": self.region, "endpoint_url": self.endpoint_url, "profile": self.profile}
-        found |= {"table_prefix": prefix, "tenant": self.tenant}
-        flags = {name: f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in found.items() if value}
+        given = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+        given.pop("table_names")
+        flags = {name: f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items()}
         names = " ".join(f"--table-name {shlex.quote(f'{table}={name}')}" for table, name in self.table_names.items())
         return flags | ({"table_names": names} if names else {})
 
@@ -300,6 +320,12 @@ class Connection:
             "endpoint_url": self.endpoint_url,
             "table_prefix": self.table_prefix,
             "table_names": self.table_names,
+            "layout": self.layout.value,
+            "table": self.table,
+            "partition_key": self.partition_key,
+            "sort_key": self.sort_key,
+            "ttl_attribute": self.ttl_attribute,
+            "key_prefix": self.key_prefix,
         }
         with options_given():
             if self.profile is not None:
@@ -333,6 +359,7 @@ def _profile_session(profile: str) -> Any:
 
 
 PANEL = "Where DynamoDB is"
+SINGLE_PANEL = "With --layout single"
 
 Region = Annotated[
     str | None,
@@ -384,16 +411,42 @@ TableNames = Annotated[
     ),
 ]
 
-_OPTIONS = {
-    "region": Region,
-    "endpoint_url": EndpointUrl,
-    "profile": Profile,
-    "table_prefix": TablePrefix,
-    "table_names": TableNames,
+LayoutOption = Annotated[
+    LayoutName,
+    typer.Option(
+        "--layout",
+        envvar="TORII_LAYOUT",
+        help="tables: five tables. single: one table, which can be shared with the application.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def _single(flag: str, metavar: str, help_text: str) -> Any:
+    envvar = f"TORII_{flag.removeprefix('--').replace('-', '_').upper()}"
+    return typer.Option(flag, metavar=metavar, envvar=envvar, help=help_text, rich_help_panel=SINGLE_PANEL)
+
+
+_SINGLE: Mapping[str, Any] = {
+    "table": Annotated[str | None, _single("--table", "NAME", "The single table. Default: the table prefix.")],
+    "partition_key": Annotated[str, _single("--partition-key", "ATTRIBUTE", "Its partition key.")],
+    "sort_key": Annotated[str, _single("--sort-key", "ATTRIBUTE", "Its sort key.")],
+    "ttl_attribute": Annotated[str, _single("--ttl-attribute", "ATTRIBUTE", "Its TTL attribute.")],
+    "key_prefix": Annotated[str, _single("--key-prefix", "PREFIX", "What the library's partition keys begin with.")],
 }
 
+# Which tables; a command that makes no requests takes only these.
+_TABLES: Mapping[str, Any] = {
+    "table_prefix": TablePrefix,
+    "table_names": TableNames,
+    "layout": LayoutOption,
+    **_SINGLE,
+}
+_OPTIONS: Mapping[str, Any] = {"region": Region, "endpoint_url": EndpointUrl, "profile": Profile, **_TABLES}
+_DEFAULTS: Mapping[str, Any] = {one.name: one.default for one in fields(Connection)} | {"table_names": None}
 
-def table_names_of(given: Sequence[str] | None) -> dict[str, str]:
+
+def _table_names_of(given: Sequence[str] | None) -> dict[str, str]:
     """The names from ``--table-name``, by table.
 
     Raises:
@@ -414,17 +467,25 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def connected(command: Callable[Concatenate[Connection, P], R]) -> Callable[..., R]:
     """Add the connection options to a command, and pass them as its first argument."""
+    return _with_connection(command, _OPTIONS)
 
+
+def with_tables(command: Callable[Concatenate[Connection, P], R]) -> Callable[..., R]:
+    """Add the options that name the tables to a command that makes no requests: as :func:`connected`."""
+    return _with_connection(command, _TABLES)
+
+
+def _with_connection(command: Callable[Concatenate[Connection, P], R], options: Mapping[str, Any]) -> Callable[..., R]:
     @functools.wraps(command)
     def with_options(*args: Any, **kwargs: Any) -> R:
-        given = {name: kwargs.pop(name) for name in _OPTIONS}
-        given["table_names"] = table_names_of(given["table_names"])
+        given = {name: kwargs.pop(name) for name in options}
+        given["table_names"] = _table_names_of(given["table_names"])
         connection = Connection(**given)
         _FLAGS.set(connection.flags())
         return command(connection, *args, **kwargs)
 
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-    take_options(with_options, own, _OPTIONS, table_prefix="torii")
+    take_options(with_options, own, options, **_DEFAULTS)
     return with_options
 
 

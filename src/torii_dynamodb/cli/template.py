@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,8 +13,7 @@ from torii_dynamodb.admin.streams.control import VIEW_TYPE
 from torii_dynamodb.admin.streams.decode import STREAM_TABLES
 from torii_dynamodb.admin.templates import TemplateKind, render, template
 from torii_dynamodb.cli.reporting import read_options
-from torii_dynamodb.cli.support import Json, TableNames, TablePrefix, new_group, options_given, table_names_of
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.cli.support import Connection, Json, new_group, options_given, with_tables
 
 __all__ = ["app"]
 
@@ -29,9 +28,9 @@ Stream = Annotated[bool, typer.Option("--streams", help="Turn on the streams tha
 
 def _add(kind: TemplateKind, help_text: str) -> None:
     @app.command(kind, help=help_text)
+    @with_tables
     def command(
-        table_prefix: TablePrefix = "torii",
-        table_names: TableNames = None,
+        connection: Connection,
         options: OptionsFile = None,
         streams: Stream = False,
         as_json: Json = False,
@@ -42,9 +41,7 @@ def _add(kind: TemplateKind, help_text: str) -> None:
             for table in STREAM_TABLES:
                 chosen = with_table(chosen, table, stream=VIEW_TYPE)
         with options_given():
-            names: Any = table_names_of(table_names)
-            config = DynamoDbConfig(table_prefix=table_prefix, table_names=names)
-            made = render(template(kind, config, chosen))
+            made = render(template(kind, connection.config(), chosen))
         sys.stdout.write(made)
 
 
