@@ -142,16 +142,18 @@ class SingleTable(Layout):
 
     Args:
         config: The configuration, with the names of the table and its attributes.
+        tenant: Only this tenant's items. Without one, those of all: tenants' keys begin with ``@<tenant>#``.
     """
 
-    def __init__(self, config: DynamoDbConfig) -> None:
+    def __init__(self, config: DynamoDbConfig, tenant: str | None = None) -> None:
         self._name = config.table_name("table")
         self._prefix = config.key_prefix
+        self._own = "" if tenant is None else f"@{tenant}#"
+        self._lead = self._prefix + (self._own or "#")
         self._partition, self._sort, self._ttl = config.partition_key, config.sort_key, config.ttl_attribute
         self._names = {"id": self._partition, "subject": self._partition, "attempt": self._sort}
         if self._ttl != "expires_at":
             self._names["expires_at"] = self._ttl
-        self._ours = re.compile(re.escape(config.key_prefix) + r"(@[a-z0-9-]{1,63}#|#)([a-z]+)#(.+)", re.DOTALL)
 
     def table(self, table: TableName) -> str:
         return self._name
@@ -177,6 +179,8 @@ class SingleTable(Layout):
             del translated[name]
         if "expires_at" in translated:
             translated[self._ttl] = translated.pop("expires_at")
+        if self._own:
+            _prefix_values(translated, self._own, _OWN[table][1:])
         translated.update(self.key(table, item))
         return translated
 
@@ -186,30 +190,35 @@ class SingleTable(Layout):
 
     def identify(self, item: Item) -> tuple[TableName, Item] | None:
         """Return which of our items one is, translated; ``None`` for one that is not ours."""
-        rest = dict(item)
-        partition, sort = rest.pop(self._partition, {}).get("S"), rest.pop(self._sort, {}).get("S")
-        found = self._ours.fullmatch(partition) if isinstance(partition, str) else None
-        if found is None or not isinstance(sort, str):
+        partition, sort = item.get(self._partition, {}).get("S"), item.get(self._sort, {}).get("S")
+        if not isinstance(partition, str) or not isinstance(sort, str):
             return None
-        if self._ttl != "expires_at" and self._ttl in rest:
-            rest["expires_at"] = rest.pop(self._ttl)
-        tenant, kind, name = found.groups()
-        own = "" if tenant == "#" else tenant
-        match kind, sort:
-            case "user", "user":
-                table: TableName = "users"
-            case "user", _ if sort.startswith("session#"):
-                session: Item = {"id": {"S": own + sort[len("session#") :]}, "user_id": {"S": own + name}}
-                return "sessions", {**session, **rest}
-            case "identity", "identity":
-                table = "identities"
-            case "token", "token":
-                table = "tokens"
-            case "attempt", _:
-                return "login_attempts", {"subject": {"S": own + name}, "attempt": {"S": sort}, **rest}
-            case _:
+        prefix, _, rest = partition.partition("#")
+        kind, _, name = rest.partition("#")
+        if not name:
+            return None
+        others = ""
+        if not partition.startswith(self._lead):
+            others = f"{prefix.removeprefix(self._prefix)}#"
+            if self._own or not prefix.startswith(self._prefix) or not _TENANT.fullmatch(others):
                 return None
-        return table, {"id": {"S": own + name}, **rest}
+        found = dict(item)
+        del found[self._partition], found[self._sort]
+        if self._ttl != "expires_at" and self._ttl in found:
+            found["expires_at"] = found.pop(self._ttl)
+        if kind == "attempt":
+            found["subject"], found["attempt"] = {"S": others + name}, {"S": sort}
+            return "login_attempts", found
+        if kind == "user" and sort.startswith("session#"):
+            found["id"], found["user_id"] = {"S": others + sort[len("session#") :]}, {"S": others + name}
+            return "sessions", found
+        table = _ALONE.get((kind, sort))
+        if table is None:
+            return None
+        found["id"] = {"S": others + name}
+        if self._own and table == "users" and "email" in found:
+            found["email"] = {"S": found["email"]["S"].removeprefix(self._own)}
+        return table, found
 
     def body(self, table: TableName, body: Body) -> Body:
         if body.get("IndexName") == USER_SESSIONS_INDEX:
@@ -224,14 +233,16 @@ class SingleTable(Layout):
             values = dict(body["ExpressionAttributeValues"])
             values[":subject"] = {"S": self._partition_of("attempt", values[":subject"])}
             translated["ExpressionAttributeValues"] = values
+        elif self._own and "ExpressionAttributeValues" in body:
+            values = translated["ExpressionAttributeValues"] = dict(body["ExpressionAttributeValues"])
+            _prefix_values(values, self._own, _OWN_VALUES[table][1:])
         return translated
 
     def scan(self, table: TableName, body: Body) -> Body:
         """Filter one kind of item out of the whole table, which is read, because a filter applies afterwards."""
         sort, ours = _SORTS[table]
         condition = f"begins_with(#pk, :pk) AND {ours}"
-        given: Item = body.get("ExpressionAttributeValues") or {}
-        values: Item = {":pk": {"S": self._prefix + given.get(":tenant", {"S": ""})["S"]}}
+        values: Item = {":pk": {"S": self._prefix + self._own}}
         if sort is not None:
             values[":sk"] = {"S": sort}
         return {
@@ -244,8 +255,8 @@ class SingleTable(Layout):
 
     def _partition_of(self, kind: str, value: Attribute) -> str:
         text: str = value["S"]
-        if not text.startswith("@"):
-            return f"{self._prefix}#{kind}#{text}"
+        if self._own or not text.startswith("@"):
+            return f"{self._lead}{kind}#{text}"
         tenant, _, rest = text.partition("#")
         return f"{self._prefix}{tenant}#{kind}#{rest}"
 
@@ -279,6 +290,13 @@ _SORTS: Mapping[TableName, tuple[str | None, str]] = {
     "login_attempts": ("#attempt#", "contains(#pk, :sk) AND attribute_exists(#sk)"),
 }
 
+# The kind and the sort key of items whose partition key is their id.
+_ALONE: Mapping[tuple[str, str], TableName] = {
+    ("user", "user"): "users",
+    ("identity", "identity"): "identities",
+    ("token", "token"): "tokens",
+}
+
 # The key attributes of tables and indexes, which must begin with the tenant.
 _OWN: Mapping[TableName, tuple[str, ...]] = {
     "users": ("id", "email"),
@@ -288,9 +306,14 @@ _OWN: Mapping[TableName, tuple[str, ...]] = {
     "login_attempts": ("subject",),
 }
 
+# In expressions, the value of an attribute has its name (see _core/expressions.py).
+_OWN_VALUES: Mapping[TableName, tuple[str, ...]] = {
+    table: tuple(f":{name}" for name in names) for table, names in _OWN.items()
+}
+
 
 class TenantTables(Layout):
-    """The items of one tenant, in the table or tables of all.
+    """The items of one tenant, in the five tables of all.
 
     Args:
         config: The configuration.
@@ -299,60 +322,46 @@ class TenantTables(Layout):
 
     def __init__(self, config: DynamoDbConfig, tenant: str) -> None:
         self._tenant = f"@{tenant}#"
-        self._single = SingleTable(config) if config.layout == "single" else None
         self._tables = {table: config.table_name(table) for table in TABLES}
 
     def table(self, table: TableName) -> str:
         return self._tables[table]
 
     def key(self, table: TableName, key: Item) -> Item:
-        own = {**key, **{name: self._own(key[name]) for name in _OWN[table] if name in key}}
-        if self._single is not None:
-            return self._single.key(table, own)
-        if table == "sessions":
-            del own["user_id"]
+        own = dict(key)
+        _prefix_values(own, self._tenant, _OWN[table])
+        own.pop("user_id", None)
         return own
 
     def item(self, table: TableName, item: Item) -> Item:
-        own = {**item, **{name: self._own(item[name]) for name in _OWN[table] if name in item}}
-        return own if self._single is None else self._single.item(table, own)
+        own = dict(item)
+        _prefix_values(own, self._tenant, _OWN[table])
+        return own
 
     def stored(self, table: TableName, item: Item) -> Item | None:
-        if self._single is not None:
-            canonical = self._single.stored(table, item)
-            if canonical is None:
-                return None
-            item = canonical
         return without_tenant(table, item, self._tenant)
 
     def body(self, table: TableName, body: Body) -> Body:
-        values: Mapping[str, Attribute] | None = body.get("ExpressionAttributeValues")
-        if values:
-            # In expressions, the value of an attribute has its name (see _core/expressions.py).
-            own = [f":{name}" for name in _OWN[table] if f":{name}" in values]
-            body = {**body, "ExpressionAttributeValues": {**values, **{name: self._own(values[name]) for name in own}}}
-        if self._single is None:
-            return super().body(table, body)
-        translated = self._single.body(table, {name: body[name] for name in body if name not in ("Key", "Item")})
-        if "Key" in body:
-            translated["Key"] = self.key(table, body["Key"])
-        if "Item" in body:
-            translated["Item"] = self.item(table, body["Item"])
+        translated = super().body(table, body)
+        if "ExpressionAttributeValues" in body:
+            values = translated["ExpressionAttributeValues"] = dict(body["ExpressionAttributeValues"])
+            _prefix_values(values, self._tenant, _OWN_VALUES[table])
         return translated
 
     def scan(self, table: TableName, body: Body) -> Body:
-        key = _OWN[table][0]
-        filtered: Body = {
+        return {
             **body,
             "TableName": self._tables[table],
             "FilterExpression": "begins_with(#key, :tenant)",
-            "ExpressionAttributeNames": {"#key": key},
+            "ExpressionAttributeNames": {"#key": _OWN[table][0]},
             "ExpressionAttributeValues": {":tenant": {"S": self._tenant}},
         }
-        return filtered if self._single is None else self._single.scan(table, filtered)
 
-    def _own(self, value: Attribute) -> Attribute:
-        return {"S": f"{self._tenant}{value['S']}"}
+
+def _prefix_values(item: Item, prefix: str, names: Sequence[str]) -> None:
+    for name in names:
+        if name in item:
+            item[name] = {"S": prefix + item[name]["S"]}
 
 
 def without_tenant(table: TableName, item: Item, tenant: str) -> Item | None:
@@ -385,9 +394,9 @@ def _owner(table: TableName, item: Item) -> tuple[str | None, Item]:
 
 def layout_of(config: DynamoDbConfig, tenant: str | None = None) -> Layout | None:
     """Return the layout of a configuration and a tenant; ``None`` if requests need no translation."""
-    if tenant is not None:
-        return TenantTables(config, tenant)
-    return SingleTable(config) if config.layout == "single" else None
+    if config.layout == "single":
+        return SingleTable(config, tenant)
+    return None if tenant is None else TenantTables(config, tenant)
 
 
 def placer(config: DynamoDbConfig) -> Callable[[str, Item], Placed | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -31,9 +32,13 @@ def key_id(table: str, key: Item) -> KeyId:
         ((name, value),) = key.items()
         ((kind, raw),) = value.items()
         return (table, name, kind, raw if kind != "N" else Decimal(raw).normalize())
+    return _composite_id(table, sorted(key), key)
+
+
+def _composite_id(table: str, names: Sequence[str], item: Item) -> KeyId:
     parts: list[Any] = [table]
-    for name in sorted(key):
-        ((kind, raw),) = key[name].items()
+    for name in names:
+        ((kind, raw),) = item[name].items()
         parts += (name, kind, raw if kind != "N" else Decimal(raw).normalize())
     return tuple(parts)
 
@@ -131,9 +136,10 @@ class ReadBatch:
                             ((kind, raw),) = value.items()
                             found[(table, name, kind, raw if kind != "N" else Decimal(raw).normalize())] = item
                 else:
+                    names = sorted(shape)
                     for item in items:
-                        if all(name in item for name in shape):
-                            found[key_id(table, {name: item[name] for name in shape})] = item
+                        with suppress(KeyError):
+                            found[_composite_id(table, names, item)] = item
         left: dict[KeyId, Key] = {}
         if unprocessed:
             for table, request in unprocessed.items():
