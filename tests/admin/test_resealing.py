@@ -46,11 +46,11 @@ def seed_of(user_id: str) -> bytes:
 
 def someone(storage: DynamoDbHandle, name: str, *secrets: str) -> str:
     """A user with an authenticator app, recovery codes and an account with tokens, all under the first secret."""
-    box = AesGcmBox(list(secrets))
+    box = AesGcmBox(list(secrets), tenant=storage.tenant_name)
     user = storage.create_user(NewUser(id=name, email=f"{name}@example.com"))
     sealed = box.seal(seed_of(name), associated=totp.associated(name, "app"))
     storage.add_factor(NewFactor(user_id=name, id="app", secret=sealed, last_step=7, name="Phone"))
-    codes = RecoveryCodes(secret_keys(list(secrets)), random=system_random)
+    codes = RecoveryCodes(secret_keys(list(secrets), tenant=storage.tenant_name), random=system_random)
     made = codes.make()
     storage.set_recovery_codes(name, [codes.mark(name, code) for code in made])
     kept = box.seal(TOKENS.dump(), associated=provider_tokens.associated("github", name))
@@ -64,7 +64,7 @@ def someone(storage: DynamoDbHandle, name: str, *secrets: str) -> str:
 
 def opens(storage: DynamoDbHandle, name: str, *secrets: str) -> tuple[bytes, KeptTokens]:
     """What is sealed for a user."""
-    box = AesGcmBox(list(secrets))
+    box = AesGcmBox(list(secrets), tenant=storage.tenant_name)
     [_, app] = storage.list_factors_for_user(name)
     assert app.secret is not None
     assert app.last_step == 7
@@ -105,6 +105,22 @@ def test_everything_opens_under_the_new_secret_alone(
     assert account.tokens == {"mine": 1}
     assert verify(on_dynoxide, dynoxide_client).ok
     assert "hush" not in repr(done)
+
+
+def test_tenants_are_sealed_anew_under_their_own_keys(
+    on_dynoxide: DynamoDbConfig, dynoxide_client: Client, storage: DynamoDbHandle
+) -> None:
+    """Users with the same id in two tenants and in none; what is left of a tenant is named with it."""
+    handles = [storage, storage.tenant("acme"), storage.tenant("other")]
+    for handle in handles:
+        someone(handle, "ada", OLD)
+    someone(storage.tenant("acme"), "grace", OTHER)
+    done = reseal(on_dynoxide, dynoxide_client, [NEW, OLD])
+    assert counts(done) == (3, 3, 0)
+    for handle in handles:
+        assert opens(handle, "ada", NEW) == (seed_of("ada"), TOKENS)
+    assert sorted(done.unopened) == ["@acme#factor#grace#totp#app", "@acme#oauth#github#grace"]
+    assert sorted(done.users_with_old_recovery_codes) == ["@acme#ada", "@acme#grace", "@other#ada", "ada"]
 
 
 def test_what_no_secret_opens_is_told_and_left(

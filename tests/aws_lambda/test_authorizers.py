@@ -186,6 +186,30 @@ def test_revoked_means_revoked(how: str, transport: str) -> None:
     assert here.refuses(form, here.asked(transport))
 
 
+def test_credentials_are_for_their_tenant(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """A tenant's authorizer tells the tenant, and refuses what others issued to users with the same id, offline too."""
+    form = FORMATS["HTTP 2.0 simple"]
+    with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, layout="single")) as storage:
+        clock = storage.config.clock
+        keys = [JwtKey(kid="k", algorithm="HS256", private_key="k" * 32)]
+        jwt = JwtSettings(issuer="https://app.example.com", audience="api", keys=keys)
+        handles = {None: storage, "acme": storage.tenant("acme"), "other": storage.tenant("other")}
+        services = {name: Torii(handle, jwt=jwt, clock=clock) for name, handle in handles.items()}
+        sent: dict[str | None, list[str]] = {}
+        for name, torii in services.items():
+            user = torii.storage.create_user(NewUser(id="usr_1", email="ada@example.com"))
+            session = torii.create_session(user)
+            sent[name] = [session.token, torii.jwt.issue(user, session).token]
+        for name, torii in services.items():
+            for offline in (False, True):
+                authorizer = Authorizer(torii, transports=ALL, offline=offline)
+                for issuer, tokens in sent.items():
+                    for token in tokens:
+                        answer = authorizer(form.event(Asked(headers={"Authorization": f"Bearer {token}"})), None)
+                        assert answer["isAuthorized"] is (issuer == name)
+                        assert answer["context"].get("tenant") == (name if issuer == name else None)
+
+
 def test_offline_is_a_choice() -> None:
     """An access token that is checked offline passes until it expires; session tokens are always looked up."""
     here, form = Here(), FORMATS["HTTP 2.0 simple"]

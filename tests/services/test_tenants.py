@@ -38,12 +38,13 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.scanning import Pacer, scan
 from torii_dynamodb.config import TABLES
-from torii_dynamodb.errors import InvalidCredentials, ToriiError
+from torii_dynamodb.errors import ConfigurationError, InvalidCredentials, ToriiError
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.mail import AsyncMemoryMailer
 from torii_dynamodb.models import PASSWORD_RESET
 from torii_dynamodb.oauth import OAuthConfirmationSent, OAuthProvider, oidc
 from torii_dynamodb.policies import SecondFactorPolicy
+from torii_dynamodb.secret_box import AsyncAesGcmBox
 from torii_dynamodb.testing import AsyncMemoryStorage, FakeClock
 
 PLACE = b"oauth#issuer#somebody"
@@ -123,7 +124,7 @@ class Tenant(AsyncSetting):
 
 
 def alike(user: User) -> User:
-    """The user without what is random: then all that tokens and seals depend on is the same in each tenant, but keys."""
+    """The user without what is random: all that tokens and seals depend on is then the same, except the keys."""
     return replace(user, password_version=None, session_epoch=1)
 
 
@@ -746,9 +747,9 @@ async def test_a_trusted_browser_is_trusted_in_its_tenant_only(dynoxide: LocalEn
             assert type(
                 await outcome(here.torii.password.authenticate("ada@example.com", PASSWORD, browser=browser))
             ) is (result or type(None))
-            user = await here.torii.get_user("ada")
-            assert user is not None
-            assert isinstance(await here.torii.sign_in(user, browser=browser), result or SecondFactorChallenge)
+            found = await here.torii.get_user("ada")
+            assert found is not None
+            assert isinstance(await here.torii.sign_in(found, browser=browser), result or SecondFactorChallenge)
 
 
 async def test_limits_are_each_tenants_own(dynoxide: LocalEngine, table_prefix: str) -> None:
@@ -762,3 +763,54 @@ async def test_limits_are_each_tenants_own(dynoxide: LocalEngine, table_prefix: 
             signed_in = await outcome(tenant.torii.password.authenticate("ada@example.com", PASSWORD))
             assert (signed_in is None) is (name == "acme")
             assert {event.tenant for event in tenant.events} == {name}
+
+
+class Plain:
+    """A box that knows no tenants: it seals by writing the place before what it seals."""
+
+    async def seal(self, plain: bytes, *, associated: bytes) -> bytes:
+        return associated + b"|" + plain
+
+    async def open(self, sealed: bytes, *, associated: bytes) -> bytes:
+        if not sealed.startswith(associated + b"|"):
+            raise ValueError("another place")
+        return sealed.removeprefix(associated + b"|")
+
+
+class Keyed(Plain):
+    """A box that has a key for each tenant."""
+
+    def __init__(self, key: str = "everybody") -> None:
+        self.key = key
+
+    def tenant(self, name: str) -> Keyed:
+        """The tenant's box."""
+        return Keyed(name)
+
+    async def seal(self, plain: bytes, *, associated: bytes) -> bytes:
+        return await super().seal(plain, associated=self.key.encode() + associated)
+
+    async def open(self, sealed: bytes, *, associated: bytes) -> bytes:
+        return await super().open(sealed, associated=self.key.encode() + associated)
+
+
+@pytest.mark.parametrize("box", [Plain(), Keyed(), AsyncAesGcmBox(SECRET)])
+async def test_a_box_of_your_own_is_bound_to_the_tenant(dynoxide: LocalEngine, table_prefix: str, box: Any) -> None:
+    """What it seals in one tenant does not open in another, whether or not it knows tenants."""
+    async with AsyncDynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, layout="single")) as storage:
+        boxes = [
+            AsyncTorii(handle, secret_box=box).secret_box
+            for handle in (storage, storage.tenant("acme"), storage.tenant("other"))
+        ]
+        for mine in boxes:
+            sealed = await mine.seal(b"plain", associated=PLACE)
+            opening = [await outcome(other.open(sealed, associated=PLACE)) for other in boxes]
+            assert opening == [b"plain" if other is mine else None for other in boxes]
+
+
+def test_a_storage_that_names_no_tenant_properly_is_refused() -> None:
+    """A wrapper with a ``tenant_name`` of its own meaning would lead to keys of its own."""
+    storage = AsyncMemoryStorage()
+    storage.tenant_name = "Acme Inc."  # type: ignore[attr-defined]
+    with pytest.raises(ConfigurationError, match="tenant_name"):
+        AsyncTorii(storage)

@@ -22,9 +22,10 @@ from tests.lambda_events import FORMATS, PEER, event, headers_of
 from tests.services._async.support import SECRET, QuickHasher, settings
 from tests.web.api import API, SITE, UNLIMITED, problem
 
-from torii_dynamodb import AsyncTorii, DynamoDbConfig, User
-from torii_dynamodb.errors import AccessDenied, ConfigurationError, Unavailable
+from torii_dynamodb import AsyncTorii, DynamoDbConfig, NewUser, User
+from torii_dynamodb.errors import AccessDenied, ConfigurationError, Unavailable, ValidationError
 from torii_dynamodb.fastapi import AuthRouter, ToriiMiddleware, WebConfig, dynamodb, router
+from torii_dynamodb.fastapi.storage import close_storage
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.mail import AsyncMemoryMailer
 from torii_dynamodb.oauth import google
@@ -427,3 +428,25 @@ async def web_socket(app: ASGIApp, headers: dict[str, str], extensions: dict[str
     scope = {"type": "websocket", "path": "/who", "query_string": b"", "headers": raw, "extensions": extensions}
     await app(scope, receive, send)
     return sent
+
+
+async def test_tenants_of_a_storage_that_is_opened_later(dynoxide: LocalEngine, table_prefix: str) -> None:
+    """They are opened with it, at the first use of any, with its tables created once; closing one closes it."""
+    sent: list[str] = []
+    storage = dynamodb(dynoxide.config(table_prefix=table_prefix, on_call=lambda record: sent.append(record.operation)))
+    acme, other = (AsyncTorii(storage.tenant(name), secret=SECRET) for name in ("acme", "other"))
+    assert (acme.tenant_name, other.tenant_name, storage.tenant_name, sent) == ("acme", "other", None, [])
+    created = await asyncio.gather(
+        *(torii.storage.create_user(NewUser(id="usr_1", email="ada@example.com")) for torii in (acme, other))
+    )
+    assert sent.count("CreateTable") == 5
+    session = await acme.create_session(created[0])
+    assert await acme.get_signed_in(session.token) is not None
+    assert await other.get_signed_in(session.token) is None
+    assert await AsyncTorii(storage).get_user("usr_1") is None
+    await close_storage(acme.storage)
+    assert await AsyncTorii(storage.tenant("acme").tenant("other")).get_user("usr_1") is not None
+    assert sent.count("CreateTable") == 5
+    await close_storage(storage)
+    with pytest.raises(ValidationError, match="tenant"):
+        storage.tenant("ACME")

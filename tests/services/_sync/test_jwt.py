@@ -20,7 +20,7 @@ from tests.services.provider import rsa_key
 
 from torii_dynamodb import Session, User
 from torii_dynamodb.errors import ConfigurationError, InvalidToken
-from torii_dynamodb.jwt import JwtKey, JwtSettings, JwtTokens
+from torii_dynamodb.jwt import JwtKey, JwtSettings, JwtTokens, tenant_of
 
 HMAC = "a shared secret of more than 32 bytes"
 
@@ -394,3 +394,47 @@ def test_shared_secrets_are_never_discovered() -> None:
     assert tokens.well_known() == {}
     with pytest.raises(ConfigurationError, match="HS256"):
         tokens.discovery()
+
+
+def test_a_token_is_for_its_tenant() -> None:
+    """Signed with the keys that all tenants share, it is valid for its own; a service of all reads whose it is."""
+    here, user, session = made()
+    makers = {name: JwtTokens(settings(), tenant=name) for name in (None, "acme", "other")}
+    for name, maker in makers.items():
+        token = maker.issue(user, session, now=here.clock(), token_id="1").token
+        assert tenant_of(token) == name
+        for other, checker in makers.items():
+            if other == name:
+                assert checker.verify(token, now=here.clock()).tenant == name
+                continue
+            assert checker.verify(token, now=here.clock(), any_tenant=True).tenant == name
+            with pytest.raises(InvalidToken):
+                checker.verify(token, now=here.clock())
+
+
+@pytest.mark.parametrize("tenant", [None, "", "@acme", "acme#", "ACME", 1, ["acme"], {"acme": 1}, "a" * 64])
+def test_a_claim_that_names_no_tenant_is_refused(tenant: Any) -> None:
+    """Whoever shares the key cannot make a token for every tenant, or for none and one at once."""
+    here, user, session = made()
+    token = (here.torii.jwt.issue(user, session)).token
+    claims = jwt.decode(token, options={"verify_signature": False}) | {"tenant": tenant}
+    made_up = jwt.encode(claims, HMAC, headers=jwt.get_unverified_header(token))
+    assert tenant_of(made_up) is None
+    for checker in (JwtTokens(settings()), JwtTokens(settings(), tenant="acme")):
+        for any_tenant in (False, True):
+            with pytest.raises(InvalidToken):
+                checker.verify(made_up, now=here.clock(), any_tenant=any_tenant)
+
+
+def test_what_is_not_a_token_names_no_tenant() -> None:
+    """Reading the tenant never raises, whatever a client sends."""
+    payload = "eyJ0ZW5hbnQiOiJhY21lIn0"
+    for text in ("", "a.b.c", f"x.{payload}.x", f"e30.{payload}", f".{payload}.", "e30.e30.", "a" * 20_000, None, 1):
+        assert tenant_of(text) is None  # type: ignore[arg-type]
+
+
+def test_the_application_cannot_name_a_tenant() -> None:
+    """The claim is the library's, with and without tenants."""
+    here, user, session = made()
+    with pytest.raises(ConfigurationError, match="tenant"):
+        here.torii.jwt.issue(user, session, claims={"tenant": "acme"})

@@ -274,3 +274,19 @@ def test_a_wrong_setting_is_refused_at_once(make: Callable[[], Publisher]) -> No
     """Topic, event bus, source, delivery and time-out are checked when the publisher is made."""
     with pytest.raises(errors.ConfigurationError):
         make()
+
+
+async def test_an_event_of_a_tenant_names_it() -> None:
+    """In the document and an attribute for filters; users of two tenants with one id are different message groups."""
+    with Server(otherwise=Answer(b"<PublishResponse/>", crc=False)) as server:
+        async with sns(server, f"{TOPIC}.fifo") as publisher:
+            await publisher.publish(signed_in(tenant="acme"), signed_in())
+        acme, none = (parse_qs(seen.body.decode()) for seen in server.seen)
+    assert [json.loads(form["Message"][0]).get("tenant") for form in (acme, none)] == ["acme", None]
+    assert "tenant" not in json.loads(none["Message"][0])
+    named = {
+        acme[f"MessageAttributes.entry.{n}.Name"][0]: acme[f"MessageAttributes.entry.{n}.Value.StringValue"][0]
+        for n in (1, 2, 3)
+    }
+    assert named == {"type": "user.signed_in", "user_id": "usr_1", "tenant": "acme"}
+    assert [form["MessageGroupId"] for form in (acme, none)] == [["@acme#usr_1"], ["usr_1"]]
