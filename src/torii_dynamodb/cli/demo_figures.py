@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from rich.table import Table
 
 from torii_dynamodb import CallRecord
-from torii_dynamodb.cli.support import make_table, units
+from torii_dynamodb.cli.support import make_table, spent
 from torii_dynamodb.errors import ValidationError
 
 __all__ = ["Figures", "Ledger"]
@@ -105,7 +105,7 @@ class Ledger:
         told = f"In total: {requests:,} requests ({retries:,} of them retries)"
         if with_units:
             reads, writes = sum(one.read_units for one in every), sum(one.write_units for one in every)
-            told += f", {units(reads)} read units, {units(writes)} write units"
+            told += f", {spent(reads, 'read')}, {spent(writes, 'write')}"
         return f"{told}."
 
     def facts(self, *, with_units: bool) -> list[dict[str, Any]]:

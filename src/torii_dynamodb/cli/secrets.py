@@ -26,7 +26,7 @@ from torii_dynamodb.cli.support import (
     options_given,
     plain,
     say,
-    units,
+    spent,
 )
 
 __all__ = ["app", "read_secret"]
@@ -91,7 +91,7 @@ def _show(done: ResealReport, *, dry_run: bool) -> None:
     say(
         f"{'Would seal' if dry_run else 'Sealed'} {counted(done.seeds, 'seed')} of authenticator apps and the tokens "
         f"of {counted(done.tokens, 'account')} anew; {done.current:,} were under the first secret already. "
-        f"{units(done.units)} capacity units."
+        f"{spent(done.units, 'capacity')}."
     )
     if done.old_recovery_codes:
         say(

@@ -78,6 +78,7 @@ __all__ = [
     "plain",
     "say",
     "show",
+    "spent",
     "take_options",
     "units",
     "with_tables",
@@ -645,6 +646,11 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def units(value: float) -> str:
     """Capacity units for people: at most one decimal place."""
     return f"{value:,.1f}".removesuffix(".0")
+
+
+def spent(value: float, kind: str) -> str:
+    """What something cost, for people: ``1 read unit``, ``2.5 read units``."""
+    return f"{units(value)} {kind} unit{'' if units(value) == '1' else 's'}"
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -11,7 +11,7 @@ from torii_dynamodb.admin import transfer
 from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.cli.reporting import DryRun, Rate, reporting
-from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, counted, emit, note, say, units
+from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, counted, emit, note, say, spent
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import ValidationError
 
@@ -63,7 +63,7 @@ def export(
         return
     for table in TABLES:
         say(f"{config.table_name(table)}: {counted(done.items[table], 'item')}")
-    say(f"{directory}: {done.bytes:,} bytes, {units(done.units)} read units")
+    say(f"{directory}: {done.bytes:,} bytes, {spent(done.units, 'read')}")
 
 
 @connected

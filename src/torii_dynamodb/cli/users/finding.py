@@ -25,7 +25,7 @@ from torii_dynamodb.cli.support import (
     plain,
     say,
     show,
-    units,
+    spent,
     with_tenant,
 )
 from torii_dynamodb.errors import CorruptItem
@@ -153,7 +153,7 @@ def search_users(
     meter = CapacityMeter()
     with connection.open(on_call=meter) as storage:
         page = Torii(storage).administration.search(text, cursor=_opened(cursor), most=most, enough=most)
-    spent = sum(use.read_units for use in meter.report().operations)
+    used = sum(use.read_units for use in meter.report().operations)
     _show_users(
         page.users,
         page.corrupt,
@@ -161,11 +161,11 @@ def search_users(
         "a larger --most",
         as_json=as_json,
         looked_at=page.looked_at,
-        read_units=spent,
+        read_units=used,
     )
     if not as_json:
         matches = counted(len(page.users), "match", "matches")
-        say(f"Looked at {counted(page.looked_at, 'user')} for {units(spent)} read units: {matches}.")
+        say(f"Looked at {counted(page.looked_at, 'user')} for {spent(used, 'read')}: {matches}.")
 
 
 def _show_users(

@@ -22,7 +22,7 @@ from torii_dynamodb.cli.support import (
     options_given,
     plain,
     say,
-    units,
+    spent,
     with_tenant,
 )
 from torii_dynamodb.errors import ValidationError
@@ -135,7 +135,7 @@ def _show(done: moving.UserImportReport) -> None:
     verb = "would be imported" if done.dry_run else "imported"
     say(
         f"{done.rows:,} rows ({done.format}): {done.imported:,} {verb}, {done.present:,} there already, "
-        f"{done.refused:,} refused. {units(done.units)} write units."
+        f"{done.refused:,} refused. {spent(done.units, 'write')}."
     )
     for kind, count in done.refused_by.items():
         say(f"  refused, {plain(kind)}: {count:,}")
@@ -195,7 +195,7 @@ def export_users(
     if as_json:
         emit({"ok": done.ok, "file": str(file), "report": done})
     else:
-        say(f"{done.users:,} users, {done.passwords:,} with a password hash: {file}. {units(done.units)} read units.")
+        say(f"{done.users:,} users, {done.passwords:,} with a password hash: {file}. {spent(done.units, 'read')}.")
         if done.without_seeds:
             say(f"Users with an authenticator app whose seed is not in the file: {done.without_seeds:,}.")
         if done.without_recovery_codes:
