@@ -19,14 +19,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import environments, measure, stage
+from benchmarks.harness import environments, layouts, measure, stage
 from benchmarks.harness.contestants import CONTESTANTS, ROOT, Contestant, Worker, versions
 from benchmarks.harness.report import write
 from benchmarks.harness.targets import judge
 from torii_dynamodb.local import DYNOXIDE_VERSION, start_engine
 
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
-PARTS = ("flows", "cold", "imports", "memory", "sizes")
+PARTS = ("flows", "cold", "imports", "memory", "sizes", "layouts")
 
 
 def main() -> None:
@@ -38,7 +38,8 @@ def main() -> None:
         if not options.no_docs:
             _keep(result)
         return
-    taking_part = [one for one in CONTESTANTS if one.key not in options.without]
+    # Layouts are measured in this process, without contestants.
+    taking_part = [one for one in CONTESTANTS if one.key not in options.without and options.parts != ["layouts"]]
     environments.prepare({one.environment for one in taking_part})
     plan = measure.Plan(
         window=options.window or (0.08 if options.quick else 0.25),
@@ -56,7 +57,11 @@ def main() -> None:
     )
     if options.update:
         kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-        result = kept | result | {"meta": kept.get("meta", {}) | result["meta"]}
+        if options.parts != ["layouts"]:  # which say themselves when they were measured
+            result["meta"] = kept.get("meta", {}) | result["meta"]
+        elif "meta" in kept:
+            del result["meta"]
+        result = kept | result
         result["targets"] = judge(result)
         _keep(result)
     elif options.out or partial:
@@ -127,6 +132,11 @@ def _measure(options: argparse.Namespace, plan: measure.Plan, taking_part: list[
                 engine = stack.enter_context(stage.filled_engine(size, _say))
                 engines[size] = (engine.endpoint_url, stage.token_of)
             result["sizes"] = measure.sizes(engines, log, 3 if options.quick else 11, 1_000)
+    if "layouts" in options.parts:
+        _say("Layouts and tenants ...")
+        with start_engine("dynoxide") as engine:
+            rounds = options.rounds or (3 if options.quick else 15)
+            result["layouts"] = layouts.measure(engine, rounds=rounds, window=plan.window, say=_say)
     result["meta"]["minutes"] = round((time.monotonic() - began) / 60, 1)
     return result
 

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.harness.chart import Bar, bars
 from benchmarks.harness.contestants import BY_KEY
 from benchmarks.harness.figures import Spread, ratio
+from benchmarks.harness.layouts import FLOWS as LAYOUT_FLOWS
 from benchmarks.harness.targets import LABELS, PYTHON_PEERS, Cells, digits, shown
 
 _INTRO = """# Benchmarks
@@ -38,6 +39,15 @@ line says otherwise.
 
 _MEMORY = """How much the process grows while 10,000 session checks wait at the same moment, per check, compared
 with as many bare aiohttp POSTs. An asyncio task is part of each.
+"""
+
+_LAYOUTS = """One process calls the blocking API, one call at a time, in turns. Each variant has tables of its own:
+without tenants, with one, and with 1,000 that all have users. Password hashing is left out. Requests and units are
+exact.
+"""
+
+_TENANTS = """From the same run: the flows of one tenant, with 999 others in the same tables, compared with those of the
+only tenant.
 """
 
 
@@ -149,9 +159,52 @@ def render(result: Mapping[str, Any]) -> str:
                 ],
             ),
         ]
+    if "layouts" in result:
+        parts += _layouts(result["layouts"])
     versions = "; ".join(f"{name} {version}" for name, version in result["meta"]["versions"].items())
     parts += ["## Versions\n", f"{versions}.\n"]
     return "\n".join(parts)
+
+
+def _layouts(found: Mapping[str, Any]) -> list[str]:
+    rows, tenants = [], []
+    for flow, one in found["flows"].items():
+        label, tables, single = LAYOUT_FLOWS[flow], one["tables"], one["single"]
+        requests = " / ".join(dict.fromkeys(str(each["requests"]) for each in (tables, single)))
+        others = ("tables_tenant", "single", "single_tenant")
+        cpu = [shown(ratio(one[name]["cpu_us"], tables["cpu_us"])) for name in others]
+        p50 = shown(ratio(single["p50_ms"], tables["p50_ms"]))
+        rows.append((label, requests, _units(tables), _units(single), *cpu, p50))
+        many = [
+            shown(ratio(one[f"{layout}_tenants"][figure], one[f"{layout}_tenant"][figure]))
+            for layout in ("tables", "single")
+            for figure in ("cpu_us", "p50_ms")
+        ]
+        tenants.append((label, *many))
+    begun, ended = found["load"]
+    when = f"Measured on {found['date']}: {found['rounds']} rounds; load average {begun:g} before, {ended:g} afterwards"
+    head = [
+        "",
+        "requests",
+        "units, five tables",
+        "units, single table",
+        "CPU, five tables, tenant",
+        "CPU, single table",
+    ]
+    head += ["CPU, single table, tenant", "p50, single table"]
+    return [
+        "## Five tables, a single table, tenants\n",
+        _LAYOUTS,
+        f"{when}. CPU and p50 are compared with five tables without tenants.\n",
+        table(head, rows),
+        "### A tenant among 1,000\n",
+        _TENANTS,
+        table(("", "CPU, five tables", "p50, five tables", "CPU, single table", "p50, single table"), tenants),
+    ]
+
+
+def _units(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{found[kind]:g} {kind}" for kind in ("read", "write") if found[kind])
 
 
 def _measured(meta: Mapping[str, Any]) -> str:

@@ -94,6 +94,32 @@ def judge(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         )
         if found_sizes is not None or size == "1000000":
             told.append(_at_most(f"session check among {int(size):,} users: p50 against 1,000", 1.15, found_sizes))
+    return told + _tenants(result.get("layouts", {}).get("flows", {}))
+
+
+def _tenants(flows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the targets for a tenant among 1,000, compared with the only one."""
+    told = []
+    for layout, label in (("tables", "five tables"), ("single", "a single table")):
+        pairs = {flow: (one[f"{layout}_tenants"], one[f"{layout}_tenant"]) for flow, one in flows.items()}
+        if not pairs:
+            continue
+        differ = [
+            flow
+            for flow, (many, alone) in pairs.items()
+            if any(many[kind] != alone[kind] for kind in ("requests", "read", "write"))
+        ]
+        told.append(
+            {
+                "what": f"a tenant among 1,000 in {label}: requests and units against the only tenant's",
+                "aim": "equal",
+                "figure": f"differ in {', '.join(differ)}" if differ else f"equal in all {len(pairs)} flows",
+                "met": not differ,
+            }
+        )
+        many, alone = pairs["check"]
+        found = ratio(many["cpu_us"], alone["cpu_us"])
+        told.append(_at_most(f"a tenant among 1,000 in {label}: CPU of a session check", 1.15, found))
     return told
 
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from benchmarks.harness.chart import Bar, bars, grid
+from benchmarks.harness.layouts import VARIANTS
 from benchmarks.harness.report import render, table, write
 from benchmarks.harness.targets import Cells, digits, judge
 
@@ -94,6 +95,41 @@ def test_a_page_without_some_parts_is_drawn_from_the_rest() -> None:
     page = render({**result(), "flows": [], "cold": {}, "sizes": {"1000": {"p50_ms": [1.0], "cpu_us": [1.0]}}})
     assert "## Session check" not in page
     assert "| 1,000 | 1.00 (1.00 to 1.00) |" in page
+
+
+def variants(**cpu: float) -> dict[str, Any]:
+    """Return a flow's figures in every variant, on a machine that is half as fast in the second round."""
+    figures = dict.fromkeys(VARIANTS, 100.0) | cpu
+    return {
+        name: {
+            "requests": 1,
+            "read": 1.5,
+            "write": 2 if name.startswith("tables") else 1,
+            "cpu_us": [one, one * 2],
+            "p50_ms": [one, one * 2],
+        }
+        for name, one in figures.items()
+    }
+
+
+def test_layouts_are_compared_with_five_tables_and_1000_tenants_with_one() -> None:
+    """Units stand beside ratios of CPU, and the page says how busy the machine was."""
+    flows = {"check": variants(single=120.0, single_tenant=150.0, single_tenants=300.0)}
+    layouts = {"date": "2026-01-01", "rounds": 2, "load": [0.1, 3.0], "flows": flows}
+    page = render(result(layouts=layouts))
+    row = "| session check | 1 | 1.5 read, 2 write | 1.5 read, 1 write | 1.00 (1.00 to 1.00) | 1.20 (1.20 to 1.20) |"
+    assert f"{row} 1.50 (1.50 to 1.50) |" in page
+    one, two = "1.00 (1.00 to 1.00)", "2.00 (2.00 to 2.00)"
+    assert f"| session check | {one} | {one} | {two} | {two} |" in page
+    assert "load average 0.1 before, 3 afterwards" in page
+
+
+def test_a_flow_that_costs_more_among_1000_tenants_misses_its_target() -> None:
+    """Units must be equal; CPU may differ by what means nothing."""
+    flows = {"check": variants(tables_tenants=114.0, single_tenants=130.0)}
+    flows["check"]["single_tenants"]["read"] = 2
+    met = {one["what"]: one["met"] for one in judge({"layouts": {"flows": flows}}) if "among 1,000 in" in one["what"]}
+    assert list(met.values()) == [True, True, False, False]
 
 
 def test_a_chart_is_well_formed_and_says_in_words_what_it_shows() -> None:
