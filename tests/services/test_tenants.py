@@ -657,7 +657,7 @@ def stored(config: DynamoDbConfig) -> dict[str, Any]:
     with closing(Client(config)) as client:
         items = Items(config, client)
         return {
-            str(items.key_of(table, item)): item
+            f"{table} {items.key_of(table, item)}": item
             for table in TABLES
             if table != "login_attempts"
             for page in scan(items.client, items.name(table), rate=Pacer(None))
