@@ -1,0 +1,223 @@
+"""The cache of session checks: its protocol, its keys, what is stored under them, and which writes concern it.
+
+Under each key, of a session or of a user, is one of:
+
+- nothing,
+- a *lease*: the mark of one reader, for a few seconds. A reader takes it before it reads the item from DynamoDB;
+- an *entry*: the item, for at most ``max_age``. A reader stores it only in place of its own lease;
+- a *barrier*: nobody may take a lease, for longer than an entry lives.
+
+A write removes the key after DynamoDB has applied it and before the operation returns. A reader that read before the
+write has then lost its lease, however late it tries to store what it read, so nothing older can come back. If it is
+unknown whether DynamoDB applied a write, or when it will, there is a barrier instead, and checks read DynamoDB until it
+ends.
+
+An entry contains the time before its item was read. No entry is used for longer than ``max_age`` from then, so even a
+cache that lost a removal (a failover, a restored snapshot) is wrong for no longer than that.
+
+``tests/cache/test_protocol.py`` searches all interleavings of these steps, and fails them where one is left out.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from torii_dynamodb._core import expressions as ex
+from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.layout import Placed
+from torii_dynamodb.config import DynamoDbConfig
+
+__all__ = [
+    "BARRIER",
+    "CLOCK_TOLERANCE",
+    "LEASE",
+    "MAX_VALUE",
+    "CacheKeys",
+    "Concern",
+    "Seal",
+    "after_write",
+    "concerns",
+    "lease_mark",
+    "may_fill",
+    "may_lease",
+]
+
+BARRIER = b"B"
+_LEASE, _ENTRY = b"L", b"E1"
+
+LEASE = timedelta(seconds=5)
+"""How long a reader may take between its lease and its entry."""
+
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""How far in the future an entry may have been read, by this process's clock."""
+
+MAX_VALUE = 64 * 1024
+"""The size in bytes from which an item is not cached: every check would transfer it."""
+
+
+def lease_mark(nonce: bytes) -> bytes:
+    """Return what stands under a key while a reader has the lease."""
+    return _LEASE + nonce
+
+
+def may_lease(held: bytes | None, mark: bytes) -> bool:
+    """Decide whether a reader gets the lease of a key. A retry finds its own."""
+    return held is None or held == mark
+
+
+def may_fill(held: bytes | None, mark: bytes) -> bool:
+    """Decide whether a reader may store what it read."""
+    return held == mark
+
+
+def after_write(held: bytes | None, *, undecided: bool) -> bytes | None:
+    """Return what is under a key after a write of its item; ``undecided`` if it may be applied later, or never."""
+    return BARRIER if undecided or held == BARRIER else None
+
+
+class Seal:
+    """Makes and opens entries: only who has the application's secret can make one, for one key, as of one time.
+
+    Args:
+        secrets: The application's secrets: the first makes, all open.
+        max_age: How long an entry is valid.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], max_age: timedelta) -> None:
+        self._keys = [hmac.digest(secret, b"torii-dynamodb/cache/1", "sha256") for secret in secrets]
+        self._max_age = max_age
+
+    def entry(self, key: str, value: bytes, read_at: datetime) -> bytes:
+        """Return an entry: what was read, before which time, and their MAC, which covers the key, too."""
+        when = int(read_at.timestamp() * 1000).to_bytes(8)
+        return _ENTRY + self._mac(self._keys[0], key, when, value) + when + value
+
+    def open(self, key: str, held: bytes | None, now: datetime) -> bytes | None:
+        """Return the value of an entry; ``None`` if it is not a valid one."""
+        if held is None or not held.startswith(_ENTRY) or len(held) < 42:
+            return None
+        mac, when, value = held[2:34], held[34:42], held[42:]
+        if not any(hmac.compare_digest(mac, self._mac(one, key, when, value)) for one in self._keys):
+            return None
+        age = timedelta(milliseconds=now.timestamp() * 1000 - int.from_bytes(when))
+        return value if -CLOCK_TOLERANCE <= age < self._max_age else None
+
+    @staticmethod
+    def _mac(secret: bytes, key: str, when: bytes, value: bytes) -> bytes:
+        # A key contains no NUL and the time has a fixed length, so no two inputs are written the same.
+        return hmac.digest(secret, b"%b\0%b%b" % (key.encode(), when, value), "sha256")
+
+
+class CacheKeys:
+    """The cache's keys for the users and sessions of one tenant, or of none.
+
+    The braces make a Valkey cluster store everything of a user in one place. The format of entries is not in the key:
+    a host with another release of the library must remove the entries of this one, too.
+
+    Args:
+        config: The configuration. Its table names tell deployments apart that share a cache.
+    """
+
+    def __init__(self, config: DynamoDbConfig) -> None:
+        # Nothing that hosts may write differently, such as the Region, which one of them gets from its environment.
+        self._deployment = [config.layout, config.key_prefix, *(config.table_name(table) for table in config.tables)]
+        self._scopes: dict[str | None, str] = {}
+
+    def user(self, tenant: str | None, user_id: str) -> str:
+        """Return the key of a user."""
+        return f"torii:{{{self._scope(tenant)}:{user_id}}}:user"
+
+    def session(self, tenant: str | None, user_id: str, session_id: str) -> str:
+        """Return the key of a session."""
+        return f"torii:{{{self._scope(tenant)}:{user_id}}}:{session_id}"
+
+    def _scope(self, tenant: str | None) -> str:
+        scope = self._scopes.get(tenant)
+        if scope is None:
+            scope = sha256(orjson.dumps([*self._deployment, tenant])).hexdigest()[:32]
+            if len(self._scopes) < 1000:
+                self._scopes[tenant] = scope
+        return scope
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """What a write means for the cache.
+
+    Args:
+        keys: The keys whose items it may change.
+        ends: Whether it may end a session, so that the operation fails if the keys cannot be removed.
+        unnamed: ``(table, key)`` of sessions whose user the write does not name.
+    """
+
+    keys: tuple[str, ...]
+    ends: bool
+    unnamed: tuple[tuple[str, Item], ...] = ()
+
+
+Place = Callable[[str, Item], Placed | None]
+
+# What an update of a user or session may set without ending a session or taking a right away. Everything else counts as
+# ending one: an address or metadata may be what an application grants rights by, and so may attributes yet to come.
+_HARMLESS = frozenset({
+    "disconnected", "email_as_given", "email_verified_at", "expires_at", "factors", "identities", "name", "updated_at",
+    "version",
+})  # fmt: skip
+_HARMLESS_PREFIX = "token_serial"
+_ALIAS = re.compile(r"#(\w+)")
+
+
+def concerns(operation: str, payload: Mapping[str, Any], place: Place, keys: CacheKeys) -> Concern | None:
+    """Tell what a request means for the cache; ``None`` if it changes no user or session that exists.
+
+    Args:
+        operation: DynamoDB's name for it.
+        payload: Its parameters.
+        place: Tells what an item is, from its table's name and its key.
+        keys: The cache's keys.
+    """
+    if operation == "TransactWriteItems":
+        writes = list(chain.from_iterable(action.items() for action in payload["TransactItems"]))
+    elif operation in ("PutItem", "UpdateItem", "DeleteItem"):
+        writes = [(operation.removesuffix("Item"), payload)]
+    else:
+        return None
+    found: dict[str, None] = {}
+    unnamed: list[tuple[str, Item]] = []
+    ends = False
+    for kind, body in writes:
+        item = body.get("Key") or body.get("Item")
+        placed = None if item is None or kind == "ConditionCheck" else place(body["TableName"], item)
+        if placed is None or placed[0] not in ("users", "sessions") or _creates(operation, body, placed):
+            continue
+        table, tenant, canonical = placed
+        if table == "users":
+            found[keys.user(tenant, canonical["id"]["S"])] = None
+        elif "user_id" in canonical:
+            found[keys.session(tenant, canonical["user_id"]["S"], canonical["id"]["S"])] = None
+        else:
+            unnamed.append((body["TableName"], item))
+        ends = ends or kind != "Update" or not _is_harmless(body)
+    return Concern(tuple(found), ends, tuple(unnamed)) if found or unnamed else None
+
+
+def _creates(operation: str, body: Mapping[str, Any], placed: Placed) -> bool:
+    # A session that is put outside of a transaction is new: its key is the hash of a new random token.
+    new_session = operation == "PutItem" and placed[0] == "sessions"
+    return new_session or ("Item" in body and body.get("ConditionExpression") == ex.NOT_TAKEN)
+
+
+def _is_harmless(update: Mapping[str, Any]) -> bool:
+    names: Mapping[str, str] = update.get("ExpressionAttributeNames") or {}
+    # Attributes that the new values are computed from count, too: more than needed, never fewer.
+    used = {names.get(f"#{alias}", alias) for alias in _ALIAS.findall(update.get("UpdateExpression", ""))}
+    return all(name in _HARMLESS or name.startswith(_HARMLESS_PREFIX) for name in used)
