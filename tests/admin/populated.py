@@ -12,9 +12,10 @@ from torii_dynamodb.models import NewFactor
 from torii_dynamodb.schema import SCHEMA, Key
 
 
-def people(config: DynamoDbConfig, count: int = 3) -> list[Session]:
+def people(config: DynamoDbConfig, count: int = 3, tenant: str | None = None) -> list[Session]:
     """Make users with a password, a linked account, a session and a magic link each; return the sessions."""
-    with DynamoDbStorage.open(config) as storage:
+    with DynamoDbStorage.open(config) as opened:
+        storage = opened if tenant is None else opened.tenant(tenant)
         sessions: list[Session] = []
         for index in range(count):
             user = storage.create_user(

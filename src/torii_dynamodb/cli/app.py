@@ -20,6 +20,7 @@ from torii_dynamodb.cli import (
     streams,
     tables,
     template,
+    tenants,
     transfer,
     users,
 )
@@ -56,6 +57,7 @@ app.add_typer(cost.app, name="cost", rich_help_panel=SETUP)
 app.add_typer(capacity.app, name="capacity", rich_help_panel=SETUP)
 app.add_typer(global_tables.app, name="global-tables", rich_help_panel=SETUP)
 app.add_typer(secrets.app, name="secrets", rich_help_panel=SETUP)
+app.add_typer(tenants.app, name="tenants", rich_help_panel=PEOPLE)
 app.add_typer(users.app, name="users", rich_help_panel=PEOPLE)
 app.add_typer(sessions.app, name="sessions", rich_help_panel=PEOPLE)
 

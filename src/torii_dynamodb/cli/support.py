@@ -502,7 +502,7 @@ Tenant = Annotated[
 ]
 
 
-def with_tenant(command: Callable[Concatenate[Connection, P], R]) -> Callable[Concatenate[Connection, P], R]:
+def with_tenant(command: Callable[Concatenate[Connection, P], R]) -> Callable[..., R]:
     """Add ``--tenant`` to a command, below :func:`connected`; the connection then names the tenant."""
 
     @functools.wraps(command)

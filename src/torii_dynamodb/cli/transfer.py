@@ -7,31 +7,47 @@ from typing import Annotated
 
 import typer
 
+from torii_dynamodb._rules import validation
 from torii_dynamodb.admin import transfer
 from torii_dynamodb.admin.control import open_client
 from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.cli.reporting import DryRun, Rate, reporting
-from torii_dynamodb.cli.support import Connection, Json, Yes, confirm, connected, counted, emit, note, say, spent
-from torii_dynamodb.config import TABLES
+from torii_dynamodb.cli.support import (
+    Connection,
+    Json,
+    WrongOption,
+    Yes,
+    confirm,
+    connected,
+    counted,
+    emit,
+    note,
+    say,
+    spent,
+)
+from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ValidationError
 
-__all__ = ["export", "import_"]
+__all__ = ["Compressed", "Directory", "Eventual", "Segments", "WithSessions", "export", "import_", "run_export"]
 
-_Directory = Annotated[Path, typer.Argument(help="The export's directory.", show_default=False)]
+Directory = Annotated[Path, typer.Argument(help="The export's directory.", show_default=False)]
+Segments = Annotated[int, typer.Option(help="How many segments of a table are read in parallel.", min=1, max=1000)]
+Compressed = Annotated[str, typer.Option("--compression", help="gzip or none.")]
+Eventual = Annotated[bool, typer.Option("--eventual", help="Eventually consistent reads, at half the cost.")]
+WithSessions = Annotated[
+    bool, typer.Option("--sessions/--no-sessions", help="Whether sessions are exported, which stay valid.")
+]
 
 
 @connected
 def export(
     connection: Connection,
-    directory: _Directory,
-    segments: Annotated[
-        int, typer.Option(help="How many segments of a table are read in parallel.", min=1, max=1000)
-    ] = 4,
-    compression: Annotated[str, typer.Option(help="gzip or none.")] = "gzip",
+    directory: Directory,
+    segments: Segments = 4,
+    compression: Compressed = "gzip",
     rate: Rate = None,
-    eventual: Annotated[
-        bool, typer.Option("--eventual", help="Eventually consistent reads, at half the cost.")
-    ] = False,
+    eventual: Eventual = False,
+    sessions: WithSessions = True,
     as_json: Json = False,
 ) -> None:
     """Write all tables to a directory: JSON lines and a manifest with checksums.
@@ -39,6 +55,31 @@ def export(
     After an interruption, run it again to resume. It is not a snapshot; see the documentation. The files contain
     password hashes.
     """
+    run_export(
+        connection,
+        directory,
+        segments=segments,
+        compression=compression,
+        rate=rate,
+        eventual=eventual,
+        sessions=sessions,
+        as_json=as_json,
+    )
+
+
+def run_export(
+    connection: Connection,
+    directory: Path,
+    *,
+    tenant: str | None = None,
+    segments: int,
+    compression: str,
+    rate: float | None,
+    eventual: bool,
+    sessions: bool,
+    as_json: bool,
+) -> None:
+    """Export all tables, or one tenant, and print what is in the export."""
     if compression not in ("gzip", "none"):
         raise ValidationError("compression", f"{compression!r}: give gzip or none")
     kind: transfer.Compression = "none" if compression == "none" else "gzip"
@@ -52,6 +93,8 @@ def export(
             compression=kind,
             rate=Pacer(rate),
             consistent=not eventual,
+            tenant=tenant,
+            sessions=sessions,
             report=report,
         )
     if done.segments < segments and not done.resumed:
@@ -62,14 +105,20 @@ def export(
         emit(done)
         return
     for table in TABLES:
-        say(f"{config.table_name(table)}: {counted(done.items[table], 'item')}")
-    say(f"{directory}: {done.bytes:,} bytes, {spent(done.units, 'read')}")
+        say(f"{_what(config, table)}: {counted(done.items[table], 'item')}")
+    whose = "" if tenant is None else f", of the tenant {tenant}"
+    say(f"{directory}: {done.bytes:,} bytes, {spent(done.units, 'read')}{whose}")
+
+
+def _what(config: DynamoDbConfig, table: TableName) -> str:
+    """A kind of item, for people: by its table's name, if it has one of its own."""
+    return config.table_name(table) if config.layout == "tables" else table
 
 
 @connected
 def import_(
     connection: Connection,
-    directory: _Directory,
+    directory: Directory,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Import even if the tables are not empty. Asks first.")
     ] = False,
@@ -77,6 +126,12 @@ def import_(
     workers: Annotated[int, typer.Option(help="How many files are read in parallel.", min=1, max=64)] = 4,
     rate: Rate = None,
     read_back: Annotated[bool, typer.Option(help="Read every item back and compare.")] = True,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="NAME", help="The tenant to import into. Default: as exported.")
+    ] = None,
+    no_tenant: Annotated[
+        bool, typer.Option("--no-tenant", help="Import a tenant's export as users outside of any tenant.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -84,15 +139,20 @@ def import_(
 
     After an interruption, run it again to resume. The export's sessions become valid again.
     """
+    if tenant is not None and no_tenant:
+        raise WrongOption("give --tenant or --no-tenant, not both")
+    if tenant is not None:
+        validation.tenant(tenant, "--tenant")
     config = connection.config()
+    manifest = transfer.read_manifest(directory)
+    whose = None if no_tenant else tenant or manifest.get("tenant")
     if dry_run:
-        manifest = transfer.read_manifest(directory)
-        counts = {config.table_name(table): int(manifest["tables"][table]["items"]) for table in TABLES}
+        counts = {_what(config, table): int(manifest["tables"][table]["items"]) for table in TABLES}
         if as_json:
-            emit({"would_import": counts})
+            emit({"would_import": counts, "tenant": whose})
             return
         for name, count in counts.items():
-            say(f"{name}: {counted(count, 'item')} would be imported")
+            say(f"{name}: {counted(count, 'item')} would be imported{_into(whose)}")
         return
     if overwrite:
         confirm("Replace items with the same key?", yes=yes)
@@ -105,6 +165,7 @@ def import_(
             workers=workers,
             rate=Pacer(rate),
             read_back=read_back,
+            tenant=whose or "",
             report=report,
         )
     if done.repeated:
@@ -113,7 +174,11 @@ def import_(
         emit(done)
         return
     for table in TABLES:
-        say(f"{config.table_name(table)}: {counted(done.items[table], 'item')}")
+        say(f"{_what(config, table)}: {counted(done.items[table], 'item')}{_into(whose)}")
     if done.verified is not None:
         expired = f", {done.expired:,} have expired" if done.expired else ""
         say(f"{counted(done.verified, 'item')} read back and equal{expired}")
+
+
+def _into(tenant: str | None) -> str:
+    return "" if tenant is None else f" into the tenant {tenant}"

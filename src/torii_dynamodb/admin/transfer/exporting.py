@@ -11,6 +11,7 @@ from typing import Any
 
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._files import make_private_folder, open_private, tighten
+from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.times import to_text
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
@@ -39,6 +40,14 @@ from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.schema import SCHEMA_VERSION
 
 __all__ = ["ExportReport", "export"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """What is exported: of whom, and which kinds of items."""
+
+    tenant: str | None
+    tables: tuple[TableName, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +83,8 @@ def export(
     compression: Compression = "gzip",
     rate: Pacer | None = None,
     consistent: bool = True,
+    tenant: str | None = None,
+    sessions: bool = True,
     report: Report = silent,
 ) -> ExportReport:
     """Write all tables to a directory. After an interruption, run it again to resume.
@@ -88,6 +99,9 @@ def export(
         compression: ``"gzip"`` or ``"none"``.
         rate: Limits the reads, in capacity units a second.
         consistent: Strongly consistent reads; eventually consistent ones cost half.
+        tenant: Only this tenant's items, with its own keys, so that they can be imported into another; ``None``: the
+            items of all. It reads the same and costs the same.
+        sessions: Whether sessions are exported.
         report: Receives the progress.
 
     Raises:
@@ -101,23 +115,27 @@ def export(
     limit = rate or Pacer(None)
     described = Control(client).require_tables(config)
     identities: dict[StoredTable, str] = {table: table_identity(one) for table, one in described.items()}
-    start, resumed = _begin(config, client, directory, identities, segments, compression, limit)
+    scope = _Scope(
+        tenant=None if tenant is None else validation.tenant(tenant),
+        tables=tuple(table for table in TABLES if sessions or table != "sessions"),
+    )
+    start, resumed = _begin(config, client, directory, identities, segments, compression, limit, scope)
     parts = [
         Part(table=table, segment=segment, compression=start["compression"])
-        for table in TABLES
+        for table in scope.tables
         for segment in range(start["segments"])
     ]
     totals: dict[TableName, int | None] = {
-        table: described[table].get("ItemCount") or None for table in TABLES if table in described
+        table: described[table].get("ItemCount") or None for table in TABLES if table in described and tenant is None
     }
     counter = Counter(report, "export", totals)
 
     def worker(part: Part, seen: SeenKeys) -> Callable[[], dict[str, Any]]:
         return lambda: _export_part(
-            Items(config, client),
+            Items(config, client, scope.tenant),
             directory,
             part,
-            len(parts) // len(TABLES),
+            start["segments"],
             limit,
             counter,
             seen,
@@ -130,7 +148,7 @@ def export(
     items: dict[TableName, int] = dict.fromkeys(TABLES, 0)
     for part, one in zip(parts, files, strict=True):
         items[part.table] += one["items"]
-    manifest = {
+    manifest: dict[str, Any] = {
         **start,
         "completed_at": to_text(config.clock()),
         "tables": {
@@ -164,6 +182,7 @@ def _begin(
     segments: int,
     compression: Compression,
     rate: Pacer,
+    scope: _Scope,
 ) -> tuple[dict[str, Any], bool]:
     make_private_folder(directory)
     source = {table: config.table_name(table) for table in config.tables}
@@ -185,6 +204,8 @@ def _begin(
                 f"{directory} contains an incomplete export of other tables ({start.get('where')}), or of these before "
                 "they were deleted and created again; give another directory"
             )
+        if start.get("tenant") != scope.tenant or start.get("tables", list(TABLES)) != list(scope.tables):
+            raise Occupied(f"{directory} contains an incomplete export of something else; give another directory")
         return start, True
     if any(directory.iterdir()):
         raise Occupied(f"{directory} is not empty; give another directory")
@@ -198,7 +219,8 @@ def _begin(
         make_private_folder(directory / table)
     start = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        # An older release would import a tenant's items outside of any.
+        "format_version": 1 if scope.tenant is None else FORMAT_VERSION,
         "schema_version": SCHEMA_VERSION,
         "started_at": to_text(config.clock()),
         "where": where,
@@ -206,6 +228,8 @@ def _begin(
         "identities": identities,
         "segments": segments,
         "compression": compression,
+        **({} if scope.tenant is None else {"tenant": scope.tenant}),
+        **({} if scope.tables == TABLES else {"tables": list(scope.tables)}),
     }
     write_json(directory / START, start)
     return start, False

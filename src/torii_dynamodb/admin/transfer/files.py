@@ -37,7 +37,7 @@ __all__ = [
 
 Compression = Literal["gzip", "none"]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 FORMAT: Final = "torii-dynamodb export"
 START: Final = "export.json"
 MANIFEST: Final = "manifest.json"

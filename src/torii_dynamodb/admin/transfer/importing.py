@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from torii_dynamodb._core.attributes import Item
+from torii_dynamodb._core.layout import by_tenant
 from torii_dynamodb._core.sizes import item_size
+from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import gather
@@ -71,6 +73,7 @@ def import_(
     workers: int = 4,
     rate: Pacer | None = None,
     read_back: bool = True,
+    tenant: str | None = None,
     report: Report = silent,
 ) -> ImportReport:
     """Write an export into the configuration's tables. After an interruption, run it again to resume.
@@ -81,14 +84,16 @@ def import_(
         config: Where the tables are. They must exist (``tables ensure``).
         client: The client.
         directory: The export.
-        overwrite: Whether the tables may contain items; items with the same key are replaced.
+        overwrite: Whether the tables, or the tenant, may contain items; items with the same key are replaced.
         workers: How many files are read in parallel.
         rate: Limits the writes, in capacity units a second, estimated from the items' sizes.
         read_back: Whether every item is read back and compared.
+        tenant: The tenant to import into; ``""``: outside of any; ``None``: as it was exported.
         report: Receives the progress.
 
     Raises:
-        ConfigurationError: A table is missing or not empty, or a newer release wrote the export.
+        ConfigurationError: A table is missing or not empty, or a newer release wrote the export; or it is for another
+            tenant than it was exported from, and contains what only that tenant's keys open.
         IntegrityError: The export is damaged or incomplete (nothing was written), or an item read back differs.
     """
     manifest = read_manifest(directory)
@@ -98,11 +103,15 @@ def import_(
             f"{SCHEMA_VERSION}; install the release that wrote it, or a later one"
         )
     files = check_files(directory, manifest, report)
-    repeated = _repeated(directory, manifest, files)
-    state = _ImportState(config, client, directory)
+    whose = manifest.get("tenant") if tenant is None else tenant or None
+    if whose is not None:
+        validation.tenant(whose)
+    repeated = _repeated(directory, manifest, files, whose)
+    target = Items(config, client, whose)
+    state = _ImportState(config, client, directory, whose)
     resumed = state.load()
     if not resumed and not overwrite:
-        _require_empty(config, client)
+        _require_empty(config, target, whose)
     limit = rate or Pacer(None)
     totals: dict[TableName, int | None] = {table: int(manifest["tables"][table]["items"]) for table in TABLES}
     counter = Counter(report, "import", totals)
@@ -110,15 +119,13 @@ def import_(
 
     def worker(table: TableName, name: str) -> Callable[[], None]:
         lines = repeated.get(name, frozenset())
-        return lambda: _import_file(
-            Items(config, client), directory, table, name, lines, state, limit, counter, written
-        )
+        return lambda: _import_file(target, directory, table, name, lines, state, limit, counter, written)
 
     gather(*(worker(table, name) for table, name in files), limit=workers)
     verified: int | None = None
     expired = 0
     if read_back:
-        verified, expired = _read_back(config, client, directory, files, repeated, Counter(report, "read back", totals))
+        verified, expired = _read_back(config, target, directory, files, repeated, Counter(report, "read back", totals))
     state.remove()
     items: dict[TableName, int] = {table: int(manifest["tables"][table]["items"]) for table in TABLES}
     for table, name in files:
@@ -135,13 +142,15 @@ def import_(
 
 
 def _repeated(
-    directory: Path, manifest: Mapping[str, Any], files: Sequence[tuple[TableName, str]]
+    directory: Path, manifest: Mapping[str, Any], files: Sequence[tuple[TableName, str]], tenant: str | None
 ) -> dict[str, frozenset[int]]:
     """By file, the lines whose keys occur earlier in the export. This runs before anything is written.
 
     Raises:
         IntegrityError: A line is not an item, or a file does not contain as many as the manifest says.
+        ConfigurationError: An item cannot be imported into this tenant.
     """
+    check = _check_of(manifest.get("tenant"), tenant)
     counts: dict[str, int] = {one["name"]: int(one["items"]) for table in TABLES for one in _files(manifest, table)}
     found: dict[str, frozenset[int]] = {}
     with SeenKeys() as seen:
@@ -149,6 +158,7 @@ def _repeated(
             line, lines = 0, set[int]()
             try:
                 for chunk in chunks_of(read_items(directory / name), 0):
+                    check(table, chunk)
                     for before in seen.add(table, chunk, ""):
                         if before is not None:
                             lines.add(line)
@@ -162,14 +172,46 @@ def _repeated(
     return found
 
 
+def _check_of(origin: str | None, target: str | None) -> Callable[[TableName, list[Item]], None]:
+    """Return what refuses items that would mean nothing in another tenant than the one they were exported from."""
+
+    def check(table: TableName, items: list[Item]) -> None:
+        if set(by_tenant(table, items)) - {None}:
+            raise ConfigurationError(
+                f"the export contains the items of tenants, so it cannot be imported into {_named(target)}; export one "
+                "tenant with 'torii-dynamodb tenants export'"
+            )
+        if table == "identities" and any(_is_sealed(item) for item in items):
+            raise ConfigurationError(
+                f"the export contains second factors or providers' tokens that only {_named(origin)} can open, so it "
+                f"cannot be imported into {_named(target)}; 'users export' with --with-seeds and 'users import' move "
+                "users with the seeds of their authenticator apps"
+            )
+
+    return (lambda _table, _items: None) if origin == target else check
+
+
+def _is_sealed(item: Item) -> bool:
+    # What is sealed or made under the application's secret, from which each tenant's keys are derived.
+    return any(name in item for name in ("secret", "codes")) or "sealed" in item.get("tokens", {}).get("M", {})
+
+
+def _named(tenant: str | None) -> str:
+    return "users outside of any tenant" if tenant is None else f"the tenant {tenant}"
+
+
 def _files(manifest: Mapping[str, Any], table: TableName) -> list[dict[str, Any]]:
     files: list[dict[str, Any]] = manifest["tables"][table]["files"]
     return files
 
 
-def _require_empty(config: DynamoDbConfig, client: Client) -> None:
-    items = Items(config, client)
-    filled = [config.table_name(table) for table in TABLES if _has_items(items, table)]
+def _require_empty(config: DynamoDbConfig, items: Items, tenant: str | None) -> None:
+    filled = dict.fromkeys(config.table_name(table) for table in TABLES if _has_items(items, table))
+    if filled and tenant is not None:
+        raise Occupied(
+            f"the tenant {tenant} has items already; import into another tenant, or use overwrite (--overwrite) to "
+            "replace items with the same key"
+        )
     if filled:
         raise Occupied(
             f"not empty: {', '.join(filled)}; import under another table_prefix, or use overwrite (--overwrite) "
@@ -190,9 +232,10 @@ class _ImportState:
     A table that was deleted and created again is another target: it contains nothing of what was written.
     """
 
-    def __init__(self, config: DynamoDbConfig, client: Client, directory: Path) -> None:
+    def __init__(self, config: DynamoDbConfig, client: Client, directory: Path, tenant: str | None) -> None:
         identities = [table_identity(one) for one in Control(client).require_tables(config).values()]
         parts = [where_of(config), *(config.table_name(table) for table in config.tables), *identities]
+        parts += [] if tenant is None else [f"@{tenant}"]
         target = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         self._path = directory / f"import-{target}.state"
         self._lines: dict[str, int] = {}
@@ -259,7 +302,7 @@ def _first_of(chunk: list[Item], line: int, repeated: frozenset[int]) -> list[It
 
 def _read_back(
     config: DynamoDbConfig,
-    client: Client,
+    stored: Items,
     directory: Path,
     files: Sequence[tuple[TableName, str]],
     repeated: Mapping[str, frozenset[int]],
@@ -267,7 +310,6 @@ def _read_back(
 ) -> tuple[int, int]:
     verified = expired = 0
     now = epoch_seconds(config.clock())
-    stored = Items(config, client)
     for table, name in files:
         schema, line = SCHEMA[table], 0
         for chunk in chunks_of(read_items(directory / name), 0):
