@@ -6,6 +6,7 @@ moto does not evaluate ``dynamodb:LeadingKeys``, so the policy is enforced here,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from fnmatch import fnmatchcase
@@ -169,3 +170,32 @@ def test_only_the_runtime_is_limited_to_a_tenant(config: DynamoDbConfig) -> None
         policy("backup", config, tenant="acme")
     with pytest.raises(ValidationError, match="tenant"):
         policy("runtime", config, tenant="*")
+
+
+def test_a_tag_names_the_tenant(config: DynamoDbConfig) -> None:
+    """With the tag's value in place of the variable, the policy is that of the tenant."""
+    document = json.dumps(policy("runtime", config, tenant_tag="tenant"))
+    assert document.replace("${aws:PrincipalTag/tenant}", "acme") == json.dumps(
+        policy("runtime", config, tenant="acme")
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"tenant_tag": "tenant}*"}, "not a tag's key"),
+        ({"tenant_tag": ""}, "not a tag's key"),
+        ({"tenant_tag": "tenant", "tenant": "acme"}, "not both"),
+    ],
+)
+def test_a_wrong_tag_is_refused(options: dict[str, str], told: str) -> None:
+    """What would end the variable, or stand for more than one tenant, never gets into a policy."""
+    with pytest.raises(ValidationError, match=told):
+        policy(
+            "runtime",
+            DynamoDbConfig(region="eu-central-1"),
+            tenant=options.get("tenant"),
+            tenant_tag=options["tenant_tag"],
+        )
+    with pytest.raises(ValidationError, match="only the role runtime"):
+        policy("admin", DynamoDbConfig(region="eu-central-1"), tenant_tag="tenant")

@@ -307,7 +307,7 @@ def test_an_interrupted_export_is_not_resumed_as_another(
     monkeypatch.setattr(client, "call", call)
     for changed in ({"tenant": "b"}, {"tenant": None}, {"tenant": "a", "sessions": False}):
         with pytest.raises(Occupied, match="something else"):
-            export(config, client, tmp_path, **changed)  # type: ignore[arg-type]
+            export(config, client, tmp_path, **changed)
     assert export(config, client, tmp_path, tenant="a").resumed
 
 

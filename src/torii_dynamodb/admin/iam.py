@@ -144,6 +144,7 @@ def policy(
     partition: str = "aws",
     restore_prefix: str | None = None,
     tenant: str | None = None,
+    tenant_tag: str | None = None,
 ) -> dict[str, Any]:
     """The policy document of a role, for these tables.
 
@@ -159,9 +160,11 @@ def policy(
         restore_prefix: For ``backup``: the table prefix that may be restored to; ``None``: restores are not allowed.
         tenant: For ``runtime``: the only tenant whose items may be read and written; ``None``: all. It does not allow
             ``list_users``, whose scan reads the items of all tenants.
+        tenant_tag: Instead of ``tenant``: the tag of the caller (the role or its session) that names the tenant, so
+            that one policy serves all tenants. A caller without the tag may do nothing.
 
     Raises:
-        ValidationError: The role, account, partition or tenant is invalid.
+        ValidationError: The role, account, partition, tenant or tag is invalid.
         ConfigurationError: ``restore_prefix`` is not a valid prefix.
     """
     if role not in ROLES:
@@ -170,9 +173,9 @@ def policy(
         raise ValidationError("account", f"{account!r} is not a valid account: give its twelve digits, or *")
     if not re.fullmatch(r"aws[a-z-]{0,20}", partition):
         raise ValidationError("partition", f"{partition!r} is not a valid partition: give aws, aws-cn or aws-us-gov")
-    if tenant is not None and role != "runtime":
+    if (tenant is not None or tenant_tag is not None) and role != "runtime":
         raise ValidationError("tenant", f"only the role runtime can be limited to a tenant, not {role}")
-    writer = _Writer(config, account, partition, tenant)
+    writer = _Writer(config, account, partition, _tenant_in_keys(tenant, tenant_tag))
     if role == "backup":
         return _document(writer.backup(restore_prefix))
     makers: dict[Role, Callable[[], list[dict[str, Any]]]] = {
@@ -185,6 +188,18 @@ def policy(
     return _document(makers[role]())
 
 
+def _tenant_in_keys(tenant: str | None, tag: str | None) -> str | None:
+    """The tenant as it is written in the policy: its name, or a variable."""
+    if tag is None:
+        return None if tenant is None else validation.tenant(tenant)
+    if tenant is not None:
+        raise ValidationError("tenant_tag", "give tenant or tenant_tag, not both")
+    if not re.fullmatch(r"[A-Za-z0-9_.:/=+@-]{1,128}", tag):
+        raise ValidationError("tenant_tag", f"{tag!r} is not a tag's key: give 1 to 128 of A-Z a-z 0-9 _ . : / = + @ -")
+    # A tag's value contains none of * ? # (STS API Reference, "Tag"), so it stands for one tenant.
+    return f"${{aws:PrincipalTag/{tag}}}"
+
+
 def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
@@ -192,7 +207,7 @@ def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
 class _Writer:
     def __init__(self, config: DynamoDbConfig, account: str, partition: str, tenant: str | None) -> None:
         self._config = config
-        self._tenant = None if tenant is None else validation.tenant(tenant)
+        self._tenant = tenant
         self._account = account
         self._partition = partition
         home = config.home_region
