@@ -293,3 +293,43 @@ def test_help_reads_well_at_every_level(on_d: Commands, group: list[str]) -> Non
     """Every command of a group has a line of help, and every command's own help says more."""
     told = on_d.run(*group, "--help")
     assert "Usage" in told
+
+
+@pytest.mark.parametrize("layout", ["tables", "single"])
+def test_tenants_from_list_to_delete(on_d: Commands, dynoxide: LocalEngine, layout: str, tmp_path: Path) -> None:
+    """list, export, delete and import, in either layout: what they print is what happens."""
+    on_d.patch.setenv("TORII_LAYOUT", layout)
+    config = dynoxide.config(table_prefix=on_d.prefix, layout=layout)
+    on_d.run("tables", "ensure")
+    assert "no tenants" in on_d.run("tenants", "list")
+    people(config, 1)
+    people(config, 2, "acme")
+    people(config, 1, "zen")
+    listed = on_d.json("tenants", "list")
+    assert [(one["tenant"], one["users"]) for one in listed["tenants"]] == [("acme", 2), ("zen", 1)]
+    assert listed["read_units"] > 0
+    assert on_d.json("tenants", "list", "--all-tables")["tenants"][1]["items"]["sessions"] == 1
+    exported = on_d.run("tenants", "export", "acme", str(tmp_path / "acme"))
+    assert "users: 2 items" in exported
+    assert "of the tenant acme" in exported
+    assert "12 items (2 users" in on_d.run("tenants", "delete", "acme", "--dry-run")
+    assert on_d.json("tenants", "delete", "acme", "--dry-run")["would_delete"]["users"] == 2
+    assert "Delete 12 items (2 users" in on_d.run("tenants", "delete", "acme", code=2)
+    deleted = on_d.run("tenants", "delete", "acme", "--yes")
+    assert "Deleted 12 items" in deleted
+    assert "Nothing of it is left" in deleted
+    assert "The tenant acme has no items" in on_d.run("tenants", "delete", "acme", "--yes")
+    assert "The tenant acme has no items" in on_d.run("tenants", "delete", "acme")
+    assert "into the tenant acme" in on_d.run("import", str(tmp_path / "acme"), "--dry-run")
+    assert "cannot be imported into the tenant b" in on_d.run("import", str(tmp_path / "acme"), "--tenant", "b", code=3)
+    assert "not both" in on_d.run("import", str(tmp_path / "acme"), "--tenant", "b", "--no-tenant", code=2)
+    assert "12 items read back and equal" in on_d.run("import", str(tmp_path / "acme"))
+    assert on_d.json("tenants", "list")["tenants"] == listed["tenants"]
+
+
+def test_a_policy_for_a_tenant(on_d: Commands) -> None:
+    """iam policy names the tenant's keys, or the variable for the caller's tag."""
+    for option, keys in (("--tenant", "@acme#*"), ("--tenant-tag", "@${aws:PrincipalTag/acme}#*")):
+        assert keys in on_d.run("iam", "policy", option, "acme")
+        assert f"torii{keys}" in on_d.run("iam", "policy", option, "acme", "--layout", "single")
+    assert "only the role runtime" in on_d.run("iam", "policy", "--tenant", "acme", "--role", "admin", code=2)

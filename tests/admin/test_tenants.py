@@ -305,7 +305,8 @@ def test_an_interrupted_export_is_not_resumed_as_another(
     with pytest.raises(Killed):
         export(config, client, tmp_path, tenant="a")
     monkeypatch.setattr(client, "call", call)
-    for changed in ({"tenant": "b"}, {"tenant": None}, {"tenant": "a", "sessions": False}):
+    others: list[dict[str, Any]] = [{"tenant": "b"}, {"tenant": None}, {"tenant": "a", "sessions": False}]
+    for changed in others:
         with pytest.raises(Occupied, match="something else"):
             export(config, client, tmp_path, **changed)
     assert export(config, client, tmp_path, tenant="a").resumed

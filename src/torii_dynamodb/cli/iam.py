@@ -28,9 +28,29 @@ def print_policy(
     restore_prefix: Annotated[
         str | None, typer.Option("--restore-prefix", help="For backup: the table prefix that may be restored to.")
     ] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="NAME", help="For runtime: only this tenant's items.")
+    ] = None,
+    tenant_tag: Annotated[
+        str | None,
+        typer.Option(
+            "--tenant-tag",
+            metavar="KEY",
+            help="For runtime: only the items of the tenant that this tag of the caller (its role or session) names.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the policy document of a role, ready for AWS. Always JSON."""
     config = connection.config(region=region, home_region=home_region)
     with options_given():
-        emit(policy(cast("Role", role), config, account=account, partition=partition, restore_prefix=restore_prefix))
+        document = policy(
+            cast("Role", role),
+            config,
+            account=account,
+            partition=partition,
+            restore_prefix=restore_prefix,
+            tenant=tenant,
+            tenant_tag=tenant_tag,
+        )
+    emit(document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -30,12 +31,21 @@ from torii_dynamodb.cli.support import (
     units,
 )
 from torii_dynamodb.cli.transfer import Compressed, Directory, Eventual, Segments, WithSessions, run_export
+from torii_dynamodb.config import TableName
 
 __all__ = ["app"]
 
 app = new_group("List tenants, export one, delete one with everything in it.")
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant.", show_default=False)]
+
+_NOUNS: Mapping[TableName, tuple[str, str]] = {
+    "users": ("user", "users"),
+    "sessions": ("session", "sessions"),
+    "identities": ("identity", "identities"),
+    "tokens": ("token", "tokens"),
+    "login_attempts": ("attempt", "attempts"),
+}
 
 
 @app.command("list")
@@ -157,7 +167,7 @@ def delete(
 
 
 def _described(found: TenantItems) -> str:
-    counts = ", ".join(f"{count:,} {table.replace('_', ' ')}" for table, count in found.items.items() if count)
+    counts = ", ".join(counted(count, *_NOUNS[table]) for table, count in found.items.items() if count)
     return f"{counted(found.total, 'item')} ({counts})"
 
 
