@@ -84,8 +84,8 @@ def list_tenants(
     Args:
         config: Where the tables are.
         client: The client.
-        every_table: Read the other tables, too: only there is a tenant of which nothing but sessions, tokens or
-            attempts is left. A single table is always read as a whole.
+        every_table: Read the other tables, too, so that a tenant of which only sessions, tokens or attempts are left
+            is found. A single table is always read as a whole.
         rate: Limits the reads, in capacity units a second.
         report: Receives the progress.
 

@@ -28,7 +28,7 @@ from torii_dynamodb.cli.support import (
     note,
     say,
     show,
-    units,
+    spent,
 )
 from torii_dynamodb.cli.transfer import Compressed, Directory, Eventual, Segments, WithSessions, run_export
 from torii_dynamodb.config import TableName
@@ -66,7 +66,7 @@ def list_all(
     config = connection.config(on_call=meter)
     with open_client(config) as client, reporting() as report:
         found = list_tenants(config, client, every_table=every, rate=Pacer(rate), report=report)
-    read = _spent(meter)[0]
+    read = _units(meter)[0]
     if as_json:
         facts = [{"tenant": one.tenant, "users": one.users, "items": one.items} for one in found]
         emit({"tenants": facts, "read_units": read})
@@ -76,7 +76,7 @@ def list_all(
         for one in found:
             table.add_row(one.tenant, f"{one.users:,}", f"{one.total:,}")
         show(table)
-    say(f"{counted(len(found), 'tenant')}. {units(read)} read units.")
+    say(f"{counted(len(found), 'tenant')}. {spent(read, 'read')}.")
     if found and len(found[0].items) < 5:
         note("The items are users and identities. --all-tables also counts sessions, tokens and attempts.")
 
@@ -134,11 +134,11 @@ def delete(
     with open_client(config) as client, reporting() as report:
         found = None if yes and not dry_run else count_tenant(config, client, name, rate=Pacer(rate), report=report)
     if found is not None and (dry_run or not found.total):
-        read = _spent(meter)[0]
+        read = _units(meter)[0]
         if as_json:
             emit({"tenant": name, "dry_run": dry_run, "would_delete": found.items, "read_units": read})
         elif found.total:
-            say(f"Would delete {_described(found)} of the tenant {name}. {units(read)} read units.")
+            say(f"Would delete {_described(found)} of the tenant {name}. {spent(read, 'read')}.")
         else:
             say(f"The tenant {name} has no items.")
         return
@@ -146,12 +146,12 @@ def delete(
         confirm(f"Delete {_described(found)} of the tenant {name}? This cannot be undone.", yes=yes)
     with open_client(config) as client, reporting() as report:
         done = delete_tenant(config, client, name, rate=Pacer(rate), report=report)
-    read, written = _spent(meter)
+    read, written = _units(meter)
     if as_json:
         emit({"ok": done.empty, "report": done, "read_units": read, "write_units": written})
     else:
         gone = TenantItems(tenant=name, items=done.deleted)
-        cost = f"{units(read)} read units, {units(written)} write units."
+        cost = f"{spent(read, 'read')}, {spent(written, 'write')}."
         say(
             f"Deleted {_described(gone)} of the tenant {name}. {cost}"
             if gone.total
@@ -171,7 +171,7 @@ def _described(found: TenantItems) -> str:
     return f"{counted(found.total, 'item')} ({counts})"
 
 
-def _spent(meter: CapacityMeter) -> tuple[float, float]:
+def _units(meter: CapacityMeter) -> tuple[float, float]:
     """The read and write units of the calls so far."""
     used = meter.report().operations
     return sum(use.read_units for use in used), sum(use.write_units for use in used)
