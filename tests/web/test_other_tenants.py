@@ -134,7 +134,7 @@ async def send(browser: httpx.AsyncClient, held: Held, method: str, path: str, *
 async def test_no_route_takes_anything_of_another_tenant(dynoxide: LocalEngine, table_prefix: str) -> None:
     """With every token, cookie and header of one tenant, each route of another refuses, and each page stays outside.
 
-    Nobody is signed in, and nothing but what everybody may begin is written.
+    Nobody is signed in, and only what everybody may begin is written.
     """
     clock = FakeClock()
     config = dynoxide.config(table_prefix=table_prefix, layout="single", clock=clock, session_cleanup="off")
