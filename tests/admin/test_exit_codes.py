@@ -42,6 +42,7 @@ CONNECTED: dict[str, tuple[str, ExitCode]] = {
     "global-tables list": ("", ExitCode.CONFIGURATION),
     "global-tables remove": ("eu-west-3 --yes", ExitCode.CONFIGURATION),
     "import": ("{folder}/made", ExitCode.CONFIGURATION),
+    "layout move": ("--to single", ExitCode.CONFIGURATION),
     "secrets reseal": ("--secret env:APP_SECRET", ExitCode.CONFIGURATION),
     "sessions list": ("ada@example.com", ExitCode.CONFIGURATION),
     "sessions revoke": ("ada@example.com --all --yes", ExitCode.CONFIGURATION),

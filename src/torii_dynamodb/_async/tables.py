@@ -22,6 +22,10 @@ _log = logging.getLogger("torii_dynamodb.tables")
 # A table without indexes takes AWS a few seconds; the API reference promises nothing.
 _WAIT = 300.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_NO_TTL_YET = (
+    "TTL is off, and this table was not created here: others' items may have the attribute %s, too, and would be "
+    "deleted. `torii-dynamodb tables ensure` turns it on if none of them has it"
+)
 _NO_TTL = "the endpoint does not offer TTL; expired items are refused, but stay in the table"
 
 
@@ -35,7 +39,7 @@ class AsyncTables:
     async def ensure(self) -> list[StoredTable]:
         """Create missing tables, wait until all are active, enable TTL, and verify existing tables.
 
-        Safe to run from many processes at once.
+        Safe to run from many processes at once. TTL of a single table is enabled only by the call that creates it.
 
         Returns:
             The tables that this call created.
@@ -103,7 +107,7 @@ class AsyncTables:
         if wrong:
             raise ConfigurationError("; ".join(wrong))
         if schema.ttl is not None:
-            await self._ensure_ttl(schema, name, schema.ttl)
+            await self._ensure_ttl(schema, name, schema.ttl, created=created)
         return created
 
     async def _create(self, schema: TableSchema, name: str) -> bool:
@@ -131,12 +135,15 @@ class AsyncTables:
             await sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _ensure_ttl(self, schema: TableSchema, name: str, attribute: str) -> None:
+    async def _ensure_ttl(self, schema: TableSchema, name: str, attribute: str, *, created: bool) -> None:
         described = await self.time_to_live(schema.table)
         if described is None:
             _log.warning("%s: %s", name, _NO_TTL)
             return
         if tables.ttl_is_off(described):
+            if schema.table == "table" and not created:
+                _log.warning("%s: " + _NO_TTL_YET, name, attribute)
+                return
             try:
                 await self._control("UpdateTimeToLive", tables.ttl_request(name, attribute))
             except ServiceError as error:

@@ -253,6 +253,19 @@ class SingleTable(Layout):
             "ExpressionAttributeValues": values,
         }
 
+    def whole(self) -> Body:
+        """Return the parameters of a ``Scan`` for all kinds of our items; others' are rarely among them."""
+        return {
+            "FilterExpression": "begins_with(#pk, :pk)",
+            "ExpressionAttributeNames": {"#pk": self._partition},
+            "ExpressionAttributeValues": {":pk": {"S": self._prefix}},
+        }
+
+    def keys_only(self) -> Body:
+        """Return the parameters of a ``Scan`` that returns the keys of all items, others' included."""
+        names = {"#pk": self._partition, "#sk": self._sort}
+        return {"ProjectionExpression": "#pk, #sk", "ExpressionAttributeNames": names}
+
     def _partition_of(self, kind: str, value: Attribute) -> str:
         text: str = value["S"]
         if self._own or not text.startswith("@"):

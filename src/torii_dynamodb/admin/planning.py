@@ -48,6 +48,7 @@ class TableState:
         ttl: From ``DescribeTimeToLive``; ``None`` if the endpoint does not offer it.
         recovery: The point-in-time part of ``DescribeContinuousBackups``; ``None`` if the endpoint does not offer it.
         tags: Its tags; ``None`` if the endpoint does not offer tags.
+        ttl_taken: Whether others' items in a single table have the attribute that TTL would be turned on for.
     """
 
     table: StoredTable
@@ -56,6 +57,7 @@ class TableState:
     ttl: Mapping[str, Any] | None = field(default_factory=dict[str, Any])
     recovery: Mapping[str, Any] | None = field(default_factory=dict[str, Any])
     tags: Mapping[str, str] | None = field(default_factory=dict[str, str])
+    ttl_taken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +141,15 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
     present = {index["IndexName"] for index in list_of(description.get("GlobalSecondaryIndexes"))}
     there = replace(schema, indexes=tuple(index for index in schema.indexes if index.name in present))
     for wrong in rules.differences(description, there, state.name):
-        remedy = (
-            "delete the index and run this again; look-ups by the index fail in the meantime"
-            if ", index " in wrong
-            else "export, create the tables under another prefix, import there"
-        )
+        if ", index " in wrong:
+            remedy = "delete the index and run this again; look-ups by the index fail in the meantime"
+        elif state.table == "table":
+            remedy = (
+                "if the table has two keys of the type S, give their names as partition_key and sort_key "
+                "(--partition-key, --sort-key); otherwise give another table (--table)"
+            )
+        else:
+            remedy = "export, create the tables under another prefix, import there"
         obstacles.append(Obstacle(table=state.table, summary=wrong, remedy=remedy))
     if obstacles and there != schema:
         # Indexes can neither be checked nor added on a table with another key.
@@ -439,6 +445,13 @@ def _ttl(state: TableState, schema: TableSchema) -> tuple[list[Step], list[Obsta
         # Every read checks the expiry itself; expired rows only stay in the table.
         return [], []
     off = rules.ttl_is_off(state.ttl)
+    if off and state.ttl_taken and schema.ttl is not None:
+        summary = f"table {state.name}: TTL on {schema.ttl} would delete others' items, which have this attribute"
+        remedy = (
+            "give an attribute that they do not have as ttl_attribute (--ttl-attribute), before the first user signs up"
+        )
+        reason = "Nothing was changed"
+        return [], [Obstacle(table=state.table, summary=summary, remedy=remedy, reason=reason)]
     if schema.ttl is None:
         if off:
             return [], []
@@ -451,6 +464,8 @@ def _ttl(state: TableState, schema: TableSchema) -> tuple[list[Step], list[Obsta
     if wrong is None:
         return [], []
     remedy = "turn TTL off (UpdateTimeToLive), wait an hour, and run this again"
+    if state.table == "table":
+        remedy = f"give the table's TTL attribute as ttl_attribute (--ttl-attribute {state.ttl.get('AttributeName')})"
     return [], [Obstacle(table=state.table, summary=wrong, remedy=remedy)]
 
 

@@ -6,16 +6,19 @@ time: it changes only what differs. At run time, ``DynamoDbStorage.initialize`` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torii_dynamodb._core import tables as rules
+from torii_dynamodb._core.sizes import item_size
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.tables import Tables
 from torii_dynamodb._wire.json import list_of, object_of
-from torii_dynamodb.admin.control import Control, NotOffered, is_settled, open_client
+from torii_dynamodb.admin.control import Control, NotOffered, Occupied, is_settled, open_client
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.planning import (
     Obstacle,
@@ -28,12 +31,15 @@ from torii_dynamodb.admin.planning import (
     stream_view,
 )
 from torii_dynamodb.admin.progress import Progress, Report, silent
+from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.streams.checkpoints import checkpoint_table_name, has_checkpoint_key
-from torii_dynamodb.config import DynamoDbConfig, StoredTable
+from torii_dynamodb.config import TABLES, DynamoDbConfig, StoredTable, TableName
 from torii_dynamodb.errors import ConfigurationError, RequestRejected
 from torii_dynamodb.schema import TableSchema, schema_of
 
 __all__ = ["AdminTables", "Obstacle", "Plan", "Step", "TableStatus", "recovery_of", "tags_of"]
+
+_FIRST: tuple[TableName, ...] = ("users",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,7 @@ class AdminTables:
     def __init__(self, config: DynamoDbConfig, client: Client, *, control: Control | None = None) -> None:
         self.config = config
         self._client = client
+        self._items = Items(config, client)
         self._control = control or Control(client)
 
     @classmethod
@@ -188,13 +195,17 @@ class AdminTables:
         return {name: one for name, one in found.items() if one is not None}
 
     def delete(self) -> list[str]:
-        """Delete all five tables, everything in them, and the consumers' progress; wait until they are gone.
+        """Delete the library's tables, everything in them, and the consumers' progress; wait until they are gone.
+
+        A single table is read first, until an item is found that is not the library's. Nothing else may write to it in
+        the meantime: what is written after that is deleted with the table.
 
         Returns:
             The names of the tables that existed.
 
         Raises:
             ConfigurationError: A table is protected against deletion; nothing was deleted.
+            Occupied: A single table contains others' items; nothing was deleted. See :meth:`delete_items`.
         """
         found = self._to_delete()
         protected = [name for name, one in found.items() if one.get("DeletionProtectionEnabled")]
@@ -203,6 +214,7 @@ class AdminTables:
                 f"deletion protection is on: {', '.join(protected)}; nothing was deleted. "
                 "Turn it off first: torii-dynamodb tables ensure --no-deletion-protection"
             )
+        self.require_unshared()
         Tables(self._client, self.config).delete()
         checkpoints = checkpoint_table_name(self.config)
         if checkpoints in found:
@@ -210,6 +222,61 @@ class AdminTables:
             self._control.call("DeleteTable", {"TableName": checkpoints}, taken=gone | {"ResourceInUseException"})
             self._control.wait_until_gone(checkpoints)
         return list(found)
+
+    def require_unshared(self) -> None:
+        """Check that a single table, if it exists, contains only the library's items. Reads all keys, or fewer.
+
+        Raises:
+            Occupied: It contains others' items.
+        """
+        if self.config.layout == "tables" or self._control.describe(self.config.table_name("table")) is None:
+            return
+        if self._items.are_shared(rate=Pacer(None)):
+            raise Occupied(
+                f"{self.config.table_name('table')} also contains items that are not the library's, so it is not "
+                "deleted; delete only the library's items with: torii-dynamodb tables delete --items-only"
+            )
+
+    def delete_items(
+        self, *, dry_run: bool = False, rate: Pacer | None = None, report: Report = silent
+    ) -> dict[TableName, int]:
+        """Delete all the library's items, and leave the tables and others' items in them.
+
+        After an interruption, run it again. The application must not write in the meantime. Not atomic: users go
+        first, so that none of their sessions is valid while the rest is deleted.
+
+        Cost: reads every item twice, and writes each once.
+
+        Args:
+            dry_run: Only count them.
+            rate: Limits the units a second; deletions are estimated from the items' sizes.
+            report: Receives the progress.
+
+        Returns:
+            The number of items, by table.
+
+        Raises:
+            ConfigurationError: A table is missing.
+        """
+        self._control.require_tables(self.config)
+        limit, items = rate or Pacer(None), self._items
+        counts: dict[TableName, int] = dict.fromkeys(TABLES, 0)
+        for kinds in (TABLES,) if dry_run else (_FIRST, TABLES):
+            for page in items.pages(rate=limit):
+                chosen = [(table, item) for table, item in page if table in kinds]
+                if not dry_run:
+                    limit.wait()
+                    items.client.batch_write(
+                        [
+                            (items.name(table), {"DeleteRequest": {"Key": items.key_of(table, item)}})
+                            for table, item in chosen
+                        ]
+                    )
+                    limit.spend(sum(math.ceil(item_size(item) / 1024) for _, item in chosen))
+                for table, _ in chosen:
+                    counts[table] += 1
+                report(Progress(task="count" if dry_run else "delete", done=sum(counts.values())))
+        return counts
 
     def _change(self, step: Step) -> bool:
         """Carry out a step; ``False`` if the endpoint does not offer it and the library does not need it."""
@@ -249,9 +316,11 @@ class AdminTables:
         if description is None or rules.is_going(description):
             # The rest cannot be read.
             return state
+        ttl = _ttl_of(self._control, state.name)
         return replace(
             state,
-            ttl=_ttl_of(self._control, state.name),
+            ttl=ttl,
+            ttl_taken=table == "table" and ttl is not None and rules.ttl_is_off(ttl) and self._items.have_ttl(),
             recovery=recovery_of(self._control, state.name),
             tags=tags_of(self._control, description["TableArn"]),
         )

@@ -13,6 +13,7 @@ from torii_dynamodb.cli import (
     demo,
     global_tables,
     iam,
+    layout,
     local,
     secrets,
     serve,
@@ -50,6 +51,7 @@ app.add_typer(backup.app, name="backup", rich_help_panel=SETUP)
 app.command("verify", rich_help_panel=SETUP)(backup.verify)
 app.command("export", rich_help_panel=SETUP)(transfer.export)
 app.command("import", rich_help_panel=SETUP)(transfer.import_)
+app.add_typer(layout.app, name="layout", rich_help_panel=SETUP)
 app.add_typer(streams.app, name="streams", rich_help_panel=SETUP)
 app.add_typer(iam.app, name="iam", rich_help_panel=SETUP)
 app.add_typer(template.app, name="template", rich_help_panel=SETUP)

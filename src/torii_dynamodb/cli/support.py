@@ -65,6 +65,7 @@ __all__ = [
     "Tenant",
     "WrongOption",
     "Yes",
+    "advising",
     "confirm",
     "connected",
     "counted",
@@ -79,6 +80,7 @@ __all__ = [
     "say",
     "show",
     "spent",
+    "table_names_of",
     "take_options",
     "units",
     "with_tables",
@@ -247,6 +249,11 @@ _ADVICE = re.compile(r"torii-dynamodb((?: [a-z][a-z-]*)+)")
 def advised(text: str) -> str:
     """Add the connection options of the running command to every command that a text advises."""
     return _ADVICE.sub(_with_flags, text)
+
+
+def advising(connection: Connection) -> None:
+    """From now on, advise commands for another connection than the running command's."""
+    _FLAGS.set(connection.flags())
 
 
 def _with_flags(found: re.Match[str]) -> str:
@@ -447,7 +454,7 @@ _OPTIONS: Mapping[str, Any] = {"region": Region, "endpoint_url": EndpointUrl, "p
 _DEFAULTS: Mapping[str, Any] = {one.name: one.default for one in fields(Connection)} | {"table_names": None}
 
 
-def _table_names_of(given: Sequence[str] | None) -> dict[str, str]:
+def table_names_of(given: Sequence[str] | None) -> dict[str, str]:
     """The names from ``--table-name``, by table.
 
     Raises:
@@ -480,7 +487,7 @@ def _with_connection(command: Callable[Concatenate[Connection, P], R], options: 
     @functools.wraps(command)
     def with_options(*args: Any, **kwargs: Any) -> R:
         given = {name: kwargs.pop(name) for name in options}
-        given["table_names"] = _table_names_of(given["table_names"])
+        given["table_names"] = table_names_of(given["table_names"])
         connection = Connection(**given)
         _FLAGS.set(connection.flags())
         return command(connection, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""``torii-dynamodb tables``: plan, create, change, inspect, upgrade and delete the five tables."""
+"""``torii-dynamodb tables``: plan, create, change, inspect, upgrade and delete the tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from torii_dynamodb.config import TABLES, DynamoDbConfig
 
 __all__ = ["app"]
 
-app = new_group("The five tables: plan, create, change, inspect, upgrade, delete.")
+app = new_group("The tables: plan, create, change, inspect, upgrade, delete.")
 
 
 @app.command()
@@ -151,15 +151,43 @@ def migrate(
 
 @app.command()
 @connected
-def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Delete all five tables with all users, and the progress of `streams consume`.
+def delete(
+    connection: Connection,
+    items_only: Annotated[
+        bool,
+        typer.Option("--items-only", help="Delete only the library's items: for a table that others use, too."),
+    ] = False,
+    rate: Rate = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Delete the tables with all users, and the progress of `streams consume`.
 
-    Asks first. Without a backup, this cannot be undone.
+    Asks first. Without a backup, this cannot be undone. A single table that contains others' items is not deleted: with
+    --items-only, only the library's items in it are. After an interruption, run that again.
     """
     config = connection.config()
     with AdminTables.open(config) as tables:
+        if items_only:
+            if not dry_run:
+                if not yes:
+                    note(f"Tables at {where_of(config)}: {', '.join(config.table_name(one) for one in config.tables)}")
+                confirm("Delete all users, sessions and everything else of the library in them?", yes=yes)
+            with reporting() as report:
+                counts = tables.delete_items(dry_run=dry_run, rate=Pacer(rate), report=report)
+            if as_json:
+                emit({"would_delete_items" if dry_run else "deleted_items": counts})
+                return
+            for one, count in counts.items():
+                say(f"{one}: {counted(count, 'item')} {'would be deleted' if dry_run else 'deleted'}")
+            return
+        if rate is not None:
+            fail("--rate is for --items-only: a table is deleted as a whole", ExitCode.USAGE)
         names = tables.to_delete()
-        if names and not dry_run:
+        if dry_run:
+            tables.require_unshared()
+        elif names:
             if not yes:
                 note(f"To be deleted at {where_of(config)}: {', '.join(names)}")
             confirm(f"Delete {counted(len(names), 'table')} and everything in them?", yes=yes)
@@ -167,7 +195,10 @@ def delete(connection: Connection, yes: Yes = False, dry_run: DryRun = False, as
     if as_json:
         emit({"would_delete" if dry_run else "deleted": names})
     elif not names:
-        say(f"There are no tables with the prefix {config.table_prefix!r}.")
+        if config.layout == "single":
+            say(f"There is no table {config.table_name('table')}.")
+        else:
+            say(f"There are no tables with the prefix {config.table_prefix!r}.")
     else:
         for name in names:
             say(f"{name}: {'would be deleted' if dry_run else 'deleted'}")
