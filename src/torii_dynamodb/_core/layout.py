@@ -373,8 +373,9 @@ class TenantTables(Layout):
 
 def _prefix_values(item: Item, prefix: str, names: Sequence[str]) -> None:
     for name in names:
-        if name in item:
-            item[name] = {"S": prefix + item[name]["S"]}
+        value = item.get(name)
+        if value is not None and "S" in value:  # of the caller's own transaction it may be anything
+            item[name] = {"S": prefix + value["S"]}
 
 
 def without_tenant(table: TableName, item: Item, tenant: str) -> Item | None:

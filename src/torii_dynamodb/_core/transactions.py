@@ -15,7 +15,7 @@ from torii_dynamodb._core.attributes import Attribute, Item
 from torii_dynamodb._core.layout import Layout
 from torii_dynamodb._core.sizes import check_item_size
 from torii_dynamodb._rules import validation
-from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.config import TABLES, DynamoDbConfig
 from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import NewUser, User
 
@@ -37,7 +37,10 @@ class TransactionBuilder:
     ``frozenset`` of text is a string set, and a ``float`` is refused, because DynamoDB's numbers are decimal.
 
     The library's tables are for the library's own writes: a row that it cannot read makes later reads fail. ``check``
-    and ``create_user`` may name them; ``put``, ``update`` and ``delete`` only with ``allow_torii_tables``.
+    and ``create_user`` may name them; ``put``, ``update`` and ``delete`` only with ``allow_torii_tables``. In five
+    tables, the storage of a tenant adds the tenant to their keys. In a single table, keys are given as they are stored:
+    a user's is ``{"pk": "torii#user#<user id>", "sk": "user"}`` with the default names, a tenant's begins with
+    ``torii@<tenant>#``.
 
     In expressions, write ``#name`` for every attribute (filled in for you) and ``:value`` for every value.
     """
@@ -49,6 +52,9 @@ class TransactionBuilder:
         self._allow_ours = validation.flag(allow_torii_tables, "allow_torii_tables")
         self._ours = frozenset(config.table_name(table) for table in config.tables)
         self._name = config.table_name if layout is None else layout.name
+        # Of the tables with keys that a tenant is added to. A single table may contain the caller's own items.
+        shared = layout is None or config.layout == "single"
+        self._named = {} if shared else {config.table_name(table): self._name(table) for table in TABLES}
         self._actions: list[dict[str, Any]] = []
         self._keys: set[tuple[str, str]] = set()
 
@@ -122,6 +128,10 @@ class TransactionBuilder:
                 f"{whose} {name} is the library's own, and it must be able to read it; use its operations, "
                 "or transact_write(..., allow_torii_tables=True) if you know how they are stored",
             )
+        if self._config.layout == "single" and not ours and name in self._ours:
+            names = {self._config.partition_key, self._config.sort_key}
+            if not names <= (key or item or {}).keys():
+                raise ValidationError("key", f"keys of {name} are {' and '.join(sorted(names))}: give both")
         if len(self._actions) == MAX_ITEMS:
             raise ValidationError("builder", f"a transaction takes at most {MAX_ITEMS} writes")
         if key is not None:
@@ -129,7 +139,7 @@ class TransactionBuilder:
             if mark in self._keys:
                 raise ValidationError("key", f"one item of {name} appears twice in the transaction")
             self._keys.add(mark)
-        self._actions.append({kind: body})
+        self._actions.append({kind: {**body, "TableName": self._named.get(name, body["TableName"])}})
         return self
 
     def _is_ours(self, name: str, key: Item) -> bool:
