@@ -47,10 +47,13 @@ UNITS = {"strong": {**dict.fromkeys(FLOWS, NONE), "session_check": ONE_CHECK, "s
 NOTHING: dict[str, Any] = {"sign_ins": 0, "sign_outs": 0, "password_changes": 0, "tokens": 0}
 
 
-def test_the_kept_units_are_what_the_code_consumes(dynoxide: LocalEngine, table_prefix: str) -> None:
-    """units.json must equal a new measurement, so that a change in the cost of a flow shows in a diff."""
-    config = dynoxide.config(table_prefix=table_prefix)
-    kept = json.loads(Path("src/torii_dynamodb/admin/data/units.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("layout", "name"), [("tables", "units.json"), ("single", "units_single.json")])
+def test_the_kept_units_are_what_the_code_consumes(
+    dynoxide: LocalEngine, table_prefix: str, layout: str, name: str
+) -> None:
+    """The file must equal a new measurement, so that a change in the cost of a flow shows in a diff."""
+    config = dynoxide.config(table_prefix=table_prefix, layout=layout)
+    kept = json.loads(Path(f"src/torii_dynamodb/admin/data/{name}").read_text(encoding="utf-8"))
     found = measure(config, engine=f"Dynoxide {DYNOXIDE_VERSION}")
     assert json.loads(json.dumps(found["flows"])) == kept["flows"]
     assert kept["engine"] == found["engine"]
@@ -64,6 +67,17 @@ def test_an_estimate_is_units_times_prices() -> None:
     assert found.on_demand == pytest.approx(7.0)
     assert found.flows[0].flow == "sign_up"
     assert (found.currency, found.prices_as_of) == ("EUR", "2026-01-01")
+
+
+def test_a_single_table_costs_less() -> None:
+    """For the same workload: fewer write units and less storage, and one table to provision."""
+    several, single = estimate(Workload()), estimate(Workload(), units=load_units(layout="single"))
+    assert (several.layout, single.layout) == ("tables", "single")
+    assert set(single.capacity) == {"table"}
+    assert sum(flow.write for flow in single.flows) < sum(flow.write for flow in several.flows)
+    assert single.on_demand < several.on_demand
+    assert single.storage < several.storage
+    assert single.provisioned < several.provisioned
 
 
 def test_provisioned_capacity_is_bought_for_the_peak() -> None:

@@ -1,8 +1,8 @@
 """The monthly cost of the tables: the measured units of each flow, times its frequency, times the prices.
 
-Units come from ``data/units.json``, which :func:`~torii_dynamodb.admin.measuring.measure` derives from consumed
-capacity; prices from ``data/prices.json``, which can be replaced, since prices change and differ by Region. Estimates
-leave out the free tier, data transfer and taxes.
+Units come from ``data/units.json`` and, for a single table, ``data/units_single.json``, which
+:func:`~torii_dynamodb.admin.measuring.measure` derives from consumed capacity; prices from ``data/prices.json``, which
+can be replaced, since prices change and differ by Region. Estimates leave out the free tier, data transfer and taxes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from math import ceil, inf
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 from xml.sax.saxutils import escape
 
 from torii_dynamodb.admin.options import TableClass
-from torii_dynamodb.config import TABLES, TableName
+from torii_dynamodb.config import TABLES, StoredTable
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.schema import SCHEMA
 
@@ -34,6 +34,8 @@ __all__ = [
     "svg",
 ]
 
+LayoutName = Literal["tables", "single"]
+
 FLOWS: Final[Mapping[str, str]] = {
     "sign_up": "register with a password",
     "sign_in": "sign in with a password",
@@ -49,12 +51,15 @@ FLOWS: Final[Mapping[str, str]] = {
 }
 """The flows that are measured, by name."""
 
-# Small items in bytes, each with DynamoDB's overhead of 100: user, index copy and identity; session and index copy.
-_USER_BYTES = 3 * 100 + 2 * 350 + 250
-_SESSION_BYTES = 2 * 100 + 2 * 400
+# Small items in bytes, each with DynamoDB's overhead of 100: user and identity; session. Five tables have index copies
+# of users and sessions, a single one has longer keys.
+_BYTES: Final[Mapping[LayoutName, tuple[int, int]]] = {
+    "tables": (3 * 100 + 2 * 350 + 250, 2 * 100 + 2 * 400),
+    "single": (2 * 100 + 350 + 250 + 2 * 40, 100 + 400 + 20),
+}
 _MONTH = 30.4
 
-_Tables = Mapping[TableName, tuple[float, float]]
+_Tables = Mapping[StoredTable, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +182,7 @@ class Estimate:
     """The monthly cost of a workload.
 
     Args:
+        layout: The layout that the units were measured with.
         currency: The currency of all prices.
         prices_as_of: The date of the prices.
         region: The Region of the prices.
@@ -192,6 +198,7 @@ class Estimate:
             never is.
     """
 
+    layout: LayoutName
     currency: str
     prices_as_of: str
     region: str
@@ -199,7 +206,7 @@ class Estimate:
     flows: tuple[FlowCost, ...]
     on_demand: float
     provisioned: float
-    capacity: Mapping[TableName, tuple[int, int]]
+    capacity: Mapping[StoredTable, tuple[int, int]]
     storage_gb: float
     storage: float
     break_even_peak: float
@@ -215,13 +222,18 @@ def load_prices(path: Path | None = None) -> dict[str, Any]:
     return _load(path, "prices.json")
 
 
-def load_units(path: Path | None = None) -> dict[str, dict[str, Units]]:
+def load_units(path: Path | None = None, layout: LayoutName = "tables") -> dict[str, dict[str, Units]]:
     """The measured units, by consistency (``"strong"``, ``"eventual"``) and flow.
+
+    Args:
+        path: A file from ``cost measure``; ``None`` for those that come with the library.
+        layout: Which of the latter.
 
     Raises:
         ConfigurationError: The file cannot be read, or does not contain units.
     """
-    given = _load(path, "units.json")
+    name = "units.json" if layout == "tables" else "units_single.json"
+    given = _load(path, name)
     try:
         return {
             mode: {
@@ -237,7 +249,7 @@ def load_units(path: Path | None = None) -> dict[str, dict[str, Units]]:
         }
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"{path or 'units.json'}: not valid units: {error!r}; create them with: torii-dynamodb cost measure --out"
+            f"{path or name}: not valid units: {error!r}; create them with: torii-dynamodb cost measure --out"
         ) from error
 
 
@@ -274,7 +286,10 @@ def _estimate(
     measured = every["strong" if workload.consistent else "eventual"]
     per_unit = rates["on_demand"][workload.table_class]
     flows: list[FlowCost] = []
-    totals: dict[TableName, list[float]] = {table: [0.0, 0.0] for table in TABLES}
+    single = any("table" in used.tables for used in measured.values())
+    layout: LayoutName = "single" if single else "tables"
+    tables: tuple[StoredTable, ...] = ("table",) if single else TABLES
+    totals: dict[StoredTable, list[float]] = {table: [0.0, 0.0] for table in tables}
     for flow, runs in workload.runs().items():
         used = measured[flow]
         for table, (table_read, table_write) in used.tables.items():
@@ -287,10 +302,10 @@ def _estimate(
     hourly, hours = rates["provisioned"][workload.table_class], float(price["hours_a_month"])
 
     def bought(
-        peak: float, whole: Callable[[TableName, float], float]
-    ) -> tuple[float, dict[TableName, tuple[int, int]]]:
+        peak: float, whole: Callable[[StoredTable, float], float]
+    ) -> tuple[float, dict[StoredTable, tuple[int, int]]]:
         cost = 0.0
-        capacity: dict[TableName, tuple[int, int]] = {}
+        capacity: dict[StoredTable, tuple[int, int]] = {}
         for table, pair in totals.items():
             read, write = (whole(table, units / hours / 3600 * peak / workload.utilisation) for units in pair)
             # A read happens in one Region, a write in every one.
@@ -299,15 +314,16 @@ def _estimate(
         return cost, capacity
 
     # A table has at least one unit of each, and so does each of its indexes.
-    provisioned, capacity = bought(
-        workload.peak, lambda table, needed: max(1 + len(SCHEMA[table].indexes), ceil(needed))
-    )
+    least = {table: 1 if single else 1 + len(SCHEMA[table].indexes) for table in tables}
+    provisioned, capacity = bought(workload.peak, lambda table, needed: max(least[table], ceil(needed)))
     at_average, _ = bought(1.0, lambda table, needed: needed)
-    stored = (workload.users * _USER_BYTES + _live_sessions(workload) * _SESSION_BYTES) / 1e9
+    of_user, of_session = _BYTES[layout]
+    stored = (workload.users * of_user + _live_sessions(workload) * of_session) / 1e9
     gb_month = rates["storage_gb_month"][workload.table_class]
     if workload.point_in_time_recovery:
         gb_month += rates["point_in_time_gb_month"]
     return Estimate(
+        layout=layout,
         currency=str(price["currency"]),
         prices_as_of=str(price["as_of"]),
         region=region,

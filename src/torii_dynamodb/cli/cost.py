@@ -11,13 +11,15 @@ import typer
 from rich.console import Console
 
 from torii_dynamodb._files import write_private
-from torii_dynamodb.admin.cost import Workload, bars, estimate, load_prices, load_units, svg
+from torii_dynamodb.admin.cost import Estimate, Workload, bars, estimate, load_prices, load_units, svg
 from torii_dynamodb.admin.measuring import measure
 from torii_dynamodb.admin.options import TableClass
 from torii_dynamodb.cli.reporting import DryRun
 from torii_dynamodb.cli.support import (
     Connection,
     Json,
+    LayoutName,
+    LayoutOption,
     connected,
     emit,
     make_table,
@@ -59,6 +61,7 @@ def estimate_command(
     eventual: Annotated[bool, typer.Option("--eventual", help="Eventually consistent reads.")] = False,
     peak: Annotated[float, typer.Option(help="The busiest hour, as a multiple of the average.")] = _D.peak,
     pitr: Annotated[bool, typer.Option("--pitr", help="With point-in-time recovery.")] = False,
+    layout: LayoutOption = LayoutName.TABLES,
     region: Annotated[str, typer.Option(help="The Region for the prices.")] = "us-east-1",
     prices: Annotated[Path | None, typer.Option(help="Your own price file.")] = None,
     measured: Annotated[Path | None, typer.Option("--units", help="Your own units, from cost measure.")] = None,
@@ -91,11 +94,18 @@ def estimate_command(
         point_in_time_recovery=pitr,
     )
     with options_given():
-        found = estimate(workload, region=region, prices=load_prices(prices), units=load_units(measured))
+        rates = load_prices(prices)
+
+        def estimated(one: LayoutName) -> Estimate:
+            return estimate(workload, region=region, prices=rates, units=load_units(measured, one.value))
+
+        found = estimated(layout)
+        # A file of one's own contains the units of one layout.
+        other = None if measured is not None else estimated(next(one for one in LayoutName if one is not layout))
     if chart is not None:
         write_private(chart, svg(found).encode())
     if as_json:
-        emit({"workload": workload, "estimate": found, "cheaper": found.cheaper})
+        emit({"workload": workload, "estimate": found, "cheaper": found.cheaper, "other_layout": other})
         return
     # Leaves room for the longest label and the amounts.
     for line in bars(found, width=max(4, min(40, Console().width - 50))):
@@ -107,8 +117,25 @@ def estimate_command(
         "(for large workloads: each table and index needs at least one unit)."
     )
     about = f", {found.prices_note}" if found.prices_note else ""
+    if other is not None:
+        say(_compared(found, other))
     say(f"Prices for {found.region} as of {found.prices_as_of}{about}.")
     say("Without the free tier, data transfer and taxes.")
+
+
+def _compared(found: Estimate, other: Estimate) -> str:
+    names = {"tables": "five tables", "single": "a single table"}
+
+    def total(one: Estimate, requests: float) -> str:
+        return f"{requests + one.storage:,.2f} {one.currency}"
+
+    costs = f"{total(other, other.on_demand)} on demand, {total(other, other.provisioned)} provisioned"
+    mine = found.on_demand + found.storage
+    change = (other.on_demand + other.storage) / mine - 1 if mine else 0.0
+    told = (
+        f"{abs(change):.0%} {'less' if change < 0 else 'more'} on demand" if round(change, 2) else "the same on demand"
+    )
+    return f"With {names[other.layout]} instead: {costs} ({told})."
 
 
 @app.command("measure")
@@ -154,9 +181,10 @@ def prices_command(as_json: Json = False) -> None:
 
 
 @app.command("units")
-def units_command(as_json: Json = False) -> None:
+def units_command(layout: LayoutOption = LayoutName.TABLES, as_json: Json = False) -> None:
     """Print the measured units that come with the library. Always JSON."""
-    emit({mode: {flow: asdict(used) for flow, used in flows.items()} for mode, flows in load_units().items()})
+    kept = load_units(layout=layout.value)
+    emit({mode: {flow: asdict(used) for flow, used in flows.items()} for mode, flows in kept.items()})
 
 
 def _one_of(table_class: str) -> str:
