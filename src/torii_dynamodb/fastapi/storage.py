@@ -86,11 +86,11 @@ class _TenantOpenedLater(_OpenedLater):
 
     def __init__(self, whole: _OpenedLater, tenant: str) -> None:
         self.config = whole.config
-        self.tenant_name: str = tenant
+        self.tenant_name = self._tenant = tenant
         self._whole = whole
 
     async def handle(self) -> AsyncDynamoDbHandle:
-        return (await self._whole.handle()).tenant(self.tenant_name)
+        return (await self._whole.handle()).tenant(self._tenant)
 
     def tenant(self, name: str) -> _TenantOpenedLater:
         return self._whole.tenant(name)
