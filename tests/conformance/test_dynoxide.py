@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
 import pytest
 from tests.conformance.on_dynamodb import LONG, BlockingOnDynamoDb, OnDynamoDb
 
-from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage
+from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage, DynamoDbHandle, DynamoDbStorage
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing import conformance
@@ -37,7 +37,14 @@ class TestBlockingDynoxide(BlockingOnDynamoDb, OnDynoxide, conformance.StorageCo
     """The whole kit over the blocking storage."""
 
 
-class InASingleTable(OnDynoxide):
+class Again(OnDynoxide):
+    """The same requests with other keys, so fewer cases and rounds run again."""
+
+    every_case: ClassVar[bool] = False
+    race_rounds: ClassVar[int] = 20 if LONG else 3
+
+
+class InASingleTable(Again):
     """Each test has its own table, with names of key attributes as in a table that others made."""
 
     options: ClassVar[dict[str, Any]] = {
@@ -48,11 +55,12 @@ class InASingleTable(OnDynoxide):
     }
 
 
-class OfATenant(OnDynoxide):
-    """The storage is that of one tenant: the same requests with other keys, so not all cases run again."""
+class TestSingleTable(InASingleTable, conformance.StorageConformance):
+    """The whole kit over one table."""
 
-    every_case: ClassVar[bool] = False
-    race_rounds: ClassVar[int] = 20 if LONG else 3
+
+class TestTenant(Again, conformance.StorageConformance):
+    """The whole kit over the items of a tenant in the five tables."""
 
     @asynccontextmanager
     async def make_storage(self, clock: FakeClock) -> AsyncGenerator[AsyncDynamoDbHandle]:
@@ -60,17 +68,19 @@ class OfATenant(OnDynoxide):
             yield storage.tenant("acme")
 
 
-class TestSingleTable(InASingleTable, conformance.StorageConformance):
-    """The whole kit over one table."""
+class TestBlockingTenantInASingleTable(BlockingOnDynamoDb, InASingleTable, conformance.StorageConformance):
+    """The whole kit over the items of a tenant in one table, blocking."""
+
+    @contextmanager
+    def make_storage(self, clock: FakeClock) -> Generator[DynamoDbHandle]:
+        with DynamoDbStorage.open(self.config(clock)) as storage:
+            yield storage.tenant("acme")
 
 
-class TestBlockingSingleTable(BlockingOnDynamoDb, InASingleTable, conformance.StorageConformance):
-    """The whole kit over one table, blocking."""
+if LONG:
 
+    class TestTenantInASingleTable(InASingleTable, TestTenant):
+        """The whole kit over the items of a tenant in one table."""
 
-class TestTenant(OfATenant, conformance.StorageConformance):
-    """The whole kit over the items of a tenant in the five tables."""
-
-
-class TestTenantInASingleTable(OfATenant, InASingleTable, conformance.StorageConformance):
-    """The whole kit over the items of a tenant in one table."""
+    class TestBlockingSingleTable(BlockingOnDynamoDb, InASingleTable, conformance.StorageConformance):
+        """The whole kit over one table, blocking."""

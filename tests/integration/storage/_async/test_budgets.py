@@ -728,66 +728,6 @@ async def test_an_operation_costs_its_budget(
         assert await world.meter.cost(lambda: act(world)) == budget
 
 
-SINGLE: dict[Step, Cost] = {
-    register: Cost(1, 1, 0, 4),
-    import_user: Cost(1, 1, 0, 12),
-    sign_in: Cost(5, 3, 2, 3),
-    create_session: Cost(1, 1, 0, 1),
-    create_session_reading: Cost(2, 2, 1, 1),
-    refresh_session: Cost(1, 1, 0, 1),
-    sign_out: Cost(1, 1, 0, 1),
-    end_device: Cost(1, 1, 0, 2),
-    sign_out_everywhere: Cost(1, 1, 0, 1),
-    list_sessions: Cost(2, 1, 2, 0),
-    set_password: Cost(1, 1, 0, 4),
-    set_password_reading: Cost(2, 2, 1, 4),
-    change_password: Cost(2, 2, 1, 4),
-    remove_password: Cost(2, 2, 1, 4),
-    by_email_eventually: Cost(2, 2, 1, 0),
-    rename: Cost(1, 1, 0, 2),
-    change_email: Cost(2, 2, 1, 6),
-    verify_email: Cost(2, 2, 1, 2),
-    delete_user: Cost(2, 2, 1, 8),
-    oauth_sign_in: Cost(3, 3, 2, 1),
-    oauth_sign_up: Cost(1, 1, 0, 6),
-    link: Cost(1, 1, 0, 4),
-    unlink: Cost(1, 1, 0, 4),
-    add_passkey: Cost(1, 1, 0, 4),
-    delete_passkey: Cost(1, 1, 0, 4),
-    delete_passkeys: Cost(2, 2, 1, 4),
-    issue_only_token: Cost(1, 1, 0, 4),
-    add_factor: Cost(2, 2, 1, 4),
-    remove_factor: Cost(2, 2, 1, 4),
-    remove_factors: Cost(2, 2, 1, 6),
-    use_passkeys: Cost(2, 2, 1, 2),
-    set_codes: Cost(2, 2, 1, 4),
-    lock: Cost(3, 3, 2, 2),
-    health: Cost(1, 1, 1, 0),
-}
-"""Budgets in a single table where they differ: it has no indexes to write, and reads by address without one."""
-
-
-@pytest.mark.parametrize("tenant", [None, "acme"])
-@pytest.mark.parametrize(("prepare", "act", "budget"), BUDGETS, ids=[act.__name__ for _, act, _ in BUDGETS])
-async def test_an_operation_costs_its_budget_in_a_single_table(
-    dynoxide: LocalEngine, table_prefix: str, prepare: Step, act: Step, budget: Cost, tenant: str | None
-) -> None:
-    """Each operation keeps its budget in a single table, with and without a tenant."""
-    async with a_world(dynoxide, table_prefix, tenant=tenant, layout="single") as world:
-        await prepare(world)
-        assert await world.meter.cost(lambda: act(world)) == SINGLE.get(act, budget)
-
-
-@pytest.mark.parametrize(("prepare", "act", "budget"), BUDGETS, ids=[act.__name__ for _, act, _ in BUDGETS])
-async def test_an_operation_costs_its_budget_for_a_tenant(
-    dynoxide: LocalEngine, table_prefix: str, prepare: Step, act: Step, budget: Cost
-) -> None:
-    """In five tables, an operation of a tenant costs what it costs without one."""
-    async with a_world(dynoxide, table_prefix, tenant="acme") as world:
-        await prepare(world)
-        assert await world.meter.cost(lambda: act(world)) == budget
-
-
 @pytest.mark.parametrize("merge_reads", [True, False])
 async def test_consuming_a_token_reads_its_user_at_the_same_time(
     dynoxide: LocalEngine, table_prefix: str, merge_reads: bool
