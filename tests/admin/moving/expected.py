@@ -99,7 +99,7 @@ SAMPLES = [
             "gita.rao": {"verified", "password", "totp"},
             "hugo.vance": {"locked", "password"},
             "iris.falk": {"verified", "google:100011112222333344445", "passkey"},
-            "jack.stone": {"verified", "lost: an authenticator app, whose secret is still encrypted"},
+            "jack.stone": {"verified", "lost: an authenticator app whose secret is still encrypted"},
         },
         seeds={"gita.rao": b"Zq3vXc8LmT1yWb6NkR4sJd9GhF2pQe7U"},
         passkeys={"iris.falk": (4712, b"better-auth-sample-credential-01", "k3vj8wq0z5xnt2c7m1rb6ys4ahd9fpeu")},

@@ -159,6 +159,26 @@ def test_factors_and_passwords_are_given_up_only_on_request(storage: DynamoDbHan
     assert (bob.factors, bob.has_password) == (frozenset(), False)
 
 
+def test_addresses_are_verified_as_the_file_says_or_all_of_them(
+    storage: DynamoDbHandle, elsewhere: DynamoDbHandle, tmp_path: Path
+) -> None:
+    """Without the file's word for it, an address is not verified, and counted; whoever vouches verifies all."""
+    report = tmp_path / "report.jsonl"
+    ada = {"email": "ada@example.com", "email_verified": True, "created_at": "2020-01-02T03:04:05Z"}
+    bob = {"email": "bob@example.com", "created_at": "2020-01-02T03:04:05Z"}
+    file = lines(tmp_path / "users.jsonl", ada, bob, {"email": "bob"})
+    assert import_users(storage, file, dry_run=True).unverified == 1
+    assert import_users(storage, file, report_to=report).unverified == 1
+    assert [json.loads(line).get("unverified") for line in report.read_text().splitlines()[1:4]] == [None, True, None]
+    assert import_users(storage, file).unverified == 0, "nobody was imported by this run"
+    assert import_users(elsewhere, file, verified=True).unverified == 0
+    for handle, verified in ((storage, False), (elsewhere, True)):
+        found = handle.get_user_by_email("bob@example.com")
+        assert found is not None
+        assert found.is_email_verified is verified
+    assert found.email_verified_at == datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
 def test_an_interrupted_import_continues(
     storage: DynamoDbHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +339,7 @@ def test_the_commands(
     told = run("import", str(file), "--secret", "env:TEST_SECRET", code=1)
     assert "row 2 (bob): email: is not a valid email address" in told
     assert "Torii(storage, hasher=ImportedHashes([Bcrypt(max_cost=4)]))" in told
+    assert "address not verified: 1" in told
     done = json.loads(
         CliRunner().invoke(app, ["users", "import", str(file), "--secret", "env:TEST_SECRET", "--json"]).stdout
     )

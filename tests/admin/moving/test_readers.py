@@ -257,7 +257,7 @@ def test_supabase_factors() -> None:
     user = only("supabase", json.dumps({"id": "1", "email": "a@example.com", "mfa_factors": factors}))
     assert (user.passkeys[0].sign_count, user.passkeys[0].backup_eligible) == (5, True)
     assert user.passkeys_are_second_factor
-    assert user.other_factors == ("phone", "an authenticator app, whose secret is encrypted or missing")
+    assert user.other_factors == ("phone", "an authenticator app whose secret is encrypted or missing")
 
 
 def test_supabase_deleted_user() -> None:

@@ -124,7 +124,7 @@ def _factors(row: Fields) -> tuple[tuple[LegacyTotp, ...], tuple[str, ...]]:
         # Codes by mail need no row.
         return (), ("two-factor codes without an authenticator app",)
     if any(_ENCRYPTED.fullmatch(seed) for seed in seeds):
-        return (), ("an authenticator app, whose secret is still encrypted",)
+        return (), ("an authenticator app whose secret is still encrypted",)
     # The key is the text itself: https://www.better-auth.com/docs/plugins/2fa
     return tuple(LegacyTotp(seed=text_bytes(one, "secret")) for one in apps), ()
 

@@ -62,6 +62,7 @@ class UserImportReport:
         refused: Rows that were not imported.
         refused_by: Refused rows by the kind of reason.
         left_behind: How often something of a row was not imported, by what it is.
+        unverified: Imported users whose address does not count as verified.
         hasher: What ``Torii`` has to be given so that the imported passwords work; empty if nothing special.
         units: Write units that this run consumed, estimated from the items' sizes.
         resumed: Whether it resumed an interrupted import.
@@ -76,6 +77,7 @@ class UserImportReport:
     refused: int
     refused_by: dict[str, int]
     left_behind: dict[str, int]
+    unverified: int
     hasher: str
     units: float
     resumed: bool
@@ -91,6 +93,7 @@ def import_users(
     box: SecretBox | None = None,
     without_passwords: bool = False,
     without_second_factors: bool = False,
+    verified: bool = False,
     dry_run: bool = False,
     report_to: Path | None = None,
     workers: int = 16,
@@ -112,9 +115,11 @@ def import_users(
         without_passwords: Import users whose password hash can never be verified without it. They can sign in by link,
             code or reset.
         without_second_factors: Import users whose second factors cannot be moved without them.
+        verified: Count every address as verified, because the other system let nobody in who had not proved it,
+            although the file does not say so.
         dry_run: Write nothing, and find out what would happen.
         report_to: A file for the report, which only its owner can read; ``None`` for none.
-        workers: How many users are written at a time.
+        workers: How many users are written at the same time.
         rate: Limits the write units.
         progress: Receives the progress.
         tell: Is called with the outcome of each row that this run treats, in the order of the file.
@@ -131,6 +136,7 @@ def import_users(
             box=None if box is None else box_of_tenant(box, storage.tenant_name),
             without_passwords=without_passwords,
             without_second_factors=without_second_factors,
+            verified=verified,
             dry_run=dry_run,
             workers=workers,
             rate=rate or Pacer(None),
@@ -145,6 +151,7 @@ def import_users(
             "seeds": box is not None,
             "without_passwords": without_passwords,
             "without_second_factors": without_second_factors,
+            "verified": verified,
         }
         with ReportFile(report_to, identity, options) as report, SeenKeys() as seen:
             for outcome in report.earlier():
@@ -205,10 +212,12 @@ class _Importer:
     box: SecretBox | None
     without_passwords: bool
     without_second_factors: bool
+    verified: bool
     dry_run: bool
     workers: int
     rate: Pacer
     rows: int = 0
+    unverified: int = 0
     outcomes: Counter[str] = field(default_factory=Counter[str])
     refused_by: Counter[str] = field(default_factory=Counter[str])
     left_behind: Counter[str] = field(default_factory=Counter[str])
@@ -230,7 +239,7 @@ class _Importer:
             return twice
         try:
             found = converted(
-                row.user,
+                replace(row.user, email_verified=True) if self.verified else row.user,
                 source=self.source,
                 now=now,
                 box=self.box,
@@ -264,6 +273,7 @@ class _Importer:
             who=one.who,
             id=one.arrival.user.id,
             left_behind=one.left_behind if created else (),
+            unverified=created and not one.arrival.user.is_email_verified,
         )
 
     def _create(self, user: ImportedUser, arrival: writes.Arrival) -> bool:
@@ -311,6 +321,7 @@ class _Importer:
         """Count a row's outcome."""
         self.rows += 1
         self.outcomes[outcome.outcome] += 1
+        self.unverified += outcome.unverified
         if outcome.kind is not None:
             self.refused_by[outcome.kind] += 1
         for what in outcome.left_behind:
@@ -327,6 +338,7 @@ class _Importer:
             refused=self.outcomes["refused"],
             refused_by=dict(self.refused_by.most_common()),
             left_behind=dict(self.left_behind.most_common()),
+            unverified=self.unverified,
             hasher=needed_for(self.hashes.values()) if self.hashes else "",
             units=self.rate.spent,
             resumed=report.resumed,

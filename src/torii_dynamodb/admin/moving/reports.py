@@ -34,6 +34,7 @@ class RowOutcome:
         reason: Why it is refused.
         kind: What kind of reason that is, to count by.
         left_behind: What of the row is not imported.
+        unverified: Whether the user was imported with an address that does not count as verified.
     """
 
     number: int
@@ -43,11 +44,12 @@ class RowOutcome:
     reason: str | None = None
     kind: str | None = None
     left_behind: tuple[str, ...] = ()
+    unverified: bool = False
 
     def line(self) -> dict[str, Any]:
         """Return it as the report shows it: without empty fields."""
-        names = ("number", "outcome", "who", "id", "reason", "kind", "left_behind")
-        return {name: value for name in names if (value := getattr(self, name)) not in (None, ())}
+        names = ("number", "outcome", "who", "id", "reason", "kind", "left_behind", "unverified")
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, (), False)}
 
 
 class ReportFile:

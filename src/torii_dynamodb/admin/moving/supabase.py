@@ -109,7 +109,7 @@ def _app(factor: Fields) -> LegacyTotp:
 
 def _other(factor: Fields) -> str:
     kind = factor.text("factor_type") or "unknown"
-    return "an authenticator app, whose secret is encrypted or missing" if kind == "totp" else kind
+    return "an authenticator app whose secret is encrypted or missing" if kind == "totp" else kind
 
 
 def _passkey(factor: Fields) -> LegacyPasskey:

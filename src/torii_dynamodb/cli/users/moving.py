@@ -37,6 +37,10 @@ _HINTS = {
     "second factors": "--secret moves seeds; --without-second-factors imports users without what cannot be moved",
 }
 
+_UNVERIFIED = (
+    "by default, a password signs in only after a mail has proved the address; --verified if the other system did that"
+)
+
 _Secrets = Annotated[
     list[str] | None,
     typer.Option(
@@ -47,7 +51,7 @@ _Secrets = Annotated[
         show_default=False,
     ),
 ]
-_Workers = Annotated[int, typer.Option(help="How many users are treated at a time.", min=1, max=256)]
+_Workers = Annotated[int, typer.Option(help="How many users are read or written at the same time.", min=1, max=256)]
 
 
 @connected
@@ -72,6 +76,13 @@ def import_users(
         bool,
         typer.Option(
             "--without-second-factors", help="Import users whose second factors cannot be moved, without them."
+        ),
+    ] = False,
+    verified: Annotated[
+        bool,
+        typer.Option(
+            "--verified",
+            help="You vouch for all addresses: the other system let nobody in who had not proved theirs.",
         ),
     ] = False,
     dry_run: DryRun = False,
@@ -114,6 +125,7 @@ def import_users(
             box=box,
             without_passwords=without_passwords,
             without_second_factors=without_second_factors,
+            verified=verified,
             dry_run=dry_run,
             report_to=report,
             workers=workers,
@@ -143,6 +155,9 @@ def _show(done: moving.UserImportReport) -> None:
             say(f"    {_HINTS[kind]}")
     for what, count in done.left_behind.items():
         say(f"  not imported, {plain(what)}: {count:,}")
+    if done.unverified:
+        say(f"  address not verified: {done.unverified:,}")
+        say(f"    {_UNVERIFIED}")
     if done.hasher:
         say("For these passwords, the application needs:")
         say(f"  Torii(storage, {done.hasher})")
