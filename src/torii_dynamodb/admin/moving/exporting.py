@@ -19,7 +19,7 @@ from torii_dynamodb.admin.control import Occupied
 from torii_dynamodb.admin.moving import native
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import Pacer
-from torii_dynamodb.errors import CorruptItem
+from torii_dynamodb.errors import CorruptItem, ValidationError
 from torii_dynamodb.legacy import LegacyAccount, LegacyPasskey, LegacyTotp, LegacyUser
 from torii_dynamodb.models import Factor, Listing, OAuthAccount, Passkey, User
 
@@ -88,12 +88,16 @@ def export_users(
 
     Raises:
         Occupied: The file exists.
+        ValidationError: The file cannot be written there.
         ToriiError: DynamoDB cannot be used.
     """
     if file.exists() and not overwrite:
         raise Occupied(f"{file} exists; name another file, or use overwrite (--overwrite) to replace it")
     exporter = _Exporter(storage, box, rate or Pacer(None))
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    except OSError as error:
+        raise ValidationError("file", f"{file} cannot be written: {error.strerror}") from error
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as target:
             report = exporter.run(target, form, workers, progress)

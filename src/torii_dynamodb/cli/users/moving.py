@@ -192,6 +192,8 @@ def export_users(
     """
     if with_seeds and not secret:
         raise ValidationError("--with-seeds", "the seeds are sealed under the application's secret; give --secret too")
+    if str(file) == "-":
+        raise ValidationError("file", "give the name of a file: an export is not written to standard output")
     chosen = form or ("csv" if file.suffix == ".csv" else "jsonl")
     if chosen not in ("jsonl", "csv"):
         raise ValidationError("--format", f"{chosen!r}: give jsonl or csv")
