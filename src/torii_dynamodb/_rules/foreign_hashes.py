@@ -343,7 +343,7 @@ class FirebaseScrypt(Kind):
     def __post_init__(self) -> None:
         try:
             key = _decode(self.signer_key)
-        except ValueError:
+        except (ValueError, AttributeError):  # a printed "..." that nobody has replaced is no text
             key = b""
         if not 16 <= len(key) <= 128:
             raise ConfigurationError("signer_key: is not a key: give the project's base64_signer_key, in base64")

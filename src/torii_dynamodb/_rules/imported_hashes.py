@@ -37,6 +37,8 @@ class ImportedHashes:
         self._native: SeveralKinds = native or Argon2Hasher()
         methods = ["hash", "verify", "needs_rehash", "decoys", "kind"]
         check_methods("native", self._native, methods, "a hasher that names its kinds, for example Argon2Hasher()")
+        if isinstance(accepted, Kind):
+            raise ConfigurationError(f"accepted: give a list, for example [{type(accepted).__name__}(...)]")
         self._accepted = tuple(accepted)
         for kind in self._accepted:
             check_kind("accepted", kind, f"{Kind.__module__}.Kind", "kinds of hashes, for example Bcrypt(max_cost=12)")

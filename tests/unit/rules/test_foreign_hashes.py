@@ -281,6 +281,7 @@ def test_a_hostile_hash_is_admitted_by_no_kind(hostile: str) -> None:
         lambda: Argon2(time_cost=100, memory_cost=2**19, parallelism=1),
         lambda: Argon2(time_cost=1, memory_cost=8, parallelism=1, variant="x"),  # type: ignore[arg-type]
         lambda: FirebaseScrypt(signer_key="secret"),
+        lambda: FirebaseScrypt(signer_key=...),  # type: ignore[arg-type]
         lambda: FirebaseScrypt(signer_key=FIREBASE.signer_key, memory_cost=20),
         lambda: SaltedSha("md5"),  # type: ignore[arg-type]
     ],

@@ -241,6 +241,8 @@ def test_wrong_declarations_are_refused() -> None:
     """ConfigurationError for what is not a kind, for a kind declared twice, and for a hasher without kinds."""
     with pytest.raises(ConfigurationError, match="kinds of hashes"):
         ImportedHashes(["bcrypt"])  # type: ignore[list-item]
+    with pytest.raises(ConfigurationError, match=r"give a list, for example \[Bcrypt"):
+        ImportedHashes(Bcrypt(max_cost=4))  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="bcrypt is declared 2 times"):
         ImportedHashes([Bcrypt(max_cost=4), Bcrypt(max_cost=5)])
     plain: Any = argon2.PasswordHasher()
