@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import signal
 import sys
 
 __all__ = ["main"]
@@ -19,6 +20,8 @@ def main() -> None:
         )
     from torii_dynamodb.cli.app import app
 
+    # Like Ctrl-C: otherwise half-written files with hashes, and engines, would be left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # The commands report the tables that they create themselves.
     log = logging.getLogger("torii_dynamodb.tables")
     level = log.level

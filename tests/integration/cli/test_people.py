@@ -162,6 +162,7 @@ def test_without_a_terminal_nothing_is_asked(run: Run, ada: User) -> None:
         (["users", "delete", ada.id], "--yes"),
         (["users", "sign-out", ada.id], "--yes"),
         (["users", "update", ada.id, "--email", "b@mail.example"], "--yes"),
+        (["users", "update", ada.id, "--email", "b"], "not a valid email address"),
     ):
         done = run(*arguments, stdin=f"{PASSWORD}\n")
         assert done.exit_code == 2, arguments

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 
 from torii_dynamodb import errors
 from torii_dynamodb.admin.control import Occupied
-from torii_dynamodb.cli import support
+from torii_dynamodb.cli import main, support
 from torii_dynamodb.cli.app import app
 from torii_dynamodb.cli.demo_figures import Figures
 from torii_dynamodb.cli.support import (
@@ -259,3 +260,14 @@ def test_advised_commands_have_the_options_in_use(text: str, options: Any, shown
     support._ROOT.set(typer.main.get_command(app))  # type: ignore[arg-type]
     support._FLAGS.set(Connection(**options).flags())
     assert shown in support.advised(text)
+
+
+def test_being_terminated_is_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM interrupts a command, so that it removes what it has half written."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("torii_dynamodb.cli.app.app", lambda **_: signal.raise_signal(signal.SIGTERM))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, before)

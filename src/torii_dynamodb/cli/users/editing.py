@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb.cli.mailing import Mailing, with_mail
 from torii_dynamodb.cli.passwords import read_password
 from torii_dynamodb.cli.support import (
@@ -102,12 +103,12 @@ def update(
     with open_people(connection, mail) as people:
         user = before = people.find(who)
         if email is not None:
+            normalise_email(email)  # before anybody is asked about it
             confirm(
                 f"Move {user.email} to {email}? Whoever reads mail there can take over the account: be sure who asks. "
                 "All its sessions end.",
                 yes=yes,
             )
-        if email is not None:
             user = people.torii.administration.change_email(user, email)
         changes: dict[str, Any] = {}
         if name is not None and (name or None) != user.name:
@@ -149,7 +150,7 @@ def verify(
         removed = [] if lost is None else lost.described()
         if removed:
             confirm(
-                f"Verify {user.email} and remove {', '.join(removed)}? Whoever set them up may not own the address. "
+                f"Verify {user.email} and remove {', '.join(removed)}? Whoever set this up may not own the address. "
                 "If you know that they do, give --keep.",
                 yes=yes,
             )

@@ -118,21 +118,26 @@ def import_users(
     with connection.open(retry_attempts=10, deadline=60.0) as storage, reporting() as progress:
         if report is None and not dry_run:
             report = moving.report_beside(file, storage)
-        done = moving.import_users(
-            storage,
-            file,
-            format=kind,
-            box=box,
-            without_passwords=without_passwords,
-            without_second_factors=without_second_factors,
-            verified=verified,
-            dry_run=dry_run,
-            report_to=report,
-            workers=workers,
-            rate=Pacer(rate),
-            progress=progress,
-            tell=tell,
-        )
+        try:
+            done = moving.import_users(
+                storage,
+                file,
+                format=kind,
+                box=box,
+                without_passwords=without_passwords,
+                without_second_factors=without_second_factors,
+                verified=verified,
+                dry_run=dry_run,
+                report_to=report,
+                workers=workers,
+                rate=Pacer(rate),
+                progress=progress,
+                tell=tell,
+            )
+        except KeyboardInterrupt:
+            if report is not None:
+                note("Run the same command again to continue.")
+            raise
     if as_json:
         emit(done)
     else:
