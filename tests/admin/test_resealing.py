@@ -120,6 +120,10 @@ def test_tenants_are_sealed_anew_under_their_own_keys(
     for handle in handles:
         assert opens(handle, "ada", NEW) == (seed_of("ada"), TOKENS)
     assert sorted(done.unopened) == ["@acme#factor#grace#totp#app", "@acme#oauth#github#grace"]
+    own = reseal(on_dynoxide, dynoxide_client, [OLD, OTHER, NEW], tenant="acme")
+    assert (counts(own), own.ok) == ((2, 2, 0), True)
+    assert opens(handles[1], "grace", OLD) == (seed_of("grace"), TOKENS)
+    assert opens(handles[2], "ada", NEW) == (seed_of("ada"), TOKENS)
     assert sorted(done.users_with_old_recovery_codes) == ["@acme#ada", "@acme#grace", "@other#ada", "ada"]
 
 

@@ -15,7 +15,7 @@ from torii_dynamodb._core import factors, oauth
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import FACTOR, OAUTH
 from torii_dynamodb._core.layout import by_tenant
-from torii_dynamodb._rules import provider_tokens, totp
+from torii_dynamodb._rules import provider_tokens, totp, validation
 from torii_dynamodb._rules.app_secret import secret_keys
 from torii_dynamodb._rules.recovery_codes import RecoveryCodes
 from torii_dynamodb._rules.sealing import Keyring
@@ -70,6 +70,7 @@ def reseal(
     client: Client,
     secrets: Sequence[str | bytes],
     *,
+    tenant: str | None = None,
     dry_run: bool = False,
     rate: Pacer | None = None,
     report: Report = silent,
@@ -84,6 +85,7 @@ def reseal(
         config: Where the tables are.
         client: The client.
         secrets: The application's secrets, the new one first.
+        tenant: Only this tenant's items, for a tenant with secrets of its own; ``None``: all items.
         dry_run: Change nothing, and count.
         rate: Limits the reads and writes.
         report: Receives the progress.
@@ -91,10 +93,12 @@ def reseal(
 
     Raises:
         ConfigurationError: A secret is too short, or a table is missing.
+        ValidationError: ``tenant`` is not a tenant's name.
         Unavailable: An item kept changing. Run it again.
     """
     secrets = secret_keys(list(secrets))
-    return _Resealer(config, Items(config, client), secrets, dry_run, rate or Pacer(None), report, pause).run()
+    only = None if tenant is None else validation.tenant(tenant)
+    return _Resealer(config, Items(config, client), secrets, only, dry_run, rate or Pacer(None), report, pause).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class _Resealer:
     _config: DynamoDbConfig
     _items: Items
     _secrets: Sequence[bytes]
+    _only: str | None
     _dry_run: bool
     _rate: Pacer
     _report: Report
@@ -128,6 +133,8 @@ class _Resealer:
         for page in scan(everybody.client, everybody.name("identities"), rate=self._rate):
             owned = ((tenant, item) for tenant, items in by_tenant("identities", page.items).items() for item in items)
             for tenant, item in owned:
+                if self._only not in (None, tenant):
+                    continue
                 self._items = everybody.of(tenant)
                 ring, current_key = keys.get(tenant) or keys.setdefault(tenant, self._keys_of(tenant))
                 whose = "" if tenant is None else f"@{tenant}#"

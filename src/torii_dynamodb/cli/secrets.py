@@ -47,7 +47,19 @@ _Sources = Annotated[
 @app.command("reseal")
 @connected
 def reseal(
-    connection: Connection, secret: _Sources, dry_run: DryRun = False, rate: Rate = None, as_json: Json = False
+    connection: Connection,
+    secret: _Sources,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            "--tenant",
+            metavar="NAME",
+            help="Only the items of a tenant that has secrets of its own. Default: all items.",
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    rate: Rate = None,
+    as_json: Json = False,
 ) -> None:
     """Seal under the first secret what is sealed under an older one: seeds of authenticator apps, providers' tokens.
 
@@ -59,7 +71,9 @@ def reseal(
     with options_given():
         secrets = secret_keys([read_secret(source) for source in secret])
     with open_client(config) as client, reporting() as report:
-        done = resealing.reseal(config, client, secrets, dry_run=dry_run, rate=Pacer(rate), report=report)
+        done = resealing.reseal(
+            config, client, secrets, tenant=tenant, dry_run=dry_run, rate=Pacer(rate), report=report
+        )
     if as_json:
         emit({"ok": done.ok, "dry_run": dry_run, "report": done})
     else:
