@@ -216,8 +216,9 @@ class SingleTable(Layout):
         if table is None:
             return None
         found["id"] = {"S": others + name}
-        if self._own and table == "users" and "email" in found:
-            found["email"] = {"S": found["email"]["S"].removeprefix(self._own)}
+        email = found.get("email", {}).get("S") if self._own and table == "users" else None
+        if isinstance(email, str):
+            found["email"] = {"S": email.removeprefix(self._own)}
         return table, found
 
     def body(self, table: TableName, body: Body) -> Body:

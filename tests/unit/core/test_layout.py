@@ -131,3 +131,17 @@ def test_what_is_not_text_is_nobodys() -> None:
     for key in keys:
         assert whose("app", key) is None
         assert whose("other", {"pk": {"S": "torii#user#usr_1"}, "sk": {"S": "user"}}) is None
+
+
+@pytest.mark.parametrize("layout", CONFIGS)
+@pytest.mark.parametrize("table", ["users", "sessions", "identities", "tokens"])
+@pytest.mark.parametrize("wrong", [{"N": "1"}, {"NULL": True}, {"M": {}}])
+def test_a_corrupt_item_is_left_to_its_reader(layout: str, table: TableName, wrong: Item) -> None:
+    """Attributes of a wrong kind do not raise here: whoever reads the item says what is wrong with it."""
+    own = layout_of(CONFIGS[layout], "acme")
+    assert own is not None
+    stored = own.item(table, item_of(table, ("usr_1", "0" * 64) if table == "sessions" else "usr_1"))
+    keys = {"id", "pk", "sk"}
+    found = own.stored(table, {name: value if name in keys else wrong for name, value in stored.items()})
+    assert found is not None
+    assert "id" in found
