@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tests.integration.storage._async.test_budgets import BUDGETS, SINGLE, Cost
 
+from torii_dynamodb.admin.cost import Estimate, Workload, estimate, load_units
+
 PAGE = Path("docs/rfc-0008.md")
 
 OPERATIONS = {
@@ -46,3 +48,48 @@ def test_the_units_are_the_budgets() -> None:
     budgets = {act.__name__: (budget, SINGLE.get(act, budget)) for _, act, budget in BUDGETS}
     rows = [f"| {shown} | {told(budgets[name][0])} | {told(budgets[name][1])} |" for name, shown in OPERATIONS.items()]
     assert "\n".join(rows) in PAGE.read_text(encoding="utf-8")
+
+
+def workload(users: int) -> Workload:
+    """Return what the page says that users do in a month."""
+    return Workload(
+        users=users,
+        sign_ups=0.03 * users,
+        sign_ins=2 * users,
+        second_factor_sign_ins=0.2 * users,
+        oauth_sign_ins=users,
+        checks=300 * users,
+        refreshes=10 * users,
+        sign_outs=0.5 * users,
+        password_changes=0.02 * users,
+        tokens=0.1 * users,
+        session_days=30,
+    )
+
+
+def dollars(amount: float) -> str:
+    """Return an amount as the table shows it."""
+    return f"${amount:,.2f}" if amount < 1000 else f"${amount:,.0f}"
+
+
+def saved(before: float, after: float) -> str:
+    """Return what a single table saves."""
+    return f"{(before - after) / before:.0%}"
+
+
+def test_the_costs_are_those_of_the_estimate() -> None:
+    """The page has the monthly costs of three sizes as ``cost estimate`` computes them from the library's figures."""
+    rows = []
+    for users in (10_000, 1_000_000, 10_000_000):
+        found: list[Estimate] = [
+            estimate(workload(users), units=load_units(layout=layout)) for layout in ("tables", "single")
+        ]
+        cells = []
+        for kind in ("on_demand", "provisioned"):
+            tables, single = (getattr(one, kind) + one.storage for one in found)
+            cells += [dollars(tables), dollars(single), saved(tables, single)]
+        rows.append(f"| {users:,} | {' | '.join(cells)} |")
+    page = PAGE.read_text(encoding="utf-8")
+    assert "\n".join(rows) in page
+    assert f"of {found[0].prices_as_of}" in page
+    assert f"({found[0].region})" in page
