@@ -100,7 +100,7 @@ def estimate_command(
             return estimate(workload, region=region, prices=rates, units=load_units(measured, one.value))
 
         found = estimated(layout)
-        # A file of one's own contains the units of one layout.
+        # A file that was given contains the units of one layout.
         other = None if measured is not None else estimated(next(one for one in LayoutName if one is not layout))
     if chart is not None:
         write_private(chart, svg(found).encode())
