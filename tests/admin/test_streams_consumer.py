@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from torii_dynamodb.admin.streams import (
     disable_streams,
     enable_streams,
     stream_status,
+    to_dict,
 )
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.errors import ConfigurationError
@@ -59,9 +61,10 @@ def client(config: DynamoDbConfig) -> Iterator[Client]:
     client.close()
 
 
-def a_life(config: DynamoDbConfig) -> None:
+def a_life(config: DynamoDbConfig, tenant: str | None = None) -> None:
     """A user's life, with one of everything."""
-    with DynamoDbStorage.open(config) as storage:
+    with DynamoDbStorage.open(config) as opened:
+        storage = opened if tenant is None else opened.tenant(tenant)
         now = config.clock()
         user = storage.create_user(NewUser(email="ada@example.com", id="usr_ada"), password_hash=HASH)
         session = storage.create_session(NewSession(user_id=user.id, expires_at=now + SOON), user=user)
@@ -393,3 +396,24 @@ def test_no_table_is_made_where_there_are_no_streams(on_dynoxide: DynamoDbConfig
     with consumer, pytest.raises(ConfigurationError, match="has no stream"):
         consumer.poll()
     assert len(AdminTables(on_dynoxide, dynoxide_client).to_delete()) == 5
+
+
+@pytest.mark.parametrize("layout", ["tables", "single"])
+def test_events_name_their_tenant(dynoxide: LocalEngine, table_prefix: str, layout: str) -> None:
+    """The same life in two tenants, and outside of any, is told three times, each under its tenant."""
+    config = dynoxide.config(table_prefix=table_prefix, session_cleanup="off", layout=layout)
+    with closing(Client(config)) as client:
+        prepared(config, client)
+    for tenant in (None, "acme", "acme-2"):
+        a_life(config, tenant)
+    kept = Kept()
+    with StreamConsumer(config, kept) as consumer:
+        consumer.poll()
+    told = {
+        tenant: sorted(event.type for event in kept.events if event.tenant == tenant)
+        for tenant in (None, "acme", "acme-2")
+    }
+    assert told["acme"] == told["acme-2"] == told[None]
+    assert len(told["acme"]) == len(kept.events) // 3 == 17
+    assert {event.user_id for event in kept.events} == {"usr_ada"}
+    assert all(to_dict(event).get("tenant") == event.tenant for event in kept.events)

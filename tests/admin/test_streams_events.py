@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from torii_dynamodb import DynamoDbConfig
+from torii_dynamodb._core.layout import layout_of
 from torii_dynamodb._rules.times import epoch_seconds
 from torii_dynamodb.admin.streams import (
     EVENT_TYPES,
@@ -448,3 +449,24 @@ def test_parents_come_before_children() -> None:
     assert readable_shards(parents, {"a"}) == ["b", "c", "d"]
     assert readable_shards(parents, {"a", "b", "d"}) == ["c", "e"]
     assert readable_shards(parents, set(parents)) == []
+
+
+@pytest.mark.parametrize("layout", ["tables", "single"])
+def test_lambda_passes_on_the_tenant(layout: str) -> None:
+    """An event of a tenant's user names the tenant, and the user by the id within it; others' items are ignored."""
+    config = DynamoDbConfig(region="eu-central-1", layout=layout)  # type: ignore[arg-type]
+    seen: list[dict[str, Any]] = []
+    handlers = Handlers()
+    handlers.on(StreamEvent)(lambda event: seen.append(to_dict(event)))
+    layouts = [layout_of(config, tenant) for tenant in (None, "acme")]
+    users = [USER if one is None else one.item("users", USER) for one in layouts]
+    if layout == "single":
+        users.append({"pk": {"S": "user#usr_1"}, "sk": {"S": "user"}, "email": {"S": "ada@example.com"}})
+    records = [record("users", None, user) for user in users]
+    for one in records:
+        one["eventSourceARN"] = one["eventSourceARN"].replace("torii_users", config.table_name(config.tables[0]))
+    assert lambda_handler(config, handlers)({"Records": records}, None) == {"batchItemFailures": []}
+    assert [(one["type"], one["user_id"], one.get("tenant")) for one in seen] == [
+        ("user.created", "usr_1", None),
+        ("user.created", "usr_1", "acme"),
+    ]
