@@ -320,10 +320,12 @@ def test_tenants_from_list_to_delete(on_d: Commands, dynoxide: LocalEngine, layo
     assert "Nothing of it is left" in deleted
     assert "The tenant acme has no items" in on_d.run("tenants", "delete", "acme", "--yes")
     assert "The tenant acme has no items" in on_d.run("tenants", "delete", "acme")
-    assert "into the tenant acme" in on_d.run("import", str(tmp_path / "acme"), "--dry-run")
+    assert "All of it into the tenant acme" in on_d.run("import", str(tmp_path / "acme"), "--dry-run")
     assert "cannot be imported into the tenant b" in on_d.run("import", str(tmp_path / "acme"), "--tenant", "b", code=3)
     assert "not both" in on_d.run("import", str(tmp_path / "acme"), "--tenant", "b", "--no-tenant", code=2)
-    assert "12 items read back and equal" in on_d.run("import", str(tmp_path / "acme"))
+    imported = on_d.run("import", str(tmp_path / "acme"))
+    assert "Imported into the tenant acme" in imported
+    assert "12 items read back and equal" in imported
     assert on_d.json("tenants", "list")["tenants"] == listed["tenants"]
 
 

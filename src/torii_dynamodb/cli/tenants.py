@@ -122,7 +122,7 @@ def delete(
     rate: Rate = None,
     as_json: Json = False,
 ) -> None:
-    """Delete everything of one tenant: its users first, so that no session passes any more, then the rest.
+    """Delete everything of one tenant: its users first, which ends their sessions, then the rest.
 
     Stop routing requests to the tenant before. It reads all tables, once to count and twice or three times to delete
     and to see that nothing is left; --yes does not count. After an interruption, run it again. This cannot be undone,

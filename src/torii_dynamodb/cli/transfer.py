@@ -152,7 +152,9 @@ def import_(
             emit({"would_import": counts, "tenant": whose})
             return
         for name, count in counts.items():
-            say(f"{name}: {counted(count, 'item')} would be imported{_into(whose)}")
+            say(f"{name}: {counted(count, 'item')} would be imported")
+        if whose is not None:
+            say(f"All of it into the tenant {whose}.")
         return
     if overwrite:
         confirm("Replace items with the same key?", yes=yes)
@@ -174,11 +176,9 @@ def import_(
         emit(done)
         return
     for table in TABLES:
-        say(f"{_what(config, table)}: {counted(done.items[table], 'item')}{_into(whose)}")
+        say(f"{_what(config, table)}: {counted(done.items[table], 'item')}")
+    if whose is not None:
+        say(f"Imported into the tenant {whose}.")
     if done.verified is not None:
         expired = f", {done.expired:,} have expired" if done.expired else ""
         say(f"{counted(done.verified, 'item')} read back and equal{expired}")
-
-
-def _into(tenant: str | None) -> str:
-    return "" if tenant is None else f" into the tenant {tenant}"
