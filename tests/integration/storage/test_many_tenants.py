@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.integration.storage._async.test_budgets import BUDGETS, SINGLE, PlainHasher, World, a_world, page_of_users
+from tests.integration.storage._async.test_budgets import BUDGETS, PlainHasher, World, a_world, page_of_users
+from tests.integration.storage.test_layout_budgets import SINGLE
 
 from torii_dynamodb._async.services.torii import AsyncTorii
 from torii_dynamodb.admin.control import open_client
