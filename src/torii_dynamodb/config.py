@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torii_dynamodb._messages import AsyncTransport, Endpoint, Transport
 
 __all__ = [
+    "OUR_ATTRIBUTES",
     "TABLES",
     "Credentials",
     "CredentialsSource",
@@ -43,7 +44,7 @@ _REGION = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # a label of a host name
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # The attributes of stored items, except the keys that a single table replaces, and numbered ones (`token_serial_...`).
-_OUR_ATTRIBUTES = frozenset(
+OUR_ATTRIBUTES = frozenset(
     """
     user_id email email_as_given name email_verified_at locked_at created_at updated_at metadata version session_epoch
     password_version identities disconnected factors epoch user_agent ip_address amr authenticated_at second_factor_at
@@ -51,6 +52,7 @@ _OUR_ATTRIBUTES = frozenset(
     secret last_step kind codes purpose serial mark tries consumed_by sealed_flow at kept_expires_at schema_version
     """.split()  # noqa: SIM905 - a list of 45 quoted names is harder to read
 )
+"""The attributes of the library's items, except for keys and ``expires_at``."""
 
 
 @guarded
@@ -295,7 +297,7 @@ class DynamoDbConfig:
         for option, name in zip(("partition_key", "sort_key", "ttl_attribute"), names, strict=True):
             if not isinstance(name, str) or not 1 <= len(name.encode(errors="replace")) <= 255:
                 raise ConfigurationError(f"{option}: {name!r}: give the name of an attribute, 1 to 255 bytes")
-            if name in _OUR_ATTRIBUTES or (name == "expires_at" and option != "ttl_attribute"):
+            if name in OUR_ATTRIBUTES or (name == "expires_at" and option != "ttl_attribute"):
                 raise ConfigurationError(
                     f"{option}: {name!r} is an attribute of the library's own items; a table with this key cannot be "
                     "shared: use a table of its own, or layout='tables'"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torii_dynamodb._core.attributes import Item
-from torii_dynamodb.config import TableName
+from torii_dynamodb.config import OUR_ATTRIBUTES, TableName
 from torii_dynamodb.schema import SCHEMA, IndexSchema, TableSchema
 
 __all__ = [
@@ -22,6 +22,16 @@ __all__ = [
     "ttl_is_off",
     "ttl_request",
 ]
+
+
+# The types of the library's attributes that are not text.
+_NUMBERS = frozenset(
+    {"epoch", "kept_expires_at", "last_step", "schema_version", "session_epoch", "sign_count", "version"}
+)
+_OTHERS = frozenset(
+    {"amr", "backed_up", "backup_eligible", "codes", "disconnected", "factors", "identities", "metadata", "profile"}
+    | {"public_key", "sealed_flow", "secret", "tokens", "transports", "tries"}
+)
 
 
 def create_request(schema: TableSchema, name: str) -> dict[str, Any]:
@@ -71,7 +81,8 @@ def is_going(description: Mapping[str, Any]) -> bool:
 def differences(description: Mapping[str, Any], schema: TableSchema, name: str) -> list[str]:
     """Return how a described table differs from the schema: one sentence each, with table, found and expected.
 
-    Indexes that the schema does not mention are ignored.
+    Indexes that the schema does not mention are ignored, unless DynamoDB would refuse the library's items because of
+    them: an index of a shared table may have a key that the library's items have with another type.
     """
     types = {
         attribute["AttributeName"]: attribute["AttributeType"] for attribute in description["AttributeDefinitions"]
@@ -93,6 +104,24 @@ def differences(description: Mapping[str, Any], schema: TableSchema, name: str) 
         projection = indexes[index.name].get("Projection", {}).get("ProjectionType")
         if projection != "ALL":
             wrong.append(f"table {name}, index {index.name}: projection found: {projection}; expected: ALL")
+    if schema.table == "table":
+        others = [*described, *(description.get("LocalSecondaryIndexes") or [])]
+        for index_name, key in [(one["IndexName"], key["AttributeName"]) for one in others for key in one["KeySchema"]]:
+            if key not in OUR_ATTRIBUTES and key != schema.ttl:
+                continue
+            ours = (
+                "a number"
+                if key in _NUMBERS or key == schema.ttl
+                else "neither text nor a number"
+                if key in _OTHERS
+                else "text"
+            )
+            theirs = {"N": "a number", "S": "text"}.get(types.get(key, ""), "bytes")
+            if ours != theirs:
+                wrong.append(
+                    f"table {name}, index {index_name}: its key {key} is {theirs}; in the library's items it is "
+                    f"{ours}, so DynamoDB would refuse them"
+                )
     return wrong
 
 

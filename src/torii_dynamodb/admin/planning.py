@@ -141,7 +141,9 @@ def plan_table(state: TableState, schema: TableSchema, options: TableOptions) ->
     present = {index["IndexName"] for index in list_of(description.get("GlobalSecondaryIndexes"))}
     there = replace(schema, indexes=tuple(index for index in schema.indexes if index.name in present))
     for wrong in rules.differences(description, there, state.name):
-        if ", index " in wrong:
+        if state.table == "table" and ", index " in wrong:
+            remedy = "give another table (--table): one of its own, or one without such an index"
+        elif ", index " in wrong:
             remedy = "delete the index and run this again; look-ups by the index fail in the meantime"
         elif state.table == "table":
             remedy = (
