@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from torii_dynamodb.fastapi.auth_router import AuthRouter, router
     from torii_dynamodb.fastapi.dependencies import Dependencies, access_claims
     from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, render_problem
-    from torii_dynamodb.fastapi.middleware import ToriiMiddleware
+    from torii_dynamodb.fastapi.middleware import TenantMiddleware, ToriiMiddleware
     from torii_dynamodb.fastapi.schemas import SessionOut, UserOut
     from torii_dynamodb.fastapi.settings import WebConfig
     from torii_dynamodb.fastapi.storage import dynamodb
+    from torii_dynamodb.fastapi.tenants import Tenant, TenantFinder, Tenants, by_header, by_host, by_path
     from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = [
@@ -25,11 +26,18 @@ __all__ = [
     "Problem",
     "ProblemResponse",
     "SessionOut",
+    "Tenant",
+    "TenantFinder",
+    "TenantMiddleware",
+    "Tenants",
     "ToriiMiddleware",
     "UserOut",
     "Web",
     "WebConfig",
     "access_claims",
+    "by_header",
+    "by_host",
+    "by_path",
     "dynamodb",
     "render_problem",
     "router",
@@ -42,11 +50,18 @@ _HOMES = {
     "ProblemResponse": "errors",
     "SessionOut": "schemas",
     "Caller": "web",
+    "Tenant": "tenants",
+    "TenantFinder": "tenants",
+    "TenantMiddleware": "middleware",
+    "Tenants": "tenants",
     "ToriiMiddleware": "middleware",
     "UserOut": "schemas",
     "Web": "web",
     "WebConfig": "settings",
     "access_claims": "dependencies",
+    "by_header": "tenants",
+    "by_host": "tenants",
+    "by_path": "tenants",
     "dynamodb": "storage",
     "render_problem": "errors",
     "router": "auth_router",

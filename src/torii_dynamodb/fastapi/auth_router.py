@@ -32,6 +32,7 @@ from torii_dynamodb.models import User
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
     from torii_dynamodb._rules.jwt import AccessClaims
+    from torii_dynamodb.fastapi.tenants import Tenants
 
 __all__ = ["AuthRouter", "router"]
 
@@ -51,12 +52,13 @@ class AuthRouter(Router):
         current_session: A dependency: the session.
         optional_user: A dependency: the user, or ``None``.
         require_verified: A dependency: the user; 403 unless their address is verified.
+        current_tenant: A dependency: the name of the tenant that the request is for; 404 if it is for none.
 
     With ``"jwt"`` among the configuration's ``transports``, these also accept access tokens.
     """
 
     def __init__(self, web: Web) -> None:
-        _require_services(web.torii, web.config)
+        _require_services(web.model, web.config, tenants=web.tenants is not None)
 
         @asynccontextmanager
         async def lifespan(_: object) -> AsyncGenerator[None]:
@@ -73,10 +75,13 @@ class AuthRouter(Router):
             if not (request.method == "POST" and request.url.path.endswith(oauth.CALLBACK)):
                 web.refuse_cross_site(request)
 
+        class Route(AuthRoute):
+            require_tenant = staticmethod(web.require_tenant)
+
         super().__init__(
             prefix=web.config.prefix,
             tags=["auth"],
-            route_class=AuthRoute,
+            route_class=Route,
             dependencies=[Depends(refuse_cross_site)],
             lifespan=lifespan,
             generate_unique_id_function=lambda route: f"torii_{route.name}_{_slug(route.path)}",
@@ -88,6 +93,7 @@ class AuthRouter(Router):
         self.current_session = dependencies.current_session
         self.optional_user = dependencies.optional_user
         self.require_verified = dependencies.require_verified
+        self.current_tenant = dependencies.current_tenant
         for module in (sessions, passwords, links, oauth, passkeys, second_factor, tokens):
             module.add(self, web, dependencies)
         email_codes.add(self, web)
@@ -111,7 +117,7 @@ class AuthRouter(Router):
         return self.requirements.require_second_factor(max_age)
 
 
-def _require_services(torii: AsyncTorii, config: WebConfig) -> None:
+def _require_services(torii: AsyncTorii, config: WebConfig, *, tenants: bool) -> None:
     """Check that the services have what the routes need. Merely checking who is signed in needs none of it.
 
     Raises:
@@ -129,7 +135,7 @@ def _require_services(torii: AsyncTorii, config: WebConfig) -> None:
         )
     if torii.sessions.second_factor.required != "enrolled" and not torii.takes_second_factors:
         raise ConfigurationError("SecondFactorPolicy(required=...) needs AsyncTorii(secret=...): nobody could sign in")
-    if torii.oauth_providers and config.base_url is None:
+    if torii.oauth_providers and config.base_url is None and not tenants:
         raise ConfigurationError("sign-in through providers requires WebConfig(base_url='https://...')")
     needed = {"passkeys": ["webauthn"] * torii.takes_passkeys}
     needed["oauth"] = ["authlib", "httpx"] if torii.oauth_providers else []
@@ -145,12 +151,14 @@ def _slug(path: str) -> str:
     return "_".join(part.strip("{}").replace("-", "_").replace(".", "_") for part in path.split("/") if part)
 
 
-def router(torii: AsyncTorii, *, config: WebConfig | None = None) -> AuthRouter:
+def router(torii: AsyncTorii, *, config: WebConfig | None = None, tenants: Tenants | None = None) -> AuthRouter:
     """Return a router with the JSON routes for everything that the services offer.
 
     Args:
         torii: The services.
         config: How the web layer behaves; ``None``: the defaults.
+        tenants: The tenants. Then no request uses ``torii``: it says what there are routes for, and its storage is
+            opened at the start. The application needs ``TenantMiddleware``.
 
     Raises:
         ConfigurationError: The services lack something that the configuration requires.
@@ -158,7 +166,7 @@ def router(torii: AsyncTorii, *, config: WebConfig | None = None) -> AuthRouter:
     Warns:
         UserWarning: The services have no ``secret``.
     """
-    made = AuthRouter(Web(torii, WebConfig() if config is None else config))
+    made = AuthRouter(Web(torii, WebConfig() if config is None else config, tenants=tenants))
     if not torii.remembers_devices:
         warnings.warn(
             "AsyncTorii has no secret, so it does not recognise browsers that signed in before, and a stranger who "

@@ -41,14 +41,18 @@ class Cookies:
     Args:
         config: How they are set.
         clock: The time.
+        tenant: The tenant whose cookies they are. Its name is part of theirs, because tenants may share a host. It
+            comes first, up to a dot, which neither a tenant's name nor ``cookie_name`` contains: so no two tenants have
+            a cookie of the same name.
     """
 
-    def __init__(self, config: WebConfig, clock: Clock) -> None:
+    def __init__(self, config: WebConfig, clock: Clock, *, tenant: str | None = None) -> None:
         self._config = config
         self._clock = clock
-        own = ("__Host-" if config.secure_cookies else "") + config.cookie_name
+        name = config.cookie_name if tenant is None else f"{tenant}.{config.cookie_name}"
+        own = ("__Host-" if config.secure_cookies else "") + name
         # Browsers accept a cookie with a domain under "__Secure-", but not under "__Host-" (RFC 6265bis, 4.1.3).
-        shared = ("__Secure-" if config.secure_cookies else "") + config.cookie_name
+        shared = ("__Secure-" if config.secure_cookies else "") + name
         self.session = own if config.cookie_domain is None else shared
         self.device = f"{own}-device"
         self.oauth = f"{own}-oauth"
@@ -69,7 +73,9 @@ class Cookies:
         """The names of all such cookies of a request, in the order of browsers: oldest first (RFC 6265, 5.4)."""
         pairs = (pair for header in _headers(connection) for pair in header.split(b";"))
         names = (pair.lstrip(b" \t").partition(b"=")[0].decode("latin-1") for pair in pairs)
-        return list(dict.fromkeys(name for name in names if re.fullmatch(rf"{self.oauth}-[0-9a-f]{{16}}", name)))
+        return list(
+            dict.fromkeys(name for name in names if re.fullmatch(rf"{re.escape(self.oauth)}-[0-9a-f]{{16}}", name))
+        )
 
     @staticmethod
     def read(connection: HTTPConnection, name: str) -> str | None:

@@ -81,6 +81,7 @@ class Dependencies:
         current_session: The session.
         optional_user: The user, or ``None``.
         require_verified: The user, whose address is verified.
+        current_tenant: The name of the tenant that the request is for; 404 if it is for none.
 
     Args:
         web: The web layer.
@@ -89,7 +90,7 @@ class Dependencies:
     def __init__(self, web: Web) -> None:
         self._web = web
         cookie = _CookieScheme(
-            name=web.cookies.session, scheme_name="cookie", description="The session cookie.", auto_error=False
+            name=web.session_cookie, scheme_name="cookie", description="The session cookie.", auto_error=False
         )
         bearer = _BearerScheme(
             scheme_name="bearer", description=_BEARER["jwt" in web.config.transports], auto_error=False
@@ -102,6 +103,7 @@ class Dependencies:
             _bearer: object = Security(bearer),
         ) -> Caller | None:
             try:
+                web.require_tenant()
                 found = await web.caller(connection)
             except ToriiError as error:
                 raise problem_of(error) from error
@@ -138,6 +140,13 @@ class Dependencies:
                 raise Problem(403, "email_not_verified", "verify your email address to do this")
             return found.user
 
+        async def current_tenant() -> str:
+            name = web.part.torii.tenant_name
+            if name is None:
+                raise ConfigurationError("current_tenant needs tenants: router(torii, tenants=Tenants(...))")
+            return name
+
+        self.current_tenant = current_tenant
         self.optional_caller = optional_caller
         self.caller = caller
         self.optional_signed_in = optional_signed_in
@@ -157,7 +166,9 @@ class Dependencies:
         Raises:
             ConfigurationError: Access tokens are not set up.
         """
-        return access_claims(self._web.torii.jwt)
+        web = self._web
+        _ = web.model.jwt
+        return _access_claims(lambda: web.torii.jwt)
 
     def recent(
         self, max_age: timedelta | None = None, _: None = Depends(UNCALLED_RECENT)
@@ -242,6 +253,10 @@ def access_claims(tokens: _Verifies) -> Callable[..., Awaitable[AccessClaims]]:
     Args:
         tokens: ``torii_dynamodb.jwt.JwtTokens(JwtSettings(...))``, with the issuer's public keys.
     """
+    return _access_claims(lambda: tokens)
+
+
+def _access_claims(tokens: Callable[[], _Verifies]) -> Callable[..., Awaitable[AccessClaims]]:
     scheme = _BearerScheme(scheme_name="access token", description="An access token (JWT).", auto_error=False)
 
     async def claims(connection: HTTPConnection, _scheme: object = Security(scheme)) -> AccessClaims:
@@ -249,7 +264,7 @@ def access_claims(tokens: _Verifies) -> Callable[..., Awaitable[AccessClaims]]:
         if found is None or found[1] != "jwt":
             raise _nobody()
         try:
-            return tokens.verify(found[0])
+            return tokens().verify(found[0])
         except InvalidToken:
             raise _nobody() from None
 

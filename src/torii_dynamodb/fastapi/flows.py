@@ -124,7 +124,7 @@ def failure_target(
         return None
     path = began_at
     if path is None:
-        path = web.config.oauth_error_path
+        path = _error_path(web)
     if path is None and web.page is not None:
         path = web.page("sign-in" if signed_in is None else "account")
     if path is None:
@@ -142,7 +142,7 @@ def second_factor_target(web: Web, provider: str, began_at: str | None, next_url
     """
     if web.page is not None:
         return f"{web.page('second-factor')}?{urlencode({'next': next_url})}"
-    path = next(one for one in (began_at, web.config.oauth_error_path, next_url) if one is not None)
+    path = next(one for one in (began_at, _error_path(web), next_url) if one is not None)
     return _with_query(path, error="second_factor_required", provider=provider, next=next_url)
 
 
@@ -152,6 +152,11 @@ def sign_in_of(result: OAuthResult) -> SignInResult:
         return result.challenge
     assert result.session is not None
     return SignedIn(result.user, result.session)
+
+
+def _error_path(web: Web) -> str | None:
+    path = web.config.oauth_error_path
+    return None if path is None else web.navigation.inside(path)
 
 
 def _with_query(path: str, **query: str) -> str:

@@ -80,6 +80,10 @@ class ClientAddress:
                 )
         return None if address is None else str(address)
 
+    def from_proxy(self, connection: HTTPConnection) -> bool:
+        """Whether a request comes from a trusted proxy."""
+        return self._trusts(_peer(connection), connection)
+
     def counted_as(self, connection: HTTPConnection) -> str | None:
         """The address that the limit counts a request under; ``None``: the request is not counted.
 

@@ -9,15 +9,16 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from torii_dynamodb.errors import ToriiError
+from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
 from torii_dynamodb.fastapi.settings import WebConfig
+from torii_dynamodb.fastapi.tenants import path_below_root
 from torii_dynamodb.fastapi.web import Caller, Web
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
 
-__all__ = ["ToriiMiddleware"]
+__all__ = ["TenantMiddleware", "ToriiMiddleware"]
 
 
 class ToriiMiddleware:
@@ -64,12 +65,13 @@ class ToriiMiddleware:
             await self.app(scope, receive, send)
             return
         try:
-            found = await self.web.caller(HTTPConnection(scope))
+            # Other parts of the application may need no tenant.
+            found = await self.web.caller(HTTPConnection(scope)) if self.web.in_tenant else None
         except Problem as problem:
-            await self._refuse(problem, scope, receive, send)
+            await _refuse(problem, scope, receive, send)
             return
         except ToriiError as error:
-            await self._refuse(problem_of(error), scope, receive, send)
+            await _refuse(problem_of(error), scope, receive, send)
             return
         state = scope.setdefault("state", {})
         state["user"] = None if found is None else found.user
@@ -106,12 +108,54 @@ class ToriiMiddleware:
 
         return sending
 
-    @staticmethod
-    async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await receive()
-            if "websocket.http.response" not in scope.get("extensions", {}):
-                # Closed before it is accepted: the server responds with 403, whatever the code (ASGI, "Close").
-                await send({"type": "websocket.close", "code": 1008 if problem.status_code < 500 else 1011})
-                return
-        await ProblemResponse(problem)(scope, receive, send)
+
+class TenantMiddleware:
+    """Finds the tenant that a request is for: ``app.add_middleware(TenantMiddleware, web=auth.web)``.
+
+    Add it after all other middleware that uses tenants, such as ``ToriiMiddleware``: what is added last runs first.
+    A request for no tenant, or for one that does not exist, goes on, so that the application can have pages outside of
+    tenants; our routes, pages and dependencies then respond with 404. It makes no storage request.
+
+    With ``by_path``, the tenant's path becomes part of ``root_path``, as that of a mount does.
+
+    Args:
+        app: The application.
+        web: A router's ``web``.
+    """
+
+    def __init__(self, app: ASGIApp, *, web: Web) -> None:
+        if web.tenants is None:
+            raise ConfigurationError("TenantMiddleware needs tenants: router(torii, tenants=Tenants(...))")
+        self.app = app
+        self._web = web
+        self._tenants = web.tenants
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            part = await self._web.tenant_of(connection)
+        except ToriiError as error:
+            await _refuse(problem_of(error), scope, receive, send)
+            return
+        if part is not None and part.path:
+            root, below = path_below_root(connection)
+            scope = {**scope, "root_path": root + part.path, "path": root + below}
+        token = self._tenants.enter(part)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._tenants.leave(token)
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            # Closed before it is accepted: the server responds with 403, whatever the code (ASGI, "Close").
+            await send({"type": "websocket.close", "code": 1008 if problem.status_code < 500 else 1011})
+            return
+    await ProblemResponse(problem)(scope, receive, send)

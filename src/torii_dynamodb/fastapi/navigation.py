@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from starlette.requests import HTTPConnection
 
@@ -28,16 +28,25 @@ class Navigation:
 
     Args:
         config: ``base_url``, the trusted origins, and where to go after a sign-in.
+        tenant_path: The path below which the tenant is, at the end of that of ``base_url``; empty if the path names no
+            tenant. A sign-in then leads to no path outside of it.
     """
 
-    def __init__(self, config: WebConfig) -> None:
-        self._after_sign_in = config.after_sign_in
+    def __init__(self, config: WebConfig, *, tenant_path: str = "") -> None:
         self._next_origins = set(config.trusted_origins)
         self._origin = self._base_path = ""
         if config.base_url is not None:
             self._origin = origin_of("base_url", config.base_url)
             self._next_origins.add(self._origin)
             self._base_path = urlsplit(config.base_url).path
+        self._within = self._base_path if tenant_path else ""
+        # The middleware adds the tenant's path to "root_path".
+        self._base_path = self._base_path.removesuffix(tenant_path)
+        self._after_sign_in = self.inside(config.after_sign_in)
+
+    def inside(self, path: str) -> str:
+        """A configured path as browsers see it: below the tenant's path, if the path names the tenant."""
+        return self._within + path
 
     def path(self, path: str) -> str:
         """One of our paths as browsers see it: below the path of ``base_url``, a mount, and a server's ``root_path``.
@@ -72,6 +81,15 @@ class Navigation:
         except ValueError:
             return fallback
         if encoded.startswith("/"):
-            return fallback if encoded.startswith("//") else encoded
+            return fallback if encoded.startswith("//") or self._leaves_tenant(parts.path) else encoded
         origin = f"{parts.scheme}://{parts.netloc}".lower()
-        return encoded if parts.scheme in ("https", "http") and origin in self._next_origins else fallback
+        if parts.scheme not in ("https", "http") or origin not in self._next_origins:
+            return fallback
+        return fallback if origin == self._origin and self._leaves_tenant(parts.path) else encoded
+
+    def _leaves_tenant(self, path: str) -> bool:
+        if not self._within:
+            return False
+        # Browsers resolve these, encoded or not (WHATWG URL, "double-dot URL path segment").
+        dots = any(unquote(segment) in (".", "..") for segment in path.split("/"))
+        return dots or not f"{path}/".startswith(f"{self._within}/")

@@ -68,6 +68,8 @@ def without_body(request: Request, response: Response) -> Response:
 class AuthRoute(APIRoute):
     """A route whose errors are problems, however the application handles its own. Nothing is cached."""
 
+    require_tenant: Callable[[], None] = staticmethod(lambda: None)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's hook."""
         inner = super().get_route_handler()
@@ -76,6 +78,7 @@ class AuthRoute(APIRoute):
         async def handle(request: Request) -> Response:
             note_root_path(request)
             try:
+                self.require_tenant()  # before the body is read, so that the response is the same for any body
                 if acting and request.method == "HEAD":
                     response = Response()
                 elif acting and request.method == "GET" and _is_prefetch(request):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -18,13 +18,14 @@ from torii_dynamodb._rules.second_factor import is_enrolled
 from torii_dynamodb._rules.session_policy import signed_in_at
 from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb.clock import system_random
-from torii_dynamodb.errors import ConfigurationError, RateLimited
+from torii_dynamodb.errors import NotFound, RateLimited
 from torii_dynamodb.events import SignInMethod
 from torii_dynamodb.fastapi.cookies import Cookies
-from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
+from torii_dynamodb.fastapi.csrf import FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, network_of
 from torii_dynamodb.fastapi.navigation import Navigation
+from torii_dynamodb.fastapi.parts import Part, part_of, part_of_tenant
 from torii_dynamodb.fastapi.settings import Credential, SessionTransport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import LockoutPolicy, Session, SignedIn, User
@@ -32,7 +33,9 @@ from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
+    from torii_dynamodb.fastapi.pages.settings import PagesConfig
     from torii_dynamodb.fastapi.schemas import SecondFactorOut, SignedInOut
+    from torii_dynamodb.fastapi.tenants import Tenants
 
 __all__ = ["Caller", "Web", "bearer_of"]
 
@@ -73,52 +76,127 @@ class Caller:
 class Web:
     """The web layer around the services. Each router has one; the pages and the middleware use it too.
 
+    With tenants, ``torii``, ``config``, ``cookies``, ``navigation`` and ``requires_verified`` are those of the tenant
+    that the current request is for. Where it is for none, using them raises a :class:`Problem` with status 404.
+
     Attributes:
-        torii: The services.
-        config: How the web layer behaves.
-        cookies: The cookies.
-        navigation: Where browsers are sent.
-        requires_verified: Whether users can sign in with a password only once their address is verified.
+        model: The services given to the router. With tenants, no request uses them: they say what there are routes for.
         forms: Form tokens.
         page: Returns the path of a page by its name; ``None`` if there are no pages.
+        tenants: The tenants; ``None`` without.
 
     Args:
         torii: The services.
         config: How the web layer behaves.
+        tenants: The tenants, if there are any.
 
     Raises:
         ConfigurationError: Access tokens are accepted but not set up, or their keys are too weak.
     """
 
-    def __init__(self, torii: AsyncTorii, config: WebConfig) -> None:
-        services = "torii_dynamodb._async.services.torii.AsyncTorii"
-        check_kind("torii", torii, services, "AsyncTorii(...): Torii would block the event loop")
+    def __init__(self, torii: AsyncTorii, config: WebConfig, *, tenants: Tenants | None = None) -> None:
         check_kind("config", config, "torii_dynamodb.fastapi.settings.WebConfig", "WebConfig(...)")
-        if torii.issues_jwt:
-            torii.jwt  # noqa: B018 - reports a wrong key at startup, not at the first token
-        elif "jwt" in config.transports:
-            raise ConfigurationError("transports: 'jwt' requires access tokens: give AsyncTorii jwt=JwtSettings(...)")
-        self.torii = torii
-        self.config = config
-        self.cookies = Cookies(config, torii.clock)
-        self.navigation = Navigation(config)
-        decided = torii.require_verified_to_sign_in
-        self.requires_verified = (config.registration == "private" and torii.sends_mail) if decided is None else decided
+        self._base = part_of(torii, config)
+        self.model = torii
         self.forms = FormTokens(system_random)
         self.page: Callable[[str], str] | None = None
-        self._cross_site = CrossSite(config)
+        self.tenants = tenants
+        if tenants is not None:
+            check_kind("tenants", tenants, "torii_dynamodb.fastapi.tenants.Tenants", "Tenants(...)")
+            tenants.bind(lambda name, tenant, path: part_of_tenant(name, tenant, config, path=path))
+        self._torii = torii if tenants is None else cast("AsyncTorii", _CurrentServices(self, tenants))
         self._client = ClientAddress(config)
 
     async def start(self) -> None:
         """Open the storage when the application starts, so that problems are reported now."""
-        await open_storage(self.torii.storage)
+        await open_storage(self.model.storage)
 
     async def end(self) -> None:
         """When the application ends, wait for mails being sent, and close what was opened here."""
         try:
-            await self.torii.close()
+            if self.tenants is not None:
+                await self.tenants.close()
+            await self.model.close()
         finally:
-            await close_storage(self.torii.storage)
+            await close_storage(self.model.storage)
+
+    # What depends on the tenant
+
+    @property
+    def part(self) -> Part:
+        """What depends on the tenant.
+
+        Raises:
+            Problem: The request is for no tenant (404).
+        """
+        return self._base if self.tenants is None else self.tenants.part()
+
+    @property
+    def _part_or_base(self) -> Part:
+        return (None if self.tenants is None else self.tenants.part_or_none()) or self._base
+
+    def require_tenant(self) -> None:
+        """Refuse a request that is for no tenant, if there are tenants.
+
+        Raises:
+            Problem: It is for none (404).
+        """
+        _ = self.part
+
+    @property
+    def in_tenant(self) -> bool:
+        """Whether the request is for a tenant, or there are none. Without the middleware it is ``True``, and fails."""
+        return self.tenants is None or self.tenants.found
+
+    async def tenant_of(self, connection: HTTPConnection) -> Part | None:
+        """The tenant that a request is for, if there are tenants, and it is for one."""
+        if self.tenants is None:
+            return None
+        return await self.tenants.part_of(connection, from_proxy=self._client.from_proxy(connection))
+
+    @property
+    def torii(self) -> AsyncTorii:
+        """The services."""
+        return self._torii
+
+    @property
+    def config(self) -> WebConfig:
+        """How the web layer behaves."""
+        return self._part_or_base.config
+
+    @property
+    def cookies(self) -> Cookies:
+        """The cookies."""
+        return self.part.cookies
+
+    @property
+    def navigation(self) -> Navigation:
+        """Where browsers are sent."""
+        return self._part_or_base.navigation
+
+    @property
+    def requires_verified(self) -> bool:
+        """Whether users can sign in with a password only once their address is verified."""
+        return self.part.requires_verified
+
+    def dressed(self, settings: PagesConfig) -> PagesConfig:
+        """The configuration of the pages, with what the tenant has of its own."""
+        part = self._part_or_base
+        if part.tenant is None:
+            return settings
+        return replace(
+            settings,
+            app_name=part.tenant.app_name,
+            home=part.navigation.inside(settings.home),
+            stylesheet=part.tenant.stylesheet or settings.stylesheet,
+        )
+
+    @property
+    def session_cookie(self) -> str:
+        """The name of the session cookie, for descriptions: with ``{tenant}`` in place of the tenant's name."""
+        if self.tenants is None:
+            return self._base.cookies.session
+        return Cookies(self._base.config, self.model.clock, tenant="{tenant}").session
 
     # Who is signed in
 
@@ -197,7 +275,7 @@ class Web:
         scheme = connection.headers.get("authorization", "").partition(" ")[0]
         if not cookie and scheme.lower() == "bearer":
             return
-        if self._cross_site.refuses(connection, cookie=cookie):
+        if self.part.cross_site.refuses(connection, cookie=cookie):
             raise Problem(
                 403,
                 "cross_site",
@@ -447,7 +525,7 @@ class Web:
                 await self.torii.delete_session(session.token)
                 raise
         cookie = self.cookies.read(connection, self.cookies.session)
-        if cookie is not None and self._cross_site.refuses(connection, cookie=False):
+        if cookie is not None and self.part.cross_site.refuses(connection, cookie=False):
             cookie = None
         if transport == "bearer" and not replace and await self.other_user(connection, user.id) is not None:
             cookie = None
@@ -571,6 +649,38 @@ class Web:
         secrets = [self.cookies.read(connection, name) for name in (self.cookies.session, self.cookies.form)]
         if not any(self.forms.holds(secret, token) for secret in secrets):
             raise Problem(403, "cross_site", "the form has expired or does not come from this site; reload the page")
+
+
+class _CurrentServices:
+    """The services of the tenant that the current request is for: routes keep it from before there are requests.
+
+    What is offered to tenants, by the router's services, can be asked at any time.
+    """
+
+    def __init__(self, web: Web, tenants: Tenants) -> None:
+        self._web = web
+        self._tenants = tenants
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OFFERS and self._tenants.part_or_none() is None:
+            return getattr(self._web.model, name)
+        torii = self._tenants.part().torii
+        if name in _NEEDS and not getattr(torii, _NEEDS[name]):
+            raise NotFound("page", "there is no such page")
+        return getattr(torii, name)
+
+
+# What a tenant may lack although others have it, and how to tell.
+_NEEDS = {
+    "email_code": "sends_mail",
+    "email_verification": "sends_mail",
+    "jwt": "issues_jwt",
+    "magic_link": "sends_mail",
+    "passkeys": "takes_passkeys",
+    "second_factor": "takes_second_factors",
+}
+# They lead to no storage. The page for an unknown tenant shows the time, too.
+_OFFERS = frozenset({*_NEEDS.values(), "clock", "oauth_providers", "remembers_devices"})
 
 
 def bearer_of(connection: HTTPConnection) -> tuple[str, Literal["bearer", "jwt"]] | None:

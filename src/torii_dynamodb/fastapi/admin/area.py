@@ -13,7 +13,7 @@ from torii_dynamodb._rules.checking import check_policy, wrong
 from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.second_factor import factor_kinds
 from torii_dynamodb.administration import SearchPage
-from torii_dynamodb.errors import ValidationError
+from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.fastapi.admin import editing
 from torii_dynamodb.fastapi.admin.activity import Activity
 from torii_dynamodb.fastapi.admin.charts import HEIGHT, WIDTH, bar_chart, number
@@ -94,7 +94,12 @@ class Admin:
         Args:
             web: The web layer of the JSON routes.
             settings: The configuration of the account's pages.
+
+        Raises:
+            ConfigurationError: There are tenants, and ``activity``, which is not of one tenant.
         """
+        if self.activity is not None and web.tenants is not None:
+            raise ConfigurationError("activity: it counts all tenants together: leave it out of the area of tenants")
         site = Site(web, settings, admin=self)
         router = new_router(site, self._prefix)
         area = Area(site, self._prefix, self._admits, has_activity=self.activity is not None, note=self.note)

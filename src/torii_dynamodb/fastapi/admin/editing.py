@@ -26,7 +26,6 @@ Form = dict[str, str]
 def add(router: APIRouter, area: Area) -> None:
     """Add the forms, and the pages that ask before something is done, to a router."""
     torii = area.torii
-    administration = torii.administration
     _add_creation(router, area)
     _add_edit(router, area)
     _add_deletion(router, area)
@@ -36,7 +35,7 @@ def add(router: APIRouter, area: Area) -> None:
     action(
         "verify",
         "user-verified",
-        lambda user, form: administration.verify(_as_shown(user, form), keep=form.get("keep") == "yes"),
+        lambda user, form: torii.administration.verify(_as_shown(user, form), keep=form.get("keep") == "yes"),
     )
     action(
         "end-session",
@@ -48,10 +47,10 @@ def add(router: APIRouter, area: Area) -> None:
     action(
         "remove-factors",
         "second-factors-removed" if torii.sends_mail else "second-factors-removed-untold",
-        lambda user, form: administration.remove_second_factors(user, form.get("factor_id")),
+        lambda user, form: torii.administration.remove_second_factors(user, form.get("factor_id")),
     )
     if torii.sends_mail:
-        action("send-reset", "reset-sent", lambda user, _: administration.send_reset(user))
+        action("send-reset", "reset-sent", lambda user, _: torii.administration.send_reset(user))
 
 
 class _Actions:

@@ -35,13 +35,13 @@ def add(router: APIRouter, site: Site) -> None:
 
     if not site.torii.sends_mail:
         return
-    web, oauth = site.web, site.torii.oauth
+    web, torii = site.web, site.torii
 
     @router.get("/confirm-provider")
     async def confirm_provider(request: Request) -> Response:
         token = request.query_params.get("token", "")
         try:
-            found = await oauth.check_confirmation(token, browser_binding=held(request))
+            found = await torii.oauth.check_confirmation(token, browser_binding=held(request))
         except OAuthError:
             return await elsewhere(request)
         if found is None:
@@ -63,7 +63,7 @@ def add(router: APIRouter, site: Site) -> None:
         form = await site.form(request)
         await web.limit(request)
         try:
-            result = await oauth.complete_confirmation(
+            result = await torii.oauth.complete_confirmation(
                 form.get("token", ""), browser_binding=held(request), browser=web.browser(request)
             )
         except InvalidToken:

@@ -111,10 +111,15 @@ class Site:
         check_kind("settings", settings, "torii_dynamodb.fastapi.pages.settings.PagesConfig", "PagesConfig(...)")
         self.web = web
         self.torii = web.torii
-        self.settings = settings
+        self._settings = settings
         self._admin = admin
         own = [] if settings.templates is None else [settings.templates]
         self._renderer = Renderer([*own, _HERE / "templates", _HERE.parent / "admin" / "templates"])
+
+    @property
+    def settings(self) -> PagesConfig:
+        """The configuration of the pages, with the tenant's own name and style sheet."""
+        return self.web.dressed(self._settings)
 
     def path(self, name: str, **query: str | None) -> str:
         """A page's path as browsers see it, for example ``path("sign-in", next="/x")``. Empty values are left out."""
@@ -144,8 +149,9 @@ class Site:
             context: Variables for the template.
         """
         note_root_path(request)  # error pages are also rendered outside our routes
-        carrier = Response()
-        token = self.web.form_token(request, carrier)
+        settings, carrier = self.settings, Response()
+        # The page that says that there is no such tenant has no form.
+        token = self.web.form_token(request, carrier) if self.web.in_tenant else ""
         if signed_in is not None and signed_in.moved:
             self.web.leave_session(carrier, signed_in.session)
         admin_path = None
@@ -154,11 +160,11 @@ class Site:
         text = self._renderer.render(
             f"{template}.html",
             {
-                "app_name": self.settings.app_name,
-                "home": self.settings.home,
-                "prefix": self.web.navigation.path(self.settings.prefix),
-                "stylesheet": self.settings.stylesheet,
-                "password_hint": self.settings.password_hint,
+                "app_name": settings.app_name,
+                "home": settings.home,
+                "prefix": self.web.navigation.path(settings.prefix),
+                "stylesheet": settings.stylesheet,
+                "password_hint": settings.password_hint,
                 "path": self.path,
                 "admin_path": admin_path,
                 "csrf_name": CSRF,
@@ -261,14 +267,18 @@ def new_router(site: Site, prefix: str) -> Router:
 
     class PageRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-            return partial(_guarded, site, super().get_route_handler())
+            return partial(_guarded, site, super().get_route_handler(), shared="/static/" in self.path)
 
     return Router(prefix=prefix, route_class=PageRoute, include_in_schema=False)
 
 
-async def _guarded(site: Site, handler: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+async def _guarded(
+    site: Site, handler: Callable[[Request], Awaitable[Response]], request: Request, *, shared: bool
+) -> Response:
     note_root_path(request)
     try:
+        if not shared:  # by all tenants, and by the page that says that there is no such tenant
+            site.web.require_tenant()
         response = await handler(request)
     except Redirected as redirected:
         response = redirected.response

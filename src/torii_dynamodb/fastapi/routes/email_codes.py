@@ -43,7 +43,7 @@ def _flow(web: Web, request: Request, body: HeldCodeIn) -> str:
 
 
 def _add(router: APIRouter, web: Web) -> None:
-    codes = web.torii.email_code
+    torii = web.torii
 
     @router.post("/email-code", status_code=202, summary="Ask for a code by email", responses=problems(*_LIMITED))
     async def send(body: EmailCodeIn, request: Request, response: Response) -> EmailCodeSentOut:
@@ -53,7 +53,7 @@ def _add(router: APIRouter, web: Web) -> None:
         purpose = _PURPOSES[body.purpose]
         found = await web.caller(request) if purpose == EMAIL_VERIFICATION else None
         # The browser that signed up keeps what it set up, as with a link that a signed-in user asks for.
-        flow = await codes.send(
+        flow = await torii.email_code.send(
             body.email,
             purpose=purpose,
             browser_binding=web.held_binding(request),
@@ -75,7 +75,7 @@ def _add(router: APIRouter, web: Web) -> None:
         """Uses a code. This also proves the address. After five tries, only a new code works."""
         web.require_transport(body.transport)
         await web.limit(request)
-        result = await codes.complete(_flow(web, request, body), body.code, browser=web.browser(request))
+        result = await torii.email_code.complete(_flow(web, request, body), body.code, browser=web.browser(request))
         return await web.answer(request, response, result, transport=body.transport, replace=body.replace_session)
 
     @router.post(
@@ -86,7 +86,7 @@ def _add(router: APIRouter, web: Web) -> None:
     async def exchange(body: ExchangeCodeIn, request: Request, response: Response) -> ExchangedCodeOut:
         """The token is for `email/verification/complete` or `password/reset/complete`, as if from a link."""
         await web.limit(request)
-        token = await codes.exchange(_flow(web, request, body), body.code, purpose=_PURPOSES[body.purpose])
+        token = await torii.email_code.exchange(_flow(web, request, body), body.code, purpose=_PURPOSES[body.purpose])
         if body.flow is None:
             web.forget_email_code(response)
         return ExchangedCodeOut(token=token)

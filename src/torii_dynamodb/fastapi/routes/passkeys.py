@@ -39,7 +39,7 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         _add_registration(router, web, dependencies)
         _add_signing_in(router, web)
         _add_management(router, web, dependencies)
-        if web.torii.passkeys.settings.related_origins:
+        if web.model.passkeys.settings.related_origins:
             _add_related_origins(router, web)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from torii_dynamodb.errors import NotFound
 from torii_dynamodb.fastapi.dependencies import Dependencies
 from torii_dynamodb.fastapi.routing import BODY, RECENT, problems
 from torii_dynamodb.fastapi.schemas import (
@@ -52,6 +53,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
 
             It sets a cookie: in this browser, the link in the mail keeps the password. Elsewhere the link asks for it.
             """
+            _require_registration(web)
             await web.limit(request)
             binding = web.sign_up_binding(request)
             await torii.password.sign_up(body.email, body.password, name=body.name, browser_binding=binding)
@@ -68,6 +70,7 @@ def _add_registration(router: APIRouter, web: Web) -> None:
         )
         async def register_directly(body: RegisterIn, request: Request, response: Response) -> SignInOut:
             """Registers and signs in at once. It reveals whether an address is taken."""
+            _require_registration(web)
             web.require_transport(body.transport)
             await web.limit(request)
             if body.transport == "cookie" and not body.replace_session:
@@ -79,6 +82,11 @@ def _add_registration(router: APIRouter, web: Web) -> None:
                 # For the link that is requested next.
                 web.leave_binding(response, web.sign_up_binding(request))
             return answer
+
+
+def _require_registration(web: Web) -> None:
+    if web.config.registration == "off":  # of a tenant
+        raise NotFound("page", "nobody can register here")
 
 
 def _add_signing_in(router: APIRouter, web: Web) -> None:

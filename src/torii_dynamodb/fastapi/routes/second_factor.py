@@ -122,7 +122,7 @@ async def _signed_in(
 
 
 def _add_completing(router: APIRouter, web: Web) -> None:
-    factors = web.torii.second_factor
+    torii = web.torii
 
     @router.post(
         "/second-factor/check",
@@ -143,12 +143,14 @@ def _add_completing(router: APIRouter, web: Web) -> None:
     async def complete(body: ChallengeWithCodeIn, request: Request, response: Response) -> SignedInOut:
         """Takes a code of an authenticator app, or a recovery code. A wrong code does not use up the challenge."""
         token = await _completing(web, request, body)
-        signed_in = await factors.complete(token, body.code, factor_id=body.factor_id, browser=web.browser(request))
+        signed_in = await torii.second_factor.complete(
+            token, body.code, factor_id=body.factor_id, browser=web.browser(request)
+        )
         return await _signed_in(web, request, response, body, signed_in)
 
 
 def _add_completing_with_passkey(router: APIRouter, web: Web) -> None:
-    factors = web.torii.second_factor
+    torii = web.torii
 
     @router.post(
         "/second-factor/passkey/begin",
@@ -158,7 +160,7 @@ def _add_completing_with_passkey(router: APIRouter, web: Web) -> None:
     async def begin(body: ChallengeIn, request: Request) -> PasskeyOptionsOut:
         """Options for `navigator.credentials.get`."""
         await web.limit(request)
-        return PasskeyOptionsOut(options=await factors.begin_passkey(_token(web, request, body)))
+        return PasskeyOptionsOut(options=await torii.second_factor.begin_passkey(_token(web, request, body)))
 
     @router.post(
         "/second-factor/passkey/complete",
@@ -168,12 +170,14 @@ def _add_completing_with_passkey(router: APIRouter, web: Web) -> None:
     async def complete(body: ChallengeWithPasskeyIn, request: Request, response: Response) -> SignedInOut:
         """Verifies the browser's response and signs in."""
         token = await _completing(web, request, body)
-        signed_in = await factors.complete_with_passkey(token, body.credential, browser=web.browser(request))
+        signed_in = await torii.second_factor.complete_with_passkey(
+            token, body.credential, browser=web.browser(request)
+        )
         return await _signed_in(web, request, response, body, signed_in)
 
 
 def _add_enrolling_at_sign_in(router: APIRouter, web: Web) -> None:
-    factors = web.torii.second_factor
+    torii = web.torii
 
     @router.post(
         "/second-factor/enrolment/begin",
@@ -186,7 +190,7 @@ def _add_enrolling_at_sign_in(router: APIRouter, web: Web) -> None:
         challenge = await _challenge(web, request, body)
         if not challenge.enrolment:
             raise InvalidToken("you have a second factor already: give it to sign in")
-        return _enrolment(await factors.begin_enrolment(challenge.user, name=body.name))
+        return _enrolment(await torii.second_factor.begin_enrolment(challenge.user, name=body.name))
 
     @router.post(
         "/second-factor/enrolment/complete",
@@ -197,7 +201,7 @@ def _add_enrolling_at_sign_in(router: APIRouter, web: Web) -> None:
     async def complete(body: ChallengeWithEnrolmentIn, request: Request, response: Response) -> EnrolledOut:
         """Verifies the app's first code. Show the recovery codes now: they are not stored."""
         token = await _completing(web, request, body)
-        signed_in, enrolled = await factors.complete_by_enrolling(
+        signed_in, enrolled = await torii.second_factor.complete_by_enrolling(
             token, body.enrolment, body.code, browser=web.browser(request)
         )
         return _enrolled(enrolled, await _signed_in(web, request, response, body, signed_in))
@@ -218,7 +222,7 @@ def _enrolled(enrolled: EnrolledFactor, signed_in: SignedInOut) -> EnrolledOut:
 
 
 def _add_step_up(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    factors = web.torii.second_factor
+    torii = web.torii
 
     @router.post(
         "/second-factors/step-up",
@@ -230,7 +234,9 @@ def _add_step_up(router: APIRouter, web: Web, dependencies: Dependencies) -> Non
     ) -> SignedInOut:
         """For what needs a recent second factor. The session is replaced by a new one."""
         await web.limit(request)
-        raised = await factors.step_up(SignedIn(found.user, found.session), body.code, browser=web.browser(request))
+        raised = await torii.second_factor.step_up(
+            SignedIn(found.user, found.session), body.code, browser=web.browser(request)
+        )
         return _replaced(web, response, found, raised)
 
 
@@ -311,12 +317,12 @@ def _add_setting_up(router: APIRouter, web: Web, dependencies: Dependencies) -> 
 
 
 def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    factors = web.torii.second_factor
+    torii = web.torii
 
     @router.get("/second-factors", summary="Your second factors", responses=problems("not_signed_in"))
     async def second_factors(found: Caller = Depends(dependencies.signed_in)) -> FactorsOut:
         """Authenticator apps, recovery codes, and whether passkeys are a second factor."""
-        held = await factors.list_for_user(found.user.id, user=found.user)
+        held = await torii.second_factor.list_for_user(found.user.id, user=found.user)
         return FactorsOut(
             enrolled=is_enrolled(found.user),
             factors=[FactorOut.of(factor) for factor in held],
@@ -332,7 +338,7 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
         """Ten codes that replace the earlier ones. Show them now: they are not stored."""
         if not is_enrolled(found.user):
             raise NotFound("second_factor", "set up a second factor first; recovery codes alone are none")
-        return RecoveryCodesOut(recovery_codes=list(await factors.make_recovery_codes(found.user)))
+        return RecoveryCodesOut(recovery_codes=list(await torii.second_factor.make_recovery_codes(found.user)))
 
     @router.delete(
         "/second-factors/{factor_id}",
@@ -342,12 +348,12 @@ def _add_management(router: APIRouter, web: Web, dependencies: Dependencies) -> 
     )
     async def remove(factor_id: FactorId, found: Caller = Depends(dependencies.recent())) -> None:
         """Removes an authenticator app, or with `recovery` the recovery codes."""
-        if not await factors.remove(found.user, factor_id):
+        if not await torii.second_factor.remove(found.user, factor_id):
             raise NotFound("second_factor", _NO_FACTOR)
 
 
 def _add_passkeys(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
-    factors = web.torii.second_factor
+    torii = web.torii
 
     @router.put(
         "/second-factors/passkeys/enabled",
@@ -356,7 +362,7 @@ def _add_passkeys(router: APIRouter, web: Web, dependencies: Dependencies) -> No
     )
     async def use_passkeys(found: Caller = Depends(dependencies.recent())) -> RecoveryCodesOut:
         """Returns recovery codes to show now, if the user had none."""
-        return RecoveryCodesOut(recovery_codes=list(await factors.use_passkeys(found.user)))
+        return RecoveryCodesOut(recovery_codes=list(await torii.second_factor.use_passkeys(found.user)))
 
     @router.delete(
         "/second-factors/passkeys/enabled",
@@ -366,4 +372,4 @@ def _add_passkeys(router: APIRouter, web: Web, dependencies: Dependencies) -> No
     )
     async def do_not_use_passkeys(found: Caller = Depends(dependencies.recent())) -> None:
         """They still sign in."""
-        await factors.use_passkeys(found.user, False)
+        await torii.second_factor.use_passkeys(found.user, False)

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from torii_dynamodb.fastapi.dependencies import Dependencies
+from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.routing import problems
 from torii_dynamodb.fastapi.schemas import AccessTokenOut
 from torii_dynamodb.fastapi.web import Caller, Web
@@ -23,7 +24,7 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
     torii = web.torii
     if not torii.issues_jwt:
         return
-    torii.jwt.require_signing()
+    web.model.jwt.require_signing()
 
     @router.post("/token", summary="Get an access token", responses=problems("cross_site", "not_signed_in"))
     async def token(found: Caller = Depends(dependencies.signed_in)) -> AccessTokenOut:
@@ -37,13 +38,16 @@ def add(router: APIRouter, web: Web, dependencies: Dependencies) -> None:
         """Returns the public keys (RFC 7517), for services that verify access tokens."""
         return torii.jwt.jwks()
 
-    for path, document in torii.jwt.well_known(web.config.base_url).items():
+    for path in web.model.jwt.well_known(web.config.base_url):
         # Others look for them below the issuer's URL, so they have no prefix.
-        router.routes.append(Route(path, _serving(document), include_in_schema=False))
+        router.routes.append(Route(path, _serving(web, path), include_in_schema=False))
 
 
-def _serving(document: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _serving(web: Web, path: str) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def serve(_: Request) -> JSONResponse:
+        document = web.part.torii.jwt.well_known(web.config.base_url).get(path) if web.part.torii.issues_jwt else None
+        if document is None:
+            raise Problem(404, "not_found", "there is no such page")
         return JSONResponse(document(), headers={"Cache-Control": "public, max-age=300"})
 
     return serve

@@ -1,0 +1,97 @@
+"""What of the web layer depends on whose users it is about: services, cookies, and where browsers are sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from torii_dynamodb._rules.checking import check_kind
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.fastapi.cookies import Cookies
+from torii_dynamodb.fastapi.csrf import CrossSite
+from torii_dynamodb.fastapi.navigation import Navigation
+from torii_dynamodb.fastapi.settings import WebConfig
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.services import AsyncTorii
+    from torii_dynamodb.fastapi.tenants import Tenant
+
+__all__ = ["Part", "part_of", "part_of_tenant"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What depends on the tenant. Without tenants there is one, for everybody.
+
+    Args:
+        torii: The services.
+        config: How the web layer behaves here.
+        cookies: The cookies.
+        navigation: Where browsers are sent.
+        cross_site: Distinguishes requests of this site's pages from others.
+        requires_verified: Whether users can sign in with a password only once their address is verified.
+        tenant: The tenant; ``None`` without tenants.
+        path: The path below which the tenant is, such as ``/t/acme``; empty if the path does not name it.
+    """
+
+    torii: AsyncTorii = field(repr=False)
+    config: WebConfig
+    cookies: Cookies
+    navigation: Navigation
+    cross_site: CrossSite
+    requires_verified: bool
+    tenant: Tenant | None = None
+    path: str = ""
+
+
+def part_of(torii: AsyncTorii, config: WebConfig, *, tenant: Tenant | None = None, path: str = "") -> Part:
+    """Check that the services and the configuration match, and derive the rest from them.
+
+    Raises:
+        ConfigurationError: Access tokens are accepted but not set up, or their keys are too weak.
+    """
+    services = "torii_dynamodb._async.services.torii.AsyncTorii"
+    check_kind("torii", torii, services, "AsyncTorii(...): Torii would block the event loop")
+    if torii.issues_jwt:
+        torii.jwt  # noqa: B018 - reports a wrong key at startup, not at the first token
+    elif "jwt" in config.transports:
+        raise ConfigurationError("transports: 'jwt' requires access tokens: give AsyncTorii jwt=JwtSettings(...)")
+    decided = torii.require_verified_to_sign_in
+    return Part(
+        torii=torii,
+        config=config,
+        cookies=Cookies(config, torii.clock, tenant=None if tenant is None else torii.tenant_name),
+        navigation=Navigation(config, tenant_path=path),
+        cross_site=CrossSite(config),
+        requires_verified=(config.registration == "private" and torii.sends_mail) if decided is None else decided,
+        tenant=tenant,
+        path=path,
+    )
+
+
+def part_of_tenant(name: str, tenant: Tenant, config: WebConfig, *, path: str = "") -> Part:
+    """A tenant's part.
+
+    Args:
+        name: The tenant's name.
+        tenant: Its services and settings.
+        config: The configuration of all tenants.
+        path: The path below which the tenant is; empty if the path does not name it.
+
+    Raises:
+        ConfigurationError: The services are not this tenant's, or the settings do not match.
+    """
+    if tenant.torii.tenant_name != name:
+        raise ConfigurationError(
+            f"tenant {name!r}: the services are those of {tenant.torii.tenant_name!r}: give AsyncTorii "
+            f"storage.tenant({name!r})"
+        )
+    within = urlsplit(tenant.base_url).path.rstrip("/") if path else ""
+    if not within.endswith(path):
+        raise ConfigurationError(
+            f"tenant {name!r}: base_url: {tenant.base_url!r} does not end with {path!r}, the tenant's path"
+        )
+    own = replace(config, base_url=tenant.base_url, trusted_origins=(*config.trusted_origins, *tenant.trusted_origins))
+    part = part_of(tenant.torii, own, tenant=tenant, path=path)
+    return part if tenant.sign_up else replace(part, config=replace(own, registration="off"))
