@@ -1,4 +1,4 @@
-"""The pages about the web layer and the providers name every option, and every mail."""
+"""The pages about the web layer, the providers and tenants name every option, and every mail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from torii_dynamodb.fastapi import WebConfig
+from torii_dynamodb.fastapi import Tenant, Tenants, WebConfig
 from torii_dynamodb.fastapi.pages import PagesConfig
 from torii_dynamodb.mail import MailSettings
 from torii_dynamodb.mail.templates import TEMPLATES
@@ -18,7 +18,7 @@ from torii_dynamodb.oauth import ClientKey, OAuthProvider, apple, github, google
 from torii_dynamodb.passkeys import PasskeySettings
 
 _DOCS = Path(__file__).parents[2] / "docs"
-_PAGES = "\n".join((_DOCS / page).read_text(encoding="utf-8") for page in ("web.md", "providers.md"))
+_PAGES = "\n".join((_DOCS / page).read_text(encoding="utf-8") for page in ("web.md", "providers.md", "tenants.md"))
 _CODE = re.findall(r"```.*?```|`[^`\n]+`", _PAGES, re.DOTALL)
 
 
@@ -27,6 +27,8 @@ _CODE = re.findall(r"```.*?```|`[^`\n]+`", _PAGES, re.DOTALL)
     [
         WebConfig,
         PagesConfig,
+        Tenant,
+        Tenants,
         MailSettings,
         PasskeySettings,
         OAuthProvider,
@@ -40,11 +42,11 @@ _CODE = re.findall(r"```.*?```|`[^`\n]+`", _PAGES, re.DOTALL)
     ids=lambda made: made.__name__,
 )
 def test_every_option_is_named(made: Callable[..., Any]) -> None:
-    """Each option is named as code on one of the two pages."""
+    """Each option is named as code on one of these pages."""
     named = set(re.findall(r"\w+", " ".join(_CODE)))
     assert set(inspect.signature(made).parameters) - named == set()
 
 
 def test_every_mail_is_named() -> None:
-    """Each template of a mail is named as code on one of the two pages."""
+    """Each template of a mail is named as code on one of these pages."""
     assert set(TEMPLATES) - set(re.findall(r"\w+", " ".join(_CODE))) == set()

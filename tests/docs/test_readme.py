@@ -51,7 +51,7 @@ def test_the_readmes_python_passes_strict_type_checkers(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 2
     files: list[str] = []
-    for number, block in enumerate([*blocks, second_factors(), *from_fastapi_users()]):
+    for number, block in enumerate([*blocks, second_factors(), *from_fastapi_users(), *tenants_page()]):
         file = tmp_path / f"shown_{number}.py"
         file.write_text(f"# pyright: strict\n{block}", encoding="utf-8")
         files.append(str(file))
@@ -76,6 +76,12 @@ def second_factors() -> str:
     """The program that the blocks of the page on second factors add up to."""
     text = (ROOT / "docs" / "second-factors.md").read_text(encoding="utf-8")
     return "\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+
+
+def tenants_page() -> list[str]:
+    """The blocks of the page on tenants."""
+    text = (ROOT / "docs" / "tenants.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
 async def test_the_page_on_second_factors_runs(monkeypatch: pytest.MonkeyPatch) -> None:

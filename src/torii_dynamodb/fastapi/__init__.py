@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from torii_dynamodb.fastapi.dependencies import Dependencies, access_claims
     from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, render_problem
     from torii_dynamodb.fastapi.middleware import TenantMiddleware, ToriiMiddleware
+    from torii_dynamodb.fastapi.parts import Tenant
     from torii_dynamodb.fastapi.schemas import SessionOut, UserOut
     from torii_dynamodb.fastapi.settings import WebConfig
-    from torii_dynamodb.fastapi.storage import dynamodb
-    from torii_dynamodb.fastapi.tenants import Tenant, TenantFinder, Tenants, by_header, by_host, by_path
+    from torii_dynamodb.fastapi.storage import LazyStorage, dynamodb
+    from torii_dynamodb.fastapi.tenants import TenantFinder, Tenants, by_header, by_host, by_path
     from torii_dynamodb.fastapi.web import Caller, Web
 
 __all__ = [
     "AuthRouter",
     "Caller",
     "Dependencies",
+    "LazyStorage",
     "Problem",
     "ProblemResponse",
     "SessionOut",
@@ -46,11 +48,12 @@ __all__ = [
 _HOMES = {
     "AuthRouter": "auth_router",
     "Dependencies": "dependencies",
+    "LazyStorage": "storage",
     "Problem": "errors",
     "ProblemResponse": "errors",
     "SessionOut": "schemas",
     "Caller": "web",
-    "Tenant": "tenants",
+    "Tenant": "parts",
     "TenantFinder": "tenants",
     "TenantMiddleware": "middleware",
     "Tenants": "tenants",

@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from torii_dynamodb._rules.checking import check_kind
+from torii_dynamodb._rules.origins import check_origins, origin_of
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi.cookies import Cookies
 from torii_dynamodb.fastapi.csrf import CrossSite
 from torii_dynamodb.fastapi.navigation import Navigation
-from torii_dynamodb.fastapi.settings import WebConfig
+from torii_dynamodb.fastapi.settings import WebConfig, path_of
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
-    from torii_dynamodb.fastapi.tenants import Tenant
 
-__all__ = ["Part", "part_of", "part_of_tenant"]
+__all__ = ["Tenant", "TenantPart", "part_of", "part_of_tenant"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Tenant:
+    """One tenant, as the web layer serves it.
+
+    Args:
+        torii: Its services: ``AsyncTorii(storage.tenant(name), ...)``, with its own mail settings, passkey settings
+            and providers. Offer the same as the services given to the router: what those lack has no routes.
+        app_name: The name that its pages show.
+        base_url: Where browsers reach it, for example ``https://acme.example.com``, or
+            ``https://app.example.com/t/acme`` with ``by_path``. Give its ``MailSettings`` the same.
+        stylesheet: The path of its own style sheet, instead of that of ``PagesConfig``.
+        trusted_origins: Other origins whose pages may use its cookies, besides those of ``WebConfig``.
+        sign_up: Whether people can register. Set ``magic_link_sign_up`` and ``oauth_sign_up`` of its services, too.
+    """
+
+    torii: AsyncTorii = field(repr=False)
+    app_name: str
+    base_url: str
+    stylesheet: str | None = None
+    trusted_origins: Sequence[str] = ()
+    sign_up: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.app_name, str) or not self.app_name.strip():
+            raise ConfigurationError("app_name must not be empty: give the name that the tenant's pages show")
+        origin_of("base_url", self.base_url)
+        check_origins("trusted_origins", self.trusted_origins)
+        if self.stylesheet is not None:
+            object.__setattr__(self, "stylesheet", path_of("stylesheet", self.stylesheet))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantPart:
     """What depends on the tenant. Without tenants there is one, for everybody.
 
     Args:
@@ -45,7 +77,7 @@ class Part:
     path: str = ""
 
 
-def part_of(torii: AsyncTorii, config: WebConfig, *, tenant: Tenant | None = None, path: str = "") -> Part:
+def part_of(torii: AsyncTorii, config: WebConfig, *, tenant: Tenant | None = None, path: str = "") -> TenantPart:
     """Check that the services and the configuration match, and derive the rest from them.
 
     Raises:
@@ -58,7 +90,7 @@ def part_of(torii: AsyncTorii, config: WebConfig, *, tenant: Tenant | None = Non
     elif "jwt" in config.transports:
         raise ConfigurationError("transports: 'jwt' requires access tokens: give AsyncTorii jwt=JwtSettings(...)")
     decided = torii.require_verified_to_sign_in
-    return Part(
+    return TenantPart(
         torii=torii,
         config=config,
         cookies=Cookies(config, torii.clock, tenant=None if tenant is None else torii.tenant_name),
@@ -70,7 +102,7 @@ def part_of(torii: AsyncTorii, config: WebConfig, *, tenant: Tenant | None = Non
     )
 
 
-def part_of_tenant(name: str, tenant: Tenant, config: WebConfig, *, path: str = "") -> Part:
+def part_of_tenant(name: str, tenant: Tenant, config: WebConfig, *, path: str = "") -> TenantPart:
     """A tenant's part.
 
     Args:

@@ -5,64 +5,28 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from inspect import isawaitable
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from starlette.requests import HTTPConnection
 
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.checking import check_kind, wrong
-from torii_dynamodb._rules.origins import check_origins, origin_of
 from torii_dynamodb.clock import Clock, system_clock
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.fastapi.errors import Problem
-from torii_dynamodb.fastapi.settings import path_of
+from torii_dynamodb.fastapi.parts import Tenant, TenantPart
 
-if TYPE_CHECKING:
-    from torii_dynamodb._async.services import AsyncTorii
-    from torii_dynamodb.fastapi.parts import Part
-
-__all__ = ["Tenant", "TenantFinder", "TenantOf", "Tenants", "by_header", "by_host", "by_path", "path_below_root"]
+__all__ = ["TenantFinder", "TenantOf", "Tenants", "by_header", "by_host", "by_path", "path_below_root"]
 
 _NAME = "{tenant}"
 _LONGEST_HOST = 253  # RFC 1035, 2.3.4, without the final dot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
-    """One tenant, as the web layer serves it.
-
-    Args:
-        torii: Its services: ``AsyncTorii(storage.tenant(name), ...)``, with its own mail settings, passkey settings
-            and providers. Offer the same as the services given to the router: what those lack has no routes.
-        app_name: The name that its pages show.
-        base_url: Where browsers reach it, for example ``https://acme.example.com``, or
-            ``https://app.example.com/t/acme`` with :func:`by_path`. Give its ``MailSettings`` the same.
-        stylesheet: The path of its own style sheet, instead of that of ``PagesConfig``.
-        trusted_origins: Other origins whose pages may use its cookies, besides those of ``WebConfig``.
-        sign_up: Whether people can register. Set ``magic_link_sign_up`` and ``oauth_sign_up`` of its services, too.
-    """
-
-    torii: AsyncTorii = field(repr=False)
-    app_name: str
-    base_url: str
-    stylesheet: str | None = None
-    trusted_origins: Sequence[str] = ()
-    sign_up: bool = True
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.app_name, str) or not self.app_name.strip():
-            raise ConfigurationError("app_name must not be empty: give the name that the tenant's pages show")
-        origin_of("base_url", self.base_url)
-        check_origins("trusted_origins", self.trusted_origins)
-        if self.stylesheet is not None:
-            object.__setattr__(self, "stylesheet", path_of("stylesheet", self.stylesheet))
 
 
 class TenantFinder(Protocol):
@@ -265,13 +229,13 @@ class Tenants:
         self._size = size
         self._max_age = max_age
         self._clock = clock
-        self._build: Callable[[str, Tenant, str], Part] | None = None
-        self._kept: OrderedDict[str, tuple[Part, datetime]] = OrderedDict()
-        self._building: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[Part | None]] = {}
+        self._build: Callable[[str, Tenant, str], TenantPart] | None = None
+        self._kept: OrderedDict[str, tuple[TenantPart, datetime]] = OrderedDict()
+        self._building: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[TenantPart | None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         # Event loops in several threads may share it.
         self._lock = Lock()
-        self._current: ContextVar[Part | None | _Unset] = ContextVar("torii_dynamodb_tenant", default=_UNSET)
+        self._current: ContextVar[TenantPart | None | _Unset] = ContextVar("torii_dynamodb_tenant", default=_UNSET)
 
     @property
     def current(self) -> str | None:
@@ -294,7 +258,7 @@ class Tenants:
 
     # For the web layer
 
-    def bind(self, build: Callable[[str, Tenant, str], Part]) -> None:
+    def bind(self, build: Callable[[str, Tenant, str], TenantPart]) -> None:
         """Connect it to a router.
 
         Args:
@@ -307,7 +271,7 @@ class Tenants:
             raise ConfigurationError("tenants: they belong to another router: make Tenants(...) for each")
         self._build = build
 
-    def part(self) -> Part:
+    def part(self) -> TenantPart:
         """The part of the tenant that the current request is for.
 
         Raises:
@@ -323,7 +287,7 @@ class Tenants:
             raise Problem(404, "not_found", "there is no such page")
         return part
 
-    def part_or_none(self) -> Part | None:
+    def part_or_none(self) -> TenantPart | None:
         """The same; ``None`` if the current request is for no tenant, or nobody looked."""
         part = self._current.get()
         return None if isinstance(part, _Unset) else part
@@ -333,17 +297,17 @@ class Tenants:
         """Whether the current request is for a tenant. ``True`` if nobody looked: :meth:`part` then says why."""
         return self._current.get() is not None
 
-    def enter(self, part: Part | None) -> Token[Part | None | _Unset]:
+    def enter(self, part: TenantPart | None) -> Token[TenantPart | None | _Unset]:
         """Make this the tenant of the current context, until :meth:`leave`. What is started meanwhile keeps it."""
         return self._current.set(part)
 
-    def leave(self, token: Token[Part | None | _Unset]) -> None:
+    def leave(self, token: Token[TenantPart | None | _Unset]) -> None:
         """Undo :meth:`enter`."""
         # A response that is sent by another task ends in another context.
         with suppress(ValueError):
             self._current.reset(token)
 
-    async def part_of(self, connection: HTTPConnection, *, from_proxy: bool) -> Part | None:
+    async def part_of(self, connection: HTTPConnection, *, from_proxy: bool) -> TenantPart | None:
         """The part of the tenant that a request is for; ``None`` if it is for none. No storage request.
 
         What ``tenant_of`` raises is raised as it is.
@@ -364,18 +328,18 @@ class Tenants:
         # A cancelled request does not cancel the others that wait for it.
         return await asyncio.shield(building)
 
-    async def _made(self, loop: asyncio.AbstractEventLoop, name: str) -> Part | None:
+    async def _made(self, loop: asyncio.AbstractEventLoop, name: str) -> TenantPart | None:
         assert self._build is not None
         me = asyncio.current_task()
-        part: Part | None = None
+        part: TenantPart | None = None
         try:
             found = self._tenant_of(name)
             tenant = await found if isawaitable(found) else found
             if tenant is not None:
-                check_kind("tenant_of", tenant, "torii_dynamodb.fastapi.tenants.Tenant", "Tenant(...) or None")
+                check_kind("tenant_of", tenant, "torii_dynamodb.fastapi.parts.Tenant", "Tenant(...) or None")
                 part = self._build(name, tenant, self._find.path(name))
         finally:
-            gone: list[Part] = []
+            gone: list[TenantPart] = []
             with self._lock:
                 if self._building.get((loop, name)) is me:  # it has not been forgotten meanwhile
                     del self._building[loop, name]
@@ -389,7 +353,7 @@ class Tenants:
                 self._let_go(one)
         return part
 
-    def _let_go(self, part: Part) -> None:
+    def _let_go(self, part: TenantPart) -> None:
         """Keep the services until their mails are sent: requests in progress may go on with them."""
         with suppress(RuntimeError):  # without an event loop, no mail is being sent
             closing = asyncio.get_running_loop().create_task(part.torii.close())

@@ -25,7 +25,7 @@ from torii_dynamodb.fastapi.csrf import FormTokens
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.limits import ClientAddress, network_of
 from torii_dynamodb.fastapi.navigation import Navigation
-from torii_dynamodb.fastapi.parts import Part, part_of, part_of_tenant
+from torii_dynamodb.fastapi.parts import TenantPart, part_of, part_of_tenant
 from torii_dynamodb.fastapi.settings import Credential, SessionTransport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import LockoutPolicy, Session, SignedIn, User
@@ -123,7 +123,7 @@ class Web:
     # What depends on the tenant
 
     @property
-    def part(self) -> Part:
+    def part(self) -> TenantPart:
         """What depends on the tenant.
 
         Raises:
@@ -132,7 +132,7 @@ class Web:
         return self._base if self.tenants is None else self.tenants.part()
 
     @property
-    def _part_or_base(self) -> Part:
+    def _part_or_base(self) -> TenantPart:
         return (None if self.tenants is None else self.tenants.part_or_none()) or self._base
 
     def require_tenant(self) -> None:
@@ -148,7 +148,7 @@ class Web:
         """Whether the request is for a tenant, or there are none. Without the middleware it is ``True``, and fails."""
         return self.tenants is None or self.tenants.found
 
-    async def tenant_of(self, connection: HTTPConnection) -> Part | None:
+    async def tenant_of(self, connection: HTTPConnection) -> TenantPart | None:
         """The tenant that a request is for, if there are tenants, and it is for one."""
         if self.tenants is None:
             return None
