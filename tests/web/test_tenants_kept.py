@@ -153,7 +153,8 @@ async def test_services_of_another_tenant_are_refused() -> None:
 async def test_whatever_a_request_starts_keeps_its_tenant() -> None:
     """Threads, background tasks and streams of concurrent requests each see their own tenant."""
     here = made()
-    app, tenants, seen = here.app, here.tenants, []
+    app, tenants = here.app, here.tenants
+    seen: list[str] = []
 
     @app.get("/thread")
     def thread() -> str | None:
@@ -161,7 +162,7 @@ async def test_whatever_a_request_starts_keeps_its_tenant() -> None:
 
     @app.get("/later")
     async def later(background: BackgroundTasks) -> str:
-        background.add_task(lambda: seen.append(tenants.current))
+        background.add_task(lambda: seen.append(tenants.current or ""))
         return "ok"
 
     @app.get("/stream")
