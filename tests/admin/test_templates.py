@@ -23,6 +23,7 @@ from torii_dynamodb.admin.options import (
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.admin.templates import KINDS, TemplateKind, render, template
 from torii_dynamodb.config import TABLES
+from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.schema import SCHEMA
 
@@ -204,3 +205,16 @@ def test_cdk_names_begin_small() -> None:
     assert users["sseSpecification"]["sseEnabled"] is True
     assert users["sseSpecification"]["kmsMasterKeyId"].startswith("arn:aws:kms")
     assert users["tags"] == [{"key": "team", "value": "identity"}]
+
+
+@pytest.mark.parametrize("kind", ["cloudformation", "sam", "cdk-json", "terraform"])
+def test_a_single_table_has_a_template_of_every_kind(kind: TemplateKind) -> None:
+    """One table with the configured keys and TTL attribute, and no index; options of other tables are refused."""
+    config = DynamoDbConfig(region="eu-central-1", layout="single", table="app", sort_key="range", ttl_attribute="ttl")
+    made = render(template(kind, config, EVERYTHING_ON_DEMAND))
+    assert all(name in made for name in ('"app"', '"range"', '"ttl"'))
+    assert "ndex" not in made
+    with pytest.raises(ConfigurationError, match="no table users"):
+        template(kind, config, TableOptions(per_table={"users": TableOptions()}))
+    with pytest.raises(ConfigurationError, match="five tables"):
+        template("application", config)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
-from torii_dynamodb.config import TABLES, StoredTable
+from torii_dynamodb.config import TABLES, DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.schema import SCHEMA
 
@@ -209,6 +209,20 @@ class TableOptions:
                 raise ConfigurationError(f"per_table: no such table: {table}; there are {', '.join(TABLES)}")
             if options.per_table:
                 raise ConfigurationError(f"per_table: the options of {table} cannot have per_table themselves")
+
+    def require_layout(self, config: DynamoDbConfig) -> None:
+        """Check that the options name only tables and indexes of a configuration's layout.
+
+        Raises:
+            ConfigurationError: They name others, and would have no effect.
+        """
+        for table in self.per_table:
+            if table not in config.tables:
+                raise ConfigurationError(
+                    f"per_table: layout={config.layout!r} has no table {table}; there are {', '.join(config.tables)}"
+                )
+        if config.layout == "single" and self.index_capacity:
+            raise ConfigurationError("index_capacity: a single table has no indexes of the library")
 
     def for_table(self, table: StoredTable) -> TableOptions:
         """The options of one table."""

@@ -300,6 +300,7 @@ class AdminTables:
         return {table: self._control.describe(self.config.table_name(table)) for table in self.config.tables}
 
     def _plan(self, described: Mapping[StoredTable, Mapping[str, Any] | None], options: TableOptions) -> Plan:
+        options.require_layout(self.config)
         plans: list[Plan] = []
         for table, description in described.items():
             wanted, state = options.for_table(table), self._observe(table, description)

@@ -10,7 +10,7 @@ import typer
 
 from torii_dynamodb.admin.options import with_table
 from torii_dynamodb.admin.streams.control import VIEW_TYPE
-from torii_dynamodb.admin.streams.decode import STREAM_TABLES
+from torii_dynamodb.admin.streams.decode import stream_tables
 from torii_dynamodb.admin.templates import TemplateKind, render, template
 from torii_dynamodb.cli.reporting import read_options
 from torii_dynamodb.cli.support import Connection, Json, new_group, options_given, with_tables
@@ -36,12 +36,13 @@ def _add(kind: TemplateKind, help_text: str) -> None:
         as_json: Json = False,
     ) -> None:
         chosen = read_options(options)
+        config = connection.config()
         if streams:
             # By table: options for one table replace the others as a whole.
-            for table in STREAM_TABLES:
+            for table in stream_tables(config):
                 chosen = with_table(chosen, table, stream=VIEW_TYPE)
         with options_given():
-            made = render(template(kind, connection.config(), chosen))
+            made = render(template(kind, config, chosen))
         sys.stdout.write(made)
 
 

@@ -51,7 +51,9 @@ def template(kind: TemplateKind, config: DynamoDbConfig, options: TableOptions |
         config: Names the tables.
         options: The tables' options; what is not managed has DynamoDB's defaults.
     """
-    return _MAKERS[kind](config, options or TableOptions())
+    chosen = options or TableOptions()
+    chosen.require_layout(config)
+    return _MAKERS[kind](config, chosen)
 
 
 def render(document: Mapping[str, Any]) -> str:

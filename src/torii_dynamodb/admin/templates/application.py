@@ -17,6 +17,7 @@ from torii_dynamodb.admin.iam import Role, policy
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.templates.cloudformation import sam
 from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["application"]
 
@@ -66,7 +67,14 @@ def application(config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]
     Args:
         config: Names the tables.
         options: The tables' options.
+
+    Raises:
+        ConfigurationError: ``layout="single"``: the functions of the example use five tables.
     """
+    if config.layout == "single":
+        raise ConfigurationError(
+            "the application's functions use five tables; for a single table, add your functions to the template `sam`"
+        )
     document = sam(config, options)
     tables = {
         name: resource["Properties"]
