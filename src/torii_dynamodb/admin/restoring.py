@@ -27,7 +27,7 @@ from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.admin.scanning import Pacer, scan
 from torii_dynamodb.admin.tables import AdminTables, recovery_of, tags_of
 from torii_dynamodb.admin.verify import Verification, verify
-from torii_dynamodb.config import TABLES, DynamoDbConfig, StoredTable
+from torii_dynamodb.config import DynamoDbConfig, StoredTable
 
 __all__ = ["RestoreReport", "Restorer", "Source", "bump_epochs", "merged", "moment_of"]
 
@@ -138,7 +138,7 @@ class Restorer:
             for table, name in self._names.items()
         ]
         settings, scaling = self._settings(silent)
-        settings = merged(settings, options or TableOptions())
+        settings = merged(settings, options or TableOptions(), self._config.tables)
         for table, name in self._names.items():
             managed = settings.for_table(table).to_mapping()
             told.append(f"table {name}: put back TTL as in the schema, and {managed or 'nothing else'}")
@@ -162,7 +162,9 @@ class Restorer:
         """
         restored = self._restore(sources, report)
         settings, scaling = self._settings(report)
-        put_back = self._put_back(restored, merged(settings, options or TableOptions()), scaling, report)
+        put_back = self._put_back(
+            restored, merged(settings, options or TableOptions(), self._config.tables), scaling, report
+        )
         limit = rate or Pacer(None)
         # The mark identifies this restore: a later restore of these tables must end the sessions made in between.
         mark = table_identity(restored[self._config.tables[0]])
@@ -321,11 +323,10 @@ def bump_epochs(
     return changed
 
 
-def merged(base: TableOptions, over: TableOptions) -> TableOptions:
+def merged(base: TableOptions, over: TableOptions, tables: Sequence[StoredTable]) -> TableOptions:
     """The options of ``over``, completed by those of ``base``, table by table."""
     result = TableOptions()
     names = [one.name for one in fields(TableOptions) if one.name != "per_table"]
-    tables: tuple[StoredTable, ...] = (*TABLES, "table")
     for table in tables:
         mine, theirs = base.for_table(table), over.for_table(table)
         chosen = {name: getattr(mine if getattr(theirs, name) in (None, {}) else theirs, name) for name in names}
