@@ -135,7 +135,7 @@ class TransactionBuilder:
         if len(self._actions) == MAX_ITEMS:
             raise ValidationError("builder", f"a transaction takes at most {MAX_ITEMS} writes")
         if key is not None:
-            mark = (name, orjson.dumps(key, option=orjson.OPT_SORT_KEYS).decode())
+            mark = (self._named.get(name, name), orjson.dumps(key, option=orjson.OPT_SORT_KEYS).decode())
             if mark in self._keys:
                 raise ValidationError("key", f"one item of {name} appears twice in the transaction")
             self._keys.add(mark)

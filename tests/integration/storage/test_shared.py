@@ -149,6 +149,13 @@ def test_a_tenants_transaction_names_its_own_rows(dynoxide: LocalEngine, table_p
         for stranger in (storage, other):
             with pytest.raises(TransactionFailed):
                 stranger.transact_write(exists)
+
+        def twice(tx: Any) -> None:
+            tx.create_user(NewUser(id="usr_1", email="grace@example.com"))
+            exists(tx)
+
+        with pytest.raises(ValidationError, match="twice"):
+            acme.transact_write(twice)
         other.transact_write(lambda tx: tx.delete(users, {"id": "usr_1"}), allow_torii_tables=True)
         assert acme.get_user("usr_1") is not None
         with pytest.raises(TransactionFailed):
