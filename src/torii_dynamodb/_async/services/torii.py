@@ -682,5 +682,7 @@ class AsyncTorii:
 
     async def wait_for_mail(self) -> None:
         """Wait until no mail is in progress: for tests, and before the program ends."""
-        if self._mail is not None:
-            await self._mail.wait()
+        # Not made for this: loading the templates takes longer than everything else about services that sent nothing.
+        mail: AsyncMail | None = self.__dict__.get("_mail")
+        if mail is not None:
+            await mail.wait()

@@ -680,5 +680,7 @@ class Torii:
 
     def wait_for_mail(self) -> None:
         """Wait until no mail is in progress: for tests, and before the program ends."""
-        if self._mail is not None:
-            self._mail.wait()
+        # Not made for this: loading the templates takes longer than everything else about services that sent nothing.
+        mail: Mail | None = self.__dict__.get("_mail")
+        if mail is not None:
+            mail.wait()
