@@ -38,7 +38,7 @@ async def test_a_sign_in_through_a_provider_belongs_to_its_tenant(find: Any, bas
         back = parse_qs(urlsplit(url).query)["redirect_uri"][0]
         assert back == f"{acme}{API}/oauth/issuer/callback"
         answer = provider.authorize(url)
-        query = {name: answer[name] for name in ("state", "code") if name in answer}
+        query: dict[str, str] = {str(name): str(answer[name]) for name in ("state", "code")}
         # As if the cookie had the other tenant's name.
         cookies = {one.name.replace("acme", "globex"): str(one.value) for one in browser.cookies.jar}
         stranger = await here.browser(Cookie="; ".join(f"{k}={v}" for k, v in cookies.items())).get(
