@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.admin.populated import people
 from tests.admin.test_layouts import THEIRS
+from typer.testing import CliRunner
 
 from torii_dynamodb import DynamoDbStorage, NewSession, NewToken, NewUser
 from torii_dynamodb._sync.client import Client
@@ -21,6 +22,7 @@ from torii_dynamodb.admin.progress import Progress
 from torii_dynamodb.admin.scanning import Pacer, key_of
 from torii_dynamodb.admin.tables import AdminTables, Plan
 from torii_dynamodb.admin.transfer import canonical
+from torii_dynamodb.cli.app import app
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.local.engines import LocalEngine
@@ -254,3 +256,29 @@ def test_ttl_never_deletes_others_items(dynoxide: LocalEngine, table_prefix: str
             control.ensure()
         with pytest.raises(ConfigurationError, match="--partition-key, --sort-key"):
             AdminTables(replace(other, sort_key="range"), client).ensure()
+
+
+def test_the_command_moves_and_says_what_to_do(
+    dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a dry run to the settings; a target that is missing or in use is said, with its options."""
+    for name, value in {**dynoxide.environment, "TORII_TABLE_PREFIX": table_prefix, "COLUMNS": "200"}.items():
+        monkeypatch.setenv(name, value)
+    people(dynoxide.config(table_prefix=table_prefix))
+
+    def run(line: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, line.split())
+        assert done.exit_code == code, done.output
+        return str(done.output)
+
+    target = f"--layout single --table {table_prefix}_app"
+    to = f"layout move --to single --to-table {table_prefix}_app"
+    assert f"tables ensure --table-prefix {table_prefix} {target}" in run(f"{to} --dry-run", code=3)
+    run(f"tables ensure {target}")
+    assert "users: 3 items" in run(f"{to} --dry-run")
+    assert "without --prepare" in run(f"{to} --prepare")
+    told = run(to)
+    assert "layout='single'" in told
+    assert f"table='{table_prefix}_app'" in told
+    assert f"{target} --items-only" in run(to, code=6)
+    assert "3 users" in run(f"verify {target}")

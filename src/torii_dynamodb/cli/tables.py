@@ -243,6 +243,7 @@ def _show_migration(config: DynamoDbConfig, found: MigrationReport, *, dry_run: 
     )
     for one in TABLES:
         count = found.due[one] if dry_run else found.upgraded[one]
-        table.add_row(config.table_name(one), f"{found.looked_at[one]:,}", f"{count:,}")
+        name = one if config.layout == "single" else config.table_name(one)
+        table.add_row(name, f"{found.looked_at[one]:,}", f"{count:,}")
     show(table)
     say(f"Schema version: {found.target_version}")

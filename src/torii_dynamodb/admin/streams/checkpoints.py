@@ -44,8 +44,9 @@ class Checkpoint:
 
 
 def checkpoint_table_name(config: DynamoDbConfig) -> str:
-    """The table's full name: ``{table_prefix}_stream_checkpoints``."""
-    return f"{config.table_prefix}_stream_checkpoints"
+    """The table's full name: ``{table_prefix}_stream_checkpoints``; of a single table, its name and the same ending."""
+    prefix = config.table_prefix if config.layout == "tables" else config.table_name("table")
+    return f"{prefix}_stream_checkpoints"
 
 
 def has_checkpoint_key(description: Mapping[str, Any]) -> bool:
