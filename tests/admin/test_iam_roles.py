@@ -19,6 +19,7 @@ from torii_dynamodb.admin.migrations import Migration, Migrator
 from torii_dynamodb.admin.options import TableOptions
 from torii_dynamodb.admin.streams import disable_streams, enable_streams
 from torii_dynamodb.admin.tables import AdminTables
+from torii_dynamodb.admin.tenants import delete_tenant, list_tenants
 from torii_dynamodb.admin.transfer import export, import_
 from torii_dynamodb.admin.verify import verify
 from torii_dynamodb.config import DynamoDbConfig
@@ -72,13 +73,14 @@ def of_dynamodb(document: dict[str, Any]) -> Needs:
 def test_the_backup_policy_is_exact(
     on_moto: DynamoDbConfig, moto_client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Recovery, sets, both restores, export, import and verify need exactly what is allowed."""
+    """Recovery, sets, both restores, export, import, tenants and verify need exactly what is allowed."""
     options = TableOptions(
         tags={"team": "identity"}, stream="NEW_AND_OLD_IMAGES", point_in_time_recovery=True, deletion_protection=True
     )
     tables = AdminTables(on_moto, moto_client)
     tables.ensure(options)
     people(on_moto, 2)
+    people(on_moto, 1, "acme")
     prefix = on_moto.table_prefix + "r"
     with listening(monkeypatch) as needs:
         backups = Backups(on_moto, moto_client)
@@ -86,6 +88,8 @@ def test_the_backup_policy_is_exact(
         backups.create("nightly")
         export(on_moto, moto_client, tmp_path)
         import_(on_moto, moto_client, tmp_path, overwrite=True)
+        assert list_tenants(on_moto, moto_client)
+        assert delete_tenant(on_moto, moto_client, "acme").empty
         verify(on_moto, moto_client)
     assert needs <= of_dynamodb(policy("backup", on_moto))
     with listening(monkeypatch) as restoring:

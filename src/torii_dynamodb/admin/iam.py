@@ -153,7 +153,7 @@ def policy(
             stored items, and seals them anew. ``admin``: creates and changes the tables, their autoscaling and their
             replicas; it reads items only to add a replica.
             ``stream-consumer``: reads the streams and keeps checkpoints. ``backup``: backs up, restores, exports,
-            imports, verifies.
+            imports, verifies, and lists, exports and deletes tenants.
         config: Names the tables; the ARNs contain its ``region`` and ``home_region`` (without a Region: any).
         account: The twelve-digit account ID; ``"*"``: the account in which the policy is attached.
         partition: ``aws``, ``aws-cn``, ``aws-us-gov``, ...
