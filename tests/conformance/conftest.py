@@ -1,7 +1,8 @@
 """Which cases of the kit run where.
 
 All cases run on both in-memory storages, and on Dynoxide. Storages that send the same requests again (the blocking one
-on Dynoxide, and moto) run only the first and last case of each test; with TORII_LONG=1 (``make stress``) all of them.
+on Dynoxide, moto, and with other keys a single table and tenants) run only the first and last case of each test; with
+TORII_LONG=1 (``make stress``) all of them.
 """
 
 from __future__ import annotations

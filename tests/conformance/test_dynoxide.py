@@ -20,8 +20,8 @@ class OnDynoxide(OnDynamoDb):
     """Each test has its own tables."""
 
     @pytest.fixture(autouse=True)
-    def _engine(self, dynoxide: LocalEngine, table_prefix: str) -> None:
-        self.engine, self.prefix = dynoxide, table_prefix
+    def _engine(self, dynoxide_of_class: LocalEngine, table_prefix: str) -> None:
+        self.engine, self.prefix = dynoxide_of_class, table_prefix
 
     options: ClassVar[dict[str, Any]] = {}
 

@@ -1,4 +1,4 @@
-"""Small worlds behind the fault proxy, created once per process."""
+"""Small worlds behind the fault proxy, created once per module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults._async.world import AsyncWorld
 from torii_dynamodb.local.engines import LocalEngine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def made(dynoxide: LocalEngine) -> Iterator[list[AsyncWorld]]:
     """Equal worlds, created once; each case resets its own."""
     prefix = f"t{uuid.uuid4().hex[:16]}"

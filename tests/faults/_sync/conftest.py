@@ -1,6 +1,6 @@
 # Generated from tests/faults/_async/conftest.py by tools/unasync.py. Do not edit.
 
-"""Small worlds behind the fault proxy, created once per process."""
+"""Small worlds behind the fault proxy, created once per module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.faults._sync.world import World
 from torii_dynamodb.local.engines import LocalEngine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def made(dynoxide: LocalEngine) -> Iterator[list[World]]:
     """Equal worlds, created once; each case resets its own."""
     prefix = f"t{uuid.uuid4().hex[:16]}"
