@@ -64,11 +64,11 @@ def test_rows_of_csv() -> None:
         assert part in reason
 
 
-@pytest.mark.parametrize("head", [b"", b"a,a\n", b"\xff\xfea\x00", b"\xff,b\n"])
+@pytest.mark.parametrize("head", [b"", b"a,a\n", b"\xff\xfea\x00", b"\xff,b\n", b"1,2\n"])
 def test_csv_without_usable_names_is_refused(head: bytes) -> None:
-    """An empty file, one that names a column twice, and one in another encoding is refused as a whole."""
+    """An empty file, one in another encoding, and one whose first line names no, or the same, columns is refused."""
     with pytest.raises(ValidationError, match=r"^file: "):
-        list(csv_rows(BytesIO(head)))
+        list(csv_rows(BytesIO(head), needs="a"))
 
 
 def test_items_of_a_json_document() -> None:

@@ -190,10 +190,8 @@ class _Prepared:
         """What the file calls the user."""
         user = self.row.user
         names = (self.row.who,) if user is None else (user.id, user.email)
-        # A column in the wrong place may make it a hash, which is not to be in the report.
-        return next(
-            (name[:254] for name in names if name and identify(name) is None and not name.startswith("$")), None
-        )
+        # A column in the wrong place may make it a hash, which must not be in the report.
+        return next((name[:254] for name in names if name and identify(name) is None and "$" not in name), None)
 
 
 def _twice(row: LegacyRow, keys: dict[str, str], seen: SeenKeys) -> _Prepared | None:

@@ -59,7 +59,7 @@ def _read_json_lines(file: BinaryIO) -> Iterator[LegacyRow]:
 
 
 def _read_csv(file: BinaryIO) -> Iterator[LegacyRow]:
-    return users_of(map(_cells, csv_rows(file)), _user)
+    return users_of(map(_cells, csv_rows(file, needs="email")), _user)
 
 
 def _is_json_lines(head: bytes) -> bool:

@@ -339,11 +339,15 @@ def _object(line: bytes) -> dict[str, Any] | Unreadable:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else Unreadable("is not a JSON object")
 
 
-def csv_rows(file: BinaryIO) -> Iterator[Record]:
+def csv_rows(file: BinaryIO, *, needs: str | None = None) -> Iterator[Record]:
     """Return the rows of a CSV file (RFC 4180) by the names in its first line. Empty lines are skipped.
 
+    Args:
+        file: The file.
+        needs: A column that must be there; ``None`` if there is none.
+
     Raises:
-        ValidationError: There is no first line, or it names a column twice.
+        ValidationError: There is no first line, or it names a column twice, or not the one that is needed.
     """
     csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD))  # process-wide; the default is 128 KiB
     bad: list[Unreadable] = []
@@ -368,6 +372,8 @@ def csv_rows(file: BinaryIO) -> Iterator[Record]:
             header = [name.strip() for name in row]
             if len(set(header)) != len(header):
                 raise ValidationError("file", "two columns have the same name in the first line")
+            if needs is not None and needs not in header:
+                raise ValidationError("file", f"the first line must name the columns, and one of them {needs!r}")
         elif problem is not None:
             yield number, Unreadable(problem)
         elif row:
