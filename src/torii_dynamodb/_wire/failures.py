@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from torii_dynamodb import errors as public
 from torii_dynamodb._messages import Response
@@ -117,6 +117,14 @@ def blames_keys(failure: Failure) -> bool:
     return False
 
 
+# Transactions are no actions of IAM: AWS checks those of their parts (Developer Guide, "Using IAM with DynamoDB
+# transactions").
+_ACTIONS: Final[Mapping[str, str]] = {
+    "TransactWriteItems": "actions dynamodb:PutItem, UpdateItem, DeleteItem and ConditionCheckItem",
+    "TransactGetItems": "action dynamodb:GetItem",
+}
+
+
 def final_error(
     failure: Failure, *, operation: str, tables: tuple[str, ...], where: str, attempts: int, why: str = ""
 ) -> Exception:
@@ -166,7 +174,8 @@ def public_error(
         hint = "the credentials are expired or unknown, and fetching them again did not help"
         return public.AccessDenied(f"{on} at {where}: {code}: {said}; {hint}", request_id=identity)
     if code in DENIED or (isinstance(error, ServiceError) and error.status in (401, 403)):
-        hint = f"allow the action dynamodb:{operation} on these tables to these credentials"
+        allowed = _ACTIONS.get(operation, f"action dynamodb:{operation}")
+        hint = f"allow the {allowed} on these tables to these credentials"
         return public.AccessDenied(f"{on} at {where}: {code}: {said}; {hint}", request_id=identity)
     if operation not in DATA_PLANE:
         return error

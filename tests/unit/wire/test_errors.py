@@ -204,3 +204,18 @@ def test_a_copy_says_the_same() -> None:
     assert copy is not error
     assert isinstance(copy, errors.Throttled)
     assert (str(copy), copy.attempts, copy.request_id, copy.__cause__) == ("slow down", 3, "ID1", error.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("operation", "advice"),
+    [
+        ("PutItem", "allow the action dynamodb:PutItem on"),
+        ("BatchGetItem", "allow the action dynamodb:BatchGetItem on"),
+        ("TransactWriteItems", "dynamodb:PutItem, UpdateItem, DeleteItem and ConditionCheckItem on"),
+        ("TransactGetItems", "allow the action dynamodb:GetItem on"),
+    ],
+)
+def test_a_missing_permission_names_actions_that_exist(operation: str, advice: str) -> None:
+    """IAM has no actions for transactions, only for their parts."""
+    failure = failure_of_response(answer("AccessDeniedException"))
+    assert advice in str(final_error(failure, operation=operation, tables=("t",), where="here", attempts=1))
