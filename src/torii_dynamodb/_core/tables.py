@@ -105,8 +105,13 @@ def differences(description: Mapping[str, Any], schema: TableSchema, name: str) 
         if projection != "ALL":
             wrong.append(f"table {name}, index {index.name}: projection found: {projection}; expected: ALL")
     if schema.table == "table":
-        others = [*described, *(description.get("LocalSecondaryIndexes") or [])]
-        for index_name, key in [(one["IndexName"], key["AttributeName"]) for one in others for key in one["KeySchema"]]:
+        local: list[Mapping[str, Any]] = description.get("LocalSecondaryIndexes") or []
+        keys = [
+            (str(one["IndexName"]), str(key["AttributeName"]))
+            for one in (*described, *local)
+            for key in one["KeySchema"]
+        ]
+        for index_name, key in keys:
             if key not in OUR_ATTRIBUTES and key != schema.ttl:
                 continue
             ours = (
