@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -52,7 +52,7 @@ class Move:
 
 
 @contextmanager
-def moving(engine: LocalEngine, prefix: str, way: str) -> Iterator[Move]:
+def moving(engine: LocalEngine, prefix: str, way: str) -> Generator[Move]:
     """A move: ``single`` into a shared table, ``tables`` out of a single one."""
     single = engine.config(table_prefix=f"{prefix}s", layout="single", ttl_attribute="ttl")
     tables = engine.config(table_prefix=prefix)

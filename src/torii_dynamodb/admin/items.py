@@ -74,7 +74,7 @@ class Items:
         if self._config.layout != "single":
             return False
         single = SingleTable(self._config)
-        parameters = {**single.keys_only(), **filtered}
+        parameters: dict[str, Any] = {**single.keys_only(), **filtered}
         if filtered:
             parameters["ExpressionAttributeNames"]["#ttl"] = self._config.ttl_attribute
         pages = scan(self._plain, self._config.table_name("table"), rate=rate, **parameters)

@@ -313,7 +313,7 @@ class _Side:
     def parts(self, segment: int) -> Iterator[list[Placed]]:
         """The items of a segment, some at a time, without the mark."""
         for page in self.items.pages(rate=self.rate, segment=segment, segments=self.segments):
-            kept = [(table, item) for table, item in page if not _is_mark(table, item)]
+            kept: list[Placed] = [(table, item) for table, item in page if not _is_mark(table, item)]
             for begin in range(0, len(kept), _BATCH):
                 yield kept[begin : begin + _BATCH]
 

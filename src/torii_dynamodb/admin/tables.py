@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torii_dynamodb._core import tables as rules
+from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.sizes import item_size
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.tables import Tables
@@ -263,7 +264,7 @@ class AdminTables:
         counts: dict[TableName, int] = dict.fromkeys(TABLES, 0)
         for kinds in (TABLES,) if dry_run else (_FIRST, TABLES):
             for page in items.pages(rate=limit):
-                chosen = [(table, item) for table, item in page if table in kinds]
+                chosen: list[tuple[TableName, Item]] = [(table, item) for table, item in page if table in kinds]
                 if not dry_run:
                     limit.wait()
                     items.client.batch_write(
