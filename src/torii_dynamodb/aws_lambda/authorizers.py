@@ -325,6 +325,6 @@ def _text(token: object) -> str | None:
 
 def _unknown() -> ConfigurationError:
     return ConfigurationError(
-        "the event does not come from a Lambda authorizer of a REST API (TOKEN, REQUEST), an HTTP API (payload format "
+        "the event is not one for a Lambda authorizer of a REST API (TOKEN, REQUEST), an HTTP API (payload format "
         "1.0 or 2.0), a WebSocket API ($connect) or AppSync"
     )
