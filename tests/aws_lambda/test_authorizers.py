@@ -454,7 +454,7 @@ def test_a_fault_is_neither_yes_nor_no(form: Format, error: Exception) -> None:
 )
 def test_other_events(event: Any) -> None:
     """An event that no authorizer gets is an error that says so, never an answer."""
-    with pytest.raises(ConfigurationError, match="does not come from a Lambda authorizer"):
+    with pytest.raises(ConfigurationError, match="is not one for a Lambda authorizer"):
         Authorizer(Here().torii)(event)
 
 
