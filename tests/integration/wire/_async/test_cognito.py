@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -20,6 +21,7 @@ from torii_dynamodb.policies import Argon2Hasher
 from torii_dynamodb.testing import AsyncMemoryStorage
 
 CREDENTIALS = Credentials(access_key_id="AKIDEXAMPLE", secret_access_key="very-secret")
+PATIENCE = 30  # of the tests: on a busy machine the default, two seconds, is not enough
 EMAIL, PASSWORD = "ada@example.com", "Correct-Horse-1"
 ATTRIBUTES = {
     "sub": "0a1b2c3d-0000-4000-8000-000000000001", "email": EMAIL, "email_verified": "true", "given_name": "Ada",
@@ -36,7 +38,7 @@ RIGHT = {"AuthenticationResult": {"AccessToken": "secret-token", "ExpiresIn": 36
 
 
 def sign_in(server: Server, **options: Any) -> AsyncCognitoSignIn:
-    settings: dict[str, Any] = {"region": "eu-west-1", "credentials": CREDENTIALS, "random": bytes}
+    settings: dict[str, Any] = {"region": "eu-west-1", "credentials": CREDENTIALS, "random": bytes, "timeout": PATIENCE}
     return AsyncCognitoSignIn("eu-west-1_Pool", "client", endpoint_url=server.url, **(settings | options))
 
 
@@ -74,6 +76,7 @@ class Pool:
             region="eu-west-1",
             endpoint_url=engine.endpoint_url,
             credentials=CREDENTIALS,
+            timeout=PATIENCE,
         )
 
     def add(self, email: str = EMAIL, *, permanent: bool = True, verified: str = "true") -> None:
@@ -91,7 +94,8 @@ async def test_a_user_of_a_pool_is_migrated(moto_engine: LocalEngine) -> None:
     pool = Pool(moto_engine)
     pool.add()
     storage = AsyncMemoryStorage()
-    torii = AsyncTorii(storage, legacy=pool.of, hasher=Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1))
+    hasher = Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1)
+    torii = AsyncTorii(storage, legacy=pool.of, legacy_timeout=timedelta(seconds=10), hasher=hasher)
     assert await pool.of(EMAIL, "wrong") is None
     assert await pool.of("nobody@example.com", PASSWORD) is None
     result = await torii.password.authenticate(EMAIL, PASSWORD)
@@ -215,7 +219,7 @@ REFUSALS: list[tuple[Answer, type[Exception], str]] = [
 async def test_any_other_refusal_is_named(refused: Answer, kind: type[Exception], said: str) -> None:
     """By Cognito's name for it, or as a mistake in the set-up, without address and password."""
     with Server(otherwise=refused) as server:
-        cognito = sign_in(server, timeout=0.2)
+        cognito = sign_in(server)
         with pytest.raises(kind, match=said) as caught:
             await cognito(EMAIL, PASSWORD)
         await cognito.aclose()

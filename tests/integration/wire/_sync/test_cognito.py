@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -22,6 +23,7 @@ from torii_dynamodb.policies import Argon2Hasher
 from torii_dynamodb.testing import MemoryStorage
 
 CREDENTIALS = Credentials(access_key_id="AKIDEXAMPLE", secret_access_key="very-secret")
+PATIENCE = 30  # of the tests: on a busy machine the default, two seconds, is not enough
 EMAIL, PASSWORD = "ada@example.com", "Correct-Horse-1"
 ATTRIBUTES = {
     "sub": "0a1b2c3d-0000-4000-8000-000000000001", "email": EMAIL, "email_verified": "true", "given_name": "Ada",
@@ -38,7 +40,7 @@ RIGHT = {"AuthenticationResult": {"AccessToken": "secret-token", "ExpiresIn": 36
 
 
 def sign_in(server: Server, **options: Any) -> CognitoSignIn:
-    settings: dict[str, Any] = {"region": "eu-west-1", "credentials": CREDENTIALS, "random": bytes}
+    settings: dict[str, Any] = {"region": "eu-west-1", "credentials": CREDENTIALS, "random": bytes, "timeout": PATIENCE}
     return CognitoSignIn("eu-west-1_Pool", "client", endpoint_url=server.url, **(settings | options))
 
 
@@ -76,6 +78,7 @@ class Pool:
             region="eu-west-1",
             endpoint_url=engine.endpoint_url,
             credentials=CREDENTIALS,
+            timeout=PATIENCE,
         )
 
     def add(self, email: str = EMAIL, *, permanent: bool = True, verified: str = "true") -> None:
@@ -93,7 +96,8 @@ def test_a_user_of_a_pool_is_migrated(moto_engine: LocalEngine) -> None:
     pool = Pool(moto_engine)
     pool.add()
     storage = MemoryStorage()
-    torii = Torii(storage, legacy=pool.of, hasher=Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1))
+    hasher = Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1)
+    torii = Torii(storage, legacy=pool.of, legacy_timeout=timedelta(seconds=10), hasher=hasher)
     assert pool.of(EMAIL, "wrong") is None
     assert pool.of("nobody@example.com", PASSWORD) is None
     result = torii.password.authenticate(EMAIL, PASSWORD)
@@ -217,7 +221,7 @@ REFUSALS: list[tuple[Answer, type[Exception], str]] = [
 def test_any_other_refusal_is_named(refused: Answer, kind: type[Exception], said: str) -> None:
     """By Cognito's name for it, or as a mistake in the set-up, without address and password."""
     with Server(otherwise=refused) as server:
-        cognito = sign_in(server, timeout=0.2)
+        cognito = sign_in(server)
         with pytest.raises(kind, match=said) as caught:
             cognito(EMAIL, PASSWORD)
         cognito.close()
