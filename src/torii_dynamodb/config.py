@@ -299,7 +299,7 @@ class DynamoDbConfig:
                 raise ConfigurationError(f"{option}: {name!r}: give the name of an attribute, 1 to 255 bytes")
             if name in OUR_ATTRIBUTES or (name == "expires_at" and option != "ttl_attribute"):
                 raise ConfigurationError(
-                    f"{option}: {name!r} is an attribute of the library's own items; a table with this key cannot be "
+                    f"{option}: {name!r} is an attribute of the library's own items; a table that uses it so cannot be "
                     "shared: use a table of its own, or layout='tables'"
                 )
         if len(set(names)) != len(names):

@@ -201,7 +201,7 @@ def test_an_interrupted_move_is_resumed(move: Move) -> None:
 def test_source_and_target_must_differ(move: Move) -> None:
     """A move onto itself is refused; missing tables are in the way, and said."""
     people(move.source, 1)
-    with pytest.raises(ValidationError, match="in common"):
+    with pytest.raises(ValidationError, match="is in the source and in the target"):
         move_layout(move.source, move.source, move.clients[0], move.clients[0])
     AdminTables(move.target, move.clients[1]).delete_items()
     missing = move.target.renamed(f"{move.target.table_prefix}none")

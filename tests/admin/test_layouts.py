@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.migrations import Migration, Migrator
 from torii_dynamodb.admin.restoring import bump_epochs
+from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.tables import AdminTables
 from torii_dynamodb.admin.transfer import export, import_
 from torii_dynamodb.admin.verify import verify
 from torii_dynamodb.config import DynamoDbConfig
+from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.local.engines import LocalEngine
 
 THEIRS = [
@@ -145,6 +148,29 @@ def test_what_shares_the_table_is_left_alone(dynoxide: LocalEngine, table_prefix
         keys = [{"pk": item["pk"], "sk": item["sk"]} for item in THEIRS]
         assert client.batch_get([(name, key) for key in keys], consistent=True) == THEIRS
     assert not _valid(config, sessions, tenants)
+
+
+@pytest.mark.parametrize("option", ["partition_key", "sort_key"])
+def test_a_key_that_the_table_does_not_have_is_named(
+    dynoxide: LocalEngine, table_prefix: str, tmp_path: Path, option: str
+) -> None:
+    """With another key configured, reading the table fails, instead of finding and exporting nothing."""
+    config = dynoxide.config(table_prefix=table_prefix, layout="single")
+    _populate(config)
+    wrong = replace(config, create_tables=False, **{option: "other"})
+    said = f"{option}: 'other' is no key of this table"
+    with closing(Client(wrong)) as client, DynamoDbStorage.open(wrong) as storage:
+        with pytest.raises(ConfigurationError, match=said):
+            verify(wrong, client)
+        with pytest.raises(ConfigurationError, match=said):
+            export(wrong, client, tmp_path)
+        with pytest.raises(ConfigurationError, match=said):
+            list(Items(wrong, client).pages(rate=Pacer(None)))
+        for handle in (storage, storage.tenant("acme")):
+            with pytest.raises(ConfigurationError, match=said):
+                handle.list_users()
+        with pytest.raises(ConfigurationError, match=r"expected: .*other.*Correct partition_key, sort_key, table"):
+            storage.create_user(NewUser(email="new@example.com"))
 
 
 def test_a_page_of_users_is_full_beside_others(dynoxide: LocalEngine, table_prefix: str) -> None:

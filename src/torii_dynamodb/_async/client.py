@@ -274,10 +274,15 @@ class AsyncClient:
                 wrong.extend(tables.differences(found, ours[name], name))
         if not wrong:
             return None
+        if self.config.layout == "single":
+            remedy = "Correct partition_key, sort_key, table"
+        else:
+            remedy = (
+                "Create the table again with these keys (`torii-dynamodb tables ensure`, or a template of "
+                "`torii-dynamodb template`), or correct table_prefix, table_names"
+            )
         return ConfigurationError(
-            f"{operation}: {'; '.join(wrong)}. Nothing was written. Create the table again with these keys "
-            "(`torii-dynamodb tables ensure`, or a template of `torii-dynamodb tables template`), or correct "
-            "table_prefix, table_names, region or endpoint_url",
+            f"{operation}: {'; '.join(wrong)}. Nothing was written. {remedy}, region or endpoint_url",
             request_id=failure.request_id,
         )
 

@@ -31,6 +31,7 @@ from typing import Any
 
 from torii_dynamodb._core.attributes import Attribute, Item
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
+from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.schema import USER_SESSIONS_INDEX
 
 __all__ = ["Layout", "Placed", "SingleTable", "TenantTables", "by_tenant", "layout_of", "placer"]
@@ -185,8 +186,23 @@ class SingleTable(Layout):
         return translated
 
     def stored(self, table: TableName, item: Item) -> Item | None:
-        found = self.identify(item)
+        found = self.scanned(item)
         return found[1] if found is not None and found[0] == table else None
+
+    def scanned(self, item: Item) -> tuple[TableName, Item] | None:
+        """Identify an item that was read.
+
+        Raises:
+            ConfigurationError: The item lacks a key that every item of the table would have. A table with other keys
+                than those configured would otherwise look empty.
+        """
+        for option, name in (("partition_key", self._partition), ("sort_key", self._sort)):
+            if name not in item:
+                raise ConfigurationError(
+                    f"table {self._name}: {option}: {name!r} is no key of this table; correct {option}, or table. "
+                    "Compare them with: torii-dynamodb tables plan"
+                )
+        return self.identify(item)
 
     def identify(self, item: Item) -> tuple[TableName, Item] | None:
         """Return which of our items one is, translated; ``None`` for one that is not ours."""
@@ -242,7 +258,7 @@ class SingleTable(Layout):
     def scan(self, table: TableName, body: Body) -> Body:
         """Filter one kind of item out of the whole table, which is read, because a filter applies afterwards."""
         sort, ours = _SORTS[table]
-        condition = f"begins_with(#pk, :pk) AND {ours}"
+        condition = f"(begins_with(#pk, :pk) AND {ours}) OR {_KEYLESS}"
         values: Item = {":pk": {"S": self._prefix + self._own}}
         if sort is not None:
             values[":sk"] = {"S": sort}
@@ -257,8 +273,8 @@ class SingleTable(Layout):
     def whole(self) -> Body:
         """Return the parameters of a ``Scan`` for all kinds of our items; others' are rarely among them."""
         return {
-            "FilterExpression": "begins_with(#pk, :pk)",
-            "ExpressionAttributeNames": {"#pk": self._partition},
+            "FilterExpression": f"begins_with(#pk, :pk) OR {_KEYLESS}",
+            "ExpressionAttributeNames": {"#pk": self._partition, "#sk": self._sort},
             "ExpressionAttributeValues": {":pk": {"S": self._prefix}},
         }
 
@@ -301,8 +317,11 @@ _SORTS: Mapping[TableName, tuple[str | None, str]] = {
     "sessions": ("session#", "begins_with(#sk, :sk)"),
     "identities": ("identity", "#sk = :sk"),
     "tokens": ("token", "#sk = :sk"),
-    "login_attempts": ("#attempt#", "contains(#pk, :sk) AND attribute_exists(#sk)"),
+    "login_attempts": ("#attempt#", "contains(#pk, :sk)"),
 }
+
+# Every item of a table has its keys, so this finds items only if others are configured.
+_KEYLESS = "attribute_not_exists(#pk) OR attribute_not_exists(#sk)"
 
 # The kind and the sort key of items whose partition key is their id.
 _ALONE: Mapping[tuple[str, str], TableName] = {

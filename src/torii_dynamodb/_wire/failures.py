@@ -183,7 +183,7 @@ def public_error(
         names = ", ".join(tables) or "(unknown)"
         message = (
             f"{operation}: a table is missing at {where}: {names}; create it with `torii-dynamodb tables ensure`, "
-            "or correct table_prefix, table_names, region or endpoint_url"
+            "or correct its name, region or endpoint_url"
         )
         return public.ConfigurationError(message, request_id=identity)
     return public.RequestRejected(f"{on}: {code}: {said}", aws_code=code, request_id=identity)

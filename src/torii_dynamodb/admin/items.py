@@ -60,7 +60,7 @@ class Items:
                 if single is None:
                     yield [(cast("TableName", table), item) for item in page.items]
                 else:
-                    yield [found for item in page.items if (found := single.identify(item)) is not None]
+                    yield [found for item in page.items if (found := single.scanned(item)) is not None]
 
     def are_shared(self, *, rate: Pacer) -> bool:
         """Whether a single table contains items that are not the library's. It reads until it finds one."""

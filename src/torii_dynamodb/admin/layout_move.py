@@ -215,8 +215,9 @@ def _require_two(source: DynamoDbConfig, target: DynamoDbConfig) -> None:
         prefix = config.key_prefix if config.layout == "single" else None
         return {(config.table_name(table), prefix) for table in config.tables}
 
-    if where_of(source) == where_of(target) and places(source) & places(target):
-        raise ValidationError("target", "source and target have a table in common; give the target another name")
+    common = sorted(name for name, _ in places(source) & places(target))
+    if common and where_of(source) == where_of(target):
+        raise ValidationError("target", f"{common[0]} is in the source and in the target; correct one of them")
 
 
 def _obstacles(
@@ -239,7 +240,7 @@ def _obstacles(
         if any(page for page in items.pages(rate=Pacer(None))):
             names = ", ".join(target.table_name(table) for table in target.tables)
             occupied = (
-                f"{names}: contains items of the library that are not from an unfinished move and would be replaced; "
+                f"items of the library in {names} are not from an unfinished move and would be replaced; "
                 "if nobody needs them, delete them with: torii-dynamodb tables delete --items-only"
             )
             return [occupied], False

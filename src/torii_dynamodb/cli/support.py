@@ -313,6 +313,8 @@ class Connection:
         """The options with which another command uses the same tables, by parameter."""
         given = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
         given.pop("table_names")
+        if self.layout != _layout_of_environment():
+            given["layout"] = self.layout
         flags = {name: f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items()}
         names = " ".join(f"--table-name {shlex.quote(f'{table}={name}')}" for table, name in self.table_names.items())
         return flags | ({"table_names": names} if names else {})
@@ -430,8 +432,16 @@ LayoutOption = Annotated[
 ]
 
 
+def _variable(name: str) -> str:
+    return f"TORII_{name.upper()}"
+
+
+def _layout_of_environment() -> str:
+    return os.environ.get(_variable("layout"), LayoutName.TABLES)
+
+
 def _single(flag: str, metavar: str, help_text: str) -> Any:
-    envvar = f"TORII_{flag.removeprefix('--').replace('-', '_').upper()}"
+    envvar = _variable(flag.removeprefix("--").replace("-", "_"))
     return typer.Option(flag, metavar=metavar, envvar=envvar, help=help_text, rich_help_panel=SINGLE_PANEL)
 
 
@@ -487,6 +497,9 @@ def _with_connection(command: Callable[Concatenate[Connection, P], R], options: 
     @functools.wraps(command)
     def with_options(*args: Any, **kwargs: Any) -> R:
         given = {name: kwargs.pop(name) for name in options}
+        if given["layout"] == LayoutName.TABLES and _layout_of_environment() == LayoutName.SINGLE:
+            # `--layout tables` was typed, so what the environment says about a single table does not count.
+            given |= {name: _DEFAULTS[name] for name in _SINGLE if given[name] == os.environ.get(_variable(name))}
         given["table_names"] = table_names_of(given["table_names"])
         connection = Connection(**given)
         _FLAGS.set(connection.flags())

@@ -163,6 +163,29 @@ def test_a_connected_command_has_the_options(monkeypatch: pytest.MonkeyPatch) ->
     assert connection.config().table_name("users") == "from_env_users"
 
 
+def test_five_tables_can_be_chosen_where_the_environment_names_a_single_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``--layout tables`` replaces all that the environment says about a single table; advice then says so, too."""
+    for name, value in {"LAYOUT": "single", "TABLE": "app", "TTL_ATTRIBUTE": "ttl", "PARTITION_KEY": "pk"}.items():
+        monkeypatch.setenv(f"TORII_{name}", value)
+    seen: list[Connection] = []
+    own = typer.Typer()
+
+    @own.command()
+    @connected
+    def look(connection: Connection) -> None:
+        seen.append(connection)
+
+    for arguments in (["--layout", "tables"], [], ["--layout", "tables", "--table", "other"]):
+        assert CliRunner().invoke(own, arguments).exit_code == 0
+    assert seen[0] == Connection()
+    assert seen[0].flags() == {"layout": "--layout tables"}
+    assert seen[1].config().table_name("table") == "app"
+    with pytest.raises(WrongOption, match="table has an effect only with"):
+        seen[2].config()
+
+
 def test_a_profile_that_is_not_there_is_named() -> None:
     """--profile with an unknown name says so, before anything is requested."""
     with pytest.raises(WrongOption, match="no AWS profile 'nope'"):
