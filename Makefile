@@ -72,10 +72,12 @@ cdk: $(VENV)/.dev-stamp ## synthesise examples/cdk_app with the real CDK, and li
 		../../.cdk/bin/python app.py
 	@$(BIN)/cfn-lint --ignore-checks W3005 -- .cdk/out/Accounts.template.json
 
-setup: $(VENV)/.dev-stamp engine browser ## install all packages, the test engine and the browser
+setup: $(VENV)/.dev-stamp engine browser ## install all packages, the test engines and the browser
 
+# Installs redis-server by apt-get if we are root on Debian (otherwise Valkey or Redis must be there).
 engine: $(VENV)/.dev-stamp
 	@$(PY) tools/dynoxide.py --prefix .engines
+	@$(PY) tools/valkey.py
 
 # Installs Chromium by apt-get if we are root on Debian (otherwise it must be there), and an OpenID provider and axe from npm.
 browser: $(VENV)/.dev-stamp

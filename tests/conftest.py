@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.valkey_server import ValkeyServer
 
 from torii_dynamodb.local import EngineError, LocalEngine, find_dynoxide
 
@@ -97,6 +98,13 @@ def moto_engine() -> Iterator[LocalEngine]:
         pytest.fail(f"{error}; run 'make setup'")
     with engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """A running Valkey or Redis, in memory, one per test process. If it is missing, the test fails."""
+    with ValkeyServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

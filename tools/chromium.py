@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools import apt
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _PLACES = (
@@ -18,9 +21,6 @@ _PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
-# How long to wait for another apt-get that holds the lock.
-_LOCK_SECONDS = 300
-_SECONDS = 900
 
 
 def find_chromium() -> Path | None:
@@ -49,8 +49,9 @@ def main() -> int:
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1
-    apt = shutil.which("apt-get")
-    if apt is None or os.geteuid() != 0:
+    # Liberation is metric-compatible with the fonts that the pages name, so text has its usual width.
+    said = apt.install("chromium", "fonts-liberation")
+    if said is None:
         print("The browser tests need Chromium, which is not installed.", file=sys.stderr)
         print(
             "On Debian run 'apt-get install chromium' as root; elsewhere install Chromium or Chrome, or put the path "
@@ -58,33 +59,10 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    print("Installing Chromium by apt-get ...")
-    options = ["-qq", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}"]
-    # An outdated list often still has the package, so a failed update is not fatal.
-    _run(apt, *options, "update")
-    # Liberation is metric-compatible with the fonts that the pages name, so text has its usual width.
-    said = _run(apt, *options, "install", "-y", "--no-install-recommends", "chromium", "fonts-liberation")
     if find_chromium() is None:
         print(f"apt-get could not install Chromium: {said}", file=sys.stderr)
         return 1
     return 0
-
-
-def _run(*command: str) -> str:
-    """Run a command, and return the end of its output on one line."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"it did not finish in {_SECONDS} s"
-    return " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = [
     "src/torii_dynamodb",
     "src/torii_dynamodb/testing",
+    "tests/cache",
     "tests/faults",
     "tests/integration/storage",
     "tests/integration/wire",

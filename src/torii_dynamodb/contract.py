@@ -1,4 +1,4 @@
-"""What you can implement yourself: the storage, the transport to DynamoDB, the source of AWS credentials.
+"""What you can implement yourself: the storage, the transport to DynamoDB, the AWS credentials, the cache.
 
 The storage Protocols are also the reference for what each method of a storage does, raises and costs; each comes in two
 forms, asynchronous and blocking. `torii_dynamodb.testing.conformance` tests a storage against them.
@@ -9,6 +9,7 @@ Other Protocols live beside what implements them: :mod:`torii_dynamodb.mail` (ma
 
 from __future__ import annotations
 
+from torii_dynamodb._async.cache import AsyncCache
 from torii_dynamodb._async.contract import (
     AsyncBruteForceStorage,
     AsyncEmailPasswordStorage,
@@ -21,6 +22,7 @@ from torii_dynamodb._async.contract import (
     AsyncUserStorage,
 )
 from torii_dynamodb._messages import AsyncTransport, Transport
+from torii_dynamodb._sync.cache import Cache
 from torii_dynamodb._sync.contract import (
     BruteForceStorage,
     EmailPasswordStorage,
@@ -36,6 +38,7 @@ from torii_dynamodb.config import CredentialsSource
 
 __all__ = [
     "AsyncBruteForceStorage",
+    "AsyncCache",
     "AsyncEmailPasswordStorage",
     "AsyncOAuthStorage",
     "AsyncPasskeyStorage",
@@ -46,6 +49,7 @@ __all__ = [
     "AsyncTransport",
     "AsyncUserStorage",
     "BruteForceStorage",
+    "Cache",
     "CredentialsSource",
     "EmailPasswordStorage",
     "OAuthStorage",

@@ -15,6 +15,7 @@ __all__ = [
     "AccessDenied",
     "AccountLocked",
     "AlreadyExists",
+    "CacheUnavailable",
     "ClonedAuthenticator",
     "ConfigurationError",
     "CorruptItem",
@@ -328,6 +329,16 @@ class Throttled(Unavailable):
     """DynamoDB's capacity or this library's own rate limit was exceeded. Raise capacity or slow down."""
 
     code = "throttled"
+
+
+class CacheUnavailable(Unavailable):
+    """The cache could not be reached or failed (:mod:`torii_dynamodb.cache`). Session checks never raise it.
+
+    Raised by a write that may end a session: DynamoDB has its result, but hosts that can reach the cache may see the
+    previous state until ``max_age`` (60 seconds by default) has passed. Repeating the operation is safe.
+    """
+
+    code = "cache_unavailable"
 
 
 class AccessDenied(ToriiError):

@@ -34,6 +34,7 @@ ONE_OF_EACH: list[ToriiError] = [
     errors.TransactionFailed("refused", reasons=["None"]),
     errors.Unavailable("away", attempts=4),
     errors.Throttled("slow down", attempts=4),
+    errors.CacheUnavailable("the cache is away", attempts=4),
     errors.AccessDenied("denied"),
     errors.ConfigurationError("no region"),
     errors.RequestRejected("refused", aws_code="ValidationException"),

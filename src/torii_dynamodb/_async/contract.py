@@ -320,8 +320,10 @@ class AsyncSessionStorage(Protocol):
         Returns:
             User and session, or ``None`` for a token that is malformed, forged, unknown, expired or revoked.
 
+        With a cache (docs/cache.md), ``consistent=True`` asks DynamoDB and not the cache.
+
         Cost: 1 request, shared with other checks made at the same time, 2 read units (1 if eventually consistent). None
-        for a malformed token.
+        for a malformed token, or if the cache has both.
 
         Clauses:
             SESSION-4: A valid token yields its session and its user.

@@ -26,7 +26,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -39,29 +38,48 @@ from torii_dynamodb.config import DynamoDbConfig
 __all__ = [
     "BARRIER",
     "CLOCK_TOLERANCE",
-    "LEASE",
+    "LEASE_TIME",
     "MAX_VALUE",
+    "CacheCounts",
     "CacheKeys",
     "Concern",
+    "Lease",
     "Seal",
     "after_write",
-    "concerns",
+    "concern_of",
     "lease_mark",
     "may_fill",
     "may_lease",
+    "writes_in",
+    "writes_of",
 ]
 
 BARRIER = b"B"
 _LEASE, _ENTRY = b"L", b"E1"
 
-LEASE = timedelta(seconds=5)
+LEASE_TIME = timedelta(seconds=5)
 """How long a reader may take between its lease and its entry."""
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far in the future an entry may have been read, by this process's clock."""
 
 MAX_VALUE = 64 * 1024
-"""The size in bytes from which an item is not cached: every check would transfer it."""
+"""The largest item that is cached, in bytes: every check transfers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to store, under some keys, what will be read from now on.
+
+    Args:
+        keys: The keys.
+        mark: What stands under them meanwhile.
+        taken_at: The time before it was taken.
+    """
+
+    keys: tuple[str, ...]
+    mark: bytes
+    taken_at: datetime
 
 
 def lease_mark(nonce: bytes) -> bytes:
@@ -84,6 +102,21 @@ def after_write(held: bytes | None, *, undecided: bool) -> bytes | None:
     return BARRIER if undecided or held == BARRIER else None
 
 
+@dataclass(slots=True)
+class CacheCounts:
+    """What session checks found in the cache since the storage was opened.
+
+    Attributes:
+        hits: Checks that the cache answered.
+        misses: Checks that read DynamoDB because the cache had nothing, or no valid session.
+        fallbacks: Checks that read DynamoDB because the cache could not be used.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    fallbacks: int = 0
+
+
 class Seal:
     """Makes and opens entries: only who has the application's secret can make one, for one key, as of one time.
 
@@ -103,7 +136,7 @@ class Seal:
 
     def open(self, key: str, held: bytes | None, now: datetime) -> bytes | None:
         """Return the value of an entry; ``None`` if it is not a valid one."""
-        if held is None or not held.startswith(_ENTRY) or len(held) < 42:
+        if held is None or held[:2] != _ENTRY or len(held) < 42:
             return None
         mac, when, value = held[2:34], held[34:42], held[42:]
         if not any(hmac.compare_digest(mac, self._mac(one, key, when, value)) for one in self._keys):
@@ -164,7 +197,10 @@ class Concern:
     unnamed: tuple[tuple[str, Item], ...] = ()
 
 
-Place = Callable[[str, Item], Placed | None]
+Write = tuple[str, Mapping[str, Any]]
+"""DynamoDB's name for the kind of a write, and its parameters."""
+
+_KINDS = frozenset({"PutItem", "UpdateItem", "DeleteItem", "Put", "Update", "Delete"})
 
 # What an update of a user or session may set without ending a session or taking a right away. Everything else counts as
 # ending one: an address or metadata may be what an application grants rights by, and so may attributes yet to come.
@@ -173,51 +209,61 @@ _HARMLESS = frozenset({
     "version",
 })  # fmt: skip
 _HARMLESS_PREFIX = "token_serial"
-_ALIAS = re.compile(r"#(\w+)")
+_ALIAS = re.compile(r"#\w+")
 
 
-def concerns(operation: str, payload: Mapping[str, Any], place: Place, keys: CacheKeys) -> Concern | None:
-    """Tell what a request means for the cache; ``None`` if it changes no user or session that exists.
+def writes_of(operation: str, payload: Mapping[str, Any]) -> list[Write]:
+    """Return the writes of a request; none if it only reads."""
+    if operation == "TransactWriteItems":
+        return [write for action in payload["TransactItems"] for write in action.items() if write[0] in _KINDS]
+    return [(operation, payload)] if operation in _KINDS else []
+
+
+def writes_in(requests: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Write]:
+    """Return the writes of a batch: ``(table's name, request)`` each."""
+    return [(kind, {"TableName": table, **body}) for table, request in requests for kind, body in request.items()]
+
+
+def concern_of(
+    writes: Sequence[Write], locate: Callable[[str, Item], Placed | None], keys: CacheKeys
+) -> Concern | None:
+    """Tell what writes mean for the cache; ``None`` if they change no user or session that exists.
 
     Args:
-        operation: DynamoDB's name for it.
-        payload: Its parameters.
-        place: Tells what an item is, from its table's name and its key.
+        writes: The writes.
+        locate: Tells what an item is, from its table's name and its key.
         keys: The cache's keys.
     """
-    if operation == "TransactWriteItems":
-        writes = list(chain.from_iterable(action.items() for action in payload["TransactItems"]))
-    elif operation in ("PutItem", "UpdateItem", "DeleteItem"):
-        writes = [(operation.removesuffix("Item"), payload)]
-    else:
-        return None
     found: dict[str, None] = {}
     unnamed: list[tuple[str, Item]] = []
     ends = False
     for kind, body in writes:
-        item = body.get("Key") or body.get("Item")
-        placed = None if item is None or kind == "ConditionCheck" else place(body["TableName"], item)
-        if placed is None or placed[0] not in ("users", "sessions") or _creates(operation, body, placed):
+        table_name: str = body["TableName"]
+        item: Item = body["Item"] if "Item" in body else body["Key"]
+        located = locate(table_name, item)
+        if located is None or located[0] not in ("users", "sessions") or _creates(kind, body, located):
             continue
-        table, tenant, canonical = placed
+        table, tenant, canonical = located
         if table == "users":
             found[keys.user(tenant, canonical["id"]["S"])] = None
         elif "user_id" in canonical:
             found[keys.session(tenant, canonical["user_id"]["S"], canonical["id"]["S"])] = None
         else:
-            unnamed.append((body["TableName"], item))
-        ends = ends or kind != "Update" or not _is_harmless(body)
+            unnamed.append((table_name, item))
+        # An application's own update need not name its attributes as ours do.
+        ours = table_name.startswith(":")
+        ends = ends or not ours or "UpdateExpression" not in body or not _is_harmless(body)
     return Concern(tuple(found), ends, tuple(unnamed)) if found or unnamed else None
 
 
-def _creates(operation: str, body: Mapping[str, Any], placed: Placed) -> bool:
-    # A session that is put outside of a transaction is new: its key is the hash of a new random token.
-    new_session = operation == "PutItem" and placed[0] == "sessions"
+def _creates(kind: str, body: Mapping[str, Any], located: Placed) -> bool:
+    # A session that is put by itself is new: its key is the hash of a new random token.
+    new_session = kind == "PutItem" and located[0] == "sessions"
     return new_session or ("Item" in body and body.get("ConditionExpression") == ex.NOT_TAKEN)
 
 
 def _is_harmless(update: Mapping[str, Any]) -> bool:
-    names: Mapping[str, str] = update.get("ExpressionAttributeNames") or {}
+    names: Mapping[str, str] = update["ExpressionAttributeNames"]
     # Attributes that the new values are computed from count, too: more than needed, never fewer.
-    used = {names.get(f"#{alias}", alias) for alias in _ALIAS.findall(update.get("UpdateExpression", ""))}
+    used = [names[alias] for alias in _ALIAS.findall(update["UpdateExpression"])]
     return all(name in _HARMLESS or name.startswith(_HARMLESS_PREFIX) for name in used)

@@ -34,7 +34,17 @@ from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.schema import USER_SESSIONS_INDEX
 
-__all__ = ["Layout", "Placed", "SingleTable", "TenantTables", "by_tenant", "layout_of", "placer"]
+__all__ = [
+    "FiveTables",
+    "Layout",
+    "Placed",
+    "SingleTable",
+    "TenantTables",
+    "by_tenant",
+    "layout_of",
+    "locator",
+    "placer",
+]
 
 Body = dict[str, Any]
 Placed = tuple[TableName, str | None, Item]
@@ -47,7 +57,13 @@ _MARKED: Mapping[str, TableName] = {f":{table}": table for table in TABLES}
 
 
 class Layout:
-    """Translates requests and items. Requests that name other tables pass unchanged."""
+    """Translates requests and items. Requests that name other tables pass unchanged.
+
+    Attributes:
+        shared: Whether a table also contains items that a request for its own does not want.
+    """
+
+    shared = True
 
     def name(self, table: TableName) -> str:
         """Return the name that requests to be translated use for a table."""
@@ -136,6 +152,30 @@ class Layout:
         ((kind, body),) = action.items()
         table = _MARKED.get(body["TableName"])
         return action if table is None else {kind: self.body(table, body)}
+
+
+class FiveTables(Layout):
+    """The five tables themselves. It only lets requests name the user of a session, which no key of theirs contains."""
+
+    shared = False
+
+    def __init__(self, config: DynamoDbConfig) -> None:
+        self._tables = {table: config.table_name(table) for table in TABLES}
+
+    def table(self, table: TableName) -> str:
+        return self._tables[table]
+
+    def key(self, table: TableName, key: Item) -> Item:
+        return {"id": key["id"]} if table == "sessions" else key
+
+    def item(self, table: TableName, item: Item) -> Item:
+        return item
+
+    def stored(self, table: TableName, item: Item) -> Item | None:
+        return item
+
+    def scan(self, table: TableName, body: Body) -> Body:
+        return self.body(table, body)
 
 
 class SingleTable(Layout):
@@ -431,6 +471,20 @@ def layout_of(config: DynamoDbConfig, tenant: str | None = None) -> Layout | Non
     if config.layout == "single":
         return SingleTable(config, tenant)
     return None if tenant is None else TenantTables(config, tenant)
+
+
+def locator(config: DynamoDbConfig, tenant: str | None) -> Callable[[str, Item], Placed | None]:
+    """Return the function that tells what an item of a request is, before translation: ``(table's name, item or key)``.
+
+    A name that is not translated is that of a table on DynamoDB, in which the item may be anyone's: see :func:`placer`.
+    """
+    place = placer(config)
+
+    def locate(name: str, item: Item) -> Placed | None:
+        table = _MARKED.get(name)
+        return place(name, item) if table is None else (table, tenant, item)
+
+    return locate
 
 
 def placer(config: DynamoDbConfig) -> Callable[[str, Item], Placed | None]:

@@ -9,9 +9,10 @@ from torii_dynamodb.errors import ConfigurationError
 
 __all__ = ["needed"]
 
-Extra = Literal["hashes", "jwt", "oauth", "passkeys"]
+Extra = Literal["cache", "hashes", "jwt", "oauth", "passkeys"]
 
 _NEEDS: Final[dict[Extra, str]] = {
+    "cache": "the cache needs redis",
     "hashes": "hashes of bcrypt need bcrypt",
     "jwt": "access tokens need PyJWT",
     "oauth": "sign-in through providers needs Authlib and httpx",

@@ -24,6 +24,7 @@ STATUS: Mapping[str, int] = {
     "account_locked_by_administrator": 423,
     "already_exists": 409,
     "body_too_large": 413,
+    "cache_unavailable": 503,
     "cloned_authenticator": 401,
     "cross_site": 403,
     "email_not_verified": 403,

@@ -129,6 +129,7 @@ _DESCRIPTIONS: dict[str, str] = {
     "account_locked_by_administrator": "An administrator locked the account.",
     "already_exists": "It belongs to another user.",
     "body_too_large": "The body is too large.",
+    "cache_unavailable": "It was done, but other servers may see it only after a minute.",
     "cloned_authenticator": "The passkey may have been copied.",
     "cross_site": "The request comes from another site.",
     "email_not_verified": "The address is not verified.",
@@ -168,7 +169,7 @@ def problems(*codes: str) -> Responses:
     by_status: dict[int, list[str]] = {}
     if "not_signed_in" in codes:
         codes += ("session_required",)
-    for code in ("unavailable", "throttled", "internal_error", *codes):
+    for code in ("unavailable", "cache_unavailable", "throttled", "internal_error", *codes):
         for status in {STATUS[code], *(status for (name, _), status in REASONS.items() if name == code)}:
             by_status.setdefault(status, []).append(code)
     return {status: _response(status, found) for status, found in sorted(by_status.items())}

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
+from torii_dynamodb._async.cache import AsyncCache
 from torii_dynamodb._async.contract import AsyncStorage
 from torii_dynamodb._async.storage.handle import AsyncDynamoDbHandle, AsyncDynamoDbStorage
 from torii_dynamodb._rules import validation
@@ -27,8 +28,9 @@ class _OpenedLater:
 
     tenant_name: str | None = None
 
-    def __init__(self, config: DynamoDbConfig) -> None:
+    def __init__(self, config: DynamoDbConfig, cache: AsyncCache | None) -> None:
         self.config = config
+        self._cache = cache
         self._handles: dict[Loop, asyncio.Task[AsyncDynamoDbHandle]] = {}
 
     async def handle(self) -> AsyncDynamoDbHandle:
@@ -48,7 +50,7 @@ class _OpenedLater:
         return _TenantOpenedLater(self, validation.tenant(name))
 
     async def _open(self) -> AsyncDynamoDbHandle:
-        handle = await AsyncDynamoDbStorage().initialize(self.config)
+        handle = await AsyncDynamoDbStorage().initialize(self.config, cache=self._cache)
         self.config = replace(self.config, create_tables=False)
         return handle
 
@@ -120,15 +122,19 @@ class LazyStorage(AsyncStorage, Protocol):
         ...
 
 
-def dynamodb(config: DynamoDbConfig) -> LazyStorage:
+def dynamodb(config: DynamoDbConfig, *, cache: AsyncCache | None = None) -> LazyStorage:
     """Return a DynamoDB storage that is opened when the application starts, or otherwise at its first use.
 
     So ``AsyncTorii(dynamodb(DynamoDbConfig(...)))`` works at the top of a module, where nothing can be awaited. The
     tables are created or verified once in the process (``create_tables``), not each time it is opened. An application
     whose lifespan the server runs closes it when it ends.
+
+    Args:
+        config: The configuration.
+        cache: Answers session checks (:mod:`torii_dynamodb.cache`).
     """
     check_kind("config", config, "torii_dynamodb.config.DynamoDbConfig", "DynamoDbConfig(...)")
-    return cast("LazyStorage", _OpenedLater(config))
+    return cast("LazyStorage", _OpenedLater(config, cache))
 
 
 async def open_storage(storage: object) -> None:

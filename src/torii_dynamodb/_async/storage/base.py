@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from torii_dynamodb._async.cache import AsyncCachedClient, AsyncGuardedCache
 from torii_dynamodb._async.client import AsyncClient
 from torii_dynamodb._async.laid_out import AsyncLaidOutClient
 from torii_dynamodb._async.primitives import Background
@@ -13,7 +14,7 @@ from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import passwords, sessions, tokens, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import email_key, item_key, token_key
-from torii_dynamodb._core.layout import layout_of
+from torii_dynamodb._core.layout import FiveTables, layout_of
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
@@ -44,19 +45,26 @@ class AsyncStorageBase:
         local: AsyncClient | None = None,
         tenant: str | None = None,
         background: Background | None = None,
+        cache: AsyncGuardedCache | None = None,
     ) -> None:
         self.config = config
         self.tenant_name = tenant
         self._clients = client, local
         self._background = Background() if background is None else background
         layout = layout_of(config, tenant)
+        if layout is None and cache is not None:
+            layout = FiveTables(config)
         self._layout = layout
-        self._client: AsyncClient | AsyncLaidOutClient = client
+        self._client: AsyncClient | AsyncLaidOutClient | AsyncCachedClient = client
+        self._cache = cache
+        self._cached: AsyncCachedClient | None = None
         # Session checks read here. With a home Region, this is the local Region and everything else goes to the home.
         self._local: AsyncClient | AsyncLaidOutClient | None = local
         name: Callable[[TableName], str] = config.table_name
         if layout is not None:
-            self._client = AsyncLaidOutClient(client, layout)
+            self._client = laid_out = AsyncLaidOutClient(client, layout)
+            if cache is not None:
+                self._client = self._cached = AsyncCachedClient(laid_out, cache, config, tenant)
             self._local = None if local is None else AsyncLaidOutClient(local, layout)
             name = layout.name
         self._users = name("users")
@@ -164,10 +172,10 @@ class AsyncStorageBase:
         for _ in range(ROUNDS):
             if user is None:
                 user = await self._read_user(user_id, consistent=True)
-                if user is None:
-                    return None
-            change = decide(user)
+            change = None if user is None else decide(user)
             if change is None:
+                if self._cached is not None:
+                    await self._cached.forget_user(user_id)
                 return user
             if await self._transact(*change.items) is None:
                 return change.user

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 
+from torii_dynamodb._async.cache import AsyncCache, AsyncGuardedCache
 from torii_dynamodb._async.client import AsyncClient
-from torii_dynamodb._async.primitives import gather, monotonic
+from torii_dynamodb._async.primitives import BLOCKING, Background, gather, monotonic
 from torii_dynamodb._async.storage.attempts import AsyncAttempts
 from torii_dynamodb._async.storage.factors import AsyncFactors
 from torii_dynamodb._async.storage.oauth import AsyncOAuth
@@ -19,15 +20,19 @@ from torii_dynamodb._async.storage.tokens import AsyncTokens
 from torii_dynamodb._async.storage.users import AsyncUsers
 from torii_dynamodb._async.tables import AsyncTables
 from torii_dynamodb._core import tables
+from torii_dynamodb._core.cache import CacheCounts
 from torii_dynamodb._core.tables import NOBODY
 from torii_dynamodb._core.transactions import TransactionBuilder
 from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.checking import check_methods, check_twin
 from torii_dynamodb._wire.errors import TransactionCanceled
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFailed
 from torii_dynamodb.models import Health
 
 __all__ = ["AsyncDynamoDbHandle", "AsyncDynamoDbStorage"]
+
+_CACHE = "a cache, for example AsyncValkeyCache(url, secret=secret)"
 
 
 class AsyncDynamoDbHandle(
@@ -52,8 +57,18 @@ class AsyncDynamoDbHandle(
         """
         client, local = self._clients
         return AsyncDynamoDbHandle(
-            client, self.config, local=local, tenant=validation.tenant(name), background=self._background
+            client,
+            self.config,
+            local=local,
+            tenant=validation.tenant(name),
+            background=self._background,
+            cache=self._cache,
         )
+
+    @property
+    def cache_counts(self) -> CacheCounts | None:
+        """What session checks found in the cache so far, tenants' included; ``None`` without a cache."""
+        return None if self._cache is None else self._cache.counts
 
     async def transact_write(
         self, build: Callable[[TransactionBuilder], object], *, allow_torii_tables: bool = False
@@ -94,6 +109,7 @@ class AsyncDynamoDbHandle(
             healthy=not any(said),
             latency=monotonic() - started,
             tables={table: message or "ok" for table, message in zip(self.config.tables, said, strict=True)},
+            cache=None if self._cache is None else await self._cache.problem() or "ok",
         )
 
     async def _probe(self, table: TableName) -> str:
@@ -125,8 +141,12 @@ class AsyncDynamoDbHandle(
             try:
                 await client.aclose()
             finally:
-                if local is not None:
-                    await local.aclose()
+                try:
+                    if local is not None:
+                        await local.aclose()
+                finally:
+                    if self._cache is not None:
+                        await self._cache.aclose()
 
     async def __aenter__(self) -> AsyncDynamoDbHandle:
         return self
@@ -143,20 +163,32 @@ class AsyncDynamoDbStorage:
     def __init__(self) -> None:
         self._handle: AsyncDynamoDbHandle | None = None
 
-    async def initialize(self, config: DynamoDbConfig) -> AsyncDynamoDbHandle:
+    async def initialize(self, config: DynamoDbConfig, *, cache: AsyncCache | None = None) -> AsyncDynamoDbHandle:
         """Connect to DynamoDB, create or verify the tables, and return the handle.
 
         With ``create_tables`` (the default), missing tables are created with on-demand billing, indexes and TTL, and
         existing ones are verified; it returns once all can be used. Without it, nothing is requested.
 
+        Args:
+            config: The configuration.
+            cache: Answers session checks (:mod:`torii_dynamodb.cache`). It is closed with the handle.
+
         Raises:
             ConfigurationError: An existing table has another key, index or TTL attribute; there is no region or there
-                are no credentials; or this storage is initialised already.
+                are no credentials; this storage is initialised already; or there is a cache and a ``home_region``.
             AccessDenied: The credentials may not describe or create tables.
         """
         validation.instance(config, "config", DynamoDbConfig)
         if self._handle is not None:
             raise ConfigurationError("the storage is initialised already; close it first, or create another")
+        if cache is not None:
+            check_methods("cache", cache, ["get", "lease", "fill", "forget"], _CACHE)
+            check_twin("cache", cache, "get", blocking=BLOCKING, wanted=_CACHE)
+            if config.home_region is not None:
+                raise ConfigurationError(
+                    "cache: it cannot be used with home_region: a session that is ended in one Region stays in the "
+                    "caches of the others"
+                )
         client = AsyncClient(config.at_home())
         try:
             if config.create_tables:
@@ -165,7 +197,9 @@ class AsyncDynamoDbStorage:
             await client.aclose()
             raise
         local = AsyncClient(config) if config.home_region is not None else None
-        self._handle = AsyncDynamoDbHandle(client, config, local=local)
+        background = Background()
+        guarded = None if cache is None else AsyncGuardedCache(cache, background)
+        self._handle = AsyncDynamoDbHandle(client, config, local=local, background=background, cache=guarded)
         return self._handle
 
     async def health_check(self) -> Health:
@@ -189,9 +223,9 @@ class AsyncDynamoDbStorage:
 
     @staticmethod
     @asynccontextmanager
-    async def open(config: DynamoDbConfig) -> AsyncGenerator[AsyncDynamoDbHandle]:
-        """Open a handle for a ``with`` block and close it at the end."""
-        handle = await AsyncDynamoDbStorage().initialize(config)
+    async def open(config: DynamoDbConfig, *, cache: AsyncCache | None = None) -> AsyncGenerator[AsyncDynamoDbHandle]:
+        """Open a handle for a ``with`` block and close it at the end. See :meth:`initialize`."""
+        handle = await AsyncDynamoDbStorage().initialize(config, cache=cache)
         try:
             yield handle
         finally:

@@ -41,18 +41,26 @@ class AsyncSessions(AsyncStorageBase, AsyncSessionStorage):
     async def get_signed_in(self, token: str, *, consistent: bool | None = None) -> SignedIn | None:
         strong = self._strong(consistent)
         parsed = parse_session_token(validation.token_argument(token))
-        return None if parsed is None else await self._check(parsed, token, strong)
+        return None if parsed is None else await self._check(parsed, token, strong, cached=consistent is not True)
 
     async def get_signed_in_by_id(
         self, user_id: str, session_id: str, *, consistent: bool | None = None
     ) -> SignedIn | None:
         strong = self._strong(consistent)
         named = ParsedSecret(validation.user_id(user_id), validation.session_id(session_id))
-        return await self._check(named, "", strong)
+        return await self._check(named, "", strong, cached=consistent is not True)
 
-    async def _check(self, parsed: ParsedSecret, token: str, strong: bool) -> SignedIn | None:
+    async def _check(self, parsed: ParsedSecret, token: str, strong: bool, *, cached: bool) -> SignedIn | None:
         session_key = self._session_key(parsed.user_id, parsed.digest)
         keys = ((self._sessions, session_key), (self._users, item_key(parsed.user_id)))
+        if cached and self._cached is not None:
+            return await self._cached.check(
+                parsed.user_id,
+                parsed.digest,
+                keys,
+                lambda session, user: sessions.judge(parsed, token, session, user, self._now()),
+                consistent=strong,
+            )
         session, user = await (self._local or self._client).batch_get(keys, consistent=strong)
         found = sessions.judge(parsed, token, session, user, self._now())
         if found is None and self._local is not None:

@@ -156,7 +156,8 @@ class AsyncUsers(AsyncStorageBase, AsyncUserStorage):
         more = True
         while more and len(items) < limit:
             # A page's limit counts items before they are filtered.
-            count = limit - len(items) if self._layout is None else min(1000, 4 * limit)
+            shared = self._layout is not None and self._layout.shared
+            count = min(1000, 4 * limit) if shared else limit - len(items)
             page = await self._client.call("Scan", users.page(body, count, start))
             items += filter(users.is_own, page.get("Items", []))
             start = page.get("LastEvaluatedKey")

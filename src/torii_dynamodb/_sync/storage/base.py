@@ -12,10 +12,11 @@ from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import passwords, sessions, tokens, users
 from torii_dynamodb._core.attributes import Item
 from torii_dynamodb._core.keys import email_key, item_key, token_key
-from torii_dynamodb._core.layout import layout_of
+from torii_dynamodb._core.layout import FiveTables, layout_of
 from torii_dynamodb._core.users import Change
 from torii_dynamodb._rules import validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
+from torii_dynamodb._sync.cache import CachedClient, GuardedCache
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.laid_out import LaidOutClient
 from torii_dynamodb._sync.primitives import Background
@@ -46,19 +47,26 @@ class StorageBase:
         local: Client | None = None,
         tenant: str | None = None,
         background: Background | None = None,
+        cache: GuardedCache | None = None,
     ) -> None:
         self.config = config
         self.tenant_name = tenant
         self._clients = client, local
         self._background = Background() if background is None else background
         layout = layout_of(config, tenant)
+        if layout is None and cache is not None:
+            layout = FiveTables(config)
         self._layout = layout
-        self._client: Client | LaidOutClient = client
+        self._client: Client | LaidOutClient | CachedClient = client
+        self._cache = cache
+        self._cached: CachedClient | None = None
         # Session checks read here. With a home Region, this is the local Region and everything else goes to the home.
         self._local: Client | LaidOutClient | None = local
         name: Callable[[TableName], str] = config.table_name
         if layout is not None:
-            self._client = LaidOutClient(client, layout)
+            self._client = laid_out = LaidOutClient(client, layout)
+            if cache is not None:
+                self._client = self._cached = CachedClient(laid_out, cache, config, tenant)
             self._local = None if local is None else LaidOutClient(local, layout)
             name = layout.name
         self._users = name("users")
@@ -166,10 +174,10 @@ class StorageBase:
         for _ in range(ROUNDS):
             if user is None:
                 user = self._read_user(user_id, consistent=True)
-                if user is None:
-                    return None
-            change = decide(user)
+            change = None if user is None else decide(user)
             if change is None:
+                if self._cached is not None:
+                    self._cached.forget_user(user_id)
                 return user
             if self._transact(*change.items) is None:
                 return change.user

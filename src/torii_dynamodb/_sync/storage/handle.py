@@ -10,11 +10,14 @@ from functools import partial
 from types import TracebackType
 
 from torii_dynamodb._core import tables
+from torii_dynamodb._core.cache import CacheCounts
 from torii_dynamodb._core.tables import NOBODY
 from torii_dynamodb._core.transactions import TransactionBuilder
 from torii_dynamodb._rules import validation
+from torii_dynamodb._rules.checking import check_methods, check_twin
+from torii_dynamodb._sync.cache import Cache, GuardedCache
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb._sync.primitives import gather, monotonic
+from torii_dynamodb._sync.primitives import BLOCKING, Background, gather, monotonic
 from torii_dynamodb._sync.storage.attempts import Attempts
 from torii_dynamodb._sync.storage.factors import Factors
 from torii_dynamodb._sync.storage.oauth import OAuth
@@ -30,6 +33,8 @@ from torii_dynamodb.errors import ConfigurationError, ToriiError, TransactionFai
 from torii_dynamodb.models import Health
 
 __all__ = ["DynamoDbHandle", "DynamoDbStorage"]
+
+_CACHE = "a cache, for example ValkeyCache(url, secret=secret)"
 
 
 class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factors, Attempts):
@@ -52,8 +57,18 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
         """
         client, local = self._clients
         return DynamoDbHandle(
-            client, self.config, local=local, tenant=validation.tenant(name), background=self._background
+            client,
+            self.config,
+            local=local,
+            tenant=validation.tenant(name),
+            background=self._background,
+            cache=self._cache,
         )
+
+    @property
+    def cache_counts(self) -> CacheCounts | None:
+        """What session checks found in the cache so far, tenants' included; ``None`` without a cache."""
+        return None if self._cache is None else self._cache.counts
 
     def transact_write(
         self, build: Callable[[TransactionBuilder], object], *, allow_torii_tables: bool = False
@@ -94,6 +109,7 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
             healthy=not any(said),
             latency=monotonic() - started,
             tables={table: message or "ok" for table, message in zip(self.config.tables, said, strict=True)},
+            cache=None if self._cache is None else self._cache.problem() or "ok",
         )
 
     def _probe(self, table: TableName) -> str:
@@ -125,8 +141,12 @@ class DynamoDbHandle(Users, Sessions, Passwords, Tokens, OAuth, Passkeys, Factor
             try:
                 client.close()
             finally:
-                if local is not None:
-                    local.close()
+                try:
+                    if local is not None:
+                        local.close()
+                finally:
+                    if self._cache is not None:
+                        self._cache.close()
 
     def __enter__(self) -> DynamoDbHandle:
         return self
@@ -143,20 +163,32 @@ class DynamoDbStorage:
     def __init__(self) -> None:
         self._handle: DynamoDbHandle | None = None
 
-    def initialize(self, config: DynamoDbConfig) -> DynamoDbHandle:
+    def initialize(self, config: DynamoDbConfig, *, cache: Cache | None = None) -> DynamoDbHandle:
         """Connect to DynamoDB, create or verify the tables, and return the handle.
 
         With ``create_tables`` (the default), missing tables are created with on-demand billing, indexes and TTL, and
         existing ones are verified; it returns once all can be used. Without it, nothing is requested.
 
+        Args:
+            config: The configuration.
+            cache: Answers session checks (:mod:`torii_dynamodb.cache`). It is closed with the handle.
+
         Raises:
             ConfigurationError: An existing table has another key, index or TTL attribute; there is no region or there
-                are no credentials; or this storage is initialised already.
+                are no credentials; this storage is initialised already; or there is a cache and a ``home_region``.
             AccessDenied: The credentials may not describe or create tables.
         """
         validation.instance(config, "config", DynamoDbConfig)
         if self._handle is not None:
             raise ConfigurationError("the storage is initialised already; close it first, or create another")
+        if cache is not None:
+            check_methods("cache", cache, ["get", "lease", "fill", "forget"], _CACHE)
+            check_twin("cache", cache, "get", blocking=BLOCKING, wanted=_CACHE)
+            if config.home_region is not None:
+                raise ConfigurationError(
+                    "cache: it cannot be used with home_region: a session that is ended in one Region stays in the "
+                    "caches of the others"
+                )
         client = Client(config.at_home())
         try:
             if config.create_tables:
@@ -165,7 +197,9 @@ class DynamoDbStorage:
             client.close()
             raise
         local = Client(config) if config.home_region is not None else None
-        self._handle = DynamoDbHandle(client, config, local=local)
+        background = Background()
+        guarded = None if cache is None else GuardedCache(cache, background)
+        self._handle = DynamoDbHandle(client, config, local=local, background=background, cache=guarded)
         return self._handle
 
     def health_check(self) -> Health:
@@ -189,9 +223,9 @@ class DynamoDbStorage:
 
     @staticmethod
     @contextmanager
-    def open(config: DynamoDbConfig) -> Generator[DynamoDbHandle]:
-        """Open a handle for a ``with`` block and close it at the end."""
-        handle = DynamoDbStorage().initialize(config)
+    def open(config: DynamoDbConfig, *, cache: Cache | None = None) -> Generator[DynamoDbHandle]:
+        """Open a handle for a ``with`` block and close it at the end. See :meth:`initialize`."""
+        handle = DynamoDbStorage().initialize(config, cache=cache)
         try:
             yield handle
         finally:

@@ -72,6 +72,10 @@ TITLES: dict[str, tuple[str, str]] = {
         "You were signed out in the meantime",
         "All sessions of this account ended after you started. Nothing was changed. Sign in and start again.",
     ),
+    "cache_unavailable": (
+        "This may take a minute to take effect",
+        "Your change was saved. Please try again in a moment to make sure that it applies everywhere.",
+    ),
     "throttled": ("We are busy at the moment", "Please try again in a moment."),
     "unavailable": ("We are busy at the moment", "Please try again in a moment."),
     "version_conflict": (
