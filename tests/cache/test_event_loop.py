@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,28 @@ async def test_a_cancelled_revocation_leaves_a_barrier(
         monkeypatch.setattr(client, "call", slow)
         revoking = asyncio.ensure_future(world.storage.delete_sessions_for_user(world.user.id))
         await sent.wait()
+        revoking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await revoking
+        await world.storage.settle()
+        assert not await world.passes()
+
+
+async def test_a_revocation_that_is_cancelled_while_it_removes_still_does(
+    dynoxide: LocalEngine, table_prefix: str, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If its caller is cancelled between the write and the removal, the removal is done in the background."""
+    async with opened(dynoxide.config(table_prefix=table_prefix), valkey.url) as world:
+        forget, removing = world.cache.forget, asyncio.Event()
+
+        async def slow(keys: Sequence[str], *, undecided: bool = False) -> None:
+            monkeypatch.setattr(world.cache, "forget", forget)
+            removing.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(world.cache, "forget", slow)
+        revoking = asyncio.ensure_future(world.storage.delete_session(world.session.token))
+        await removing.wait()
         revoking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await revoking

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 from tests.conformance.on_dynamodb import LONG, BlockingOnDynamoDb, OnDynamoDb
+from tests.valkey_server import ValkeyServer
 
 from torii_dynamodb import AsyncDynamoDbHandle, AsyncDynamoDbStorage, DynamoDbHandle, DynamoDbStorage
+from torii_dynamodb.cache import AsyncValkeyCache, ValkeyCache
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing import conformance
@@ -84,3 +86,29 @@ if LONG:
 
     class TestBlockingSingleTable(BlockingOnDynamoDb, InASingleTable, conformance.StorageConformance):
         """The whole kit over one table, blocking."""
+
+    class TestCached(Again, conformance.StorageConformance):
+        """The whole kit over a storage whose session checks are answered by a cache."""
+
+        @pytest.fixture(autouse=True)
+        def _cache(self, valkey: ValkeyServer) -> None:
+            self.url = valkey.url
+
+        @asynccontextmanager
+        async def make_storage(self, clock: FakeClock) -> AsyncGenerator[AsyncDynamoDbHandle]:
+            cache = AsyncValkeyCache(self.url, secret="s" * 32, clock=clock, timeout=5, connect_timeout=5)
+            async with AsyncDynamoDbStorage.open(self.config(clock), cache=cache) as storage:
+                yield storage
+
+    class TestBlockingCachedTenantInASingleTable(BlockingOnDynamoDb, InASingleTable, conformance.StorageConformance):
+        """The whole kit over a tenant in one table, blocking, with a cache."""
+
+        @pytest.fixture(autouse=True)
+        def _cache(self, valkey: ValkeyServer) -> None:
+            self.url = valkey.url
+
+        @contextmanager
+        def make_storage(self, clock: FakeClock) -> Generator[DynamoDbHandle]:
+            cache = ValkeyCache(self.url, secret="s" * 32, clock=clock, timeout=5, connect_timeout=5)
+            with DynamoDbStorage.open(self.config(clock), cache=cache) as storage:
+                yield storage.tenant("acme")

@@ -265,7 +265,7 @@ class AsyncCachedClient:
         except (ConditionFailed, TransactionCanceled):
             # It may be the retry of an applied write. Or an earlier operation did the same, and could not reach the
             # cache: a caller who is told that a session has ended must be able to rely on it.
-            await self._cache.forget(keys, insist=concern.ends)
+            await self._remove(keys, insist=concern.ends)
             raise
         except Exception:
             try:
@@ -276,8 +276,17 @@ class AsyncCachedClient:
         except BaseException:
             self._cache.forget_later(keys)
             raise
-        await self._cache.forget(keys, insist=concern.ends)
+        await self._remove(keys, insist=concern.ends)
         return answer
+
+    async def _remove(self, keys: Sequence[str], *, insist: bool) -> None:
+        try:
+            await self._cache.forget(keys, insist=insist)
+        except Exception:
+            raise
+        except BaseException:
+            self._cache.forget_later(keys)
+            raise
 
     async def _key_of_session(self, table: str, key: Item) -> list[str]:
         """Read whose session it is that an application writes itself, in a table whose keys do not say it."""
