@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.admin.populated import people
@@ -18,6 +20,7 @@ from torii_dynamodb.admin.migrations import Migration, Migrator
 from torii_dynamodb.admin.restoring import bump_epochs
 from torii_dynamodb.admin.scanning import Pacer
 from torii_dynamodb.admin.tables import AdminTables
+from torii_dynamodb.admin.tenants import list_tenants
 from torii_dynamodb.admin.transfer import export, import_
 from torii_dynamodb.admin.verify import verify
 from torii_dynamodb.config import DynamoDbConfig
@@ -157,13 +160,17 @@ def test_a_key_that_the_table_does_not_have_is_named(
     """With another key configured, reading the table fails, instead of finding and exporting nothing."""
     config = dynoxide.config(table_prefix=table_prefix, layout="single")
     _populate(config)
-    wrong = replace(config, create_tables=False, **{option: "other"})
+    other: dict[str, Any] = {option: "other"}
+    wrong = replace(config, create_tables=False, **other)
     said = f"{option}: 'other' is no key of this table"
+    swapped = replace(config, create_tables=False, partition_key="sk", sort_key="pk")
     with closing(Client(wrong)) as client, DynamoDbStorage.open(wrong) as storage:
         with pytest.raises(ConfigurationError, match=said):
             verify(wrong, client)
-        with pytest.raises(ConfigurationError, match=said):
-            export(wrong, client, tmp_path)
+        for one in (wrong, swapped):
+            for work in (list_tenants, partial(export, directory=tmp_path)):
+                with pytest.raises(ConfigurationError, match=r"key found: pk \(S\), sk \(S\); expected: .*; correct"):
+                    work(one, client)
         with pytest.raises(ConfigurationError, match=said):
             list(Items(wrong, client).pages(rate=Pacer(None)))
         for handle in (storage, storage.tenant("acme")):

@@ -15,6 +15,7 @@ __all__ = [
     "differences",
     "is_active",
     "is_going",
+    "key_difference",
     "key_schema",
     "keys_of",
     "probe_key",
@@ -78,6 +79,15 @@ def is_going(description: Mapping[str, Any]) -> bool:
     return description.get("TableStatus") == "DELETING"
 
 
+def key_difference(description: Mapping[str, Any], schema: TableSchema, name: str) -> str | None:
+    """Return how the key of a described table differs from the schema's, in a sentence; ``None`` if it does not."""
+    types = {
+        attribute["AttributeName"]: attribute["AttributeType"] for attribute in description["AttributeDefinitions"]
+    }
+    found, expected = _keys(description["KeySchema"], types), _expected(schema)
+    return None if found == expected else f"table {name}: key found: {found}; expected: {expected}"
+
+
 def differences(description: Mapping[str, Any], schema: TableSchema, name: str) -> list[str]:
     """Return how a described table differs from the schema: one sentence each, with table, found and expected.
 
@@ -87,10 +97,7 @@ def differences(description: Mapping[str, Any], schema: TableSchema, name: str) 
     types = {
         attribute["AttributeName"]: attribute["AttributeType"] for attribute in description["AttributeDefinitions"]
     }
-    wrong: list[str] = []
-    found, expected = _keys(description["KeySchema"], types), _expected(schema)
-    if found != expected:
-        wrong.append(f"table {name}: key found: {found}; expected: {expected}")
+    wrong = [one for one in [key_difference(description, schema, name)] if one is not None]
     described: list[Mapping[str, Any]] = description.get("GlobalSecondaryIndexes") or []
     indexes = {index["IndexName"]: index for index in described}
     for index in schema.indexes:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from torii_dynamodb._aws import resolve_endpoint
-from torii_dynamodb._core.tables import is_active, is_going
+from torii_dynamodb._core.tables import is_active, is_going, key_difference
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import monotonic, sleep
 from torii_dynamodb._wire.errors import ServiceError
@@ -16,6 +16,7 @@ from torii_dynamodb._wire.failures import is_not_offered
 from torii_dynamodb._wire.json import object_of
 from torii_dynamodb.config import DynamoDbConfig, StoredTable
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ToriiError, Unavailable
+from torii_dynamodb.schema import schema_of
 
 __all__ = ["Control", "NotOffered", "Occupied", "if_offered", "is_settled", "open_client", "table_identity", "where_of"]
 
@@ -151,11 +152,18 @@ class Control:
         """The descriptions of several tables (by default all), which must all exist.
 
         Raises:
-            ConfigurationError: One is missing.
+            ConfigurationError: One is missing; a single table has other keys, with which it would look empty.
         """
-        return {
+        found = {
             table: self.require(config.table_name(table)) for table in (config.tables if tables is None else tables)
         }
+        if config.layout == "single":
+            schema = schema_of(config)
+            for table, description in found.items():
+                wrong = key_difference(description, schema[table], config.table_name(table))
+                if wrong is not None:
+                    raise ConfigurationError(f"{wrong}; correct partition_key, sort_key or table")
+        return found
 
     def lasting(self, name: str) -> dict[str, Any] | None:
         """Like :meth:`describe`, but wait until a table that is being deleted is gone."""
@@ -214,7 +222,7 @@ class Control:
 
     def _no_table(self, name: str) -> str:
         return (
-            f"there is no table {name} at {self.client.where}; fix table_prefix, table_names, region or "
+            f"there is no table {name} at {self.client.where}; correct its name, region or "
             "endpoint_url, or create it with: torii-dynamodb tables ensure"
         )
 

@@ -102,6 +102,8 @@ def ensure(connection: Connection, options: TableOptions, dry_run: DryRun = Fals
             say(f"{config.table_name(one)}: created")
         elif not changes:
             say(f"{config.table_name(one)}: already existed and is up to date")
+        else:
+            say(f"{config.table_name(one)}: changed")
         for change in changes:
             say(f"- {change}")
 

@@ -107,6 +107,8 @@ def run_export(
     for table in TABLES:
         say(f"{_what(config, table)}: {counted(done.items[table], 'item')}")
     whose = "" if tenant is None else f", of the tenant {tenant}"
+    if tenant is not None and not any(done.items.values()):
+        note(f"The tenant {tenant} has no items; names are not registered, so check the name.")
     say(f"{directory}: {done.bytes:,} bytes, {spent(done.units, 'read')}{whose}")
 
 
