@@ -200,27 +200,27 @@ def test_the_connection_outlives_an_invocation(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # about connections nobody could close
-def test_a_new_loop_for_each_invocation(here: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_loop_for_each_invocation(
+    dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An adapter that closes its event loop after each invocation, and nothing else, gets an answer each time."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "app")
-    token = asyncio.run(here.token())
-    handler = Mangum(here.app())
-    for _ in range(3):
-        made = asyncio.new_event_loop()
-        asyncio.set_event_loop(made)
-        here.taken()
-        assert invoke(handler, "/mine", token)["statusCode"] == 200
-        assert here.taken() == ["BatchGetItem"]
-        asyncio.set_event_loop(None)
-        made.close()
-    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
 
-    async def replaced() -> None:
-        await here.torii.get_user("usr_nobody")
-        await here.auth.web.end()
+    def invocations() -> None:
+        here = Recorded(dynoxide, table_prefix)
+        token = asyncio.run(here.token())
+        handler = Mangum(here.app())
+        for _ in range(3):
+            made = asyncio.new_event_loop()
+            asyncio.set_event_loop(made)
+            here.taken()
+            assert invoke(handler, "/mine", token)["statusCode"] == 200
+            assert here.taken() == ["BatchGetItem"]
+            asyncio.set_event_loop(None)
+            made.close()
 
-    asyncio.run(replaced())  # or the last connection would be collected during another test, whose warnings are errors
-    gc.collect()
+    invocations()
+    gc.collect()  # during another test, the warnings about the connections would be errors
 
 
 async def _spawn(handle: Any, work: Any) -> None:
