@@ -192,7 +192,7 @@ def delete(
         elif names:
             if not yes:
                 note(f"To be deleted at {where_of(config)}: {', '.join(names)}")
-            confirm(f"Delete {counted(len(names), 'table')} and everything in them?", yes=yes)
+            confirm(f"Delete {counted(len(names), 'table')}, with all items?", yes=yes)
             names = tables.delete()
     if as_json:
         emit({"would_delete" if dry_run else "deleted": names})
