@@ -154,9 +154,8 @@ class Control:
         Raises:
             ConfigurationError: One is missing; a single table has other keys, with which it would look empty.
         """
-        found = {
-            table: self.require(config.table_name(table)) for table in (config.tables if tables is None else tables)
-        }
+        wanted = config.tables if tables is None else tables
+        found: dict[StoredTable, dict[str, Any]] = {table: self.require(config.table_name(table)) for table in wanted}
         if config.layout == "single":
             schema = schema_of(config)
             for table, description in found.items():
