@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from torii_dynamodb import DynamoDbConfig, DynamoDbHandle, DynamoDbStorage, NewSession, NewToken, NewUser
+from torii_dynamodb._core.tables import create_request
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb.admin.autoscaling import targets
+from torii_dynamodb.admin.control import NotOffered
 from torii_dynamodb.admin.global_tables import add_replica, list_replicas, remove_replica
 from torii_dynamodb.config import TABLES
 from torii_dynamodb.errors import AlreadyExists, ConfigurationError, Unavailable, ValidationError
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import LockoutPolicy
-from torii_dynamodb.schema import SCHEMA
+from torii_dynamodb.schema import SCHEMA, schema_of
 
 SOON = timedelta(hours=1)
 
@@ -257,12 +259,18 @@ def test_the_environment_s_endpoint_is_not_taken_for_home(monkeypatch: pytest.Mo
 class Aws:
     """DynamoDB's control plane for replicas, following the API reference; each change takes two looks."""
 
-    def __init__(self, **description: Any) -> None:
-        self.config = DynamoDbConfig(region="us-east-1")
+    def __init__(self, layout: Any = "tables", **description: Any) -> None:
+        self.config = DynamoDbConfig(region="us-east-1", layout=layout)
         self.where = "AWS"
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.tables: dict[str, dict[str, Any]] = {
-            self.config.table_name(table): {"TableStatus": "ACTIVE", "Replicas": [], **description} for table in TABLES
+            (name := self.config.table_name(table)): {
+                **create_request(schema, name),
+                "TableStatus": "ACTIVE",
+                "Replicas": [],
+                **description,
+            }
+            for table, schema in schema_of(self.config).items()
         }
         self.fails_with: str | None = None
 
@@ -315,6 +323,29 @@ def test_a_replica_is_added_to_every_table() -> None:
     ]
     assert all(one.usable and one.region == "eu-west-1" for one in list_replicas(aws, aws.config))
     assert quick(aws, "eu-west-1") == []
+
+
+def test_a_single_table_is_replicated_and_removed() -> None:
+    """The one table gets a stream and a replica; both are planned before, and nothing is left to do after."""
+    aws: Any = Aws("single")
+    region = "eu-west-1"
+    planned = quick(aws, region, dry_run=True)
+    assert planned == ["turn on the stream of torii, which replication needs", f"replicate torii to {region}"]
+    assert quick(aws, region) == planned
+    assert [(one.table, one.name, one.region) for one in list_replicas(aws, aws.config)] == [("table", "torii", region)]
+    assert quick(aws, region) == []
+    assert len(remove_replica(aws, aws.config, region, pause=lambda seconds: None)) == 1
+    assert list_replicas(aws, aws.config) == []
+
+
+def test_an_endpoint_that_makes_no_replica_is_told(on_moto: DynamoDbConfig, moto_client: Client) -> None:
+    """moto accepts the request and does nothing: the wait ends with that, not after hours."""
+    with DynamoDbStorage.open(on_moto):
+        pass
+    pauses: list[float] = []
+    with pytest.raises(NotOffered, match="emulators have no replicas"):
+        add_replica(moto_client, on_moto, "eu-west-1", pause=pauses.append)
+    assert 60 < sum(pauses) < 90
 
 
 def test_a_dry_run_changes_nothing() -> None:

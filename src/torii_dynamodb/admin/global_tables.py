@@ -6,6 +6,7 @@ depend on a single Region. No local engine has replicas; the requests follow AWS
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,7 @@ from torii_dynamodb._aws import resolve_endpoint
 from torii_dynamodb._sync.client import Client
 from torii_dynamodb._sync.primitives import sleep
 from torii_dynamodb.admin.autoscaling import AutoscalingAdmin
-from torii_dynamodb.admin.control import Control, if_offered, is_settled
+from torii_dynamodb.admin.control import Control, NotOffered, if_offered, is_settled
 from torii_dynamodb.admin.planning import billing_of, stream_on, stream_view
 from torii_dynamodb.admin.progress import Progress, Report, silent
 from torii_dynamodb.config import DynamoDbConfig, StoredTable
@@ -41,6 +42,8 @@ _DEAD = frozenset(
     {"CREATION_FAILED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "REGION_DISABLED", "REPLICATION_NOT_AUTHORIZED"}
 )
 _STREAM: Final = "NEW_AND_OLD_IMAGES"
+_LOOKS_WITHOUT: Final = 20
+"""How often to look, for about a minute, for a replica that is not listed; DynamoDB lists it within seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,7 @@ def add_replica(
     pause: Callable[[float], object] = sleep,
     autoscaling: Any = None,
 ) -> list[str]:
-    """Replicate all five tables to a Region, one after the other, and wait for each. After a stop, run it again.
+    """Replicate all tables to a Region, one after the other, and wait for each. After a stop, run it again.
 
     Args:
         client: A client for the tables' Region.
@@ -112,6 +115,7 @@ def add_replica(
         ConfigurationError: A table is missing, has strong multi-Region consistency, is a legacy global table, or is
             provisioned without autoscaling of its writes (then nothing is begun for any table); or DynamoDB could not
             make the replica.
+        NotOffered: The endpoint accepts the request and does nothing, as an emulator may.
         Unavailable: A replica did not become active in time; it may still do so.
     """
     _check_region(region, client)
@@ -252,10 +256,17 @@ def _check_writes_scale(
 
 def _await(control: Control, table: StoredTable, config: DynamoDbConfig, region: str, *, present: bool) -> None:
     name = config.table_name(table)
+    looks = itertools.count(1)
 
     def reached() -> bool:
         description = control.require(name)
         found = _find(_replicas(table, config, description), region)
+        if present and found is None and is_settled(description) and next(looks) >= _LOOKS_WITHOUT:
+            raise NotOffered(
+                f"UpdateTable: {control.client.where} accepted the request, but there is no replica of {name} in "
+                f"{region} after a minute; emulators have no replicas. On AWS, run this again",
+                aws_code="UnknownOperationException",
+            )
         if not present:
             return found is None and is_settled(description)
         if found is not None and found.status in _DEAD:

@@ -41,7 +41,7 @@ def add(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Replicate all five tables to a Region, and wait. After an interruption, run it again."""
+    """Replicate all tables to a Region, and wait. After an interruption, run it again."""
     config = connection.config()
     with open_client(config) as client, reporting() as report:
         done = add_replica(client, config, to, kms_key=kms_key, dry_run=dry_run, report=report)
