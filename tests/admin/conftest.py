@@ -12,15 +12,21 @@ from torii_dynamodb.local.engines import LocalEngine
 
 
 @pytest.fixture
-def on_dynoxide(dynoxide: LocalEngine, table_prefix: str) -> DynamoDbConfig:
-    """The test's own prefix on Dynoxide, without tables."""
-    return dynoxide.config(table_prefix=table_prefix)
+def layout() -> str:
+    """Five tables; a test that is parametrised with ``layout`` gets the other one, too."""
+    return "tables"
 
 
 @pytest.fixture
-def on_moto(moto_engine: LocalEngine, table_prefix: str) -> DynamoDbConfig:
+def on_dynoxide(dynoxide: LocalEngine, table_prefix: str, layout: str) -> DynamoDbConfig:
+    """The test's own prefix on Dynoxide, without tables."""
+    return dynoxide.config(table_prefix=table_prefix, layout=layout)
+
+
+@pytest.fixture
+def on_moto(moto_engine: LocalEngine, table_prefix: str, layout: str) -> DynamoDbConfig:
     """The test's own prefix on moto, without tables. One connection: moto is not safe under concurrency."""
-    return moto_engine.config(table_prefix=table_prefix, max_connections=1)
+    return moto_engine.config(table_prefix=table_prefix, layout=layout, max_connections=1)
 
 
 @pytest.fixture

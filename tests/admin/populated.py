@@ -7,6 +7,7 @@ from typing import Any
 
 from torii_dynamodb import DynamoDbStorage, NewOAuthAccount, NewSession, NewToken, NewUser, Session
 from torii_dynamodb._sync.client import Client
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.config import TABLES, DynamoDbConfig, TableName
 from torii_dynamodb.models import NewFactor
 from torii_dynamodb.schema import SCHEMA, Key
@@ -44,9 +45,10 @@ def _keys(table: TableName) -> list[Key]:
 
 
 def dump(config: DynamoDbConfig, client: Client) -> dict[str, list[dict[str, Any]]]:
-    """Every item of every table, ordered by key."""
+    """Every item of every table, ordered by key; a single table's as the five tables would contain them."""
     found: dict[str, list[dict[str, Any]]] = {}
+    items = Items(config, client)
     for table in TABLES:
-        answer = client.call("Scan", {"TableName": config.table_name(table), "ConsistentRead": True})
+        answer = items.client.call("Scan", {"TableName": items.name(table), "ConsistentRead": True})
         found[table] = sorted(answer["Items"], key=lambda item: str([item[one.name] for one in _keys(table)]))
     return found

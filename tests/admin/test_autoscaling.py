@@ -46,27 +46,32 @@ def scaled(admin: AutoscalingAdmin) -> dict[str, Scaling]:
     return {str(one.target): one.scaling for one in admin.describe() if one.scaling is not None and one.tracked}
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_tables_and_indexes_are_scaled_for_reads_and_writes(admin: AutoscalingAdmin) -> None:
-    """Five tables and two indexes have two targets each, with limits, target and cool-downs as given; twice is once."""
+    """Every table and index has two targets, with limits, target and cool-downs as given; twice is once."""
+    single = admin.config.layout == "single"
+    count = 2 if single else 2 * (5 + 2)
     assert scaled(admin) == {}
-    assert len(admin.plan(OPTIONS)) == 14
+    assert len(admin.plan(OPTIONS)) == count
     assert scaled(admin) == {}
     for _ in range(2):
         admin.register(OPTIONS)
         found = scaled(admin)
-        assert len(found) == 14
+        assert len(found) == count
         prefix = admin.config.table_prefix
         assert OPTIONS.autoscaling is not None
-        assert found[f"table/{prefix}_users/index/email-index read"] == OPTIONS.autoscaling.read
-        assert found[f"table/{prefix}_login_attempts write"] == OPTIONS.autoscaling.write
+        reads, writes = ("", "") if single else ("_users/index/email-index", "_login_attempts")
+        assert found[f"table/{prefix}{reads} read"] == OPTIONS.autoscaling.read
+        assert found[f"table/{prefix}{writes} write"] == OPTIONS.autoscaling.write
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_deregistering_takes_all_away(admin: AutoscalingAdmin) -> None:
     """Targets, policies and scheduled actions are removed; the second time there is nothing to do."""
     admin.register(OPTIONS)
     target = targets(admin.config)[0]
     admin.schedule(target, ScheduledAction(name="morning", schedule="cron(0 8 * * ? *)", minimum=10))
-    assert len(admin.deregister(admin.describe())) == 14
+    assert len(admin.deregister(admin.describe())) == len(targets(admin.config))
     assert scaled(admin) == {}
     assert admin.deregister(admin.describe()) == []
 
@@ -91,6 +96,7 @@ def test_removing_what_is_not_there_is_no_error(on_moto: DynamoDbConfig, moto_cl
     assert admin.unschedule(targets(on_moto)[0], "morning") is False
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_a_dry_run_of_a_schedule_changes_nothing(admin: AutoscalingAdmin) -> None:
     """A dry run reports an unscaled target and whether an action would be replaced or removed; it changes nothing."""
     target, action = targets(admin.config)[0], ScheduledAction(name="am", schedule="cron(0 8 * * ? *)", minimum=10)

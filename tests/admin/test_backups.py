@@ -11,11 +11,12 @@ from tests.admin.populated import dump, people
 
 from torii_dynamodb import DynamoDbStorage, NewSession
 from torii_dynamodb._sync.client import Client
-from torii_dynamodb.admin.autoscaling import AutoscalingAdmin
+from torii_dynamodb.admin.autoscaling import AutoscalingAdmin, targets
 from torii_dynamodb.admin.backups import Backups
+from torii_dynamodb.admin.items import Items
 from torii_dynamodb.admin.options import Autoscaling, Capacity, Scaling, TableOptions
 from torii_dynamodb.admin.tables import AdminTables
-from torii_dynamodb.config import TABLES, DynamoDbConfig
+from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.errors import ConfigurationError, NotFound, RequestRejected, ValidationError
 
 
@@ -58,6 +59,7 @@ def restored_config(config: DynamoDbConfig, suffix: str = "r") -> DynamoDbConfig
     return replace(config, table_prefix=config.table_prefix + suffix)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_a_restored_set_has_everything_but_sessions_and_tokens(
     on_moto: DynamoDbConfig, moto_client: Client, backups: Backups
 ) -> None:
@@ -91,16 +93,18 @@ def test_a_restored_set_has_everything_but_sessions_and_tokens(
         assert status.deletion_protection
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_a_session_of_a_later_epoch_is_not_revived(
     on_moto: DynamoDbConfig, moto_client: Client, backups: Backups
 ) -> None:
     """The sessions backup may be newer than the users': a session of the next epoch stays invalid after the restore."""
     (session,) = people(on_moto, 1)
-    moto_client.call(
+    items = Items(on_moto, moto_client)
+    items.client.call(
         "UpdateItem",
         {
-            "TableName": on_moto.table_name("sessions"),
-            "Key": {"id": {"S": session.id}},
+            "TableName": items.name("sessions"),
+            "Key": items.key_of("sessions", {"id": {"S": session.id}, "user_id": {"S": session.user_id}}),
             "UpdateExpression": "SET epoch = epoch + :one",
             "ExpressionAttributeValues": {":one": {"N": "1"}},
         },
@@ -112,6 +116,7 @@ def test_a_session_of_a_later_epoch_is_not_revived(
         assert storage.get_session(session.token) is None
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_all_tables_to_one_instant(on_moto: DynamoDbConfig, moto_client: Client, backups: Backups) -> None:
     """Point-in-time recovery restores all five; a second run resumes; another instant is refused."""
     people(on_moto, 2)
@@ -133,14 +138,15 @@ def test_an_instant_out_of_reach_is_refused_with_the_reach(backups: Backups, on_
             backups.restore(on_moto.table_prefix + "x", instant=instant)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_recovery_is_switched_for_all_tables(backups: Backups, on_moto: DynamoDbConfig) -> None:
     """Off, on, and status; a needless switch changes nothing; a restore while it is off says how to turn it on."""
     assert all(one.enabled and one.days == 7 for one in backups.recovery())
     assert backups.set_recovery(enabled=True) == []
-    assert backups.set_recovery(enabled=False) == list(TABLES)
+    assert backups.set_recovery(enabled=False) == list(on_moto.tables)
     with pytest.raises(ConfigurationError, match="backup pitr on"):
         backups.restore(on_moto.table_prefix + "x")
-    assert backups.set_recovery(enabled=True, days=3) == list(TABLES)
+    assert backups.set_recovery(enabled=True, days=3) == list(on_moto.tables)
 
 
 @pytest.mark.parametrize("at", [0, 3])
@@ -212,6 +218,7 @@ def test_a_restore_of_a_restore_ends_sessions_again(
         assert storage.get_session(session.token) is None
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_autoscaling_is_put_back(on_moto: DynamoDbConfig, moto_client: Client) -> None:
     """Targets, policies and scheduled actions of provisioned tables are registered for the restored ones."""
     options = TableOptions(
@@ -226,17 +233,18 @@ def test_autoscaling_is_put_back(on_moto: DynamoDbConfig, moto_client: Client) -
     target = restored_config(on_moto)
     # moto forgets how a restored table is billed; AWS takes it from the backup.
     report = backups.restore(target.table_prefix, backup_set="nightly", options=TableOptions(billing="provisioned"))
-    assert sum("autoscaling of" in line for line in report.put_back) == 7
+    assert sum("autoscaling of" in line for line in report.put_back) == len(targets(target)) // 2
     states = [state for state in AutoscalingAdmin(target, moto_client).describe() if state.scaling is not None]
-    assert len(states) == 7
+    assert len(states) == len(targets(target)) // 2
     assert all(state.tracked and state.scaling and state.scaling.maximum == 20 for state in states)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_sets_are_told_apart_and_deleted(on_moto: DynamoDbConfig, moto_client: Client, backups: Backups) -> None:
     """Sets are listed by name; other backups are left out; deleting removes the whole set and nothing else."""
     backups.create("a.1")
     backups.create("b")
-    moto_client.call("CreateBackup", {"TableName": on_moto.table_name("users"), "BackupName": "by-hand"})
+    moto_client.call("CreateBackup", {"TableName": on_moto.table_name(on_moto.tables[0]), "BackupName": "by-hand"})
     assert [one.name for one in backups.sets()] == ["a.1", "b"]
     backups.delete(backups.require("b"))
     assert [one.name for one in backups.sets()] == ["a.1"]

@@ -28,14 +28,18 @@ def test_each_group_explains_itself(group: str) -> None:
     assert "Commands" in run(group, "--help").output
 
 
-def test_streams_from_enable_to_consume(dynoxide: LocalEngine, table_prefix: str) -> None:
+@pytest.mark.parametrize("layout", ["tables", "single"])
+def test_streams_from_enable_to_consume(
+    dynoxide: LocalEngine, table_prefix: str, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Planned, enabled, shown in status, consumed as JSON lines, and disabled only with --yes."""
-    with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix)) as storage:
+    monkeypatch.setenv("TORII_LAYOUT", layout)
+    with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, layout=layout)) as storage:
         planned = json.loads(
             run("streams", "enable", "--dry-run", "--json", engine=dynoxide, prefix=table_prefix).stdout
         )
         assert planned["dry_run"]
-        assert len(planned["changes"]) == 4
+        assert len(planned["changes"]) == (1 if layout == "single" else 4)
         run("streams", "status", engine=dynoxide, prefix=table_prefix, code=1)
         run("streams", "enable", engine=dynoxide, prefix=table_prefix)
         run("streams", "status", "--json", engine=dynoxide, prefix=table_prefix)
@@ -100,13 +104,18 @@ def test_costs_as_text_json_and_svg(tmp_path: Path) -> None:
     run("cost", "estimate", "--table-class", "GOLD", code=2)
 
 
-def test_capacity_from_cloudwatch(moto_engine: LocalEngine, table_prefix: str) -> None:
+@pytest.mark.parametrize("layout", ["tables", "single"])
+def test_capacity_from_cloudwatch(
+    moto_engine: LocalEngine, table_prefix: str, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every table and index is in the report; missing tables are an error, not zeros."""
+    monkeypatch.setenv("TORII_LAYOUT", layout)
+    name = table_prefix if layout == "single" else f"{table_prefix}_users"
     missing = run("capacity", "report", engine=moto_engine, prefix=table_prefix, code=3)
-    assert f"there is no table {table_prefix}_users" in missing.stderr
+    assert f"there is no table {name} " in missing.stderr
     run("tables", "ensure", engine=moto_engine, prefix=table_prefix)
     told = json.loads(run("capacity", "report", "--json", engine=moto_engine, prefix=table_prefix).stdout)
-    assert len(told["tables"]) == 7
+    assert len(told["tables"]) == (1 if layout == "single" else 7)
 
 
 def test_what_an_emulator_leaves_out_is_said(dynoxide: LocalEngine, table_prefix: str) -> None:

@@ -198,14 +198,17 @@ def test_missing_tables_are_said(on_m: Commands, command: list[str], tmp_path: P
     assert "torii-dynamodb tables ensure" in told
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfig) -> None:
     """Recovery on and off, a set made, listed, restored, verified, deleted; --yes answers every question."""
+    on_m.patch.setenv("TORII_LAYOUT", on_moto.layout)
+    count = len(on_moto.tables)
     people(on_moto, 2)
-    assert len(on_m.json("backup", "pitr", "on", "--days", "7", "--dry-run")["would_change"]) == 5
+    assert len(on_m.json("backup", "pitr", "on", "--days", "7", "--dry-run")["would_change"]) == count
     assert not any(one["enabled"] for one in on_m.json("backup", "pitr", "status")["tables"])
     assert on_m.json("backup", "pitr", "on", "--days", "7")["enabled"] is True
     assert all(one["enabled"] for one in on_m.json("backup", "pitr", "status")["tables"])
-    assert len(on_m.json("backup", "create", "nightly", "--dry-run")["would_back_up"]) == 5
+    assert len(on_m.json("backup", "create", "nightly", "--dry-run")["would_back_up"]) == count
     assert "no backup sets" in on_m.run("backup", "list")
     assert on_m.json("backup", "create", "nightly")["complete"] is True
     assert "already" in on_m.run("backup", "create", "nightly", code=6)
@@ -229,11 +232,11 @@ def test_backups_from_recovery_to_restore(on_m: Commands, on_moto: DynamoDbConfi
     assert "give --yes" in on_m.run("backup", "delete", "nightly", code=2)
     on_m.run("backup", "delete", "nightly", "--yes")
     assert "there is no backup set" in on_m.run("backup", "delete", "nightly", "--yes", code=5)
-    assert len(on_m.json("backup", "pitr", "off", "--dry-run")["would_change"]) == 5
+    assert len(on_m.json("backup", "pitr", "off", "--dry-run")["would_change"]) == count
     assert all(one["enabled"] for one in on_m.json("backup", "pitr", "status")["tables"])
     on_m.run("backup", "pitr", "off", "--yes")
     assert "point-in-time recovery is off" in on_m.run(
-        "backup", "restore", "--at", "latest", "--to-prefix", "y", code=3
+        "backup", "restore", "--at", "latest", "--to-prefix", "new", code=3
     )
 
 

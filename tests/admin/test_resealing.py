@@ -82,6 +82,7 @@ def counts(done: ResealReport) -> tuple[int, int, int]:
     return (done.seeds, done.tokens, done.current)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_everything_opens_under_the_new_secret_alone(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, storage: DynamoDbHandle
 ) -> None:
@@ -107,6 +108,7 @@ def test_everything_opens_under_the_new_secret_alone(
     assert "hush" not in repr(done)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_tenants_are_sealed_anew_under_their_own_keys(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, storage: DynamoDbHandle
 ) -> None:
@@ -153,6 +155,7 @@ class Interfering(Client):
         return super().call(operation, payload, **options)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_what_changes_meanwhile_is_read_again(on_dynoxide: DynamoDbConfig, storage: DynamoDbHandle) -> None:
     """A person who uses the app meanwhile disturbs nothing; fresh tokens and a removed app are not overwritten."""
     someone(storage, "ada", OLD)
@@ -184,6 +187,7 @@ def test_what_changes_meanwhile_is_read_again(on_dynoxide: DynamoDbConfig, stora
         client.close()
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_tokens_that_are_being_refreshed_are_waited_for(
     on_dynoxide: DynamoDbConfig, dynoxide_client: Client, storage: DynamoDbHandle
 ) -> None:
@@ -228,6 +232,7 @@ def test_the_migrate_policy_is_enough(
     assert ("dynamodb:UpdateItem", on_dynoxide.table_name("identities")) in needs
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_the_command_takes_secrets_from_variables_and_files(
     dynoxide: LocalEngine, on_dynoxide: DynamoDbConfig, storage: DynamoDbHandle, tmp_path: Path
 ) -> None:
@@ -237,6 +242,7 @@ def test_the_command_takes_secrets_from_variables_and_files(
     environment = {
         **dynoxide.environment,
         "TORII_TABLE_PREFIX": on_dynoxide.table_prefix,
+        "TORII_LAYOUT": on_dynoxide.layout,
         "OLD_SECRET": OLD,
         "COLUMNS": "300",
     }

@@ -50,8 +50,8 @@ class Kept:
 
 
 @pytest.fixture
-def config(dynoxide: LocalEngine, table_prefix: str) -> DynamoDbConfig:
-    return dynoxide.config(table_prefix=table_prefix, session_cleanup="off")
+def config(dynoxide: LocalEngine, table_prefix: str, layout: str) -> DynamoDbConfig:
+    return dynoxide.config(table_prefix=table_prefix, layout=layout, session_cleanup="off")
 
 
 @pytest.fixture
@@ -90,16 +90,18 @@ def prepared(config: DynamoDbConfig, client: Client) -> None:
     enable_streams(client, config)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_enable_is_planned_done_and_done_once(config: DynamoDbConfig, client: Client) -> None:
     """A dry run changes nothing; enable changes each table once; disable undoes it."""
     with DynamoDbStorage.open(config):
         pass
-    assert len(enable_streams(client, config, dry_run=True)) == 4
+    count = 1 if config.layout == "single" else 4
+    assert len(enable_streams(client, config, dry_run=True)) == count
     assert not any(one.enabled for one in stream_status(client, config))
-    assert len(enable_streams(client, config)) == 4
+    assert len(enable_streams(client, config)) == count
     assert all(one.usable and one.arn for one in stream_status(client, config))
     assert enable_streams(client, config) == []
-    assert len(disable_streams(client, config)) == 4
+    assert len(disable_streams(client, config)) == count
     assert not any(one.enabled for one in stream_status(client, config))
 
 
@@ -119,6 +121,7 @@ def test_another_view_type_is_not_overwritten(config: DynamoDbConfig, client: Cl
         enable_streams(client, config)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_a_life_is_told_in_order(config: DynamoDbConfig, client: Client) -> None:
     """All events of a table come in the order of the writes, with unique IDs."""
     prepared(config, client)
@@ -155,6 +158,7 @@ def test_a_no_op_write_is_no_event(config: DynamoDbConfig, client: Client) -> No
     assert kept.types == ["user.created"]
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_a_restart_goes_on_where_the_last_one_stopped(config: DynamoDbConfig, client: Client) -> None:
     """A second consumer with the name gets only later events; one with another name gets everything."""
     prepared(config, client)

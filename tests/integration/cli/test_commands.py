@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from tests.ports import reserved_port
 from typer.testing import CliRunner, Result
 
 from torii_dynamodb import DynamoDbHandle, DynamoDbStorage, NewSession, NewUser, User
 from torii_dynamodb._rules.hashing import Argon2Hasher
+from torii_dynamodb._sync.client import Client
 from torii_dynamodb.cli.app import app
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.models import NewFactor
@@ -28,20 +33,29 @@ TOOL = [sys.executable, "-m", "torii_dynamodb.cli"]
 
 
 @pytest.fixture
-def run(dynoxide: LocalEngine, table_prefix: str) -> Run:
+def layout() -> str:
+    """Five tables; a test that is parametrised with ``layout`` gets the other one, too."""
+    return "tables"
+
+
+@pytest.fixture
+def run(dynoxide: LocalEngine, table_prefix: str, layout: str) -> Run:
     """Runs a command against Dynoxide, with its own table prefix."""
 
     def call(*arguments: str, stdin: str | None = None, **changes: str | None) -> Result:
-        environment = {**dynoxide.environment, "TORII_TABLE_PREFIX": table_prefix, "COLUMNS": "80", **changes}
+        tables = {"TORII_TABLE_PREFIX": table_prefix, "TORII_LAYOUT": layout}
+        environment = {**dynoxide.environment, **tables, "COLUMNS": "80", **changes}
         return CliRunner().invoke(app, list(arguments), input=stdin, env=environment)
 
     return call
 
 
 @pytest.fixture
-def storage(dynoxide: LocalEngine, table_prefix: str) -> Iterator[DynamoDbHandle]:
+def storage(dynoxide: LocalEngine, table_prefix: str, layout: str) -> Iterator[DynamoDbHandle]:
     """The tables that the commands of a test see."""
-    with DynamoDbStorage().initialize(dynoxide.config(table_prefix=table_prefix, session_cleanup="off")) as handle:
+    with DynamoDbStorage().initialize(
+        dynoxide.config(table_prefix=table_prefix, layout=layout, session_cleanup="off")
+    ) as handle:
         yield handle
 
 
@@ -90,8 +104,6 @@ def test_nothing_is_deleted_unasked(run: Run, storage: DynamoDbHandle, ada: User
 
 def test_a_table_of_another_shape_is_told(run: Run, dynoxide: LocalEngine, table_prefix: str) -> None:
     """ensure and status name the table, what is found and what is expected."""
-    from torii_dynamodb._sync.client import Client
-
     client = Client(dynoxide.config())
     client.call(
         "CreateTable",
@@ -111,6 +123,7 @@ def test_a_table_of_another_shape_is_told(run: Run, dynoxide: LocalEngine, table
         assert f"table {table_prefix}_users: key found: pk (S); expected: id (S)" in told
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_a_user_is_found_by_id_and_by_any_spelling(run: Run, ada: User) -> None:
     """show takes an ID, or an address in any spelling, and escapes direction characters in user data."""
     for who in (ada.id, "ADA@xn--bcher-kva.example"):
@@ -134,6 +147,7 @@ def test_a_user_that_is_not_there_is_exit_code_5(run: Run, storage: DynamoDbHand
     assert done.stderr == f"error: there is no user {who}\n"
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_users_are_listed_page_by_page(run: Run, storage: DynamoDbHandle) -> None:
     """Following next_cursor, or --all, yields everybody once."""
     ids = {storage.create_user(NewUser(email=f"user{number}@mail.example")).id for number in range(7)}
@@ -151,6 +165,7 @@ def test_users_are_listed_page_by_page(run: Run, storage: DynamoDbHandle) -> Non
     assert "7 users." in every.stdout
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_sessions_are_listed_and_revoked(run: Run, storage: DynamoDbHandle, ada: User) -> None:
     """One session is ended by its ID, all by --all; neither the list nor the JSON contains a token."""
     first, second, third = (signed_in(storage, ada) for _ in range(3))
@@ -169,6 +184,7 @@ def test_sessions_are_listed_and_revoked(run: Run, storage: DynamoDbHandle, ada:
     assert all(storage.get_session(token) is None for token in (first, second, third))
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_second_factors_are_listed_and_removed(run: Run, storage: DynamoDbHandle, ada: User) -> None:
     """Shown with the user and in their own list, without a secret; removed one by one or all at once."""
     storage.add_factor(NewFactor(user_id=ada.id, id="app", secret=b"sealed-seed", last_step=1, name="Phone \u202e"))
@@ -375,20 +391,54 @@ def test_the_demo_runs_on_moto_without_figures_it_cannot_have(told_by_demo: Told
     assert "moto" in said
 
 
-def test_the_demo_runs_on_any_endpoint(
+def test_the_demo_runs_on_any_endpoint_and_a_single_table(
     told_by_demo: Told, dynoxide: LocalEngine, table_prefix: str, tmp_path: Path
 ) -> None:
-    """--endpoint-url takes another DynamoDB and --accounts another list; the users stay there."""
+    """--endpoint-url takes another DynamoDB and --accounts another list; the users stay there, in the one table."""
     path = tmp_path / "accounts.jsonl"
     people = [{"email": f"p{n}@mail.example", "name": f"P {n}", "password": f"password {n}"} for n in range(4)]
     path.write_text("\n".join(map(json.dumps, people)) + "\nnot json\n", encoding="utf-8")
     told, _ = told_by_demo(
-        "--endpoint-url", dynoxide.endpoint_url, "--table-prefix", table_prefix, "--accounts", str(path),
-        **dynoxide.environment,
+        "--endpoint-url", dynoxide.endpoint_url, "--table-prefix", table_prefix, "--layout", "single",
+        "--accounts", str(path), **dynoxide.environment,
     )  # fmt: skip
-    assert told["registered"] == 4
-    with DynamoDbStorage().initialize(dynoxide.config(table_prefix=table_prefix, create_tables=False)) as storage:
+    assert (told["ok"], told["registered"]) == (True, 4)
+    config = dynoxide.config(table_prefix=table_prefix, layout="single", create_tables=False)
+    with DynamoDbStorage().initialize(config) as storage:
         assert len(storage.list_users().items) == 4
+
+
+def test_serve_runs_on_a_single_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example application starts on one table in the given file, responds, and stops at SIGTERM."""
+    from torii_dynamodb.fastapi.example import server
+
+    serve, statuses = server.run, list[int]()
+
+    def visit(port: int) -> None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as response:
+                statuses.append(response.status)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def run(served: FastAPI, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+        visitor = threading.Thread(target=visit, args=(listener.getsockname()[1],))
+
+        def begin() -> None:
+            ready()
+            visitor.start()
+
+        serve(served, listener, ready=begin)
+        visitor.join()
+
+    monkeypatch.setattr(server, "run", run)
+    path = tmp_path / "serve.db"
+    place = ["--engine", "dynoxide", "--db-path", str(path)]
+    done = CliRunner().invoke(app, ["serve", *place, "--layout", "single"])
+    assert done.exit_code == 0, done.output
+    assert statuses == [200]
+    with LocalEngine("dynoxide", db_path=path) as engine, closing(Client(engine.config())) as client:
+        assert client.call("ListTables", {})["TableNames"] == ["serve"]
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,18 @@ def mails(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(dynoxide: LocalEngine, table_prefix: str) -> Run:
+def layout() -> str:
+    """Five tables; a test that is parametrised with ``layout`` gets the other one, too."""
+    return "tables"
+
+
+@pytest.fixture
+def run(dynoxide: LocalEngine, table_prefix: str, layout: str) -> Run:
     """Runs a command against Dynoxide, with its own table prefix."""
 
     def call(*arguments: str, stdin: str | bytes | None = None, **changes: str | None) -> Result:
-        environment = {**dynoxide.environment, "TORII_TABLE_PREFIX": table_prefix, "COLUMNS": "200", **changes}
+        tables = {"TORII_TABLE_PREFIX": table_prefix, "TORII_LAYOUT": layout}
+        environment = {**dynoxide.environment, **tables, "COLUMNS": "200", **changes}
         return CliRunner().invoke(app, list(arguments), input=stdin, env=environment)
 
     return call
@@ -58,9 +65,11 @@ def mailing(mails: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def storage(dynoxide: LocalEngine, table_prefix: str) -> Iterator[DynamoDbHandle]:
+def storage(dynoxide: LocalEngine, table_prefix: str, layout: str) -> Iterator[DynamoDbHandle]:
     """The tables that the commands of a test see."""
-    with DynamoDbStorage.open(dynoxide.config(table_prefix=table_prefix, session_cleanup="off")) as handle:
+    with DynamoDbStorage.open(
+        dynoxide.config(table_prefix=table_prefix, layout=layout, session_cleanup="off")
+    ) as handle:
         yield handle
 
 
@@ -222,6 +231,7 @@ def test_metadata_is_merged_as_rfc_7396_says(old: Any, patch: Any, new: Any) -> 
     assert merged(old, [patch]) == new
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_an_address_is_moved_and_both_mailboxes_are_told(
     run: Run, storage: DynamoDbHandle, ada: User, mailing: dict[str, str], mails: Path
 ) -> None:
@@ -253,6 +263,7 @@ def test_verify_removes_what_was_set_up_unless_it_is_kept(run: Run, storage: Dyn
     assert (kept["user"]["has_password"], kept["removed"]) == (True, None)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_locking_ends_sessions_and_can_be_repeated(run: Run, storage: DynamoDbHandle, ada: User) -> None:
     """lock and unlock say what they did, and do nothing the second time."""
     token = session_of(storage, ada)
@@ -266,6 +277,7 @@ def test_locking_ends_sessions_and_can_be_repeated(run: Run, storage: DynamoDbHa
     assert storage.get_locked_at(ada.id) is None
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_signing_out_ends_one_session_or_all(run: Run, storage: DynamoDbHandle, ada: User) -> None:
     """One by its ID, which must be the user's; all without one."""
     tokens = [session_of(storage, ada) for _ in range(3)]
@@ -277,6 +289,7 @@ def test_signing_out_ends_one_session_or_all(run: Run, storage: DynamoDbHandle, 
     assert all(storage.get_session(token) is None for token in tokens)
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_deleting_says_what_is_lost(run: Run, storage: DynamoDbHandle, ada: User, mailing: dict[str, str]) -> None:
     """The question lists it; the owner is told; a second time is exit code 5."""
     session_of(storage, ada)
@@ -372,6 +385,7 @@ def test_mail_that_is_set_up_wrongly_is_wrong_usage(
     assert "hush" not in done.output
 
 
+@pytest.mark.parametrize("layout", ["tables", "single"])
 def test_users_are_searched_by_name_and_address(run: Run, storage: DynamoDbHandle, ada: User) -> None:
     """What was looked at and what it cost is said; the next step continues where this one ended."""
     for number in range(150):
