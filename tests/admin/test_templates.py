@@ -216,5 +216,5 @@ def test_a_single_table_has_a_template_of_every_kind(kind: TemplateKind) -> None
     assert "ndex" not in made
     with pytest.raises(ConfigurationError, match="no table users"):
         template(kind, config, TableOptions(per_table={"users": TableOptions()}))
-    with pytest.raises(ConfigurationError, match="five tables"):
+    with pytest.raises(ConfigurationError, match=r"five tables.*use the template `sam`.*iam policy --layout single"):
         template("application", config)

@@ -73,7 +73,8 @@ def application(config: DynamoDbConfig, options: TableOptions) -> dict[str, Any]
     """
     if config.layout == "single":
         raise ConfigurationError(
-            "the application's functions use five tables; for a single table, add your functions to the template `sam`"
+            "the application's functions use five tables; for a single table, use the template `sam` instead, and add "
+            "functions with layout='single' in their DynamoDbConfig and the permissions of `iam policy --layout single`"
         )
     document = sam(config, options)
     tables = {
