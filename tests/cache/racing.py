@@ -6,7 +6,7 @@ import asyncio
 import multiprocessing
 from ctypes import c_char, c_double, c_int
 from dataclasses import dataclass
-from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
+from multiprocessing.sharedctypes import Synchronized
 from time import monotonic
 from typing import Any
 
@@ -25,9 +25,11 @@ class Board:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self.token: SynchronizedArray[bytes] = context.Array(c_char, _TOKEN_SIZE)
+        # Without locks: a process that is frozen while it holds one would stop the others. A token that is read while
+        # it is being written is not a valid one.
+        self.token: Any = context.Array(c_char, _TOKEN_SIZE, lock=False)
         # On Linux and macOS, the monotonic clock is one for all processes. 0: not yet.
-        self.ended_at: Synchronized[float] = context.Value(c_double, 0.0)
+        self.ended_at: Any = context.Value(c_double, 0.0, lock=False)
         self.passed: Synchronized[int] = context.Value(c_int, 0)
         self.hits: Synchronized[int] = context.Value(c_int, 0)
         self.wrong: Synchronized[int] = context.Value(c_int, 0)
@@ -54,15 +56,15 @@ async def _check(board: Board, settings: Settings) -> None:
 
         async def check_on() -> None:
             while not board.stopped.value:
-                token: bytes = board.token.value  # type: ignore[attr-defined]
+                token: bytes = board.token.value
                 began = monotonic()
-                if await storage.get_signed_in(token.decode()) is None:
+                if await storage.get_signed_in(token.decode("ascii", "replace")) is None:
                     continue
                 with board.passed.get_lock():
                     board.passed.value += 1
                 ended_at = board.ended_at.value
                 # The next session is only announced once this one's end is noted, so it is this one's.
-                if ended_at and began > ended_at and board.token.value == token:  # type: ignore[attr-defined]
+                if ended_at and began > ended_at and board.token.value == token:
                     with board.wrong.get_lock():
                         board.wrong.value += 1
 
