@@ -474,7 +474,7 @@ def layout_of(config: DynamoDbConfig, tenant: str | None = None) -> Layout | Non
 
 
 def locator(config: DynamoDbConfig, tenant: str | None) -> Callable[[str, Item], Placed | None]:
-    """Return the function that tells what an item of a request is, before translation: ``(table's name, item or key)``.
+    """Return a function that identifies an item of a request before translation: ``(table's name, item or key)``.
 
     A name that is not translated is that of a table on DynamoDB, in which the item may be anyone's: see :func:`placer`.
     """
@@ -488,7 +488,7 @@ def locator(config: DynamoDbConfig, tenant: str | None) -> Callable[[str, Item],
 
 
 def placer(config: DynamoDbConfig) -> Callable[[str, Item], Placed | None]:
-    """Return the function that tells what an item of a table is, whoever's it is: ``(table's name, item)``.
+    """Return a function that identifies a stored item of any tenant: ``(table's name, item)``.
 
     It returns ``None`` for what is not ours: other tables, other items of a shared table.
     """

@@ -89,7 +89,8 @@ def decode(
     tenant: str | None = None
     kind_of_item: StoredTable = table
     if config is not None:
-        placed = [None if image is None else placer(config)(config.table_name(table), image) for image in (old, new)]
+        place, full_name = placer(config), config.table_name(table)
+        placed = [None if image is None else place(full_name, image) for image in (old, new)]
         ours = next((one for one in placed if one is not None), None)
         if ours is None:
             return ()
