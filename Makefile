@@ -20,7 +20,7 @@ BENCH_ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
 
-.PHONY: help demo test stress check format unasync bench faults soak fuzz cdk setup engine browser clean
+.PHONY: help demo test stress check docs format unasync bench faults soak fuzz cdk setup engine browser clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -44,6 +44,10 @@ check: $(VENV)/.dev-stamp ## check lint, format, types, generated code and layer
 	@$(BIN)/mypy
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	@$(BIN)/pytest tests/unit/test_layers.py
+	@$(MAKE) --no-print-directory docs
+
+docs: $(VENV)/.dev-stamp ## build the documentation into site/; open site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 format: $(VENV)/.dev-stamp ## format the code, and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -85,7 +89,7 @@ browser: $(VENV)/.dev-stamp
 	@$(PY) tools/chromium.py
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .cdk .engines .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage
+	rm -rf $(VENV) site .cdk .engines .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist htmlcov .coverage
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(VENV)/.venv-stamp:

@@ -30,7 +30,6 @@ class StreamStatus:
         enabled: Whether changes are recorded.
         view_type: What a record contains; ``None`` if nothing is recorded.
         arn: The latest stream's ARN. A stream stays readable for 24 hours after it was turned off.
-        usable: Whether events can be made from it.
     """
 
     table: StoredTable
