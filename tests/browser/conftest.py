@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +20,8 @@ from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.oauth import oidc
 
 # Required by the sandbox and the closed network of the machine; none of it changes how pages behave.
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-_FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 # Even on a busy machine, a page that has not appeared by then never will.
 _PATIENCE_MS = 20_000
 
@@ -37,7 +36,7 @@ def browser() -> Iterator[Browser]:
         pytest.fail("Chromium is not installed: run 'make setup' as root on Debian, or install it")
     expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=str(path), args=_FLAGS)
+        made = playwright.chromium.launch(executable_path=str(path), args=FLAGS)
         yield made
         made.close()
 
@@ -91,14 +90,3 @@ def page(new_context: Callable[..., BrowserContext]) -> Page:
 def person(app: Application) -> Person:
     """A new person."""
     return Person(app, f"person{os.getpid()}x{next(_numbers)}@example.com")
-
-
-@pytest.fixture
-def pictures() -> Path | None:
-    """The folder for pictures of the pages, from TORII_PICTURES; ``None``: none are taken."""
-    named = os.environ.get("TORII_PICTURES")
-    if not named:
-        return None
-    folder = Path(named)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

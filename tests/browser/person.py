@@ -41,12 +41,12 @@ class Person:
         page.get_by_label("Password", exact=True).fill(password or self.password)
         page.get_by_role("button", name="Sign in", exact=True).click()
 
-    def exist(self) -> None:
+    def exist(self, name: str = "Ada Lovelace") -> None:
         """Create an account with a verified address through the services, for flows that begin later."""
 
         async def make() -> None:
             torii = self.app.torii
-            user = await torii.password.register(self.email, self.password, name="Ada Lovelace")
+            user = await torii.password.register(self.email, self.password, name=name)
             await torii.storage.mark_email_verified(user.id, email=user.email)
 
         self.app.run(make())

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -14,7 +13,6 @@ from pyotp.totp import TOTP
 from tests.browser.application import Application, serving
 from tests.browser.person import Person, authenticator, on_account, on_sign_in
 from tests.browser.test_flows import press_until
-from tests.browser.test_pages import looking
 
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.policies import SecondFactorPolicy
@@ -61,139 +59,124 @@ def sign_out(page: Page) -> None:
     expect(page.locator("#notice")).to_contain_text("signed out")
 
 
-def test_an_authenticator_app(page: Page, new_context: Contexts, person: Person, pictures: Path | None) -> None:
+def test_an_authenticator_app(page: Page, new_context: Contexts, person: Person) -> None:
     """Set an app up, sign in with it by keyboard, trust the device, step up, and come back with a recovery code."""
-    with looking(page, pictures) as looker:
-        person.arrive(page)
-        page.get_by_label("Name of the authenticator app").fill("My phone")
-        page.get_by_role("button", name="Set up an authenticator app").click()
-        expect(page.locator("svg.qr")).to_be_visible()
-        looker.look("set-up")
-        secret = page.locator("#secret").inner_text()
-        page.get_by_label("Code", exact=True).fill("12345")
-        page.keyboard.press("Enter")
-        expect(page.locator("#errors")).to_be_focused()
-        assert page.locator("#secret").inner_text() == secret
-        looker.look("set-up-error")
-        seed, codes = set_up(page)
-        looker.look("recovery-codes")
-        with page.expect_download() as download:
-            page.get_by_role("link", name="Save as a file").click()
-        assert download.value.suggested_filename == "recovery-codes.txt"
-        saved = download.value.path().read_text(encoding="utf-8")
-        assert all(code in saved for code in codes)
-        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page.get_by_role("button", name="Copy").click()
-        expect(page.locator("#codes-status")).to_have_text("Copied.")
-        assert page.evaluate("navigator.clipboard.readText()").split() == codes
-        page.emulate_media(media="print")
-        expect(page.get_by_role("button", name="Copy")).to_be_hidden()
-        expect(page.locator("#recovery-codes")).to_be_visible()
-        page.emulate_media(media="screen")
-        page.get_by_role("link", name="I've saved my recovery codes").click()
-        expect(page.locator("#notice")).to_contain_text("app was added")
-        expect(page.locator("#codes-left")).to_contain_text("10 left")
-        sign_out(page)
+    person.arrive(page)
+    page.get_by_label("Name of the authenticator app").fill("My phone")
+    page.get_by_role("button", name="Set up an authenticator app").click()
+    expect(page.locator("svg.qr")).to_be_visible()
+    secret = page.locator("#secret").inner_text()
+    page.get_by_label("Code", exact=True).fill("12345")
+    page.keyboard.press("Enter")
+    expect(page.locator("#errors")).to_be_focused()
+    assert page.locator("#secret").inner_text() == secret
+    seed, codes = set_up(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save as a file").click()
+    assert download.value.suggested_filename == "recovery-codes.txt"
+    saved = download.value.path().read_text(encoding="utf-8")
+    assert all(code in saved for code in codes)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#codes-status")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()").split() == codes
+    page.emulate_media(media="print")
+    expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+    expect(page.locator("#recovery-codes")).to_be_visible()
+    page.emulate_media(media="screen")
+    page.get_by_role("link", name="I've saved my recovery codes").click()
+    expect(page.locator("#notice")).to_contain_text("app was added")
+    expect(page.locator("#codes-left")).to_contain_text("10 left")
+    sign_out(page)
 
-        page.goto("/auth/sign-in?next=/auth/account")
-        person.sign_in(page)
-        expect(page.get_by_role("heading", name="Two-step verification")).to_be_visible()
-        looker.look("second-factor")
-        press_until(page, "#code")
-        page.keyboard.type("000000")
-        page.keyboard.press("Enter")
-        expect(page.locator("#errors")).to_be_focused()
-        looker.look("second-factor-error")
-        code = app_code(seed, later=1)
-        press_until(page, "#code")
-        page.keyboard.type(f"{code[:3]} {code[3:]}")
-        press_until(page, "#trust")
-        page.keyboard.press("Space")
-        press_until(page, "#form-second-factor button")
-        page.keyboard.press("Enter")
-        on_account(page)
-        sign_out(page)
+    page.goto("/auth/sign-in?next=/auth/account")
+    person.sign_in(page)
+    expect(page.get_by_role("heading", name="Two-step verification")).to_be_visible()
+    press_until(page, "#code")
+    page.keyboard.type("000000")
+    page.keyboard.press("Enter")
+    expect(page.locator("#errors")).to_be_focused()
+    code = app_code(seed, later=1)
+    press_until(page, "#code")
+    page.keyboard.type(f"{code[:3]} {code[3:]}")
+    press_until(page, "#trust")
+    page.keyboard.press("Space")
+    press_until(page, "#form-second-factor button")
+    page.keyboard.press("Enter")
+    on_account(page)
+    sign_out(page)
 
-        # The device is trusted: the password is enough here, and nowhere else.
-        page.goto("/auth/sign-in?next=/auth/account")
-        person.sign_in(page)
-        on_account(page)
-        looker.look("account-second-factor")
-        page.goto("/auth/second-factor/again?next=/auth/account")
-        looker.look("step-up")
-        give(page, codes[0])
-        on_account(page)
-        expect(page.locator("#codes-left")).to_contain_text("9 left")
+    # The device is trusted: the password is enough here, and nowhere else.
+    page.goto("/auth/sign-in?next=/auth/account")
+    person.sign_in(page)
+    on_account(page)
+    page.goto("/auth/second-factor/again?next=/auth/account")
+    give(page, codes[0])
+    on_account(page)
+    expect(page.locator("#codes-left")).to_contain_text("9 left")
 
-        other = new_context(java_script_enabled=False).new_page()
-        other.goto("/auth/sign-in?next=/auth/account")
-        person.sign_in(other)
-        give(other, codes[0])
-        expect(other.locator("#errors")).to_contain_text("already used")
-        other.get_by_label("Recovery code").fill(codes[1])
-        other.locator("main button[type=submit]").click()
-        on_account(other)
-        other.locator("#remove-app-form, [id^=remove-app-]").first.locator("summary").click()
-        other.get_by_role("button", name="Remove app").click()
-        expect(other.locator("#notice")).to_contain_text("app was removed")
+    other = new_context(java_script_enabled=False).new_page()
+    other.goto("/auth/sign-in?next=/auth/account")
+    person.sign_in(other)
+    give(other, codes[0])
+    expect(other.locator("#errors")).to_contain_text("already used")
+    other.get_by_label("Recovery code").fill(codes[1])
+    other.locator("main button[type=submit]").click()
+    on_account(other)
+    other.locator("#remove-app-form, [id^=remove-app-]").first.locator("summary").click()
+    other.get_by_role("button", name="Remove app").click()
+    expect(other.locator("#notice")).to_contain_text("app was removed")
 
 
-def test_a_passkey_as_the_second_step(page: Page, person: Person, pictures: Path | None) -> None:
+def test_a_passkey_as_the_second_step(page: Page, person: Person) -> None:
     """A passkey becomes the second step after the password, and for stepping up."""
-    with looking(page, pictures) as looker:
-        person.arrive(page)
-        authenticator(page)
-        page.get_by_label("Name of the new passkey").fill("Laptop")
-        page.get_by_role("button", name="Add a passkey").click()
-        expect(page.locator("#notice")).to_contain_text("passkey was added")
-        page.get_by_role("button", name="Use passkeys as the second step").click()
-        page.get_by_role("link", name="I've saved my recovery codes").click()
-        expect(page.locator("#notice")).to_contain_text("passkeys can now be the second step")
-        sign_out(page)
-        page.goto("/auth/sign-in?next=/auth/account")
-        person.sign_in(page)
-        expect(page.get_by_role("button", name="Use a passkey")).to_be_visible()
-        looker.look("second-factor-passkey")
-        on_sign_in(page)
-        person.sign_in(page)
-        page.get_by_role("button", name="Use a passkey").click()
-        on_account(page)
-        page.goto("/auth/second-factor/again?next=/auth/account")
-        page.get_by_role("button", name="Use a passkey").click()
-        on_account(page)
+    person.arrive(page)
+    authenticator(page)
+    page.get_by_label("Name of the new passkey").fill("Laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.locator("#notice")).to_contain_text("passkey was added")
+    page.get_by_role("button", name="Use passkeys as the second step").click()
+    page.get_by_role("link", name="I've saved my recovery codes").click()
+    expect(page.locator("#notice")).to_contain_text("passkeys can now be the second step")
+    sign_out(page)
+    page.goto("/auth/sign-in?next=/auth/account")
+    person.sign_in(page)
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_visible()
+    on_sign_in(page)
+    person.sign_in(page)
+    page.get_by_role("button", name="Use a passkey").click()
+    on_account(page)
+    page.goto("/auth/second-factor/again?next=/auth/account")
+    page.get_by_role("button", name="Use a passkey").click()
+    on_account(page)
 
 
 def test_a_required_second_factor_and_a_typed_code(
-    page: Page, new_context: Contexts, app: Application, person: Person, pictures: Path | None
+    page: Page, new_context: Contexts, app: Application, person: Person
 ) -> None:
     """Whoever must have a second factor sets it up first; later a code from an email is one step of two."""
     must = Person(app, f"must-{person.email}")
-    with looking(page, pictures) as looker:
-        must.exist()
-        page.goto("/auth/sign-in?next=/auth/account")
-        must.sign_in(page)
-        expect(page.get_by_role("heading", name="Set up two-step verification")).to_be_visible()
-        looker.look("set-up-required")
-        _, codes = set_up(page)
-        page.get_by_role("link", name="I've saved my recovery codes").click()
-        on_account(page)
+    must.exist()
+    page.goto("/auth/sign-in?next=/auth/account")
+    must.sign_in(page)
+    expect(page.get_by_role("heading", name="Set up two-step verification")).to_be_visible()
+    _, codes = set_up(page)
+    page.get_by_role("link", name="I've saved my recovery codes").click()
+    on_account(page)
 
-        other = new_context().new_page()
-        other.goto("/auth/sign-in?next=/auth/account")
-        other.get_by_label("Email address").fill(must.email)
-        other.get_by_role("button", name="Email me a code").click()
-        found = re.search(r"\d{4} \d{4}", app.mail(must.email, "email_code").text)
-        assert found is not None
-        with looking(other, pictures) as there:
-            there.look("email-code")
-            other.get_by_label("Code", exact=True).fill("1234")
-            other.get_by_role("button", name="Sign in", exact=True).click()
-            expect(other.locator("#errors")).to_contain_text("wrong or has expired")
-            there.look("email-code-error")
-        other.get_by_label("Code", exact=True).fill(found[0])
-        other.get_by_role("button", name="Sign in", exact=True).click()
-        give(other, codes[0])
-        on_account(other)
+    other = new_context().new_page()
+    other.goto("/auth/sign-in?next=/auth/account")
+    other.get_by_label("Email address").fill(must.email)
+    other.get_by_role("button", name="Email me a code").click()
+    found = re.search(r"\d{4} \d{4}", app.mail(must.email, "email_code").text)
+    assert found is not None
+    other.get_by_label("Code", exact=True).fill("1234")
+    other.get_by_role("button", name="Sign in", exact=True).click()
+    expect(other.locator("#errors")).to_contain_text("wrong or has expired")
+    other.get_by_label("Code", exact=True).fill(found[0])
+    other.get_by_role("button", name="Sign in", exact=True).click()
+    give(other, codes[0])
+    on_account(other)
 
 
 def test_a_double_click_sends_a_code_once(page: Page, person: Person) -> None:

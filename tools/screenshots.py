@@ -1,0 +1,130 @@
+"""Take pictures of every page and mail: ``python tools/screenshots.py --out DIR``.
+
+Each is taken in light and dark, on a desktop and on a phone, and ``DIR/index.html`` shows them side by side. Requires
+what the browser tests require: Chromium and Dynoxide (``make setup``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import chain
+from pathlib import Path
+from typing import Literal, cast
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from tests.browser import tour
+from tests.browser.application import Application
+from tests.browser.conftest import FLAGS
+from tools.chromium import find_chromium
+
+from torii_dynamodb.local import LocalEngine
+
+Scheme = Literal["light", "dark"]
+
+_SIZES: dict[str, ViewportSize] = {
+    "desktop": {"width": 1280, "height": 800},
+    "phone": {"width": 360, "height": 740},
+}
+_SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+
+class Camera:
+    """Takes each picture four times.
+
+    Args:
+        folder: Where the pictures go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.names: list[str] = []
+
+    def take(self, name: str, page: Page) -> None:
+        """Take the pictures of a page in its present state."""
+        self.names.append(name)
+        for size, viewport in _SIZES.items():
+            page.set_viewport_size(viewport)
+            for scheme in _SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                path = self._folder / f"{name}-{size}-{scheme}.png"
+                page.screenshot(path=path, full_page=True, animations="disabled")
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(_SIZES["desktop"])
+
+    def contact_sheet(self) -> Path:
+        """Write the page that shows all pictures side by side, and return its path."""
+        rows = "\n".join(
+            f"<h2>{escape(name)}</h2>\n<p>"
+            + "".join(
+                f'<a href="{name}-{size}-{scheme}.png"><img src="{name}-{size}-{scheme}.png" alt="{size}, {scheme}" '
+                f'class="{size}" loading="lazy"></a>'
+                for size in _SIZES
+                for scheme in _SCHEMES
+            )
+            + "</p>"
+            for name in self.names
+        )
+        path = self._folder / "index.html"
+        path.write_text(_SHEET.replace("ROWS", rows), encoding="utf-8")
+        return path
+
+
+_SHEET = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Pages and mails</title>
+<style>
+body { font: 16px system-ui, sans-serif; margin: 24px; background: #888; color: #000; }
+p { display: flex; gap: 12px; align-items: flex-start; }
+img.desktop { width: 480px; } img.phone { width: 180px; } img { border: 1px solid #444; }
+</style>
+ROWS
+</html>
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the pictures go")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only pages whose names contain this")
+    given = parser.parse_args(arguments)
+    folder = cast("Path", given.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    chromium = find_chromium()
+    if chromium is None:
+        print("Chromium is not installed: run 'make setup' as root on Debian, or install it", file=sys.stderr)
+        return 1
+    camera = Camera(folder)
+    with (
+        LocalEngine("dynoxide") as engine,
+        tour.application(engine.config(table_prefix="screenshots")) as app,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        for name, page in stops(app, browser):
+            if given.only in name:
+                camera.take(name, page)
+        browser.close()
+    print(f"{len(camera.names)} pages: open {camera.contact_sheet()}")
+    return 0
+
+
+def stops(app: Application, browser: Browser) -> Iterator[tuple[str, Page]]:
+    """Every page and mail."""
+
+    def new_page() -> Page:
+        return browser.new_context(base_url=app.url, viewport=_SIZES["desktop"]).new_page()
+
+    return chain(
+        tour.before_signing_in(app, new_page, "grace.hopper"),
+        tour.of_an_account(app, new_page, "ada"),
+        tour.of_the_admin_area(app, new_page, "katherine.johnson"),
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
