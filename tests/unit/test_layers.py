@@ -88,6 +88,20 @@ RULES = [
         broken_by=("_wire/retry.py", "from asyncio import sleep"),
     ),
     Rule(
+        "the decisions of the web layer are pure, and know no framework",
+        files=("_web/**",),
+        # The status codes are in `http`.
+        forbidden=(
+            *(name for name in IO if name != "http"),
+            "http.client",
+            "http.server",
+            *AWS,
+            *own("_core", "_wire", "_async", "_sync"),
+            *OUTER,
+        ),
+        broken_by=("_web/cookies.py", "from torii_dynamodb.fastapi import web"),
+    ),
+    Rule(
         "configuration, models and errors do not know how they are used",
         files=("config.py", "errors.py", "models.py", "_messages.py"),
         forbidden=own("_core", "_wire", "_async", "_sync"),

@@ -18,6 +18,8 @@ from tests.web.api import API, SITE, UNLIMITED, Site, problem
 
 from torii_dynamodb import LockoutPolicy
 from torii_dynamodb._rules.hashing import Argon2Hasher
+from torii_dynamodb._web.csrf import CrossSite, FormTokens
+from torii_dynamodb._web.limits import ClientAddress, network_of
 from torii_dynamodb.errors import (
     ConfigurationError,
     CorruptItem,
@@ -27,9 +29,7 @@ from torii_dynamodb.errors import (
     Unavailable,
 )
 from torii_dynamodb.fastapi import Problem, Web, WebConfig, router
-from torii_dynamodb.fastapi.csrf import CrossSite, FormTokens
 from torii_dynamodb.fastapi.errors import problem_of
-from torii_dynamodb.fastapi.limits import ClientAddress, network_of
 from torii_dynamodb.mail import AsyncMemoryMailer
 from torii_dynamodb.oauth import google
 from torii_dynamodb.passkeys import PasskeySettings

@@ -13,10 +13,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 from tests.web.api import API, Site, problem
 
+from torii_dynamodb._web.limits import ClientAddress
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi import WebConfig
 from torii_dynamodb.fastapi.example import server
-from torii_dynamodb.fastapi.limits import ClientAddress
 
 PROXY = "10.0.0.1"
 CLIENT = "203.0.113.9"

@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torii_dynamodb._web.settings import WebConfig
     from torii_dynamodb.fastapi.auth_router import AuthRouter, router
     from torii_dynamodb.fastapi.dependencies import Dependencies, access_claims
     from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, render_problem
     from torii_dynamodb.fastapi.middleware import TenantMiddleware, ToriiMiddleware
     from torii_dynamodb.fastapi.parts import Tenant
     from torii_dynamodb.fastapi.schemas import SessionOut, UserOut
-    from torii_dynamodb.fastapi.settings import WebConfig
     from torii_dynamodb.fastapi.storage import LazyStorage, dynamodb
     from torii_dynamodb.fastapi.tenants import TenantFinder, Tenants, by_header, by_host, by_path
     from torii_dynamodb.fastapi.web import Caller, Web
@@ -60,7 +60,7 @@ _HOMES = {
     "ToriiMiddleware": "middleware",
     "UserOut": "schemas",
     "Web": "web",
-    "WebConfig": "settings",
+    "WebConfig": "._web.settings",
     "access_claims": "dependencies",
     "by_header": "tenants",
     "by_host": "tenants",
@@ -75,7 +75,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.partition(".")[0] in ("fastapi", "starlette", "pydantic"):
             raise ImportError("the web layer needs FastAPI: pip install 'torii-dynamodb[fastapi]'") from error

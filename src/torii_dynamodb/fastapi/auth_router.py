@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Depends, Request
 
+from torii_dynamodb._web.settings import WebConfig
 from torii_dynamodb.errors import ConfigurationError
 from torii_dynamodb.fastapi.access_log import redact_access_log
 from torii_dynamodb.fastapi.dependencies import UNCALLED_RECENT, UNCALLED_SECOND_FACTOR, Dependencies
@@ -25,7 +26,6 @@ from torii_dynamodb.fastapi.routes import (
     tokens,
 )
 from torii_dynamodb.fastapi.routing import AuthRoute, Router
-from torii_dynamodb.fastapi.settings import WebConfig
 from torii_dynamodb.fastapi.web import Web
 from torii_dynamodb.models import User
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from inspect import Signature
-from typing import Any, Protocol
+from typing import Protocol
 
 from fastapi import Depends, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import HTTPConnection
 
 from torii_dynamodb._rules.jwt import AccessClaims
-from torii_dynamodb._rules.second_factor import is_enrolled
+from torii_dynamodb._web.callers import (
+    Caller,
+    bearer_of,
+    no_second_factor,
+    nobody,
+    not_recent,
+    session_required,
+    unverified,
+)
 from torii_dynamodb.errors import ConfigurationError, InvalidToken, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
-from torii_dynamodb.fastapi.web import Caller, Web, bearer_of
+from torii_dynamodb.fastapi.web import Web
 from torii_dynamodb.models import Session, User
 
 __all__ = ["Dependencies", "access_claims"]
@@ -113,17 +121,17 @@ class Dependencies:
 
         async def caller(found: Caller | None = Security(optional_caller)) -> Caller:
             if found is None:
-                raise _nobody()
+                raise nobody(Problem)
             return found
 
         async def optional_signed_in(found: Caller | None = Security(optional_caller)) -> Caller | None:
             if found is not None and found.transport == "jwt":
-                raise Problem(403, "session_required", "an access token is not enough here: send the session token")
+                raise session_required(Problem)
             return found
 
         async def signed_in(found: Caller | None = Security(optional_signed_in)) -> Caller:
             if found is None:
-                raise _nobody()
+                raise nobody(Problem)
             return found
 
         async def current_user(found: Caller = Security(caller)) -> User:
@@ -137,7 +145,7 @@ class Dependencies:
 
         async def require_verified(found: Caller = Security(caller)) -> User:
             if not found.user.is_email_verified:
-                raise Problem(403, "email_not_verified", "verify your email address to do this")
+                raise unverified(Problem)
             return found.user
 
         async def current_tenant() -> str:
@@ -184,12 +192,10 @@ class Dependencies:
         limit = web.config.recent_sign_in if max_age is None else max_age
 
         async def recent(found: Caller = Security(self.signed_in)) -> Caller:
-            outdated = web.outdated(found, limit)
-            if outdated is None:
-                return found
-            if outdated == "second_factor_required":
-                raise _no_second_factor(found, limit)
-            raise Problem(403, outdated, "sign in again to do this", extra={"max_age": int(limit.total_seconds())})
+            problem = not_recent(Problem, found, limit, web.torii.clock())
+            if problem is not None:
+                raise problem
+            return found
 
         return recent
 
@@ -221,23 +227,10 @@ class Dependencies:
 
         async def require_second_factor(found: Caller = Security(self.signed_in)) -> User:
             if not web.gave_second_factor(found, max_age):
-                raise _no_second_factor(found, max_age)
+                raise no_second_factor(Problem, found, max_age)
             return found.user
 
         return require_second_factor
-
-
-def _no_second_factor(found: Caller, max_age: timedelta | None) -> Problem:
-    enrolment = not is_enrolled(found.user)
-    detail = "set up a second factor to do this" if enrolment else "give a second factor to do this"
-    extra: dict[str, Any] = {"enrolment": enrolment}
-    if max_age is not None:
-        extra["max_age"] = int(max_age.total_seconds())
-    return Problem(403, "second_factor_required", detail, extra=extra)
-
-
-def _nobody() -> Problem:
-    return Problem(401, "not_signed_in", "sign in to do this", headers={"WWW-Authenticate": 'Bearer realm="torii"'})
 
 
 class _Verifies(Protocol):
@@ -262,10 +255,10 @@ def _access_claims(tokens: Callable[[], _Verifies]) -> Callable[..., Awaitable[A
     async def claims(connection: HTTPConnection, _scheme: object = Security(scheme)) -> AccessClaims:
         found = bearer_of(connection)
         if found is None or found[1] != "jwt":
-            raise _nobody()
+            raise nobody(Problem)
         try:
             return tokens().verify(found[0])
         except InvalidToken:
-            raise _nobody() from None
+            raise nobody(Problem) from None
 
     return claims

@@ -9,9 +9,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from torii_dynamodb._web.settings import WebConfig
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of
-from torii_dynamodb.fastapi.settings import WebConfig
 from torii_dynamodb.fastapi.tenants import path_below_root
 from torii_dynamodb.fastapi.web import Caller, Web
 

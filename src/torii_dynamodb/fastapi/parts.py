@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from torii_dynamodb._async.gate import AsyncGate
 from torii_dynamodb._rules.checking import check_kind
 from torii_dynamodb._rules.origins import check_origins, origin_of
+from torii_dynamodb._web.cookies import Cookies
+from torii_dynamodb._web.csrf import CrossSite
+from torii_dynamodb._web.navigation import Navigation
+from torii_dynamodb._web.settings import WebConfig, path_of
 from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.fastapi.cookies import Cookies
-from torii_dynamodb.fastapi.csrf import CrossSite
-from torii_dynamodb.fastapi.navigation import Navigation
-from torii_dynamodb.fastapi.settings import WebConfig, path_of
+from torii_dynamodb.fastapi.errors import Problem
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.services import AsyncTorii
@@ -62,6 +64,7 @@ class TenantPart:
         cookies: The cookies.
         navigation: Where browsers are sent.
         cross_site: Distinguishes requests of this site's pages from others.
+        gate: Checks, begins and ends sessions.
         requires_verified: Whether users can sign in with a password only once their address is verified.
         tenant: The tenant; ``None`` without tenants.
         path: The path below which the tenant is, such as ``/t/acme``; empty if the path does not name it.
@@ -72,6 +75,7 @@ class TenantPart:
     cookies: Cookies
     navigation: Navigation
     cross_site: CrossSite
+    gate: AsyncGate
     requires_verified: bool
     tenant: Tenant | None = None
     path: str = ""
@@ -90,12 +94,15 @@ def part_of(torii: AsyncTorii, config: WebConfig, *, tenant: Tenant | None = Non
     elif "jwt" in config.transports:
         raise ConfigurationError("transports: 'jwt' requires access tokens: give AsyncTorii jwt=JwtSettings(...)")
     decided = torii.require_verified_to_sign_in
+    cookies = Cookies(config, torii.clock, tenant=None if tenant is None else torii.tenant_name)
+    cross_site = CrossSite(config)
     return TenantPart(
         torii=torii,
         config=config,
-        cookies=Cookies(config, torii.clock, tenant=None if tenant is None else torii.tenant_name),
+        cookies=cookies,
         navigation=Navigation(config, tenant_path=path),
-        cross_site=CrossSite(config),
+        cross_site=cross_site,
+        gate=AsyncGate(torii, config, cookies=cookies, cross_site=cross_site, problem=Problem),
         requires_verified=(config.registration == "private" and torii.sends_mail) if decided is None else decided,
         tenant=tenant,
         path=path,

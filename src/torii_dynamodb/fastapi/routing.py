@@ -12,9 +12,10 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
+from torii_dynamodb._web.navigation import note_root_path
+from torii_dynamodb._web.problems import REASONS, STATUS
 from torii_dynamodb.errors import ToriiError
-from torii_dynamodb.fastapi.errors import REASONS, STATUS, Problem, ProblemResponse, problem_of, validation_problem
-from torii_dynamodb.fastapi.navigation import note_root_path
+from torii_dynamodb.fastapi.errors import Problem, ProblemResponse, problem_of, validation_problem
 
 __all__ = ["BODY", "RECENT", "AuthRoute", "Router", "problems", "without_body"]
 

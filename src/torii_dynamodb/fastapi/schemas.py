@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.second_factor import factor_kinds
 from torii_dynamodb._rules.session_policy import signed_in_at
-from torii_dynamodb.fastapi.settings import SessionTransport
+from torii_dynamodb._web.settings import SessionTransport
 from torii_dynamodb.models import Factor, OAuthAccount, Passkey, Session, User
 from torii_dynamodb.second_factor import SecondFactorChallenge
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -12,21 +12,18 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from torii_dynamodb._rules.checking import check_kind
-from torii_dynamodb._rules.guarded import guarded
-from torii_dynamodb._rules.jwt import AccessClaims
-from torii_dynamodb._rules.second_factor import is_enrolled
-from torii_dynamodb._rules.session_policy import signed_in_at
 from torii_dynamodb._rules.signing_in import Browser
+from torii_dynamodb._web.callers import Caller, bearer_of, gave_second_factor, outdated
+from torii_dynamodb._web.cookies import Cookies
+from torii_dynamodb._web.csrf import FormTokens
+from torii_dynamodb._web.limits import ClientAddress, network_of
+from torii_dynamodb._web.navigation import Navigation
+from torii_dynamodb._web.settings import SessionTransport, WebConfig
 from torii_dynamodb.clock import system_random
 from torii_dynamodb.errors import NotFound, RateLimited
 from torii_dynamodb.events import SignInMethod
-from torii_dynamodb.fastapi.cookies import Cookies
-from torii_dynamodb.fastapi.csrf import FormTokens
 from torii_dynamodb.fastapi.errors import Problem
-from torii_dynamodb.fastapi.limits import ClientAddress, network_of
-from torii_dynamodb.fastapi.navigation import Navigation
 from torii_dynamodb.fastapi.parts import TenantPart, part_of, part_of_tenant
-from torii_dynamodb.fastapi.settings import Credential, SessionTransport, WebConfig
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
 from torii_dynamodb.models import LockoutPolicy, Session, SignedIn, User
 from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
@@ -41,36 +38,7 @@ __all__ = ["Caller", "Web", "bearer_of"]
 
 _MEMO = "torii_dynamodb"
 _FORM_LIFETIME = timedelta(hours=12)
-_PENDING = timedelta(minutes=5)
 _BINDING = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-
-
-@guarded
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who is signed in.
-
-    Args:
-        user: The user.
-        session: The session; for an access token, the session behind it.
-        token: The credential of the request: the session token or the access token.
-        transport: How the credential was sent. ``"jwt"``: an access token, which proves less than a session token: it
-            is passed on to other services, so it can neither change credentials nor obtain further tokens, and never
-            counts as a recent sign-in.
-        claims: The claims of the access token; ``None`` for a session token.
-        moved: Whether this request extended the session, so that the cookie has to be set again.
-    """
-
-    user: User
-    session: Session
-    token: str = field(repr=False)
-    transport: Credential
-    claims: AccessClaims | None = None
-    moved: bool = False
-
-    def outlives(self, change: User) -> bool:
-        """Whether the session is still valid after a change that returned this user."""
-        return self.session.epoch == change.session_epoch
 
 
 class Web:
@@ -95,7 +63,7 @@ class Web:
     """
 
     def __init__(self, torii: AsyncTorii, config: WebConfig, *, tenants: Tenants | None = None) -> None:
-        check_kind("config", config, "torii_dynamodb.fastapi.settings.WebConfig", "WebConfig(...)")
+        check_kind("config", config, "torii_dynamodb._web.settings.WebConfig", "WebConfig(...)")
         self._base = part_of(torii, config)
         self.model = torii
         self.forms = FormTokens(system_random)
@@ -226,45 +194,8 @@ class Web:
         memo: dict[int, Caller | None] = connection.scope.setdefault(_MEMO, {})
         key = id(self)
         if key not in memo:
-            memo[key] = await self._check(connection)
+            memo[key] = await self.part.gate.caller(connection)
         return memo[key]
-
-    async def _check(self, connection: HTTPConnection) -> Caller | None:
-        found = self._token(connection)
-        if found is None:
-            return None
-        token, transport = found
-        if transport == "jwt":
-            return await self._check_access_token(token)
-        if transport == "cookie":
-            self.refuse_cross_site(connection, cookie=True)
-        checked = await self.torii.get_signed_in(token)
-        if checked is None:
-            return None
-        user, session = checked
-        # HEAD does not count as use of the session.
-        looking = connection.scope.get("method") == "HEAD"
-        touched = session if looking else await self.torii.touch_session(session)
-        if touched is None:
-            return None
-        return Caller(
-            user=user, session=touched, token=token, transport=transport, moved=touched.expires_at != session.expires_at
-        )
-
-    async def _check_access_token(self, token: str) -> Caller | None:
-        checked = await self.torii.jwt.check(token)
-        if checked is None:
-            return None
-        claims, (user, session) = checked
-        return Caller(user=user, session=session, token=token, transport="jwt", claims=claims)
-
-    def _token(self, connection: HTTPConnection) -> tuple[str, Credential] | None:
-        offered = set(self.config.transports)
-        authorization = bearer_of(connection)
-        if authorization is not None and not offered.isdisjoint(("bearer", "jwt")):
-            return authorization if authorization[1] in offered else None
-        cookie = self.cookies.read(connection, self.cookies.session)
-        return (cookie, "cookie") if cookie and "cookie" in self.config.transports else None
 
     def refuse_cross_site(self, connection: HTTPConnection, *, cookie: bool = False) -> None:
         """Refuse a request that a page of another site made the browser send, which needs no bearer token.
@@ -272,16 +203,7 @@ class Web:
         Raises:
             Problem: It is such a request.
         """
-        scheme = connection.headers.get("authorization", "").partition(" ")[0]
-        if not cookie and scheme.lower() == "bearer":
-            return
-        if self.part.cross_site.refuses(connection, cookie=cookie):
-            raise Problem(
-                403,
-                "cross_site",
-                "the browser does not confirm that this request comes from this site; "
-                "name other origins that may send requests in trusted_origins",
-            )
+        self.part.gate.refuse_cross_site(connection, cookie=cookie)
 
     def is_recent(self, signed_in: Caller, max_age: timedelta | None = None) -> bool:
         """Whether the sign-in is recent, and for users with a second factor that factor too; see :meth:`outdated`."""
@@ -300,16 +222,11 @@ class Web:
             max_age: The maximum age; ``None``: the configuration's ``recent_sign_in``.
         """
         limit = self.config.recent_sign_in if max_age is None else max_age
-        if signed_in.transport == "jwt" or self.torii.clock() - signed_in_at(signed_in.session) > limit:
-            return "recent_sign_in_required"
-        if is_enrolled(signed_in.user) and not self.gave_second_factor(signed_in, limit):
-            return "second_factor_required"
-        return None
+        return outdated(signed_in, limit, self.torii.clock())
 
     def gave_second_factor(self, signed_in: Caller, max_age: timedelta | None = None) -> bool:
         """Whether a second factor was given for the session, at most ``max_age`` ago (``None``: at any time)."""
-        given = signed_in.session.second_factor_at
-        return given is not None and (max_age is None or self.torii.clock() - given <= max_age)
+        return gave_second_factor(signed_in, max_age, self.torii.clock())
 
     # Where the request comes from
 
@@ -357,12 +274,11 @@ class Web:
 
     def leave_session(self, response: Response, session: Session) -> None:
         """Set the session cookie. It lasts as long as the session can; the storage ends an idle session earlier."""
-        last = max(session.expires_at, signed_in_at(session) + self.torii.sessions.policy.absolute)
-        self.cookies.set(response, self.cookies.session, session.token, until=last)
+        self.part.gate.leave_session(response, session)
 
     def forget_session(self, response: Response) -> None:
         """Remove the session cookie."""
-        self.cookies.delete(response, self.cookies.session)
+        self.part.gate.forget_session(response)
 
     def leave_device(
         self, response: Response, user: User, presented: str | None, *, trusted_since: datetime | None = None
@@ -375,10 +291,7 @@ class Web:
             presented: The token that the browser came with. What it was trusted for, it stays trusted for.
             trusted_since: When the browser gave the second factor that it need not give again for a while.
         """
-        if self.torii.remembers_devices:
-            devices = self.torii.devices
-            token = devices.issue(user, presented, trusted_since=trusted_since)
-            self.cookies.set(response, self.cookies.device, token, until=devices.lifetime)
+        self.part.gate.leave_device(response, user, presented, trusted_since=trusted_since)
 
     def sign_up_binding(self, connection: HTTPConnection) -> str:
         """What binds a sign-up to this browser: its earlier binding, or a new one.
@@ -447,7 +360,7 @@ class Web:
 
     def leave_challenge(self, response: Response, challenge: SecondFactorChallenge) -> None:
         """Leave a challenge's token with the browser, for as long as it is valid."""
-        self.cookies.set(response, self.cookies.challenge, challenge.token, until=challenge.expires_at)
+        self.part.gate.leave_challenge(response, challenge)
 
     def challenge_token(self, connection: HTTPConnection, given: str | None = None) -> str | None:
         """The token of a challenge: what the request's body contains, otherwise the cookie.
@@ -518,50 +431,17 @@ class Web:
         Raises:
             Problem: Another user is signed in in this browser. The new session has been ended.
         """
-        if not replace and transport == "cookie":
-            try:
-                await self.refuse_switch(connection, user.id)
-            except Problem:
-                await self.torii.delete_session(session.token)
-                raise
-        cookie = self.cookies.read(connection, self.cookies.session)
-        if cookie is not None and self.part.cross_site.refuses(connection, cookie=False):
-            cookie = None
-        if transport == "bearer" and not replace and await self.other_user(connection, user.id) is not None:
-            cookie = None
-        bearer = bearer_of(connection)
-        sent = (
-            bearer[0] if bearer is not None and bearer[1] == "bearer" and "bearer" in self.config.transports else None
+        return await self.part.gate.begin_session(
+            connection, response, user, session, transport=transport, replace=replace, trust_device=trust_device
         )
-        for before in {cookie, sent} - {None, session.token}:
-            assert before is not None
-            await self.torii.delete_session(before)
-        if transport == "bearer":
-            if cookie is not None:
-                self.forget_session(response)
-            return session.token
-        self.leave_session(response, session)
-        trusts = trust_device and self.torii.sessions.second_factor.trust_devices_for is not None
-        trusted_since = session.second_factor_at if trusts else None
-        presented = self.cookies.read(connection, self.cookies.device)
-        self.leave_device(response, user, presented, trusted_since=trusted_since)
-        for cookie in (self.cookies.challenge, self.cookies.email_code):
-            if self.cookies.read(connection, cookie) is not None:
-                self.cookies.delete(response, cookie)
-        return None
 
     async def drop_begun(self, connection: HTTPConnection, response: Response) -> None:
         """Drop the sign-ins that were begun in this browser: the next person at it must not go on with them."""
-        pending = self.cookies.read(connection, self.cookies.pending)
-        if pending is not None:
-            await self.torii.delete_session(pending)
-        for cookie in (self.cookies.pending, self.cookies.challenge, self.cookies.email_code):
-            if self.cookies.read(connection, cookie) is not None:
-                self.cookies.delete(response, cookie)
+        await self.part.gate.drop_begun(connection, response)
 
     def has_cookie(self, connection: HTTPConnection) -> bool:
         """Whether the request has a session cookie, valid or not."""
-        return self.cookies.read(connection, self.cookies.session) is not None
+        return self.part.gate.has_cookie(connection)
 
     async def other_user(self, connection: HTTPConnection, user_id: str | None) -> User | None:
         """The user who is signed in by this browser's cookie, if it is someone else. One storage request with a cookie.
@@ -570,11 +450,7 @@ class Web:
             connection: The request.
             user_id: Who is about to sign in; ``None``: someone without an account.
         """
-        cookie = self.cookies.read(connection, self.cookies.session)
-        if cookie is None or "cookie" not in self.config.transports:
-            return None
-        found = await self.torii.get_signed_in(cookie)
-        return None if found is None or found.user.id == user_id else found.user
+        return await self.part.gate.other_user(connection, user_id)
 
     async def refuse_switch(self, connection: HTTPConnection, user_id: str | None) -> None:
         """Refuse to replace the session of another user, so that nobody becomes someone else unawares.
@@ -582,16 +458,11 @@ class Web:
         Raises:
             Problem: Another user is signed in in this browser.
         """
-        if await self.other_user(connection, user_id) is not None:
-            raise Problem(
-                409,
-                "other_user_signed_in",
-                "another user is signed in in this browser; sign out first, or send replace_session=true",
-            )
+        await self.part.gate.refuse_switch(connection, user_id)
 
     def leave_pending(self, response: Response, session: Session) -> None:
         """Set a new session aside while the person is asked whether it may replace another user's."""
-        self.cookies.set(response, self.cookies.pending, session.token, until=_PENDING)
+        self.part.gate.leave_pending(response, session)
 
     def require_transport(self, transport: SessionTransport) -> None:
         """Refuse a transport that is not enabled, before anything else happens.
@@ -681,16 +552,3 @@ _NEEDS = {
 }
 # They lead to no storage. The page for an unknown tenant shows the time, too.
 _OFFERS = frozenset({*_NEEDS.values(), "clock", "oauth_providers", "remembers_devices"})
-
-
-def bearer_of(connection: HTTPConnection) -> tuple[str, Literal["bearer", "jwt"]] | None:
-    """The credential in ``Authorization: Bearer`` and its kind; ``None`` without such a header.
-
-    A JWT has three parts separated by dots (RFC 7515, 7.1), a session token has two, so neither is ever tried as the
-    other.
-    """
-    scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    token = credentials.strip()
-    return token, "jwt" if token.count(".") == 2 else "bearer"

@@ -14,13 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from torii_dynamodb import AsyncTorii
+from torii_dynamodb._web.settings import WebConfig
 from torii_dynamodb.config import DynamoDbConfig
 from torii_dynamodb.fastapi.admin import Activity, Admin
 from torii_dynamodb.fastapi.auth_router import router
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.pages import PagesConfig, pages
 from torii_dynamodb.fastapi.pages.render import Site, new_router
-from torii_dynamodb.fastapi.settings import WebConfig
 from torii_dynamodb.fastapi.storage import dynamodb
 from torii_dynamodb.mail import AsyncConsoleMailer, MailSettings
 from torii_dynamodb.models import User

@@ -15,9 +15,9 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from torii_dynamodb._rules.checking import check_kind
+from torii_dynamodb._web.navigation import note_root_path
 from torii_dynamodb.errors import ConfigurationError, ToriiError
 from torii_dynamodb.fastapi.errors import Problem, problem_of
-from torii_dynamodb.fastapi.navigation import note_root_path
 from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, read_form
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import NOTICES, TITLES, browser_name

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torii_dynamodb._rules.checking import check_fields
+from torii_dynamodb._web.settings import path_of
 from torii_dynamodb.errors import ConfigurationError
-from torii_dynamodb.fastapi.settings import path_of
 
 __all__ = ["PagesConfig"]
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 
-from starlette.requests import HTTPConnection
-
 from torii_dynamodb._rules import base64url
 from torii_dynamodb._rules.cross_site import is_cross_site
 from torii_dynamodb._rules.origins import origin_of
+from torii_dynamodb._web.connection import Connection
+from torii_dynamodb._web.settings import WebConfig
 from torii_dynamodb.clock import RandomBytes
-from torii_dynamodb.fastapi.settings import WebConfig
 
 __all__ = ["CrossSite", "FormTokens"]
 
@@ -33,7 +32,7 @@ class CrossSite:
         self._origins = {origin.lower() for origin in config.trusted_origins}
         self._own = None if config.base_url is None else origin_of("base_url", config.base_url)
 
-    def refuses(self, connection: HTTPConnection, *, cookie: bool) -> bool:
+    def refuses(self, connection: Connection, *, cookie: bool) -> bool:
         """Whether to refuse a request.
 
         Args:

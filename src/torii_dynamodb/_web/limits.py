@@ -7,9 +7,8 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from zlib import crc32
 
-from starlette.requests import HTTPConnection
-
-from torii_dynamodb.fastapi.settings import UNIX_SOCKET, WebConfig
+from torii_dynamodb._web.connection import Connection
+from torii_dynamodb._web.settings import UNIX_SOCKET, WebConfig
 
 __all__ = ["ClientAddress", "network_of"]
 
@@ -49,7 +48,7 @@ class ClientAddress:
         self._header = config.forwarded_header
         self._warned: set[str] = set()
 
-    def of(self, connection: HTTPConnection) -> str | None:
+    def of(self, connection: Connection) -> str | None:
         """The address; ``None`` if the connection has none (a Unix socket that is not trusted)."""
         peer = _peer(connection)
         if not self._trusts(peer, connection):
@@ -80,11 +79,11 @@ class ClientAddress:
                 )
         return None if address is None else str(address)
 
-    def from_proxy(self, connection: HTTPConnection) -> bool:
+    def from_proxy(self, connection: Connection) -> bool:
         """Whether a request comes from a trusted proxy."""
         return self._trusts(_peer(connection), connection)
 
-    def counted_as(self, connection: HTTPConnection) -> str | None:
+    def counted_as(self, connection: Connection) -> str | None:
         """The address that the limit counts a request under; ``None``: the request is not counted.
 
         It is the client's address. Behind a proxy that the configuration does not name, that would be the proxy's
@@ -111,7 +110,7 @@ class ClientAddress:
         # No client has an address in 0.0.0.0/8 (RFC 1122, 3.2.1.3), so these counters collide with none.
         return f"0.0.0.{crc32(network_of(str(claimed)).encode()) % _BUCKETS}"
 
-    def refused(self, connection: HTTPConnection) -> None:
+    def refused(self, connection: Connection) -> None:
         """Warn once if the limit refused a request and may be refusing all users behind a proxy."""
         peer = _peer(connection)
         strangers = [hop for hop in self._claimed(connection) if hop is None or not self._trusted(hop)]
@@ -123,10 +122,10 @@ class ClientAddress:
                 self.of(connection),
             )
 
-    def _claimed(self, connection: HTTPConnection) -> list[Address | None]:
+    def _claimed(self, connection: Connection) -> list[Address | None]:
         return _hops(connection, self._header) or _hops(connection, _other(self._header))
 
-    def _trusts(self, peer: Address | None, connection: HTTPConnection) -> bool:
+    def _trusts(self, peer: Address | None, connection: Connection) -> bool:
         if peer is None:
             # Only a Unix socket has no address at all. A peer with a name instead of an IP address is not trusted.
             return self._unix_socket and not (connection.client and connection.client.host)
@@ -145,12 +144,12 @@ def _other(header: str) -> str:
     return "forwarded" if header == "x-forwarded-for" else "x-forwarded-for"
 
 
-def _peer(connection: HTTPConnection) -> Address | None:
+def _peer(connection: Connection) -> Address | None:
     # Behind a load balancer, Mangum puts the whole X-Forwarded-For there; the load balancer appended the last entry.
     return None if connection.client is None else _node((connection.client.host or "").rpartition(",")[2].strip())
 
 
-def _hops(connection: HTTPConnection, header: str) -> list[Address | None]:
+def _hops(connection: Connection, header: str) -> list[Address | None]:
     """The last hops in a header, the nearest last; ``None`` for one that is not an address."""
     lines = connection.headers.getlist(header)
     if header == "forwarded":

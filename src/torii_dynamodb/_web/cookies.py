@@ -6,19 +6,13 @@ import re
 from datetime import datetime, timedelta
 from typing import Literal
 
-from starlette.requests import HTTPConnection
-from starlette.responses import Response
-
 from torii_dynamodb._rules.secrets import digest
+from torii_dynamodb._web.connection import Carrier, Connection
+from torii_dynamodb._web.settings import WebConfig
 from torii_dynamodb.clock import Clock
 from torii_dynamodb.cookies import read_cookie
-from torii_dynamodb.fastapi.settings import WebConfig
 
 __all__ = ["Cookies"]
-
-
-def _headers(connection: HTTPConnection) -> list[bytes]:
-    return [value for key, value in connection.headers.raw if key == b"cookie"]
 
 
 class Cookies:
@@ -69,20 +63,20 @@ class Cookies:
         """The name of the cookie for the sign-in with this ``state``: concurrent sign-ins do not interfere."""
         return f"{self.oauth}-{digest(state)[:16]}"
 
-    def flows(self, connection: HTTPConnection) -> list[str]:
+    def flows(self, connection: Connection) -> list[str]:
         """The names of all such cookies of a request, in the order of browsers: oldest first (RFC 6265, 5.4)."""
-        pairs = (pair for header in _headers(connection) for pair in header.split(b";"))
-        names = (pair.lstrip(b" \t").partition(b"=")[0].decode("latin-1") for pair in pairs)
+        pairs = (pair for header in connection.headers.getlist("cookie") for pair in header.split(";"))
+        names = (pair.lstrip(" \t").partition("=")[0] for pair in pairs)
         return list(
             dict.fromkeys(name for name in names if re.fullmatch(rf"{re.escape(self.oauth)}-[0-9a-f]{{16}}", name))
         )
 
     @staticmethod
-    def read(connection: HTTPConnection, name: str) -> str | None:
+    def read(connection: Connection, name: str) -> str | None:
         """The value of a cookie of a request. Nothing else reads cookies: see :func:`read_cookie`."""
-        return read_cookie(_headers(connection), name)
+        return read_cookie(connection.headers.getlist("cookie"), name)
 
-    def set(self, response: Response, name: str, value: str, *, until: datetime | timedelta) -> None:
+    def set(self, response: Carrier, name: str, value: str, *, until: datetime | timedelta) -> None:
         """Set a cookie that lasts until then, or for that long, in whole seconds."""
         lifetime = until if isinstance(until, timedelta) else until - self._clock()
         # These must be sent when a provider or a mailed link leads here, which is a cross-site navigation: with
@@ -101,10 +95,12 @@ class Cookies:
             samesite=same_site,
         )
 
-    def delete(self, response: Response, name: str) -> None:
+    def delete(self, response: Carrier, name: str) -> None:
         """Delete a cookie."""
-        response.delete_cookie(
+        response.set_cookie(
             name,
+            "",
+            max_age=0,
             path="/",
             domain=self._config.cookie_domain if name == self.session else None,
             secure=self._config.secure_cookies,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextvars import ContextVar
 from urllib.parse import quote, unquote, urlsplit
 
-from starlette.requests import HTTPConnection
-
 from torii_dynamodb._rules.origins import origin_of
-from torii_dynamodb.fastapi.settings import WebConfig, encoded_url
+from torii_dynamodb._web.connection import Connection
+from torii_dynamodb._web.settings import WebConfig, encoded_url
 
 __all__ = ["Navigation", "note_root_path"]
 
@@ -16,7 +15,7 @@ __all__ = ["Navigation", "note_root_path"]
 _root: ContextVar[str] = ContextVar("torii_dynamodb_root_path", default="")
 
 
-def note_root_path(connection: HTTPConnection) -> None:
+def note_root_path(connection: Connection) -> None:
     """Remember where the application that handles this request is mounted: the ``root_path`` of ASGI."""
     # Never "//host": a mount may have a parameter in its path.
     path = connection.scope.get("root_path", "").strip("/")

@@ -1,0 +1,151 @@
+"""Who a request says it is from, and what its session is good for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeVar
+
+from torii_dynamodb._rules.guarded import guarded
+from torii_dynamodb._rules.jwt import AccessClaims
+from torii_dynamodb._rules.second_factor import is_enrolled
+from torii_dynamodb._rules.session_policy import signed_in_at
+from torii_dynamodb._web.connection import Connection
+from torii_dynamodb._web.cookies import Cookies
+from torii_dynamodb._web.problems import Refusal
+from torii_dynamodb._web.settings import Credential
+from torii_dynamodb.models import Session, User
+
+__all__ = [
+    "Caller",
+    "bearer_of",
+    "credential_of",
+    "gave_second_factor",
+    "no_second_factor",
+    "nobody",
+    "not_recent",
+    "outdated",
+    "session_required",
+    "unverified",
+]
+
+R = TypeVar("R", bound=Refusal)
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who is signed in.
+
+    Args:
+        user: The user.
+        session: The session; for an access token, the session behind it.
+        token: The credential of the request: the session token or the access token.
+        transport: How the credential was sent. ``"jwt"``: an access token, which proves less than a session token: it
+            is passed on to other services, so it can neither change credentials nor obtain further tokens, and never
+            counts as a recent sign-in.
+        claims: The claims of the access token; ``None`` for a session token.
+        moved: Whether this request extended the session, so that the cookie has to be set again.
+    """
+
+    user: User
+    session: Session
+    token: str = field(repr=False)
+    transport: Credential
+    claims: AccessClaims | None = None
+    moved: bool = False
+
+    def outlives(self, change: User) -> bool:
+        """Whether the session is still valid after a change that returned this user."""
+        return self.session.epoch == change.session_epoch
+
+
+# What a request carries
+
+
+def bearer_of(connection: Connection) -> tuple[str, Literal["bearer", "jwt"]] | None:
+    """The credential in ``Authorization: Bearer`` and its kind; ``None`` without such a header.
+
+    A JWT has three parts separated by dots (RFC 7515, 7.1), a session token has two, so neither is ever tried as the
+    other.
+    """
+    scheme, _, credentials = (connection.headers.get("authorization") or "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    token = credentials.strip()
+    return token, "jwt" if token.count(".") == 2 else "bearer"
+
+
+def credential_of(
+    connection: Connection, cookies: Cookies, accepted: Collection[Credential]
+) -> tuple[str, Credential] | None:
+    """The credential of a request and how it came, among those that are accepted; ``None`` if it has none.
+
+    With ``Authorization: Bearer``, the cookie does not count.
+    """
+    authorization = bearer_of(connection)
+    if authorization is not None and ("bearer" in accepted or "jwt" in accepted):
+        return authorization if authorization[1] in accepted else None
+    cookie = cookies.read(connection, cookies.session) if "cookie" in accepted else None
+    return (cookie, "cookie") if cookie else None
+
+
+# What a session is good for
+
+
+def outdated(
+    signed_in: Caller, limit: timedelta, now: datetime
+) -> Literal["recent_sign_in_required", "second_factor_required"] | None:
+    """What has to be repeated before an action that a thief of the session must not perform; ``None``: nothing.
+
+    Either the sign-in is too old, or the user has second factors and gave none recently: a recent sign-in in a
+    trusted browser takes only the first factor. An access token never counts as recent.
+    """
+    if signed_in.transport == "jwt" or now - signed_in_at(signed_in.session) > limit:
+        return "recent_sign_in_required"
+    if is_enrolled(signed_in.user) and not gave_second_factor(signed_in, limit, now):
+        return "second_factor_required"
+    return None
+
+
+def gave_second_factor(signed_in: Caller, max_age: timedelta | None, now: datetime) -> bool:
+    """Whether a second factor was given for the session, at most ``max_age`` ago (``None``: at any time)."""
+    given = signed_in.session.second_factor_at
+    return given is not None and (max_age is None or now - given <= max_age)
+
+
+# What is refused
+
+
+def nobody(problem: type[R]) -> R:
+    """Nobody is signed in."""
+    return problem(401, "not_signed_in", "sign in to do this", headers={"WWW-Authenticate": 'Bearer realm="torii"'})
+
+
+def session_required(problem: type[R]) -> R:
+    """Somebody is signed in, by an access token."""
+    return problem(403, "session_required", "an access token is not enough here: send the session token")
+
+
+def unverified(problem: type[R]) -> R:
+    """The user's address is not verified."""
+    return problem(403, "email_not_verified", "verify your email address to do this")
+
+
+def not_recent(problem: type[R], signed_in: Caller, limit: timedelta, now: datetime) -> R | None:
+    """The sign-in, or the second factor of a user who has one, is too old; ``None``: neither is."""
+    found = outdated(signed_in, limit, now)
+    if found == "recent_sign_in_required":
+        return problem(403, found, "sign in again to do this", extra={"max_age": int(limit.total_seconds())})
+    return None if found is None else no_second_factor(problem, signed_in, limit)
+
+
+def no_second_factor(problem: type[R], signed_in: Caller, max_age: timedelta | None) -> R:
+    """No second factor was given for the session, or too long ago."""
+    enrolment = not is_enrolled(signed_in.user)
+    detail = "set up a second factor to do this" if enrolment else "give a second factor to do this"
+    extra: dict[str, Any] = {"enrolment": enrolment}
+    if max_age is not None:
+        extra["max_age"] = int(max_age.total_seconds())
+    return problem(403, "second_factor_required", detail, extra=extra)
