@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 from tests.aws_lambda.authorizer_formats import FORMATS, Asked
+from tests.docs import blocks
 
 from torii_dynamodb import DynamoDbStorage, NewUser, Torii
 from torii_dynamodb.aws_lambda import Unauthorized
 from torii_dynamodb.local import LocalEngine
-
-PAGE = (Path(__file__).parents[2] / "docs" / "lambda.md").read_text(encoding="utf-8")
-SECTIONS = "\n".join(one for one in PAGE.split("\n## ") if one.startswith(("Authorizers\n", "JWT authorizers\n")))
 
 _HEAD = """\
 AWSTemplateFormatVersion: "2010-09-09"
@@ -29,9 +27,13 @@ Resources:
 """
 
 
-def blocks(language: str) -> list[str]:
+def shown(language: str) -> list[str]:
     """The code of the sections about authorizers."""
-    return re.findall(rf"```{language}\n(.*?)```", SECTIONS, re.DOTALL)
+    return [
+        block.code
+        for section in ("Authorizers", "JWT authorizers")
+        for block in blocks.blocks("docs/lambda.md", language, section=section)
+    ]
 
 
 def test_the_program_runs(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +45,7 @@ def test_the_program_runs(dynoxide: LocalEngine, table_prefix: str, monkeypatch:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TABLE_PREFIX", table_prefix)
     program: dict[str, Any] = {"__name__": "authorizer"}
-    exec(compile(blocks("python")[0], "authorizer.py", "exec"), program)
+    exec(compile(shown("python")[0], "authorizer.py", "exec"), program)
     try:
         event = FORMATS["REST TOKEN"].event
         answer = program["handler"](event(Asked(headers={"Authorization": f"Bearer {session.token}"})), None)
@@ -56,7 +58,7 @@ def test_the_program_runs(dynoxide: LocalEngine, table_prefix: str, monkeypatch:
 
 def test_the_templates_are_valid(tmp_path: Path) -> None:
     """cfn-lint has nothing to say about the page's resources. Every authorizer has a TTL of 0."""
-    resources = "".join(block for block in blocks("yaml") if re.match(r"\w+:\n  Type: ", block))
+    resources = "".join(block for block in shown("yaml") if re.match(r"\w+:\n  Type: ", block))
     text = _HEAD + "".join(f"  {line}" for line in resources.splitlines(keepends=True))
     assert text.count("ReauthorizeEvery: 0") == text.count("FunctionArn:") == 2
     assert text.count("AuthorizerResultTtlInSeconds: 0") == text.count("LambdaAuthorizerConfig:") == 1

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from http.server import HTTPServer
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
+from tests.docs.blocks import programs
 from tests.lambda_events import event
 from tests.services._async.support import SECRET
 from tests.web.test_api_application import EXAMPLES, load
 
 from torii_dynamodb import DynamoDbStorage
 from torii_dynamodb.local.engines import LocalEngine
-
-PAGE = (Path(__file__).parents[2] / "docs" / "lambda.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -35,9 +32,8 @@ def environment(dynoxide: LocalEngine, table_prefix: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("section", ["Requests and responses", "Powertools"])
 def test_the_functions_of_the_page(section: str) -> None:
     """Each is a whole function: it greets who is signed in, and refuses others and unknown paths."""
-    text = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
     shown: dict[str, Any] = {}
-    exec(compile(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], section, "exec", dont_inherit=True), shown)
+    exec(compile(programs("docs/lambda.md", section=section)[0], section, "exec", dont_inherit=True), shown)
     torii = shown["torii"]
     user = torii.password.register("ada@example.com", "correct horse battery staple")
     token = torii.create_session(user).token

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.docs.blocks import programs
 
-ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/conformance-kit.md").read_text(encoding="utf-8"), re.DOTALL)
+BLOCKS = programs("docs/conformance-kit.md")
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))

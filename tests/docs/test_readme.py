@@ -1,11 +1,8 @@
-"""The README and the pages are true: code runs, commands exist, links work."""
+"""The README and the pages are true: programs run, links work."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,75 +10,36 @@ import bcrypt
 import httpx
 import pyotp
 import pytest
+from tests.docs.blocks import PAGES, ROOT, programs
 
 from torii_dynamodb import AsyncTorii, Browser, events
 from torii_dynamodb.local.engines import LocalEngine
 from torii_dynamodb.testing import AsyncMemoryStorage
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+LINKED = [page for page in PAGES if page.name not in ("CHANGELOG.md", "SECURITY.md")]
 
 
 def test_the_readmes_example_runs(dynoxide: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The README's first Python block runs against the engine that the environment names."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     for name, value in dynoxide.environment.items():
         monkeypatch.setenv(name, value)
-    source = blocks[0].replace('table_prefix="torii"', 'table_prefix="readme"')
+    source = programs("README.md")[0].replace('table_prefix="torii"', 'table_prefix="readme"')
     assert "readme" in source
     exec(compile(source, "README.md", "exec"), {"__name__": "readme"})
 
 
 def test_the_readmes_application_is_the_tested_example() -> None:
     """The README's "Add it to your app" is, letter for letter, examples/fastapi_app, which tests/web runs."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.split("## Add it to your app")[1]
-    shown = re.search(r"```python\n(.*?)```", section, re.DOTALL)
-    assert shown is not None
+    (shown,) = programs("README.md", section="Add it to your app")
     example = (ROOT / "examples" / "fastapi_app" / "app.py").read_text(encoding="utf-8")
-    assert example.split('"""', 2)[2].strip() == shown[1].strip()
-    statements = [line for line in shown[1].splitlines() if line and not line.startswith(("from ", "import "))]
+    assert example.split('"""', 2)[2].strip() == shown.strip()
+    statements = [line for line in shown.splitlines() if line and not line.startswith(("from ", "import "))]
     assert len(statements) <= 10
-
-
-def test_the_readmes_python_passes_strict_type_checkers(tmp_path: Path) -> None:
-    """mypy --strict and pyright in strict mode have nothing to say about the README and the pages' programs."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
-    files: list[str] = []
-    for number, block in enumerate([*blocks, second_factors(), *from_fastapi_users(), *tenants_page()]):
-        file = tmp_path / f"shown_{number}.py"
-        file.write_text(f"# pyright: strict\n{block}", encoding="utf-8")
-        files.append(str(file))
-    environment = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
-    checkers = (["mypy", "--strict"], ["pyright", "--pythonpath", sys.executable])
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-m", *checker, *files],
-            cwd=ROOT,  # mypy's cache is there
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for checker in checkers
-    ]
-    said = [run.communicate()[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "\n".join(said)
 
 
 def second_factors() -> str:
     """The program that the blocks of the page on second factors add up to."""
-    text = (ROOT / "docs" / "second-factors.md").read_text(encoding="utf-8")
-    return "\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-
-
-def tenants_page() -> list[str]:
-    """The blocks of the page on tenants."""
-    text = (ROOT / "docs" / "tenants.md").read_text(encoding="utf-8")
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return "\n\n".join(programs("docs/second-factors.md"))
 
 
 async def test_the_page_on_second_factors_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,13 +68,6 @@ async def test_the_page_on_second_factors_runs(monkeypatch: pytest.MonkeyPatch) 
     await torii.close()
 
 
-def from_fastapi_users() -> list[str]:
-    """The applications of both steps from fastapi-users."""
-    text = (ROOT / "docs" / "moving-in.md").read_text(encoding="utf-8")
-    section = text.split("\n## From fastapi-users\n")[1].split("\n## ")[0]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-
-
 async def test_the_steps_from_fastapi_users(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever registered under the first step stays signed in under the second, and signs in with the old password."""
     monkeypatch.setenv("TORII_SECRET", "s" * 32)
@@ -124,7 +75,7 @@ async def test_the_steps_from_fastapi_users(monkeypatch: pytest.MonkeyPatch) -> 
     ada = {"email": "ada@example.com", "password": "correct horse battery staple"}
     cookies: dict[str, str] = {}
     steps: list[dict[str, Any]] = []
-    for number, source in enumerate(from_fastapi_users()):
+    for number, source in enumerate(programs("docs/moving-in.md", section="From fastapi-users")):
         assert source.count("dynamodb(DynamoDbConfig())") == 1
         program = source.replace("dynamodb(DynamoDbConfig())", "storage").replace("max_cost=12", "max_cost=4")
         shown: dict[str, Any] = {"storage": storage, "__name__": f"step_{number}"}
@@ -189,12 +140,4 @@ def test_every_page_is_linked_to() -> None:
             found.add(page)
             targets = re.findall(r"\]\(([^)#:\s]+\.md)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
             waiting += [(page.parent / target).resolve() for target in targets]
-    assert set(PAGES) - found == set()
-
-
-def test_make_targets_shown_exist() -> None:
-    """Every `make` target that a page names is in the Makefile."""
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    for page in PAGES:
-        shown = set(re.findall(r"(?:^|`|\$ )make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
-        assert shown <= targets, f"{page.name}: {shown - targets}"
+    assert set(LINKED) - found == set()
