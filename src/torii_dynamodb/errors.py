@@ -149,6 +149,8 @@ class LastSignInMethod(ToriiError):
 class TooManyIdentities(ToriiError):
     """The user has as many identities as one atomic deletion can include.
 
+    Nothing was written. Let the user remove a linked account or a passkey first.
+
     Attributes:
         limit: How many identities a user can have, including the email address.
     """
@@ -162,6 +164,8 @@ class TooManyIdentities(ToriiError):
 
 class TooManyFactors(ToriiError):
     """The user has as many authenticator apps as one atomic deletion can carry.
+
+    Nothing was written. Let the user remove one first.
 
     Attributes:
         limit: How many a user can have.
@@ -194,31 +198,45 @@ class ClonedAuthenticator(ToriiError):
 
 
 class InvalidCredentials(ToriiError):
-    """The sign-in is refused. It does not say whether the account exists."""
+    """The sign-in is refused. It does not say whether the account exists.
+
+    Show one message for all cases, and offer a password reset.
+    """
 
     code = "invalid_credentials"
 
 
 class InvalidCode(ToriiError):
-    """A typed code is wrong, was used, or has expired; or a second factor was not accepted. It does not tell which."""
+    """A typed code is wrong, was used, or has expired; or a second factor was not accepted. It does not tell which.
+
+    Let the person try again, or send another code.
+    """
 
     code = "invalid_code"
 
 
 class SecondFactorRequired(ToriiError):
-    """A session was requested without the second factor that the user must give."""
+    """A session was requested without the second factor that the user must give.
+
+    Use ``torii.sign_in(user)``, which returns a challenge, or ask for the factor first.
+    """
 
     code = "second_factor_required"
 
 
 class InvalidToken(ToriiError):
-    """A session or one-time token is unknown, expired, used, revoked or forged. It does not say which."""
+    """A session or one-time token is unknown, expired, used, revoked or forged. It does not say which.
+
+    Begin again: sign in, or send another link.
+    """
 
     code = "invalid_token"
 
 
 class AccountLocked(ToriiError):
     """There were too many attempts, or an administrator locked the account.
+
+    Say when to try again (``retry_after``), and offer another way to sign in.
 
     Attributes:
         retry_after: How long until the next attempt is allowed; ``None`` for a lock that only an administrator can
@@ -244,6 +262,8 @@ class AccountLocked(ToriiError):
 class RateLimited(ToriiError):
     """There were too many requests of one kind from one address or user, or to one mailbox.
 
+    Say when to try again (``retry_after``).
+
     Attributes:
         retry_after: How long until the next one is allowed.
         what: ``"requests"``, or ``"mail"`` if too many mails of this kind were requested for this mailbox. Links in
@@ -263,7 +283,7 @@ class RateLimited(ToriiError):
 class Overloaded(ToriiError):
     """This process is hashing as many passwords as allowed, and its queue is full.
 
-    Nothing was read, counted or changed.
+    Nothing was read, counted or changed. Try again after ``retry_after``; if it happens often, add processes.
 
     Attributes:
         retry_after: How long to wait before trying again.
@@ -278,6 +298,8 @@ class Overloaded(ToriiError):
 
 class ItemTooLarge(ToriiError):
     """An item is over DynamoDB's 400 KB. Raised before anything is sent.
+
+    Store less in ``metadata`` or ``profile``; ``largest`` says what takes the space.
 
     Attributes:
         size: The item's size in bytes, by DynamoDB's rules.
@@ -326,7 +348,10 @@ class Unavailable(ToriiError):
 
 
 class Throttled(Unavailable):
-    """DynamoDB's capacity or this library's own rate limit was exceeded. Raise capacity or slow down."""
+    """DynamoDB's capacity or this library's own rate limit was exceeded. Raise capacity or slow down.
+
+    ``docs/throttling.md`` says how to find the cause.
+    """
 
     code = "throttled"
 
@@ -342,7 +367,10 @@ class CacheUnavailable(Unavailable):
 
 
 class AccessDenied(ToriiError):
-    """The credentials are wrong, expired, or lack a permission. The message names the operation and the table."""
+    """The credentials are wrong, expired, or lack a permission. The message names the operation and the table.
+
+    ``torii-dynamodb iam policy`` prints a policy that is enough.
+    """
 
     code = "access_denied"
 
@@ -355,6 +383,8 @@ class ConfigurationError(ToriiError):
 
 class RequestRejected(ToriiError):
     """DynamoDB rejected a request that this library built or passed on; retrying cannot help.
+
+    If the request is not your own, report it as a bug, with ``request_id``.
 
     Attributes:
         aws_code: DynamoDB's name for the error, for example ``ValidationException``.
@@ -369,6 +399,8 @@ class RequestRejected(ToriiError):
 
 class CorruptItem(ToriiError):
     """A stored item cannot be read: an attribute is missing or has the wrong type. Something else wrote it.
+
+    ``torii-dynamodb verify`` finds all such items.
 
     Attributes:
         table: The kind of item (``"users"``, ``"sessions"``, ...).
