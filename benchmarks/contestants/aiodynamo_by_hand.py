@@ -65,7 +65,6 @@ class Aiodynamo(Contestant):
         "check_batch",
         "sign_out",
         "sign_out_everywhere_10",
-        "sign_out_everywhere_10000",
         "link_oauth",
         "delete_user",
     )

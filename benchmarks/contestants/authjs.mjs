@@ -111,7 +111,12 @@ const orders = {
     const used = cpuSeconds() - cpu
     latencies.sort((a, b) => a - b)
     const at = (share) => latencies[Math.min(Math.floor(latencies.length * share), latencies.length - 1)]
-    return { operations, cpu: used, wall, p50: at(0.5), p99: at(0.99) }
+    return {
+      cpu_us: (used / operations) * 1e6,
+      per_second: operations / wall,
+      p50_ms: at(0.5) * 1000,
+      p99_ms: at(0.99) * 1000,
+    }
   },
   async close() {
     setImmediate(() => process.exit(0))

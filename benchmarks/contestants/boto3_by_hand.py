@@ -41,7 +41,6 @@ class Boto3(Contestant):
         "check_batch",
         "sign_out",
         "sign_out_everywhere_10",
-        "sign_out_everywhere_10000",
         "link_oauth",
         "delete_user",
     )

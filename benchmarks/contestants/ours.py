@@ -50,7 +50,6 @@ class Ours(Contestant):
         "check",
         "sign_out",
         "sign_out_everywhere_10",
-        "sign_out_everywhere_10000",
         "sign_out_everywhere_returns",
         "link_oauth",
         "delete_user",

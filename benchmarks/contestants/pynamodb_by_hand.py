@@ -124,7 +124,6 @@ class Pynamodb(Contestant):
         "check",
         "sign_out",
         "sign_out_everywhere_10",
-        "sign_out_everywhere_10000",
         "link_oauth",
         "delete_user",
     )

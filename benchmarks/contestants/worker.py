@@ -10,30 +10,21 @@ import gc
 import http.client
 import json
 import os
-import resource
 import sys
-import threading
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lanes import run_async, run_threads
+
 SEEDED = 256
 """How many users exist for look-ups, with one session each. A multiple of every concurrency, so that no two lanes
 sign in the same user at the same moment."""
 
-_MANY = {"sign_out_everywhere_10": 10, "sign_out_everywhere_10000": 10_000}
-
 
 def fresh_email():
     return f"bench-{uuid.uuid4().hex}@example.com"
-
-
-def cpu_seconds():
-    """Return the CPU time that this process has used, in all threads, in user and in system mode."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def resident_bytes():
@@ -89,10 +80,6 @@ class Contestant:
         raise NotImplementedError
 
 
-def percentile(ordered, share):
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
-
-
 class Worker:
     def __init__(self, contestant):
         self.it = contestant
@@ -122,17 +109,7 @@ class Worker:
     def run(self, flow, concurrency, operations):
         """Run a flow that many times, and return what it took."""
         call, arguments = self.prepare(flow, operations)
-        runner = self.run_async if self.loop else self.run_threads
-        gc.collect()
-        cpu, wall, latencies = runner(call, arguments, concurrency)
-        latencies.sort()
-        return {
-            "operations": operations,
-            "cpu": cpu,
-            "wall": wall,
-            "p50": percentile(latencies, 0.5),
-            "p99": percentile(latencies, 0.99),
-        }
+        return self.go(call, arguments, concurrency)
 
     def prepare(self, flow, operations):
         """Return the function to call, and the arguments of each call."""
@@ -149,10 +126,10 @@ class Worker:
             for index in range(min(operations, len(users))):
                 made += self.new_sessions(users[index][0], -(-operations // len(users)))
             return it.sign_out, made[:operations]
-        if flow in _MANY or flow == "sign_out_everywhere_returns":
+        if flow in ("sign_out_everywhere_10", "sign_out_everywhere_returns"):
             fresh = [user for user, _ in self.new_users(operations)]
             for user in fresh:
-                self.new_sessions(user, _MANY.get(flow, 10))
+                self.new_sessions(user, 10)
             call = getattr(it, flow, None) or it.sign_out_everywhere
             return call, fresh
         if flow == "link_oauth":
@@ -184,50 +161,10 @@ class Worker:
         self.loader.put(rows)
         return tokens
 
-    def run_async(self, call, arguments, concurrency):
-        latencies = []
-        clock = time.perf_counter
-
-        async def lane(part):
-            for argument in part:
-                began = clock()
-                await call(argument)
-                latencies.append(clock() - began)
-
-        async def all_lanes():
-            before, began = cpu_seconds(), clock()
-            await asyncio.gather(*(lane(arguments[start::concurrency]) for start in range(concurrency)))
-            return cpu_seconds() - before, clock() - began
-
-        cpu, wall = self.loop.run_until_complete(all_lanes())
-        return cpu, wall, latencies
-
-    def run_threads(self, call, arguments, concurrency):
-        latencies, failures = [], []
-        clock = time.perf_counter
-        ready = threading.Barrier(concurrency + 1)
-
-        def lane(part):
-            ready.wait()
-            try:
-                for argument in part:
-                    began = clock()
-                    call(argument)
-                    latencies.append(clock() - began)
-            except Exception as error:  # noqa: BLE001 - raised in the main thread
-                failures.append(error)
-
-        threads = [threading.Thread(target=lane, args=(arguments[start::concurrency],)) for start in range(concurrency)]
-        for thread in threads:
-            thread.start()
-        before, began = cpu_seconds(), clock()
-        ready.wait()
-        for thread in threads:
-            thread.join()
-        cpu, wall = cpu_seconds() - before, clock() - began
-        if failures:
-            raise failures[0]
-        return cpu, wall, latencies
+    def go(self, call, arguments, concurrency):
+        if self.loop is None:
+            return run_threads(call, arguments, concurrency)
+        return self.loop.run_until_complete(run_async(call, arguments, concurrency))
 
     def memory(self, waiters):
         """Measure how much larger the process is while that many checks wait at the same moment."""
@@ -271,7 +208,7 @@ class Worker:
         call, arguments = self.prepare(flow, operations)
         profiler = cProfile.Profile()
         profiler.enable()
-        (self.run_async if self.loop else self.run_threads)(call, arguments, concurrency)
+        self.go(call, arguments, concurrency)
         profiler.disable()
         profiler.dump_stats(path)
         return {}

@@ -24,6 +24,7 @@ AWS = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "NODE_NO_WARNINGS": "1",
 }
 
 

@@ -17,7 +17,7 @@ from benchmarks.harness.contestants import BENCH, ROOT
 REQUIREMENTS = ROOT / "benchmarks" / "requirements"
 
 
-def prepare(wanted: Collection[str]) -> None:
+def prepare(wanted: Collection[str], *, without: Collection[str] = ()) -> None:
     """Create those of the environments that are missing or out of date. If none is, no registry is contacted."""
     BENCH.mkdir(exist_ok=True)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -26,7 +26,7 @@ def prepare(wanted: Collection[str]) -> None:
     for file in sorted(REQUIREMENTS.glob("*.txt")):
         if file.stem in wanted:
             _python(file.stem, ["-r", str(file)], file.read_bytes())
-    if "node" in wanted:
+    if "node" in wanted and "authjs" not in without:
         _node(BENCH / "node", REQUIREMENTS / "node" / "package.json")
 
 

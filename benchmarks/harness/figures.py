@@ -15,8 +15,9 @@ class Spread:
     low: float
     high: float
 
-    def as_json(self) -> list[float]:
-        return [round(self.median, 4), round(self.low, 4), round(self.high, 4)]
+    def is_steady(self, share: float) -> bool:
+        """Tell whether both quartiles are within that share of the median."""
+        return max(self.high - self.median, self.median - self.low) <= share * self.median
 
 
 def quantile(values: Sequence[float], share: float) -> float:

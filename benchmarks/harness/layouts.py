@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +15,16 @@ from typing import Any
 
 from pyotp.totp import TOTP
 
-from benchmarks.harness.figures import operations_for, turns
+from benchmarks.harness.figures import operations_for, ratio, turns
+from benchmarks.harness.parts import Bench, Report, Table, Target, at_most, shown
 from torii_dynamodb import DynamoDbConfig, DynamoDbStorage, NewOAuthAccount, NewSession, NewToken, NewUser, Torii
-from torii_dynamodb.local.engines import LocalEngine
+from torii_dynamodb.local import start_engine
 from torii_dynamodb.models import Session, User
 from torii_dynamodb.second_factor import SecondFactorChallenge
 from torii_dynamodb.testing import FakeClock
 
-__all__ = ["FLOWS", "VARIANTS", "measure"]
+TITLE = "Five tables, a single table, tenants"
+ENVIRONMENTS = ()
 
 VARIANTS: Mapping[str, tuple[str, int]] = {
     "tables": ("tables", 0),
@@ -48,12 +49,18 @@ FLOWS: Mapping[str, str] = {
     "second_factor": "sign in with a second factor",
 }
 
+_INTRO = """One process calls the blocking API, one call at a time, in turns. Each variant has tables of its own:
+without tenants, with one, and with 1,000 that all have users. Password hashing is left out. Requests and units are
+exact; CPU and p50 are compared with five tables without tenants.
+"""
+
+_TENANTS = "The flows of one tenant, with 999 others in the same tables, compared with those of the only tenant.\n"
+
 _PASSWORD = "correct horse battery staple"
 _USERS = 16
 _SESSIONS = 5
 _MOST = 400
 
-Say = Callable[[str], None]
 Call = Callable[[], object]
 
 
@@ -153,25 +160,18 @@ class _World:
         return self._torii.second_factor.complete(challenge.token, self._app.at(self._clock()))
 
 
-def measure(engine: LocalEngine, *, rounds: int, window: float, say: Say) -> dict[str, Any]:
+def measure(bench: Bench) -> dict[str, Any]:
     """Measure every flow in every variant.
 
-    Args:
-        engine: The engine, in another process.
-        rounds: Rounds, in which every variant has its turn.
-        window: Seconds of a turn.
-        say: Reports progress.
-
     Returns:
-        What was measured where and when; and by flow and variant, exact requests and units of one run, and CPU in
-        microseconds and median latency in milliseconds, one figure a round.
+        By flow and variant, exact requests and units of one run, and CPU in microseconds and median latency in
+        milliseconds, one figure a round.
     """
-    load = os.getloadavg()[0]
     found: dict[str, dict[str, Any]] = {flow: {} for flow in FLOWS}
     with ExitStack() as stack:
+        engine = stack.enter_context(start_engine("dynoxide"))
         worlds: dict[str, _World] = {}
         for name, (layout, tenants) in VARIANTS.items():
-            say(f"  {name} ...")
             config = engine.config(table_prefix=name, layout=layout, session_cleanup="off")
             _fill(config, tenants)
             for flow, units in _units(config, tenants).items():
@@ -179,20 +179,15 @@ def measure(engine: LocalEngine, *, rounds: int, window: float, say: Say) -> dic
             worlds[name] = _World(config, tenants)
             stack.callback(worlds[name].close)
         for flow, variants in found.items():
-            say(f"  {flow} ...")
+            bench.say(f"  {FLOWS[flow]}")
             tried = {name: _run(worlds[name], flow, _USERS)[2] for name in VARIANTS}
-            operations = operations_for(window, median(tried.values()) / _USERS, 1, _MOST)
-            for number in range(rounds):
+            operations = operations_for(bench.window, median(tried.values()) / _USERS, 1, _MOST)
+            for number in range(bench.rounds(15)):
                 for name in turns(list(VARIANTS), number):
                     cpu, middle, _ = _run(worlds[name], flow, operations)
                     variants[name]["cpu_us"].append(round(cpu / operations * 1e6, 2))
                     variants[name]["p50_ms"].append(round(middle * 1e3, 4))
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "rounds": rounds,
-        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
-        "flows": found,
-    }
+    return found
 
 
 def _fill(config: DynamoDbConfig, tenants: int) -> None:
@@ -239,3 +234,69 @@ def _run(world: _World, flow: str, operations: int) -> tuple[float, float, float
 
 def _email() -> str:
     return f"bench-{uuid.uuid4().hex}@example.com"
+
+
+def report(found: Mapping[str, Mapping[str, Any]]) -> Report:
+    """Compare all with five tables without tenants, and a tenant among 1,000 with the only one."""
+    rows, tenants = [], []
+    for flow, one in found.items():
+        label, tables, single = FLOWS[flow], one["tables"], one["single"]
+        requests = " / ".join(dict.fromkeys(str(each["requests"]) for each in (tables, single)))
+        others = ("tables_tenant", "single", "single_tenant")
+        cpu = [shown(ratio(one[name]["cpu_us"], tables["cpu_us"])) for name in others]
+        p50 = shown(ratio(single["p50_ms"], tables["p50_ms"]))
+        rows.append((label, requests, _as_units(tables), _as_units(single), *cpu, p50))
+        many = [
+            shown(ratio(one[f"{layout}_tenants"][figure], one[f"{layout}_tenant"][figure]))
+            for layout in ("tables", "single")
+            for figure in ("cpu_us", "p50_ms")
+        ]
+        tenants.append((label, *many))
+    head = (
+        "",
+        "requests",
+        "units, five tables",
+        "units, single table",
+        "CPU, five tables, tenant",
+        "CPU, single table",
+        "CPU, single table, tenant",
+        "p50, single table",
+    )
+    among = ("", "CPU, five tables", "p50, five tables", "CPU, single table", "p50, single table")
+    return Report(
+        intro=_INTRO,
+        targets=_tenants(found),
+        tables=[
+            Table(title="Layouts", head=head, rows=rows),
+            Table(title="A tenant among 1,000", note=_TENANTS, head=among, rows=tenants),
+        ],
+    )
+
+
+def _tenants(flows: Mapping[str, Mapping[str, Any]]) -> list[Target]:
+    told = []
+    for layout, label in (("tables", "five tables"), ("single", "a single table")):
+        pairs = {flow: (one[f"{layout}_tenants"], one[f"{layout}_tenant"]) for flow, one in flows.items()}
+        if not pairs:
+            continue
+        differ = [
+            flow
+            for flow, (many, alone) in pairs.items()
+            if any(many[kind] != alone[kind] for kind in ("requests", "read", "write"))
+        ]
+        told.append(
+            Target(
+                what=f"a tenant among 1,000 in {label}: requests and units against the only tenant's",
+                aim="equal",
+                figure=f"differ in {', '.join(differ)}" if differ else f"equal in all {len(pairs)} flows",
+                met=not differ,
+            )
+        )
+        many, alone = pairs["check"]
+        found = ratio(many["cpu_us"], alone["cpu_us"])
+        told.append(at_most(f"a tenant among 1,000 in {label}: CPU of a session check", 1.15, found))
+    return told
+
+
+def _as_units(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{found[kind]:g} {kind}" for kind in ("read", "write") if found[kind])

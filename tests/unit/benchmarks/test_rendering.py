@@ -1,16 +1,19 @@
-"""The benchmarks' page, charts and verdicts."""
+"""The benchmarks' pages, charts and verdicts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from benchmarks.harness import cold, flows, layouts
 from benchmarks.harness.chart import Bar, bars, grid
-from benchmarks.harness.layouts import VARIANTS
-from benchmarks.harness.report import render, table, write
-from benchmarks.harness.targets import Cells, digits, judge
+from benchmarks.harness.figures import Spread
+from benchmarks.harness.pages import anchor, table, write
+from benchmarks.harness.parts import Target, digits, shown
+from benchmarks.run import PARTS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -29,77 +32,91 @@ def cell(contestant: str, cpu: float, *, flow: str = "check", concurrency: int =
     }
 
 
-def result(**more: Any) -> dict[str, Any]:
-    """Return a small result of a run."""
-    flows = [cell("ours_async_alone", 120), cell("ours_async", 60), cell("floor", 100), cell("boto3", 2000)]
-    flows += [cell("ours_sync", 500), cell("aiodynamo", 400)]
-    found: dict[str, Any] = {
-        "meta": {
-            "date": "2026-01-01",
-            "machine": "a machine",
-            "engine": "an engine",
-            "rounds": 2,
-            "check_rounds": 2,
-            "spawns": 2,
-            "versions": {"python": "3.11"},
-        },
-        "flows": flows,
-        "cold": {"ours_async": {"ms": [10, 20], "cpu_ms": [8, 9]}, "boto3": {"ms": [40, 80], "cpu_ms": [30, 31]}},
-        **more,
-    }
-    found["targets"] = judge(found)
-    return found
+def results(**parts: Any) -> dict[str, Any]:
+    """Return the results of some parts."""
+    run = {"date": "2026-01-01", "machine": "a machine", "load": 0.5, "minutes": 1}
+    found = {name: run | {"found": found} for name, found in parts.items()}
+    return {"versions": {"python": "3.11"}, "engine": "an engine", "parts": found}
+
+
+CELLS = [
+    *(cell("ours_async_alone", 120), cell("ours_async", 60), cell("floor", 100), cell("boto3", 2000)),
+    *(cell("ours_sync", 500), cell("aiodynamo", 400)),
+]
+STARTS = {"ours_async": {"ms": [10, 20], "cpu_ms": [8, 9]}, "boto3": {"ms": [40, 80], "cpu_ms": [30, 31]}}
+COLD = {"starts": STARTS, "imports": {"boto3": [20, 30], "floor": [10, 15]}}
+
+
+def targets(part: ModuleType, found: Any) -> dict[str, Target]:
+    """Return a part's targets by what they are about."""
+    return {one.what: one for one in part.report(found).targets}
 
 
 def test_aims_are_judged_by_the_median_of_the_rounds_ratios() -> None:
     """The page distinguishes met, not met and not measured."""
-    told = {one["what"]: one for one in result()["targets"]}
+    told = targets(flows, CELLS)
     unmerged = told["session check, reads not merged, 16 at once: CPU against one bare aiohttp POST"]
-    assert unmerged["met"] is True
-    assert unmerged["figure"].startswith("1.20 ")
-    assert told["session check, sync, 16 threads: CPU against boto3 by hand"]["met"] is True
-    assert told["session check, merged, 64 at once: CPU against one bare aiohttp POST"]["met"] is None
-    assert told["cold start, async: time against boto3 by hand"]["met"] is True
+    assert unmerged.met is True
+    assert unmerged.figure.startswith("1.20 ")
+    assert told["session check, sync, 16 threads: CPU against boto3 by hand"].met is True
+    assert told["session check, merged, 64 at once: CPU against one bare aiohttp POST"].met is None
+    assert targets(cold, COLD)["cold start, async: time to the first session check against boto3 by hand"].met is True
 
 
 def test_a_flow_is_ahead_only_if_it_is_ahead_of_every_peer() -> None:
-    """The peer that needs the least is the one to beat, not the first."""
-    flows = [cell("ours_async", 90, flow="register"), cell("boto3", 900, flow="register")]
-    flows += [cell("aiodynamo", 80, flow="register"), cell("floor", 50, flow="register")]
-    found = next(one for one in judge({"flows": flows}) if one["what"].startswith("register, 16"))
-    assert found["met"] is False
-    assert found["what"].endswith("aiodynamo")
+    """The peer that needs the least is the one to beat, not the first; the flow that is least ahead is told."""
+    found = [cell("ours_async", 90, flow="register"), cell("boto3", 900, flow="register")]
+    found += [cell("aiodynamo", 80, flow="register"), cell("floor", 50, flow="register")]
+    found += [cell("ours_async", 10, flow="sign_in"), cell("boto3", 900, flow="sign_in")]
+    one = targets(flows, found)["every other flow, async: CPU against the Python peer that needs least"]
+    assert one.met is False
+    assert "in the worst of 2 (register, 16 at once, against aiodynamo by hand)" in one.figure
 
 
 def test_a_contestant_without_the_flow_is_not_judged() -> None:
     """A missing measurement is None, never zero."""
-    cells = Cells([cell("ours_async", 90)])
+    cells = flows.Cells([cell("ours_async", 90)])
     assert cells.ratio("check", 16, "ours_async", "boto3") is None
     assert cells.best_peer("check", 16, "ours_async", ("boto3",)) is None
 
 
-def test_the_page_holds_ratios_in_units_of_the_floor(tmp_path: Path) -> None:
-    """The page and the charts are written; the slower second round affects no figure."""
-    written = write(result(), tmp_path)
-    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+def test_the_pages_hold_ratios_in_units_of_the_floor(tmp_path: Path) -> None:
+    """The pages and the charts are written; the slower second round affects no figure."""
+    written = write(PARTS, results(flows=CELLS, cold=COLD), tmp_path)
+    front = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    page = (tmp_path / "benchmarks" / "details.md").read_text(encoding="utf-8")
     assert {path.name for path in written} >= {"benchmarks.md", "benchmarks-check.svg", "benchmarks-cold-start.svg"}
     assert "| **torii-dynamodb, async** | 0.60 (0.60 to 0.60) |" in page
     assert "| boto3 by hand | 20.0 (20.0 to 20.0) |" in page
+    assert "[Cold start](benchmarks/details.md#cold-start) | cold start, async" in front
     for path in written:
         if path.suffix == ".svg":
-            assert path.relative_to(tmp_path).as_posix() in page
+            assert f"../{path.relative_to(tmp_path).as_posix()}" in page
 
 
-def test_a_page_without_some_parts_is_drawn_from_the_rest() -> None:
-    """Parts that were not measured leave no empty tables."""
-    page = render({**result(), "flows": [], "cold": {}, "sizes": {"1000": {"p50_ms": [1.0], "cpu_us": [1.0]}}})
-    assert "## Session check" not in page
-    assert "| 1,000 | 1.00 (1.00 to 1.00) |" in page
+def test_pages_without_some_parts_are_made_from_the_rest(tmp_path: Path) -> None:
+    """Parts that were not measured leave no headings."""
+    write(PARTS, results(cold=COLD), tmp_path)
+    page = (tmp_path / "benchmarks" / "details.md").read_text(encoding="utf-8")
+    assert "## Flows" not in page
+    assert "## Cold start" in page
+
+
+def test_a_figure_whose_rounds_differ_is_marked() -> None:
+    """The mark is for a quartile that is more than 15 % away from the median."""
+    assert shown(Spread(1.0, 0.86, 1.14)) == "1.00 (0.86 to 1.14)"
+    assert shown(Spread(1.0, 0.84, 1.0)) == "1.00 (0.84 to 1.00) †"
+    assert shown(Spread(1.0, 1.0, 1.16)) == "1.00 (1.00 to 1.16) †"
+
+
+def test_an_anchor_is_the_heading_as_sites_make_it() -> None:
+    """The front page links to the headings of the other."""
+    assert anchor("Five tables, a single table, tenants") == "five-tables-a-single-table-tenants"
 
 
 def variants(**cpu: float) -> dict[str, Any]:
     """Return a flow's figures in every variant, on a machine that is half as fast in the second round."""
-    figures = dict.fromkeys(VARIANTS, 100.0) | cpu
+    figures = dict.fromkeys(layouts.VARIANTS, 100.0) | cpu
     return {
         name: {
             "requests": 1,
@@ -113,23 +130,20 @@ def variants(**cpu: float) -> dict[str, Any]:
 
 
 def test_layouts_are_compared_with_five_tables_and_1000_tenants_with_one() -> None:
-    """Units stand beside ratios of CPU, and the page says how busy the machine was."""
-    flows = {"check": variants(single=120.0, single_tenant=150.0, single_tenants=300.0)}
-    layouts = {"date": "2026-01-01", "rounds": 2, "load": [0.1, 3.0], "flows": flows}
-    page = render(result(layouts=layouts))
-    row = "| session check | 1 | 1.5 read, 2 write | 1.5 read, 1 write | 1.00 (1.00 to 1.00) | 1.20 (1.20 to 1.20) |"
-    assert f"{row} 1.50 (1.50 to 1.50) |" in page
+    """Units stand beside ratios of CPU."""
+    found = layouts.report({"check": variants(single=120.0, single_tenant=150.0, single_tenants=300.0)})
     one, two = "1.00 (1.00 to 1.00)", "2.00 (2.00 to 2.00)"
-    assert f"| session check | {one} | {one} | {two} | {two} |" in page
-    assert "load average 0.1 before, 3 afterwards" in page
+    more = (one, "1.20 (1.20 to 1.20)", "1.50 (1.50 to 1.50)")
+    both, among = found.tables
+    assert both.rows[0][:7] == ("session check", "1", "1.5 read, 2 write", "1.5 read, 1 write", *more)
+    assert among.rows == [("session check", one, one, two, two)]
 
 
 def test_a_flow_that_costs_more_among_1000_tenants_misses_its_target() -> None:
     """Units must be equal; CPU may differ by what means nothing."""
-    flows = {"check": variants(tables_tenants=114.0, single_tenants=130.0)}
-    flows["check"]["single_tenants"]["read"] = 2
-    met = {one["what"]: one["met"] for one in judge({"layouts": {"flows": flows}}) if "among 1,000 in" in one["what"]}
-    assert list(met.values()) == [True, True, False, False]
+    check = variants(tables_tenants=114.0, single_tenants=130.0)
+    check["single_tenants"]["read"] = 2
+    assert [one.met for one in targets(layouts, {"check": check}).values()] == [True, True, False, False]
 
 
 def test_a_chart_is_well_formed_and_says_in_words_what_it_shows() -> None:
