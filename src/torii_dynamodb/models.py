@@ -48,6 +48,7 @@ __all__ = [
     "Passkey",
     "PasskeyChallenge",
     "PasswordCredentials",
+    "PendingEmailChange",
     "PkceVerifier",
     "Session",
     "SignedIn",
@@ -537,6 +538,19 @@ class Token:
     expires_at: datetime
     metadata: Metadata
     token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEmailChange:
+    """A change of address that was requested, and whose link was not used yet.
+
+    Args:
+        new_email: The new address, as it was typed.
+        expires_at: From this moment on the link is refused.
+    """
+
+    new_email: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,14 @@ def steps(storage: DynamoDbHandle) -> list[tuple[str, Callable[[], Any]]]:
         ("create_token", lambda: token("magic_link")),
         ("verify_token", lambda: storage.verify_token(token("magic_link"), purpose="magic_link")),
         ("check_token", lambda: storage.check_token(token("magic_link"), purpose="magic_link")),
+        (
+            "create_token",
+            lambda: storage.create_token(
+                NewToken(purpose="invite", user_id=ada, expires_at=now + SOON, revoke_earlier=True)
+            ),
+        ),
+        ("get_latest_token", lambda: storage.get_latest_token(ada, purpose="invite")),
+        ("revoke_latest_token", lambda: storage.revoke_latest_token(ada, purpose="invite")),
         ("complete_password_reset", lambda: storage.complete_password_reset(token("password_reset"), HASH)),
         ("complete_email_proof", lambda: storage.complete_email_proof(token("email_verification"))),
         ("mark_email_verified", lambda: storage.mark_email_verified(ada, email=email)),

@@ -1006,6 +1006,38 @@ class AsyncTokenStorage(Protocol):
         """
         ...
 
+    async def get_latest_token(self, user_id: str, *, purpose: str, user: User | None = None) -> Token | None:
+        """Return the user's token of a purpose that was last issued with ``revoke_earlier``, without its secret.
+
+        Args:
+            user_id: The user's id.
+            purpose: The purpose.
+            user: The user as read, if the caller has it (saves a read). If it is stale, so is the answer.
+
+        Returns:
+            The token; ``None`` if none was issued, or if it is no longer valid.
+
+        Cost: 1 request, 1 read unit (none if none was issued); without ``user`` another before it, 1 read unit.
+
+        Clauses:
+            TOKEN-9: It is the token that verify_token would accept. Tokens issued without revoke_earlier are not found.
+        """
+        ...
+
+    async def revoke_latest_token(self, user_id: str, *, purpose: str) -> bool:
+        """End the token that :meth:`get_latest_token` returns, by one conditional write of the token alone.
+
+        Returns:
+            Whether there was one, which is now invalid. ``False`` if it was used up before.
+
+        Cost: 2 requests (1 if none was issued), 1 read unit, 1 write unit.
+
+        Clauses:
+            TOKEN-10: Of concurrent callers, one uses the token up or ends it; the others find it invalid.
+            TOKEN-11: Other purposes and other users keep theirs, and the user is unchanged.
+        """
+        ...
+
     async def create_code(self, new_token: NewToken, code: str, *, user: User | None = None) -> Token:
         """Store a mailed code, which is valid only in the browser that asked for it.
 

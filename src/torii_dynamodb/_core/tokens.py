@@ -43,12 +43,14 @@ __all__ = [
     "is_unused",
     "issue",
     "kind",
+    "latest_id",
     "pkce_item",
     "put_new",
     "read",
     "read_challenge",
     "read_pkce",
     "seal_pkce",
+    "serial_for",
     "set_serial",
     "unseal_pkce",
     "verified",
@@ -137,6 +139,17 @@ def set_serial(table: str, user: User, purpose: str, serial: str, now: datetime)
     """Return the write that invalidates the user's earlier tokens of a purpose."""
     after = users.changed(user, now, token_serials={**user.token_serials, purpose: serial})
     return users.Change(after, (users.update_if_version(table, user, after),))
+
+
+def serial_for(token: Token) -> str:
+    """Return the serial that an issue with ``revoke_earlier`` sets. It leads back to the token: see ``latest_id``."""
+    return digest(token.token)
+
+
+def latest_id(user: User, purpose: str) -> str | None:
+    """Return the key of the token of a purpose that was last issued with ``revoke_earlier``."""
+    serial = user.token_serials.get(purpose)
+    return None if serial is None else token_key(purpose, serial)
 
 
 def is_unused(item: Item | None, now: datetime) -> bool:

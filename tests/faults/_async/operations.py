@@ -444,6 +444,8 @@ OPERATIONS = [
     Operation("verify_token", "without a user", lambda s, w: s.verify_token(w.known.bearer, purpose="magic_link")),
     Operation("verify_token", "used", lambda s, w: s.verify_token(w.known.used, purpose="magic_link")),
     Operation("check_token", "", lambda s, w: s.check_token(w.known.link, purpose="magic_link")),
+    Operation("get_latest_token", "", lambda s, w: s.get_latest_token("usr_bob", purpose="invite")),
+    Operation("revoke_latest_token", "", lambda s, w: s.revoke_latest_token("usr_bob", purpose="invite")),
     # Second factors.
     Operation("add_factor", "", lambda s, w: s.add_factor(APP)),
     Operation("add_factor", "once more, with the same id", lambda s, w: s.add_factor(replace(APP, id="app"))),

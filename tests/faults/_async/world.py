@@ -192,6 +192,7 @@ class AsyncWorld:
         # Eve disconnected a provider.
         await s.link_oauth_account(eve.id, NewOAuthAccount(provider="github", subject="old"))
         await s.unlink_oauth_account(eve.id, "github", "old")
+        await s.create_token(NewToken(purpose="invite", expires_at=later(), user_id=bob.id, revoke_earlier=True))
         ada = await self._user(s, "usr_ada")
         bob = await self._user(s, "usr_bob")
         session = await s.create_session(NewSession(user_id=ada.id, expires_at=later()), user=ada)

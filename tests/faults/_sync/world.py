@@ -194,6 +194,7 @@ class World:
         # Eve disconnected a provider.
         s.link_oauth_account(eve.id, NewOAuthAccount(provider="github", subject="old"))
         s.unlink_oauth_account(eve.id, "github", "old")
+        s.create_token(NewToken(purpose="invite", expires_at=later(), user_id=bob.id, revoke_earlier=True))
         ada = self._user(s, "usr_ada")
         bob = self._user(s, "usr_bob")
         session = s.create_session(NewSession(user_id=ada.id, expires_at=later()), user=ada)

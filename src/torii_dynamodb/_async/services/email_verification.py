@@ -12,7 +12,7 @@ from torii_dynamodb._rules.emails import normalise_email
 from torii_dynamodb._rules.signing_in import INVALID_LINK, Browser, refuse_locked
 from torii_dynamodb.errors import AlreadyExists, InvalidToken, ValidationError
 from torii_dynamodb.events import EmailChanged, EmailVerified, PasswordReset
-from torii_dynamodb.models import EMAIL_VERIFICATION, Session, User, VerifiedToken
+from torii_dynamodb.models import EMAIL_VERIFICATION, PendingEmailChange, Session, User, VerifiedToken
 
 if TYPE_CHECKING:
     from torii_dynamodb._async.contract import AsyncStorage
@@ -181,7 +181,7 @@ class AsyncEmailVerificationService:
         return user
 
     async def send_change(self, user: User, new_email: str, *, session: Session | None = None) -> None:
-        """Mail a link to the user's new address. Nothing changes before it is used.
+        """Mail a link to the user's new address. Nothing changes before it is used, and links sent earlier end.
 
         The result is the same whether or not another user has the new address. Require a recent sign-in first.
 
@@ -201,10 +201,34 @@ class AsyncEmailVerificationService:
         lifetime = settings.verify_email_for
         holder = await self._mail.find(address.as_given, EMAIL_CHANGE, lifetime, by=user.id)
         metadata = {_NEW_EMAIL: address.as_given} | ({} if session is None else {_SESSION: session.id})
-        token = await self._mail.token(EMAIL_CHANGE, lifetime, user=user, email=user.email, metadata=metadata)
+        token = await self._mail.token(
+            EMAIL_CHANGE, lifetime, user=user, email=user.email, metadata=metadata, revoke_earlier=True
+        )
         if holder is None:
             to = f"{address.as_given.rpartition('@')[0]}@{address.normalised.rpartition('@')[2]}"
             await self._mail.send_link("change_email", to, settings.change_email_path, token, lifetime, user_id=user.id)
+
+    async def pending_change(self, user: User) -> PendingEmailChange | None:
+        """Return the change of address that was requested last and can still be completed. One request, if any.
+
+        Args:
+            user: The user as the session check read them.
+
+        Returns:
+            The change; ``None`` if none was requested, or if it was completed, cancelled, replaced or has expired.
+        """
+        token = await self._storage.get_latest_token(user.id, purpose=EMAIL_CHANGE, user=user)
+        if token is None:
+            return None
+        return PendingEmailChange(new_email=str(token.metadata.get(_NEW_EMAIL, "")), expires_at=token.expires_at)
+
+    async def cancel_change(self, user_id: str) -> bool:
+        """Cancel the user's pending change of address, in one conditional write: its link no longer works.
+
+        Returns:
+            Whether there was one. ``False`` if it was completed before.
+        """
+        return await self._storage.revoke_latest_token(user_id, purpose=EMAIL_CHANGE)
 
     async def check_change(self, token: str) -> VerifiedToken | None:
         """Check a link to a new address without using it up. ``None`` if it is not valid."""

@@ -124,8 +124,12 @@ class Mail:
         user: User | None,
         email: str,
         metadata: dict[str, str] | None = None,
+        revoke_earlier: bool = False,
     ) -> Token:
-        """Create a one-time token for the user, or for an address without a user: one write either way."""
+        """Create a one-time token for the user, or for an address without a user: one write either way.
+
+        With ``revoke_earlier`` the user's earlier tokens of the purpose end: one transaction.
+        """
         return self._storage.create_token(
             NewToken(
                 purpose=purpose,
@@ -133,6 +137,7 @@ class Mail:
                 user_id=None if user is None else user.id,
                 email=email if user is None else None,
                 metadata={} if metadata is None else dict(metadata),
+                revoke_earlier=revoke_earlier,
             ),
             user=user,
         )

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from torii_dynamodb._core import expressions as ex
 from torii_dynamodb._core import tokens, users
-from torii_dynamodb._core.keys import code_key, token_key
+from torii_dynamodb._core.keys import code_key, item_key, token_key
 from torii_dynamodb._rules import typed_codes, validation
 from torii_dynamodb._rules.secrets import parse_one_time_token
 from torii_dynamodb._sync.contract import TokenStorage
 from torii_dynamodb._sync.primitives import both
 from torii_dynamodb._sync.storage.base import StorageBase, no_such_user
+from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 
 __all__ = ["Tokens"]
@@ -37,8 +38,8 @@ class Tokens(StorageBase, TokenStorage):
         return token
 
     def _replace_tokens(self, checked: NewToken, user_id: str, user: User | None) -> Token:
-        serial = self._write_id()
         token = tokens.issue(checked, None, self._now(), self.config.random)
+        serial = tokens.serial_for(token)
 
         def decide(user: User) -> users.Change:
             change = tokens.set_serial(self._users, user, checked.purpose, serial, self._now())
@@ -64,6 +65,31 @@ class Tokens(StorageBase, TokenStorage):
 
     def check_token(self, token: str, *, purpose: str) -> VerifiedToken | None:
         return self._held_token(token, validation.purpose(purpose))
+
+    def get_latest_token(self, user_id: str, *, purpose: str, user: User | None = None) -> Token | None:
+        validation.purpose(purpose)
+        holder = self._issued_to(user_id, user)
+        key = None if holder is None else tokens.latest_id(holder, purpose)
+        if key is None:
+            return None
+        item = self._get(self._tokens, item_key(key), consistent=True)
+        found = tokens.verified(item, user_id, holder) if tokens.is_unused(item, self._now()) else None
+        return None if found is None else found.token
+
+    def revoke_latest_token(self, user_id: str, *, purpose: str) -> bool:
+        validation.purpose(purpose)
+        user = self._issued_to(user_id, None)
+        key = None if user is None else tokens.latest_id(user, purpose)
+        return key is not None and tokens.verified(self._consume(key), user_id, user) is not None
+
+    def _issued_to(self, user_id: str, user: User | None) -> User | None:
+        validation.user_id(user_id)
+        if user is None:
+            return self._read_user(user_id, consistent=True)
+        validation.instance(user, "user", User)
+        if user.id != user_id:
+            raise ValidationError("user", "is not the user that user_id names")
+        return user
 
     def create_code(self, new_token: NewToken, code: str, *, user: User | None = None) -> Token:
         now = self._now()

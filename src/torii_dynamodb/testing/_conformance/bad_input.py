@@ -411,10 +411,13 @@ class BadInputConformance(Conformance):
         tokens: list[Any] = [None, 1, {}, user, *variants(new, fields), *variants(without, {"email": EMAILS})]
         tokens.append(replace(without, revoke_earlier=True))
         use: dict[str, Any] = {"token": "x", "purpose": MAGIC_LINK}
+        latest: dict[str, Any] = {"user_id": user.id, "purpose": MAGIC_LINK}
         return {
             "create_token": Case({"new_token": new}, {"new_token": tokens, "user": [*USERS, other]}),
             "verify_token": Case(use, {"token": TOKENS, "purpose": PURPOSES}),
             "check_token": Case(use, {"token": TOKENS, "purpose": PURPOSES}),
+            "get_latest_token": Case(latest, {"user_id": IDS, "purpose": PURPOSES, "user": [*USERS, other]}),
+            "revoke_latest_token": Case(latest, {"user_id": IDS, "purpose": PURPOSES}),
             "create_code": Case(
                 {"new_token": new, "code": "01234567"},
                 {"new_token": tokens[:-1], "code": CODES, "user": [*USERS, other]},

@@ -8,7 +8,15 @@ import pytest
 
 from torii_dynamodb.contract import AsyncStorage
 from torii_dynamodb.errors import NotFound, ValidationError
-from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, PASSWORD_RESET, NewPasskeyChallenge, NewToken
+from torii_dynamodb.models import (
+    EMAIL_VERIFICATION,
+    MAGIC_LINK,
+    PASSWORD_RESET,
+    NewPasskeyChallenge,
+    NewToken,
+    Token,
+    User,
+)
 from torii_dynamodb.testing._conformance.base import (
     Call,
     Conformance,
@@ -185,6 +193,49 @@ class TokenConformance(Conformance):
         with pytest.raises(NotFound):
             await storage.create_token(new_token, user=user)
         assert await storage.get_user(user.id, consistent=True) is None
+
+    @clause("TOKEN-9", "TOKEN-10", "TOKEN-11")
+    async def test_the_latest_token_is_found_and_can_be_revoked(self, storage: AsyncStorage) -> None:
+        """What was issued with revoke_earlier is found until it is used, revoked, replaced or outdated, by its user."""
+        user, other = await self.user(storage), await self.user(storage)
+
+        async def issue(purpose: str = "invite") -> Token:
+            return await storage.create_token(
+                NewToken(purpose=purpose, expires_at=self.later(), user_id=user.id, revoke_earlier=True)
+            )
+
+        async def latest(of: User = user, purpose: str = "invite") -> str | None:
+            found = await storage.get_latest_token(of.id, purpose=purpose)
+            assert found is None or not found.token
+            return None if found is None else found.id
+
+        await self.token(storage, user, "invite")
+        assert await latest() is None
+        assert not await storage.revoke_latest_token(user.id, purpose="invite")
+        first = await issue()
+        assert await latest() == first.id
+        second, kept = await issue(), await issue("offer")
+        assert await latest() == second.id
+        as_read = await storage.get_user(user.id, consistent=True)
+        found = await storage.get_latest_token(user.id, purpose="invite", user=as_read)
+        assert found is not None
+        assert found.id == second.id
+        assert await latest(other) is None
+        assert not await storage.revoke_latest_token(other.id, purpose="invite")
+        assert await storage.revoke_latest_token(user.id, purpose="invite")
+        assert not await storage.revoke_latest_token(user.id, purpose="invite")
+        assert await latest() is None
+        assert await storage.verify_token(second.token, purpose="invite") is None
+        assert await storage.get_user(user.id, consistent=True) == as_read
+        assert await latest(purpose="offer") == kept.id
+        assert await storage.verify_token(kept.token, purpose="offer") is not None
+        assert await latest(purpose="offer") is None
+        await issue()
+        await storage.delete_sessions_for_user(user.id)
+        assert await latest() is None
+        assert not await storage.revoke_latest_token(user.id, purpose="invite")
+        with pytest.raises(ValidationError):
+            await storage.get_latest_token(user.id, purpose="invite", user=other)
 
     @clause("TOKEN-3", "TOKEN-4")
     async def test_garbage_is_no_token(self, storage: AsyncStorage) -> None:

@@ -549,6 +549,25 @@ async def list_and_reseal(world: World) -> object:
     return world
 
 
+async def invite(world: World) -> object:
+    new = NewToken(purpose="invite", user_id=world.user.id, expires_at=world.later, revoke_earlier=True)
+    return await world.storage.create_token(new)
+
+
+async def latest_token(world: World) -> object:
+    user = await world.storage.get_user(world.user.id, consistent=True)
+    return await world.storage.get_latest_token(world.user.id, purpose="invite", user=user)
+
+
+async def no_latest_token(world: World) -> object:
+    return await world.storage.get_latest_token(world.user.id, purpose="invite", user=world.user)
+
+
+async def revoke_latest_token(world: World) -> object:
+    assert await world.storage.revoke_latest_token(world.user.id, purpose="invite")
+    return world
+
+
 async def issue_code(world: World) -> object:
     return await code(world)
 
@@ -697,6 +716,9 @@ BUDGETS: list[tuple[Step, Step, Cost]] = [
     (nothing, set_codes, Cost(2, 2, 1, 5)),
     (replaced_codes, use_recovery, Cost(1, 1, 0, 1)),
     (factors, list_and_reseal, Cost(2, 2, 2, 2)),
+    (invite, latest_token, Cost(2, 2, 2, 0)),
+    (nothing, no_latest_token, Cost(0, 0, 0, 0)),
+    (invite, revoke_latest_token, Cost(2, 2, 1, 1)),
     (nothing, issue_code, Cost(1, 1, 0, 1)),
     (nothing, issue_code_reading, Cost(2, 2, 1, 1)),
     (code, try_code, Cost(2, 2, 1, 1)),

@@ -10,6 +10,7 @@ from torii_dynamodb._core import keys
 from torii_dynamodb._core import tokens as core
 from torii_dynamodb._rules import secrets, typed_codes, validation
 from torii_dynamodb._sync.contract import TokenStorage
+from torii_dynamodb.errors import ValidationError
 from torii_dynamodb.models import NewToken, Token, User, VerifiedToken
 from torii_dynamodb.testing._memory import inputs, rows
 from torii_dynamodb.testing._memory.base import MemoryBase, copied_user
@@ -29,7 +30,9 @@ class MemoryTokens(MemoryBase, TokenStorage):
             token = core.issue(new, holder, self._now(), self._random)
             if new.revoke_earlier and new.user_id is not None:
                 stored = self._user(new.user_id)
-                changed = self._change(stored, token_serials={**stored.token_serials, new.purpose: self._nonce()})
+                changed = self._change(
+                    stored, token_serials={**stored.token_serials, new.purpose: core.serial_for(token)}
+                )
                 serial = self._serial(changed, new.purpose)
             return self._put_token(_row(token, holder, serial), token)
 
@@ -84,6 +87,30 @@ class MemoryTokens(MemoryBase, TokenStorage):
         with self._state.lock:
             found = self._holding(token, purpose)
             return None if found is None else _verified(*found)
+
+    def get_latest_token(self, user_id: str, *, purpose: str, user: User | None = None) -> Token | None:
+        validation.user_id(user_id)
+        validation.purpose(purpose)
+        if user is not None:
+            validation.instance(user, "user", User)
+            if user.id != user_id:
+                raise ValidationError("user", "is not the user that user_id names")
+        with self._state.lock:
+            found = self._latest(self._state.users.get(user_id), purpose)
+            return None if found is None else _verified(*found).token
+
+    def revoke_latest_token(self, user_id: str, *, purpose: str) -> bool:
+        validation.user_id(user_id)
+        validation.purpose(purpose)
+        with self._state.lock:
+            found = self._latest(self._state.users.get(user_id), purpose)
+            if found is not None:
+                self._consume(found[0])
+            return found is not None
+
+    def _latest(self, user: User | None, purpose: str) -> tuple[TokenRow, User | None] | None:
+        key = None if user is None else core.latest_id(user, purpose)
+        return None if key is None else self._token_user(self._state.tokens.get(key), self._now())
 
     def _holding(self, token: str, purpose: str) -> tuple[TokenRow, User | None] | None:
         parsed = secrets.parse_one_time_token(token)
