@@ -197,34 +197,43 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("page", ["/auth/sign-in?next=/orders", "/auth/sign-up?next=/orders", "/auth/account"])
-@pytest.mark.parametrize("failure", FAILURES)
-async def test_a_failure_comes_back_to_where_one_began(page: str, failure: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "failures"),
+    [
+        ("/auth/sign-in?next=/orders", [*FAILURES]),
+        ("/auth/sign-up?next=/orders", [*FAILURES]),
+        *(("/auth/account", [failure]) for failure in FAILURES),  # at the end the account is connected
+    ],
+)
+async def test_a_failure_comes_back_to_where_one_began(page: str, failures: list[str]) -> None:
     """After any failure at the provider, the page where the sign-in began explains it and lets the person continue."""
-    brought, told = FAILURES[failure]
     async with AsyncOAuthSetting() as here:
-        one = tab(paged(here))
-        action = "/auth/provider"
+        app = paged(here)
         if "account" in page:
             await have_user(here)
-            await one.sign_in()
-            action = "/auth/account/connect"
-        url = await continued(one, page, action)
-        state = parse_qs(urlsplit(url).query)["state"][0]
-        back = await one.get(f"{BACK}?{httpx.QueryParams({**brought, 'state': state})}")
-        assert back.headers["location"].startswith(page.partition("?")[0])
-        assert "script" not in back.headers["location"]
-        shown = await one.get(back.headers["location"])
-        assert shown.status_code == 200
-        assert told in words(shown)
-        # The target is kept, and pressing the button again works.
-        if action == "/auth/provider":
-            assert Reader(shown.text).forms[action]["next"] == "/orders"
-        again = await continued(one, str(back.headers["location"]), action)
-        assert (await one.get(there_and_back(here, again))).headers["location"] in (
-            "/orders",
-            "/auth/account?notice=account-connected",
-        )
+        for failure in failures:
+            brought, told = FAILURES[failure]
+            one = tab(app)
+            action = "/auth/provider"
+            if "account" in page:
+                await one.sign_in()
+                action = "/auth/account/connect"
+            url = await continued(one, page, action)
+            state = parse_qs(urlsplit(url).query)["state"][0]
+            back = await one.get(f"{BACK}?{httpx.QueryParams({**brought, 'state': state})}")
+            assert back.headers["location"].startswith(page.partition("?")[0]), failure
+            assert "script" not in back.headers["location"]
+            shown = await one.get(back.headers["location"])
+            assert shown.status_code == 200
+            assert told in words(shown), failure
+            # The target is kept, and pressing the button again works.
+            if action == "/auth/provider":
+                assert Reader(shown.text).forms[action]["next"] == "/orders"
+            again = await continued(one, str(back.headers["location"]), action)
+            assert (await one.get(there_and_back(here, again))).headers["location"] in (
+                "/orders",
+                "/auth/account?notice=account-connected",
+            )
 
 
 @pytest.mark.parametrize("signed_in", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import httpx
@@ -29,51 +30,50 @@ APPS = [
 BODY = {"email": EMAIL, "password": PASSWORD}
 
 
-@pytest.mark.parametrize("origin", APPS)
 @pytest.mark.parametrize("transport", ["cookie", "bearer"])
-async def test_apps_that_are_trusted(origin: str, transport: str) -> None:
+async def test_apps_that_are_trusted(transport: str) -> None:
     """A page of a trusted app signs in and changes something, by cookie or bearer; the cookie is SameSite=None."""
-    site = Site(WebConfig(trusted_origins=[origin], same_site="none", ip_limit=UNLIMITED))
+    site = Site(WebConfig(trusted_origins=APPS, same_site="none", ip_limit=UNLIMITED))
     site.app.add_middleware(
-        CORSMiddleware, allow_origins=[origin], allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
+        CORSMiddleware, allow_origins=APPS, allow_credentials=True, allow_methods=["*"], allow_headers=["*"]
     )
     await site.user()
-    async with site.browser(origin=origin, **{"Sec-Fetch-Site": "cross-site"}) as page:
-        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
-        preflight = await page.options(f"{API}/sign-in", headers=asked)
-        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, origin)
-        signed_in = await page.post(f"{API}/sign-in", json={**BODY, "transport": transport})
-        assert signed_in.status_code == 200, signed_in.text
-        if transport == "cookie":
-            assert "; SameSite=none; Secure" in signed_in.headers["set-cookie"]
-        else:
-            page.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
-        assert (await page.get(f"{API}/me")).status_code == 200
-        assert (await page.patch(f"{API}/me", json={"name": "Ada"})).status_code == 200
-        assert (await page.post(f"{API}/sign-out")).status_code == 204
+    for origin in APPS:
+        async with site.browser(origin=origin, **{"Sec-Fetch-Site": "cross-site"}) as page:
+            asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+            preflight = await page.options(f"{API}/sign-in", headers=asked)
+            assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, origin)
+            signed_in = await page.post(f"{API}/sign-in", json={**BODY, "transport": transport})
+            assert signed_in.status_code == 200, signed_in.text
+            if transport == "cookie":
+                assert "; SameSite=none; Secure" in signed_in.headers["set-cookie"]
+            else:
+                page.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
+            assert (await page.get(f"{API}/me")).status_code == 200
+            assert (await page.patch(f"{API}/me", json={"name": "Ada"})).status_code == 200
+            assert (await page.post(f"{API}/sign-out")).status_code == 204
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "null",
-        "chrome-extension://ponmlkjihgfedcbaponmlkjihgfedcba",
-        "chrome-extension://abcdefghijklmnopabcdefghijklmnop.evil.example",
-        "capacitor://localhost:8100",
-        "ionic://localhost",
-        "https://abcdefghijklmnopabcdefghijklmnop",
-        "file://",
-        "https://evil.example",
-    ],
-)
-async def test_apps_that_are_not(origin: str) -> None:
+OTHERS = [
+    "null",
+    "chrome-extension://ponmlkjihgfedcbaponmlkjihgfedcba",
+    "chrome-extension://abcdefghijklmnopabcdefghijklmnop.evil.example",
+    "capacitor://localhost:8100",
+    "ionic://localhost",
+    "https://abcdefghijklmnopabcdefghijklmnop",
+    "file://",
+    "https://evil.example",
+]
+
+
+async def test_apps_that_are_not() -> None:
     """Other origins and ``null`` are refused, with and without a session."""
     trusted = ["chrome-extension://abcdefghijklmnopabcdefghijklmnop", "capacitor://localhost"]
     site = Site(WebConfig(trusted_origins=trusted, same_site="none", ip_limit=UNLIMITED))
     await site.user()
     async with site.browser(origin=trusted[0]) as page:
         await site.signed_in(page)
-        for more in ({}, {"Sec-Fetch-Site": "cross-site"}):
+        for origin, more in product(OTHERS, ({}, {"Sec-Fetch-Site": "cross-site"})):
             headers = {"Origin": origin, **more}
             problem(await page.post(f"{API}/sessions/end-all", headers=headers), 403, "cross_site")
             problem(await page.post(f"{API}/sign-in", json=BODY, headers=headers), 403, "cross_site")

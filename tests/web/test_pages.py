@@ -75,20 +75,19 @@ async def test_every_field_has_a_label_and_every_id_is_one(path: str) -> None:
     assert len(page.all("main")) == len(page.all("h1")) == 1
 
 
-@pytest.mark.parametrize("path", FORMS)
-async def test_a_form_without_its_token_is_refused(path: str) -> None:
+@pytest.mark.parametrize("signed_in", [False, True])
+async def test_a_form_without_its_token_is_refused(signed_in: bool) -> None:
     """Signed in or not, a form that does not come from our pages changes nothing."""
     site = Paged()
     user = await site.user()
     tab = site.tab()
-    for signed_in in (False, True):
-        if signed_in:
-            await tab.sign_in()
+    if signed_in:
+        await tab.sign_in()
+    for path in FORMS:
         for token in ({}, {"csrf_token": "x.y"}):
             answer = await tab.client.post(f"/auth/{path}", data={"confirm": "yes", "name": "Eve", **token})
-            assert answer.status_code == 403
-    after = await site.torii.storage.get_user(user.id)
-    assert after == user
+            assert answer.status_code == 403, path
+        assert await site.torii.storage.get_user(user.id) == user, path
 
 
 def test_every_form_is_tried() -> None:

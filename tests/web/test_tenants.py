@@ -223,12 +223,12 @@ HOSTS: list[tuple[str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("host", "found"), HOSTS)
-async def test_hosts(host: str, found: bool) -> None:
+async def test_hosts() -> None:
     """A host names a tenant whatever its case, with a port or a final dot; nothing else does."""
     here = by_hosts()
-    answer = await here.browser().get("https://acme.example.com/which", headers={"Host": host.encode()})  # type: ignore[arg-type]
-    assert (answer.status_code == 200) is found
+    for host, found in HOSTS:
+        answer = await here.browser().get("https://acme.example.com/which", headers={"Host": host.encode()})  # type: ignore[arg-type]
+        assert (answer.status_code == 200) is found, host
     assert set(here.asked) <= {"acme", "xn--acme-moa"}
 
 
@@ -251,29 +251,29 @@ async def request(here: Tenanted, path: str, **scope: Any) -> list[Any]:
     return sent
 
 
-@pytest.mark.parametrize(
-    ("path", "found"),
-    [
-        ("/t/acme/which", True),
-        ("/t/ac%6De/which", True),
-        ("/t/ACME/which", False),
-        ("/t/acme/../globex/which", False),
-        ("/t/../which", False),
-        ("/t/%2e%2e/which", False),
-        ("/t//which", False),
-        ("/t/acme%2fx/which", False),
-        ("//t/acme/which", False),
-        (f"/t/{'a' * 64}/which", False),
-        ("/t/nope/which", False),
-        ("/t/acme:80/which", False),
-        ("/which", False),
-    ],
-)
-async def test_paths(path: str, found: bool) -> None:
+PATHS: list[tuple[str, bool]] = [
+    ("/t/acme/which", True),
+    ("/t/ac%6De/which", True),
+    ("/t/ACME/which", False),
+    ("/t/acme/../globex/which", False),
+    ("/t/../which", False),
+    ("/t/%2e%2e/which", False),
+    ("/t//which", False),
+    ("/t/acme%2fx/which", False),
+    ("//t/acme/which", False),
+    (f"/t/{'a' * 64}/which", False),
+    ("/t/nope/which", False),
+    ("/t/acme:80/which", False),
+    ("/which", False),
+]
+
+
+async def test_paths() -> None:
     """A path names a tenant exactly; one that does not exist is not found, as any other path."""
     here = by_paths()
-    sent = await request(here, path)
-    assert (sent[0]["status"] == 200) is found
+    for path, found in PATHS:
+        sent = await request(here, path)
+        assert (sent[0]["status"] == 200) is found, path
 
 
 async def test_a_header_counts_only_from_the_gateway() -> None:
