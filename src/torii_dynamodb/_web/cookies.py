@@ -31,6 +31,7 @@ class Cookies:
         sign_up: Binds a sign-up to this browser, until the address is verified.
         challenge: The token of a sign-in that still needs a second factor.
         email_code: The flow token of a code that was mailed: the code is valid only with it.
+        language: The language that the person chose on a page.
 
     Args:
         config: How they are set.
@@ -57,7 +58,8 @@ class Cookies:
         self.sign_up = f"{own}-sign-up"
         self.challenge = f"{own}-challenge"
         self.email_code = f"{own}-email-code"
-        self._led_to = (self.oauth, self.confirm, self.link, self.pending, self.sign_up, self.challenge)
+        self.language = f"{own}-language"
+        self._led_to = (self.oauth, self.confirm, self.link, self.pending, self.sign_up, self.challenge, self.language)
 
     def flow(self, state: str) -> str:
         """The name of the cookie for the sign-in with this ``state``: concurrent sign-ins do not interfere."""

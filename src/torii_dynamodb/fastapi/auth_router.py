@@ -77,6 +77,7 @@ class AuthRouter(Router):
 
         class Route(AuthRoute):
             require_tenant = staticmethod(web.require_tenant)
+            note_languages = staticmethod(web.note_languages)
 
         super().__init__(
             prefix=web.config.prefix,

@@ -71,6 +71,7 @@ class AuthRoute(APIRoute):
     """A route whose errors are problems, however the application handles its own. Nothing is cached."""
 
     require_tenant: Callable[[], None] = staticmethod(lambda: None)
+    note_languages: Callable[[Request], None] = staticmethod(lambda _: None)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's hook."""
@@ -81,6 +82,7 @@ class AuthRoute(APIRoute):
             note_root_path(request)
             try:
                 self.require_tenant()  # before the body is read, so that the response is the same for any body
+                self.note_languages(request)
                 if acting and request.method == "HEAD":
                     response = Response()
                 elif acting and request.method == "GET" and _is_prefetch(request):

@@ -25,6 +25,7 @@ from torii_dynamodb.events import SignInMethod
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.parts import TenantPart, part_of, part_of_tenant
 from torii_dynamodb.fastapi.storage import close_storage, open_storage
+from torii_dynamodb.languages import prefer
 from torii_dynamodb.models import LockoutPolicy, Session, SignedIn, User
 from torii_dynamodb.second_factor import SecondFactorChallenge, SignInResult
 
@@ -38,6 +39,7 @@ __all__ = ["Caller", "Web", "bearer_of"]
 
 _MEMO = "torii_dynamodb"
 _FORM_LIFETIME = timedelta(hours=12)
+_CHOICE = timedelta(days=365)  # of a language
 _BINDING = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -269,6 +271,17 @@ class Web:
         if user is None or self.torii.devices.recognise(token, user) is None:
             return False
         return (await self.torii.storage.acquire_attempt("user", user.id, purpose="ip", policy=policy)).allowed
+
+    # The language
+
+    def note_languages(self, connection: HTTPConnection) -> None:
+        """Remember the languages that the request wants: the one chosen on a page, then ``Accept-Language``."""
+        cookies = self._part_or_base.cookies
+        prefer(cookies.read(connection, cookies.language), connection.headers.get("accept-language"))
+
+    def leave_language(self, response: Response, tag: str) -> None:
+        """Remember in the browser the language that the person chose."""
+        self.cookies.set(response, self.cookies.language, tag, until=_CHOICE)
 
     # What is stored in the browser
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from torii_dynamodb.errors import ConfigurationError
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["TEMPLATES", "Rendered", "Templates", "duration"]
+__all__ = ["TEMPLATES", "Rendered", "Templates"]
 
 TEMPLATES = (
     "account_deleted",
@@ -102,14 +101,3 @@ def _environment(folder: Path | None) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def duration(span: timedelta) -> str:
-    """Format a time span for people (``"15 minutes"``, ``"1 day"``), rounded down to its largest whole unit."""
-    seconds = span // timedelta(seconds=1)
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        # For a link, "24 hours" is clearer than "1 day", but "2 days" is clearer than "48 hours".
-        if seconds >= size * (2 if unit == "day" else 1):
-            count = seconds // size
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds} seconds"

@@ -15,7 +15,7 @@ from torii_dynamodb._rules.signing_in import Browser
 from torii_dynamodb._sync.services.mail import mailbox
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import InvalidCode, ValidationError
-from torii_dynamodb.mail.templates import duration
+from torii_dynamodb.languages import duration
 from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, EmailCodePurpose, NewToken, User, VerifiedToken
 from torii_dynamodb.second_factor import SignInResult
 

@@ -13,9 +13,10 @@ from torii_dynamodb._sync.primitives import Background, both
 from torii_dynamodb.clock import Clock, RandomBytes
 from torii_dynamodb.errors import ToriiError
 from torii_dynamodb.events import MailFailed, MailSent
+from torii_dynamodb.languages import duration
 from torii_dynamodb.mail.messages import MailMessage
 from torii_dynamodb.mail.settings import MailSettings
-from torii_dynamodb.mail.templates import Templates, duration
+from torii_dynamodb.mail.templates import Templates
 from torii_dynamodb.models import AttemptResult, NewToken, PasswordCredentials, Token, User
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -16,12 +17,13 @@ from torii_dynamodb.administration import SearchPage
 from torii_dynamodb.errors import ConfigurationError, ValidationError
 from torii_dynamodb.fastapi.admin import editing
 from torii_dynamodb.fastapi.admin.activity import Activity
-from torii_dynamodb.fastapi.admin.charts import HEIGHT, WIDTH, bar_chart, number
+from torii_dynamodb.fastapi.admin.charts import HEIGHT, WIDTH, bar_chart
 from torii_dynamodb.fastapi.admin.shared import Area
 from torii_dynamodb.fastapi.pages.render import Site, new_router
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import Caller, Web
+from torii_dynamodb.languages import duration, gettext, number
 from torii_dynamodb.models import Factor, Listing, LockoutPolicy, Page, User
 
 __all__ = ["Admin"]
@@ -181,6 +183,7 @@ class _Viewing:
         passkeys = await storage.list_passkeys_for_user(user.id)
         sessions = await storage.list_sessions_for_user(user.id)
         factors = await storage.list_factors_for_user(user.id, user=user) if user.factors else Listing[Factor]()
+        lockout = await storage.get_lockout_status(user.email, policy=self._lockout)
         return await self._area.page(
             request,
             "admin_user",
@@ -198,7 +201,9 @@ class _Viewing:
             takes_second_factors=self._torii.takes_second_factors,
             corrupt=[*accounts.corrupt, *passkeys.corrupt, *sessions.corrupt, *factors.corrupt],
             status=200,
-            lockout=await storage.get_lockout_status(user.email, policy=self._lockout),
+            lockout=lockout,
+            # Rounded up, so that the next attempt is not too early.
+            lockout_for=duration((lockout.retry_after or timedelta()) + timedelta(minutes=1)),
             attempts=await storage.list_failed_attempts(user.email, limit=_ATTEMPTS),
         )
 
@@ -213,15 +218,15 @@ class _Viewing:
             return activity.counts(series, bars=bars, minutes=minutes)
 
         charts = [
-            bar_chart("sign-ins", "Sign-ins", [("sign-ins", "good", counts("sign_ins"))]),
-            bar_chart("failures", "Failed sign-ins", [("failures", "warn", counts("failures"))]),
-            bar_chart("lockouts", "Lockouts", [("refused attempts", "bad", counts("lockouts"))]),
+            bar_chart("sign-ins", gettext("Sign-ins"), [(gettext("sign-ins"), "good", counts("sign_ins"))]),
+            bar_chart("failures", gettext("Failed sign-ins"), [(gettext("failures"), "warn", counts("failures"))]),
+            bar_chart("lockouts", gettext("Lockouts"), [(gettext("refused attempts"), "bad", counts("lockouts"))]),
             bar_chart(
                 "capacity",
-                "Consumed capacity",
+                gettext("Consumed capacity"),
                 [
-                    ("read units", "reads", counts("read_units")),
-                    ("write units", "writes", counts("write_units")),
+                    (gettext("read units"), "reads", counts("read_units")),
+                    (gettext("write units"), "writes", counts("write_units")),
                 ],
             ),
         ]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from torii_dynamodb.languages import gettext, number
+
 __all__ = ["Bar", "Chart", "bar_chart"]
 
 WIDTH, HEIGHT = 600.0, 120.0
@@ -50,7 +52,9 @@ class Chart:
     def summary(self) -> str:
         """The chart in words, for people who cannot see it."""
         parts = ", ".join(f"{name}: {total}" for name, _, total in self.totals)
-        return f"{self.title}. Totals: {parts}. The table below has the numbers."
+        return gettext(
+            "%(title)s. Totals: %(totals)s. The table below has the numbers.", title=self.title, totals=parts
+        )
 
 
 def bar_chart(id: str, title: str, series: Sequence[tuple[str, str, Sequence[tuple[datetime, float]]]]) -> Chart:  # noqa: A002
@@ -94,11 +98,6 @@ def bar_chart(id: str, title: str, series: Sequence[tuple[str, str, Sequence[tup
             if any(stack)
         ),
     )
-
-
-def number(amount: float) -> str:
-    """A number for people: ``"1,200"``, ``"2.5"``."""
-    return f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.1f}"
 
 
 def _round_up(most: float) -> float:

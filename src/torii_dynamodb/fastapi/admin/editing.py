@@ -9,16 +9,22 @@ from typing import Any, cast
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from torii_dynamodb.administration import Belongings
 from torii_dynamodb.errors import AlreadyExists, RateLimited, ValidationError, VersionConflict
 from torii_dynamodb.fastapi.admin.shared import Area
 from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
+from torii_dynamodb.languages import gettext, marked, ngettext
 from torii_dynamodb.models import User
 
 __all__ = ["add"]
 
 # A form may have 64 KB, and characters may take three bytes in it.
 _MOST_METADATA = 16_000
-_FIELDS = {"metadata": ("metadata", "The metadata"), "name": ("name", "The name"), "email": ("email", "The address")}
+_FIELDS = {
+    "metadata": ("metadata", marked("The metadata")),
+    "name": ("name", marked("The name")),
+    "email": ("email", marked("The address")),
+}
 
 Form = dict[str, str]
 
@@ -92,7 +98,7 @@ def _add_creation(router: APIRouter, area: Area) -> None:
                 invite=invite,
             )
         except AlreadyExists:
-            errors, status = [FieldError("email", "Another user has this address.")], 409
+            errors, status = [FieldError("email", gettext("Another user has this address."))], 409
         except (ValidationError, RateLimited) as error:
             errors, status = refusal(error, _FIELDS, wait_at="email")
         else:
@@ -143,7 +149,7 @@ def _add_deletion(router: APIRouter, area: Area) -> None:
             user=user,
             base=area.path(user.id),
             is_admin=await area.admits(user),
-            lost=(await area.torii.administration.belongings(user)).described(),
+            lost=_described(await area.torii.administration.belongings(user)),
             **more,
         )
 
@@ -156,10 +162,22 @@ def _add_deletion(router: APIRouter, area: Area) -> None:
     async def delete(request: Request, user_id: str) -> Response:
         found, user, form = await area.changing(request, user_id)
         if form.get("confirm") != "yes":
-            errors = [FieldError("confirm", "Tick the box to confirm that you want to delete this user.")]
+            errors = [FieldError("confirm", gettext("Tick the box to confirm that you want to delete this user."))]
             return await show(request, found, user, errors=errors, status=422)
         await area.torii.delete_user(user.id)
         return area.done(found, user, "user-deleted", gone=True)
+
+
+def _described(belongings: Belongings) -> list[str]:
+    counted = [
+        ngettext("%(num)s session", "%(num)s sessions", belongings.sessions),
+        ngettext("%(num)s passkey", "%(num)s passkeys", belongings.passkeys),
+        ngettext("%(num)s second factor", "%(num)s second factors", belongings.second_factors),
+    ]
+    counts = (belongings.sessions, belongings.passkeys, belongings.second_factors)
+    accounts = [gettext("the %(name)s account", name=name) for name in belongings.providers]
+    kept = [text for text, count in zip(counted, counts, strict=True) if count]
+    return [*([gettext("the password")] if belongings.password else []), *kept, *accounts]
 
 
 def _as_shown(user: User, form: Form) -> User:

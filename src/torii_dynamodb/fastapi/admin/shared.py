@@ -14,6 +14,7 @@ from torii_dynamodb.errors import NotFound, ValidationError
 from torii_dynamodb.fastapi.errors import Problem
 from torii_dynamodb.fastapi.pages.render import Redirected, Site
 from torii_dynamodb.fastapi.web import Caller
+from torii_dynamodb.languages import gettext
 from torii_dynamodb.models import User
 
 __all__ = ["Area"]
@@ -102,7 +103,7 @@ class Area:
         """
         user = await self.user(user_id)
         if user.id == found.user.id:
-            raise Problem(409, "error", "this is your own account; change it on your account page")
+            raise Problem(409, "error", gettext("This is your own account. Change it on your account page."))
         return user
 
     async def user(self, user_id: str) -> User:
@@ -133,6 +134,6 @@ class Area:
             admin_prefix=self.start,
             has_activity=self._has_activity,
             sends_mail=self.torii.sends_mail,
-            note=self._note,
+            note=gettext(self._note or ""),
             **context,
         )

@@ -16,6 +16,7 @@ from torii_dynamodb.fastapi.pages.providers import failure_of
 from torii_dynamodb.fastapi.pages.render import Redirected, Site
 from torii_dynamodb.fastapi.pages.words import provider_label
 from torii_dynamodb.fastapi.web import Caller
+from torii_dynamodb.languages import gettext, marked
 from torii_dynamodb.models import Factor, Passkey
 
 __all__ = ["Account", "add"]
@@ -127,7 +128,7 @@ def add(router: APIRouter, site: Site) -> None:
             if (name or None) != found.user.name:
                 await torii.update_user(found.user, name=name or None)
         except ValidationError as error:
-            errors = [field_error(error, {"name": ("profile-name", "The name")})]
+            errors = [field_error(error, {"name": ("profile-name", marked("The name"))})]
             return await account.show(request, found, errors=errors, status=422, name=name)
         return account.done("profile-saved")
 
@@ -147,10 +148,10 @@ def add(router: APIRouter, site: Site) -> None:
             else:
                 user = await torii.password.set_password(user.id, new, user=user)
         except (ValidationError, AccountLocked, RateLimited) as error:
-            names = {"password": ("new-password", "The new password")}
+            names = {"password": ("new-password", marked("The new password"))}
             errors, status = refusal(error, names, wait_at="current-password" if user.has_password else "new-password")
         except InvalidCredentials:
-            errors, status = [FieldError("current-password", "The current password is wrong.")], 422
+            errors, status = [FieldError("current-password", gettext("The current password is wrong."))], 422
         else:
             response = account.done("password-changed")
             await web.renew_session(request, response, found, user, method="password")
@@ -166,7 +167,7 @@ def add(router: APIRouter, site: Site) -> None:
     async def delete(request: Request) -> Response:
         found, form = await account.changing(request, recent=True)
         if form.get("confirm") != "yes":
-            errors = [FieldError("confirm", "Tick the box to confirm that you want to delete your account.")]
+            errors = [FieldError("confirm", gettext("Tick the box to confirm that you want to delete your account."))]
             return await site.page(
                 request, "account_delete", signed_in=found, user=found.user, errors=errors, status=422
             )
@@ -200,7 +201,9 @@ def add(router: APIRouter, site: Site) -> None:
             await web.limit(request)
             await torii.email_verification.send_change(found.user, new_email, session=found.session)
         except (ValidationError, RateLimited) as error:
-            errors, status = refusal(error, {"new_email": ("new-email", "The new address")}, wait_at="new-email")
+            errors, status = refusal(
+                error, {"new_email": ("new-email", marked("The new address"))}, wait_at="new-email"
+            )
         else:
             return account.done("email-change-sent")
         return await account.show(request, found, errors=errors, status=status, new_email=new_email)

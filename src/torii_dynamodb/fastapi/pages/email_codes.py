@@ -11,6 +11,7 @@ from torii_dynamodb.errors import AccountLocked, InvalidCode, RateLimited
 from torii_dynamodb.fastapi.pages.forms import FieldError, refused_code
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
+from torii_dynamodb.languages import marked
 from torii_dynamodb.models import EMAIL_VERIFICATION, MAGIC_LINK, PASSWORD_RESET, EmailCodePurpose
 
 __all__ = ["add", "send_code"]
@@ -23,7 +24,7 @@ _KINDS: dict[str, tuple[EmailCodePurpose, str]] = {
 }
 # Where the link would have led that a code stands for.
 _PAGES = {PASSWORD_RESET: "reset-password", EMAIL_VERIFICATION: "verify-email"}
-_WRONG = "The code is wrong or has expired. After five tries, ask for a new one."
+_WRONG = marked("The code is wrong or has expired. After five tries, ask for a new one.")
 
 
 async def send_code(

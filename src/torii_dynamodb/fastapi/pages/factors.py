@@ -10,12 +10,15 @@ from torii_dynamodb.fastapi.pages.account import Account
 from torii_dynamodb.fastapi.pages.forms import FieldError, refused_code
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.second_factor import show_codes, show_enrolment
+from torii_dynamodb.languages import gettext, marked, ngettext
 
 __all__ = ["add"]
 
 _APP = "account/second-factor/app"
 _LONGEST_NAME = 64
-_WRONG = "The code is wrong. Enter the code that the app shows now, and check that your device's clock is right."
+_WRONG = marked(
+    "The code is wrong. Enter the code that the app shows now, and check that your device's clock is right."
+)
 
 
 def add(router: APIRouter, site: Site) -> None:
@@ -29,7 +32,7 @@ def add(router: APIRouter, site: Site) -> None:
     async def page(request: Request) -> Response:
         target = request.query_params.get("next", "")
         found = await account.who(request, recent=True, back=site.path(_APP, next=target) if target else None)
-        name = request.query_params.get("name", "").strip()[:_LONGEST_NAME] or "Authenticator app"
+        name = request.query_params.get("name", "").strip()[:_LONGEST_NAME] or gettext("Authenticator app")
         begun = await torii.second_factor.begin_enrolment(found.user, name=name)
         return await show_enrolment(site, request, begun, _APP, target, signed_in=found)
 
@@ -51,7 +54,16 @@ def add(router: APIRouter, site: Site) -> None:
         except InvalidToken:
             return account.done("set-up-expired")
         except TooManyFactors as error:
-            errors = [FieldError("app-name", f"You can have at most {error.limit} authenticator apps.")]
+            errors = [
+                FieldError(
+                    "app-name",
+                    ngettext(
+                        "You can have only %(num)s authenticator app.",
+                        "You can have at most %(num)s authenticator apps.",
+                        error.limit,
+                    ),
+                )
+            ]
             return await account.show(request, found, errors=errors, status=409)
         # The code was a second factor given: the person is not to be asked for the next one at once.
         session = await torii.sessions.rotate(found.token, second_factor="otp")

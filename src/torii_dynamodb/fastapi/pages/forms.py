@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from torii_dynamodb.errors import AccountLocked, InvalidCode, RateLimited, ValidationError
 from torii_dynamodb.fastapi.errors import Problem
+from torii_dynamodb.languages import gettext, ngettext
 from torii_dynamodb.passkeys import PasskeyError
 
 __all__ = ["CSRF", "FieldError", "answer_of", "field_error", "read_form", "refusal", "refused_code", "wait_text"]
@@ -72,7 +73,7 @@ def refusal(
 def refused_code(error: InvalidCode | AccountLocked | RateLimited, wrong: str) -> tuple[list[FieldError], int]:
     """What is wrong with a typed code, and the status of the response."""
     if isinstance(error, InvalidCode):
-        return [FieldError("code", wrong)], 401
+        return [FieldError("code", gettext(wrong))], 401
     return [FieldError("code", wait_text(error))], 429
 
 
@@ -106,16 +107,22 @@ async def read_form(request: Request) -> dict[str, str]:
 def wait_text(error: AccountLocked | RateLimited) -> str:
     """What to tell someone who has to wait."""
     if error.retry_after is None:
-        return "This account is locked. Contact the operator of this site."
+        return gettext("This account is locked. Contact the operator of this site.")
     # Rounded up, so that the next attempt is not too early.
-    minutes = -(-int(error.retry_after.total_seconds() + 1) // 60)
-    about = "a minute" if minutes <= 1 else f"{minutes} minutes"
+    minutes = max(-(-int(error.retry_after.total_seconds() + 1) // 60), 1)
     if isinstance(error, RateLimited) and error.what == "mail":
-        return (
+        return ngettext(
             "Too many of these emails were requested for this address. If you received any, the link in the newest "
-            f"still works. Otherwise wait {about}, then try again."
+            "still works. Otherwise wait a minute, then try again.",
+            "Too many of these emails were requested for this address. If you received any, the link in the newest "
+            "still works. Otherwise wait %(num)s minutes, then try again.",
+            minutes,
         )
-    return f"There were too many attempts. Wait {about}, then try again."
+    return ngettext(
+        "There were too many attempts. Wait a minute, then try again.",
+        "There were too many attempts. Wait %(num)s minutes, then try again.",
+        minutes,
+    )
 
 
 def answer_of(form: dict[str, str]) -> dict[str, Any]:

@@ -18,11 +18,12 @@ from torii_dynamodb.fastapi.pages.forms import FieldError, answer_of, field_erro
 from torii_dynamodb.fastapi.pages.providers import go_on
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.routing import AuthRoute
+from torii_dynamodb.languages import gettext, marked, ngettext
 from torii_dynamodb.passkeys import PasskeyError
 
 __all__ = ["add"]
 
-_LAST = "This is your only way to sign in. Add another one first."
+_LAST = marked("This is your only way to sign in. Add another one first.")
 
 
 def add(router: APIRouter, site: Site) -> None:
@@ -42,7 +43,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
         await site.form(request)
         found = await site.person(request)
         if found is None or site.proof_page(found, site.path("account")) is not None:
-            raise Problem(403, "recent_sign_in_required", "sign in again to do this, then reload the page")
+            raise Problem(403, "recent_sign_in_required", gettext("Sign in again to do this, then reload the page."))
         return JSONResponse(await torii.passkeys.begin_registration(found.user), headers=site.headers())
 
     router.add_api_route("/account/passkeys/options", options, methods=["POST"], route_class_override=AuthRoute)
@@ -50,18 +51,27 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
     @router.post("/account/passkeys")
     async def add_one(request: Request) -> Response:
         found, form = await account.changing(request, recent=True)
-        name = form.get("name", "").strip() or "Passkey"
+        name = form.get("name", "").strip() or gettext("Passkey")
         status = 422
         try:
             await torii.passkeys.complete_registration(found.user, answer_of(form), name=name)
         except ValidationError as error:
-            errors = [field_error(error, {"name": ("new-passkey-name", "The name")})]
+            errors = [field_error(error, {"name": ("new-passkey-name", marked("The name"))})]
         except PasskeyError:
-            errors = [FieldError("add-passkey", "The passkey was not accepted. Try again.")]
+            errors = [FieldError("add-passkey", gettext("The passkey was not accepted. Try again."))]
         except AlreadyExists:
-            errors, status = [FieldError("add-passkey", "This passkey belongs to another account.")], 409
+            errors, status = [FieldError("add-passkey", gettext("This passkey belongs to another account."))], 409
         except TooManyIdentities as error:
-            errors = [FieldError("add-passkey", f"An account can have at most {error.limit} ways to sign in.")]
+            errors = [
+                FieldError(
+                    "add-passkey",
+                    ngettext(
+                        "An account can have only %(num)s way to sign in.",
+                        "An account can have at most %(num)s ways to sign in.",
+                        error.limit,
+                    ),
+                )
+            ]
         else:
             return account.done("passkey-added")
         return await account.show(request, found, errors=errors, status=status, passkey_name=name)
@@ -72,7 +82,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
         try:
             renamed = await torii.passkeys.rename(found.user.id, _id(form), form.get("name", "").strip())
         except ValidationError as error:
-            errors = [field_error(error, {"name": (f"passkey-{form.get('id', '')}", "The name")})]
+            errors = [field_error(error, {"name": (f"passkey-{form.get('id', '')}", marked("The name"))})]
             return await account.show(request, found, errors=errors, status=422)
         if renamed is None:
             raise NotFound("passkey", "you have no such passkey")
@@ -86,7 +96,7 @@ def _add_passkeys(router: APIRouter, account: Account) -> None:
                 found.user.id, _id(form), user=found.user, allow_verified_email=torii.sends_mail
             )
         except LastSignInMethod:
-            errors = [FieldError(f"remove-passkey-{form.get('id', '')}", _LAST)]
+            errors = [FieldError(f"remove-passkey-{form.get('id', '')}", gettext(_LAST))]
             return await account.show(request, found, errors=errors, status=409)
         return account.done("passkey-removed")
 
@@ -129,6 +139,6 @@ def _add_disconnecting(router: APIRouter, account: Account) -> None:
                 found.user.id, provider, subject, user=found.user, allow_verified_email=torii.sends_mail
             )
         except LastSignInMethod:
-            errors = [FieldError(f"disconnect-{provider}", _LAST)]
+            errors = [FieldError(f"disconnect-{provider}", gettext(_LAST))]
             return await account.show(request, found, errors=errors, status=409)
         return account.done("account-disconnected")

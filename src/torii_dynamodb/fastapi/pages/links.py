@@ -13,6 +13,7 @@ from torii_dynamodb.fastapi.pages.proving import chosen, refused
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.web import Caller
+from torii_dynamodb.languages import gettext
 from torii_dynamodb.models import VerifiedToken
 
 __all__ = ["add"]
@@ -37,10 +38,10 @@ def add(router: APIRouter, site: Site) -> None:
         )
 
     async def no_magic(request: Request) -> Response:
-        return await dead(request, site.path("sign-in"), "Go to sign in")
+        return await dead(request, site.path("sign-in"), gettext("Go to sign in"))
 
     async def no_verification(request: Request) -> Response:
-        return await dead(request, site.path("account"), "Go to your account to request a new link")
+        return await dead(request, site.path("account"), gettext("Go to your account to request a new link"))
 
     @router.get("/magic-link")
     async def magic_link(request: Request) -> Response:

@@ -12,6 +12,7 @@ from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.pages.words import provider_failure, provider_label
 from torii_dynamodb.fastapi.web import Caller
+from torii_dynamodb.languages import gettext
 
 __all__ = ["add", "failure_of", "go_on", "offered"]
 
@@ -81,7 +82,7 @@ def add(router: APIRouter, site: Site) -> None:
 
     async def dead(request: Request) -> Response:
         way = site.path("sign-in")
-        return await site.page(request, "link_dead", status=400, way=way, way_text="Go to sign in")
+        return await site.page(request, "link_dead", status=400, way=way, way_text=gettext("Go to sign in"))
 
     async def elsewhere(request: Request) -> Response:
         return await site.page(request, "confirm_elsewhere", status=400)
@@ -99,7 +100,7 @@ def failure_of(site: Site, request: Request) -> str | None:
         return None
     named = request.query_params.get("provider", "")
     known = any(provider.name == named for provider in site.torii.oauth_providers)
-    return provider_failure(reason, provider_label(named) if known else "the provider")
+    return provider_failure(reason, provider_label(named) if known else gettext("the provider"))
 
 
 async def go_on(

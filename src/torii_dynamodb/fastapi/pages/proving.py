@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torii_dynamodb.errors import AccountLocked, InvalidCredentials, ValidationError
 from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
+from torii_dynamodb.languages import gettext, marked
 
 __all__ = ["chosen", "refused"]
 
@@ -27,5 +28,5 @@ def chosen(form: dict[str, str]) -> dict[str, str]:
 def refused(error: AccountLocked | InvalidCredentials | ValidationError) -> tuple[list[FieldError], int]:
     """What is wrong with the password, and the status of the response."""
     if isinstance(error, InvalidCredentials):
-        return [FieldError("password", "The password is wrong.")], 422
-    return refusal(error, {"password": ("new-password", "The new password")}, wait_at="password")
+        return [FieldError("password", gettext("The password is wrong."))], 422
+    return refusal(error, {"password": ("new-password", marked("The new password"))}, wait_at="password")

@@ -11,6 +11,7 @@ from torii_dynamodb.fastapi.pages.email_codes import send_code
 from torii_dynamodb.fastapi.pages.forms import field_error, refusal
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
+from torii_dynamodb.languages import gettext, marked
 
 __all__ = ["add"]
 
@@ -35,7 +36,7 @@ def add(router: APIRouter, site: Site) -> None:
                 return await send_code(site, email, kind="reset")
             await torii.password.send_reset(email)
         except (ValidationError, RateLimited) as error:
-            errors, status = refusal(error, {"email": ("email", "The email address")}, wait_at="email")
+            errors, status = refusal(error, {"email": ("email", marked("The email address"))}, wait_at="email")
         else:
             return site.redirect(site.path("check-mail", kind="reset"))
         return await site.page(request, "forgot_password", email=email, errors=errors, status=status)
@@ -60,7 +61,7 @@ def add(router: APIRouter, site: Site) -> None:
         except ValidationError as error:
             found = await torii.password.check_reset(token)
             email = "" if found is None or found.user is None else found.user.email_as_given
-            errors = [field_error(error, {"password": ("password", "The password")})]
+            errors = [field_error(error, {"password": ("password", marked("The password"))})]
             return await site.page(request, "reset_password", token=token, email=email, errors=errors, status=422)
         result = await torii.sign_in(user, method="password_reset", browser=web.browser(request))
         waiting = web.cookies.read(request, web.cookies.link) is not None
@@ -74,5 +75,5 @@ def add(router: APIRouter, site: Site) -> None:
             "link_dead",
             status=problem.status_code,
             way=site.path("forgot-password"),
-            way_text="Request a new link",
+            way_text=gettext("Request a new link"),
         )

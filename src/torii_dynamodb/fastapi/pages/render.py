@@ -12,6 +12,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from torii_dynamodb._rules.checking import check_kind
@@ -22,7 +23,17 @@ from torii_dynamodb.fastapi.pages.forms import CSRF, FieldError, read_form
 from torii_dynamodb.fastapi.pages.settings import PagesConfig
 from torii_dynamodb.fastapi.pages.words import NOTICES, TITLES, browser_name
 from torii_dynamodb.fastapi.routing import Router, without_body
+from torii_dynamodb.fastapi.tenants import path_below_root
 from torii_dynamodb.fastapi.web import Caller, Web
+from torii_dynamodb.languages import (
+    current_language,
+    date_and_time,
+    gettext,
+    install,
+    number,
+    preferred,
+    speak,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -74,8 +85,11 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    install(environment)
     environment.filters["moment"] = _moment
+    environment.filters["moment_text"] = _moment_text
     environment.filters["browser"] = browser_name
+    environment.filters["number"] = number
     return environment
 
 
@@ -149,6 +163,8 @@ class Site:
             context: Variables for the template.
         """
         note_root_path(request)  # error pages are also rendered outside our routes
+        self.speak(request)
+        language = current_language()
         settings, carrier = self.settings, Response()
         # The page that says that there is no such tenant has no form.
         token = self.web.form_token(request, carrier) if self.web.in_tenant else ""
@@ -164,21 +180,35 @@ class Site:
                 "home": settings.home,
                 "prefix": self.web.navigation.path(settings.prefix),
                 "stylesheet": settings.stylesheet,
-                "password_hint": settings.password_hint,
+                "password_hint": gettext(settings.password_hint),
+                "language": language,
+                "languages": self._settings.languages.all(),
+                # The page that a form was sent to may not be one to open.
+                "here": self._here(request) if request.method in ("GET", "HEAD") else None,
                 "path": self.path,
                 "admin_path": admin_path,
                 "csrf_name": CSRF,
                 "csrf_token": token,
-                "notice": NOTICES.get(request.query_params.get("notice", "")),
+                "notice": gettext(NOTICES.get(request.query_params.get("notice", ""), "")),
                 "signed_in": signed_in,
                 "errors": {error.id: error.message for error in errors},
                 "now": self.torii.clock(),
                 **context,
             },
         )
-        response = HTMLResponse(text, status_code=status, headers=self.headers(headers))
+        spoken = {"Content-Language": language.tag, "Vary": "Accept-Language, Cookie"}
+        response = HTMLResponse(text, status_code=status, headers={**self.headers(headers), **spoken})
         response.raw_headers.extend(pair for pair in carrier.raw_headers if pair[0] == b"set-cookie")
         return response
+
+    def _here(self, request: Request) -> str:
+        path, query = self.web.navigation.path(path_below_root(request)[1]), request.url.query
+        return f"{path}?{query}" if query else path
+
+    def speak(self, request: Request) -> None:
+        """Speak the best language for the request from here on."""
+        self.web.note_languages(request)
+        speak(self._settings.languages.choose(preferred()))
 
     def headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The headers of every page."""
@@ -220,20 +250,22 @@ class Site:
         Raises:
             Problem: The token is not valid, or the form is too large.
         """
+        self.speak(request)
         fields = await read_form(request)
         self.web.check_form(request, fields.get(CSRF))
         return fields
 
     async def error(self, request: Request, problem: Problem) -> Response:
         """The page for an error."""
+        self.speak(request)
         title, text = TITLES.get(problem.code, TITLES["error"])
         return await self.page(
             request,
             "error",
             status=problem.status_code,
             headers={key: value for key, value in (problem.headers or {}).items() if key != "WWW-Authenticate"},
-            title=title,
-            text=text or f"{str(problem.detail)[:1].upper()}{str(problem.detail)[1:]}.",
+            title=gettext(title),
+            text=gettext(text) or f"{str(problem.detail)[:1].upper()}{str(problem.detail)[1:]}.",
             retry_after=problem.extra.get("retry_after"),
         )
 
@@ -276,6 +308,7 @@ async def _guarded(
     site: Site, handler: Callable[[Request], Awaitable[Response]], request: Request, *, shared: bool
 ) -> Response:
     note_root_path(request)
+    site.speak(request)
     try:
         if not shared:  # by all tenants, and by the page that says that there is no such tenant
             site.web.require_tenant()
@@ -293,4 +326,10 @@ async def _guarded(
 
 
 def _moment(when: datetime | None) -> str:
-    return "never" if when is None else when.strftime("%-d %B %Y, %H:%M UTC")
+    if when is None:
+        return gettext("never")
+    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(timespec="seconds"), date_and_time(when))
+
+
+def _moment_text(when: datetime | None) -> str:
+    return gettext("never") if when is None else date_and_time(when)

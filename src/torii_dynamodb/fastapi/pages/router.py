@@ -14,6 +14,7 @@ from torii_dynamodb.fastapi.pages import (
     email_codes,
     factors,
     identities,
+    language,
     links,
     providers,
     recovery,
@@ -83,6 +84,7 @@ def pages(web: Web, settings: PagesConfig | None = None, *, admin: AdminLink | N
         factors,
         devices,
         identities,
+        language,
     ):
         part.add(router, site)
     router.add_options()

@@ -17,7 +17,7 @@ from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.qr_code import qr_code
 from torii_dynamodb.fastapi.routing import AuthRoute
 from torii_dynamodb.fastapi.web import Caller
-from torii_dynamodb.mail.templates import duration
+from torii_dynamodb.languages import duration, gettext, marked
 from torii_dynamodb.models import SignedIn, User
 from torii_dynamodb.passkeys import PasskeyError
 from torii_dynamodb.second_factor import SecondFactorChallenge, TotpEnrolment
@@ -27,9 +27,9 @@ __all__ = ["add", "show_codes", "show_enrolment"]
 _WAYS = ("totp", "passkey", "recovery")
 _STEP = "second-factor"
 _AGAIN = "second-factor/again"
-_WRONG = "The code is wrong or was already used. Enter the code that the app shows now."
-_WRONG_RECOVERY = "The recovery code is wrong or was already used. Each one works once."
-_WRONG_PASSKEY = "The passkey was not accepted. Try again, or choose another way."
+_WRONG = marked("The code is wrong or was already used. Enter the code that the app shows now.")
+_WRONG_RECOVERY = marked("The recovery code is wrong or was already used. Each one works once.")
+_WRONG_PASSKEY = marked("The passkey was not accepted. Try again, or choose another way.")
 
 
 def add(router: APIRouter, site: Site) -> None:
@@ -176,7 +176,7 @@ def _add_step_up(router: APIRouter, site: Site) -> None:
         await web.limit(request)
         found = await site.person(request)
         if found is None:
-            raise Problem(401, "not_signed_in", "sign in first, then reload the page")
+            raise Problem(401, "not_signed_in", gettext("Sign in first, then reload the page."))
         return JSONResponse(await torii.passkeys.begin_sign_in(user=found.user), headers=site.headers())
 
     router.add_api_route(
@@ -297,7 +297,12 @@ async def show_codes(
     if not codes:
         return entered
     page = await site.page(
-        request, "recovery_codes", codes=codes, go_on=entered.headers["location"], signed_in=signed_in
+        request,
+        "recovery_codes",
+        codes=codes,
+        file_head=gettext("Recovery codes for %(name)s. Each one works once.", name=site.settings.app_name),
+        go_on=entered.headers["location"],
+        signed_in=signed_in,
     )
     return with_cookies(page, entered)
 
@@ -307,4 +312,4 @@ def _refused_passkey(
 ) -> tuple[list[FieldError], int]:
     if isinstance(error, AccountLocked | RateLimited):
         return [FieldError("passkey-step", wait_text(error))], 429
-    return [FieldError("passkey-step", _WRONG_PASSKEY)], 401
+    return [FieldError("passkey-step", gettext(_WRONG_PASSKEY))], 401

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torii_dynamodb._rules.checking import check_fields
 from torii_dynamodb._web.settings import path_of
 from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.languages import Languages, marked
 
 __all__ = ["PagesConfig"]
 
@@ -24,14 +25,16 @@ class PagesConfig:
         templates: A folder with templates of your own, which replace the library's with the same names.
         password_hint: What the pages say about new passwords; change it along with the ``PasswordPolicy``.
         stylesheet: The path of your own style sheet, loaded after the library's. It must be on this site.
+        languages: The languages that people can choose; see ``docs/translations.md``.
     """
 
     app_name: str
     prefix: str = "/auth"
     home: str = "/"
     templates: Path | None = None
-    password_hint: str = "At least 8 characters. Several words make a good password."
+    password_hint: str = marked("At least 8 characters. Several words make a good password.")
     stylesheet: str | None = None
+    languages: Languages = field(default_factory=Languages)
 
     def __post_init__(self) -> None:
         check_fields(self)

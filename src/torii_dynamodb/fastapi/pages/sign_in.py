@@ -20,15 +20,18 @@ from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
 from torii_dynamodb.fastapi.routing import AuthRoute
+from torii_dynamodb.languages import gettext, marked
 from torii_dynamodb.passkeys import PasskeyError
 
 __all__ = ["add"]
 
-_FIELDS = {"email": ("email", "The email address"), "password": ("password", "The password")}
+_FIELDS = {"email": ("email", marked("The email address")), "password": ("password", marked("The password"))}
 _KINDS = ("magic-link", "provider", "reset", "sign-up")
-_WRONG = "The email address or password is wrong."
+_WRONG = marked("The email address or password is wrong.")
 # Shown to everyone, because only its owner may learn whether the address is verified.
-_WRONG_OR_NEW = f"{_WRONG} If you have just signed up, open the link in the email first."
+_WRONG_OR_NEW = marked(
+    "The email address or password is wrong. If you have just signed up, open the link in the email first."
+)
 
 
 def add(router: APIRouter, site: Site) -> None:
@@ -85,7 +88,7 @@ def add(router: APIRouter, site: Site) -> None:
         except (ValidationError, AccountLocked, RateLimited) as error:
             errors, status = refusal(error, _FIELDS, wait_at="email")
         except InvalidCredentials:
-            errors, status = [FieldError("password", _WRONG_OR_NEW if web.requires_verified else _WRONG)], 401
+            errors, status = [FieldError("password", gettext(_WRONG_OR_NEW if web.requires_verified else _WRONG))], 401
         else:
             return await enter(site, request, result, target)
         return await show(request, email=email, target=target, again=again, errors=errors, status=status)
@@ -124,7 +127,7 @@ def add(router: APIRouter, site: Site) -> None:
             await web.limit(request)
             result = await torii.passkeys.complete_sign_in(answer_of(form), browser=web.browser(request))
         except (PasskeyError, ClonedAuthenticator):
-            message = "The passkey was not accepted. Try again, or sign in another way."
+            message = gettext("The passkey was not accepted. Try again, or sign in another way.")
             errors, status = [FieldError("passkey-sign-in", message)], 401
         except (AccountLocked, RateLimited) as error:
             errors, status = refusal(error, _FIELDS, wait_at="email")

@@ -10,13 +10,14 @@ from torii_dynamodb.fastapi.pages.forms import FieldError, refusal
 from torii_dynamodb.fastapi.pages.providers import failure_of, offered
 from torii_dynamodb.fastapi.pages.render import Site
 from torii_dynamodb.fastapi.pages.switching import enter
+from torii_dynamodb.languages import gettext, marked
 
 __all__ = ["add"]
 
 _FIELDS = {
-    "email": ("email", "The email address"),
-    "password": ("password", "The password"),
-    "name": ("name", "The name"),
+    "email": ("email", marked("The email address")),
+    "password": ("password", marked("The password")),
+    "name": ("name", marked("The name")),
 }
 
 
@@ -72,7 +73,10 @@ def add(router: APIRouter, site: Site) -> None:
         except (ValidationError, RateLimited) as error:
             errors, status = refusal(error, _FIELDS, wait_at="email")
         except AlreadyExists:
-            errors, status = [FieldError("email", "This address already has an account. If it is yours, sign in.")], 409
+            errors, status = (
+                [FieldError("email", gettext("This address already has an account. If it is yours, sign in."))],
+                409,
+            )
         return await site.page(
             request,
             "sign_up",
