@@ -64,7 +64,7 @@ IO = (
     "aiohttp", "anyio", "httpx", "requests", "urllib3", "httptools",
 )  # fmt: skip
 AWS = ("boto3", "botocore", "s3transfer", "moto")
-OUTER = own("admin", "aws_lambda", "cli", "fastapi", "local", "testing")
+OUTER = own("_wsgi", "admin", "aws_lambda", "cli", "django", "fastapi", "flask", "local", "starlette", "testing")
 
 RULES = [
     Rule(
@@ -141,11 +141,24 @@ RULES = [
         broken_by=("fastapi/routes.py", "from torii_dynamodb._wire import errors"),
     ),
     Rule(
-        "only fastapi/ knows FastAPI",
+        "only the integrations know FastAPI and Starlette",
         files=("**",),
-        but=("fastapi/**", "cli/serve.py", "fastapi_users.py"),
+        but=("fastapi/**", "_wsgi/**", "flask/**", "cli/serve.py", "fastapi_users.py"),
         forbidden=("fastapi", "starlette", "pydantic", "uvicorn", *own("fastapi")),
         broken_by=("_async/services/password.py", "from fastapi import Request"),
+    ),
+    Rule(
+        "what Flask and Django share knows neither, and FastAPI only when called",
+        files=("_wsgi/**",),
+        forbidden=("fastapi", "starlette", "flask", "django"),
+        broken_by=("_wsgi/bridge.py", "from starlette.types import Scope"),
+    ),
+    Rule(
+        "only flask/ knows Flask",
+        files=("**",),
+        but=("flask/**",),
+        forbidden=("flask", "werkzeug", *own("flask")),
+        broken_by=("_wsgi/bridge.py", "from flask import Flask"),
     ),
     Rule(
         "only its adapter knows fastapi-users",

@@ -17,6 +17,7 @@ CLOSED = {
     "torii_dynamodb.fastapi.example",
     "torii_dynamodb.fastapi.pages",
     "torii_dynamodb.fastapi.routes",  # added by router()
+    "torii_dynamodb.flask",
 }
 
 

@@ -1,4 +1,4 @@
-"""The examples for Lambda, Flask and Django, unchanged, on the engine."""
+"""The examples for Lambda and Django, unchanged, on the engine."""
 
 from __future__ import annotations
 
@@ -220,46 +220,6 @@ def _somebody() -> str:
 
 
 @pytest.mark.usefixtures("environment")
-def test_flask(mails: Mails) -> None:
-    """The Flask example; a post from another site is refused."""
-    module = load(EXAMPLES / "flask_app" / "app.py")
-    mails.wait = module.torii.wait_for_mail
-    left: list[str] = []
-    client = module.app.test_client()
-
-    def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        answer = client.open(path, method=method, json=body, base_url="https://localhost")
-        left.extend(answer.headers.getlist("Set-Cookie"))
-        return answer.status_code, answer.get_data(as_text=True)
-
-    def send(path: str, raw: bytes, kind: str | None) -> int:
-        return int(client.post(path, data=raw, content_type=kind, base_url="https://localhost").status_code)
-
-    a_persons_way(call, mails, module.torii)
-    cookies_are_kept(left)
-    bad_input_is_refused(send)
-    for headers in (
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "https://sub.localhost"},
-        {"Origin": "null"},
-        {"Origin": "https://["},
-    ):
-        assert client.post("/sign-out-everywhere", headers=headers, base_url="https://localhost").status_code == 403
-    own = {"Origin": "https://localhost"}
-    assert client.post("/sign-out-everywhere", headers=own, base_url="https://localhost").status_code == 401
-    person = module.torii.password.register(_somebody(), PASSWORD)
-    token = module.torii.create_session(person).token
-    for space, status in (("", 200), ("\x1c", 401), ("\xa0", 401), ("\x85", 401)):
-        stranger = module.app.test_client(use_cookies=False)
-        planted = {"HTTP_COOKIE": f"{space}__Host-session={token}"}
-        assert stranger.get("/hello", environ_overrides=planted).status_code == status
-    module.torii.close()
-    module.torii.storage.close()
-
-
-@pytest.mark.usefixtures("environment")
 def test_django(mails: Mails) -> None:
     """The Django example, with Django's own CSRF protection enabled."""
     module: ModuleType = load(EXAMPLES / "django_app" / "app.py")
@@ -305,7 +265,7 @@ def cookies_are_kept(left: list[str]) -> None:
 
 def test_the_examples_share_one_page() -> None:
     """Each deployed folder is complete, so each has its own copy of the page; all copies are equal."""
-    pages = {(EXAMPLES / name / "page.html").read_text() for name in ("flask_app", "django_app", "aws_lambda")}
+    pages = {(EXAMPLES / name / "page.html").read_text() for name in ("django_app", "aws_lambda")}
     assert len(pages) == 1
 
 

@@ -22,10 +22,13 @@ __all__ = [
     "bearer_of",
     "credential_of",
     "gave_second_factor",
+    "is_navigation",
     "no_second_factor",
     "nobody",
     "not_recent",
     "outdated",
+    "remedy",
+    "require",
     "session_required",
     "unverified",
 ]
@@ -115,7 +118,7 @@ def gave_second_factor(signed_in: Caller, max_age: timedelta | None, now: dateti
     return given is not None and (max_age is None or now - given <= max_age)
 
 
-# What is refused
+# What is refused, and where people can do something about it
 
 
 def nobody(problem: type[R]) -> R:
@@ -149,3 +152,63 @@ def no_second_factor(problem: type[R], signed_in: Caller, max_age: timedelta | N
     if max_age is not None:
         extra["max_age"] = int(max_age.total_seconds())
     return problem(403, "second_factor_required", detail, extra=extra)
+
+
+def require(
+    problem: type[R],
+    caller: Caller | None,
+    now: datetime,
+    *,
+    verified: bool = False,
+    recent: timedelta | None = None,
+    second_factor: bool = False,
+    second_factor_age: timedelta | None = None,
+) -> Caller:
+    """Return who is signed in, if they may go on.
+
+    Args:
+        problem: The class of what is raised.
+        caller: Who is signed in.
+        now: The time.
+        verified: Whether their address must be verified.
+        recent: How long ago they may have signed in, and given a second factor if they have one; ``None``: any time.
+        second_factor: Whether they must have given a second factor for the session.
+        second_factor_age: At most how long ago; ``None``: at any time.
+
+    Raises:
+        Refusal: Nobody is signed in (401), or something is missing (403).
+    """
+    if caller is None:
+        raise nobody(problem)
+    if caller.transport == "jwt" and (recent is not None or second_factor):
+        raise session_required(problem)
+    if verified and not caller.user.is_email_verified:
+        raise unverified(problem)
+    outdated_now = None if recent is None else not_recent(problem, caller, recent, now)
+    if outdated_now is not None:
+        raise outdated_now
+    if second_factor and not gave_second_factor(caller, second_factor_age, now):
+        raise no_second_factor(problem, caller, second_factor_age)
+    return caller
+
+
+def remedy(problem: Refusal) -> tuple[str, dict[str, str]] | None:
+    """The page where a person can do what is missing, and its query; ``None``: there is no such page."""
+    if problem.code == "second_factor_required":
+        return ("account/second-factor/app" if problem.extra.get("enrolment") else "second-factor/again"), {}
+    return _REMEDIES.get(problem.code)
+
+
+_REMEDIES: dict[str, tuple[str, dict[str, str]]] = {
+    "not_signed_in": ("sign-in", {}),
+    "recent_sign_in_required": ("sign-in", {"again": "1"}),
+    "email_not_verified": ("account", {}),
+}
+
+
+def is_navigation(connection: Connection) -> bool:
+    """Whether a browser will show the response as a page: then a redirect is more use than a problem."""
+    mode = connection.headers.get("sec-fetch-mode")
+    if mode is not None:
+        return mode == "navigate"
+    return bearer_of(connection) is None and "text/html" in (connection.headers.get("accept") or "")

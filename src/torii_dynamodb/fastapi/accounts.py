@@ -1,0 +1,101 @@
+"""All account flows in one ASGI application, for frameworks that are not FastAPI: JSON routes, pages, admin area."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from torii_dynamodb.errors import ConfigurationError
+from torii_dynamodb.fastapi.auth_router import router
+from torii_dynamodb.fastapi.errors import Problem, ProblemResponse
+from torii_dynamodb.fastapi.settings import WebConfig
+
+if TYPE_CHECKING:
+    from torii_dynamodb._async.services import AsyncTorii
+    from torii_dynamodb.fastapi.admin import Admin
+    from torii_dynamodb.fastapi.pages import PagesConfig
+    from torii_dynamodb.fastapi.tenants import Tenants
+
+__all__ = ["Accounts"]
+
+
+class Accounts:
+    """The account flows, as an ASGI application that responds below its own paths.
+
+    Attributes:
+        auth: The router of the JSON routes.
+        web: What routes, pages, and the checks of your own requests share.
+        prefixes: The paths below which it responds, such as ``/auth``.
+
+    Args:
+        torii: The services.
+        config: How the web layer behaves; ``None``: the defaults.
+        pages: How the pages look; ``None``: there are no pages.
+        admin: The admin area, which needs pages; ``None``: there is none.
+        tenants: The tenants; ``None``: there are none.
+
+    Raises:
+        ConfigurationError: The services lack something that the configuration requires.
+    """
+
+    def __init__(
+        self,
+        torii: AsyncTorii,
+        *,
+        config: WebConfig | None = None,
+        pages: PagesConfig | None = None,
+        admin: Admin | None = None,
+        tenants: Tenants | None = None,
+    ) -> None:
+        config = WebConfig() if config is None else config
+        self.auth = router(torii, config=config, tenants=tenants)
+        self.web = self.auth.web
+        self.prefixes = [config.prefix]
+        # Slashes at the end are not dropped: that redirect goes to the host in the request's header.
+        self._app = FastAPI(openapi_url=None, redirect_slashes=False)
+        self._app.include_router(self.auth)
+        if pages is not None:
+            self._add_pages(pages, admin)
+        elif admin is not None:
+            raise ConfigurationError("admin: the admin area needs pages: give pages=PagesConfig(...)")
+        # Documents that have their place at the root, such as the keys of access tokens.
+        self._paths = {path for route in self._app.routes if not self._below(path := getattr(route, "path", ""))}
+        for status in (404, 405, 500):
+            self._app.add_exception_handler(status, self._failed)
+
+    def _add_pages(self, settings: PagesConfig, admin: Admin | None) -> None:
+        from torii_dynamodb.fastapi.pages import pages
+        from torii_dynamodb.fastapi.pages.render import Site
+
+        self._app.include_router(pages(self.web, settings, admin=admin))
+        self.prefixes.append(settings.prefix)
+        self._site = Site(self.web, settings, admin=admin)
+        if admin is not None:
+            self._app.include_router(admin.router(self.web, settings))
+            self.prefixes.append(admin.prefix)
+
+    async def _failed(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        code, detail = {
+            404: ("not_found", "there is no such page"),
+            500: ("internal_error", "something went wrong; the error was logged"),
+        }.get(status, ("method_not_allowed", "this URL does not support the method"))
+        problem = Problem(status, code, detail, headers=getattr(error, "headers", None))
+        if self.web.page is None or request.url.path.startswith(f"{self.web.config.prefix}/"):
+            return ProblemResponse(problem)
+        return await self._site.error(request, problem)
+
+    def covers(self, path: str) -> bool:
+        """Whether a path of the outer application belongs to this one."""
+        return self._below(path) or path in self._paths
+
+    def _below(self, path: str) -> bool:
+        return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self.prefixes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await self._app(scope, receive, send)

@@ -1,0 +1,100 @@
+"""The same small application on each framework, on one storage in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from tests.services._async.support import PASSWORD, SECRET, QuickHasher
+from tests.web.paged import Reader
+
+from torii_dynamodb import Session, Torii, User
+from torii_dynamodb.fastapi import WebConfig
+from torii_dynamodb.fastapi.pages import PagesConfig
+from torii_dynamodb.mail import MailSettings, MemoryMailer
+from torii_dynamodb.testing import FakeClock, MemoryStorage
+
+SITE = "https://app.example.com"
+PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+COOKIE = "__Host-torii"
+PAGES = PagesConfig(app_name="Example")
+WEB = WebConfig(base_url=SITE, ip_limit=None)
+
+
+@dataclass
+class Ground:
+    """What the application is on.
+
+    Attributes:
+        options: Options of the services.
+        torii: Services on the same storage, for tests to prepare and look.
+    """
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    mailer: MemoryMailer = field(default_factory=MemoryMailer)
+
+    def __post_init__(self) -> None:
+        self.storage = MemoryStorage(clock=self.clock)
+        self.options: dict[str, Any] = {
+            "secret": SECRET,
+            "hasher": QuickHasher(),
+            "mailer": self.mailer,
+            # Inline, so that a mail is there once there is a response.
+            "mail": MailSettings(sender="no-reply@example.com", app_name="Example", base_url=SITE, delivery="inline"),
+            "clock": self.clock,
+        }
+        self.torii = Torii(self.storage, **self.options)
+
+    def user(self, email: str = "ada@example.com", *, verified: bool = True) -> User:
+        """A user with a password."""
+        made = self.torii.password.register(email, PASSWORD, name="Ada")
+        if verified:
+            self.storage.mark_email_verified(made.id, email=made.email)
+        return made
+
+    def session(self, user: User) -> Session:
+        """A session of a user."""
+        found = self.torii.get_user(user.id)
+        assert found is not None
+        return self.torii.create_session(found)
+
+    def link(self, template: str, number: int = -1) -> str:
+        """The link in a mail of a kind, the last one by default, without the host."""
+        texts = [message.text for message in self.mailer.messages if message.template == template]
+        found = re.search(rf"{SITE}(/\S+)", texts[number])
+        assert found is not None
+        return found[1]
+
+
+@dataclass
+class Site:
+    """The application on a framework.
+
+    Attributes:
+        ground: What it is on.
+        connect: Makes a client, a browser of its own.
+        heard: The names of events that the application's services told it of.
+    """
+
+    ground: Ground
+    connect: Callable[..., httpx.Client]
+    heard: list[str] = field(default_factory=list)
+
+    def browser(self, user: User | None = None, **headers: str) -> httpx.Client:
+        """A browser, signed in as a user."""
+        client = self.connect(headers=headers)
+        if user is not None:
+            client.cookies.set(COOKIE, self.ground.session(user).token, domain="app.example.com", path="/")
+        return client
+
+
+def send(client: httpx.Client, page: str, action: str | None = None, **fields: str) -> httpx.Response:
+    """Open a page, and send one of its forms, the one that goes to the page itself by default."""
+    shown = client.get(page, headers=PAGE)
+    assert shown.status_code == 200, shown.text
+    forms: Mapping[str, dict[str, str]] = Reader(shown.text).forms
+    action = action or page.partition("?")[0]
+    return client.post(action, data={**forms[action], **fields}, headers={"Sec-Fetch-Site": "same-origin", **PAGE})
